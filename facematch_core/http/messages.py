@@ -136,7 +136,7 @@ class HttpRequest:
         headers, body = encode_request(self)
         return attrs.evolve(
             self,
-            headers=headers,
+            headers={**headers, **self.headers},
             fields={},
             files=(),
             json=None,
@@ -175,41 +175,59 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
-def encode_request(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
+def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
     """Return headers and body as sent; a form without files is text, as test doubles expect."""
-    headers = dict(request.headers)
+    headers = _reveal(request.headers)
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise errors.ConfigurationError(
                 "The name of a header has characters that HTTP cannot carry."
             )
-        if not _HEADER_VALUE.fullmatch(value.reveal() if isinstance(value, Secret) else value):
+        if not _HEADER_VALUE.fullmatch(value):
             raise errors.ConfigurationError(
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
                 "(of a key, often), or a character outside Latin-1."
             )
-    body: bytes | str | None = request.body
-    media_type = ""
-    fields = {}
-    for name, value in request.fields.items():
-        fields[name] = text = value.reveal() if isinstance(value, Secret) else value
+    fields = _reveal(request.fields)
+    for name, text in fields.items():
         if not isinstance(text, str):
             kind = type(text).__name__
             raise errors.InvalidRequest(
                 f"The field {name} must be text, not {kind}: nothing was sent."
             )
+    try:
+        media_type, body = _encode_body(request, fields)
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = type(error).__name__
+    else:
+        if media_type and "content-type" not in map(str.lower, headers):
+            headers["Content-Type"] = media_type
+        return headers, body
+    # Outside the except block: the error holds the text.
+    raise errors.InvalidRequest(
+        f"The request cannot be written as HTTP ({problem}): nothing was sent."
+    )
+
+
+def _encode_body(request: HttpRequest, fields: dict[str, str]) -> tuple[str, bytes | str | None]:
+    """Return the media type, empty for none or the caller's own, and the body."""
     if request.files:
-        body, media_type = _multipart(fields, request.files)
-    elif fields:
-        body, media_type = urlencode(fields), "application/x-www-form-urlencoded"
-    elif request.json is not None:
-        body, media_type = json.dumps(request.json, allow_nan=False).encode(), "application/json"
-    if media_type and "content-type" not in map(str.lower, headers):
-        headers["Content-Type"] = media_type
-    return headers, body
+        return _multipart(fields, request.files)
+    if fields:
+        return "application/x-www-form-urlencoded", urlencode(fields)
+    if request.json is not None:
+        return "application/json", json.dumps(request.json, allow_nan=False).encode()
+    return "", request.body
 
 
-def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[bytes, str]:
+def _reveal(values: Mapping[str, str | Secret]) -> dict[str, str]:
+    return {
+        name: value.reveal() if isinstance(value, Secret) else value
+        for name, value in values.items()
+    }
+
+
+def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:
     # requests joins the parts in a growing buffer, which copies all of it again and again.
     boundary = os.urandom(16).hex()
     start = f'--{boundary}\r\nContent-Disposition: form-data; name="'
@@ -221,7 +239,7 @@ def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[byt
         kind = f"\r\nContent-Type: {file.content_type}" if file.content_type else ""
         pieces += (f"{start}{names}{kind}\r\n\r\n".encode(), file.data, b"\r\n")
     pieces.append(f"--{boundary}--\r\n".encode())
-    return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
+    return f"multipart/form-data; boundary={boundary}", b"".join(pieces)
 
 
 #: Characters that a quoted name may not hold, as browsers write them.

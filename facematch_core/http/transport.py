@@ -1,10 +1,16 @@
-"""`HttpClient`: one request, sent once, over connections that each thread keeps for itself.
+"""`HttpClient`: sends one request, once, and knows whether its first byte has left.
 
-The way of a request through this module: `send` makes an `Exchange` and finds the `Route` to the
-address (proxy and certificates, from settings or the environment, as requests finds them). It takes
-this thread's idle connection, or opens one (`connection`), sends, and reads the whole answer. The
-connection is kept for the thread's next request only if nothing is left on it. What fails on the
-way becomes an error with words of ours (`failures`).
+The way of a request: `send` makes an `Exchange`, the state of one request and its answer. It finds
+the `Route` to the address (proxy and certificates, from the settings or the environment, as
+requests finds them), takes an idle `Connection` or opens one, sends, and reads the whole answer.
+The connection is kept for the next request only if nothing is left on it. An exception on the way
+becomes an error with words of ours (`refusals.explain`).
+
+An HTTP library's exception does not say whether the request has left, and its time-outs start again
+with every read. A request that has left may be charged, and a caller has one deadline for the whole
+call. So `Connection` is urllib3's with three changes: it calls `Exchange.begin` just before the
+first byte of a request, it asks `Exchange.wait_s` before each wait on the socket, and it refuses an
+answer whose head broke off.
 
 requests itself sends nothing, except for test doubles: an adapter that a test mounts, or a patched
 `HTTPAdapter.send` (`responses`), gets a prepared request as usual.
@@ -14,17 +20,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http
+import http.client
 import math
 import os
 import re
+import socket
 import ssl
-import threading
 import traceback
-import weakref
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from typing import Any, TypeAlias, cast
 
+import attrs
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -35,8 +43,14 @@ from requests.utils import (
     prepend_scheme_if_needed,
     select_proxy,
 )
-from urllib3.exceptions import LocationParseError, MaxRetryError, NewConnectionError
-from urllib3.util import parse_url
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    LocationParseError,
+    MaxRetryError,
+    NameResolutionError,
+    NewConnectionError,
+)
+from urllib3.util import Url, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
 from facematch_core import errors
@@ -45,11 +59,10 @@ from facematch_core.backend.calls import ignore
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
-from facematch_core.base.masking import Secret, muted
+from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
-from .connection import CURRENT, Connection, Exchange, Route, open_connection, read_body
-from .failures import explain, links_of
 from .messages import HttpReply, HttpRequest, encode_request
+from .refusals import UnreadableBody, explain, links_of
 
 #: Seconds that an idle connection is kept if its server does not say how long it keeps it. Servers
 #: close theirs after 2, 5 or 60 s; a request that meets such a close is lost, and its bill unknown.
@@ -58,8 +71,8 @@ KEEP_IDLE_S = 1.5
 #: Longest time that an idle connection is kept because its server says so.
 MOST_IDLE_S = 30.0
 
-#: Most idle connections of a thread, each to another host.
-MOST_HOSTS = 4
+#: Most idle connections to one server.
+MOST_IDLE = 64
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
@@ -72,7 +85,7 @@ class HttpClient:
 
     Proxies and certificates of the environment count, as with requests, and ``SSL_CERT_FILE``. It
     reads no ``~/.netrc``, keeps no cookies, follows no redirects and retries nothing. Safe to share
-    between threads and usable after a fork: each thread of each process has its own connections.
+    between threads and usable after a fork: each process has its own connections.
 
     Args:
         connect_timeout_s: Longest wait for the look-up of a name, for one address, the TLS
@@ -84,7 +97,7 @@ class HttpClient:
         clock: Time, for how long connections are kept. Sockets wait in real time.
 
     Raises:
-        ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be exchange.
+        ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be used.
     """
 
     def __init__(
@@ -119,9 +132,8 @@ class HttpClient:
         self._session = requests.Session()
         #: Cache by origin: finding a proxy costs more than the rest of a call.
         self._routes: dict[str, Route] = {}
-        # The idle connections of a thread end with it; close() finds those of living threads.
-        self._of_thread = threading.local()
-        self._idle = weakref.WeakValueDictionary[int, _Idle]()
+        #: Idle connections by origin. Appending to a list and popping from it are atomic.
+        self._idle: dict[str, list[Connection]] = {}
 
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
         """Trust these certificates and use this proxy; None leaves what is set."""
@@ -170,34 +182,28 @@ class HttpClient:
                 passed, the certificate fails, or the proxy refuses.
             DeadlineExceeded: `deadline` passed after the first byte.
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
-            UnexpectedResponse: a complete answer 200 with a body that cannot be exchange.
+            UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
         exchange = Exchange(
             timeouts_s=self._timeouts_s,
             deadline=deadline,
             on_sent=on_sent,
-            # Twice the body, for its framing, and room for the head.
-            left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             backend=backend,
             call_id=call_id,
             expects=request.expects,
             charges=charges,
             reconcilable=reconcilable,
         )
-        # urllib3 may log whole addresses.
-        with muted("urllib3") if _has_secret_address(request) else contextlib.nullcontext():
-            outcome = self._try_send(request, exchange)
+        outcome = self._try_send(request, exchange)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.
         del request, on_sent, exchange
-        context = outcome.__context__
         try:
             raise outcome
         finally:
-            # Also when the caller is handling another exception.
-            outcome.__context__ = context
-            del outcome, context
+            outcome.__context__ = None
+            del outcome
 
     def is_doubled(self, url: str) -> bool:
         """Whether a mounted test double answers `url`, so that nothing leaves this process.
@@ -216,15 +222,16 @@ class HttpClient:
         self._session.mount(prefix, adapter)
 
     def close(self) -> None:
-        """Close the idle connections of all threads. May be called more than once.
+        """Close the idle connections. May be called more than once.
 
         A call that is under way goes on to its end, with all its requests; their connections are
         not kept.
         """
         self._is_closed = True
-        for reference in self._idle.valuerefs():
-            if (idle := reference()) is not None:
-                idle.close()
+        for idle in [*self._idle.values()]:
+            with contextlib.suppress(IndexError):  # another thread may take one meanwhile
+                while True:
+                    idle.pop().close()
 
     def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
         """Return the reply, or what is to be raised; raises nothing itself."""
@@ -232,30 +239,29 @@ class HttpClient:
         token = CURRENT.set(exchange)
         try:
             exchange.wait_s()
-            # Revealed in an argument, so that no frame that lives on holds the secrets.
-            response = self._read_head(exchange, request, *self._encode(request))
+            status, headers, pieces = self._read_head(exchange, request)
+            exchange.status = status
             reply = HttpReply(
-                status=response.status,
-                headers=response.headers,
-                body=read_body(response, self._max_body_bytes),
+                status=status,
+                headers=headers,
+                body=read_body(headers, pieces, self._max_body_bytes),
                 elapsed_s=max(0.0, self.clock.monotonic() - started),
                 secrets=request.secrets,
                 url=request.url,
             )
             self._put_back(exchange, reply)
-        except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
-            for link in links_of(error):
-                # Frees the request now: the frames refer to one another and would wait for the
-                # garbage collector.
-                traceback.clear_frames(link.__traceback__)
+        except BaseException as error:  # noqa: BLE001 - raised again by send()
             with contextlib.suppress(Exception):
                 exchange.close()
-            if exchange.refusal is not None:
-                return exchange.refusal
-            if isinstance(error, Exception) and not isinstance(error, errors.FaceMatchError):
+            failure = exchange.refusal
+            if failure is None and isinstance(error, Exception):
                 failure = explain(error, exchange)
-                if failure is not None:
-                    return failure
+            for link in links_of(error):
+                # The frames hold the picture, refer to one another, and would wait for the garbage
+                # collector.
+                traceback.clear_frames(link.__traceback__)
+            if failure is not None:
+                return failure
             # Ours, or no fault of the network: a bug, or the program's own exception. This frame
             # leaves its traceback: it cannot be cleared yet.
             error.__cause__ = error.__context__ = None
@@ -266,50 +272,30 @@ class HttpClient:
         finally:
             CURRENT.reset(token)
 
-    def _encode(self, request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
-        """Return headers and body, with their secrets revealed."""
-        try:
-            sent, body = encode_request(request)
-        except (TypeError, ValueError, RecursionError) as error:
-            if isinstance(error, errors.FaceMatchError):
-                raise
-            kind = type(error).__name__
-            raise errors.InvalidRequest(  # noqa: B904 - send() drops the context
-                f"The request cannot be written as HTTP ({kind}): nothing was sent."
-            )
+    def _read_head(self, exchange: Exchange, request: HttpRequest) -> _Answer:
+        """Send the request; return status, headers and the unread body of the answer."""
+        url, parts = _parse(request.url, tuple(request.params.items()))
+        sent, body = encode_request(request)
         names = {name.lower() for name in sent}
         headers = {name: text for name, text in self._headers.items() if name.lower() not in names}
-        for name, value in sent.items():
-            headers[name] = value.reveal() if isinstance(value, Secret) else value
-        return headers, body
-
-    def _read_head(
-        self,
-        exchange: Exchange,
-        request: HttpRequest,
-        headers: dict[str, str],
-        body: bytes | str | None,
-    ) -> Any:
-        """Send the request and return the response of urllib3, whose body is unread."""
-        target = _target(request.url, tuple(request.params.items()))
+        headers |= sent
         exchange.has_body = bool(body)
-        adapter = self._session.get_adapter(request.url)
+        adapter = self._session.get_adapter(url)
         # Not compared with a function kept at import: this module may be imported under a patch.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
         if is_patched or type(adapter) is not HTTPAdapter:
-            exchange.is_double = True
-            prepared = requests.Request(request.method, target.url, headers, data=body).prepare()
+            prepared = requests.Request(request.method, url, headers, data=body).prepare()
             return _ask_double(adapter, prepared, exchange)
-        route = self._routes.get(target.origin)
+        exchange.origin = origin = f"{parts.scheme}://{parts.netloc}"
+        route = self._routes.get(origin)
         if route is None:
-            route = self._routes[target.origin] = self._find_route(target)
+            route = self._routes[origin] = self._find_route(url, parts)
+        path = parts.request_uri
         if route.proxy is not None:
             exchange.proxy = route.proxy.netloc or ""
-        exchange.origin = target.origin
-        connection = exchange.connection = self._take(target.origin) or open_connection(route)
-        path = target.path
-        if route.is_forwarded:
-            path, headers = target.url, {**route.proxy_headers, **headers}
+            if route.scheme == "http":  # the proxy reads the request and sends it on
+                path, headers = url, {**route.proxy_headers, **headers}
+        connection = exchange.connection = self._take(origin) or _open(route)
         try:
             connection.request(
                 request.method,
@@ -324,30 +310,32 @@ class HttpClient:
             if not exchange.is_sent or connection.sock is None:
                 raise
         response = exchange.response = connection.getresponse()
-        exchange.status = response.status
-        return response
+        return response.status, response.headers, response.stream(65536, decode_content=False)
 
     def _take(self, origin: str) -> Connection | None:
-        """Return this thread's idle connection, if it can be exchange."""
-        try:
-            connection: Connection = self._of_thread.idle.pop(origin)
-        except (AttributeError, KeyError):
-            return None
-        # After a fork the connections are the parent's: they are dropped, and not shut down.
-        if connection.process == os.getpid():
-            if self.clock.monotonic() <= connection.kept_until and connection.is_connected:
-                return connection
-            connection.close()
+        """Return an idle connection that can be used."""
+        idle = self._idle.get(origin, [])
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = idle.pop()
+                # After a fork the connections are the parent's: they are dropped.
+                is_ours = connection.process == os.getpid()
+                is_fresh = self.clock.monotonic() <= connection.kept_until
+                if is_ours and is_fresh and connection.is_connected:
+                    return connection
+                connection.close()
         return None
 
     def _put_back(self, exchange: Exchange, reply: HttpReply) -> None:
-        """Keep the connection for this thread, for as long as its server says."""
+        """Keep the connection for as long as its server says."""
         connection = exchange.connection
         if connection is None or connection.sock is None:
             return
+        idle = self._idle.setdefault(exchange.origin, [])
         # A server that refuses an upload may not have read it, and closes at any moment: the next
         # request would be lost.
-        if exchange.has_body and reply.status >= http.HTTPStatus.BAD_REQUEST:
+        is_refused = exchange.has_body and reply.status >= http.HTTPStatus.BAD_REQUEST
+        if is_refused or len(idle) >= MOST_IDLE:
             connection.close()
             return
         keep_s = KEEP_IDLE_S
@@ -355,94 +343,351 @@ class HttpClient:
         if keep_alive and (seconds := _KEPT.search(keep_alive)):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         connection.kept_until = self.clock.monotonic() + keep_s
-        idle: _Idle = vars(self._of_thread).setdefault("idle", _Idle())
-        self._idle[id(idle)] = idle
-        idle.keep(exchange.origin, connection)
+        idle.append(connection)
         # After it is entered, so that either close() or this line sees it.
         if self._is_closed:
-            idle.close()
+            self.close()
 
-    def _find_route(self, target: _Target) -> Route:
+    def _find_route(self, url: str, parts: Url) -> Route:
         """Return proxy and certificates: as they are set, else as requests takes them."""
         proxies, proxy_headers, proxy = self._proxies, {}, None
-        if is_loopback(target.host):
+        if is_loopback(str(parts.host)):
             # Faces for this machine, a mock above all, must not take a way around over another.
             proxies = {}
         elif not proxies:
-            proxies = get_environ_proxies(target.url)
-        if name := select_proxy(target.url, proxies):
+            proxies = get_environ_proxies(url)
+        if name := select_proxy(url, proxies):
             _check_proxy(name, "The proxy that the environment names")
             name = prepend_scheme_if_needed(name, "http")  # type: ignore[no-untyped-call]  # untyped in the stubs
             proxy_headers = HTTPAdapter().proxy_headers(name)
             proxy = parse_url(name)._replace(auth=None)
-        schemes = {target.scheme, proxy and proxy.scheme}
+        if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
+            named = ((os.environ.get(name), name) for name in CA_VARIABLES)
+            usual = (DEFAULT_CA_BUNDLE_PATH, "certifi")
+            self._context = _trusting(*next(((path, name) for path, name in named if path), usual))
         return Route(
-            scheme=target.scheme,
-            host=target.host,
-            port=target.port,
+            scheme=str(parts.scheme),
+            host=str(parts.host),
+            port=parts.port,
             proxy=proxy,
             proxy_headers=proxy_headers,
-            context=self._find_certificates() if "https" in schemes else None,
+            context=self._context,
         )
 
-    def _find_certificates(self) -> ssl.SSLContext:
-        """Return the one context of this client, which all its connections share."""
-        if self._context is None:
-            for variable in CA_VARIABLES:
-                if path := os.environ.get(variable):
-                    self._context = _trusting(path, variable)
-                    break
-            else:
-                self._context = _trusting(DEFAULT_CA_BUNDLE_PATH, "certifi")
-        return self._context
+
+#: Status, headers, and the pieces of the body as they come in.
+_Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
 
 
-class _Idle(dict[str, Connection]):
-    """The idle connections of one thread, by origin."""
+class NotSent(Exception):
+    """`on_sent` raised, so nothing may be sent. Not an OSError, which urllib3 would handle."""
 
-    def keep(self, origin: str, connection: Connection) -> None:
-        """Add a connection; the oldest goes if there are too many."""
-        while len(self) >= MOST_HOSTS:
-            self.popitem()[1].close()
-        self[origin] = connection
+
+@attrs.define(eq=False, kw_only=True)
+class Exchange:
+    """The state of one request and its answer."""
+
+    #: Longest wait before the first byte, and after it, in seconds.
+    timeouts_s: tuple[float, float]
+    deadline: Deadline
+    on_sent: Callable[[], None]
+
+    # Errors need these: names of backend and call, the statuses with which the call goes on, their
+    # charges, and whether the vendor can be asked later what became of the call.
+    backend: str
+    call_id: str | None
+    expects: frozenset[int]
+    charges: int
+    reconcilable: bool
+
+    #: Whether the first byte was handed to the socket.
+    is_sent: bool = False
+    #: The exception that `on_sent` raised.
+    refusal: BaseException | None = None
+    connection: Connection | None = None
+    response: Any = None
+    #: Scheme, host and port that are asked; and the proxy on the way, empty for none.
+    origin: str = ""
+    proxy: str = ""
+    has_body: bool = False
+    #: The status of the answer, once its head is read.
+    status: int | None = None
+    _is_cut_short: bool = False
+
+    def begin(self) -> None:
+        """Call `on_sent` before the first byte; raises `NotSent` if that raises."""
+        if self.is_sent:
+            return
+        try:
+            self.on_sent()
+        except BaseException as error:  # noqa: BLE001 - raised again by HttpClient.send
+            self.refusal = error
+            raise NotSent from None
+        self.is_sent = True
 
     def close(self) -> None:
-        """Close all of them; another thread may take one meanwhile, and then has it."""
-        with contextlib.suppress(KeyError):
-            while True:
-                self.popitem()[1].close()
+        """Close what a broken exchange has used."""
+        for resource in (self.response, self.connection):
+            if resource is not None:
+                resource.close()
+
+    def left_s(self) -> float:
+        """Return the seconds that are left: before the first byte, those for sending it."""
+        return (self.deadline if self.is_sent else self.deadline.send_by).left_s()
+
+    def wait_s(self, sock: socket.socket | None = None) -> float:
+        """Return how long the next wait may take, and set it on the socket.
+
+        Raises TimeoutError if no time is left.
+        """
+        timeout_s, left_s = self.timeouts_s[self.is_sent], self.left_s()
+        self._is_cut_short = left_s < timeout_s
+        if left_s <= 0:
+            raise TimeoutError("The deadline ran out.")
+        wait_s = min(left_s, timeout_s)
+        # Setting it is a system call, in which another thread takes over.
+        if sock is not None and sock.gettimeout() != wait_s:
+            sock.settimeout(wait_s)
+        return wait_s
+
+    def has_expired(self, links: list[BaseException]) -> bool:
+        """Whether the deadline ended the exchange, and not one of the time-outs."""
+        # A test's clock may stand still while a socket waits.
+        has_waited = self._is_cut_short and any(
+            isinstance(link, TimeoutError) and link.errno is None for link in links
+        )
+        return has_waited or self.left_s() <= 0
 
 
-class _Target(NamedTuple):
-    """An address, as it is requested."""
+#: The exchange that the running code belongs to: a connection serves one after the other.
+CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
-    url: str
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """The way to one origin: host, proxy and certificates."""
+
     scheme: str
     host: str
+    #: None for the default port of the scheme.
     port: int | None
-    #: Scheme, host and port.
-    origin: str
-    #: Path and query.
-    path: str
+    #: The proxy to go through, without its login.
+    proxy: Url | None = None
+    #: The proxy's login, as a header.
+    proxy_headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    #: The trusted certificates, if anything on the way speaks TLS.
+    context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+
+
+def _open(route: Route) -> Connection:
+    """Return a connection along a route; it connects with its first request."""
+    proxy, host, port = route.proxy, route.host, route.port
+    if proxy is not None:
+        host, port = str(proxy.host), proxy.port or {"http": 80, "https": 443}[str(proxy.scheme)]
+    if "https" not in (route.scheme, proxy and proxy.scheme):
+        return Connection(host, port, proxy=proxy)
+    # Not above: urllib3-future has none, and `check_urllib3` has to name it.
+    from urllib3.connection import ProxyConfig
+
+    connection = TlsConnection(
+        host,
+        port,
+        proxy=proxy,
+        # Used for TLS to the proxy itself.
+        proxy_config=proxy and ProxyConfig(route.context, False, None, None),
+        ssl_context=route.context,
+    )
+    if proxy is not None and route.scheme == "https":
+        connection.set_tunnel(
+            route.host, route.port or 443, route.proxy_headers, scheme=str(proxy.scheme)
+        )
+    return connection
+
+
+class Connection(HTTPConnection):
+    """A connection to one server, with deadlines and a report of the first byte."""
+
+    #: The process that opened it, and until when it may be used again, on the client's clock.
+    process = 0
+    kept_until = 0.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.process = os.getpid()
+        super().__init__(*args, **options)
+
+    def __del__(self) -> None:
+        # A client that goes drops its connections.
+        with contextlib.suppress(Exception):
+            self.close()
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Connect if need be, report the first byte, and send the request."""
+        if self.sock is None:
+            self.connect()
+        exchange = CURRENT.get()
+        exchange.wait_s()
+        exchange.begin()
+        # urllib3 sets this on the socket.
+        self.timeout = exchange.wait_s()
+        super().request(*args, **options)
+
+    def send(self, data: Any) -> None:
+        """Send bytes piece by piece: `sendall` has one time-out for the whole upload."""
+        exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
+        with memoryview(data).cast("B") as view:
+            while done < len(view):
+                exchange.wait_s(sock)
+                done += sock.send(view[done:])
+
+    def _new_conn(self) -> socket.socket:
+        wait_s = CURRENT.get().wait_s
+        try:
+            addresses = _look_up(self._dns_host.strip("[]"), self.port, wait_s())
+        except OSError as error:
+            raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
+        problem = OSError("The name has no address.")
+        for family, kind, protocol, _, address in addresses:
+            sock = None
+            try:
+                sock = socket.socket(family, kind, protocol)
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                # Again for each address: a name may have many, and the deadline is one.
+                wait_s(sock)
+                sock.connect(address)
+                # The TLS handshake waits next.
+                wait_s(sock)
+            except BaseException as error:
+                if sock is not None:
+                    sock.close()
+                if not isinstance(error, OSError):
+                    raise
+                problem = error
+            else:
+                return sock
+        raise NewConnectionError(self, "No address of the host answers.") from problem
+
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        CURRENT.get().wait_s(self.sock)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open and nothing has come in since the last answer."""
+        # `poll` does not see bytes that TLS has decrypted already.
+        pending = getattr(self.sock, "pending", None)
+        return super().is_connected and not (pending is not None and pending())
+
+
+class TlsConnection(Connection, HTTPSConnection):
+    """A `Connection` over TLS."""
+
+    def connect(self) -> None:
+        """Connect, and make sure that the handshake took place."""
+        super().connect()
+        # If the peer is gone at once, Python may return a socket without a handshake, which would
+        # send in the clear.
+        if cast(Any, self.sock).version() is None:
+            self.close()
+            raise ssl.SSLError(0, "The TLS handshake failed.")
+
+
+#: Most concurrent name look-ups of this process. A look-up cannot be cancelled; with a silent name
+#: server it takes ten seconds and more.
+MOST_LOOK_UPS = 8
+
+_look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")
+
+
+def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, str, Any]]:
+    """Return the addresses of a host; concurrent callers share one look-up in a thread."""
+    look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    # An IP address needs no name server, and no thread.
+    try:
+        return look_up(flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass
+    except UnicodeError:  # a label is empty or too long
+        raise socket.gaierror(socket.EAI_NONAME, "The name is none.") from None
+    try:
+        return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
+    except (NoThread, StillRunning):
+        raise TimeoutError("The name was not looked up in time.") from None
+
+
+class _SocketReader(socket.SocketIO):
+    """The incoming bytes of a socket, each wait within the deadline."""
+
+    _sock: socket.socket
+    #: Whether a read has met the end of the stream.
+    has_ended = False
+
+    def readinto(self, buffer: Any) -> int:
+        CURRENT.get().wait_s(self._sock)
+        count = super().readinto(buffer) or 0
+        self.has_ended = count == 0
+        return count
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose head is complete."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        # The unbuffered file counts its users, so the descriptor outlives a connection that is
+        # closed before the response is read.
+        self._reads: Any = self.fp.raw
+        self._reads.__class__ = _SocketReader
+
+    def begin(self) -> None:
+        super().begin()
+        # `http.client` accepts a head that broke off. The empty line after a complete head needs no
+        # further read, so a read that met the end came too soon.
+        if self._reads.has_ended:
+            raise http.client.IncompleteRead(b"")
+        if self.status < http.HTTPStatus.OK:
+            self.will_close = True  # another response follows
+
+
+Connection.response_class = _Response
+
+
+def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -> bytes:
+    """Return a body, decompressed, of at most `limit` bytes; urllib3 checks the framing."""
+    encoding = headers.get("Content-Encoding", "").strip().lower() or "identity"
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise UnreadableBody("its body is compressed in an unknown way")
+    body = bytearray()
+    for piece in pieces:
+        CURRENT.get().wait_s()
+        body += piece
+        if len(body) > limit:
+            raise UnreadableBody("its body is too long")
+    if not body or encoding == "identity":
+        return bytes(body)
+    # Not by urllib3, which does not notice a gzip stream that broke off. With 32 zlib detects
+    # whether it is gzip or deflate.
+    decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    try:
+        plain = decoder.decompress(body, limit + 1)
+    except zlib.error:
+        raise UnreadableBody("its body cannot be decompressed") from None
+    if len(plain) > limit:
+        raise UnreadableBody("its body is too long")
+    if not decoder.eof or decoder.unused_data:
+        raise UnreadableBody("its body cannot be decompressed")
+    return plain
 
 
 @functools.lru_cache(maxsize=64)
-def _target(url: str, params: tuple[tuple[str, str], ...]) -> _Target:
-    """Return an address as requests writes it, in parts."""
+def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
+    """Return an address with its query as requests writes it, and its parts."""
     prepared = requests.PreparedRequest()
     try:
         prepared.prepare_url(url, params)
     except (InvalidURL, UnicodeError):
         raise errors.ConfigurationError("The address of the request is not valid.") from None
-    parts = parse_url(str(prepared.url))
-    return _Target(
-        url=str(prepared.url),
-        scheme=str(parts.scheme),
-        host=str(parts.host),
-        port=parts.port,
-        origin=f"{parts.scheme}://{parts.netloc}",
-        path=parts.request_uri,
-    )
+    return str(prepared.url), parse_url(str(prepared.url))
 
 
 def host_of(url: str) -> str:
@@ -452,18 +697,10 @@ def host_of(url: str) -> str:
     return ""
 
 
-def _has_secret_address(request: HttpRequest) -> bool:
-    """Whether one of the secrets stands in the address."""
-    if not request.masked:
-        return False
-    parts = (request.url, *request.params.values())
-    return any(secret.reveal() in part for secret in request.masked for part in parts)
-
-
 def _ask_double(
     adapter: BaseAdapter, prepared: requests.PreparedRequest, exchange: Exchange
-) -> Any:
-    """Return the response of a test double, which knows no deadline and no first byte."""
+) -> _Answer:
+    """Return the answer of a test double, which knows no deadline and no first byte."""
     # requests wants time-outs above 0.
     left_s = max(exchange.left_s(), 0.001)
     connect_s, read_s = exchange.timeouts_s
@@ -487,21 +724,9 @@ def _ask_double(
             exchange.begin()
         raise
     exchange.begin()
-    exchange.status, exchange.response = response.status_code, response.raw
-    return _DoubledResponse(response)
-
-
-class _DoubledResponse:
-    """A response of requests, read as one of urllib3, within the deadline."""
-
-    def __init__(self, response: requests.Response) -> None:
-        self.status, self.headers = response.status_code, response.headers
-        self._stream = response.raw.stream
-
-    def stream(self, *args: Any, **options: Any) -> Iterator[bytes]:
-        for piece in self._stream(*args, **options):
-            CURRENT.get().wait_s()
-            yield piece
+    exchange.response = response.raw
+    pieces = response.raw.stream(65536, decode_content=False)
+    return response.status_code, response.headers, pieces
 
 
 def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ from kit.fakes import child_says_yes, picture
 from kit.rawserver import RawServer, http_reply, one_each, read_request, send
 
 import facematch_core as fm
-from facematch_core.http.connection import MOST_LOOK_UPS
+from facematch_core.http.transport import MOST_LOOK_UPS
 
 OK = http_reply(200, b'{"same": true}')
 A, B = picture(), picture((1, 2, 3))

@@ -48,36 +48,18 @@ def test_every_thread_gets_its_own_answers_and_first_bytes(client):
     with RawServer([echo]) as server, ThreadPoolExecutor(16) as pool:
         for done in [pool.submit(calls, thread) for thread in range(16)]:
             done.result()
-        assert len(server.connections) == 16
+        assert 1 <= len(server.connections) <= 16
         client.close()
     assert sent == [1] * 16 * 20
 
 
-def test_a_thread_that_ends_leaves_no_connection_open(client):
-    with RawServer([*OK, hold]) as server:
-        not_hung(lambda: ask_client(client, server))
-        assert server.connections[0].done.wait(20)
-
-
-def test_closing_closes_the_connections_of_all_threads(client):
-    used, go = threading.Barrier(5), threading.Event()
-
-    def call():
-        ask_client(client, server)
-        used.wait()
-        go.wait()
-
-    with RawServer([*OK, hold]) as server:
-        threads = [threading.Thread(target=call, daemon=True) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        used.wait()
-        assert not any(connection.done.is_set() for connection in server.connections)
+def test_another_thread_takes_the_idle_connection_until_the_client_is_closed(client):
+    with RawServer([*OK, *OK, hold]) as server:
+        assert [not_hung(lambda: ask_client(client, server)).status for _ in range(2)] == [200] * 2
+        (connection,) = server.connections
+        assert not connection.done.is_set()
         client.close()
-        assert all(connection.done.wait(20) for connection in server.connections)
-        go.set()
-        for thread in threads:
-            thread.join()
+        assert connection.done.wait(20)
 
 
 def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
