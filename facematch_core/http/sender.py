@@ -122,15 +122,6 @@ class _End:
     billing: Billing
 
 
-@attrs.define
-class _Heard:
-    """Facts from the answers of a call beside its result."""
-
-    request_id: str | None = None
-    environment: Environment | None = None
-    secrets: tuple[Secret, ...] = ()
-
-
 @attrs.define(eq=False)
 class HttpCall:
     """A call of a backend, from its first request to its end."""
@@ -151,7 +142,10 @@ class HttpCall:
     reply: HttpReply | None = None
     #: The last error that the plug-in did not raise itself.
     refusal: VendorError | None = None
-    heard: _Heard = attrs.field(factory=_Heard)
+    #: Facts from the answers beside the result.
+    request_id: str | None = None
+    environment: Environment | None = None
+    secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
     def run(self, steps: Generator[Any, HttpReply, Any], kind: type) -> Any:
@@ -283,12 +277,9 @@ class HttpCall:
             try:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
             except errors.VendorUnavailable as error:
-                if self.is_sent and error.billing == Billing(Charged.NO):
-                    # Bytes have left, so a verifier wants a ground for "not charged".
-                    ground = "the first sending was refused, and nothing was sent a second time"
-                    error.billing = Billing(
-                        Charged.NO, ground if is_repeated else "the request was not sent"
-                    )
+                # Bytes may have left before, so a verifier wants a ground for "not charged".
+                if error.billing == Billing(Charged.NO):
+                    error.billing = Billing(Charged.NO, "the request was not sent")
                 raise
             reply: HttpReply = backend.client.send(
                 signed,
@@ -311,15 +302,15 @@ class HttpCall:
 
     def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
         """Note what the end of the call needs of a reply; return what follows from it."""
-        backend, call, heard, headers = self.backend, self.call, self.heard, reply.headers
+        backend, call, headers = self.backend, self.call, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
         # Until the call is accepted, an id may be that of something made for it: an upload, say.
         if vendor_id and (call.vendor_id is None or not self.is_accepted):
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         self.reply = reply
-        heard.request_id = headers.get(backend.request_id_header or "") or heard.request_id
-        heard.environment = Environment.MOCK if MOCK_HEADER in headers else heard.environment
-        heard.secrets = tuple(dict.fromkeys((*heard.secrets, *reply.secrets)))
+        self.request_id = headers.get(backend.request_id_header or "") or self.request_id
+        self.environment = Environment.MOCK if MOCK_HEADER in headers else self.environment
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         outcome: HttpReply | Result | VendorError = reply
         is_expected = reply.status in request.expects
         if not is_expected or backend.codes_in_200:
@@ -348,7 +339,6 @@ class HttpCall:
     ) -> HttpReply | Result | VendorError:
         """Return the result or the error in a reply, with its bill; the reply if it is neither."""
         backend, call = self.backend, self.call
-        fault: Exception | None = None
         row: _Row | None = None
         try:
             code, row = find_row(backend, reply)
@@ -356,27 +346,25 @@ class HttpCall:
                 return reply
             is_about_pictures = isinstance(call, Call) and is_json(reply)
             result = backend.parse_non_200(call, reply) if is_about_pictures else None
-            if isinstance(result, Result):
-                billing = result.billing
-                if billing == SILENT:
-                    default = default_row(reply.status, reply.shape)
-                    billing = Billing(default.charged, default.ground)
-                billing = self.ledger.at_full_price(billing) if is_expected else billing
-                return attrs.evolve(result, billing=billing)
+            if not isinstance(result, Result):
+                return cast(VendorError, backend.error(reply, call))
+            billing = result.billing
+            if billing == SILENT:
+                default = default_row(reply.status, reply.shape)
+                billing = Billing(default.charged, default.ground)
+            billing = self.ledger.at_full_price(billing) if is_expected else billing
+            return attrs.evolve(result, billing=billing)
         except VendorError as error:
             return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001 - as below: the status decides then
-            fault = error
-        try:
-            refusal: VendorError = backend.error(reply, call)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            is_reconcilable = can_be_sought(backend, call)
-            details = {"reconcilable": is_reconcilable, "is_free": self.ledger.is_free}
-            fault, refusal = error, error_by_table(backend, reply, row, **details)
-        if fault is not None:
-            problem = report_fault(fault)
-            refusal.message += f" (Its backend failed to read that: {problem}; please report it.)"
-        return refusal
+            is_reconcilable, is_free = can_be_sought(backend, call), self.ledger.is_free
+            refusal = error_by_table(
+                backend, reply, row, reconcilable=is_reconcilable, is_free=is_free
+            )
+            refusal.message += (
+                f" (Its backend failed to read that: {report_fault(error)}; please report it.)"
+            )
+            return refusal
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """Return a refusal that the steps handle, or the end of the call."""
@@ -423,8 +411,8 @@ class HttpCall:
     def _end_refused(self, error: VendorError) -> _End:
         """End with a refusal that the steps do not handle."""
         backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
-        if ledger.is_free and not (billing.charged is Charged.NO and billing.ground):
-            billing = FREE_BILLING  # with a ground, for which a verifier asks
+        if ledger.is_free:
+            billing = FREE_BILLING
         elif isinstance(error, errors.UnexpectedResponse) or (
             self.reply is not None and 200 <= self.reply.status < 300
         ):
@@ -458,15 +446,15 @@ class HttpCall:
     def _finish(self, end: _End) -> Any:
         """Return the outcome with bill and ids, its secrets masked."""
         backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
-        heard, vendor_id = self.heard, call.vendor_id or self.heard.request_id
+        vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, (Result, SessionAnswer)):
             ids = outcome.ids
             outcome = call.masker.mask(
                 outcome,
-                heard.secrets,
+                self.secrets,
                 ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
                 billing=end.billing,
-                environment=heard.environment or outcome.environment,
+                environment=self.environment or outcome.environment,
             )
         if reply is not None and (mismatch := backend.find_mismatch(reply)):
             mismatch.result = (
@@ -476,24 +464,14 @@ class HttpCall:
         if not isinstance(outcome, VendorError):
             return outcome
         error = outcome
-        if (
-            isinstance(error, OutcomeUnknown)
-            and not error.reconcilable
-            and isinstance(call, Call)
-            and models.Retention.KEEP in backend.capabilities.retention
-            and can_be_sought(backend, attrs.evolve(call, retention=models.Retention.KEEP))
-        ):
-            error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
-        if not call.deadline.is_limited and isinstance(error, errors.DeadlineExceeded):
-            error.message += " (The call had no deadline of its own.)"
         if self.ledger.paid_charges:
             error.retryable = False  # that would be charged twice
         ids = error.ids
         error.ids = attrs.evolve(ids, call=call.call_id or None, vendor=ids.vendor or vendor_id)
-        mask_error(error, heard.secrets)
+        mask_error(error, self.secrets)
         error.billing = end.billing
         error.backend = error.backend or backend.name
-        error.environment = error.environment or heard.environment
+        error.environment = error.environment or self.environment
         error.status_code = error.status_code or (None if reply is None else reply.status)
         return error
 
@@ -508,16 +486,13 @@ class HttpCall:
         if isinstance(outcome, VendorError):
             outcome.message += f" ({text})"
             outcome.args = (outcome.message,)
-            return outcome
-        if not isinstance(outcome, (Result, SessionReading)):
-            return outcome  # it has no place for a warning
-        warning = models.ResultWarning(
-            code=models.WarningCode.OTHER,
-            tag="not_cleaned_up",
-            severity=models.Severity.WARNING,
-            text=text,
-        )
-        return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
+        elif isinstance(outcome, (Result, SessionReading)):
+            code, severity = models.WarningCode.OTHER, models.Severity.WARNING
+            warning = models.ResultWarning(
+                code=code, tag="not_cleaned_up", severity=severity, text=text
+            )
+            return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
+        return outcome
 
     def _leave(self, error: BaseException) -> None:
         """Clean up after a call that was cancelled; log what an interrupted one leaves."""
@@ -544,13 +519,12 @@ class HttpCall:
         self.ledger.add_request(0, is_free=True)
         self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
-            reason, secrets = "", self.heard.secrets
+            reason, secrets = "", (*self.secrets, *request.secrets)
             try:
                 if host := _find_foreign_host(backend, request.url):
                     reason = f"it is at another host, {host}"
                 else:
                     reply = self._exchange(request)
-                    secrets += reply.secrets
                     if mismatch := backend.find_mismatch(reply):
                         reason = mismatch.message
                     elif not (200 <= reply.status < 300 or reply.status in request.expects):
