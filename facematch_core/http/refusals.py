@@ -21,7 +21,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import attrs
 import requests
@@ -34,8 +34,8 @@ from facematch_core.models import Billing, Charged, Ids, ResultWarning
 
 from .messages import BodyShape, HttpReply
 
-if TYPE_CHECKING:
-    from .transport import Exchange
+#: Its module imports this one.
+Exchange: TypeAlias = Any
 
 #: Advice about an unknown outcome.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
