@@ -288,7 +288,10 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
         is_share = not exchange.is_sent and exchange.deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"
     if not reason:
-        return None
+        # Only a test double answers without a connection.
+        if exchange.connection is not None or not exchange.is_sent:
+            return None
+        reason = f"it failed with {type(error).__name__}"
     about: dict[str, Any] = {
         "backend": exchange.backend,
         "ids": Ids(call=exchange.call_id),

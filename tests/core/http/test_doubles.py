@@ -36,6 +36,7 @@ def test_a_canned_answer_counts_as_sent(ask):
         (requests.ReadTimeout(), True),
         (requests.ConnectionError("reset"), True),
         (requests.exceptions.ChunkedEncodingError("cut"), True),
+        (RuntimeError("odd"), True),
     ],
 )
 def test_a_double_s_exception_is_unknown_unless_nothing_was_reached(ask, body, sent):
