@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import ReadyCard, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
-    from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
+    from .vendors.deepvue.tokens import IssuedToken, Tokens
     from .vendors.didit.control import WebhookDelivery, WebhookLetter, Webhooks
     from .vendors.didit.records import Workflow
     from .world.clock import VirtualClock
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .world.services import Charge, Hosted, Key, KeyKind, Review, Session
 
 __all__ = [
-    "UNSET", "Answers", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
+    "UNSET", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
     "IssuedToken", "Key", "KeyKind", "Kind", "Known", "MockAccount", "MockServer", "NewAccount",
-    "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetAnswer", "SetOutcome",
+    "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetOutcome",
     "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
     "Workflow", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
@@ -54,7 +54,7 @@ __getattr__, __dir__ = lazy_names(
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
         "world.services": "Charge Hosted Key KeyKind Review Session",
-        "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",
+        "vendors.deepvue.tokens": "IssuedToken Tokens",
         "vendors.didit.control": "WebhookDelivery WebhookLetter Webhooks",
         "vendors.didit.records": "Workflow",
     },

@@ -48,24 +48,15 @@ class DeepvueSimulator(MockSimulator):
         control = self.control
         # Not `reset`: it would revoke the tokens that backends hold.
         control.clear_faults()
-        control.answers.clear()
         control.set_balance(0 if situation is Situation.NO_CREDIT else 100)
         control.set_limit("day", 0 if situation is Situation.THROTTLED else None)
         # A wrong key is the secret of another client.
         client = "somebody-else" if situation is Situation.BAD_KEY else self.keys["client_id"]
         control.add_key(key=self.keys["client_secret"], client=client)
-        numbers = {
-            Situation.SCORE: score,
-            Situation.NULL_SCORE: None,
-            Situation.IMPOSSIBLE_SCORE: 250,
-        }
-        if situation in numbers:
-            number = numbers[situation]
-            match, live = {"match": True, "confidence": number}, {"is_live": True, "score": number}
-            control.answers.set("match", {"data": match}, times=None)
-            control.answers.set("liveness", {"data": live}, times=None)
 
     def alter(self, request, body):
+        if isinstance(body.get("data"), dict):
+            self.put_score(body["data"], "confidence" if "confidence" in body["data"] else "score")
         is_login = request.path == LOGIN and self.token
         return {**body, "access_token": self.token} if is_login else body
 

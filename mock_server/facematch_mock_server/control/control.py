@@ -52,7 +52,7 @@ class Control:
     else is this vendor's. No method reaches another account. A closed account is a LookupError.
 
     `extensions` names the attributes that only this vendor has: `sessions` and `webhooks` of Didit,
-    `tokens` and `answers` of Deepvue. Another vendor's raise AttributeError.
+    `tokens` of Deepvue. Another vendor's raise AttributeError.
     """
 
     def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:

@@ -285,10 +285,6 @@ OF_DEEPVUE = {
         deepvue.with_deepvue_token(deepvue.deepvue_match(path=deepvue.FACEMATCH_2)),
         deepvue.with_deepvue_token(deepvue.deepvue_liveness(deepvue.jpeg_scene(attack=True))),
         deepvue.with_deepvue_token(deepvue.post_liveness({"image": "not base64!"})),
-        deepvue.deepvue_control(
-            "answers", {"kind": "match", "fields": {"data": {"match": "true"}}}
-        ),
-        deepvue.with_deepvue_token(deepvue.deepvue_match()),
     ),
     "rates": (
         deepvue.wallet(),

@@ -91,7 +91,6 @@ CLAIMS = table(
 
     fact("answer.code", RESPONSE_FORMAT, "code is the status of the answer."),
     fact("answer.words", OURS, 'The message of a comparison, and the transaction_id without dashes but in version 2; the pages have "string".'),
-    fact("answer.own", OURS, "Fields that a test makes up are in an answer as they are; they say nothing of Deepvue."),
 
     row("match.answer", Reply(200), MATCH_V1, "A comparison that was made is 200."),
     row("match.from", 60.0, OURS, "match is true from a score of 60 up, compared before it is rounded."),

@@ -1,4 +1,4 @@
-"""Deepvue's access tokens, and what a test does to them and to answers."""
+"""Deepvue's access tokens, and what a test does to them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ import hmac
 import json
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.base.state import RuleQueue, check_times
-from facematch_mock_server.world.faults import copy_json
 from facematch_mock_server.world.kinds import Extension, Records, Row
 
 #: The newest tokens that can be listed.
 MOST_TOKENS = 10_000
-
-Recognized = Literal["match", "liveness"]
-
 
 # JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515)
 
@@ -119,61 +114,11 @@ class TokenBook:
             return count
 
 
-def _check_names(values: Any) -> tuple[str, ...]:
-    if isinstance(values, str) or not all(isinstance(name, str) for name in values):
-        raise ValueError("without must be a list of field names")
-    return tuple(values)
-
-
-@attrs.frozen(kw_only=True)
-class SetAnswer:
-    """Fields of an answer that a test sets; the rest is decided as usual.
-
-    Attributes:
-        kind: ``match`` or ``liveness``.
-        fields: What the body holds instead, by name: ``{"data": None}``, say. It says nothing of
-            the vendor.
-        without: Names that the body does not have.
-        times: For how many calls with a verdict it still holds, from 1 on; None for all.
-
-    Raises:
-        ValueError: an unknown kind, fields that are no JSON, or a wrong number.
-    """
-
-    kind: Recognized
-    fields: Mapping[str, Any] = attrs.field(factory=dict, converter=copy_json, hash=False)
-    without: tuple[str, ...] = attrs.field(default=(), converter=_check_names)
-    times: int | None = 1
-
-    def __attrs_post_init__(self) -> None:
-        if self.kind not in ("match", "liveness"):
-            raise ValueError("the kind of an answer must be match or liveness")
-        if not isinstance(self.fields, dict):
-            raise ValueError("the fields of an answer must be an object")  # noqa: TRY004 - one error for all
-        check_times(self.times)
-
-    def applied(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """`body` as the test wants it."""
-        whole = {**body, **self.fields}
-        return {name: value for name, value in whole.items() if name not in self.without}
-
-
-class WaitingAnswers(RuleQueue[SetAnswer]):
-    def take(self, kind: str) -> SetAnswer | None:
-        """The first one for such a call, counted; None for none."""
-        with self._lock:
-            for index, answer in enumerate(self._rules):
-                if answer.kind == kind:
-                    return self._use(index)
-        return None
-
-
 class DeepvueRecords(Records):
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:
         self.tokens = TokenBook()
-        self.answers = WaitingAnswers()
 
 
 class Tokens(Extension["DeepvueRecords"]):
@@ -201,37 +146,3 @@ class Tokens(Extension["DeepvueRecords"]):
     def _list(self) -> Any:
         """The number of token requests, and the tokens that were issued."""
         return {"asked": self.asked, "issued": self.issued()}
-
-
-class Answers(Extension["DeepvueRecords"]):
-    """Answers whose fields a test makes up, for what no document says. Safe across threads."""
-
-    OPERATIONS: ClassVar[tuple[Row, ...]] = (
-        Row("POST", "answers", "set"),
-        Row("GET", "answers", "all", gives="answers"),
-        Row("POST", "answers/clear", "clear"),
-    )
-
-    def set(
-        self,
-        kind: Recognized,
-        fields: Mapping[str, Any] | None = None,
-        *,
-        without: Iterable[str] = (),
-        times: int | None = 1,
-    ) -> SetAnswer:
-        """Set fields of the next answers with a verdict; the arguments are those of `SetAnswer`.
-
-        The call is charged as ever.
-        """
-        answer = SetAnswer(kind=kind, fields=fields or {}, without=without, times=times)
-        self._records.answers.add(answer)
-        return answer
-
-    def all(self) -> tuple[SetAnswer, ...]:
-        """The made-up answers that still wait, in order."""
-        return self._records.answers.all
-
-    def clear(self) -> None:
-        """Drop all made-up answers."""
-        self._records.answers.clear()

@@ -264,10 +264,6 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     message = "Face match completed." if is_match else "Request processed successfully"
     try:
         body = _body(call, data, "SUCCESS", message)
-        rule = call.world.records.answers.take(call.paid_path.name)
-        if rule is not None:
-            call.claims.cite("answer.own")
-            body = rule.applied(body)
         return call.answer(f"{call.paid_path.name}.answer", body)
     except BaseException:
         # A call that is not answered costs nothing.
@@ -429,8 +425,6 @@ VENDOR = base.Vendor(
     records=DeepvueRecords,
     behaviour=Deepvue,
     samples=_ask_samples,
-    extensions={
-        name: f"{__package__}.tokens:{name.capitalize()}" for name in ("tokens", "answers")
-    },
+    extensions={"tokens": f"{__package__}.tokens:Tokens"},
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
 )

@@ -1,6 +1,5 @@
 """Bodies that are refused, verdicts, the shapes that they come in, and what a test makes up."""
 
-import json
 import re
 
 import pytest
@@ -159,58 +158,6 @@ def test_somebody_is_live_from_50_up_and_never_in_an_attack(scene, shown, data_u
     assert re.fullmatch(r"[0-9a-f]{32}", body["transaction_id"])
     numbered = Asking(liveness_score="number").liveness(jpeg_scene(**scene)).json()["data"]
     assert (numbered["is_live"], numbered["score"]) == (shown[0], shown[2])
-
-
-MADE_UP = [
-    {"data": {"match": "true", "confidence": 0.98}},
-    {"code": None, "sub_code": "NO_RECORDS_FOUND"},
-    {"unheard_of": [1], "data": {"match": True, "confidence": 98, "more": {}}},
-]
-
-
-@pytest.mark.parametrize("fields", MADE_UP, ids=json.dumps)
-def test_what_a_test_makes_up_is_given_in_one_answer_and_charged_as_ever(fields):
-    over_http = deepvue.deepvue_control("answers", {"kind": "match", "fields": fields})
-    for how in (
-        lambda asking: asking.control.answers.set("match", fields),
-        lambda asking: asking.app.handle(over_http),
-    ):
-        asking = Asking()
-        plain = asking.match().json()
-        how(asking)
-        body = asking.match().json()
-        assert {name: body[name] for name in fields} == fields
-        assert body.keys() >= plain.keys()
-        assert asking.match().json()["data"] == plain["data"]
-        assert len(asking.control.charges()) == 3
-
-
-def test_an_answer_that_cannot_be_written_is_not_charged():
-    asking = Asking()
-    balance = asking.control.balance()
-    # A number of more digits than Python writes.
-    asking.control.answers.set("match", {"data": 10**5000})
-    with pytest.raises(ValueError, match="digits"):
-        asking.match()
-    assert (asking.control.charges(), asking.control.balance()) == ((), balance)
-    assert asking.match().status == 200
-
-
-def test_made_up_answers_wait_by_kind_for_so_many_calls():
-    asking = Asking()
-    answers = asking.control.answers
-    answers.set("liveness", {"data": {"is_live": True, "score": 3}}, times=None)
-    answers.set("match", without=["sub_code", "message"], times=2)
-    for _ in range(2):
-        assert not {"sub_code", "message"} & set(asking.match().json())
-        assert asking.liveness().json()["data"]["score"] == 3
-    assert "sub_code" in asking.match().json()
-    assert [rule.kind for rule in answers.all()] == ["liveness"]
-    answers.clear()
-    assert answers.all() == ()
-    answers.set("match", {"data": 1})
-    asking.control.reset()
-    assert asking.control.answers.all() == ()
 
 
 @pytest.mark.parametrize(
