@@ -17,6 +17,7 @@ import platformdirs
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
+from facematch_core.base.clock import SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
@@ -250,7 +251,7 @@ class Plan:
                 retry = {key: profile.policies[key] for key in profile.policies if key == "retry"}
                 profile = attrs.evolve(profile, policies=retry)
             policies = _create_policies(
-                profile, backend, arguments.get("clock"), opens_stores=opens_stores
+                profile, backend, arguments.get("clock") or SystemClock(), opens_stores=opens_stores
             )
             return FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
         except BaseException:

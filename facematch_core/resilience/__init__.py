@@ -5,7 +5,7 @@ from facematch_core.store import Period
 
 from .budget import Budget
 from .circuit_breaker import BreakerState, CircuitBreaker
-from .policy import Attempt, Leave, Outcome, Policy, enter_all
+from .policy import Attempt, Leave, Outcome, Policy
 from .rate_limiter import RateLimiter
 from .retry import Retry
 
@@ -21,5 +21,4 @@ __all__ = [
     "RateLimiter",
     "RateWindow",
     "Retry",
-    "enter_all",
 ]

@@ -124,12 +124,11 @@ class Budget(Policy):
         )
         try:
             full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
-        except errors.FaceMatchError:
-            raise
         except BaseException as error:
             # Ctrl-C, say, before or after the reservation: nothing was sent.
-            with contextlib.suppress(errors.FaceMatchError):
-                self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
+            if not isinstance(error, errors.FaceMatchError):
+                with contextlib.suppress(errors.FaceMatchError):
+                    self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
         if full_state is not None:
             raise self._describe_excess(full_state, reservation.amount, send_by)
@@ -188,12 +187,11 @@ class Budget(Policy):
         )
         try:
             write(deadline=deadline)
-        except errors.FaceMatchError:
-            raise
-        except BaseException:
+        except BaseException as error:
             # Ctrl-C, say. Writing the outcome a second time is safe; not writing it loses it.
-            with contextlib.suppress(errors.FaceMatchError):
-                write(deadline=Deadline.after(0.0))
+            if not isinstance(error, errors.FaceMatchError):
+                with contextlib.suppress(errors.FaceMatchError):
+                    write(deadline=Deadline.after(0.0))
             raise
 
     def _describe_excess(

@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from facematch_core import errors
-from facematch_core.base.clock import Clock
+from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.models import Billing, Charged
 
 from . import policy
@@ -75,7 +75,7 @@ class CircuitBreaker(policy.Policy):
         ),
     )
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
-    clock: Clock = attrs.field(default=None, converter=policy.or_system_clock, repr=False)
+    clock: Clock = attrs.field(factory=SystemClock, repr=False)
     #: Failed calls since the last answer.
     _failed: int = attrs.field(init=False, default=0, repr=False)
     #: Start of the next probe, on the monotonic clock; None while closed.

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
-from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
@@ -214,10 +214,6 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
     if interruption is not None:
         raise interruption
     return failures
-
-
-def or_system_clock(clock: Clock | None) -> Clock:
-    return clock or SystemClock()
 
 
 def must_be(

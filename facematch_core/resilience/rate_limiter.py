@@ -6,11 +6,10 @@ import collections
 import contextlib
 import math
 import os
-from typing import Any
 
 import attrs
 
-from facematch_core.base.clock import Clock, RateWindow
+from facematch_core.base.clock import Clock, RateWindow, SystemClock
 from facematch_core.errors import RateLimited
 from facematch_core.models import Billing, Charged
 
@@ -24,10 +23,6 @@ SHORTEST_S = 0.001
 LONGEST_SLEEP_S = 1.0
 #: The longest pause that one throttled answer causes, unless the window is longer.
 LONGEST_HOLD_S = 900.0
-
-
-def _is_wait(value: Any) -> bool:
-    return type(value) in (int, float) and 0 <= value < math.inf
 
 
 @attrs.define(eq=False)
@@ -59,12 +54,13 @@ class RateLimiter(policy.Policy):
     )
     max_wait_s: float = attrs.field(
         default=60.0,
-        validator=policy.must_be("a number of seconds, 0 or more", _is_wait),
+        validator=policy.must_be(
+            "a number of seconds, 0 or more",
+            lambda value: type(value) in (int, float) and 0 <= value < math.inf,
+        ),
         kw_only=True,
     )
-    clock: Clock = attrs.field(
-        default=None, converter=policy.or_system_clock, kw_only=True, repr=False
-    )
+    clock: Clock = attrs.field(factory=SystemClock, kw_only=True, repr=False)
     #: Calls that wait or were let through, and are not counted yet, in the order of arrival.
     _queue: list[policy.Attempt] = attrs.field(init=False, factory=list, repr=False)
     #: Times of the last calls, as many as the window holds.

@@ -72,10 +72,7 @@ class BudgetKey:
         """The start of the next window, UTC; None for `TOTAL`."""
         if self.period is not Period.DAY:
             return None
-        day = date.fromisoformat(self.window)
-        if day == date.max:
-            return None
-        return datetime.combine(day, time(), UTC) + timedelta(days=1)
+        return datetime.combine(date.fromisoformat(self.window), time(), UTC) + timedelta(days=1)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -213,24 +210,16 @@ def expire_reservations(
     now: datetime,
     key: BudgetKey | None = None,
     *,
-    lease_s: float = LEASE_S,
     deadline: Deadline = NO_DEADLINE,
 ) -> int:
     """Mark old open reservations as unknown: their calls may have been sent. Return their number.
 
-    The amounts stay reserved. An answer that comes later still finalizes them.
-
-    Args:
-        store: The store.
-        now: The time of day, UTC.
-        key: The sum to look at; None for all.
-        lease_s: Seconds after the start of its call at which a reservation expires, at least 0:
-            longer than any deadline, or 0 if no process uses the store.
-        deadline: See `CallStore`.
+    The amounts stay reserved. An answer that comes later still finalizes them. `key` is the sum to
+    look at; None for all.
     """
     count = 0
     for reservation in store.open_reservations(key, State.RESERVED, deadline=deadline):
-        if (now - reservation.call.started_at).total_seconds() >= lease_s:
+        if (now - reservation.call.started_at).total_seconds() >= LEASE_S:
             count += store.finalize(reservation, Charged.UNKNOWN, at=now, deadline=deadline)
     return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -124,12 +125,13 @@ class SqlStore(CallStore):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        def step(connection: Connection) -> bool:
-            changed: bool = self._steps.finalize(
-                connection, reservation, charged, at=at, error=error, answered_from=answered_from
-            )
-            return changed
-
+        outcome: dict[str, Any] = {
+            "charged": charged,
+            "at": at,
+            "error": error,
+            "answered_from": answered_from,
+        }
+        step = functools.partial(self._steps.finalize, reservation=reservation, **outcome)
         try:
             return self._database.run(step, deadline=deadline, effect=_WRITTEN_LATER)
         except BaseException:
@@ -560,12 +562,11 @@ def _describe_cause(error: Exception) -> str:
     return type(cause).__name__
 
 
-#: Advice by prefix of SQLite's error name; the first match counts.
+#: Advice by prefix of SQLite's error name.
 _ADVICE = {
     "SQLITE_FULL": "make room on its disk",
     "SQLITE_CANTOPEN": "its folder must be writable, for SQLite writes beside the file",
-    "SQLITE_READONLY_DIRECTORY": "its folder must be writable, for SQLite writes beside the file",
-    "SQLITE_READONLY": "the file must be writable",
+    "SQLITE_READONLY": "the file and its folder must be writable, for SQLite writes beside it",
 }
 
 

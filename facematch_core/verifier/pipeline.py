@@ -46,8 +46,8 @@ from facematch_core.models import (
     Operation,
     Retention,
 )
-from facematch_core.resilience import Attempt, Outcome, Policy, Retry, enter_all
-from facematch_core.resilience.policy import Sending
+from facematch_core.resilience import Attempt, Outcome, Policy, Retry
+from facematch_core.resilience.policy import Sending, enter_all
 
 from .events import EventEmitter, EventKind
 from .policy import CallOptions, ResultPolicy

@@ -102,8 +102,8 @@ def test_an_engine_of_somebody_else_is_used_as_it_is_and_left_open(tmp_path):
         ("SQLITE_FULL", "make room"),
         ("SQLITE_CANTOPEN", "folder must be writable"),
         ("SQLITE_READONLY_DIRECTORY", "folder must be writable"),
-        ("SQLITE_READONLY", "file must be writable"),
-        ("SQLITE_READONLY_DBMOVED", "file must be writable"),
+        ("SQLITE_READONLY", "folder must be writable"),
+        ("SQLITE_READONLY_DBMOVED", "folder must be writable"),
     ],
 )
 def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):

@@ -8,6 +8,7 @@ from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, later, sums
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import State, expire_reservations
+from facematch_core.store.records import LEASE_S
 
 USD = attrs.evolve(BUDGET_KEY, currency="USD")
 
@@ -113,9 +114,9 @@ def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
 def test_what_is_given_up_is_unknown_until_a_late_answer_counts_for_good(store, charged, after):
     slow, elsewhere = entry(), attrs.evolve(BUDGET_KEY, name="other")
     store.reserve(slow, UNIT)
-    for key, at in ((BUDGET_KEY, later(seconds=59)), (elsewhere, later(seconds=60))):
-        assert expire_reservations(store, at, key, lease_s=60) == 0
-    assert expire_reservations(store, later(seconds=60), lease_s=60) == 1
+    for key, at in ((BUDGET_KEY, later(seconds=LEASE_S - 1)), (elsewhere, later(seconds=LEASE_S))):
+        assert expire_reservations(store, at, key) == 0
+    assert expire_reservations(store, later(seconds=LEASE_S)) == 1
     (reservation,) = store.open_reservations()
     assert (reservation.state, reservation.charged, sums(store)) == (
         State.UNKNOWN,
