@@ -12,7 +12,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from .deadline import Deadline
@@ -42,9 +42,8 @@ class HelperThreads:
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self._name = limit, name
-        #: Whose each place is, and the work under way by its key, of this process and its parents:
-        #: dictionaries, for a signal or a finaliser could find a lock taken.
-        self._of_process: dict[int, tuple[dict[int, Future[Any]], dict[Hashable, Future[Any]]]] = {}
+        #: The free threads, and the work under way by its key, of this process and its parents.
+        self._of_process: dict[int, tuple[threading.Semaphore, dict[Hashable, Future[Any]]]] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
         """Begin `work`, with the context variables of this thread, as soon as a thread is free.
@@ -52,28 +51,24 @@ class HelperThreads:
         With a `key` it belongs to no call: it has no context variables, and whoever asks for that
         key until it has ended gets the same future. `NoThread` if it cannot begin in time.
         """
-        places, under_way = self._of_process.setdefault(os.getpid(), ({}, {}))
-        future, is_started = Future[T](), False
-        name = future if key is None else key
+        free, under_way = self._of_process.setdefault(
+            os.getpid(), (threading.Semaphore(self.limit), {})
+        )
+        if shared := under_way.get(key):
+            return shared
+        if not free.acquire(timeout=deadline.timeout_s()):
+            raise NoThread(f"all {self.limit} threads are taken by work that has not ended")
+        future = Future[T]()
         context = contextvars.copy_context() if key is None else contextvars.Context()
 
         def end() -> None:
-            if under_way.get(name) is future:
-                del under_way[name]
-            _give_back(places, future)
+            if under_way.get(key) is future:
+                del under_way[key]
+            free.release()
 
-        if shared := under_way.get(name):
-            return shared
+        is_started = False
         try:
-            while all(places.setdefault(n, future) is not future for n in range(self.limit)):
-                owners = [*places.values()]
-                ended = wait(owners, deadline.timeout_s(), FIRST_COMPLETED).done
-                if owners and not ended:
-                    raise NoThread(f"all {self.limit} threads are taken by work that has not ended")
-                # Their places are free by now, unless a signal's exception came between.
-                for owner in ended:
-                    _give_back(places, owner)
-            shared = under_way.setdefault(name, future)
+            shared = future if key is None else under_way.setdefault(key, future)
             if shared is future:
                 target = functools.partial(context.run, _run, work, future, end)
                 threading.Thread(target=target, name=self._name, daemon=True).start()
@@ -81,7 +76,7 @@ class HelperThreads:
         except RuntimeError:
             raise NoThread("no thread could be started") from None
         finally:
-            # A Ctrl-C may end this when the work has begun, and cannot be cancelled any more.
+            # After a Ctrl-C the work may have begun: then it cannot be cancelled, and ends itself.
             if not is_started and future.cancel():
                 end()
         return shared
@@ -100,12 +95,6 @@ class HelperThreads:
             raise error if key is None else copy.copy(error)
         finally:
             del future, error  # a frame that holds its own error lives until the garbage collector
-
-
-def _give_back(places: dict[int, Future[Any]], owner: Future[Any]) -> None:
-    for place, future in [*places.items()]:
-        if future is owner:
-            del places[place]
 
 
 def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> None:

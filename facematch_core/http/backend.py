@@ -29,18 +29,10 @@ from facematch_core.backend.calls import (
     way_of,
 )
 from facematch_core.backend.session_types import Deletion, SessionAnswer, SessionReading
-from facematch_core.base.addresses import (
-    MOCK_HEADER,
-    is_among,
-    is_loopback,
-)
+from facematch_core.base.addresses import MOCK_HEADER, is_among, is_loopback
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
-from facematch_core.errors import (
-    ConfigurationError,
-    EnvironmentMismatch,
-    VendorError,
-)
+from facematch_core.errors import ConfigurationError, EnvironmentMismatch, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import (
     Billing,
@@ -53,12 +45,7 @@ from facematch_core.models import (
 )
 
 from .messages import FilePart, HttpReply, HttpRequest, Wait
-from .refusals import (
-    FREE_BILLING,
-    ErrorRow,
-    ErrorTable,
-    InconclusiveRow,
-)
+from .refusals import FREE_BILLING, ErrorRow, ErrorTable, InconclusiveRow
 from .sender import HttpCall, error_by_table, find_row
 from .transport import HttpClient, check_urllib3, host_of
 
@@ -365,12 +352,33 @@ class HttpBackend(RemoteBackend):
         return self.ask(request, Deletion)
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
-        outcome = _fetch_portrait(self, address.reveal(), request)
-        # The frame of a function that raises stays alive with the error.
-        del address, request
-        if isinstance(outcome, Image):
-            return outcome
-        raise outcome
+        # No error may name the address: it gives access to the face.
+        host, hosts = host_of(address.reveal()), getattr(self, "media_hosts", ())
+        is_of_mock = is_loopback(host) and is_loopback(host_of(f"{self.address}/"))
+        if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
+            raise ConfigurationError(
+                f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
+                "media_hosts to the exact names of the vendor's hosts for pictures."
+            )
+        try:
+            # Without a key.
+            reply = self.client.send(
+                HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
+                backend=self.name,
+                charges=0,
+                deadline=request.deadline,
+            )
+            if reply.status == 200:
+                return Image.from_bytes(reply.body)
+            problem = f"answered {reply.status}"
+        except errors.FaceMatchError as error:
+            problem = f"gave no picture ({type(error).__name__})"
+        raise errors.VendorUnavailable(
+            f"The host of the portraits of {self.name} {problem}: read the session again, or "
+            "without the portrait.",
+            backend=self.name,
+            billing=FREE_BILLING,
+        )
 
     def close(self) -> None:
         """Close all connections. A call that is under way goes on to its end."""
@@ -470,35 +478,3 @@ class ApiKeyBackend(HttpBackend):
         if "name" in vars(cls) and "environment_variables" not in vars(cls):
             word = re.sub(r"[^A-Z0-9]", "_", cls.name.upper())
             cls.environment_variables = {"api_key": f"{word}_API_KEY"}
-
-
-def _fetch_portrait(
-    backend: HttpBackend, url: str, request: ReadRequest
-) -> Image | errors.FaceMatchError:
-    """Fetch the picture at an address, which no error may name: it gives access to the face."""
-    host, hosts = host_of(url), getattr(backend, "media_hosts", ())
-    is_of_mock = is_loopback(host) and is_loopback(host_of(f"{backend.address}/"))
-    if not is_of_mock and (host not in hosts or not url.startswith("https://")):
-        return ConfigurationError(
-            f"The portrait of {backend.name} lies on {host[:80]!r}, which may not be asked: set "
-            "media_hosts to the exact names of the vendor's hosts for pictures."
-        )
-    try:
-        # Without a key.
-        reply = backend.client.send(
-            HttpRequest(method="GET", url=url, charges=0, masked=(Secret(url),)),
-            backend=backend.name,
-            charges=0,
-            deadline=request.deadline,
-        )
-        if reply.status == 200:
-            return Image.from_bytes(reply.body)
-        problem = f"answered {reply.status}"
-    except errors.FaceMatchError as error:
-        problem = f"gave no picture ({type(error).__name__})"
-    return errors.VendorUnavailable(
-        f"The host of the portraits of {backend.name} {problem}: read the session again, or "
-        "without the portrait.",
-        backend=backend.name,
-        billing=FREE_BILLING,
-    )

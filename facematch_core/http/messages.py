@@ -83,7 +83,7 @@ class HttpRequest:
             not if the call may have been charged and can still be looked for
             (`Backend.reconcilable`).
         masked: Further secrets that an answer may repeat: the token alone, where a header holds
-            ``Bearer TOKEN``. If one is in the address, urllib3 logs nothing of the request.
+            ``Bearer TOKEN``.
 
     Raises:
         ConfigurationError: the address is malformed, there are two of form, JSON and body, or a

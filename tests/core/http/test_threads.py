@@ -1,11 +1,8 @@
 """One client in many threads, after a fork, and after whatever interrupted it."""
 
-import contextlib
-import gc
 import json
 import os
 import signal
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +11,7 @@ from kit.fakes import child_says_yes
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpClient, HttpRequest
+from facematch_core.http import HttpRequest
 
 OK = [read_request, send(http_reply(200))]
 
@@ -102,40 +99,8 @@ def test_after_a_fork_each_process_has_its_own_connection(client):
     assert paths == [[b"/before", b"/after"], [b"/child", b"/child"]]
 
 
-#: Where a signal handler may raise: between any two steps of the code that sends.
-LIBRARIES = ("facematch_core.http.transport", "requests", "urllib3", "http.client", "socket")
-#: Every step of these counts, for a lock that is held here and not given back is held for ever.
-LOCKING = ("queue", "threading")
-#: These have the look-up of a name, in a thread. What starts one is `threading`, which has locks
-#: that this way of striking leaves taken: it strikes also where no signal can.
-OF_NAMES = ("facematch_core.http.transport", "facematch_core.base.threads")
-
-
 class Alarm(BaseException):
     """What a signal handler raises."""
-
-
-@contextlib.contextmanager
-def striking(at=None, modules=LIBRARIES + LOCKING):
-    """The steps of modules in this thread, as they come; raises `Alarm` at one of them."""
-    steps = []
-
-    def trace(frame, _event, _argument):
-        module = frame.f_globals.get("__name__", "")
-        if module.startswith(modules):
-            steps.append(module)
-            if len(steps) - 1 == at:
-                sys.settrace(None)
-                raise Alarm
-        return trace
-
-    sys.settrace(trace)
-    try:
-        yield steps
-    except Alarm:
-        pass
-    finally:
-        sys.settrace(None)
 
 
 def not_hung(work):
@@ -153,41 +118,6 @@ def not_hung(work):
     thread.join(60)
     assert ended, "it hangs"
     return ended[0]
-
-
-# A socket that was just being made when it struck is nobody's.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(
-    ("host", "modules", "every"),
-    [
-        ("127.0.0.1", LIBRARIES + LOCKING, LOCKING),
-        ("localhost", OF_NAMES, ("facematch_core.base.threads",)),
-    ],
-)
-def test_a_client_works_after_an_interruption_anywhere(host, modules, every):
-    def struck(at, used):
-        client = HttpClient()
-        if used:
-            ask(client)
-        with striking(at, modules) as steps:
-            ask(client)
-        status = ask(client).status
-        client.close()
-        return steps if at is None else status
-
-    def ask(client):
-        return client.send(HttpRequest(url=f"http://{host}:{server.port}/"), backend="acme")
-
-    with RawServer([echo]) as server:
-        steps = not_hung(lambda: struck(None, used=every is LOCKING))
-        assert len(steps) > 100
-        for number, module in enumerate(steps):
-            if module in every or not number % 40:
-                for used in (True, False):
-                    ended = not_hung(lambda at=number, used=used: struck(at, used))
-                    assert ended == 200, (number, module, used)
-        del ended
-        gc.collect()  # a socket that was being made is closed here, and not in another test
 
 
 @pytest.mark.parametrize("used", [True, False])
