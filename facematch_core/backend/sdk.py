@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import errors, models
-from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.masking import Secret, mask_error, muted
 from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
 
@@ -105,9 +104,7 @@ class SdkBackend(RemoteBackend):
                 answer = self.ask(call)
         except errors.VendorError as error:
             return error.with_traceback(None)
-        except Exception as error:
-            if find_callers_exception(error) is error:
-                raise
+        except Exception as error:  # noqa: BLE001 - the library's errors, which hold the picture
             meaning = self._translate(error)
             for link in (error, error.__cause__, error.__context__):
                 if link is not None:
