@@ -6,7 +6,7 @@ import contextlib
 import gc
 import secrets
 import signal
-import socket
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,19 +77,7 @@ UNKNOWN = (
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
     help="Let whoever has a hosted session's address play the person also beyond this machine.")
-def command(**options: Any) -> None:
-    """Serve mock vendors until Ctrl-C, all on one port.
-
-    Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
-
-    Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
-    FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
-    """
-    serve(**options)
-# fmt: on
-
-
-def serve(
+def command(
     *,
     vendor: tuple[str, ...],
     switch: tuple[str, ...],
@@ -104,7 +92,13 @@ def serve(
     person_page: bool,
     **more: Any,
 ) -> None:
-    """Start, print the address, and wait; `more` are arguments of the server."""
+    """Serve mock vendors until Ctrl-C, all on one port.
+
+    Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
+
+    Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
+    FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
+    """
     # Garbage collection during the imports takes 5 ms.
     gc.disable()
     try:
@@ -148,7 +142,9 @@ def serve(
     except ValueError as error:
         words, end = str(error).rstrip("."), "" if str(error).endswith("?") else "."
         raise click.UsageError(f"{words[:1].upper()}{words[1:]}{end}") from None
-    with _signals() as signals, server:
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    with server:
         # Behind a number sign the token stays in the browser.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # A given token is not printed: output ends up in logs.
@@ -168,30 +164,15 @@ def serve(
             import webbrowser  # imported here: 3 ms
 
             webbrowser.open(console)
-        wait_for(signals)
+        wait_for(ended)
+# fmt: on
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[socket.socket]:
-    """Yield a socket that becomes readable when SIGTERM, or Ctrl-C, arrives.
-
-    The system may hand a signal to any thread, and on Windows no signal ends a wait for a lock.
-    """
-    signals, writer = socket.socketpair()
-    with signals, writer:
-        writer.setblocking(False)
-        before = signal.set_wakeup_fd(writer.fileno())
-        # Ctrl-C stays an exception, as in every other command.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        try:
-            yield signals
-        finally:
-            signal.set_wakeup_fd(before)
-
-
-def wait_for(signals: socket.socket) -> None:
-    """Wait until SIGTERM arrives, or Ctrl-C."""
-    signals.recv(1)
+def wait_for(ended: threading.Event) -> None:
+    """Wait until SIGTERM arrives; Ctrl-C raises KeyboardInterrupt."""
+    # In steps, because on Windows no signal ends a wait for a lock.
+    while not ended.wait(0.2):
+        pass
 
 
 def _greet(
