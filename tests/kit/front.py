@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
@@ -64,10 +63,6 @@ class MockAdapter(HTTPAdapter):
         if fault is not None:
             call.meet(fault)
         request = read_request(sent)
-        status = refusal_status(request)
-        if status is not None:
-            self._handler.note(exchange.empty_head(_PEER), "broken request: its head is not taken")
-            return call.answer(request.method, AnswerPlan(response=exchange.make_answer(status)))
         refusal = exchange.ask(self._handler.begin, request)
         mid_upload = request.fault is not None
         is_too_large = len(request.body) > self._handler.max_body_bytes(request)
@@ -205,25 +200,10 @@ class Body(io.RawIOBase):
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-#: What the HTTP server takes.
-_VALUE = re.compile(r"[\t -~\x80-\xff]*")
-
 _TEXT = "latin-1"
 
 #: What urllib3 says if nobody else does.
 _USER_AGENT = f"python-urllib3/{version('urllib3')}"
-
-
-def refusal_status(head: Request) -> int | None:
-    """The status with which the HTTP server refuses this head; None if it takes it."""
-    lines = [f"{head.method} {head.target} HTTP/1.1\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in head.headers]
-    if len("".join(lines).encode(_TEXT)) + 2 > exchange.MAX_HEAD_BYTES:
-        return 431
-    is_taken = all(
-        exchange.is_name(name) and _VALUE.fullmatch(value) for name, value in head.headers
-    )
-    return None if is_taken else 400
 
 
 def read_request(prepared: requests.PreparedRequest) -> Request:

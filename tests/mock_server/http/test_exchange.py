@@ -3,11 +3,9 @@
 import datetime as dt
 from email.utils import format_datetime
 
-import httptools
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit import front as prepared
 
 from facematch_mock_server.base.messages import HEADER_VALUE, Request, Response
 from facematch_mock_server.http import exchange
@@ -125,18 +123,3 @@ def test_an_answer_has_the_values_that_the_pattern_takes(make_engine, value):
         engine.handle = lambda _, sent=sent: Response(status=200, headers=(("X", sent),))
         status = exchange.carry_out(engine, post()).response.status
         assert status == (500 if HEADER_VALUE.fullmatch(sent) is None else 200)
-
-
-@given(VALUES.filter(lambda value: all(ord(character) < 256 for character in value)))
-def test_a_request_has_the_values_that_the_server_takes(value):
-    """In process a head is refused exactly where the server's parser refuses its value."""
-    for sent in (value, *EDGES):
-        head = Request(method="GET", target="/", headers=(("x", sent),))
-        # A line may be folded, and then begins another header; in a process there are no lines.
-        lines = b"GET / HTTP/1.1\r\nx: " + sent.encode("latin-1") + b"\r\n\r\n"
-        try:
-            httptools.HttpRequestParser(object()).feed_data(lines)
-            taken = "\n" not in sent
-        except httptools.HttpParserError:
-            taken = False
-        assert prepared.refusal_status(head) == (None if taken else 400)

@@ -6,10 +6,8 @@ import logging
 import pytest
 import requests
 from kit.front import MockAdapter
-from urllib3.util import Timeout
 
-from facematch_core.base.deadline import Deadline
-from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
+from facematch_core.errors import OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind
 
@@ -17,7 +15,7 @@ URL = "http://vendor.example"
 IN_TIME_S, TOO_LATE_S = 0, 3600
 
 #: Every combination: place, seconds, whether the call is carried out all the same. What comes too
-#: late is a race on a busy machine; below its deadlines are tried by a clock that stands still.
+#: late is a race on a busy machine.
 FAULTS = [
     pytest.param(
         f"{stage}.{kind}", seconds, executed, "post", marks=[pytest.mark.slow] if seconds else []
@@ -115,55 +113,3 @@ def test_the_librarys_client_sees_the_same(make_engine, make_fault, serve, place
         url = serve(engine).url
     with contextlib.closing(client), pytest.raises(CLIENT[place]):
         client.send(HttpRequest(method="GET", url=f"{url}/x"), backend="test")
-
-
-class Clock:
-    """Time that passes where somebody sleeps."""
-
-    at = 0.0
-
-    def monotonic(self):
-        return self.at
-
-    def sleep(self, seconds):
-        self.at += seconds
-
-
-@pytest.mark.parametrize(
-    ("place", "seconds", "ends_after_s"),
-    [
-        ("connect.delay", 3600, 1.0),
-        ("after_upload.delay", 3600, 1.0),
-        ("mid_headers.dribble", 3600, 1.0),
-        ("mid_body.dribble", 3600, 1.0),
-        # The byte that is waited for when the time is up is the last one.
-        ("mid_body.dribble", 0.375, 1.125),
-    ],
-)
-def test_the_deadline_of_the_librarys_client_holds_within_the_process(
-    make_engine, make_fault, place, seconds, ends_after_s
-):
-    clock = Clock()
-    client = HttpClient(clock=clock)
-    engine = make_engine(make_fault(place, seconds=seconds))
-    client.mount(URL, MockAdapter(engine, sleep=clock.sleep))
-    request, deadline = HttpRequest(method="GET", url=f"{URL}/x"), Deadline.after(1, clock)
-    with contextlib.closing(client), pytest.raises(DeadlineExceeded):
-        client.send(request, backend="test", deadline=deadline)
-    assert clock.at == ends_after_s
-
-
-@pytest.mark.parametrize(
-    ("timeout", "waited"), [(None, 3600), (7, 7), ((1, 8), 8), (Timeout(read=9), 9)]
-)
-def test_a_late_answer_takes_no_longer_than_the_time_out(make_engine, make_fault, timeout, waited):
-    slept = []
-    engine = make_engine(make_fault("after_upload.delay", seconds=3600))
-    with requests.Session() as session:
-        session.mount(URL, MockAdapter(engine, sleep=slept.append))
-        if waited == 3600:
-            assert session.get(URL, timeout=timeout).status_code == 200
-        else:
-            with pytest.raises(requests.ReadTimeout):
-                session.get(URL, timeout=timeout)
-    assert slept == [waited]
