@@ -152,13 +152,8 @@ class BudgetExceeded(FaceMatchError):
         frees_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
-        self.budget = budget
-        self.unit = unit
-        self.cap = cap
-        self.spent = spent
-        self.reserved = reserved
-        self.unknown = unknown
-        self.frees_at = frees_at
+        self.budget, self.unit, self.frees_at = budget, unit, frees_at
+        self.cap, self.spent, self.reserved, self.unknown = cap, spent, reserved, unknown
 
 
 class StoreUnavailable(FaceMatchError):

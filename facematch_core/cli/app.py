@@ -44,12 +44,12 @@ class LazyGroup(click.Group):
         self.package = package
         self.table = table
 
-    def help_lines(self) -> dict[str, dict[str, str]]:
-        """Return the sections of the help: title to commands, each with its help line."""
-        return {"Commands": {**self.table}}
+    def help_lines(self) -> dict[str, str]:
+        """Return the commands, each with its help line."""
+        return {**self.table}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for lines in self.help_lines().values() for name in lines]
+        return [*self.help_lines()]
 
     def load(self, name: str) -> click.Command:
         module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
@@ -71,9 +71,8 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, lines in self.help_lines().items():
-            with formatter.section(title):
-                formatter.write_dl([*lines.items()])
+        with formatter.section("Commands"):
+            formatter.write_dl([*self.help_lines().items()])
 
 
 class App(LazyGroup):
@@ -93,16 +92,16 @@ class App(LazyGroup):
             )
         return loaded
 
-    def help_lines(self) -> dict[str, dict[str, str]]:
-        """Return our commands, and apart from them those of plug-ins with their distribution."""
+    def help_lines(self) -> dict[str, str]:
+        """Return our commands, then those of plug-ins with their distribution."""
         ours, theirs = dict(self.table), dict[str, str]()
         for name, points in plugins.installed(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]
             if plugins.CORE_DISTRIBUTION in origins:
                 ours[name] = BUNDLED.get(name, "")
-            elif name not in self.table:
+            else:
                 theirs[name] = clean(f"from {' and '.join(origins)}")
-        return {"Commands": ours, **({"Commands of plug-ins": theirs} if theirs else {})}
+        return ours | {name: line for name, line in theirs.items() if name not in ours}
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):

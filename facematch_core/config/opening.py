@@ -327,7 +327,6 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "per_second": int,
         "per_minute": int,
         "per_day": int,
-        "published": bool,
         "max_wait_s": float,
     },
     "circuit_breaker": {"failures": int, "open_s": float},
@@ -540,13 +539,8 @@ def _create_policies(
 def _create_rate_limiters(
     table: Mapping[str, Any], backend: Backend, clock: Any
 ) -> list[RateLimiter]:
-    windows: Sequence[RateWindow] = [
-        RateWindow(table[name], length_s) for name, length_s in _WINDOWS_S.items() if name in table
-    ]
-    if table.get("published", False) is bool(windows):
-        raise ConfigurationError(
-            f"rate_limit needs published = true, or one of {', '.join(_WINDOWS_S)}, and not both."
-        )
+    set_here = {name: length_s for name, length_s in _WINDOWS_S.items() if name in table}
+    windows: Sequence[RateWindow] = [RateWindow(table[each], set_here[each]) for each in set_here]
     windows = windows or backend.capabilities.rate_windows
     if not windows:
         raise ConfigurationError(

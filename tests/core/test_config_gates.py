@@ -152,12 +152,12 @@ def test_policies_use_the_clock_of_the_verifier(opened):
 
 
 def test_each_rate_is_a_limiter(opened):
-    published = {"published": True, "max_wait_s": 0}
+    published = {"max_wait_s": 0}
     limiters = opened({"shop": profile("keyed", "FIRST_KEY", rate_limit=published)}).policies
     assert tuple(each.window for each in limiters) == Keyed.capabilities.rate_windows
     assert [each.max_wait_s for each in limiters] == [0, 0]
     with pytest.raises(fm.ConfigurationError, match="set per_second"):
-        opened({"shop": profile(rate_limit={"published": True})})
+        opened({"shop": profile(rate_limit={})})
     table = {"per_second": 2, "per_minute": 60, "per_day": 1000}
     limiters = opened({"shop": profile(rate_limit=table)}).policies
     assert [(each.window.limit, each.window.seconds, each.max_wait_s) for each in limiters] == [
@@ -198,7 +198,7 @@ WRONG = {
         *({"failures": 0}, {"open_s": float("nan")}),
     ],
     "rate_limit": [
-        *({}, {"published": True, "per_day": 5}, {"per_second": 0.5}),
+        *({}, {"per_second": 0.5}),
     ],
     "retry": [{"times": 11}],
 }

@@ -138,11 +138,10 @@ def test_two_plugins_of_one_name_neither_runs(run, plugin):
 
 def test_a_command_of_a_plug_in_is_listed_with_its_origin(run, commands):
     listed = run("-h").stdout
-    ours, plugins = listed.split("Commands of plug-ins")
-    assert "  hello  from stranger\n" in plugins
-    assert "  lost   from stranger\n" in plugins
+    assert re.search(r"^  hello +from stranger$", listed, re.MULTILINE)
+    assert re.search(r"^  lost +from stranger$", listed, re.MULTILINE)
     assert re.search(
-        r"^  mock +Serve mock vendors until Ctrl-C, all on one port.$", ours, re.MULTILINE
+        r"^  mock +Serve mock vendors until Ctrl-C, all on one port.$", listed, re.MULTILINE
     )
     assert run("hello").stdout == "hello from a plug-in\n"
     assert run("five").exit_code == 5
