@@ -122,9 +122,6 @@ class HttpRequest:
                 "A refusal can be gone on from, and a clean-up be sent, where nothing is charged: "
                 "give charges=0, or leave on_refusal and is_cleanup out."
             )
-        if self.body is not None and not isinstance(self.body, bytes):
-            kind = type(self.body).__name__
-            raise errors.ConfigurationError(f"A body must be bytes, not {kind}.")
 
     def encoded(self) -> HttpRequest:
         """Return the request with its final bytes in `body` and its ``Content-Type``, for signing.

@@ -242,8 +242,6 @@ _LONGEST_WAIT_S = 1e9
 
 #: Keys under which vendors put a sentence for people.
 _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
-#: Most values of a body that are searched for such a sentence.
-_MOST_PLACES = 100
 
 
 def excerpt(reply: HttpReply) -> str:
@@ -268,8 +266,6 @@ def excerpt(reply: HttpReply) -> str:
                 if isinstance(text, str) and text.strip():
                     return quote_text(text, masker(reply.secrets))
             places += place.values()
-        if len(places) > _MOST_PLACES:
-            break
     return ""
 
 

@@ -1,10 +1,15 @@
 """`HttpCall`: one call of a backend over HTTP, from its first request to its end.
 
-`HttpCall.run` drives the generator that a backend's `steps` returns. Each request that it yields is
-sent by `HttpClient`; the reply goes back into the generator if its status is expected and it is
-about this call. A refusal, an odd answer, or an exception of the plug-in ends the call. What the
-requests cost is added up in a `Ledger`. At the end `_finish` sets ids and bill, and masks secrets;
-`_clean_up` sends the requests that remove what the call has left at the vendor.
+`HttpCall.run` drives the generator that a backend's `steps` returns. Each round has one of three
+outcomes, which is the input of the next:
+
+- a reply, which goes into the generator: its status is expected, and it is about this call;
+- a `VendorError`, which is raised in the generator: the request has ``on_refusal="raise"``;
+- an `_End`, with the result or the error: the steps returned or raised, or cannot go on.
+
+`_send` signs and sends a request, `_read` judges its reply, `_refuse` and the `_end_...` methods
+judge what ends the call. A `Ledger` adds up what the requests cost. At the end `_finish` sets ids
+and bill and masks secrets, and `_clean_up` removes what the call has left at the vendor.
 """
 
 from __future__ import annotations
@@ -246,20 +251,19 @@ class HttpCall:
         try:
             reply = self._exchange(request)
         except VendorError as error:
-            refusal = error.with_traceback(None)
+            return self._refuse(error.with_traceback(None), request)
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
             # The call was accepted before, although this request cannot be sent.
             problem = _report(error)
             ledger.price = 0
-            if not (self.is_accepted and is_free):
-                return self._end_unreadable(problem)
-            refusal = errors.VendorUnavailable(f"it could not be asked: {problem}")
-            return self._end_refused(refusal)
-        else:
-            return self._read(reply, request)
-        return self._refuse(refusal, request)
+            if self.is_accepted and is_free:
+                return self._end_refused(
+                    errors.VendorUnavailable(f"it could not be asked: {problem}")
+                )
+            return self._end_unreadable(problem)
+        return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
         """Sign and send a request, a second time if the token was refused; return the reply."""

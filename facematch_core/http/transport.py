@@ -239,7 +239,7 @@ class HttpClient:
         token = CURRENT.set(exchange)
         try:
             exchange.wait_s()
-            status, headers, pieces = self._read_head(exchange, request)
+            status, headers, pieces = self._request(exchange, request)
             exchange.status = status
             reply = HttpReply(
                 status=status,
@@ -272,7 +272,7 @@ class HttpClient:
         finally:
             CURRENT.reset(token)
 
-    def _read_head(self, exchange: Exchange, request: HttpRequest) -> _Answer:
+    def _request(self, exchange: Exchange, request: HttpRequest) -> _Answer:
         """Send the request; return status, headers and the unread body of the answer."""
         url, parts = _parse(request.url, tuple(request.params.items()))
         sent, body = encode_request(request)

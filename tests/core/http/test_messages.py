@@ -105,10 +105,8 @@ def test_where_a_reply_leads(headers, location):
     assert accepted.location == location
 
 
-@pytest.mark.parametrize(
-    "bodies", [{"json": {}, "fields": {"a": "b"}}, {"json": {}, "body": b""}, {"body": "text"}]
-)
-def test_a_request_has_one_body_of_bytes(bodies):
+@pytest.mark.parametrize("bodies", [{"json": {}, "fields": {"a": "b"}}, {"json": {}, "body": b""}])
+def test_a_request_has_one_body(bodies):
     with pytest.raises(ConfigurationError):
         HttpRequest(url="http://h/", **bodies)
 
@@ -189,7 +187,6 @@ def test_any_body_has_a_shape(body):
         ({"data": {"failures": [{"why": {"message": "as deep"}}]}}, "as deep"),
         ({"a": {"b": {"message": "deeper"}}, "z": {"message": "first"}}, "first"),
         ({"items": [{"a": 1}, {"message": "of the second"}]}, ""),
-        ({"places": {str(number): {} for number in range(200)}, "z": [[{"error": "far"}]]}, ""),
         (["detail"], ""),
         ({"exception": "second", "error": "first"}, "first"),
         ({"detail": "x " * 500}, ("x " * 100)[:200].strip()),

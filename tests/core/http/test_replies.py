@@ -71,6 +71,15 @@ def test_an_answer_without_a_body(replied, data):
     assert replied(data).reply.shape is BodyShape.EMPTY
 
 
+@pytest.mark.parametrize("status", [101, 103])
+def test_another_interim_status_is_the_answer_and_ends_the_connection(ask, status):
+    first = [read_request, send(f"HTTP/1.1 {status} x\r\nUpgrade: x\r\n\r\n".encode()), hold]
+    with RawServer([first, [read_request, send(http_reply(200))]]) as server:
+        assert ask(server.url).reply.status == status
+        assert ask(server.url).reply.status == 200
+        assert len(server.connections) == 2
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_nobody_goes_there(replied, status):
     with RawServer([hold]) as elsewhere:
