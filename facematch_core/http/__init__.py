@@ -3,9 +3,9 @@
 A backend writes `build` and `parse`, or `steps` where a call is several requests or the vendor
 answers later. One call goes down through three modules and comes back:
 
-- `backend`: `HttpBackend.ask` starts the steps of a call and returns its result or raises its error.
+- `backend`: `HttpBackend.ask` starts the steps of a call, and returns or raises what they give.
 - `sender`: `HttpCall.run` sends what the steps yield, adds up the charges, and cleans up.
-- `transport`: `HttpClient.send` sends one request over a connection, and knows whether it has left.
+- `transport`: `HttpClient.send` sends one request, once, and knows whether it has left.
 
 Two modules serve all three: `messages` has requests and replies as data, and `refusals` decides
 which error an answer is that gives no result, or no answer at all.
