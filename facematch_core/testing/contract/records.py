@@ -43,7 +43,9 @@ class RecordRules(Rules):
         for operation in bench.operations:
             answers: dict[Situation, Result] = {}
             for situation in (GOOD[operation], BAD[operation]):
-                results = [bench.ask(operation, situation, **options).answer for _ in range(2)]
+                # The first of five is far down in a list of records.
+                every = [bench.ask(operation, situation, **options).answer for _ in range(5)]
+                results = every[::4]
                 answers[situation], waits_s = results[0], sum(bench.waits)
                 calls = [(record_of(bench, operation, r), situation, r) for r in results]
                 if keeps and all(backend.reconcilable(record) for record, *_ in calls):
