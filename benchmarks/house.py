@@ -28,7 +28,7 @@ LEDGER = {
         ("facematch_core/resilience/*.py", "facematch_core/store/*.py"),
         2_190,
     ),
-    "testing": (("facematch_core/testing/*.py",), 5_070),
+    "testing": (("facematch_core/testing/*.py",), 4_490),
     "backends": (("backends/*.py",), 5_630),
     "of which Didit": (("backends/facematch_didit/*.py",), 2_190),
     "of which local": (("backends/facematch_local/*.py",), 950),

@@ -21,7 +21,6 @@ from .text import say
 
 #: The prefix of the names of package and distribution.
 PREFIX = "facematch"
-
 #: A longer name would break the lines of the files.
 LONGEST = 24
 #: The template of a file bears its name and ends in ``.txt``, without a dot before it: an installer
@@ -77,8 +76,9 @@ def command(name: str, into: Path) -> None:
             raise
     say(
         f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
-        "change, in order.\n\nNext:",
+        "change, in order."
     )
+    click.echo("\nNext:")
     # If the shell does not find `facematch`, it would find another Python, too.
     python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash pip would take it for the name of a distribution.
@@ -89,8 +89,8 @@ def command(name: str, into: Path) -> None:
 
 def files_for(name: str) -> dict[str, str]:
     """Path in the repository, with slashes, to text."""
-    module = name.replace("-", "_")
-    hyphened, parts = name.replace("_", "-"), module.title().split("_")
+    module, hyphened = name.replace("-", "_"), name.replace("_", "-")
+    parts = module.title().split("_")
     words = {
         "name": name,
         "Name": "".join(parts),

@@ -85,7 +85,7 @@ def _observe(
         outcomes = [ask(operation, situation, step=step) for ask in ways]
     yield "the log", log.getvalue()
     yield "a warning", " ".join(str(each.message) for each in warned)
-    # It may hold a token by now.
+    # The backend may hold a token after the call.
     yield "the backend's text", f"{bench.backend!r} {bench.backend}"
     with contextlib.suppress(Exception):  # it may refuse to be pickled
         yield "its pickle", _pickled(bench.backend)

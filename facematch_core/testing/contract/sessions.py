@@ -159,10 +159,9 @@ class Desk:
                 self.bench.prepare(situation)
             return send()
 
+        if not self.can.finds_lost:
+            self.bench.prepare(situation)
         try:
-            if not self.can.finds_lost:
-                self.bench.prepare(situation)
-                return self.tried(self.start, record)
             with self.bench.line(hear):
                 return self.tried(self.start, record)
         finally:
