@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+import traceback
 from contextvars import ContextVar
-from typing import Any
 
 from facematch_core.models import Billing
 
@@ -64,26 +64,14 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
     """
     if threading.current_thread() is not threading.main_thread():
         return None
-    handlers = {_handler_code(signal.getsignal(number)) for number in signal.valid_signals()} - {
-        None
-    }
-    seen: set[int] = set()
+    # Functions and methods have code; SIG_DFL and SIG_IGN have none.
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    codes = {code for handler in handlers if (code := getattr(handler, "__code__", None))}
     link: BaseException | None = error
-    while handlers and link is not None and id(link) not in seen:
-        seen.add(id(link))
-        traceback = link.__traceback__
-        while traceback is not None:
-            if traceback.tb_frame.f_code in handlers:
-                return link
-            traceback = traceback.tb_next
+    seen: list[BaseException] = []
+    while codes and link is not None and link not in seen:
+        seen.append(link)
+        if any(frame.f_code in codes for frame, _ in traceback.walk_tb(link.__traceback__)):
+            return link
         link = link.__cause__ or link.__context__
     return None
-
-
-def _handler_code(handler: Any) -> Any:
-    """Return the code of a handler: a function, method, partial or callable object."""
-    handler = getattr(handler, "func", handler)
-    function = getattr(handler, "__func__", handler)
-    if not hasattr(function, "__code__") and callable(function):
-        function = type(function).__call__
-    return getattr(function, "__code__", None)
