@@ -278,7 +278,6 @@ class Hosted:
             is one that the vendor had before.
         workflow, version: The workflow that it was made by; None without one.
         callback: Where the person is sent afterwards; None for nowhere. Not in `repr`.
-        callback_method: The device that is sent there, in the vendor's word.
         language: The language of the page; None for the browser's.
         expires_at: When the session ends, UTC.
         is_live: Whether a live key started it.
@@ -292,7 +291,6 @@ class Hosted:
     workflow: str | None = None
     version: int | None = None
     callback: str | None = attrs.field(default=None, repr=False)
-    callback_method: str = "initiator"
     language: str | None = None
     expires_at: dt.datetime
     is_live: bool = True

@@ -23,7 +23,7 @@ from . import sessions
 from .claims import CLAIMS
 
 VERSIONS = ("v1.2", "v1.2-preview.1")
-DETECT, VERIFY = (f"/face/{VERSIONS[0]}/{operation}" for operation in ("detect", "verify"))
+DETECT = f"/face/{VERSIONS[0]}/detect"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 #: Answers other versions, older clients and other paths.
 _IMITATED = (

@@ -184,7 +184,6 @@ def _start(call: DiditCall) -> Response:
         workflow=workflow.id,
         version=workflow.version,
         callback=callback,
-        callback_method=values.get("callback_method", "initiator"),
         language=values.get("language"),
         expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
         is_live=call.is_live,
