@@ -49,7 +49,7 @@ EXTRAS = {
     ),
     "compare": (
         "import numpy as np\n"
-        "from facematch_core import ThresholdRule\n"
+        "from facematch_core.models import ThresholdRule\n"
         "from facematch_comparison import Answers, evaluate, report_html\n"
         "people = np.arange(8)\n"
         "mated = people < 4\n"

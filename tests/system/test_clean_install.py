@@ -26,5 +26,5 @@ def test_without_the_extra_one_sentence_says_what_to_install(
         cwd=tmp_path,
     )
     assert output.startswith("4 ")
-    assert 'pip install "' in output
+    assert 'pip install "' in " ".join(output.split())
     assert "Traceback" not in output
