@@ -342,8 +342,13 @@ class HttpClient:
         keep_alive = reply.headers.get("Keep-Alive")
         if keep_alive and (seconds := _KEPT.search(keep_alive)):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
-        connection.kept_until = self.clock.monotonic() + keep_s
+        now = self.clock.monotonic()
+        connection.kept_until = now + keep_s
         idle.append(connection)
+        # The oldest is the first. After a burst nobody would take it again.
+        with contextlib.suppress(IndexError):  # another thread may take one meanwhile
+            while idle[0].kept_until < now:
+                idle.pop(0).close()
         # After it is entered, so that either close() or this line sees it.
         if self._is_closed:
             self.close()

@@ -12,6 +12,7 @@ from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpRequest
+from facematch_core.testing import ManualClock
 
 OK = [read_request, send(http_reply(200))]
 
@@ -57,6 +58,21 @@ def test_another_thread_takes_the_idle_connection_until_the_client_is_closed(cli
         assert not connection.done.is_set()
         client.close()
         assert connection.done.wait(20)
+
+
+def test_an_idle_connection_that_nobody_takes_is_closed(client):
+    client.clock = clock = ManualClock()
+    together = threading.Barrier(2)
+    with RawServer([echo]) as server, ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(ask_client, client, server, on_sent=together.wait) for _ in range(2)]
+        assert [call.result().status for call in calls] == [200, 200]
+        for _ in range(2):
+            clock.advance(40)  # kept for 60 s here
+            assert ask_client(client, server).status == 200
+        unused, used = sorted(server.connections, key=lambda each: len(each.requests))
+        assert (len(unused.requests), len(used.requests)) == (1, 3)
+        assert unused.done.wait(20)
+        assert not used.done.is_set()
 
 
 def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
