@@ -218,10 +218,8 @@ class VendorError(FaceMatchError):
         self.billing = Billing(self._charged) if billing is None else billing
         self.ids = Ids() if ids is None else ids
         self.retryable = self._retryable if retryable is None else retryable
-        self.retry_after_s = retry_after_s
-        self.status_code = status_code
-        self.environment = environment
-        self.call = call
+        self.retry_after_s, self.status_code = retry_after_s, status_code
+        self.environment, self.call = environment, call
 
 
 class RequestRejected(VendorError):

@@ -323,16 +323,10 @@ class Score:
     ) -> Score:
         """The score of a vendor whose number is lower for more alike; that number is kept as `raw`.
 
-        0 becomes 100 and `worst` becomes 0, with a straight line between. "At most 0.4" of 1 is
-        "at least 60" then: ``default_threshold=60.0`` with `ThresholdRule.AT_LEAST`. Exact in its
-        digits: 0.9 is 10, where (1 - 0.9) * 100 is a little less.
-
-        Args:
-            distance: 0 to `worst`.
-            scale: The name of the scale.
-            worst: The largest distance that the vendor can give, above 0.
-            raw_name: What the vendor calls it.
-            source: How the scale is known.
+        0 becomes 100 and `worst`, the largest distance that the vendor can give, becomes 0, with a
+        straight line between. "At most 0.4" of 1 is "at least 60" then: ``default_threshold=60.0``
+        with `ThresholdRule.AT_LEAST`. Exact in its digits: 0.9 is 10, where (1 - 0.9) * 100 is a
+        little less.
 
         Raises:
             TypeError: `distance` or `worst` is no number.
