@@ -147,7 +147,7 @@ def table_of_failover():
 @pytest.mark.parametrize(
     ("page", "name", "table"),
     [
-        ("reference/mock-faults.md", "failover", table_of_failover),
+        ("reference/mock-control.md", "failover", table_of_failover),
         ("vendors/index.md", "charges", table_of_charges),
     ],
 )
@@ -174,5 +174,5 @@ def test_everything_that_control_does_is_on_its_page():
 
 
 def test_every_switch_is_on_the_page_of_contradictions():
-    page = (DOCS / "maintain" / "didit-documents.md").read_text()
+    page = (DOCS / "explanation" / "the-mock.md").read_text()
     assert not [name for name in vendor_named("didit").switches if f"`{name}`" not in page]

@@ -337,7 +337,7 @@ def test_the_report_of_a_red_test_has_its_newest_calls(printed):
 @pytest.mark.slow
 def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
     """The recipe of the page about the mock as a service."""
-    page = (Path(__file__).parents[2] / "docs/extend/run-the-mock-as-a-service.md").read_text()
+    page = (Path(__file__).parents[2] / "docs/extend/use-the-mock.md").read_text()
     conftest = re.search(
         r'```python title="conftest.py"\n(.*?)^```', page, re.DOTALL | re.MULTILINE
     )

@@ -1,7 +1,7 @@
 """Whatever happens, in whatever order: the client's books and the vendors' tell the same.
 
 Kept out: a vendor that charges for an answer of which it says that it is free, and one that does
-not charge for an answer 200. No client can know; see docs/maintain/tried.md.
+not charge for an answer 200. No client can know; see docs/maintain/decisions.md.
 """
 
 import collections

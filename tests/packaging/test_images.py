@@ -92,7 +92,7 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
 
 
 def test_what_the_recipes_set_are_options():
-    page = (ROOT / "docs/extend/run-the-mock-as-a-service.md").read_text("utf-8")
+    page = (ROOT / "docs/extend/use-the-mock.md").read_text("utf-8")
     options = {name[2:].upper().replace("-", "_") for o in command.params for name in o.opts}
     assert set(re.findall(r"FACEMATCH_MOCK_([A-Z_]+)", page)) <= options
 

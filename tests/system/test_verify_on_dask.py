@@ -19,7 +19,7 @@ from facematch_mock_server import MockServer
 
 pytest.importorskip("distributed")
 
-PAGE = Path(__file__).parents[2] / "docs" / "choose" / "verify-on-a-cluster.md"
+PAGE = Path(__file__).parents[2] / "docs" / "choose" / "compare-vendors.md"
 
 
 @contextlib.contextmanager
