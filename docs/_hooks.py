@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 from _mock_tables import TABLES, claims_page
 from mkdocs.structure.files import File, Files
 
 from facematch_mock_server.vendors import vendor_names
+
+DOCS = Path(__file__).parent
+
+#: Pages of the repository's top level that the site shows, too.
+ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
 #: Folders whose pages the search leaves out: for maintainers, and what the mock rests on.
 UNSEARCHED = ("claims/", "maintain/")
@@ -100,10 +106,16 @@ def on_config(_config: Any) -> None:
 
 
 def on_files(files: Files, config: Any) -> None:
-    """Add the pages of claims, made from the mock that is imported."""
+    """Add the pages of claims, made from the mock that is imported, and the repository's own."""
     for vendor in vendor_names():
         page = claims_page(vendor)
         files.append(File.generated(config, f"claims/{vendor}.md", content=page))
+    if Path(config["docs_dir"]) != DOCS:
+        return
+    for name in ROOT_PAGES:
+        text = (DOCS.parent / name).read_text(encoding="utf-8").replace("](docs/", "](")
+        text = text.replace("[NOTICE](NOTICE)", "`NOTICE`")
+        files.append(File.generated(config, name, content=text))
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
