@@ -14,7 +14,7 @@ from facematch_core.errors import ConfigurationError
 
 #: Name of a command to what the list says of it.
 COMMANDS: Final = {
-    "plan": "How many pairs you need, and what they cost.",
+    "plan": "How many pairs you need.",
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
     "run": "Ask every system about every pair, once; stop and resume at any time.",
     "report": "Judge the answers: verdict, page, JSON; what went wrong.",
@@ -66,7 +66,7 @@ def command() -> None:
     """Compare vendors: which one, at which threshold, at what price, and how sure that is.
 
     \b
-    facematch compare plan --fmr 1e-3 --frr 0.01 --price didit=0.05
+    facematch compare plan --fmr 1e-3 --frr 0.01
     facematch compare draw people/ --out pairs.csv
     facematch compare run pairs.csv --profile didit --backend local \\
       --store study.sqlite3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,17 +39,16 @@ _OUT_FORMS: Final = (".html", ".json")
 @click.option(
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
 )
-@common.price_option("What one comparison by a vendor costs.")
 @click.option(
     "--confidence", type=common.CONFIDENCE, default="0.95", help="Of each claim, one-sided."
 )
 @common.split
 @json_option
-def plan(*, as_json: bool, currency: str, **options: Any) -> int:
-    """Count the pairs that show an FMR and an FRR, and what they cost.
+def plan(*, as_json: bool, **options: Any) -> int:
+    """Count the pairs that show an FMR and an FRR.
 
     \b
-    facematch compare plan --fmr 1e-4 --frr 0.01 --price didit=0.05
+    facematch compare plan --fmr 1e-4 --frr 0.01
 
     The numbers hold for pairs that are independent of each other. Pairs that share a person are
     worth less; the report says how much less.
@@ -59,22 +57,21 @@ def plan(*, as_json: bool, currency: str, **options: Any) -> int:
 
     study_plan = plan_study(**options)
     if as_json:
-        print_json({**study_plan.to_dict(), "currency": currency})
+        print_json(study_plan.to_dict())
         return Exit.OK
     say(f"To show, with {100 * study_plan.confidence:g} % confidence (one-sided),")
     say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
     say()
     draw = ["draw: mated", "draw: non-mated"] if study_plan.split else []
-    prices = [f"{name}, {currency}" for name in study_plan.needs[0].cost]
-    header = ["errors of each kind", "mated", "non-mated", *draw, "in all", *prices]
+    header = ["errors of each kind", "mated", "non-mated", *draw, "in all"]
     rows = []
     for need in study_plan.needs:
         numbers = [need.mated, need.non_mated]
         numbers += [need.draw_mated, need.draw_non_mated] if study_plan.split else []
         numbers += [need.draw_mated + need.draw_non_mated]
         errors = f"up to {need.errors}" if need.errors else "none"
-        rows.append([errors, *(f"{n:,}" for n in numbers), *map(_money, need.cost.values())])
+        rows.append([errors, *(f"{n:,}" for n in numbers)])
     print_table(header, rows)
     say()
     say(
@@ -88,12 +85,6 @@ def plan(*, as_json: bool, currency: str, **options: Any) -> int:
             "pairs of `compare draw --split` are judged, and fewer of any others."
         )
     return Exit.OK
-
-
-def _money(value: Decimal) -> str:
-    text = f"{value:,f}"
-    whole, point, part = text.partition(".")
-    return whole + point + part.rstrip("0").ljust(2, "0") if point else text
 
 
 def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> dict[str, float]:

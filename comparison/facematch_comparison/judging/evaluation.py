@@ -226,18 +226,18 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
 
 def _why_reversed(table: Answers) -> str | None:
     """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
-    auc = table.once(stats.auc)
-    if auc is None or auc >= 0.5:
+    scores = stats.scores_by_kind(table)
+    if not table.is_scored or not all(map(len, scores)):
         return None
-    mated, others = (
-        min(len(table.people.numbers), int(np.count_nonzero(table.scored & kind)))
-        for kind in (table.mated, ~table.mated)
-    )
-    # The variance is that of the Mann-Whitney statistic; 95 % confidence, one-sided.
-    if auc + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
+    # The Mann-Whitney statistic: how often the mated one of two pairs scores higher.
+    places = (np.searchsorted(scores[1], scores[0], side).mean() for side in ("left", "right"))
+    higher = sum(places) / (2 * len(scores[1]))
+    mated, others = (min(len(table.people.numbers), len(kind)) for kind in scores)
+    # 95 % confidence, one-sided.
+    if higher + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
-        f"Mated pairs of {table.name} score lower than non-mated ones (AUC {auc:.2g}): are its "
+        f"Mated pairs of {table.name} score lower than non-mated ones: are its "
         "scores distances, of which less is more alike? Name their column distance, or "
         f"{table.name}_distance beside columns of other systems. "
         f"If they are not, look whether mated pairs are marked as mated, or leave {table.name} out."

@@ -1,4 +1,4 @@
-"""How many pairs a claim needs, and what they cost.
+"""How many pairs a claim needs.
 
 A claim is that a rate is at most so much. Without an error, 299 pairs show 1 %, 2,995 show 0.1 %
 and 29,956 show 0.01 %: floors under every study. The non-mated pairs must also place a threshold,
@@ -7,8 +7,6 @@ which takes `ENOUGH_FALSE_MATCHES` expected false matches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -16,7 +14,6 @@ import attrs
 from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, trials_for
 from facematch_comparison.stats.intervals import trials_allowing
 from facematch_comparison.values.model import as_json
-from facematch_core.errors import InvalidRequest
 
 #: Numbers of errors that a plan allows for. A vendor a little better than asked still makes some.
 ERRORS: Final = (0, 1, 3, 10)
@@ -29,7 +26,6 @@ class ClaimNeed:
     Attributes:
         mated, non_mated: Pairs that are judged.
         draw_mated, draw_non_mated: Pairs that are drawn and asked about for it.
-        cost: Vendor to the price of all calls.
     """
 
     errors: int
@@ -37,7 +33,6 @@ class ClaimNeed:
     non_mated: int
     draw_mated: int
     draw_non_mated: int
-    cost: Mapping[str, Decimal] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +53,7 @@ class StudyPlan:
     needs: tuple[ClaimNeed, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON; amounts of money are text, so that they stay exact."""
+        """Return it as JSON."""
         return as_json(self)
 
 
@@ -66,7 +61,6 @@ def plan_study(
     *,
     fmr: float,
     frr: float,
-    prices: Mapping[str, Decimal] | None = None,
     confidence: float = 0.95,
     split: bool = False,
 ) -> StudyPlan:
@@ -77,7 +71,6 @@ def plan_study(
 
     Args:
         fmr, frr: The rates to show of each vendor, above 0, below 1.
-        prices: Vendor to the price of one comparison, at least 0.
         confidence: One-sided, between 0 and 1.
         split: Whether half of the people choose the thresholds. Of pairs that are drawn within the
             halves (`draw_pairs` with ``split``) half is judged; of others even fewer.
@@ -85,16 +78,11 @@ def plan_study(
     Raises:
         InvalidRequest: a number is out of range.
     """
-    prices = prices or {}
-    for vendor, price in prices.items():
-        if not price.is_finite() or price < 0:
-            raise InvalidRequest(f"The price of {vendor[:60]} must be at least 0, not {price}.")
     parts = 2 if split else 1
     needs = []
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
         non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
-        calls = parts * (mated + non_mated)
         needs.append(
             ClaimNeed(
                 errors=errors,
@@ -102,7 +90,6 @@ def plan_study(
                 non_mated=non_mated,
                 draw_mated=parts * mated,
                 draw_non_mated=parts * non_mated,
-                cost={vendor: price * calls for vendor, price in prices.items()},
             )
         )
     return StudyPlan(fmr=fmr, frr=frr, confidence=confidence, split=split, needs=tuple(needs))

@@ -1,7 +1,7 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
 from .compare import Paired, compare_systems, holm
-from .det import auc, curve_of, det_curve
+from .det import curve_of, det_curve
 from .groups import cells_of, finish_group_differences, group_differences
 from .intervals import (
     Clusters,
@@ -20,6 +20,7 @@ from .threshold import (
     ENOUGH_FALSE_MATCHES,
     comparable_fmr,
     concentration,
+    scores_by_kind,
     strictest_fmr,
     threshold_for_fmr,
     why_not_comparable,
@@ -35,7 +36,6 @@ __all__ = [
     "Side",
     "allowed_errors",
     "at_chosen_threshold",
-    "auc",
     "bounds",
     "cells_of",
     "comparable_fmr",
@@ -49,6 +49,7 @@ __all__ = [
     "group_differences",
     "holm",
     "interval",
+    "scores_by_kind",
     "strictest_fmr",
     "threshold_for_fmr",
     "trials_allowing",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Curve
 from facematch_core.models import ThresholdRule
 
@@ -84,23 +83,6 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     return Curve(
         thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=curve.eer
     )
-
-
-def auc(table: Answers) -> float | None:
-    """Return how often the mated one of two pairs scores higher, equal scores counting half.
-
-    J. A. Hanley and B. J. McNeil, Radiology 143, 1982. None without scores of both kinds.
-    """
-    if not table.is_scored:
-        return None
-    mated, non_mated = scores_by_kind(table)
-    if not len(mated) or not len(non_mated):
-        return None
-    # The fewer are looked up among the more.
-    smaller, larger = sorted((mated, non_mated), key=len)
-    below = sum(int(np.searchsorted(larger, smaller, side).sum()) for side in ("left", "right"))
-    share = below / (2 * len(smaller) * len(larger))
-    return share if smaller is mated else 1 - share
 
 
 def _equal_error_rate(

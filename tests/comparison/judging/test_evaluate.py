@@ -20,7 +20,6 @@ from kit.comparison.tables import (
 )
 from scipy.stats import mannwhitneyu
 
-from facematch_comparison import stats
 from facematch_comparison.judging.evaluation import evaluate, service_of, size_of
 from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
@@ -131,7 +130,6 @@ def test_any_answers_are_judged(mated, others, rule, max_fmr):
             return
         assume(chance > 0.1)  # Between, ties and continuity decide.
     system = evaluate([answers], required_fmr=max_fmr).systems[0]
-    assert stats.auc(answers) == (None if auc is None else pytest.approx(auc))
     assert (system.at_required is None) is (system.why_not is not None)
     if system.at_required is not None:
         at = system.at_required.threshold
@@ -162,9 +160,8 @@ def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
     good, bad, other = evaluate([crowd(), reverse, crowd("c", seed=3)]).systems
     assert None not in (good.at_required, other.at_required)
     assert (bad.at_required, "distances" in bad.why_not) == (None, True)
-    # An AUC of 0.42, which may be chance, is no reason.
+    # Five of twelve mated scores are higher, which may be chance.
     few = system_answers([5, 9, 9, 3], [10, 4, 6])
-    assert round(stats.auc(few), 2) == 0.42
     assert evaluate([few], required_fmr=0.4).systems[0].at_required is not None
 
 

@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, crowd, rates_at, system_answers, with_columns
+from kit.comparison.tables import LOST, crowd, rates_at, system_answers
 from scipy.optimize import brentq
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_curve
 
 from facematch_comparison.stats import (
     Rates,
-    auc,
     curve_of,
     det_curve,
     threshold_for_fmr,
@@ -85,20 +84,3 @@ def test_thinned_but_whole():
     # Failures to acquire are in the FRR, and not in the EER.
     mated, others = (table.scores[kind & table.scored] for kind in (table.mated, ~table.mated))
     assert curve.eer == det_curve(np.sort(mated), np.sort(others), table.rule).eer
-
-
-@given(SOME, SOME)
-def test_auc_is_that_of_scikit_learn(mated, others):
-    same, strangers = ([s for s in kind if s is not LOST] for kind in (mated, others))
-    found = auc(system_answers(mated, others))
-    if not same or not strangers:
-        assert found is None
-        return
-    labels = [1] * len(same) + [0] * len(strangers)
-    assert found == pytest.approx(roc_auc_score(labels, [*same, *strangers]), abs=1e-12)
-
-
-def test_a_vendor_that_scores_matches_only_has_no_auc():
-    assert auc(system_answers([90, 80, LOST], [10, 20])) == 1
-    scores = np.array([90, 80, np.nan, 10, 20])
-    assert auc(with_columns(system_answers([90, 80, 70], [10, 20]), scores=scores)) is None
