@@ -28,6 +28,10 @@ ORIGINS: Final = {
 #: Answers of these say nothing about the matcher of the vendor.
 NOT_REAL: Final = ("sandbox", "mock")
 
+#: Independent errors from which a rate is, with 90 % confidence, within 30 % of the true one
+#: (ISO/IEC 19795-1).
+RULE_OF_30: Final = 30
+
 _TIMES: Final = Markup("&nbsp;&times;")
 
 Row = Mapping[Any, Markup | str]  # a title, too, may be of either kind
@@ -181,6 +185,34 @@ class Tables:
         ]
         words = "Rates of each group, with {} intervals, and their ratio to all pairs within groups"
         return self._table("groups-table", words, rows)
+
+    @property
+    def differentials(self) -> Table:
+        rows = [
+            {
+                "System": self._name(system["name"]),
+                "Groups by": values.text(gap["column"]),
+                "Rate": gap["rate"].raw.upper(),
+                "Worst group": values.text(gap["worst"]),
+                "Worst over geometric mean": values.quantity(gap["differential"]) + _TIMES,
+            }
+            for system in self.systems
+            for gap in system["group_differences"]
+            if gap["differential"].raw is not None
+        ]
+        words = "The highest rate over the geometric mean of all groups (ISO/IEC 19795-10)"
+        return self._table("differentials-table", words, rows)
+
+    @property
+    def few_errors(self) -> list[tuple[Node, Node, str]]:
+        """Rates with fewer errors than the rule of 30 asks for: system, rate, and its name."""
+        return [
+            (system["name"], at[name], name.upper())
+            for system in self.systems
+            if (at := system["at_required"] or system["at_default"])
+            for name in ("fmr", "frr")
+            if at[name]["errors"].raw < RULE_OF_30
+        ]
 
     @property
     def transactions(self) -> Table:

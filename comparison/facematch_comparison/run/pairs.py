@@ -469,14 +469,18 @@ class PairOutcome:
         )
 
     @classmethod
-    def of_error(cls, error: FaceMatchError, *, has_answered: bool = True) -> PairOutcome:
+    def of_error(
+        cls, error: FaceMatchError, *, has_answered: bool = True, is_billed: bool = True
+    ) -> PairOutcome:
         """Build the outcome of an error. A pair that was certainly not charged may be asked again.
 
         A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
         system cannot use it, and nobody would be accepted by it. But until it `has_answered`
-        anything, a vendor that refuses may be one that is asked in a wrong way.
+        anything, a vendor that refuses may be one that is asked in a wrong way. Unless the system
+        `is_billed`, no call is charged, not even one that was lost after its first byte.
         """
         billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
+        billed = billed if is_billed else Charged.NO
         is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
         state = _BY_CHARGE.get(billed)
         if state is None:

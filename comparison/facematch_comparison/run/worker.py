@@ -284,7 +284,9 @@ class Worker:
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
-        outcome = PairOutcome.of_error(error, has_answered=self._has_answered)
+        outcome = PairOutcome.of_error(
+            error, has_answered=self._has_answered, is_billed=self.system.is_billed
+        )
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -151,6 +152,9 @@ def group_differences(
                 worst=worst,
                 best=best,
                 ratio=_value(high) / _value(low) if low.errors else None,
+                differential=_value(high) / geometric_mean(map(_value, rates.values()))
+                if low.errors
+                else None,
                 at_least=max(1.0, ratio(high, low, 1 - 2 * tail)[0]),
                 p_value=homogeneity(list(rates.values())),
                 is_real=False,

@@ -351,6 +351,8 @@ class GroupDifference:
             enough.
         ratio: Highest over lowest rate; None where the lowest is 0: then `at_least` says what is
             shown.
+        differential: The highest rate over the geometric mean of the rates of all groups that are
+            large enough; None where one of them has no error.
         at_least: The ratio that the true one lies above, with the confidence of the evaluation and
             allowance for the choice of the two groups; at least 1.
         p_value: How often groups that are alike differ so much, adjusted for all columns, rates
@@ -363,6 +365,7 @@ class GroupDifference:
     worst: str
     best: str
     ratio: float | None
+    differential: float | None
     at_least: float
     p_value: float | None
     is_real: bool

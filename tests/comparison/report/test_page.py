@@ -1,8 +1,10 @@
 import base64
 import hashlib
 import itertools
+import math
 import os
 import re
+from statistics import NormalDist
 
 import attrs
 import numpy as np
@@ -312,3 +314,18 @@ def test_transactions_without_a_threshold_have_no_section():
     for fmr, is_there in ((1e-3, False), (0.05, True)):
         html = report_html(evaluate([silent_scores], required_fmr=fmr))
         assert ("If people may try again" in html) is is_there
+
+
+def test_the_rule_of_30_names_each_rate_with_fewer_errors():
+    first, *rest = full().systems
+    assert NormalDist().inv_cdf(0.95) / math.sqrt(30) == pytest.approx(0.3, abs=1e-3)
+
+    def shown(errors):
+        rate = attrs.evolve(first.at_required.frr, errors=errors, trials=1000)
+        at = attrs.evolve(first.at_required, frr=rate)
+        systems = (attrs.evolve(first, at_required=at), *rest)
+        text = read_html(report_html(attrs.evolve(full(), systems=systems))).text()
+        return text.partition("Fewer errors:")[2].partition(".")[0]
+
+    assert f"FRR of {first.name} (29)" in shown(29)
+    assert f"FRR of {first.name} " not in shown(30)

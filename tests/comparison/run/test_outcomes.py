@@ -61,6 +61,13 @@ def test_what_may_have_been_charged_is_never_free(kind, billed):
     assert (kept.billed, kept.error) == (billed, kind.__name__)
 
 
+@pytest.mark.parametrize("billed", Charged)
+def test_a_system_that_charges_nothing_is_asked_again(billed):
+    lost = of(errors.OutcomeUnknown, billing=Billing(billed))
+    kept = PairOutcome.of_error(lost, is_billed=False)
+    assert (kept.state, kept.billed) == (PairState.FAILED, Charged.NO)
+
+
 @pytest.mark.parametrize("kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__)
 def test_a_pair_stays_free_of_what_is_not_about_it(kind):
     assert PairOutcome.of_error(of(kind)).state is PairState.FREE

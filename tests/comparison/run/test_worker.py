@@ -47,6 +47,15 @@ def test_a_pair_that_is_not_answered_says_why(database, study, step, state, reas
     )
 
 
+def test_a_lost_call_of_a_system_that_charges_nothing_is_asked_again(database, study):
+    lost = fail_with(errors.OutcomeUnknown("Lost."))
+    system = opener(FakeBackend(script=[None, lost], billed_operations=frozenset()))
+    run_once(database, study, system)
+    assert pair_states(database, stored_system(database))[1] == "failed"
+    assert run_once(database, study, system).asked == 1
+    assert pair_states(database, stored_system(database)) == ["answered"] * 6
+
+
 def test_failures_to_acquire_are_answers(database, study):
     study.pairs[1].probe.write_bytes(picture(size=(8, 8)).data)
     script = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, exact_ends, system_answers, with_columns
-from scipy.stats import chi2_contingency
+from scipy.stats import chi2_contingency, gmean
 
 from facematch_comparison.scores.answers import Grouping
 from facematch_comparison.stats import Clusters, interval
@@ -64,6 +64,13 @@ def test_two_groups_of_twelve_pairs_by_hand():
             )
             assert group_ratio.interval.confidence == 0.95
     assert (x.too_few, y.too_few) == (None, None)
+
+
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=5).filter(any))
+def test_the_differential_is_the_worst_over_the_geometric_mean(errors):
+    (found,) = differences(counted(*((12, count) for count in errors)))
+    expected = pytest.approx(max(errors) / gmean(errors)) if all(errors) else None
+    assert found.differential == expected
 
 
 def test_a_group_without_errors_takes_part():
