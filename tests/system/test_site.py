@@ -69,6 +69,8 @@ def test_search_works_from_the_disk_and_asks_no_other_host(browser, site, page, 
         ("open_sessions", "reference/verifier"),
         ("MatchResult", "reference/results"),
         ("BudgetExceeded", "reference/results"),
+        ("pricing", "apps/limit-spending"),
+        ("contributing", "CONTRIBUTING"),
     ],
 )
 def test_words_of_newcomers_lead_first_to_the_page_that_answers(browser, site, words, page):
