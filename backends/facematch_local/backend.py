@@ -244,8 +244,10 @@ class LocalBackend(EngineBackend):
             facts["model files"] = "verified (SHA-256)"
         except ConfigurationError as error:
             facts["model files"] = str(error)
-        # Four distributions bring the module cv2.
         brought = packages_distributions()
+        twins = sorted({*brought["cv2"]})
+        if len(twins) > 1:
+            facts["warning"] = f"{', '.join(twins)} overwrite each other's cv2: keep only one."
         return facts | {name: version(name) for module in NEEDED for name in brought[module]}
 
     def __reduce__(self) -> NoReturn:

@@ -158,10 +158,14 @@ def test_a_missing_extra_is_reported_with_its_install_command(monkeypatch):
         assert text in message
 
 
-def test_diagnose_names_scale_files_and_version(backend):
+def test_diagnose_names_scale_files_and_version_and_warns_of_twins(backend, monkeypatch):
     facts = backend.diagnose()
     assert (facts["scale"], facts["model files"]) == (SCALE, "verified (SHA-256)")
     assert any(name.startswith("opencv") for name in facts)
+    assert "warning" not in facts
+    brought = {"cv2": ["attrs", "pytest"], "numpy": ["numpy"]}
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: brought)
+    assert "attrs, pytest" in backend.diagnose()["warning"]
 
 
 def test_embeddings_appear_in_no_repr_or_pickle(backend, verifier):
@@ -194,13 +198,12 @@ def test_at_the_default_threshold_at_most_1_of_740_pairs_is_wrong(backend):
     with (FACES / "pairs.csv").open(newline="") as file:
         pairs = list(csv.DictReader(file))
     names = sorted({pair[side] for pair in pairs for side in ("image_a", "image_b")})
-    rows = dict(zip(names, backend.embeddings([FACES / name for name in names]), strict=True))
-    scores = [
-        (pair["same"], backend.scores(rows[pair["image_a"]][None], rows[pair["image_b"]][None]))
-        for pair in pairs
-    ]
-    mated = [float(score[0, 0]) for same, score in scores if same == "1"]
-    others = [float(score[0, 0]) for same, score in scores if same == "0"]
+    rows = backend.embeddings([FACES / name for name in names])
+    scores, at = backend.scores(rows, rows), names.index
+    mated, others = (
+        [scores[at(p["image_a"]), at(p["image_b"])] for p in pairs if p["same"] == same]
+        for same in "10"
+    )
     assert (len(mated), len(others)) == (240, 500)
     assert min(mated) >= 40
     assert sum(score >= 40 for score in others) <= 1
