@@ -1,22 +1,23 @@
 """Read a table of cells from a file or a frame, before its columns mean anything.
 
-`facematch_core.base.tables` defines what CSV is. pyarrow reads the bytes, because it reads words
-several times as fast as pandas. A file that pyarrow refuses is read again line by line, to name the
-lines that are wrong.
+Every table becomes one pandas DataFrame. `facematch_core.base.tables` defines what CSV is; pyarrow
+reads the bytes, because it reads words several times as fast as pandas. A file that pyarrow refuses
+is read again line by line, to name the lines that are wrong.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -36,6 +37,7 @@ from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from pandas import DataFrame
 
 #: More problems of one kind than this are reported as one, with all of their places.
 OF_ONE_KIND: Final = 3
@@ -118,10 +120,10 @@ class WordColumn:
 
 @attrs.define(slots=False, eq=False, repr=False)
 class Cells:
-    """A table that was read: Arrow columns, and where each row was."""
+    """A table that was read, and where each row was."""
 
     name: str
-    columns: dict[str, Any]
+    frame: DataFrame
     #: Returns the place of each row, for messages; rows count from 0 by default.
     _places: Callable[[], Sequence[Any]] | None = None
     #: Rows of a text file are called lines; rows of joined files have a place of their own.
@@ -129,18 +131,28 @@ class Cells:
     #: Line of the header in a file.
     header_line: int | None = None
     decimal_commas: bool = False
-    problems: Sequence[Problem] = ()
+    #: What is wrong with rows or the header.
+    problems: list[Problem] = attrs.field(factory=list)
     #: Assumptions, for the user.
     notes: Sequence[str] = ()
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        names = pd.Index([_short(name) for name in self.frame.columns])
+        self.problems += [
+            Problem(f"the column {name[:60]!r} is there twice")
+            for name in names[names.duplicated()].unique()
+            if name
+        ]
+        self.frame = self.frame.set_axis(names, axis=1).loc[:, ~names.duplicated()]
+
     @property
     def header(self) -> list[str]:
         """Names of the columns, in order."""
-        return [*self.columns]
+        return [*self.frame.columns]
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values()))) if self.columns else 0
+        return len(self.frame) if len(self.frame.columns) else 0
 
     @cached_property
     def places(self) -> Sequence[Any]:
@@ -158,17 +170,13 @@ class Cells:
     def alike(self, *names: str | None) -> tuple[WordColumn, ...]:
         """Return columns in which the same word has the same code."""
         if names not in self._derived:
-            columns = [self._column(name) for name in names]
-            # Each word of a column is trimmed once, then the words of all columns are merged.
-            coded = [column.dictionary_encode(null_encoding="encode") for column in columns]
-            texts = [self._text(column.dictionary) for column in coded]
-            merged = pa.concat_arrays(texts).dictionary_encode()
-            codes = merged.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-            of_column = np.split(codes, np.cumsum([len(part) for part in texts])[:-1])
-            words = merged.dictionary.to_pylist()
+            columns = [self._coded(name) for name in names]
+            every = np.array([word for _, words in columns for word in words], object)
+            merged, words = pd.factorize(every)
+            of_column = np.split(merged, np.cumsum([len(words) for _, words in columns])[:-1])
             self._derived[names] = tuple(
-                WordColumn(part[column.indices.to_numpy(zero_copy_only=False)], words)
-                for column, part in zip(coded, of_column, strict=True)
+                WordColumn(part[codes], [*words])
+                for part, (codes, _) in zip(of_column, columns, strict=True)
             )
         columns_: tuple[WordColumn, ...] = self._derived[names]
         return columns_
@@ -182,7 +190,7 @@ class Cells:
         rows = np.flatnonzero(self._number(name)[1]).tolist()
         cells: dict[str, list[int]] = {}
         for row in rows:
-            cells.setdefault(self.cell(name, row)[:40], []).append(row)
+            cells.setdefault(self.words(name)[row][:40], []).append(row)
         if len(cells) > OF_ONE_KIND:
             cells = {next(iter(cells)): rows}
         for cell, places in cells.items():
@@ -191,19 +199,9 @@ class Cells:
                 advice = f"write {cell.replace(',', '.')}"
             yield Problem(f"{name} is {cell!r}; {advice}", places)
 
-    def cell(self, name: str, row: int) -> str:
-        """Return one cell as text, without spaces around it."""
-        return _short(self._column(name)[row].as_py())
-
     def examples(self, name: str, count: int = 2) -> list[str]:
         """Return the first different words of a column."""
-        words: list[str] = []
-        for row in range(min(len(self), 50)):
-            if (word := self.cell(name, row)) and word not in words:
-                words.append(word)
-            if len(words) == count:
-                break
-        return words
+        return [*filter(None, self.words(name).words)][:count]
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """Yield the cells of some columns, row by row."""
@@ -229,47 +227,46 @@ class Cells:
         places = [self.places[row] for row in problem.rows]
         return place(places, self.unit) if self.unit else f"{', '.join(places[:PLACES])}: "
 
-    def _text(self, words: Any) -> Any:
-        """Return words as text, trimmed, "" for null, without the escape of `export`."""
-        if pa.types.is_floating(words.type):
-            words = pa.array([_short(value) for value in words.to_pylist()], pa.string())
-        words = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(words, pa.string()), ""))
-        if self.unit == "line" and pc.any(pc.starts_with(words, "'")).as_py():
-            words = pa.array([unescaped(word) for word in words.to_pylist()], pa.string())
-        return words
+    def _coded(self, name: str | None) -> tuple[NDArray[np.int64], list[str]]:
+        """Return a column as codes of words, which are trimmed and without `export`'s escape."""
+        if ("coded", name) not in self._derived:
+            column = self.frame[name] if name in self.frame else pd.Series("", self.frame.index)
+            if column.dtype == object:  # lists, paths, words beside numbers
+                column = column.map(_short)
+            codes, unique = pd.factorize(column, use_na_sentinel=False)
+            values = pd.Series(unique)
+            is_text = isinstance(values.dtype, pd.StringDtype)
+            short = values.fillna("").str.strip() if is_text else values.map(_short)
+            words: list[str] = short.tolist()
+            if self.unit == "line":
+                words = [unescaped(word) if word[:1] == "'" else word for word in words]
+            self._derived["coded", name] = codes, words
+        coded: tuple[NDArray[np.int64], list[str]] = self._derived["coded", name]
+        return coded
 
     def _number(self, name: str | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        key = ("number", name)
-        if key not in self._derived:
-            self._derived[key] = _numbers(self._column(name), self.decimal_commas)
-        numbers: tuple[NDArray[np.float64], NDArray[np.bool_]] = self._derived[key]
-        return numbers
-
-    def _column(self, name: str | None) -> Any:
-        """Return a column in one piece, without a dictionary; nested values become text."""
-        if name is None or name not in self.columns:
-            return pa.nulls(len(self), "string")
-        column = self.columns[name]
-        while isinstance(column, pa.ChunkedArray):  # words in several chunks need two passes
-            column = column.combine_chunks()
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        kind = column.type
-        is_plain = not isinstance(kind, pa.BaseExtensionType)
-        if not is_plain or pa.types.is_nested(kind) or pa.types.is_binary(kind):
-            column = pa.array([str(value) for value in column.to_pylist()], pa.string())
-        self.columns[name] = column
-        return column
+        """Return a column as numbers, and where it holds something else."""
+        if ("number", name) not in self._derived:
+            column = self.frame.get(name)
+            if column is not None and pd.api.types.is_any_real_numeric_dtype(column):
+                numbers = column.to_numpy(np.float64, na_value=np.nan)
+                bad = np.isinf(numbers)
+            else:
+                codes, words = self._coded(name)
+                numbers, bad = (part[codes] for part in _numbers(words, self.decimal_commas))
+            self._derived["number", name] = np.where(bad, np.nan, numbers), bad
+        result: tuple[NDArray[np.float64], NDArray[np.bool_]] = self._derived["number", name]
+        return result
 
 
 def read_cells(source: object, *, what: str, example: str) -> Cells:
     """Read any table. `what` names a row and `example` shows a header, for messages."""
     if isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
-    elif hasattr(source, "schema") and type(source).__module__.partition(".")[0] == "pyarrow":
-        cells = _of_arrow("The table", source)
-    elif hasattr(source, "iloc") and hasattr(source, "columns"):
-        cells = _of_pandas("The frame", source)
+    elif isinstance(source, pa.Table):
+        cells = Cells("The table", _of_arrow(source))
+    elif isinstance(source, pd.DataFrame):
+        cells = Cells("The frame", _of_pandas(source))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is no table: give the path of a CSV, JSON, Excel or "
@@ -288,15 +285,6 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
     header = [problem for problem in cells.problems if problem.rows is None]
     cells.refuse(header, so="nothing was read")
     return cells
-
-
-def _cells(name: str, header: Iterable[Any], columns: Iterable[Any], **more: Any) -> Cells:
-    """Build a table; a name that is there twice is a problem."""
-    names = [_short(each) for each in header]
-    twice = [each for each in dict.fromkeys(names) if each and names.count(each) > 1]
-    problems = [Problem(f"the column {each[:60]!r} is there twice") for each in twice]
-    problems += more.pop("problems", [])
-    return Cells(name, dict(zip(names, columns, strict=True)), problems=problems, **more)
 
 
 def _of_file(path: Path) -> Cells:
@@ -325,69 +313,56 @@ def _csv(name: str, file: BinaryIO) -> Cells:
     start = above.end() if above else 0
     if lines := raw[:start].count(b"\n"):
         raw = b"\n" * lines + raw[start:]
-    header_line = None
-    try:
-        text, notes = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
-        data = raw if raw.isascii() else text.encode()
-        separator, header = read_header(text.lstrip("\r\n"))
-        header_line = next(read_lines(text, separator), (None, []))[0]
-        # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
-        if any(header) and data.count(b'"') % 2 == 0:
+    text, notes = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
+    data = raw if raw.isascii() else text.encode()
+    separator, header = read_header(text.lstrip("\r\n"))
+    more: dict[str, Any] = {"unit": "line", "decimal_commas": separator != ","}
+    # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
+    if any(header) and data.count(b'"') % 2 == 0:
+        parse = csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data)
+        convert = csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), check_utf8=False
+        )
+        # The reader by lines finds what is wrong, and where.
+        with contextlib.suppress(pa.ArrowException):
             table = csv.read_csv(
-                pa.BufferReader(data),
-                parse_options=csv.ParseOptions(
-                    delimiter=separator, newlines_in_values=b'"' in data
-                ),
-                convert_options=csv.ConvertOptions(
-                    column_types=dict.fromkeys(header, pa.string()), check_utf8=False
-                ),
+                pa.BufferReader(data), parse_options=parse, convert_options=convert
             )
-            return _cells(
+            return Cells(
                 name,
-                header,
-                _drop_blank_rows(table.columns),
+                _drop_blank_rows(_of_arrow(table)),
                 places=lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
-                unit="line",
-                header_line=header_line,
-                decimal_commas=separator != ",",
+                header_line=next(read_lines(text, separator))[0],
                 notes=[f"{name} {note}" for note in notes],
+                **more,
             )
-    except (pa.ArrowException, InvalidRequest):
-        pass  # The reader by lines finds what is wrong, and where.
-    lines_read = read_table(raw)
-    more = [f"{name} {note}" for note in lines_read.notes]
-    if lines_read.short:
-        where = place(lines_read.short).removesuffix(": ")
-        more.append(f"{name} has too few cells in {where}: what is missing was read as empty")
-    rows = lines_read.rows
-    columns = zip(*rows, strict=True) if rows else ([] for _ in lines_read.header)
-    return _cells(
+    table_read = read_table(raw)
+    if table_read.short:
+        where = place(table_read.short).removesuffix(": ")
+        notes.append(f"has too few cells in {where}: what is missing was read as empty")
+    columns = {at: [row[at] for row in table_read.rows] for at in range(len(table_read.header))}
+    return Cells(
         name,
-        lines_read.header,
-        [pa.array(column, pa.string()) for column in columns],
-        places=lambda: lines_read.lines,
-        unit="line",
-        header_line=header_line,
-        decimal_commas=lines_read.separator != ",",
-        problems=[Problem(text, at) for text, at in lines_read.problems.items()],
-        notes=more,
+        pd.DataFrame(columns, dtype=object).set_axis(table_read.header, axis=1),
+        places=lambda: table_read.lines,
+        header_line=next(read_lines(text, separator), (None, []))[0],
+        problems=[Problem(text, at) for text, at in table_read.problems.items()],
+        notes=[f"{name} {note}" for note in notes],
+        **more,
     )
 
 
-def _drop_blank_rows(columns: list[Any]) -> list[Any]:
-    says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
-    for column in columns:
+def _drop_blank_rows(frame: DataFrame) -> DataFrame:
+    says = np.zeros(len(frame), np.bool_)
+    for at in range(frame.shape[1]):
         if says.all():
-            return columns
-        # Trimming would copy the cells; these tests look at one letter of most.
-        says |= pc.invert(pc.or_(pc.equal(column, ""), pc.utf8_is_space(column))).to_numpy()
-    return [column.filter(pa.array(says)) for column in columns]
+            return frame
+        says |= frame.iloc[:, at].str.strip().ne("").to_numpy()
+    return frame[says].reset_index(drop=True)
 
 
 def _json(name: str, file: BinaryIO) -> Cells:
     """Read records, in a list or one on each line; nested values get names with dots."""
-    import pandas as pd
-
     try:
         text = decode(file.read())[0]
         try:
@@ -395,16 +370,14 @@ def _json(name: str, file: BinaryIO) -> Cells:
         except ValueError:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
         if isinstance(records, dict) and _are_columns([*records.values()]):
-            frame = pd.DataFrame(records)
-        else:
-            if isinstance(records, dict):  # a list under a name, or one record
-                lists = (each for each in records.values() if isinstance(each, list))
-                records = next(lists, [records])
-            frame = pd.json_normalize(records)
+            return Cells(name, pd.DataFrame(records))
+        if isinstance(records, dict):  # a list under a name, or one record
+            lists = (each for each in records.values() if isinstance(each, list))
+            records = next(lists, [records])
+        return Cells(name, pd.json_normalize(records))
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
         what = "is no JSON of records: a list of them, or one on each line."
         raise InvalidRequest(what) from None
-    return _of_pandas(name, frame)
 
 
 def _are_columns(values: list[Any]) -> bool:
@@ -416,103 +389,70 @@ def _are_columns(values: list[Any]) -> bool:
 
 def _excel(name: str, file: BinaryIO) -> Cells:
     """Read the first sheet that has more than two filled cells in a row."""
+    how: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False}
     try:
-        import openpyxl
-    except ModuleNotFoundError:
+        sheets = pd.read_excel(file, sheet_name=None, engine="openpyxl", **how)
+    except ImportError:
         what = "is read by openpyxl: pip install openpyxl, or save it as CSV."
         raise InvalidRequest(what) from None
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        sheets = book.sheetnames
-        for sheet in sheets:
-            rows, lines = [], []
-            for line, cells in enumerate(book[sheet].iter_rows(values_only=True), 1):
-                texts = [_short(value) for value in cells]
-                if any(texts):
-                    rows.append(texts)
-                    lines.append(line)
-            if any(len([*filter(None, texts)]) > 2 for texts in rows):
-                break
     except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
         what = f"is no Excel workbook, or is damaged: {type(error).__name__}."
         raise InvalidRequest(what) from None
+    counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
+    sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
     notes = [f"{name} has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
-    titles = len([*takewhile(lambda texts: sum(map(bool, texts)) == 1, rows)])
-    if titles < len(rows):
-        del rows[:titles], lines[:titles]
-    # A sheet is as wide as its widest row; columns without any cell are dropped.
-    columns = [column for column in zip_longest(*rows, fillvalue="") if any(column)]
-    header = [column[0] for column in columns]
-    texts_of = [pa.array(column[1:], pa.string()) for column in columns]
-    more = {"decimal_commas": True, "places": lambda: lines[1:], "notes": notes}
-    return _cells(name, header, texts_of, **more)
+    # Titles are rows of one cell above the header.
+    starts = counts[sheet].index[counts[sheet] > 1]
+    table = sheets[sheet].loc[starts[0] if len(starts) else 0 :]
+    table = table.loc[(table != "").any(axis=1), (table != "").any()]
+    lines = [1 + row for row in table.index[1:]]
+    frame = table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
+    return Cells(name, frame, places=lambda: lines, decimal_commas=True, notes=notes)
 
 
 def _parquet(name: str, content: BinaryIO) -> Cells:
     from pyarrow import parquet
 
     try:
-        return _of_arrow(name, parquet.ParquetFile(content).read())
+        return Cells(name, _of_arrow(parquet.ParquetFile(content).read()))
     except (pa.ArrowException, OSError):
         raise InvalidRequest("is no Parquet file, or is not whole.") from None
 
 
-def _of_arrow(name: str, table: Any) -> Cells:
+def _of_arrow(table: pa.Table) -> DataFrame:
     # pandas writes the index of a frame as a column that nobody named.
-    names = [label for label in table.schema.names if not label.startswith("__index_level_")]
-    return _cells(name, names, [table.column(label) for label in names])
+    names = [label for label in table.schema.names if label.startswith("__index_level_")]
+    return table.drop_columns(names).to_pandas(integer_object_nulls=True, ignore_metadata=True)
 
 
-def _of_pandas(name: str, frame: Any) -> Cells:
+def _of_pandas(frame: DataFrame) -> DataFrame:
     if frame.columns.nlevels > 1:
         raise InvalidRequest(
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
             'take one of them, frame["score"] for example.'
         )
     levels = [level for level in frame.index.names if level is not None]
-    frame = frame.reset_index(level=levels, allow_duplicates=True)
-    columns = []
-    for at in range(frame.shape[1]):
-        series = frame.iloc[:, at]
-        try:
-            columns.append(pa.Array.from_pandas(series))
-        except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
-            texts = series.astype(str).where(series.notna(), None)
-            columns.append(pa.array(texts.tolist(), pa.string()))
-    return _cells(name, frame.columns, columns)
+    return frame.reset_index(level=levels, allow_duplicates=True).reset_index(drop=True)
 
 
-def _numbers(column: Any, decimal_commas: bool) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return a column as numbers, and where it holds something else."""
-    if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-        # Not through pyarrow: it refuses whole numbers that a float cannot hold.
-        numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
-        return np.where(np.isinf(numbers), np.nan, numbers), np.isinf(numbers)
-    if pa.types.is_boolean(column.type):
-        numbers = np.full(len(column), np.nan)
-        return numbers, pc.is_valid(column).to_numpy(zero_copy_only=False)
-    text = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
-    bad = np.zeros(len(text), np.bool_)
-    try:
-        cast = pc.cast(pc.if_else(pc.equal(text, ""), None, text), pa.float64())
-    except pa.ArrowException:
-        no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
-        if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
-            text = pc.replace_substring(text, ",", ".")
-        is_number = pc.match_substring_regex(text, _NUMBER)
-        bad = pc.invert(pc.or_(is_number, no_number)).to_numpy(zero_copy_only=False)
-        bare = pc.utf8_ltrim(text, "+")
-        cast = pc.cast(pc.if_else(is_number, bare, None), pa.float64())
-    numbers = cast.to_numpy(zero_copy_only=False).astype(np.float64)
-    bad = bad | np.isinf(numbers)
-    return np.where(bad, np.nan, numbers), bad
+def _numbers(
+    words: list[str], decimal_commas: bool
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return words as numbers, and which of them are something else."""
+    text = pa.array(words, pa.string())
+    no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
+    if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
+        text = pc.replace_substring(text, ",", ".")
+    is_number = pc.match_substring_regex(text, _NUMBER)
+    bare = pc.if_else(is_number, pc.utf8_ltrim(text, "+"), None)
+    numbers = pc.cast(bare, pa.float64()).to_numpy(zero_copy_only=False)
+    bad = pc.invert(pc.or_(is_number, no_number)).to_numpy(zero_copy_only=False)
+    return numbers, bad | np.isinf(numbers)
 
 
 def _short(value: object) -> str:
     """Return a cell as a word; frames and workbooks make floats of labels and ids."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - NaN
         return ""
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]

@@ -11,7 +11,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.errors import InvalidRequest
@@ -82,9 +81,8 @@ def join_files(
     whole["pair"] = codes[keep].astype(str)
     places = whole.pop("place").tolist()
     filled = [name for name in whole.columns if name == "score" or whole[name].ne("").any()]
-    columns = {name: pa.Array.from_pandas(whole[name]) for name in filled}
     of = {name: name for name in filled if name != "score"}
-    cells = Cells("The comparison", columns, places=lambda: places, unit="")
+    cells = Cells("The comparison", whole[filled], places=lambda: places, unit="")
     return cells, Roles(of, ["score"] if "score" in filled else [])
 
 

@@ -220,8 +220,8 @@ class _System:
     score: str | None
     rows: NDArray[np.int64]
     model: str | None
-    #: Lines of other models of this system.
-    others: NDArray[np.int64]
+    #: The same lines and those of its other models.
+    every: NDArray[np.int64]
 
 
 def _systems(table: ScoreCells, usual_name: str, models: Sequence[str]) -> list[_System]:
@@ -238,8 +238,6 @@ def _systems(table: ScoreCells, usual_name: str, models: Sequence[str]) -> list[
             (name, np.flatnonzero(words.codes == at), score) for at, name in enumerate(words.words)
         ]
         parts = [part for part in parts if len(part[1])]
-    elif score is not None and table.roles.scores and usual_name == "scores":
-        parts = [(usual_name, every, score)]
     if len(parts) > MOST:
         text = f"there are {len(parts):,} systems, and at most {MOST} can be compared"
         table.cells.refuse([Problem(text)], so=_SO)
@@ -259,7 +257,7 @@ def _systems(table: ScoreCells, usual_name: str, models: Sequence[str]) -> list[
             )
         word = (chosen or [*of_system] or [None])[0]
         is_other = model.filled[rows] & (model.codes[rows] != _index(model.words, word))
-        systems.append(_System(name, column, rows[~is_other], word, rows[is_other]))
+        systems.append(_System(name, column, rows[~is_other], word, rows))
     return systems
 
 
@@ -273,9 +271,8 @@ def _problems_between(
     """Yield lines that contradict each other."""
     for system in systems:
         yield from _problems_of_pairs(table, system, is_joined=is_joined)
-        rows = np.sort(np.concatenate([system.rows, system.others]))
         for column in (column for column in OF_SYSTEM if column in table.of):
-            yield from _problems_of_facts(table, system.name, rows, column)
+            yield from _problems_of_facts(table, system.name, system.every, column)
     pair, name_of = table.pairs
     first, place = table.first, table.cells.place
     yield from problems_at(
@@ -314,7 +311,7 @@ def _problems_of_pairs(table: ScoreCells, system: _System, *, is_joined: bool) -
     if is_joined:  # what does not join was noted
         return
     is_missing = at < 0
-    is_missing[pair[system.others]] = False
+    is_missing[pair[system.every]] = False
     yield from problems_at(
         table.first[is_missing],
         lambda row: (
@@ -428,7 +425,7 @@ def _of_system(
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
     acquired = table.values("acquired", -1, np.int8)[rows]
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & answered
-    facts = _facts(table, np.sort(np.concatenate([system.rows, system.others])))
+    facts = _facts(table, system.every)
     price, threshold = (
         None if (it := facts.get(key)) is None else float(it) for key in ("price", "threshold")
     )
