@@ -191,65 +191,34 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
 
 
 def differences(evaluation: Evaluation, name: str) -> Markup | None:
-    """The difference of the FRR of every two systems, each with its interval."""
+    """Draw the difference of the FRR of every two systems, each with its interval."""
+    rows = [(two, two.frr) for two in evaluation.differences if two.frr]
+    if not 0 < len(rows) <= MOST_ROWS:
+        return None
     place_of = {system.name: place for place, system in enumerate(evaluation.systems)}
-    rows = [
-        _Row(
-            f"{two.first} \N{MINUS SIGN} {two.second}",
-            two.frr.value,
-            (two.frr.interval.low, two.frr.interval.high),
-            place_of.get(two.better or two.first, 0),
-            is_hollow=not two.is_real,
-        )
-        for two in evaluation.differences
-        if two.frr
-    ]
-    far = max((abs(end) for row in rows for end in row.ends), default=0.0) or 0.01
-    x = _linear(-far, far, lambda value: numbers.points(value, far))
-    return _dots(
-        *(name, rows, x, "FRR of the first less that of the second, in percentage points", 0.0, ""),
+    far = max(abs(end) for _, of in rows for end in (of.interval.low, of.interval.high)) or 0.01
+    labels = [_short(f"{two.first} \N{MINUS SIGN} {two.second}", 26) for two, _ in rows]
+    plot = _Plot(
+        name,
+        _linear(-far, far, lambda value: numbers.points(value, far)),
+        _Axis(
+            lambda row: 1 - (row + 0.5) / len(rows),
+            [(row, label, True) for row, label in enumerate(labels)],
+        ),
+        "FRR of the first less that of the second, in percentage points",
+        "",
+        left=190,
+        height=66 + 22 * len(rows),
+    )
+    plot.path("limit", f"M{plot.x.at(0.0)} {plot.top}V{plot.bottom}")
+    for row, (two, of) in enumerate(rows):
+        ends, place = (of.interval.low, of.interval.high), place_of.get(two.better or two.first, 0)
+        plot.bar(plot.y.at(row), of.value, ends, place, is_hollow=not two.is_real)
+    return plot.svg(
         "Differences of the FRR of two systems",
         "A dot for every two systems, with the interval of the difference. Where it is hollow, the "
         "difference may be chance. The numbers are in the table of differences.",
     )
-
-
-@attrs.frozen
-class _Row:
-    """A dot with a bar; hollow where nothing is concluded of it."""
-
-    label: str
-    value: float
-    ends: tuple[float, float]
-    place: int
-    is_hollow: bool = attrs.field(kw_only=True)
-
-
-def _dots(  # noqa: PLR0917 - rows, their axis, and the words of it
-    name: str,
-    rows: Sequence[_Row],
-    x: _Axis,
-    x_name: str,
-    limit: float | None,
-    limit_name: str,
-    title: str,
-    description: str,
-) -> Markup | None:
-    """A figure of rows, one below the other, with a line at a limit."""
-    if not 0 < len(rows) <= MOST_ROWS:
-        return None
-    y = _Axis(
-        lambda row: 1 - (row + 0.5) / len(rows),
-        [(row, _short(each.label, 26), True) for row, each in enumerate(rows)],
-    )
-    plot = _Plot(name, x, y, x_name, "", left=190, height=66 + 22 * len(rows))
-    if limit is not None:
-        plot.path("limit", f"M{x.at(limit)} {plot.top}V{plot.bottom}")
-    for row, each in enumerate(rows):
-        plot.bar(y.at(row), each.value, each.ends, each.place, is_hollow=each.is_hollow)
-    if limit is not None:
-        plot.beside(limit_name, x.at(limit), [y.at(row) + 15 for row in range(len(rows))], "note")
-    return plot.svg(title, description)
 
 
 def _short(words: str, most: int) -> str:
