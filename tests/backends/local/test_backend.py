@@ -26,8 +26,6 @@ def photo(name):
     ("probe", "reference"),
     [
         ("Family1-Dad1", "Family1-Dad3"),
-        ("Family2-Lady1", "Family2-Lady2"),
-        ("Family1-Son1", "Family1-Son2"),
         ("Family1-Daughter2", "Family1-Daughter3"),
         ("grace-hopper", "grace-hopper-card"),
     ],
@@ -51,9 +49,6 @@ def test_pictures_of_one_person_match(verifier, probe, reference):
     ("probe", "reference"),
     [
         ("grace-hopper", "eileen-collins"),
-        ("Family1-Dad2", "Family1-Son2"),
-        ("Family1-Mom1", "Family2-Man1"),
-        ("Family1-Daughter3", "Family1-Son1"),
         ("Family2-Lady2", "Family2-Man1"),
     ],
 )
