@@ -232,11 +232,12 @@ def our_name(key: str) -> str:
 
 
 def recognise(  # noqa: C901, PLR0912 - what a header can say, in order
-    cells: Cells, named: Sequence[tuple[str, str]], ignore: Sequence[str], roles: Roles
+    cells: Cells, named: Sequence[tuple[str, str]], ignore: Sequence[str]
 ) -> Roles:
-    """Add to `roles` what each column holds: as `named` (our name, column), else by its name."""
+    """Return what each column holds: as `named` (our name, column), else by its name."""
     header = cells.header
     _check_header(cells)
+    roles = Roles({}, [])
     of, scores = roles.of, roles.scores
     problems = [
         Problem(f"there is no column {name[:60]!r}; there are {join_names([*map(repr, header)])}")

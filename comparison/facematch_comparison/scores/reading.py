@@ -22,7 +22,6 @@ from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .cells import Cells, Problem, problems_at, read_cells
 from .columns import (
-    COLUMN,
     LONG,
     PEOPLE,
     PERSON,
@@ -31,6 +30,7 @@ from .columns import (
     ColumnsNotRecognised,
     Roles,
     check_complete,
+    our_name,
     recognise,
 )
 from .joining import MINUS_DISTANCE, join_files
@@ -138,8 +138,8 @@ def read_scores(
     systems = _systems(table, name or _stem(sources[0]), models)
     cells.refuse(_problems_between(table, systems, is_joined=len(tables) > 1), so=_SO)
     answers = _answers(table, systems, ThresholdRule(rule or "at_least"))
-    named = {key.rpartition(":")[2] for key in columns or {}}
-    if not any(_is_truth(key) for key in named):
+    named = {our_name(key.rpartition(":")[2]) for key in columns or {}}
+    if not named & {*TRUTH}:
         _ask_whose_labels(table, answers)
     answers = _with_scores_below(answers, below, say)
     for text in (*_notes(table, tables), *_notes_of_blanks(answers)):
@@ -149,12 +149,6 @@ def read_scores(
 
 def _stem(source: Any) -> str:
     return Path(source).stem if isinstance(source, (str, Path)) else "scores"
-
-
-def _is_truth(key: str) -> bool:
-    from .columns import our_name
-
-    return our_name(key) in TRUTH
 
 
 def _tables(
@@ -186,7 +180,7 @@ def _tables(
             or (not file and (column in cells.header or column not in header))
         ]
         skip = [each for each in ignore if each in cells.header or each not in header]
-        tables.append((cells, recognise(cells, own, skip, Roles({}, []))))
+        tables.append((cells, recognise(cells, own, skip)))
     return tables
 
 
@@ -407,18 +401,13 @@ def _of_system(
     rows = np.where(is_asked, rows, table.first)
     answered = is_asked & ~table.failed[rows]
     errors = table.words("error")
-    words = [*errors.words, NOT_ASKED]
-    codes = np.where(is_asked & errors.filled[rows], errors.codes[rows], len(words) - 1)
-    reasons = pd.factorize(np.where(answered, -1, codes))
-    is_reason = reasons[1] >= 0
-    place = np.where(is_reason, np.cumsum(is_reason) - 1, -1)
-    error = (
-        pd.Categorical.from_codes(
-            place[reasons[0]], list(dict.fromkeys(words[code] for code in reasons[1][is_reason]))
-        )
-        if is_reason.any()
-        else pd.Categorical.from_codes(np.full(len(rows), -1), [NOT_ASKED])
-    )
+    words = np.array([*errors.words, NOT_ASKED], object)
+    lost = np.flatnonzero(~answered)
+    is_said = is_asked[lost] & errors.filled[rows[lost]]
+    reasons, names = pd.factorize(words[np.where(is_said, errors.codes[rows[lost]], -1)])
+    codes = np.full(len(rows), -1)
+    codes[lost] = reasons
+    error = pd.Categorical.from_codes(codes, [*names] or [NOT_ASKED])
     scores = np.where(is_asked, table.scores(system.score)[rows], np.nan)
     decisions = table.values("decision", NO_DECISION, np.int8)[rows]
     decisions = np.where(is_asked, decisions, NO_DECISION).astype(np.int8)
@@ -584,6 +573,3 @@ def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
             f"vendor omits scores below its own threshold (Rekognition: 80), give "
             f"{argument('below', 80)}"
         )
-
-
-__all__ = ["COLUMN", "MINUS_DISTANCE", "ColumnsNotRecognised", "read_scores"]
