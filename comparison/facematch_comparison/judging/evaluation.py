@@ -261,7 +261,7 @@ class _SystemJudge:
         chosen_from = judged if self.calibration is None else answers.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_reversed = _why_reversed(answers)
+        why_reversed = answers.once(_why_reversed)
         why_not = why_not or why_reversed
         at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
@@ -472,7 +472,7 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 "is minus the distance."
             )
     # A reversed system gets no verdict but does not stop the others.
-    reasons = [_why_reversed(each) for each in answers]
+    reasons = [each.once(_why_reversed) for each in answers]
     if all(reasons):
         raise InvalidRequest(f"{reasons[0]} For distances say {argument('distance', True)}.")
 
@@ -490,7 +490,7 @@ def _halves(table: Answers, seed: int) -> tuple[NDArray[np.bool_] | None, NDArra
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
     """The fewest scored non-mated pairs that a threshold is chosen on, of systems with enough."""
     tables = [each for each in answers if each.is_scored]
-    tables = [table for table in tables if not _why_reversed(table)]
+    tables = [table for table in tables if not table.once(_why_reversed)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
     counts = [table.scored_others for table in tables]
