@@ -169,7 +169,7 @@ class Behaviours:
 
 
 class Citations:
-    """The claims for one request; it remembers those that the answer rests on."""
+    """The claims for one request; collects those on which the answer rests."""
 
     __slots__ = ("_cited", "_table")
 

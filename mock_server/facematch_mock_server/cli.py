@@ -170,7 +170,7 @@ def command(
 
 def wait_for(ended: threading.Event) -> None:
     """Wait until SIGTERM arrives; Ctrl-C raises KeyboardInterrupt."""
-    # In steps, because on Windows no signal ends a wait for a lock.
+    # Waits in steps, because on Windows no signal ends a wait for a lock.
     while not ended.wait(0.2):
         pass
 

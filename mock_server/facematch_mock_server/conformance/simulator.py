@@ -253,7 +253,7 @@ class MockSimulator(VendorSimulator):
             is_struck = self._arrived == self._step
         response = self.alter_body(request, response)
         if is_struck and self.situation is Situation.DRIPPING:
-            # It goes on by a byte, ten times a second.
+            # The answer continues by a byte, ten times a second.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
 

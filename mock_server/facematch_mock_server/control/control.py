@@ -333,7 +333,7 @@ class Control:
         return tuple(self._accounts.kinds)
 
     def behaviours(self) -> dict[str, Any]:
-        """Return the vendor, its switches and settings, and those that were set."""
+        """Return the vendor with its switches and settings, and which of them were set."""
         world, kind = self.world, self.world.kind
         return {
             "vendor": world.vendor,
@@ -364,7 +364,7 @@ class Control:
         fields: Mapping[str, str] | None = None,
         limit: int | None = None,
     ) -> Selection[Entry]:
-        """Return all requests or those that fit, the oldest first.
+        """Return the requests that match, the oldest first.
 
         Args:
             since: Only entries with a higher number than this.

@@ -51,8 +51,8 @@ class AnswerPlan:
 
 def is_by_page(head: Request) -> bool:
     """Whether a browser's console asks, or a client of the control API."""
-    # Such connections are closed after each answer: when a kept one dies, a browser repeats its
-    # POST by itself, so that a fault would charge twice and never be seen.
+    # A browser repeats its POST by itself when a kept connection dies, so a fault would charge
+    # twice and never be seen. Its connections are closed after each answer.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")

@@ -40,9 +40,9 @@ T = TypeVar("T")
 class HttpServer:
     """Serves one app over HTTP/1.1, on the event loop that all servers of the process share."""
 
-    # In the child of a fork it does not listen, and `port` and `url` are the parent's. The handler
-    # must not call a server of the same process on the loop's thread. It accepts by itself:
-    # `loop.create_server` of Python 3.11 leaves connections open that are being set up at the end.
+    # A forked child does not listen; its `port` and `url` are the parent's. The handler must not
+    # call a server of the same process on the loop's thread. The server accepts connections
+    # itself: `loop.create_server` of Python 3.11 leaves half-made ones open when it closes.
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
 _ID_HEADERS = re.compile(r".*request-?id")
-# By their keys: ids, texts that are others in each call, times, and numbers that are scores.
+# Keys of ids, of texts that differ in each call, of times, and of scores.
 _IDS = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
 _OF_CALL = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
@@ -42,20 +42,20 @@ _ID_FORMS = {
     "number": re.compile(r"\d+"),
 }
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z_.-]{0,39}\d{0,2}")
-# In a text: paths and addresses, numbers (those of sizes stay), words, and words that are codes.
+# Parts of a text: paths and addresses, numbers (sizes stay), words, and codes.
 _ADDRESS = re.compile(r"\S*[/\\@:]\S+")
 _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|min)\b)")
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
-#: What need not be there on both sides to be the same, for its shape says so.
+#: Kinds of aspects that are compared only if both sides have them: a missing place is a `shape`.
 _OPTIONAL = (
     *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
     *("form", "years", "host"),
 )
-#: The kinds of aspects that a private key may have: they say nothing of a person.
+#: Kinds of aspects that are kept at private keys: they tell nothing about a person.
 _KEPT_OF_PRIVATE = ("shape", "form", "years")
-#: What follows from the answer of a call, and is no difference of its own beside one of that.
+#: Aspects that follow from an answer: not reported beside a difference in that answer.
 _DERIVED = ("decision", "warnings", "state", "requests")
 _LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
 
@@ -158,9 +158,9 @@ def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
         yield f"form {path}", (form := next(forms, "another text"))
         if form == "another text" and reply.status >= 400:
-            # In a refusal it may be a word about the value that was sent.
+            # A refusal may repeat a word about the value that was sent.
             yield f"words {path}", value
-    # A sentence at such a key says what is wrong with what was sent there.
+    # A sentence at the key of an id says what is wrong with the id that was sent.
     is_of_call = _OF_CALL.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()
@@ -200,7 +200,7 @@ def _reduce_host(address: str, asked: str) -> str:
 
 
 def _find_life(value: Any, sent_at: float | None) -> str:
-    """How far a time is from that of the answer, or how long something lasts."""
+    """Return the distance between a time and the answer's `Date`, or a duration."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
         seconds = float(number[1]) if number else dt.datetime.fromisoformat(value).timestamp()
@@ -215,7 +215,7 @@ def _find_life(value: Any, sent_at: float | None) -> str:
 
 
 def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
-    """What the backend made of a call of these pictures: of a result, or of an error of ours."""
+    """Return the aspects of a result, a session, a deletion or an error of the backend."""
     aspects = {
         "charged": str(outcome.billing.charged),
         "charges": outcome.billing.charges,
@@ -239,7 +239,7 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **aspects,
         "decision": str(outcome.decision),
-        # That one is ours, about the number alone.
+        # The core adds this warning because of the number alone.
         "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
@@ -276,7 +276,7 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str
         ("all", aspect, *_sum_up(aspect, mock, vendor), claims[-1])
         for aspect, seen in of_run.items()
         for mock, vendor, claims in [[*zip(*seen, strict=True)]]
-        # A single number says nothing.
+        # A single number cannot show how many decimals the vendor gives.
         if len(seen) > 1
     )
     plain = {call for call, aspect, *_ in single if aspect not in _DERIVED}
@@ -302,7 +302,7 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
             for mine, seen in zip(*sides, strict=False):
                 for aspect, *pair in _compare_answers(mine["aspects"], seen["aspects"]):
                     is_other = is_other or (aspect == "status" and pair[0] != pair[1])
-                    # What is made of another status than the mock's, follows from it.
+                    # Another status explains every other difference of the call.
                     if role != "call" or not is_other or aspect in ("charge", "price"):
                         place = role if role in ("login", "balance") else call
                         yield place, aspect, *pair, mine["claims"]
@@ -313,7 +313,7 @@ def _sum_up(aspect: str, *sides: Any) -> list[str]:
     texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):
         return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
-    # A whole number among fractions says nothing, and the last decimal may be a zero.
+    # A score may happen to be whole, and a last decimal may be zero.
     most = [max((int(text) for text in side if text != "whole"), default=-9) for side in texts]
     if abs(most[0] - most[1]) < 2:
         most = most[:1] * 2
@@ -323,12 +323,12 @@ def _sum_up(aspect: str, *sides: Any) -> list[str]:
 def _compare_answers(
     expected: Mapping[str, Any], seen: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Aspect, the mock's and the vendor's; of answers of different status only that."""
+    """Yield aspect, the mock's value and the vendor's; only the statuses if they differ."""
     is_same = expected.get("status") == seen.get("status")
     for aspect in sorted({*expected, *seen}) if is_same else ("status",):
         kind, _, path = aspect.partition(" ")
         pair = expected.get(aspect), seen.get(aspect)
-        # Of an empty list nobody knows what would be in it.
+        # The items of an empty list are unknown.
         lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
         is_open = any(place not in side for place in lists for side in (expected, seen))
         is_unknown = "middle" in f"{pair}" if kind == "side" else None in pair
@@ -339,7 +339,7 @@ def _compare_answers(
 
 
 def describe(call: Any) -> dict[str, Any]:
-    """One call for the record; of one that was not made, or begun and not ended, only that."""
+    """Return the record of a call; only its state if it has no outcome."""
     if call is None:
         return {"state": "not made, or begun and not ended"}
     numbers = {"score": call["result"]["score"], "threshold": call["level"]}
@@ -353,7 +353,7 @@ def describe(call: Any) -> dict[str, Any]:
 
 
 def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
-    """Whether a key, a piece of a picture or an id is in what is to be written."""
+    """Return whether a document contains a key, a piece of a picture or an id."""
     from facematch_core.testing import find_leaks, picture_samples
 
     text = json.dumps(document, ensure_ascii=False)

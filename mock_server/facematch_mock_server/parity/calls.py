@@ -24,7 +24,7 @@ Change = Callable[[HttpRequest], HttpRequest]
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """One call: a usual one with one thing changed."""
+    """A call that differs from the usual one in one thing."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
@@ -49,7 +49,7 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class VendorCalls:
-    """What a vendor has of its own; one of another distribution has nothing."""
+    """Differences of a vendor from the usual calls; a plug-in's vendor has none."""
 
     keys: Mapping[str, str] = attrs.field(factory=dict)  # to the mock's attribute; empty: by `Secret`
     settings: Mapping[str, Any] = attrs.field(factory=dict)  # for the mock, beside them
@@ -129,7 +129,7 @@ _CALLS = (
     Step("live-at-score", "a threshold exactly at the score", beyond=0, **_LIVE),
     Step("live-above-score", "a threshold above the score", beyond=1, **_LIVE),
 )
-#: Hosted sessions, through which nobody goes.
+#: Calls about hosted sessions that no person goes through.
 _SESSIONS = (
     Step("session", "a hosted session", asks=StartRequest),
     Step("session-again", "the same start again", asks=StartRequest, of="session"),
@@ -163,7 +163,7 @@ def steps_of(
     return (*steps, *hosted, *last), ends
 
 
-#: By the name of a backend; of another nothing is needed.
+#: The differences of each bundled vendor, by the backend's name.
 VENDORS: Mapping[str, VendorCalls] = {
     "didit": VendorCalls(
         settings={"environment": None}, threshold="sent", size_limit="file.size_limit",

@@ -82,7 +82,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     mock = _make_mock(name, options["switch"])
     with mock, closing(planned.open_backend()) as backend, StopSignals() as stopping:
         listed = VENDORS.get(name, VendorCalls())
-        # That setting asks for one image more.
+        # This setting asks the vendor for one more image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
         vendor, values = attrs.evolve(listed, charges=most), mock.world.claims
         pictures = [image.prepared(backend.capabilities.limits_for("probe")) for image in images]
@@ -170,7 +170,7 @@ def _keep_record(
 
 
 def _find_public_words(name: str) -> frozenset[str]:
-    """Those of the source of a mock: nobody's name is in it."""
+    """Return the words in the source of a mock, which contains no names of people."""
     module: Any = sys.modules[vendor_named(name).behaviour.__module__]
     file = Path(module.__file__)
     files = file.parent.glob("*.py") if module.__package__ else (file,)
@@ -211,7 +211,7 @@ def _make_mock(name: str, switches: tuple[str, ...]) -> MockServer:
 
 
 def _show_plan(document: Any, caller: Caller, steps: Sequence[Step]) -> None:
-    """What will be asked of whom, and what it may cost."""
+    """Print which calls will be made, at which host, and their highest cost."""
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
     say(f"beside its mock: {' '.join(document['behaviour']) or 'no switch set'}")
@@ -229,7 +229,7 @@ def _show_plan(document: Any, caller: Caller, steps: Sequence[Step]) -> None:
 
 
 def _open_twin(caller: Caller, mock: Any) -> Any:
-    """The same backend, which asks the mock by the mock's keys."""
+    """Return the same backend, set to the mock's address and keys."""
     backend, vendor = caller.backend, caller.vendor
     settings = attrs.asdict(backend, recurse=False).items()
     places = vendor.keys or {n: "live_key" for n, value in settings if isinstance(value, Secret)}

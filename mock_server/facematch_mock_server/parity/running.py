@@ -41,17 +41,17 @@ from facematch_mock_server.recognition.sheet import card_sheet
 from .aspects import reduce_outcome, reduce_reply
 from .calls import Step, VendorCalls
 
-#: Of what a backend makes of a call, what both sides are compared in.
+#: The aspects of an outcome in which both sides are compared.
 _COMPARED = (
     *("requests", "decision", "warnings", "error", "boxes", "charge", "price"),
     *("state", "ways", "again"),
 )
-#: What a gateway answers in the vendor's place, or a limit.
+#: Statuses of a gateway or of a rate limit: they show nothing of the vendor.
 _PUT_OFF = (429, 502, 503, 504)
 
 
 def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
-    """What is sent, by the names of `Step`: pictures without their metadata, and what is none."""
+    """Return the files to send, by the names that a `Step` uses."""
 
     def encode(form: str) -> bytes:
         content = io.BytesIO()
@@ -74,13 +74,13 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
 
 
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
-    """What is known of a call: `lost` is why nothing was seen of the vendor, empty if it was."""
+    """Return the record of a call; `lost` says why the vendor was not seen, else empty."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
     return {"result": free | result, "lost": lost, "seen": seen, "level": None, "accepted": False}
 
 
 def count_charges(calls: Mapping[str, Any], most: int) -> int:
-    """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
+    """Return the charges so far; a call of unknown cost counts as `most`."""
     return sum(
         min(most, (call and call["result"]["charges"]) or most)
         for call in calls.values()
@@ -118,7 +118,7 @@ class StopSignals:
 
     @contextlib.contextmanager
     def later(self) -> Iterator[None]:
-        """What stops it meanwhile is heard at its end."""
+        """Delay Ctrl-C and other signals to the end of the block."""
         self.waits += 1
         try:
             yield
@@ -136,18 +136,18 @@ class StopSignals:
 
 
 class Caller:
-    """A backend that makes calls as a `Step` says, and whose answers are overheard."""
+    """Makes calls through a backend, and records each answer of the vendor."""
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
         self.backend, self.vendor, self._words = backend, vendor, words
         settings = attrs.asdict(backend, recurse=False).values()
-        #: All that it has or has sent.
+        #: Secrets of its settings and of the requests it has sent.
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
         windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
         # The wait before each request: as long as the vendor says; a mock needs none.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
-        #: What could not be read beside the calls, and why.
+        #: Requests beside the calls that failed, each with the reason.
         self.unread: dict[str, str] = {}
         #: The sessions that were started, by the call that did.
         self.started: dict[str, fm.SessionRecord] = {}
@@ -177,7 +177,7 @@ class Caller:
             outcome = getattr(self.backend, way_of(request).method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
-            # Of a key that was once accepted a refusal is an answer like any.
+            # Once the key was accepted, a refusal of it is a finding, not the end of the run.
             is_wrong = isinstance(error, fm.AuthenticationFailed) and not step.signed
             is_over = is_unsent or (
                 is_wrong and not any(c and c["accepted"] for c in calls.values())
@@ -207,13 +207,13 @@ class Caller:
         is_accepted = not step.signed and last < 500 and last != 429 and not is_refused
         about = {"level": level, "accepted": is_accepted}
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-        # What a gateway or a limit answers, shows nothing of the vendor.
+        # A gateway or a rate limit shows nothing of the vendor.
         is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
         lost = "no answer" if is_cut_off else str(max(last, 429)) if is_limited else ""
         return _make_record(lost, seen, **result) | about
 
     def _find_kept(self, calls: Any) -> dict[str, Any]:
-        """Whether the vendor lists what a call made of which nothing was to be kept."""
+        """Find out whether the vendor lists calls that it was asked not to keep."""
         reply = self._ask_beside("answer", self.vendor.kept or "")
         (listed,) = self._seen
         once = [call for name, call in calls.items() if call and not name.startswith("session")]
@@ -234,7 +234,7 @@ class Caller:
         return MatchCall(probe=files[step.probe], reference=reference, threshold=threshold)
 
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
-        """About the session that a start made; or a start, of it or of one of its own."""
+        """Return the step's request: a start, or one about a session that was started."""
         record = started or fm.SessionRecord(
             backend=self.backend.name,
             subject_ref="parity",
@@ -277,7 +277,7 @@ class Caller:
         private = PERSONAL_KEYS | self.backend.capabilities.private_keys
         aspects = reduce_reply(reply, self.secrets, private, self._words)
         if self._step.of:
-            # How long ago a session was made, depends on how fast the vendor is.
+            # The age of a session depends on how fast the vendor answers.
             aspects = {name: value for name, value in aspects.items() if name[:5] != "life "}
         self._seen.append({"role": role, "aspects": aspects})
         return reply
@@ -289,7 +289,7 @@ class Caller:
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
-        """Return the credit at the vendor; None if it has none or it cannot be read."""
+        """Return the credit at the vendor, or None if it is not shown."""
         if self.vendor.balance is None:
             return None
         path, place = self.vendor.balance
@@ -306,13 +306,13 @@ class Caller:
 
 
 def _find_ids(replies: Iterable[Any]) -> set[str]:
-    """The digests of ids that answers show."""
+    """Return the digests of the ids in some answers."""
     aspects = (each for reply in replies for each in reply["aspects"].items())
     return {text for aspect, texts in aspects if aspect[:3] == "id " for text in texts}
 
 
 def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str, str]:
-    """The calls of which nothing was seen, and why."""
+    """Return the calls without an answer, each with the reason."""
     begun = {"lost": "begun and not ended"}
     unmade = {each.name: _find_obstacle(each, calls) or "not made" for each in steps}
     lost = {name: (call or begun)["lost"] for name, call in calls.items()}
@@ -320,7 +320,7 @@ def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str,
 
 
 def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
-    """Why a call cannot be made, by what others showed; empty if it can, or may be."""
+    """Return why a call cannot be made after the others; empty if it can."""
     start = calls.get(step.of)
     if step.of in calls and "state" not in (start or {"result": ()})["result"]:
         return "its start has no id" if _is_answered(start) else "no session was started"
@@ -332,7 +332,7 @@ def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
 
 
 def _is_answered(call: Any) -> bool:
-    """Whether the vendor answered a call with 2xx."""
+    """Return whether the vendor answered a call with 2xx."""
     return any(200 <= each["status"] < 300 for each in _find_answers(call))
 
 
@@ -345,11 +345,11 @@ def run_steps(
     *,
     stopping: StopSignals,
 ) -> None:
-    """Make those calls, but for those that cannot be made or could cost more than is left."""
+    """Make the calls that can be made within the rest of the budget."""
     most, is_over = caller.vendor.charges, False
     for step in steps:
         is_over = is_over or count_charges(calls, most) + most > budget
-        # What was started is deleted all the same.
+        # Sessions that were started are deleted even if the budget is spent.
         is_dear = step.may_be_charged or step.is_list
         if step.of not in ("", *calls) or (is_dear and is_over) or _find_obstacle(step, calls):
             continue
@@ -392,14 +392,14 @@ def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
-    """What the mock shows of the calls that the vendor has answered, and by which claims."""
+    """Repeat at the mock the calls that the vendor answered; return them with their claims."""
     ours: dict[str, Any] = {}
     results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
     need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
-    # One that the vendor answers as a workflow that there is not, the mock does not know either.
+    # If the vendor does not know the workflow, the mock must not know it either.
     if need and first != _find_answers(calls.get("session-bad-field")) and "session" in results:
-        # Nobody's face is stored, so that a workflow that compares with one starts no session. From
-        # then on the mock knows no other workflow.
+        # No face is stored, so a workflow that compares with a stored one starts no session. From
+        # here on the mock knows no other workflow.
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
         control.sessions.workflow(getattr(caller.backend, need), kind=kind)
     for step in [step for step in steps if step.name in results]:
@@ -407,9 +407,9 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             continue
         result = results[step.name]
         control.clear_outcomes()
-        # What is a card, or no picture, speaks for itself.
+        # The mock reads cards, and refuses files that are no pictures, without being told.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
-        # Whose picture has several faces, or none, the mock sees a card that has.
+        # If the vendor saw several faces, or none, the mock gets a card that shows as many.
         instead: dict[str, Any] = {}
         warnings = result.get("warnings", ())
         is_shown = step.probe == "same" or "no_face" in results.get("same", {}).get("warnings", ())

@@ -36,9 +36,9 @@ _CACHED = 2000
 class Recognizer:
     """Decides what a mock vendor sees in pictures. Thread-safe. A test may derive from it."""
 
-    # In this order: outcomes that the test set; test cards; real scores of the backend local with
-    # `engine` (no liveness); the bytes: equal ones score 100, different ones 2-20, fixed by the
-    # pair. All of this is the mock's choice.
+    # Sources of a score, in order: outcomes that the test set; test cards; the backend local with
+    # `engine` (no liveness); the bytes (equal ones score 100, different ones 2-20, fixed by the
+    # pair). The order is the mock's own.
 
     def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):

@@ -360,7 +360,7 @@ class Accounts:
         old.end()
 
     def _unclaim(self, account: Account) -> None:
-        """Forget the keys of an account, except those that another account has by now."""
+        """Forget the keys of an account, except keys that another account has now."""
         for text in account.claimed:
             if self._keys.get(text) is account:
                 del self._keys[text]

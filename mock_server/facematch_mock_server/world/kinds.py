@@ -27,7 +27,7 @@ class Records:
 
 @attrs.frozen
 class Row:
-    """One row of the table of operations.
+    """A row of the table of operations.
 
     Attributes:
         method, path: The HTTP method and the path below the prefix; ``{}`` at the end of the path

@@ -123,8 +123,8 @@ class Delivery:
     due: dt.datetime | None = None
     #: The delivery's number, from 1 on.
     number: int = 0
-    #: Its place among all queued deliveries; new when it begins again, so that an attempt counts
-    #: for its own turn only.
+    #: Number in the queue; new when the delivery starts again, so that late attempts of the
+    #: former turn do not count.
     turn: int = 0
     #: Repeated attempts of the present turn.
     retries: int = 0

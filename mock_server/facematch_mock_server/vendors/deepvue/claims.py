@@ -54,8 +54,8 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
 #: The windows in seconds; each is counted by itself, and any of them refuses (Rate limits).
 WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
-# What an answer says or decides, a claim a line: its key, its value or answer, its source, and the
-# sentence that says it. What has no choice is in the code, with its source.
+# A claim per line: key, value or answer, source, and the sentence that says it. Facts without a
+# choice stand in the code, with their source.
 # fmt: off
 CLAIMS = table(
     "deepvue",

@@ -108,7 +108,7 @@ class TokenBook:
             return tuple(attrs.evolve(x, revoked=x.number <= last) for x in self._issued)
 
     def revoke(self) -> int:
-        """Revoke every token that was given out, and count those that were good."""
+        """Revoke every token given out so far, and return how many were valid."""
         with self._lock:
             count, self._revoked_to = self._count - self._revoked_to, self._count
             return count
@@ -139,8 +139,7 @@ class Tokens(Extension["DeepvueRecords"]):
         return self._records.tokens.issued()
 
     def revoke(self) -> int:
-        """Revoke every token that was given out, and count those that were good. Later ones
-        are good."""
+        """Revoke every token given out so far, and return how many were valid."""
         return self._records.tokens.revoke()
 
     def _list(self) -> Any:

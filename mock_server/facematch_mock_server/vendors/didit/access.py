@@ -17,7 +17,7 @@ from facematch_mock_server.world.services import KeyKind, Window
 
 from . import framework
 
-#: One port serves both hosts, told apart by path or by the Host header.
+#: Hosts of the vendor; one port serves both, chosen by path or by the Host header.
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
 #: The rate limit that counts requests of a method.
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}

@@ -61,8 +61,8 @@ _GET_LIMIT = Reply(
 _NO_PERMISSION = Reply(403, {"detail": "You do not have permission to perform this action."})
 _BAD_IMAGE = Reply(400, {"error": "Invalid user image format."})
 
-# What an answer says or decides, a claim a line: its key, its value or answer, its source, and the
-# sentence that says it. What has no choice is in the code, with its source.
+# A claim per line: key, value or answer, source, and the sentence that says it. Facts without a
+# choice stand in the code, with their source.
 # fmt: off
 CLAIMS = table(
     "didit",

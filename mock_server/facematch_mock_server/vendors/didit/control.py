@@ -112,9 +112,11 @@ class Sessions(Played[DiditRecords]):
         return {"session_id": session.id, "status": session.status}
 
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
-        """Publish a workflow: `facts` are those of `Workflow`, and `version` None is one more than
-        it has. From then on only those that were published are there. ValueError for a value that
-        does not fit."""
+        """Publish a workflow with the attributes of `Workflow`; `version` None counts on by one.
+
+        Once a workflow is published, unpublished ones do not exist. Raises ValueError for a
+        value that does not fit.
+        """
         workflows = self._records.workflows
         workflow = Workflow(id=workflow_id, **facts)
         former = workflows.find(workflow.id)
@@ -255,8 +257,9 @@ class Webhooks(Extension[DiditRecords]):
         events: Collection[str] | None = None,
         enabled: bool | None = None,
     ) -> Destination:
-        """Change what is given of a destination, as for `add`, and leave the rest; its secret
-        stays. LookupError if there is none of that id.
+        """Change some attributes of a destination, as for `add`; its secret stays.
+
+        Raises LookupError if there is no destination with that id.
 
         Args:
             enabled: Whether anything is sent there; what waits is lost if not.
@@ -297,8 +300,9 @@ class Webhooks(Extension[DiditRecords]):
         since: int = 0,
         limit: int | None = None,
     ) -> Selection[WebhookDelivery]:
-        """What was sent and is to be sent, in order, without headers and bodies: those has
-        `delivery`. All of them, or those that fit; `since` and `limit` are as in `Control.journal`.
+        """Return the deliveries that match, sent or queued, in order; `delivery` has their bodies.
+
+        `since` and `limit` are as in `Control.journal`.
 
         Args:
             state: Only those that are there, or ValueError if there is no such state.

@@ -54,8 +54,7 @@ _BLOCKS = (
 )
 
 
-#: What an item about a document has beside node, status, two pictures and warnings: nothing
-#: here, as where a workflow hides it.
+#: Fields of an item about a document that are empty here, as where a workflow hides them.
 _HIDDEN_OF_DOCUMENT = (
     *("document_type", "document_subtype", "document_number", "personal_number", "front_video"),
     *("back_image", "back_video", "full_front_image", "full_back_image", "date_of_birth", "age"),

@@ -71,8 +71,8 @@ def read_form_fields(
     errors: dict[str, list[str]] = {}
     for field in fields:
         name = field.name
-        # Of a name that stands twice the last value counts. The framework sees files after texts,
-        # and a file is no value of another field.
+        # The last value of a repeated name counts. The framework sees files after texts, and a
+        # file is no value of another field.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
         # An empty text is no number, and neither true nor false.
         is_nothing = sent is None or (field.kind in ("number", "boolean") and sent == "")

@@ -57,8 +57,10 @@ _LANGUAGES = (
 
 @attrs.frozen(kw_only=True)
 class _Scenario:
-    """What a session of the sandbox comes to: scores, 0-100, whether an attack was recognised, and
-    whether a person is to look at the comparison; `status` None for what follows from these."""
+    """The outcome of a sandbox session: scores 0-100, attack recognised or not, review or not.
+
+    `status` None follows from these.
+    """
 
     match: float = 95.0
     liveness: float = 97.0

@@ -363,8 +363,8 @@ def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool =
     return _describe_faces(seen, rotate)
 
 
-# One object for all answers and sessions with that picture, which nobody changes: each session
-# that keeps its own is looked through by every collection of garbage.
+# All answers and sessions share the object of a picture, which nobody changes: copies would make
+# every garbage collection longer.
 @functools.lru_cache(maxsize=2000)
 def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
     entities = [

@@ -158,8 +158,8 @@ def _read_day(text: str) -> dt.date:
     return dt.datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
 
 
-#: How each is read, the words if it cannot be, and what it lets through; in the order in which
-#: errors are reported. Of several words, the case of which matters, each is enough; days are UTC.
+#: Filters in the order in which errors are reported: reader, words of the error, and predicate.
+#: A list of words (case matters) lets through each of them; days are UTC.
 _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bool]]] = {
     "status": (lambda text: text.split(","), "", lambda words, x: x.status in words),
     "vendor_data": (

@@ -118,7 +118,7 @@ class Didit(base.Routed):
         if route is not None and status in route.own:
             call.refuse(route.own[status])
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
-            # These paths need no key.
+            # Paths that need no key.
             return None
         words = {
             401: "auth.words.401",

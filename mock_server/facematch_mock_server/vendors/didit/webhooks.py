@@ -136,7 +136,7 @@ def signature(secret: str, message: bytes) -> str:
 
 
 def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """Return the canonical JSON for the V2 signature; None for a body that has none."""
+    """Return the canonical JSON for the V2 signature, or None for a body that is no JSON."""
     try:
         form = write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:

@@ -38,7 +38,7 @@ _MOST_BYTES, _SIDE = 204_800, 480
 
 
 def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Make a session, or return the one that was made with the same token."""
+    """Create a session, or return the earlier one with the same token."""
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
     claims.cite("session.charged", "credit.price_session")

@@ -277,8 +277,7 @@ _SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "Session
 
 
 def _make_route(operation: str, *fields: str, called: str | None = None) -> base.Route:
-    """One of several routes at the one path; `called` is what X-Amz-Target says, None for the
-    rest."""
+    """Return a route of the one path; `called` is its X-Amz-Target, None for the last route."""
     return base.Route(
         pattern="/",
         answers={"POST": perform},
@@ -301,7 +300,7 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # The last route is that of the path.
+    # The last route handles the path itself.
     routes = (
         _make_route("session_start", _SHOWN[2], called="CreateFaceLivenessSession"),
         _make_route("session_read", _SHOWN[3], called="GetFaceLivenessSessionResults"),
