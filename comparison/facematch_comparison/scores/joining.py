@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.errors import InvalidRequest
@@ -47,8 +48,6 @@ def join_files(
     Raises:
         InvalidRequest: a file has wrong cells, or the files share no pairs.
     """
-    import pandas as pd
-
     tables = [table for _, table in files]
     key = next((key for key in _KEYS if all({*key} <= table.of.keys() for table in tables)), None)
     if key is None:
@@ -59,31 +58,22 @@ def join_files(
         )
     for table in tables:
         table.cells.refuse(problems_of_cells(table), so=_SO)
-    names = _system_names(files)
-    frames = [_lines_of(table, name) for table, name in zip(tables, names, strict=True)]
-    whole = pd.concat(frames, ignore_index=True).fillna({"score": np.nan})
-    words = [name for name in whole.columns if name not in ("score", "file")]
+    frames = [_lines_of(table, name) for table, name in zip(tables, _stems(files), strict=True)]
+    whole = pd.concat(frames, ignore_index=True)
+    words = [name for name in whole.columns if name not in ("score", "is_answer")]
     whole[words] = whole[words].fillna("")
-    codes, by_file_name = _pair_codes(whole, key)
-    if by_file_name:
-        note("pictures were joined by the names of their files, because their folders differ")
+    codes = _pair_codes(whole, key, note)
     _share_facts_of_pairs(whole, codes, key)
-    truth = "mated" in whole.columns
-    labelled = whole["mated"].ne("").to_numpy() if truth else np.ones(len(whole), bool)
-    is_answer = whole["is_answer"].eq("1").to_numpy()
-    lost = is_answer & ~labelled
-    for name in whole["system"][lost].unique() if truth and labelled.any() else ():
-        count = int((lost & whole["system"].eq(name).to_numpy()).sum())
-        note(f"{name}: {count:,} lines are left out, because no file labels their pairs")
-    keep = is_answer & (labelled if truth and labelled.any() else True)
-    _check_shares(whole, codes, labelled if truth else is_answer, keep, note)
-    whole = whole[keep].drop(columns=["is_answer", "file"])
-    whole["pair"] = codes[keep].astype(str)
+    labelled = whole["mated"].ne("") if "mated" in whole else pd.Series(True, whole.index)
+    labelled |= not labelled.any()
+    keep = whole["is_answer"] & labelled
+    _check_shares(whole, codes, keep, note)
+    whole = whole[keep].assign(pair=codes[keep].astype(str)).drop(columns=["is_answer", "file"])
     places = whole.pop("place").tolist()
     filled = [name for name in whole.columns if name == "score" or whole[name].ne("").any()]
     of = {name: name for name in filled if name != "score"}
     cells = Cells("The comparison", whole[filled], places=lambda: places, unit="")
-    return cells, Roles(of, ["score"] if "score" in filled else [])
+    return cells, Roles(of, ["score"])
 
 
 def _ways(table: ScoreCells) -> str:
@@ -91,7 +81,7 @@ def _ways(table: ScoreCells) -> str:
     return join_names([" and ".join(key) for key in _KEYS if {*key} <= table.of.keys()] or ["none"])
 
 
-def _system_names(files: Sequence[tuple[str, ScoreCells]]) -> list[str]:
+def _stems(files: Sequence[tuple[str, ScoreCells]]) -> list[str]:
     stems = [name for name, _ in files]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
@@ -103,8 +93,6 @@ def _system_names(files: Sequence[tuple[str, ScoreCells]]) -> list[str]:
 
 def _lines_of(table: ScoreCells, stem: str) -> DataFrame:
     """Return a line for each pair and system of one file, in our names and as text."""
-    import pandas as pd
-
     cells, roles = table.cells, table.roles
     columns: dict[str, Any] = {}
     for ours in roles.of:
@@ -129,12 +117,11 @@ def _lines_of(table: ScoreCells, stem: str) -> DataFrame:
         parts.append(part)
     whole = pd.concat(parts, ignore_index=True)
     is_answer = bool(roles.scores) or "decision" in roles.of or "error" in roles.of
-    return whole.assign(file=stem, is_answer=str(int(is_answer)))
+    return whole.assign(file=stem, is_answer=is_answer)
 
 
-def _pair_codes(whole: DataFrame, key: Sequence[str]) -> tuple[Any, bool]:
-    """Return the pair of each line, and whether only the names of files without folders join."""
-    import pandas as pd
+def _pair_codes(whole: DataFrame, key: Sequence[str], note: Callable[[str], object]) -> Any:
+    """Return the pair of each line; if folders of pictures differ, their files' names decide."""
 
     def codes_of(columns: list[Series]) -> Any:
         # Two pictures are one pair in either order.
@@ -143,19 +130,20 @@ def _pair_codes(whole: DataFrame, key: Sequence[str]) -> tuple[Any, bool]:
         )
         return pd.factorize(pd.Series(["\0".join(each) for each in ends.T.tolist()]))[0]
 
+    def joins_all(codes: Any) -> bool:
+        most = whole["file"].groupby(codes).nunique().max()
+        return bool(most == whole["file"].nunique())
+
     columns = [whole[name] for name in key]
     codes = codes_of(columns)
-    files = whole["file"].nunique()
-    if key == PICTURES and whole.groupby(codes)["file"].nunique().max() < files:
-        short = [
-            column.map(lambda path: PurePath(path.replace("\\", "/")).name) for column in columns
-        ]
-        others = codes_of(short)
-        if whole.groupby(others)["file"].nunique().max() == files and len({*others}) < len(
-            {*codes}
-        ):
-            return others, True
-    return codes, False
+    if key == PICTURES and not joins_all(codes):
+        by_file = codes_of(
+            [column.str.replace("\\", "/").str.rpartition("/")[2] for column in columns]
+        )
+        if joins_all(by_file):
+            note("pictures were joined by the names of their files, because their folders differ")
+            return by_file
+    return codes
 
 
 def _share_facts_of_pairs(whole: DataFrame, codes: Any, key: Sequence[str]) -> None:
@@ -190,29 +178,29 @@ def _sides_of_groups(facts: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _check_shares(
-    whole: DataFrame, codes: Any, labelled: Any, keep: Any, note: Callable[[str], object]
+    whole: DataFrame, codes: Any, keep: Series, note: Callable[[str], object]
 ) -> None:
     """Note the pairs that a system lacks; refuse a system that lacks most of them."""
-    every = {*codes[labelled & keep].tolist()} or {*codes[keep].tolist()}
-    for name in whole["system"][whole["is_answer"] == "1"].unique():
-        rows = (whole["system"] == name).to_numpy() & keep
-        missing = len(every) - len({*codes[rows].tolist()})
-        if missing > _LEAST_JOINED * len(every) or not every:
-            own = whole[(whole["system"] == name) & (whole["is_answer"] == "1")].iloc[0]
-            other = whole[whole["system"] != name].iloc[:1]
+    count = len(np.unique(codes[keep]))
+    for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
+        known = keep[lines.index]
+        missing = count - len(np.unique(codes[lines.index[known]]))
+        if missing > _LEAST_JOINED * count or not count:
+            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])
             shown = [
-                " and ".join(repr(str(line.get(each, ""))[:60]) for each in ("probe", "reference"))
-                if line.get("probe")
-                else repr(str(line.get("pair", ""))[:60])
-                for line in (own, *(row for _, row in other.iterrows()))
+                " and ".join(repr(str(line[each])[:60]) for each in PICTURES if line.get(each))
+                or repr(str(line.get("pair", ""))[:60])
+                for _, line in ends.iterrows()
             ]
             raise InvalidRequest(
-                f"{name} has {len(every) - missing:,} of {len(every):,} pairs of the other files: "
-                f"{_SO}. Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs alike "
-                "in all files."
+                f"{name} has {count - missing:,} of {count:,} pairs of the other files: {_SO}. "
+                f"Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs alike in all "
+                "files."
             )
+        if left_out := int((~known).sum()):
+            note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
         if missing:
             note(
-                f"{name}: {missing:,} of {len(every):,} pairs are not in its file; they count as "
+                f"{name}: {missing:,} of {count:,} pairs are not in its file; they count as "
                 "not asked, and in no rate"
             )
