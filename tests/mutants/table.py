@@ -202,6 +202,8 @@ ROWS = (
         score=lambda me, ok, call, score: ok(call, {}["similarity"])),
     http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
         body=lambda me, ok, reply: remember(me, "body", lambda: ok(reply))),
+    http("R51", "MistypedHost", "Its own address is not among the hosts that it allows.",
+        allowed_hosts=frozenset({"api.elsewhere.example"})),
     # What a result says
     row("R51", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),

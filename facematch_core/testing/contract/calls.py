@@ -11,6 +11,7 @@ from typing import Any
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.base.addresses import check_base_url
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import (
     FAIL,
@@ -93,7 +94,14 @@ def _what_is_declared(bench: Bench) -> None:
     assert bench.operations, "it declares no operation"
     billed = can.billed_operations - can.operations
     assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
-    unknown = {*backend.environment_variables} - {*inspect.signature(type(backend)).parameters}
+    settings = inspect.signature(type(backend)).parameters
+    usual = settings["base_url"].default if "base_url" in settings else None
+    if isinstance(usual, str) and usual:  # the simulator sets another one
+        try:
+            check_base_url(usual, allowed_hosts=backend.allowed_hosts)
+        except fm.ConfigurationError as error:
+            raise AssertionError(f"its default `base_url` is refused: {error.message}") from None
+    unknown = {*backend.environment_variables} - {*settings}
     assert not unknown, f"environment variables for settings that do not exist: {unknown}"
     unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
     if unnamed:
