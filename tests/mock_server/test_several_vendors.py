@@ -120,7 +120,7 @@ def test_control_is_below_the_name_of_each_vendor(two):
 
 
 def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
-    with pytest.raises(AttributeError, match=r"deepvue has no webhooks; it has tokens, answers"):
+    with pytest.raises(AttributeError, match=r"deepvue has no webhooks; it has tokens"):
         _ = two.deepvue.webhooks
     with pytest.raises(AttributeError, match="didit has no tokens"):
         _ = two.didit.tokens
