@@ -106,7 +106,9 @@ def shows(shown, printed):
 
 @pytest.mark.parametrize("name", ["tutorial.md", "use-the-mock.md"])
 def test_a_page_shows_what_a_shell_prints(reader, name):
-    for command, shown in steps((DOCS / "extend" / name).read_text()):
+    # The last part of the mock's page needs Docker.
+    page, _, _ = (DOCS / "extend" / name).read_text().partition("docker build")
+    for command, shown in steps(page):
         printed = reader.paste(command)
         if "pip install" in command:
             assert "Successfully installed" in printed, printed
