@@ -76,12 +76,6 @@ def test_declared_formats_are_those_the_vendor_takes(opened, monkeypatch, name):
     assert taken == can.image_limits.formats & usual
 
 
-@pytest.mark.parametrize("name", ["rekognition", "azure"])
-def test_sandbox_is_refused_where_there_is_none(opened, name):
-    with pytest.raises(fm.ConfigurationError):
-        opened(name, environment="sandbox")
-
-
 def throttle(mock, name):
     mock.of(name).control.add_fault(
         Fault(path="/", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
@@ -135,43 +129,10 @@ def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     assert set(charges(mock).values()) == {0}
 
 
-def test_failed_second_step_is_charged_and_ends_a_failover(mock, opened):
-    mock.of("azure").control.add_fault(
-        Fault(path="/face/v1.2/verify", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
-    )
-    members = [opened(name) for name in ("azure", "didit")]
-    with fm.Failover(members) as failover, pytest.raises(fm.VendorError) as caught:
-        failover.verify(P1, P1_AGAIN)
-    assert caught.value.billing.charged is fm.Charged.YES
-    assert caught.value.billing.charges == 2
-    assert not caught.value.retryable
-    assert charges(mock)["didit"] == 0
-
-
 @pytest.fixture
 def failover(opened):
     with fm.Failover([opened(name) for name in ("didit", "deepvue")]) as both:
         yield both
-
-
-def test_verify_live_is_charged_where_each_call_is_answered(mock, failover):
-    mock.of("didit").control.set_balance("0.03")
-    result = failover.verify_live(P1, P1_AGAIN)
-    assert result.liveness.route.answered_by == "didit"
-    assert result.match.route.answered_by == "deepvue"
-    assert result.liveness.score.scale != result.match.score.scale
-    assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 1]
-
-
-def test_failover_reconciles_a_lost_call(mock, failover):
-    lost = Fault(path="/v3/", stage=Stage.MID_BODY, kind=Kind.RESET)
-    mock.of("didit").control.add_fault(lost)
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        failover.verify(P1, P1_AGAIN, retention=fm.Retention.KEEP)
-    answer = failover.reconcile(caught.value)
-    assert (answer.outcome, answer.result.route.answered_by) == ("found", "didit")
-    assert answer.result.is_match
-    assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 0]
 
 
 def webp(width):
@@ -183,16 +144,3 @@ def webp(width):
 
 #: Options that Deepvue cannot pass on.
 KEEP = {"retention": fm.Retention.KEEP}
-
-
-@pytest.mark.parametrize(
-    ("reason", "pictures", "options"),
-    [("InvalidImage", [webp(300), webp(301)], {}), ("Unsupported", [P1, P1_AGAIN], KEEP)],
-)
-def test_member_that_cannot_take_the_call_is_skipped(mock, opened, reason, pictures, options):
-    members = [opened(name, fit_images=False) for name in ("deepvue", "didit")]
-    with fm.Failover(members) as failover:
-        route = failover.verify(*pictures, **options).route
-    assert (route.answered_by, route.skipped[0].reason) == ("didit", reason)
-    assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 0]
-    assert not [entry for entry in mock.control.journal() if entry.path == "/v1/facematch"]

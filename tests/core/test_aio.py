@@ -1,10 +1,7 @@
 import asyncio
-import concurrent.futures
 import contextlib
-import contextvars
 import functools
 import gc
-import os
 import sys
 import threading
 import time
@@ -13,7 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from kit.attempts import budget_key, new_attempt, sums
-from kit.fakes import FakeBackend, child_says_yes, picture
+from kit.fakes import FakeBackend, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
@@ -112,16 +109,6 @@ async def test_deadline_ends_the_wait_for_a_place(of):
     assert len(backend.calls) == 1
 
 
-async def test_hooks_see_the_context_variables_of_the_caller():
-    request, seen = contextvars.ContextVar("request"), []
-
-    verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: seen.append(request.get()))
-    async with fm.AsyncFaceVerifier(verifier) as opened:
-        request.set("r1")
-        await opened.verify(A, B)
-    assert set(seen) == {"r1"}
-
-
 @pytest.mark.parametrize("why", ["cancelled", "late"])
 async def test_call_of_a_hook_is_not_cancelled_with_the_call(why):
     """Its own deadline counts, and the events of the call go on to their end."""
@@ -152,30 +139,6 @@ async def test_call_of_a_hook_is_not_cancelled_with_the_call(why):
     assert [answer.is_match for answer in answers] == [True]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_child_of_a_fork_does_not_wait_for_its_parents_calls(anyio_backend):
-    hold = Hold()
-    backend = FakeBackend(script=[hold])
-    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend), max_concurrency=1)
-
-    async def ask():
-        return (await verifier.verify(A, B)).is_match
-
-    def ask_and_close():
-        is_match = anyio.run(ask, backend=anyio_backend)
-        anyio.run(verifier.aclose, backend=anyio_backend)
-        return is_match
-
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(ask_and_close)
-        assert hold.reached.wait(LIMIT_S)
-        is_answered = child_says_yes(ask_and_close)
-        hold.go_on.set()
-        assert answer.result(LIMIT_S)
-    assert is_answered
-
-
 async def test_closed_once_and_sends_nothing_afterwards():
     backend = FakeBackend()
 
@@ -187,20 +150,6 @@ async def test_closed_once_and_sends_nothing_afterwards():
     with pytest.raises(fm.ConfigurationError):
         await verifier.verify(A, B)
     assert (backend.closed, backend.calls) == (1, [])
-
-
-async def test_forgotten_error_holds_no_picture():
-    def lose(_):
-        raise fm.OutcomeUnknown("lost")
-
-    backend, probe = FakeBackend(script=[lose]), picture((1, 1, 1), kind="PNG")
-    before = sys.getrefcount(probe)
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-        with contextlib.suppress(fm.OutcomeUnknown):
-            await verifier.verify(probe, B)
-        backend.calls.clear()
-    # Its thread may be on its way back from the call.
-    wait_for(lambda: gc.collect() >= 0 and sys.getrefcount(probe) == before)
 
 
 async def test_thread_that_cannot_be_started_fails_the_call_unsent(monkeypatch):
@@ -298,33 +247,6 @@ async def test_outcomes_come_in_order_from_both_kinds_of_source():
             assert [(o.index, o.key, o.error) for o in outcomes] == [
                 (n, n, None) for n in range(20)
             ]
-
-
-async def test_endless_source_is_read_a_little_ahead():
-    hold, read, head = Hold(), [], picture((1, 2, 3))
-
-    def answer(call):
-        if call.probe == head:
-            hold()
-
-    backend = FakeBackend(script=[answer] * 99)
-
-    def endless():
-        while True:
-            read.append(A if read else head)
-            yield read[-1], B
-
-    async with (
-        fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier,
-        contextlib.aclosing(verifier.verify_many(endless(), max_workers=2)) as outcomes,
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(one_of, outcomes)
-        await hold.wait()
-        await anyio.to_thread.run_sync(wait_for, lambda: len(backend.calls) == 4)
-        await anyio.wait_all_tasks_blocked()
-        assert len(read) == 4
-        hold.go_on.set()
 
 
 def wait_for(condition):
@@ -509,57 +431,6 @@ async def test_cancelled_call_is_free_before_its_first_byte_and_finished_after(
     assert bool(stage.world.line.paid(stage.vendor)) is ("SENT" in events)
 
 
-async def test_cancelled_call_sends_nothing_from_a_plug_ins_thread(monkeypatch):
-    begun, gone, sent = threading.Event(), threading.Event(), []
-
-    class Noticed(aio.Cancellation):
-        def cancel(self):
-            super().cancel()
-            gone.set()
-
-    class Detached(FakeBackend):
-        keeps_deadline = True
-
-        def match(self, call):
-            def send():
-                begun.set()
-                assert gone.wait(LIMIT_S)
-                call.on_sent()
-                sent.append(call)
-
-            with concurrent.futures.ThreadPoolExecutor() as pool:
-                pool.submit(send).result(LIMIT_S)
-            raise AssertionError("it was sent")
-
-    monkeypatch.setattr(aio, "Cancellation", Noticed)
-    verifier = fm.FaceVerifier(Detached())
-    async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
-        tasks.start_soon(opened.verify, A, B)
-        assert await anyio.to_thread.run_sync(begun.wait, LIMIT_S)
-        tasks.cancel_scope.cancel()
-    assert sent == []
-
-
-async def test_cancelled_wait_ends_at_once(monkeypatch):
-    """It ends at once by the machine's clock: half a minute would be too long for this test."""
-    backend, events, waits = FakeBackend(), [], threading.Event()
-    policies = [RateLimiter(RateWindow(1, 60), max_wait_s=99)]
-
-    class Waiting(aio.Cancellation):
-        def sleep(self, seconds, clock):
-            waits.set()
-            super().sleep(seconds, clock)
-
-    monkeypatch.setattr(aio, "Cancellation", Waiting)
-    verifier = fm.FaceVerifier(backend, on_event=events.append, policies=policies)
-    async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
-        await opened.verify(A, B)
-        tasks.start_soon(opened.verify, A, B)
-        assert await anyio.to_thread.run_sync(waits.wait, LIMIT_S)
-        tasks.cancel_scope.cancel()
-    assert events[-1].error == "CallCancelled"
-
-
 @pytest.mark.parametrize("at", [("sent", LIVENESS), "ANSWERED", "CHARGED"])
 async def test_cancelled_liveness_check_is_not_followed_by_a_comparison(at):
     stage = Stage("didit", at)
@@ -600,26 +471,6 @@ async def test_call_cancelled_while_waiting_for_a_place_holds_nothing():
         await verifier.verify(A, B)
     assert stage.books == (2, 2, 0, 0)
     assert names(stage.events).count("STARTED") == 2
-
-
-async def test_leaving_the_block_waits_for_calls_even_if_cancelled():
-    stage = Stage("didit", ("executed", MATCH))
-
-    async def release():
-        await anyio.wait_all_tasks_blocked()
-        stage.hold.go_on.set()
-
-    async with anyio.create_task_group() as outside:
-        with anyio.CancelScope() as scope:
-            async with (
-                fm.AsyncFaceVerifier(stage.verifier) as verifier,
-                anyio.create_task_group() as tasks,
-            ):
-                tasks.start_soon(verifier.verify, A, B)
-                await stage.hold.wait()
-                scope.cancel()
-                outside.start_soon(release)
-        assert stage.books == (1, 1, 0, 0)
 
 
 # As asyncio cancels

@@ -8,10 +8,9 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kit.fakes import FakeBackend, picture
+from kit.fakes import FakeBackend
 
 import facematch_core as fm
-from facematch_core import models
 from facematch_core.base.files import MAX_FILE_BYTES
 
 CANARY = "sk-canary-9d2e"
@@ -56,21 +55,6 @@ def profile(**settings):
     return {"profiles": {"p": {"backend": "configured", "settings": settings}}}
 
 
-def test_a_profile_opens_a_verifier_with_its_key_from_the_environment(tmp_path):
-    settings = {"level": 3, "strict": True}
-    desk = {"backend": "configured", "threshold": 55, "settings": settings}
-    path = written(tmp_path, {"default_profile": "desk", "profiles": {"desk": desk}})
-    with fm.open_verifier(profile="desk", config=path) as verifier:
-        assert (verifier.backend.level, verifier.backend.strict) == (3, True)
-        assert verifier.backend.api_key.reveal() == CANARY
-        result = verifier.verify(picture(), picture())
-        assert (result.threshold.value, result.threshold.source) == (
-            55,
-            models.ThresholdSource.PROFILE,
-        )
-    assert fm.open_verifier(config=path).backend.level == 3
-
-
 def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("CONFIGURED_LEVEL", "7")
     monkeypatch.setenv("CONFIGURED_STRICT", "true")
@@ -82,19 +66,6 @@ def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_pa
     assert origins["ratio"] == (0.9, "argument")
     assert origins["api_key"][1] == "$CONFIGURED_KEY"
     assert origins["region"] == (None, "default")
-
-
-def test_the_named_file_is_read_then_that_of_the_variable_then_the_users_own(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    written(tmp_path, profile())
-    assert fm.config.opening.find_config() is None
-    user_file = fm.config.opening.user_file()
-    user_file.parent.mkdir(parents=True)
-    user_file.write_text("")
-    assert fm.config.opening.find_config() == user_file
-    monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "other.toml"))
-    assert fm.config.opening.find_config() == tmp_path / "other.toml"
-    assert fm.config.opening.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"
 
 
 def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeypatch):

@@ -4,8 +4,6 @@ import pytest
 from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
-from facematch_core import models
-from facematch_core.resilience import Budget
 from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
@@ -54,23 +52,6 @@ def _backends(monkeypatch):
 @pytest.fixture
 def opened(tmp_path, at_end):
     return partial(open_profile, at_end, tmp_path, "ha")
-
-
-def test_a_profile_opens_a_failover_of_profiles_in_their_order(opened):
-    """Two accounts of one vendor differ by the names of their profiles."""
-    verifier = opened(HA)
-    assert isinstance(verifier, fm.Failover)
-    assert list(verifier.members) == ["shop", "spare"]
-    verifier.members["shop"].backend.script.append(fm.RateLimited("x"))
-    result = verifier.verify(A, B)
-    assert (result.route.answered_by, result.backend) == ("spare", "two")
-    assert (result.threshold.value, result.threshold.source) == (70, models.ThresholdSource.PROFILE)
-    assert isinstance(opened(HA, "shop"), fm.FaceVerifier)
-    settings = {"backend": "one"}
-    verifier = opened(
-        {"first": settings, "second": settings, "ha": {"members": ["second", "first"]}}
-    )
-    assert verifier.verify(A, B).route.answered_by == "second"
 
 
 OF_A_MEMBER = {
@@ -136,15 +117,3 @@ def test_arguments_go_to_every_member_if_they_mean_the_same_for_each(opened):
     ):
         with pytest.raises(fm.ConfigurationError):
             opened(HA, **argument)
-
-
-def test_each_member_has_its_own_gates_and_a_spent_budget_is_nobody_elses_to_fill(opened):
-    profiles = {**HA, "shop": {**PAIR["shop"], "budget": {"cap": 1}, "retry": {"times": 1}}}
-    verifier = opened(profiles)
-    shop, spare = verifier.members.values()
-    assert ([type(gate) for gate in shop.policies], spare.policies) == ([Budget], ())
-    verifier.verify(A, B)
-    with pytest.raises(fm.BudgetExceeded, match="The budget 'profile shop'") as caught:
-        verifier.verify(A, B)
-    assert [skipped.reason for skipped in caught.value.route.skipped] == ["BudgetExceeded"]
-    assert spare.backend.calls == []

@@ -1,4 +1,3 @@
-import contextlib
 from decimal import Decimal
 from functools import partial
 
@@ -7,8 +6,8 @@ import pytest
 from kit.fakes import ALL_CAPABILITIES, FakeBackend, open_profile, picture
 
 import facematch_core as fm
-from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
-from facematch_core.store import MemoryStore, SqlStore
+from facematch_core.resilience import CircuitBreaker, RateWindow, Retry
+from facematch_core.store import MemoryStore
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -60,28 +59,6 @@ def tries(verifier):
     return len(verifier.backend.calls)
 
 
-def test_gates_are_in_the_order_of_the_library_however_the_file_orders_them(opened):
-    tables = {"rate_limit": {"per_second": 5}, "retry": {}}
-    tables |= {"circuit_breaker": {}, "budget": {"cap": 7}}
-    verifier = opened({"shop": profile(**tables)}, clock=ManualClock())
-    assert [type(gate) for gate in verifier.policies] == [Budget, RateLimiter, CircuitBreaker]
-    assert tries(verifier) == 1 + Retry().times
-    assert opened({"shop": profile()}).policies == ()
-
-
-def test_a_budget_of_calls_ends_before_anything_is_sent_and_counts_on_when_opened_anew(opened):
-    profiles = {"shop": profile(budget={"cap": 2, "per": "day"})}
-    opened(profiles).verify(A, B)
-    verifier = opened(profiles)
-    verifier.verify(A, B)
-    with pytest.raises(fm.BudgetExceeded) as caught:
-        verifier.verify(A, B)
-    error = caught.value
-    assert (error.budget, error.unit, error.cap) == ("profile shop", "calls", 2)
-    assert len(verifier.backend.calls) == 1
-    assert error.frees_at is not None
-
-
 def test_a_budget_of_money_is_exact(opened):
     budget = {"cap": "0.10", "currency": "EUR", "price": {"match": "0.05", "liveness": "0.03"}}
     verifier = opened({"shop": profile(budget=budget)})
@@ -89,66 +66,6 @@ def test_a_budget_of_money_is_exact(opened):
     with pytest.raises(fm.BudgetExceeded) as caught:
         verifier.verify(A, B)
     assert (caught.value.spent, caught.value.unit) == (Decimal("0.08"), "EUR")
-
-
-@pytest.mark.parametrize(("named", "calls"), [({"name": "vendor"}, 0), ({}, 1)])
-def test_profiles_share_a_budget_of_one_name(opened, named, calls):
-    profiles = {name: profile(budget={"cap": 1, **named}) for name in ("shop", "desk")}
-    opened(profiles, "shop").verify(A, B)
-    desk = opened(profiles, "desk")
-    with contextlib.suppress(fm.BudgetExceeded):
-        desk.verify(A, B)
-    assert len(desk.backend.calls) == calls
-
-
-def test_a_store_lies_beside_the_configuration_and_is_opened_once(opened, tmp_path, monkeypatch):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    budget = {"cap": 1, "store": "sqlite:///spent.sqlite3"}
-    profiles = {name: profile(budget=budget) for name in ("shop", "desk")}
-    (store,) = {opened(profiles, name).policies[0].store for name in profiles}
-    assert isinstance(store, SqlStore)
-    assert (tmp_path / "spent.sqlite3").is_file()
-    assert list(elsewhere.iterdir()) == []
-
-
-@pytest.mark.parametrize("place", ["env", "file"])
-def test_an_address_with_a_password_is_named_by_variable_or_file(
-    opened, tmp_path, monkeypatch, place
-):
-    address = f"sqlite:///{tmp_path}/named.sqlite3"
-    monkeypatch.setenv("STORE", address)
-    (tmp_path / "store.txt").write_text(f"{address}\n")
-    named = {"env": "STORE"} if place == "env" else {"file": "store.txt"}
-    verifier = opened({"shop": profile(budget={"cap": 1, "store": named})})
-    assert isinstance(verifier.policies[0].store, SqlStore)
-    assert (tmp_path / "named.sqlite3").is_file()
-    bad = {"cap": 1, "store": {"env": "NO_SUCH_STORE"}}
-    with pytest.raises(fm.ConfigurationError, match=r"\[profiles.shop\].*NO_SUCH_STORE is not set"):
-        opened({"shop": profile(budget=bad)})
-
-
-def test_budgets_without_a_store_share_the_memory_of_the_process(opened):
-    profiles = {name: profile(budget={"cap": 3}) for name in ("shop", "desk")}
-    (store,) = {opened(profiles, name).policies[0].store for name in profiles}
-    assert isinstance(store, MemoryStore)
-
-
-def test_policies_use_the_clock_of_the_verifier(opened):
-    clock = ManualClock()
-    tables = {"circuit_breaker": {"failures": 1, "open_s": 30}, "rate_limit": {"per_minute": 2}}
-    verifier = opened({"shop": profile(**tables)}, clock=clock)
-    verifier.backend.script.append(fm.VendorUnavailable("down", status_code=503))
-    for error in (fm.VendorUnavailable, fm.errors.BreakerOpen):
-        with pytest.raises(error) as caught:
-            verifier.verify(A, B)
-        assert caught.value.billing.charged is fm.Charged.NO
-    clock.advance(31)
-    assert verifier.verify(A, B).is_match
-    assert clock.slept == []
-    assert verifier.verify(A, B).is_match
-    assert sum(clock.slept) > 20
 
 
 def test_each_rate_is_a_limiter(opened):
@@ -163,14 +80,6 @@ def test_each_rate_is_a_limiter(opened):
     assert [(each.window.limit, each.window.seconds, each.max_wait_s) for each in limiters] == [
         *((2, 1, 60), (60, 60, 60), (1000, 86400, 60))
     ]
-
-
-def test_keys_of_a_table_are_arguments_of_its_policy(opened):
-    tables = {"circuit_breaker": {"failures": 2, "open_s": 4}, "rate_limit": {"per_second": 2}}
-    _, breaker = opened({"shop": profile(**tables)}).policies
-    assert (breaker.failures, breaker.open_s) == (2, 4)
-    (breaker,) = opened({"shop": profile(circuit_breaker={})}).policies
-    assert (breaker.failures, breaker.open_s) == (5, 30)
 
 
 def test_arguments_go_over_the_tables(opened):
@@ -219,9 +128,3 @@ def test_of_a_wrong_table_the_profile_is_named_and_not_the_value(opened, name, t
     assert "[profiles.shop]" in message
     assert CANARY not in message
     assert "\n" not in message
-
-
-def test_the_least_and_the_most_of_a_budget_may_stand_in_a_file(opened):
-    for amount in ("0", 0, "0.000001", "999999999999.999999", 10**12):
-        budget = {"cap": amount, "currency": "USD", "price": {"match": amount}}
-        assert opened({"shop": profile(budget=budget)}).policies

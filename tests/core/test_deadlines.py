@@ -9,7 +9,6 @@ from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.base.clock import RateWindow, SystemClock
 from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
-from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((9, 8, 7))
 DOWN = fm.VendorUnavailable("down")
@@ -114,24 +113,6 @@ def test_that_of_a_failover_covers_all_members_and_goes_before_theirs(
     ]
 
 
-def test_that_of_a_failover_is_counted_on_its_own_clock(clock):
-    theirs, second = ManualClock(), FakeBackend()
-    theirs.advance(1000)
-    members = {
-        "a": fm.FaceVerifier(Keeping(clock, 10, script=[DOWN]), clock=clock),
-        "b": fm.FaceVerifier(second, clock=theirs),
-    }
-    fm.Failover(members, clock=clock).verify(A, B, deadline_s=15)
-    assert limits_of([second]) == [5]
-
-
-def test_without_one_each_members_own_counts_from_when_it_is_asked(clock):
-    backends = [Keeping(clock, 10, script=[DOWN]), Keeping(clock)]
-    failover(clock, *backends, member_deadline_s=12).verify(A, B)
-    assert limits_of(backends) == [12, 12]
-    assert {backend.times[0][1] for backend in backends} == {None}
-
-
 class ShopBackend(FakeBackend):
     name = "one"
     keeps_deadline = True
@@ -175,43 +156,11 @@ class Watching(Policy):
         return lambda _outcome: None
 
 
-def test_a_policy_is_told_of_the_share_and_of_the_whole(clock):
-    watching, began = Watching(), clock.monotonic()
-    first = fm.FaceVerifier(Keeping(clock), policies=[watching], clock=clock)
-    members = {"first": first, "second": fm.FaceVerifier(FakeBackend(), clock=clock)}
-    fm.Failover(members, deadline_s=1000, clock=clock).verify_live(A, B)
-    assert watching.entered == [(began + 500, began + 1000)] * 2
-    assert len(watching.checked) == 2
-    assert max(watching.checked) <= began + 1000
-
-
-def test_each_but_the_last_has_a_share_of_what_is_left(clock):
-    backends = [Keeping(clock, 2, script=[DOWN]), Keeping(clock, 3, script=[DOWN]), Keeping(clock)]
-    failover(clock, *backends).verify(A, B, deadline_s=12)
-    assert [backend.times[0][1] for backend in backends] == [4, 5, None]
-    assert limits_of(backends) == [12, 10, 7]
-
-
 def test_who_cannot_take_the_call_has_no_share(clock):
     narrow = FakeBackend(operations=frozenset({fm.Operation.LIVENESS}))
     last = Keeping(clock)
     failover(clock, last, narrow).verify(A, B, deadline_s=12)
     assert last.times[0][1] is None
-
-
-def test_who_sends_nothing_within_its_share_leaves_time_for_the_next():
-    class Stuck(FakeBackend):
-        def match(self, call):
-            release.wait(20)
-            call.on_sent()
-
-    release, stuck = threading.Event(), Stuck()
-    result = failover(SystemClock(), stuck, FakeBackend()).verify(A, B, deadline_s=2)
-    release.set()
-    assert [(skipped.backend, skipped.reason) for skipped in result.route.skipped] == [
-        ("a", "VendorUnavailable")
-    ]
-    assert result.route.answered_by == "b"
 
 
 def test_what_left_within_the_share_has_the_whole_deadline():
@@ -258,32 +207,6 @@ class Engine(EngineBackend):
         return Compared(score=60.0)
 
 
-def test_what_a_deadline_cuts_off_can_be_sought_if_its_backend_says_so():
-    """Not by what it was asked to keep: a vendor may know it all the same, or have no records."""
-
-    class Records(Engine):
-        reports_sent = True
-
-        def match(self, call):
-            call.on_sent()
-            self.release.wait(20)
-
-        def reconcilable(self, call):
-            return True
-
-        def reconcile(self, call, *, deadline):
-            raise AssertionError("nobody has asked")
-
-    class NoRecords(Records):
-        reconcile = spi.Backend.reconcile
-
-    for backend, expected in ((Records(), True), (NoRecords(), False)):
-        with pytest.raises(fm.DeadlineExceeded) as caught:
-            fm.FaceVerifier(backend).verify(A, B, deadline_s=0.2)
-        backend.release.set()
-        assert caught.value.reconcilable is expected
-
-
 def test_nothing_is_sent_after_the_share(clock):
     """A policy has waited through it: the time that is left is the next member's."""
 
@@ -312,30 +235,3 @@ def test_an_engine_says_how_many_run_at_a_time():
     assert engine.most == 2
     engine.release.set()
     assert verifier.verify(A, B, deadline_s=20).is_match
-
-
-def test_a_byte_that_leaves_at_the_last_moment_has_left():
-    """The thread is let go, and then it takes a while until it says so: the bill is open."""
-    go_on, over, events = threading.Event(), threading.Event(), []
-
-    class Slow(Policy):
-        def enter(self, context):
-            return lambda _outcome: None
-
-        def sent(self, context):
-            go_on.wait(LIMIT_S)
-
-    class Sending(FakeBackend):
-        def match(self, call):
-            call.on_sent()
-            over.set()
-
-    with pytest.raises(fm.DeadlineExceeded) as caught:
-        fm.FaceVerifier(Sending(), policies=[Slow()], on_event=events.append).verify(
-            A, B, deadline_s=0.1
-        )
-    assert caught.value.billing.charged is fm.Charged.UNKNOWN
-    go_on.set()
-    assert over.wait(LIMIT_S)
-    kinds = {event.kind for event in events}
-    assert kinds == {fm.EventKind.STARTED, fm.EventKind.SENT, fm.EventKind.UNKNOWN}

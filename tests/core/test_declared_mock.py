@@ -89,16 +89,6 @@ def fixture_of_requests(monkeypatch):
     return put
 
 
-def test_a_mock_at_any_address_can_be_required(named, caplog):
-    """The setting says it before anything is sent, so no card is warned of."""
-    with RawServer([read_request, send(http_reply(200, FINE, MARK))]) as server:
-        backend = Vendor(base_url=named(server))
-        assert backend.environments == {fm.Environment.MOCK}
-        with fm.FaceVerifier(backend, **MOCK_ONLY) as verifier:
-            assert verifier.verify(A, B).environment is fm.Environment.MOCK
-    assert "test card" not in caplog.text
-
-
 @pytest.mark.parametrize("environment", [fm.Environment.MOCK, None], ids=["set", "not set"])
 @pytest.mark.parametrize("body", [FINE, b'{"decision": 5}', b"<html>"], ids=str)
 def test_nothing_from_a_mock_counts(body, environment):

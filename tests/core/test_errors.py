@@ -39,14 +39,6 @@ def test_every_error_survives_pickle_and_copy(cls):
         assert vars(again) == vars(error)
 
 
-def test_our_errors_are_caught_as_builtin_ones():
-    assert issubclass(errors.ConfigurationError, ValueError)
-    assert issubclass(errors.BackendUnavailable, LookupError)
-    assert issubclass(errors.InvalidImage, ValueError)
-    assert issubclass(errors.Unsupported, NotImplementedError)
-    assert issubclass(errors.DeadlineExceeded, TimeoutError)
-
-
 @pytest.mark.parametrize(
     ("cls", "billed", "retryable"),
     [

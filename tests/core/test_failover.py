@@ -1,5 +1,5 @@
 import pytest
-from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result, picture, together
+from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result, picture
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat, ImageLimits
@@ -56,12 +56,6 @@ def failing(error):
 def failover(*backends, **options):
     verifiers = [fm.FaceVerifier(backend) for backend in backends]
     return fm.Failover(dict(zip("abc", verifiers, strict=False)), **options)
-
-
-def test_the_two_lists_are_the_whole_tree():
-    ours = [error for error in tree() if error.__module__.startswith("facematch_core.")]
-    of_sessions = [fm.SessionMismatch, fm.SessionNotFound, fm.WebhookRefused]
-    assert sorted(ours, key=named) == sorted([*RAISED, *PASSED_OVER, *of_sessions], key=named)
 
 
 @pytest.mark.parametrize("position", [0, 1])
@@ -151,38 +145,6 @@ def test_a_member_that_cannot_do_what_is_asked_is_passed_over_unasked(options, c
     assert [s.backend for s in caught.value.route.skipped] == ["a", "b"]
 
 
-def test_a_mistake_in_the_last_member_shows_at_once():
-    first = FakeBackend()
-    second = fm.FaceVerifier(
-        FakeBackend(environment=fm.Environment.LOCAL), require_environment="production"
-    )
-    with pytest.raises(fm.EnvironmentMismatch):
-        fm.Failover({"a": fm.FaceVerifier(first), "b": second}).verify(A, B)
-    assert first.calls == []
-
-
-@pytest.mark.parametrize(
-    ("error_names", "raised"),
-    [
-        (("RateLimited", "InsufficientCredit"), "RateLimited"),
-        (("InsufficientCredit", "RateLimited"), "RateLimited"),
-        (("RateLimited", "VendorUnavailable"), "VendorUnavailable"),
-        (("VendorUnavailable", "Unsupported"), "VendorUnavailable"),
-        (("InsufficientCredit", "InsufficientCredit"), "InsufficientCredit"),
-        (("InvalidImage", "Unsupported"), "InvalidImage"),
-    ],
-    ids=str,
-)
-def test_if_nobody_answers_what_may_help_on_repeating_is_raised_or_else_the_last(
-    error_names, raised
-):
-    with pytest.raises(fm.FaceMatchError) as caught:
-        failover(*(failing(getattr(fm.errors, name)) for name in error_names)).verify(A, B)
-    assert type(caught.value).__name__ == raised
-    assert getattr(caught.value, "billed", fm.Charged.NO) is fm.Charged.NO
-    assert tuple(s.reason for s in caught.value.route.skipped) == error_names
-
-
 # A member whose calls keep failing
 
 
@@ -206,18 +168,6 @@ def test_member_whose_last_five_calls_failed_is_passed_over_for_30_s(clock):
     assert verifier.verify(A, B).route.answered_by == "b"
     clock.advance(30)
     assert verifier.verify(A, B).route.answered_by == "a"
-    assert verifier.verify(A, B).route.answered_by == "a"
-
-
-def test_answer_between_failures_keeps_a_member(clock):
-    first = FakeBackend(script=[*[LOST] * 4, match_result(fm.Decision.NO_MATCH), *[LOST] * 4])
-    verifier = failover(first, FakeBackend(), clock=clock)
-    for position in range(9):
-        if position == 4:
-            assert not verifier.verify(A, B).is_match
-        else:
-            with pytest.raises(fm.OutcomeUnknown):
-                verifier.verify(A, B)
     assert verifier.verify(A, B).route.answered_by == "a"
 
 
@@ -251,21 +201,6 @@ def test_ctrl_c_of_the_probe_makes_room_for_another(clock):
 # Both calls of verify_live
 
 
-MATCHER = {"operations": frozenset({fm.Operation.MATCH})}
-
-
-@pytest.mark.parametrize(
-    ("error", "can"), [(fm.errors.InsufficientCredit, {}), (fm.errors.VendorUnavailable, MATCHER)]
-)
-def test_each_call_of_verify_live_finds_its_member(error, can):
-    first, second = FakeBackend(script=[None, error("no")]), FakeBackend(**can)
-    result = failover(first, second).verify_live(A, B)
-    assert result.is_verified
-    live, match = result.liveness.route, result.match.route
-    assert (live.answered_by, live.skipped) == ("a", ())
-    assert (match.answered_by, match.skipped[0].reason) == ("b", error.__name__)
-
-
 @pytest.mark.parametrize(
     ("can", "error"),
     [
@@ -282,15 +217,6 @@ def test_liveness_is_not_paid_if_nobody_can_compare(can, error):
     assert failover(first, FakeBackend()).verify_live(A, B).match.route.answered_by == "b"
 
 
-def test_a_paid_liveness_check_is_kept_on_the_error_of_the_comparison():
-    first = FakeBackend(script=[None, fm.errors.RateLimited("slow down")])
-    second = FakeBackend(script=[fm.errors.VendorUnavailable("down")])
-    with pytest.raises(fm.errors.VendorUnavailable) as caught:
-        failover(first, second).verify_live(A, B)
-    assert caught.value.liveness.route.answered_by == "a"
-    assert caught.value.billing.charged is fm.Charged.NO
-
-
 # Events, batches, threads
 
 
@@ -302,14 +228,6 @@ def test_each_pair_of_a_batch_fails_over_for_itself():
     assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
     with pytest.raises(fm.InvalidRequest):
         failover(first).verify_many([], threshhold=3)
-
-
-def test_of_many_threads_each_call_has_its_own_list_of_who_was_skipped():
-    shared = failover(FakeBackend(script=[fm.errors.RateLimited("x")] * 40), FakeBackend())
-    results = together(8, lambda: [shared.verify(A, B) for _ in range(10)])
-    routes = [result.route for part in results for result in part]
-    assert (len(routes), sum(route.answered_by == "b" for route in routes)) == (80, 40)
-    assert all(len(route.skipped) == (route.answered_by == "b") for route in routes)
 
 
 def test_a_result_carries_the_tries_before_it_with_their_bills(clock):
@@ -328,11 +246,3 @@ def test_a_result_carries_the_tries_before_it_with_their_bills(clock):
     ]
     assert {attempt.billing.charged for attempt in result.failed_attempts} == {fm.Charged.NO}
     assert result.failed_attempts[1].billing.ground == "documented"
-
-
-def test_an_error_carries_the_tries_before_it(clock):
-    script = [fm.RateLimited("slow"), fm.OutcomeUnknown("lost")]
-    verifier = fm.FaceVerifier(FakeBackend(script=script), retry=fm.Retry(times=2), clock=clock)
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier.verify(A, B)
-    assert [attempt.error for attempt in caught.value.failed_attempts] == ["RateLimited"]

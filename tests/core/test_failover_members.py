@@ -1,11 +1,7 @@
-import copy
-import pickle
-
 import pytest
-from kit.fakes import FakeBackend, child_says_yes, found_match, picture
+from kit.fakes import FakeBackend, found_match, picture
 
 import facematch_core as fm
-from facematch_core import models
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -78,35 +74,6 @@ def test_two_scales_have_no_single_threshold(call):
     assert backend.calls == []
 
 
-@pytest.mark.parametrize("member", ["shop", "backup"])
-def test_each_member_has_its_own_threshold(member):
-    script = [fm.RateLimited("x")] if member == "backup" else []
-    verifier = fm.Failover(
-        {
-            "shop": fm.FaceVerifier(FakeBackend(script=script), threshold=40),
-            "backup": fm.FaceVerifier(FakeBackend(), threshold=70, review_threshold=75),
-        }
-    )
-    plain = verifier.verify(A, B)
-    assert plain.threshold.value == {"shop": 40, "backup": 70}[member]
-    assert plain.threshold.source is models.ThresholdSource.PROFILE
-    script = [fm.RateLimited("x")] if member == "backup" else []
-    verifier.members["shop"].backend.script.extend(script)
-    options = {"threshold": {"shop": 41, "backup": 71}, "review_threshold": {member: 99}}
-    result = verifier.verify(A, B, **options)
-    assert result.threshold.value == {"shop": 41, "backup": 71}[member]
-    assert (result.threshold.source, result.decision) == (models.ThresholdSource.CALLER, "review")
-
-
-def test_both_calls_of_verify_live_have_the_thresholds_of_the_member_that_answers():
-    backend = FakeBackend()
-    thresholds = {"threshold": 61, "review_threshold": 62}
-    thresholds |= {"liveness_threshold": 63, "liveness_review_threshold": 64}
-    options = {name: {"shop": value} for name, value in thresholds.items()}
-    fm.Failover({"shop": fm.FaceVerifier(backend)}).verify_live(A, B, **options)
-    assert [call.threshold.value for call in backend.calls] == [63, 61]
-
-
 @pytest.mark.parametrize(
     "thresholds", [{"shpo": 50}, {7: 50}, 50, {"shop": "50"}, {"backup": 101}], ids=str
 )
@@ -116,19 +83,6 @@ def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_a
     with pytest.raises(fm.InvalidRequest):
         fm.Failover(members).verify(A, B, threshold=thresholds)
     assert first.calls == []
-
-
-def test_who_answered_and_who_did_not_survive_a_queue():
-    down = fm.FaceVerifier(FakeBackend(script=[fm.VendorUnavailable("down")] * 2))
-    up = fm.FaceVerifier(FakeBackend())
-    result = fm.Failover({"shop": down, "backup": up}).verify(A, B)
-    assert pickle.loads(pickle.dumps(result)) == result
-    assert type(result).from_dict(result.to_dict()).route.skipped == result.route.skipped
-    with pytest.raises(fm.VendorUnavailable) as caught:
-        fm.Failover({"shop": down}).verify(A, B)
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert again.route.skipped == caught.value.route.skipped != ()
-    assert copy.copy(caught.value).route.skipped == caught.value.route.skipped
 
 
 def test_closing_closes_every_member_also_if_one_fails_at_it():
@@ -148,17 +102,6 @@ def test_closing_closes_every_member_also_if_one_fails_at_it():
     with fm.Failover([fm.FaceVerifier(first)]):
         pass
     assert first.closed == 2
-
-
-def test_a_child_asks_with_the_failover_that_its_parent_opened():
-    shared = fm.Failover(
-        {
-            "a": fm.FaceVerifier(FakeBackend(script=[fm.RateLimited("x")] * 2)),
-            "b": fm.FaceVerifier(FakeBackend()),
-        }
-    )
-    assert child_says_yes(lambda: shared.verify(A, B).route.answered_by == "b")
-    assert shared.verify(A, B).route.answered_by == "b"
 
 
 def lost(backend):

@@ -44,38 +44,6 @@ def test_a_file_is_written_and_replaced_by_a_name_of_any_kind(place, monkeypatch
 
 
 @posix
-@pytest.mark.usefixtures("umask")
-@pytest.mark.parametrize("rights", [None, 0o600, 0o640, 0o664])
-def test_a_new_file_has_the_usual_rights_and_one_that_is_replaced_those_of_before(place, rights):
-    """Whoever hid a report need not hide the next one again."""
-    if rights is not None:
-        place.write_bytes(b"old")
-        place.chmod(rights)
-    with replacing(place) as new:
-        assert mode(new) == (0o600 if rights else 0o644)
-        new.write_bytes(b"new")
-    assert (mode(place), place.read_bytes()) == (rights or 0o644, b"new")
-    write_file(place, b"newer")
-    assert (mode(place), place.read_bytes()) == (rights or 0o644, b"newer")
-
-
-@posix
-@pytest.mark.usefixtures("umask")
-@pytest.mark.parametrize("there", [True, False])
-def test_a_private_file_is_private_from_the_beginning(place, there):
-    if there:
-        place.write_bytes(b"old")
-        place.chmod(0o644)
-    with replacing(place, private=True) as new:
-        assert mode(new) == 0o600
-        new.write_bytes(b"key")
-    assert (mode(place), place.read_bytes()) == (0o600, b"key")
-    place.unlink()
-    write_file(place, b"key", private=True)
-    assert mode(place) == 0o600
-
-
-@posix
 @pytest.mark.parametrize("there", [True, False], ids=["file", "nothing"])
 def test_a_link_keeps_pointing_where_it_points(tmp_path, there):
     target, link, second = tmp_path / "folder" / "target", tmp_path / "link", tmp_path / "second"

@@ -5,8 +5,8 @@ from kit.attempts import sums
 from kit.fakes import FakeBackend, match_result, picture
 
 import facematch_core as fm
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
-from facematch_core.resilience import Budget, Policy
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled
+from facematch_core.resilience import Budget
 from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
@@ -66,29 +66,6 @@ def test_an_interruption_after_the_first_byte_leaves_the_bill_open(kind, interru
     assert sums(store) == (0, 0, 1)
 
 
-def test_what_a_handler_raises_is_found_under_another_name(alarm):
-    def hide(_):
-        try:
-            alarm()
-        except Soft as error:
-            raise OSError("reset") from error
-
-    with pytest.raises(Soft) as caught:
-        fm.FaceVerifier(FakeBackend(script=[hide])).verify(A, B)
-    assert caught.value.__context__ is None
-
-
-def test_what_a_handler_raises_before_the_first_byte_is_free(alarm):
-    class Early(FakeBackend):
-        def match(self, call):
-            alarm()
-
-    events = []
-    with pytest.raises(Soft):
-        fm.FaceVerifier(Early(), on_event=events.append).verify(A, B)
-    assert events[-1].kind is fm.EventKind.REFUSED
-
-
 def test_what_a_handler_raises_comes_out_of_a_search(alarm):
     class Records(FakeBackend):
         def reconcile(self, call, *, deadline):
@@ -120,37 +97,6 @@ class Steps(FakeBackend):
             self.sent += 1
             cancellation.cancel()
         return match_result()
-
-
-class Noting(Policy):
-    outcome = None
-
-    def enter(self, context):
-        return lambda outcome: setattr(self, "outcome", outcome)
-
-
-@pytest.mark.parametrize(
-    ("charged", "kind", "counted"),
-    [
-        (fm.Charged.YES, fm.EventKind.CHARGED, (1, 0, 0)),
-        (fm.Charged.NO, fm.EventKind.REFUSED, (0, 0, 0)),
-        (None, fm.EventKind.UNKNOWN, (0, 0, 1)),
-    ],
-)
-def test_a_cancelled_call_of_several_requests_says_what_it_has_paid(charged, kind, counted):
-    billing = None if charged is None else fm.Billing(charged, "of the first request")
-    backend, events, store, noted = Steps(billing), [], MemoryStore(), Noting()
-    policies = [Budget(5, name="shop", store=store), noted]
-    token = CANCELLATION.set(Cancellation())
-    try:
-        with pytest.raises(CallCancelled):
-            fm.FaceVerifier(backend, policies=policies, on_event=events.append).verify(A, B)
-    finally:
-        CANCELLATION.reset(token)
-    assert backend.sent == 1
-    assert events[-1].kind is kind
-    assert sums(store) == counted
-    assert noted.outcome.sent
 
 
 # Ctrl-C, and a store that is away

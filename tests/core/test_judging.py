@@ -1,4 +1,3 @@
-import datetime as dt
 import itertools
 import pickle
 
@@ -6,7 +5,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import SCALE, FakeBackend, found_match, liveness_result, match_result, picture
+from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 from kit.strategies import liveness_results, match_results, percentages, thresholds
 
 import facematch_core as fm
@@ -38,33 +37,6 @@ def verified(answer, backend=None, **more):
 def called(**facts):
     usual = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "kept": True}
     return fm.CallRecord(**{**usual, "started_at": ManualClock().now(), **facts})
-
-
-def test_how_long_a_call_took_is_never_below_0():
-    """The time of day goes back now and then, and what is found later is timed by it."""
-    clock = ManualClock()
-
-    class Records(FakeBackend):
-        def match(self, call):
-            clock.advance(2.5)
-            return super().match(call)
-
-        def reconcile(self, attempt, *, deadline):
-            return found_match(attempt, 80)
-
-    verifier = fm.FaceVerifier(Records(), clock=clock)
-    assert verifier.verify(A, B).elapsed_s == 2.5
-    call = called(started_at=clock.now() + dt.timedelta(seconds=5))
-    assert verifier.reconcile(call).result.elapsed_s == 0.0
-
-
-def test_guesses_about_people_and_private_values_are_not_shown():
-    backend = FakeBackend(private_keys=("crop",))
-    raw = {"age": 31, "deep": [{"gender": "x", "crop": "p"}], "rest": 2}
-    hidden = "(removed)"
-    deep = [{"gender": hidden, "crop": hidden}]
-    assert verified(scored(80, raw=raw), backend).raw == {"age": hidden, "deep": deep, "rest": 2}
-    assert verified(scored(80, raw={"crop": "p"})).raw == {"crop": "p"}
 
 
 def test_a_result_that_cannot_be_used_is_paid_for():
@@ -103,38 +75,6 @@ def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_coun
     assert source is None or not any(event.counts for event in events)
 
 
-@pytest.mark.parametrize("declared", [PRODUCTION, None])
-@pytest.mark.parametrize("source", [PRODUCTION, None])
-def test_the_environment_that_is_asked_for_may_be_named_by_answer_or_setting(declared, source):
-    if (declared, source) == (None, None):
-        assert verified(scored(80), FakeBackend(environment=None)).environment is None
-        return
-    possible = {"environments": frozenset({PRODUCTION})}
-    backend = type("Anywhere", (FakeBackend,), possible)(environment=declared)
-    got = verified(scored(80, environment=source), backend, require_environment=PRODUCTION)
-    assert got.environment is PRODUCTION
-
-
-@pytest.mark.parametrize(
-    ("declared", "possible", "required", "came"),
-    [
-        (MOCK, {PRODUCTION}, None, PRODUCTION),
-        (MOCK, {PRODUCTION}, MOCK, PRODUCTION),
-        (MOCK, {MOCK}, PRODUCTION, MOCK),
-        (PRODUCTION, {PRODUCTION}, SANDBOX, PRODUCTION),
-        (None, {MOCK}, SANDBOX, None),
-        (None, set(), SANDBOX, None),
-    ],
-)
-def test_nobody_is_asked_who_could_not_answer_from_there(declared, possible, required, came):
-    kind = type("Somewhere", (FakeBackend,), {"environments": frozenset(possible)})
-    backend = kind(environment=declared)
-    with pytest.raises(fm.EnvironmentMismatch) as caught:
-        verified(scored(80), backend, require_environment=required)
-    assert caught.value.billing == fm.Billing(fm.Charged.NO, "nothing was sent")
-    assert (caught.value.environment, backend.calls) == (came, [])
-
-
 CONFLICT, NO_SCORE = fm.WarningCode.THRESHOLD_CONFLICT, fm.WarningCode.SCORE_UNAVAILABLE
 
 
@@ -170,12 +110,6 @@ def test_a_threshold_without_a_number_holds_nothing_against_a_score():
     assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
     got = verified(scored(40, threshold=unknown), threshold=90)
     assert got.decision is fm.Decision.REVIEW
-
-
-def test_the_threshold_that_the_vendor_names_goes_before_the_one_that_was_asked_for():
-    got = verified(scored(80, threshold=at_least(55)), threshold=60)
-    assert got.threshold == at_least(55)
-    assert verified(scored(80), threshold=60).threshold == at_least(60)
 
 
 # The rules that hold for every backend

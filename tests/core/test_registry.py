@@ -1,6 +1,4 @@
 import sys
-from importlib import metadata
-from pathlib import Path
 
 import pytest
 from kit.plugins import BACKEND, Site
@@ -18,33 +16,6 @@ ENTRY_POINTS = [(BACKENDS, "made", "Made")]
 @pytest.fixture
 def site(tmp_path, monkeypatch):
     return Site(tmp_path, monkeypatch)
-
-
-def test_a_plug_in_is_listed_and_opened(site):
-    module = site.add("facematch-made", ENTRY_POINTS)
-    info = next(info for info in fm.available_backends() if info.name == "made")
-    assert (info.distribution, info.version) == ("facematch-made", "1.0")
-    assert module not in sys.modules
-    assert fm.open_verifier("made").backend.name == "made"
-    assert module in sys.modules
-
-
-def test_a_plug_in_that_is_being_installed_is_there_as_soon_as_it_is_whole(site, tmp_path):
-    site.add("facematch-made", ENTRY_POINTS)
-    (whole,) = tmp_path.rglob("entry_points.txt")
-    half = whole.rename(tmp_path.parent / "half")
-    assert "made" not in {info.name for info in fm.available_backends()}
-    # As an installer does: the folder that is on the path does not change any more.
-    half.rename(whole)
-    assert "made" in {info.name for info in fm.available_backends()}
-
-
-def test_a_failing_import_has_a_reason_and_hurts_no_other(site):
-    site.add("facematch-broken", [(BACKENDS, "broken", "X")], "raise RuntimeError('no licence')")
-    site.add("facematch-made", ENTRY_POINTS)
-    with pytest.raises(fm.BackendUnavailable, match=r"facematch-broken .*RuntimeError: no licence"):
-        backend_class("broken")
-    assert backend_class("made").name == "made"
 
 
 def test_of_two_distributions_that_claim_one_name_both_are_named_and_neither_is_imported(site):
@@ -77,23 +48,6 @@ def test_a_class_must_have_the_name_by_which_it_was_opened(site):
     site.add("facematch-made", [(BACKENDS, "other", "Made")])
     with pytest.raises(fm.BackendUnavailable, match="calls itself made"):
         backend_class("other")
-
-
-def test_a_distribution_has_one_name_however_its_metadata_write_it(site):
-    site.add("Facematch_Made", ENTRY_POINTS)
-    (info,) = [info for info in fm.available_backends() if info.name == "made"]
-    assert (info.distribution, info.problem) == ("facematch-made", None)
-
-
-def test_our_names_are_those_of_our_own_metadata():
-    entry_points = metadata.distribution("facematch-core").entry_points
-    names = {point.name for point in entry_points.select(group=BACKENDS)}
-    assert names == {info.name for info in fm.available_backends() if info.problem is None}
-    sources = (
-        Path(fm.config.plugins.__file__).read_text(),
-        Path(fm.config.opening.__file__).read_text(),
-    )
-    assert not any(f'"{name}"' in source for name in names - {"local"} for source in sources)
 
 
 @pytest.mark.parametrize(
@@ -137,12 +91,3 @@ def test_what_is_no_backend_of_this_interface_is_refused(site, source, says):
     site.add("facematch-made", ENTRY_POINTS, source)
     with pytest.raises(fm.BackendUnavailable, match=says):
         backend_class("made")
-
-
-def test_a_constructor_that_fails_is_not_quoted_for_it_may_hold_a_key(site):
-    source = BACKEND + "        def __init__(self): raise OSError('key-4711')\n"
-    site.add("facematch-made", ENTRY_POINTS, source)
-    with pytest.raises(fm.BackendUnavailable, match="OSError") as caught:
-        fm.open_verifier("made")
-    assert "key-4711" not in str(caught.value)
-    assert caught.value.__context__ is None

@@ -41,30 +41,6 @@ def test_scores_compare_only_within_a_scale_and_never_with_a_number(act):
             act(fm.Score(90, "didit/x"), other)
 
 
-def test_two_scales_are_never_equal():
-    assert fm.Score(90, "a") != fm.Score(90, "b")
-    assert len({fm.Score(90, "a"), fm.Score(90, "b"), fm.Score(90, "a")}) == 2
-
-
-@given(ODD)
-def test_no_odd_value_becomes_a_score(value):
-    with pytest.raises((ValueError, TypeError)):
-        fm.Score(value, "x")
-
-
-@given(percentages, percentages)
-def test_above_leaves_equality_out_at_least_takes_it_in_and_the_vendors_rule_says_nothing(
-    score, threshold
-):
-    def passes(rule, value):
-        return fm.Threshold(threshold, rule, models.ThresholdSource.CALLER).passes(value)
-
-    assert passes(models.ThresholdRule.ABOVE, score) is (score > threshold)
-    assert passes(models.ThresholdRule.AT_LEAST, score) is (score >= threshold)
-    assert passes(models.ThresholdRule.VENDOR, score) is None
-    assert passes(models.ThresholdRule.ABOVE, None) is None
-
-
 def test_a_threshold_without_value_needs_the_vendors_rule():
     assert (
         fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR).passes(50)
@@ -113,21 +89,6 @@ def test_a_fraction_is_refused_before_anything_is_sent(call, value):
 def test_a_verifier_with_a_fraction_is_not_opened(name):
     with pytest.raises(fm.ConfigurationError):
         fm.FaceVerifier(FakeBackend(), **{name: 0.6})
-
-
-def test_in_a_run_of_pairs_a_fraction_is_paid_for_by_nobody():
-    backend = FakeBackend()
-    outcomes = list(fm.FaceVerifier(backend).verify_many([(A, B)] * 30, threshold=0.6))
-    assert {type(outcome.error) for outcome in outcomes} == {fm.InvalidRequest}
-    assert backend.calls == []
-
-
-@pytest.mark.parametrize("value", [fm.Threshold(0.6), fm.Threshold(1), 0, 1.5])
-def test_what_is_meant_counts(value):
-    number = getattr(value, "value", value)
-    assert verifier().verify(A, B, threshold=value).threshold.value == number
-    with fm.FaceVerifier(FakeBackend(), threshold=value) as opened:
-        assert opened.verify(A, B).threshold.value == number
 
 
 @pytest.mark.parametrize("kind", [fm.MatchResult, fm.LivenessResult])

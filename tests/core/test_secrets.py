@@ -18,13 +18,6 @@ def test_a_secret_never_shows_itself():
     assert secret.reveal() == KEY
 
 
-def test_of_two_secrets_that_begin_alike_nothing_is_left():
-    longer = f"{KEY}-of-the-token"
-    both = Secret(KEY), Secret(longer)
-    for secrets in (both, both[::-1]):
-        assert without_secrets(f"<{longer}> <{KEY}>", secrets) == "<***> <***>"
-
-
 def test_a_short_secret_blacks_out_no_vendors_sentence():
     """The key of a test may be a letter: what has it in a word stays readable."""
     sentence = "The security token (key=e, e) expired."

@@ -12,7 +12,6 @@ from kit.strategies import json_objects, percentages
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import ImageLimits
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -158,35 +157,11 @@ def test_what_the_backend_cannot_pass_on_is_refused(can, options):
     assert backend.calls == []
 
 
-def test_both_calls_of_verify_live_are_checked_before_the_first_is_paid():
-    backend = FakeBackend(operations=frozenset({"liveness"}))
-    with pytest.raises(fm.Unsupported):
-        fm.FaceVerifier(backend).verify_live(A, B)
-    assert backend.calls == []
-
-
 def test_text_is_never_a_file_name(backend, verifier):
     for text in ("selfie.jpg", "/etc/passwd", "https://example.org/a.jpg", ""):
         with pytest.raises(fm.InvalidImage, match=r"Image\.read"):
             verifier.verify(text, B)
     assert backend.calls == []
-
-
-def test_a_refused_picture_is_named(backend):
-    for pictures, name in (((b"", B), "probe"), ((A, b"x"), "reference")):
-        with pytest.raises(fm.InvalidImage, match=rf"^The {name} ") as caught:
-            fm.FaceVerifier(backend).verify(*pictures)
-        assert caught.value.picture == name
-    small = ImageLimits(max_pixels=10)
-    strict = fm.FaceVerifier(FakeBackend(image_limits=small), fit_images=False)
-    with pytest.raises(fm.InvalidImage, match=r"^The probe has 1200 pixels") as caught:
-        strict.verify(A, B)
-    assert caught.value.picture == "probe"
-    of_reference = FakeBackend(reference_limits=small)
-    with pytest.raises(fm.InvalidImage, match=r"^The reference has 1200 pixels"):
-        fm.FaceVerifier(of_reference, fit_images=False).verify(A, B)
-    fm.FaceVerifier(of_reference).verify(A, B)
-    assert [of_reference.calls[0].probe.width, of_reference.calls[0].reference.width] == [40, 3]
 
 
 def test_verify_live_checks_for_life_and_then_compares(backend, verifier):
@@ -246,38 +221,7 @@ def test_odd_settings_are_refused_when_it_is_opened(settings):
         fm.FaceVerifier(FakeBackend(), **settings)
 
 
-def test_the_events_of_a_paid_call_come_in_order_and_have_one_id(backend):
-    events = []
-    result = fm.FaceVerifier(backend, on_event=events.append).verify(A, B)
-    assert [event.kind for event in events] == [
-        fm.EventKind.STARTED,
-        fm.EventKind.SENT,
-        fm.EventKind.ANSWERED,
-        fm.EventKind.CHARGED,
-    ]
-    assert {event.call_id for event in events} == {result.ids.call}
-    assert [event.counts for event in events] == [False, False, True, True]
-
-
 STARTED_SENT = [fm.EventKind.STARTED, fm.EventKind.SENT]
-
-
-@pytest.mark.parametrize(
-    ("error", "last"),
-    [
-        (fm.RateLimited("x"), fm.EventKind.REFUSED),
-        (fm.OutcomeUnknown("x", reconcilable=True), fm.EventKind.UNKNOWN),
-        (fm.UnexpectedResponse("x"), fm.EventKind.CHARGED),
-        (KeyError("x"), fm.EventKind.UNKNOWN),
-    ],
-)
-def test_the_last_event_of_a_failure_says_what_it_costs(error, last):
-    events = []
-    verifier = fm.FaceVerifier(FakeBackend(script=[error]), on_event=events.append)
-    with pytest.raises(fm.FaceMatchError) as caught:
-        verifier.verify(A, B)
-    assert [event.kind for event in events] == [*STARTED_SENT, last]
-    assert (caught.value.ids.call, caught.value.backend) == (events[0].call_id, "fake")
 
 
 def test_a_broken_hook_loses_no_result(backend, caplog):
@@ -336,16 +280,6 @@ def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
     assert type(error) is kind
     assert (error.call is None) is (error.billing.charged is fm.Charged.NO)
     assert error.__context__ is None
-
-
-def test_a_plug_ins_bug_before_anything_left_is_its_own():
-
-    class Broken(FakeBackend):
-        def match(self, call):
-            raise KeyError("x")
-
-    with pytest.raises(fm.BackendUnavailable, match="KeyError"):
-        fm.FaceVerifier(Broken(billed_operations=frozenset())).verify(A, B)
 
 
 anything = st.recursive(

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -85,94 +84,6 @@ def invoke(monkeypatch):
 
 def get(url, path="", **more):
     return requests.get(f"{url}/__mock__/{path}", timeout=10, **more)
-
-
-def test_it_says_at_once_what_a_person_needs_and_ctrl_c_stops_it():
-    """The address alone on the first line; then keys, a command to paste, and the control API."""
-    with process("--key", "my-own-key-1", "--seed", "7") as (running, url):
-        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
-        for key in ("mock-live-key", "mock-sandbox-key", "my-own-key-1"):
-            assert post_match(url, key).status_code == 200
-        assert post_match(url, "another-key").status_code == 401
-        ledger = get(url, "ledger").json()
-        assert [entry["what"] for entry in ledger["entries"]] == ["FACE_MATCH"] * 2
-        running.send_signal(signal.SIGINT)
-        # Not communicate(): what came with the first line is in the buffer of the stream.
-        printed = running.stdout.read()
-        assert running.wait(timeout=60) == STOPPED
-        assert running.stderr.read() == "stopped\n"
-    assert printed.startswith(f"console: {url}/\n")
-    assert "mock-live-key (live), mock-sandbox-key (sandbox" in printed
-    assert f"control: {url}/__mock__/" in printed
-    assert "scored by their bytes; --engine local compares faces" in printed
-    (curl,) = (line for line in printed.splitlines() if line.strip().startswith("curl"))
-    words = shlex.split(curl)
-    assert words[-1] == url + MATCH
-    assert {"x-api-key: mock-live-key", "user_image=@cards/p1.png"} <= set(words)
-
-
-def test_sigterm_ends_it_while_a_client_is_connected():
-    with process() as (running, url), requests.Session() as session:
-        session.get(url, timeout=10)
-        running.send_signal(signal.SIGTERM)
-        _, complaints = running.communicate(timeout=60)
-        assert (running.returncode, complaints) == (0, "")
-        with pytest.raises(requests.ConnectionError):
-            session.get(url, timeout=10)
-
-
-#: A signal may reach any thread of a process: here another one than that which waits.
-IN_ANOTHER_THREAD = """
-import signal, sys, threading
-from facematch_core.cli import main
-
-def send():
-    sys.stdin.readline()
-    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
-
-threading.Thread(target=send, daemon=True).start()
-main()
-"""
-
-
-def test_sigterm_that_reaches_another_thread_ends_it():
-    with process(program=IN_ANOTHER_THREAD) as (running, _url):
-        for line in running.stdout:
-            if line == "stop with Ctrl-C\n":
-                break
-        _, complaints = running.communicate("now\n", timeout=30)
-        assert (running.returncode, complaints) == (0, "")
-
-
-#: And it may come while the server starts, which an engine can make long.
-WHILE_IT_STARTS = """
-import signal
-from facematch_core.cli import main
-from facematch_mock_server import MockServer
-
-def start(server, enter=MockServer.__enter__):
-    signal.raise_signal(signal.SIGTERM)
-    return enter(server)
-
-MockServer.__enter__ = start
-main()
-"""
-
-
-def test_sigterm_that_comes_while_it_starts_ends_it():
-    with process(program=WHILE_IT_STARTS) as (running, _url):
-        _, complaints = running.communicate(timeout=30)
-        assert (running.returncode, complaints) == (0, "")
-
-
-def test_without_control(serve):
-    def during(url, printed):
-        assert printed.splitlines()[1] == "console: none"
-        assert get(url).status_code == 404
-        assert post_match(url, "mock-live-key").status_code == 200
-        assert post_match(url, "wrong").status_code == 401
-
-    serve(during, "--no-control", "--vendor", "didit")
 
 
 def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path):
@@ -355,18 +266,3 @@ class Finder:
 
 sys.meta_path.insert(0, Finder())
 """
-
-
-def test_without_the_extra_it_says_what_to_install(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(BLOCKED)
-    done = subprocess.run(
-        [sys.executable, "-c", FACEMATCH, "mock"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment(PYTHONPATH=str(tmp_path)),
-    )
-    assert (done.returncode, done.stdout) == (CONFIGURATION, "")
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert 'pip install "httptools' in done.stderr

@@ -40,20 +40,6 @@ def test_every_session_reaches_the_mock_at_didits_own_addresses(didit_mock):
     assert of_accounts.headers["X-Facematch-Mock"]
 
 
-@pytest.mark.parametrize("host", [f"{DIDIT}.evil.example", f"{DIDIT}x"])
-def test_a_host_that_only_begins_alike_is_another(didit_mock, monkeypatch, host):
-    hosts = []
-
-    def send(self, request, **_):
-        hosts.append(request.url)
-        raise requests.ConnectionError
-
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
-    with pytest.raises(requests.ConnectionError):
-        post(host, didit_mock)
-    assert hosts == [host + PATH]
-
-
 @pytest.mark.parametrize("fixture", ["didit_mock", "didit_server"])
 def test_a_stopped_mock_is_an_outage_that_costs_nothing(request, fixture):
     mock = request.getfixturevalue(fixture)
@@ -110,11 +96,6 @@ def test_several_vendors_in_one_test(deepvue_server, deepvue_mock, didit_mock):
     assert post(DIDIT, didit_mock).ok
     mocks = (deepvue_server, deepvue_mock, didit_mock)
     assert [len(mock.control.charges()) for mock in mocks] == [1, 1, 1]
-
-
-def test_after_a_test_with_a_mock_nothing_is_patched():
-    assert requests.Session.get_adapter.__module__ == "requests.sessions"
-    assert socket.getaddrinfo.__module__ == "socket"
 
 
 # In a test run of its own
@@ -263,7 +244,6 @@ def test_green(didit_server):
     assert ask(didit_server, didit_server.url + "/v3/of-a-green-test").status_code == 404
 """,
 }
-UNUSED = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
 
 
 @pytest.fixture(scope="module")
@@ -292,46 +272,9 @@ def named(printed, outcome):
     return set(re.findall(rf"^{outcome} \w+\.py::test_(\w+(?:\[\S+\])?)", printed, re.MULTILINE))
 
 
-@pytest.mark.parametrize(
-    "name", ["a_suite_without_a_fixture_loads_nothing", "it_ended_with_its_test"]
-)
-def test_the_plugin_costs_a_suite_nothing_and_a_mock_ends_with_its_test(printed, name):
-    assert {name, "it_delivers_from_a_thread"} <= named(printed, "PASSED")
-
-
 def test_one_world_for_each_test(printed):
     worlds = {name for name in named(printed, "PASSED") if name.startswith(("mock[", "server["))}
     assert len(worlds) == 8
-
-
-def test_without_the_extra_a_fixture_says_what_to_install(printed):
-    assert "without_the_extra" in named(printed, "ERROR")
-    assert "The fixtures of the mock need httptools: pip install" in printed
-    assert "Traceback" not in printed
-
-
-def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
-    assert named(printed, "ERROR") == UNUSED | {"without_the_extra"}
-    assert {*UNUSED, "used", "cleared"} <= named(printed, "PASSED")
-    assert named(printed, "FAILED") == {"failed_anyway", "red"}
-    assert "2 failed, 18 passed, 1 skipped, 5 errors" in printed
-    assert "SetOutcome(kind='match', score=1" in printed
-    assert "control.clear_faults()" in printed
-    assert "\n    closest: no call\n" in printed
-    assert "closest: POST /v3/face-match/, answered" in printed
-
-
-def test_the_report_of_a_red_test_has_its_newest_calls(printed):
-    report = printed.partition("____ test_red ____")[2]
-    section = re.search(r"^-+ facematch mock -+\n((?:\w.*\n)*)", report, re.MULTILINE)
-    lines = section[1].splitlines()
-    assert len(lines) == 10
-    # Calls of others hide none of the first account's.
-    assert lines[0] == "case-7: POST /v3/face-match/ 503 fault: answer status"
-    assert lines[1].startswith("main: GET /v3/nothing/4 404")
-    assert lines[9].startswith("main: GET /v3/?[31m 404")
-    assert "token=" not in section[1]
-    assert "of-a-green-test" not in printed
 
 
 @pytest.mark.slow

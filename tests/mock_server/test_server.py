@@ -1,18 +1,13 @@
 """`MockServer` as tests use it: its life, its keys, its worlds, and ordinary HTTP clients."""
 
-import datetime as dt
-import json
 import threading
-from decimal import Decimal
 
 import pytest
 import requests
 from kit.mock_didit import post_match
 
 from facematch_mock_server import (
-    Fault,
     MockServer,
-    VirtualClock,
     card_sheet,
 )
 from facematch_mock_server.http.server import THREAD
@@ -80,60 +75,7 @@ def test_it_starts_and_stops_as_often_as_you_like():
         _ = mock.url
 
 
-def test_a_world_outlives_a_stop_and_only_a_reset_begins_anew(mock):
-    post(mock)
-    mock.stop()
-    mock.start()
-    post(mock)
-    assert len(mock.control.charges()) == 2
-    mock.control.reset()
-    assert mock.control.charges() == ()
-
-
-def test_worlds_share_nothing():
-    with MockServer(seed=1) as first, MockServer(seed=1) as other:
-        first.control.set_balance(0)
-        first.control.add_key(key="only-here-1234")
-        first.control.set_outcome("match", score=1, times=None)
-        first.control.add_fault(Fault(stage="answer", kind="html", times=None))
-        first.control.set_limit("write", 1)
-        before = other.control.now()
-        first.control.advance(3600)
-        assert other.control.now() == before
-        assert other.control.balance() == Decimal(100)
-        assert other.control.faults() == other.control.outcomes() == ()
-        assert post(other, key="only-here-1234").status_code == 401
-        answer = post(other)
-        assert answer.json()["face_match"]["status"] == "Approved"
-        assert first.control.journal() == ()
-
-
-def test_the_same_seed_and_clock_repeat_everything():
-    start = dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC)
-    bodies = []
-    for _ in range(2):
-        with MockServer(seed=4, clock=VirtualClock(start)) as mock:
-            bodies.append([post(mock).content for _ in range(3)])
-    assert bodies[0] == bodies[1]
-    assert len(set(bodies[0])) == 3
-    with MockServer(clock=VirtualClock(start)) as other:
-        assert post(other).content not in bodies[0]
-    assert json.loads(bodies[0][0])["created_at"] == "2026-07-02T09:15:00.000000+00:00"
-
-
 # What it is made with
-
-
-def test_answers_and_limits_live_in_the_time_that_the_test_moves(mock):
-    mock.control.set_limit("write", 1)
-    first = post(mock)
-    refused = post(mock)
-    assert refused.status_code == 429
-    mock.control.advance(int(refused.headers["Retry-After"]))
-    second = post(mock)
-    times = [dt.datetime.fromisoformat(a.json()["created_at"]) for a in (first, second)]
-    assert times[1] - times[0] == dt.timedelta(seconds=60)
-    assert second.headers["Date"] == times[1].strftime("%a, %d %b %Y %H:%M:%S GMT")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import pytest
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
 
-from facematch_mock_server import Fault, MockServer, card_sheet
-from facematch_mock_server.vendors import choose_each, vendor_named
+from facematch_mock_server import MockServer, card_sheet
 
 BOTH = ("didit", "deepvue")
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
@@ -49,42 +48,6 @@ def test_keys_credit_limits_sessions_and_outcomes_are_each_vendors_own(two):
     assert len(two.didit.sessions.all()) == 2
     assert "sessions" not in two.deepvue.extensions
     assert [len(control.charges()) for control in (two.didit, two.deepvue)] == [2, 3]
-
-
-def test_they_share_clock_faults_and_journal(two):
-    assert two.didit.advance(60) == two.deepvue.now()
-    two.deepvue.add_fault(Fault(stage="answer", kind="status", status=503, times=None))
-    assert two.didit.faults() == two.deepvue.faults()
-    for sent, words in (
-        (didit.didit_request(didit.MATCH_PATH), "Server Error"),
-        (deepvue.deepvue_request(deepvue.FACEMATCH), "Source Unav"),
-    ):
-        answer = two.server.app.handle(sent)
-        assert answer.status == 503
-        assert words in answer.body.decode()
-    two.didit.clear_faults()
-    # A fault can be aimed at one by the beginning of its paths.
-    two.didit.add_fault(Fault(stage="answer", kind="status", status=500, path="/v3/"))
-    assert [two.ask_deepvue().status, two.ask_didit().status] == [200, 500]
-    assert two.didit.journal() == two.deepvue.journal()
-    assert [entry.vendor for entry in two.didit.journal()][-2:] == ["deepvue", "didit"]
-
-
-def test_a_reset_is_for_all_vendors_and_its_switches_for_one(two):
-    two.deepvue.reset(switches={"bad_token": 401})
-    for control in (two.didit, two.deepvue):
-        assert (control.journal(), control.charges(), control.outcomes()) == ((), (), ())
-    assert two.ask_deepvue().status == 401
-    two.didit.set_outcome("match", score=3)
-    two.deepvue.set_outcome("match", score=3)
-    two.didit.reset(switches={"in_review": True})
-    assert two.deepvue.behaviours()["switches"] == {"bad_token": 401}
-    assert (two.didit.outcomes(), two.deepvue.outcomes()) == ((), ())
-    assert two.ask_deepvue().status == 401
-    two.ask_didit()
-    with pytest.raises(ValueError, match="no switch boundary"):
-        two.deepvue.reset(switches={"boundary": "inclusive"})
-    assert len(two.didit.journal()) == 2
 
 
 def test_a_host_goes_before_a_path(two):
@@ -141,18 +104,6 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
 def test_wrong_settings_of_several_vendors_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         MockServer(**settings)
-
-
-def test_a_switch_is_of_the_first_vendor_that_has_it_or_of_the_named():
-    kinds = [vendor_named(name) for name in BOTH]
-    switches = {"bad_token": 401, "start_credit": 1, "deepvue.start_credit": 2}
-    for given_switches in (
-        switches,
-        {"didit": {"start_credit": 1}, "deepvue": {"bad_token": 401, "start_credit": 2}},
-    ):
-        chosen = choose_each(kinds, given_switches)
-        assert chosen["didit"].switches == {"start_credit": 1}
-        assert chosen["deepvue"].switches == {"bad_token": 401, "start_credit": 2}
 
 
 def test_the_attributes_of_a_server_are_those_of_its_first_vendor():

@@ -108,87 +108,6 @@ def test_unreadable_answer_is_charged_and_not_repeated(answers):
     assert not answer.retryable
 
 
-@pytest.mark.parametrize(
-    ("refusal", "kind", "words"),
-    [
-        (error(400, "BadArgument"), fm.errors.RequestRejected, "rejected"),
-        (error(400, "InvalidImageSize"), fm.errors.RequestRejected, "rejected"),
-        (error(401, "401"), fm.errors.AuthenticationFailed, "key"),
-        (error(403, "UnsupportedFeature"), fm.errors.PermissionDenied, "aka.ms/facerecognition"),
-        (
-            error(403, "InvalidRequest", innererror={"code": "UnsupportedFeature"}),
-            fm.errors.PermissionDenied,
-            "aka.ms/facerecognition",
-        ),
-        (error(403, "Other"), fm.errors.PermissionDenied, "may not"),
-        (
-            error(403, "403", message="Out of call volume quota for Face F0 pricing tier."),
-            fm.errors.InsufficientCredit,
-            "used up",
-        ),
-        (error(404, "404"), fm.errors.RequestRejected, "check base_url"),
-        (error(404, "FaceNotFound"), fm.errors.VendorUnavailable, "60 seconds"),
-        (error(429, "429"), fm.errors.RateLimited, "too many calls"),
-    ],
-)
-@pytest.mark.parametrize("before", [0, 1, 2])
-def test_refusal_counts_the_requests_before_it(refusal, kind, words, before):
-    answer = read(*[WITH_FACE] * before, refusal)
-    assert type(answer) is kind
-    assert words in answer.message
-    assert refusal[1]["error"]["message"] in answer.message
-    assert (answer.billing.charges, answer.status_code) == (before, refusal[0])
-    assert answer.billing.charged is (fm.Charged.YES if before else fm.Charged.NO)
-    assert answer.retryable is (kind is fm.errors.RateLimited and not before)
-    assert answer.ids.vendor == f"id-{before + 1}"
-
-
-@pytest.mark.parametrize("before", [0, 2])
-def test_503_is_an_unknown_outcome(before):
-    answer = read(*[WITH_FACE] * before, error(503, "503"))
-    assert isinstance(answer, fm.errors.OutcomeUnknown)
-    assert answer.billing.charged is fm.Charged.UNKNOWN
-
-
-def test_request_has_the_call_id_and_hides_the_key():
-    call = match_call()
-    request = next(BACKEND.steps(call))
-    assert request.headers["client-request-id"] == call.call_id
-    assert "k" not in map(str, request.headers.values())
-
-
-@pytest.mark.parametrize(
-    ("url", "is_microsofts"),
-    [
-        ("https://contoso.cognitiveservices.azure.com/", True),
-        ("https://westeurope.api.cognitive.microsoft.com", True),
-        ("https://cognitiveservices.azure.com", False),
-        ("https://a.b.cognitiveservices.azure.com", False),
-        ("https://contoso.cognitiveservices.azure.com.evil.example", False),
-        ("https://contoso.cognitiveservices.azure.us", False),
-    ],
-)
-def test_other_hosts_need_allow_base_url(url, is_microsofts):
-    if is_microsofts:
-        assert AzureBackend(api_key="k", base_url=url).address == url.rstrip("/")
-        return
-    with pytest.raises(fm.ConfigurationError, match="allow_base_url"):
-        AzureBackend(api_key="k", base_url=url)
-    assert AzureBackend(api_key="k", base_url=url, allow_base_url=True).address
-
-
-def test_settings_come_from_microsofts_variables(monkeypatch):
-    with pytest.raises(fm.ConfigurationError, match=r"needs api_key.*FACE_APIKEY"):
-        fm.open_verifier("azure")
-    monkeypatch.setenv("FACE_APIKEY", "secret-azure-key")
-    with pytest.raises(fm.ConfigurationError, match=r"needs base_url.*FACE_ENDPOINT"):
-        fm.open_verifier("azure")
-    monkeypatch.setenv("FACE_ENDPOINT", f"{HOME}/")
-    with fm.open_verifier("azure") as verifier:
-        assert verifier.backend.address == HOME
-        assert "secret-azure-key" not in repr(verifier.backend)
-
-
 # Against the mock
 
 CARDS = card_sheet()
@@ -204,29 +123,6 @@ def compare(mock, probe="p1", reference="p1-again", *, key=None, **options):
     backend = AzureBackend(api_key=key or mock.live_key, base_url=mock.url)
     with fm.FaceVerifier(backend) as verifier:
         return verifier.verify(CARDS[probe].data, CARDS[reference].data, **options)
-
-
-def test_comparison_is_three_transactions(mock):
-    same, other = compare(mock), compare(mock, "p2")
-    assert (same.decision, same.score.value) == (fm.Decision.MATCH, 95.466)
-    assert (other.decision, other.score.value) == (fm.Decision.NO_MATCH, 15.355)
-    assert (same.billing.charged, same.billing.charges) == (fm.Charged.YES, 3)
-    charges = mock.control.charges()
-    assert [charge.what for charge in charges] == ["DETECT", "DETECT", "VERIFY"] * 2
-    assert [charges[2].request_id, charges[5].request_id] == [same.ids.vendor, other.ids.vendor]
-    assert len({charge.request_id for charge in charges}) == 6
-
-
-def test_detect_asks_for_the_newest_models_and_the_shortest_life(mock):
-    compare(mock)
-    entry = mock.control.journal()[0]
-    assert entry.fields == {
-        "returnFaceId": "true",
-        "returnRecognitionModel": "true",
-        "recognitionModel": "recognition_04",
-        "detectionModel": "detection_03",
-        "faceIdTimeToLive": "60",
-    }
 
 
 @pytest.mark.parametrize(

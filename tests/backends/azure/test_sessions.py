@@ -71,27 +71,6 @@ def first_request(record, reference=None, options=None):
     return next(BACKEND.start_steps(request))
 
 
-@given(st.floats(0.001, 1e9 - 1))
-def test_token_life_is_the_records_within_azures_range(valid_for_s):
-    request = first_request(attrs.evolve(ALONE, valid_for_s=valid_for_s))
-    life_s = request.json["authTokenTimeToLiveInSeconds"]
-    assert 60 <= life_s <= 86400
-    assert valid_for_s <= life_s < valid_for_s + 1 or life_s in (60, 86400)
-
-
-def test_start_without_a_reference_is_json_with_a_random_device():
-    first, second = first_request(ALONE), first_request(ALONE)
-    assert first.url == f"{HOME}/face/v1.2/detectLiveness-sessions"
-    assert first.json == {
-        "livenessOperationMode": "Passive",
-        "deviceCorrelationId": first.json["deviceCorrelationId"],
-        "authTokenTimeToLiveInSeconds": 3600,
-        "enableSessionImage": False,
-    }
-    assert first.json["deviceCorrelationId"] != second.json["deviceCorrelationId"]
-    assert "customer-17" not in json.dumps(first.json)
-
-
 @pytest.mark.parametrize(("threshold", "fraction"), [(None, 0.5), (55.3, 0.553), (100, 1.0)])
 def test_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction):
     options = AzureSessionOptions(
@@ -108,23 +87,6 @@ def test_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction
     assert (file.name, file.filename, file.data) == (
         "verifyImage", "verifyImage.jpg", picture().data,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("body", "reference"),
-    [(published.START, None), (published.START_WITH_VERIFY, picture())],
-)
-def test_example_of_a_start_is_read_and_hides_its_token(body, reference):
-    record = attrs.evolve(RECORD if reference else ALONE, session_id=None)
-    clock = VirtualClock()
-    request = StartRequest(record=record, reference=reference, clock=clock)
-    started = BACKEND.read_reply(request, reply(body))
-    way_in = started.way_in
-    assert (started.session_id, way_in.token.reveal()) == (published.SESSION_ID, published.TOKEN)
-    assert (way_in.link, way_in.page) == (None, {"endpoint": HOME})
-    assert (way_in.expires_at - clock.now()).total_seconds() == 3600
-    assert started.state is SessionState.PENDING
-    assert published.TOKEN not in repr(started)
 
 
 @pytest.mark.parametrize("lost", ["authToken", "sessionId"])
@@ -166,22 +128,6 @@ def test_attempt_with_the_highest_id_decides_in_any_order(attempts):
     assert verdicts(read(with_attempts(*attempts[:]))) == ("inconclusive", "match")
     others = [each for each in attempts if each["attemptId"] != 10]
     assert verdicts(read(with_attempts(*others))) == ("not_live", "match")
-
-
-@pytest.mark.parametrize(
-    ("word", "decision"),
-    [
-        ("realface", "live"),
-        ("RealFace", "live"),
-        ("spoofface", "not_live"),
-        ("uncertain", "inconclusive"),
-        (None, "inconclusive"),
-        ("maybe", "review"),
-    ],
-)
-def test_liveness_decision_by_its_word(word, decision):
-    reading = read(with_attempts(attempt(1, word)))
-    assert (reading.state, verdicts(reading)) == (SessionState.DECIDED, (decision, "match"))
 
 
 @given(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 100))
@@ -273,15 +219,6 @@ def test_id_with_a_path_is_refused(session_id):
     for ask in (ReadRequest, DeleteRequest):
         with pytest.raises(fm.InvalidRequest):
             BACKEND.read_reply(ask(record=attrs.evolve(RECORD, session_id=session_id)))
-
-
-def test_path_follows_compared_with():
-    kinds = {}
-    for record in (RECORD, ALONE, attrs.evolve(ALONE, vendor={"kind": "detectLivenessWithVerify"})):
-        url = next(BACKEND.read_steps(ReadRequest(record=record))).url
-        kinds[url.split("/")[-2]] = url.split("/")[-1]
-    assert set(kinds) == {"detectLivenessWithVerify-sessions", "detectLiveness-sessions"}
-    assert set(kinds.values()) == {published.SESSION_ID}
 
 
 @pytest.mark.parametrize("status", [200, 204])
@@ -397,15 +334,3 @@ def test_deleted_session_is_not_found_and_old_one_is_gone(mock, sessions):
     assert sessions.read(old.record, with_way_in=True).way_in is None
     mock.control.advance(48 * 3600)
     assert sessions.read(old.record).state == "gone"
-
-
-def test_lost_start_is_not_repeated(mock, alone):
-    mock.control.add_fault(Fault(stage=Stage.MID_HEADERS, kind=Kind.RESET, call="session_start"))
-    record = alone.plan("customer-17", purpose="payout")
-    with pytest.raises(fm.OutcomeUnknown, match="second session"):
-        alone.start(record)
-    with pytest.raises(fm.InvalidRequest):
-        alone.read(record)
-    alone.start(record)
-    devices = [entry.fields["deviceCorrelationId"] for entry in mock.control.journal()]
-    assert len(set(devices)) == len(mock.control.sessions.open()) == 2

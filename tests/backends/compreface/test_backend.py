@@ -8,7 +8,7 @@ from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_compreface import ComprefaceBackend
-from facematch_core.errors import AuthenticationFailed, RequestRejected, UnexpectedResponse
+from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, card_sheet, make_card
 
@@ -45,16 +45,6 @@ def test_score_is_exactly_100_times_the_similarity(percent):
     assert result.decision is fm.Decision.MATCH
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
-def test_most_similar_face_of_the_reference_counts(similarities):
-    result = read(body(*similarities))
-    assert result.score.raw == max(similarities)
-    compared = [face.similarity.raw for face in result.reference_faces if face.compared]
-    assert compared == [max(similarities)]
-    warned = fm.WarningCode.MULTIPLE_FACES in {warning.code for warning in result.warnings}
-    assert warned is (len(similarities) > 1)
-
-
 @pytest.mark.parametrize("similarity", [-0.01, 1.01, "0.9", True])
 def test_invalid_similarity_is_unexpected(similarity):
     assert isinstance(read(body(similarity)), UnexpectedResponse)
@@ -66,45 +56,6 @@ def test_model_names_the_scale_and_refuses_other_models():
     assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
     assert isinstance(read(body(0.9, **versions), model="arcface.Calculator"), UnexpectedResponse)
     assert isinstance(read(body(0.9), model="facenet.Calculator"), UnexpectedResponse)
-
-
-@pytest.mark.parametrize(
-    ("probe", "reference", "code"),
-    [
-        ("no-face", "p1", fm.WarningCode.NO_FACE),
-        ("p1", "no-face", fm.WarningCode.NO_FACE),
-        ("two-faces", "p1", fm.WarningCode.MULTIPLE_FACES),
-    ],
-)
-def test_no_face_or_a_second_face_in_the_probe_is_inconclusive(server, probe, reference, code):
-    with fm.FaceVerifier(connect(server)) as verifier:
-        result = verifier.verify(CARDS[probe].data, CARDS[reference].data)
-    assert result.decision is fm.Decision.INCONCLUSIVE
-    assert [warning.code for warning in result.warnings] == [code]
-
-
-@pytest.mark.parametrize("key", ["short", "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"])
-def test_wrong_key_is_named_without_its_text(server, key):
-    with (
-        fm.FaceVerifier(connect(server, api_key=key)) as verifier,
-        pytest.raises(AuthenticationFailed) as caught,
-    ):
-        verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
-    assert key not in f"{caught.value!s} {caught.value!r}"
-
-
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        ("Service API key should be UUID", AuthenticationFailed),
-        ("Limit should be equal or greater than 0; ", RequestRejected),
-    ],
-)
-def test_code_26_is_about_the_key_only_with_that_message(message, kind):
-    error = read({"message": message, "code": 26}, status=400)
-    assert type(error) is kind
-    assert message.strip() in str(error)
-    assert error.billing.charged is fm.Charged.NO
 
 
 @pytest.mark.parametrize(
@@ -140,12 +91,6 @@ def test_plugins_fill_the_fields_of_a_face(server):
     assert set(face.pose) == {"yaw", "pitch", "roll"}
     assert 0 <= face.quality["without_mask"] <= 1
     assert len(result.raw["result"][0]["source_image_face"]["embedding"]) == 512
-
-
-@pytest.mark.parametrize("sure", [0, 1])
-def test_probability_may_be_0_or_1(sure):
-    answer = body(0.9, source_image_face={"box": {**BOX, "probability": sure}})
-    assert read(answer).probe_faces[0].confidence == sure
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from facematch_core import Charged, Secret, errors
+from facematch_core import Charged, errors
 from facematch_core.http import HttpReply
 from facematch_core.testing import ManualClock
 from facematch_deepvue import DeepvueBackend
@@ -121,13 +121,3 @@ def test_echoed_picture_is_in_no_error(refused, body):
     assert isinstance(error, errors.RequestRejected)
     assert "4AAQ" not in shown
     assert error.ids.vendor is None
-
-
-def test_fields_of_a_login_are_not_field_errors():
-    faults = [{"loc": ["body", "client_secret"], "msg": "secret-1 is wrong"}]
-    answer = HttpReply(
-        status=422, body=json.dumps({"detail": faults}).encode(), secrets=(Secret("secret-1"),)
-    )
-    error = error_of(answer, now=NOW, is_free=True)
-    assert (error.field_errors, "secret-1" in str(error)) == ({}, False)
-    assert "body.client_secret: *** is wrong" in str(error)

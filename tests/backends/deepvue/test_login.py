@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from kit.fakes import child_says_yes, picture, together
+from kit.fakes import picture, together
 
 import facematch_core as fm
 from facematch_deepvue import tokens
@@ -22,26 +22,6 @@ WRONG = {"detail": "Invalid client_id or client_secret, access Denied"}
 
 def token_of(request):
     return request.headers["Authorization"].removeprefix("Bearer ")
-
-
-def test_one_login_for_many_calls(open_backend, deepvue, make_call):
-    deepvue.life = {"expiry": "24hrs", "token_type": "bearer"}
-    backend = open_backend()
-    for _ in range(3):
-        backend.match(make_call())
-    assert len(deepvue.requests_to(LOGIN)) == 1
-    calls = deepvue.requests_to(MATCH)
-    assert {token_of(request) for request in calls} == set(deepvue.tokens)
-    assert {request.headers["x-api-key"] for request in calls} == {"deepvue-secret-77f0c2"}
-
-
-def test_login_is_a_form_without_headers(open_backend, deepvue, make_call):
-    open_backend().match(make_call())
-    (login,) = deepvue.requests_to(LOGIN)
-    assert login.method == "POST"
-    assert login.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert login.body == f"client_id={deepvue.client_id}&client_secret=deepvue-secret-77f0c2"
-    assert not {"Authorization", "x-api-key"} & set(login.headers)
 
 
 def test_token_is_renewed_five_minutes_early(open_backend, deepvue, clock, make_call):
@@ -180,39 +160,6 @@ def test_short_deadline_leaves_the_login_to_others(open_backend, deepvue, make_c
     assert len(deepvue.requests_to(LOGIN)) == 1
 
 
-def test_backends_of_a_client_share_its_token(open_backend, deepvue, make_call):
-    open_backend().match(make_call())
-    open_backend(api_version="v2").match(make_call())
-    assert len(deepvue.requests_to(LOGIN)) == 1
-    open_backend(client_secret="another-secret-55").match(make_call())
-    open_backend(client_id="another-client-55").match(make_call())
-    assert len(deepvue.requests_to(LOGIN)) == 3
-
-
-def test_backends_opened_at_once_share_one_login(open_backend, deepvue, make_call):
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for number in range(60):
-            client = f"{deepvue.client_id}-{number}"
-            for backend in together(8, lambda client=client: open_backend(client_id=client)):
-                assert backend.match(make_call()).is_match
-            assert len(deepvue.requests_to(LOGIN)) == number + 1
-    finally:
-        sys.setswitchinterval(before)
-
-
-def test_closed_backend_leaves_the_token_to_the_other(open_backend, deepvue, make_call):
-    first, second = open_backend(), open_backend()
-    first.match(make_call())
-    first.close()
-    second.match(make_call())
-    assert len(deepvue.requests_to(LOGIN)) == 1
-    second.close()
-    open_backend().match(make_call())
-    assert len(deepvue.requests_to(LOGIN)) == 2
-
-
 def interrupt_after(number):
     """Let a Ctrl-C come in `tokens`, where Python looks for one: at a call's begin or end there."""
 
@@ -239,24 +186,6 @@ def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue, make_call):
         if result is not None:
             break
     assert number > 3
-
-
-@forks
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_forked_child_logs_in_itself(open_backend, deepvue, make_call):
-    backend = open_backend()
-
-    def logins():
-        return len(deepvue.requests_to(LOGIN))
-
-    with slow_login(deepvue, lambda: backend.match(make_call())):
-
-        def child():
-            deepvue.lock = threading.Lock()
-            deepvue.before_login = lambda: None
-            return backend.match(make_call(deadline_s=20.0)).is_match and logins() == 1
-
-        assert child_says_yes(child)
 
 
 def test_mock_environment_sends_no_picture_after_a_real_login(open_backend, deepvue, make_call):

@@ -1,32 +1,10 @@
 """Tokens: their end, and a login without an answer."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
 
-import facematch_core as fm
-from facematch_deepvue import wire
 from facematch_deepvue.wire import UNKNOWN_S, read_life_s
-
-
-@pytest.mark.parametrize(
-    ("met", "kind", "retryable"),
-    [
-        # The caller's deadline: not repeated, and no breaker counts it.
-        (fm.DeadlineExceeded("late"), fm.VendorUnavailable, False),
-        (fm.VendorUnavailable("x", retryable=False), fm.VendorUnavailable, False),
-        # Nothing of the face call was sent, so it may be repeated.
-        (fm.OutcomeUnknown("reset"), fm.VendorUnavailable, True),
-        (fm.VendorUnavailable("no way"), fm.VendorUnavailable, True),
-        (fm.UnexpectedResponse("It answered 200.", status_code=200), fm.UnexpectedResponse, False),
-    ],
-)
-def test_login_without_an_answer_is_free(met, kind, retryable):
-    error = wire.free_error(met)
-    assert (type(error), error.billing.charged) == (kind, fm.Charged.NO)
-    assert (error.retryable, error.status_code) == (retryable, met.status_code)
-
 
 NOW = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
 HOUR = 3600.0
@@ -59,14 +37,3 @@ HOUR = 3600.0
 )
 def test_soonest_readable_end_counts(answer, life):
     assert read_life_s(answer, NOW) == pytest.approx(life)
-
-
-@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system has one zone for all")
-def test_time_without_a_zone_is_utc(monkeypatch):
-    try:
-        with monkeypatch.context() as elsewhere:
-            elsewhere.setenv("TZ", "Asia/Kolkata")
-            time.tzset()
-            assert read_life_s({"expiry": "2026-03-07T14:00:00"}, NOW) == 2 * HOUR
-    finally:
-        time.tzset()

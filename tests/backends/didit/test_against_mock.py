@@ -48,60 +48,6 @@ def verifier(open_verifier):
 # --- calls ---
 
 
-@pytest.mark.parametrize(
-    ("probe", "options", "decision"),
-    [
-        (AGAIN, {}, "match"),
-        (card("p2"), {}, "no_match"),
-        (card(faces=0), {}, "inconclusive"),
-        (card(faces=0), KEEP, "inconclusive"),
-        (AGAIN, {"review_threshold": 98}, "review"),
-        # The score must lie above the threshold.
-        (card(score=30), {"threshold": 30}, "no_match"),
-        (card(score=30), {"threshold": 29.5}, "match"),
-    ],
-)
-def test_matches(probe, options, decision, verifier, mock):
-    result = verifier.verify(probe, REFERENCE, **options)
-    assert result.decision == decision
-    assert result.environment is fm.Environment.MOCK
-    assert result.billing.charged is fm.Charged.YES
-    assert [charge.request_id for charge in mock.control.charges()] == [result.ids.vendor]
-    kept = [session.id for session in mock.control.sessions.all()]
-    assert kept == ([result.ids.session] if options == KEEP else [])
-    if decision == "inconclusive":
-        assert result.score is None
-        assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
-
-
-@pytest.mark.parametrize(
-    ("probe", "decision"),
-    [
-        (REFERENCE, "live"),
-        (card(liveness=5), "not_live"),
-        (card(attack=True), "not_live"),
-        (card(faces=0), "inconclusive"),
-        (card(liveness=30), "not_live"),
-        (card(liveness=31), "live"),
-    ],
-)
-def test_liveness_checks(probe, decision, verifier, mock):
-    result = verifier.check_liveness(probe)
-    assert (result.decision, result.billing.charged) == (decision, fm.Charged.YES)
-    assert len(mock.control.charges()) == 1
-
-
-@pytest.mark.parametrize("text", ["x" * 255, "ü😀", 'a"b', "a\r\nb"])
-def test_reference_and_metadata_arrive_unchanged(text, verifier, mock):
-    sent = {"caller_ref": text, "metadata": {text: [text, 3]}}
-    result = verifier.verify(REFERENCE, REFERENCE, **KEEP, **sent)
-    (session,) = mock.control.sessions.all()
-    kept = sent["metadata"] | {"facematch_attempt_id": result.ids.call}
-    assert (session.vendor_data, session.metadata) == (text, kept)
-    assert (result.ids.caller, dict(result.metadata)) == (text, sent["metadata"])
-    assert (result.raw["vendor_data"], result.raw["metadata"]) == (text, kept)
-
-
 def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_verifier, mock):
     verifier = open_verifier(api_key=mock.sandbox_key)
     assert verifier.verify(card("p2"), REFERENCE, **KEEP).is_match

@@ -116,25 +116,6 @@ def look(records, call=None, *, deadline_s=None, **settings):
 # --- what is found ---
 
 
-def test_the_one_record_with_the_id_is_the_call():
-    answer = look(Records(session(1, None), session(2), session(3, "another")))
-    assert answer.outcome is fm.Reconciled.FOUND
-    result = answer.result
-    assert (result.decision, result.score.value) == (fm.Decision.MATCH, 87.36)
-    assert result.ids == models.Ids(call=ID, vendor=uid(2), session=uid(2), caller="emp-0042")
-    assert (result.metadata, result.threshold) == ({"gate": "n"}, FIFTY)
-    assert result.billing.charged is fm.Charged.YES
-    assert "record" in result.billing.ground
-
-
-def test_the_thresholds_of_the_call_are_applied():
-    strict = record(review_threshold=NINETY)
-    assert look(Records(session(1)), strict).result.decision is fm.Decision.REVIEW
-    assert look(Records(session(1, score=41.0))).result.decision is fm.Decision.REVIEW
-    # Without a threshold Didit's verdict counts.
-    assert look(Records(session(1)), record(threshold=None)).result.is_match
-
-
 def test_a_liveness_check_is_looked_for_among_liveness_checks():
     records = Records(session(1, service="liveness"))
     result = look(records, record(operation=fm.Operation.LIVENESS)).result
@@ -211,16 +192,6 @@ def test_near_means_ten_minutes_and_the_time_outs(after_s, opened):
     assert len(records.paths("/decision/")) == opened
 
 
-@pytest.mark.parametrize("off_s", [-7 * 3600, -1200, 1200, 7 * 3600])
-def test_a_wrong_clock_hides_nothing(off_s):
-    others = [session(n, "other", after_s=n) for n in range(3, 6)]
-    records = Records(session(1, after_s=off_s), session(2, "other"), *others)
-    answer = look(records)
-    assert (answer.outcome, answer.result.ids.session) == (fm.Reconciled.FOUND, uid(1))
-    opened = records.paths("/decision/")
-    assert len(opened) == len(set(opened)) == 5
-
-
 @pytest.mark.parametrize(("ref", "stored"), [(" emp-0042 ", "emp-0042"), ("  ", "  ")])
 def test_a_reference_that_didit_changed_hides_nothing(ref, stored):
     records = Records(session(1, vendor_data=stored), session(2, "other", vendor_data="x"))
@@ -239,16 +210,6 @@ def test_beyond_the_limits_nothing_is_said_to_be_missing(monkeypatch, name, limi
 
 
 # --- pages ---
-
-
-@pytest.mark.parametrize("counter", ["offset", "page"])
-def test_pages_are_counted_as_next_says_and_the_host_stays_ours(counter):
-    sessions = [session(n, "other", after_s=-n) for n in range(1, 6)]
-    records = Records(*sessions, session(9, after_s=-9), counter=counter, host="evil.example")
-    assert look(records).result.ids.session == uid(9)
-    assert len(records.paths("/sessions/")) == 3
-    assert all(url.startswith("https://verification.didit.me/v3/") for url in records.urls)
-    assert {query["api_service"] for _, query in records.requests if query} == {"FACE_MATCH"}
 
 
 class Odd(Records):

@@ -11,7 +11,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.http import HttpReply
-from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
+from facematch_didit import MATCH_SCALE, DiditBackend
 
 SANDBOX = DiditBackend(api_key="sandbox-key", environment=fm.Environment.SANDBOX)
 
@@ -60,57 +60,11 @@ def test_all_fields_of_a_match(answers, parsed):
     assert result.raw == body
 
 
-def test_all_fields_of_a_liveness_check(answers, parsed):
-    result = parsed(answers["liveness_declined"])
-    assert result.score == fm.Score(30, LIVENESS_SCALE)
-    assert (result.method, result.quality, result.luminance) == ("PASSIVE", 71.8, 46.02)
-    (face,) = result.probe_faces
-    assert (face.box, face.rotation) == (models.Box(left=120, top=96, right=420, bottom=512), 0)
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.LOW_LIVENESS]
-
-
-@pytest.mark.parametrize("name", ["match_no_face_kept", "match_no_face_not_kept"])
-def test_without_a_face_there_is_no_score(name, answers, edited, parsed):
-    result = parsed(answers[name])
-    assert (result.score, result.reference_faces) == (None, ())
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
-    # A comparison of two faces may score 0.
-    compared = parsed(edited("match_boundary", score=0))
-    assert (compared.decision, compared.score) == (fm.Decision.NO_MATCH, fm.Score(0, MATCH_SCALE))
-
-
 def test_missing_faces_are_none(edited, parsed):
     assert parsed(edited("match_approved", user_image=None)).probe_faces is None
     assert parsed(edited("match_approved", user_image={})).probe_faces is None
     (face,) = parsed(edited("match_approved", user_image={"entities": [{}]})).probe_faces
     assert face.box is face.confidence is face.rotation is None
-
-
-@pytest.mark.parametrize("retention", fm.Retention)
-@pytest.mark.parametrize("is_sandbox", [False, True])
-def test_a_sandbox_is_free_and_only_kept_calls_have_a_session(
-    retention, is_sandbox, answers, parsed, backend
-):
-    body = answers["match_approved"]
-    result = parsed(body, of=SANDBOX if is_sandbox else backend, retention=retention)
-    is_kept = retention is fm.Retention.KEEP and not is_sandbox
-    assert result.ids.session == (body["request_id"] if is_kept else None)
-    assert result.billing.charged is (fm.Charged.NO if is_sandbox else fm.Charged.YES)
-
-
-@pytest.mark.parametrize(
-    ("value", "moment"),
-    [
-        ("2026-07-02T11:15:27.5+02:00", dt.datetime(2026, 7, 2, 9, 15, 27, 500_000, dt.UTC)),
-        ("2026-07-02T09:15:27Z", dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)),
-        ("2026-07-02T09:15:27", dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)),
-        (None, None),
-    ],
-)
-def test_times_are_read_as_utc(value, moment, answers, parsed):
-    created_at = parsed(answers["match_approved"] | {"created_at": value}).created_at
-    assert created_at == moment
-    assert value is None or created_at.tzinfo is dt.UTC
 
 
 @pytest.mark.parametrize(
@@ -138,16 +92,6 @@ def test_an_unreadable_answer_counts_as_charged(answer, edited, canned, make_cal
     with pytest.raises(fm.UnexpectedResponse) as caught:
         backend.match(make_call())
     assert caught.value.billing.charged is fm.Charged.YES
-
-
-def test_the_verifier_masks_media_addresses_and_guesses(answers, canned, make_call):
-    body = answers["match_approved"] | {"vendor_data": None, "metadata": None}
-    body["source_image"] = "https://media.example/a.jpg?key=1"
-    call = make_call()
-    with fm.FaceVerifier(canned((200, body))[0]) as verifier:
-        result = verifier.verify(call.probe, call.reference)
-    assert "media.example" not in json.dumps(result.raw)
-    assert "34.12" not in json.dumps(result.raw)
 
 
 # --- warnings ---

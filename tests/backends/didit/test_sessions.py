@@ -1,6 +1,5 @@
 """Hosted sessions: what a start sends, how decisions are read, what a deletion does."""
 
-import base64
 import copy
 import datetime as dt
 import json
@@ -106,39 +105,11 @@ def test_a_start_sends_the_id_of_the_record_and_nothing_about_the_person(scripte
     assert CANARY not in repr(session)
 
 
-def test_every_option_of_a_start_is_sent(scripted):
-    backend, adapter = scripted(workflow_takes_reference=True, environment="sandbox")
-    options = DiditSessionOptions(callback_method="both", sandbox_scenario="approve")
-    reference, url = picture(), "https://shop.example/back"
-    backend.start_session(
-        StartRequest(
-            record=RECORD, reference=reference, return_url=url, language="es", options=options
-        )
-    )
-    ((_, _, body),) = adapter.sent
-    assert base64.b64decode(body.pop("portrait_image")) == reference.data
-    assert {name: body[name] for name in set(body) - {"metadata", "workflow_id"}} == {
-        "vendor_data": RECORD.id,
-        "callback": url,
-        "callback_method": "both",
-        "language": "es",
-        "sandbox_scenario": "approve",
-    }
-
-
 def test_the_documented_link_leads_to_a_host_of_didits(scripted):
     backend, _ = scripted(page(), (201, STARTED))
     sessions = fm.Sessions(fm.FaceVerifier(backend), compared_with="document")
     link = sessions.start(RECORD).way_in.link.reveal()
     assert link.startswith("https://verify.didit.me/")
-
-
-def test_the_base64_of_the_largest_reference_is_2_mb(scripted):
-    """Didit says "base64, at most 2 MB"; the limit holds for the longer reading."""
-    backend, _ = scripted()
-    limits = backend.session_capabilities.reference_limits
-    assert len(base64.b64encode(bytes(limits.max_bytes))) == 2_000_000
-    assert {*limits.formats} == {"jpeg", "png", "webp", "tiff"}
 
 
 SCENARIO = {"options": DiditSessionOptions(sandbox_scenario="approve")}
@@ -216,55 +187,10 @@ def test_an_answer_about_another_session_gives_no_link(changes, scripted):
 # --- read ---
 
 
-def test_all_fields_of_a_reading(read):
-    reading = read()
-    assert (reading.session_id, reading.state) == (ID, fm.SessionState.DECIDED)
-    assert (reading.vendor_status, reading.approved) == ("Approved", True)
-    assert (reading.record_id, reading.terms) == (RECORD.id, RECORD.terms)
-    assert reading.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, dt.UTC)
-    assert reading.environment is fm.Environment.PRODUCTION
-    assert reading.billing.charged is fm.Charged.NO
-    match, check = reading.checks
-    assert (match.result.decision, match.result.score.value) == (fm.Decision.MATCH, 95.43)
-    assert check.result.decision is fm.LivenessDecision.LIVE
-    assert (check.result.method, check.result.luminance) == ("ACTIVE_3D", 46)
-    assert (match.portrait, CANARY in check.portrait.reveal()) == (None, True)
-    assert read(expires_at="2026-07-09T09:15:27Z").way_in.expires_at.day == 9
-
-
 def test_the_workflow_of_a_decided_session_is_compared(read):
     assert read(workflow_id=WORKFLOW.upper()).facts == {"workflow_id": WORKFLOW}
     assert read(workflow_id=None).facts == {"workflow_id": ""}
     assert read(workflow_id=None, status="In Progress").facts == {}
-
-
-@pytest.mark.parametrize(
-    ("word", "state"),
-    [
-        ("Not Started", fm.SessionState.PENDING),
-        ("In Progress", fm.SessionState.PENDING),
-        ("Resubmitted", fm.SessionState.PENDING),
-        ("Awaiting User", fm.SessionState.PENDING),
-        ("In Review", fm.SessionState.PROCESSING),
-        ("Approved", fm.SessionState.DECIDED),
-        ("Declined", fm.SessionState.DECIDED),
-        ("Expired", fm.SessionState.EXPIRED),
-        ("Kyc Expired", fm.SessionState.EXPIRED),
-        ("Abandoned", fm.SessionState.ABANDONED),
-        ("approved", fm.SessionState.UNKNOWN),
-        ("Suspended", fm.SessionState.UNKNOWN),
-    ],
-)
-def test_each_status_is_a_state_and_only_a_pending_session_has_a_link(word, state, read):
-    reading = read(status=word)
-    assert (reading.state, reading.vendor_status) == (state, word)
-    assert reading.approved is (word == "Approved")
-    assert reading.has_begun is (word == "In Progress")
-    assert reading.is_asked_back is (word in ("Awaiting User", "Resubmitted"))
-    assert (reading.way_in.link is not None) is (state is fm.SessionState.PENDING)
-    if word != "Approved":
-        decisions = {check.result.decision.value for check in reading.checks}
-        assert not decisions & {"match", "live"}
 
 
 def test_an_item_that_never_ran_is_absent_and_an_unfinished_one_is_inconclusive(read):
@@ -326,14 +252,6 @@ def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, [1], "a text", {"id": "row-7", "terms": "x"}, {"id": 5}, {"terms": "x"}]
-)
-def test_a_session_of_another_program_has_no_record(metadata, read):
-    reading = read(metadata=metadata, vendor_data="somebody")
-    assert (reading.record_id, reading.terms, reading.subject_ref) == (None, None, None)
-
-
-@pytest.mark.parametrize(
     ("status", "body", "error"),
     [
         (404, {"detail": "Not found."}, fm.SessionNotFound),
@@ -352,16 +270,6 @@ def test_each_refusal_of_a_reading_is_free(status, body, error, scripted):
         backend.read_session(ReadRequest(record=STARTED_RECORD))
     assert type(caught.value) is error
     assert caught.value.billing.charged is fm.Charged.NO
-
-
-def test_no_address_person_or_colleague_is_shown(read):
-    for word in ("Approved", "In Progress"):
-        reading = read(status=word, reviews=[{"comment": CANARY, "new_status": "Declined"}])
-        shown = [repr(reading), json.dumps(reading.raw)]
-        for check in reading.checks:
-            shown += [repr(check), json.dumps(check.result.to_dict())]
-        assert CANARY not in "".join(shown)
-        assert "24.3" not in "".join(shown)
 
 
 @given(data=st.data())
@@ -465,22 +373,6 @@ def test_another_records_session_is_not_deleted(shown, scripted):
         backend.delete_session(DeleteRequest(record=STARTED_RECORD))
     assert caught.value.billing.charged is fm.Charged.NO
     assert [method for method, _, _ in adapter.sent] == ["GET"]
-
-
-@pytest.mark.parametrize(
-    "decision",
-    [
-        decided(metadata={"id": RECORD.id, "terms": "changed"}),
-        decided(environment="staging", face_matches=7),
-        b"<html>",
-        [7],
-    ],
-    ids=["changed terms", "unknown words", "markup", "a list"],
-)
-def test_a_session_whose_decision_cannot_be_read_is_deleted(decision, scripted):
-    backend, _ = scripted((200, decision), DELETED)
-    deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
-    assert deletion.state is DeletionState.DONE
 
 
 @pytest.mark.parametrize(

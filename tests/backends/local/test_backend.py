@@ -129,18 +129,6 @@ def test_an_invalid_cache_size_is_refused(size):
         LocalBackend(cached_pictures=size)
 
 
-def test_rotate_finds_a_turned_face_and_reports_the_turn():
-    verifier = fm.open_verifier("local", rotate=True)
-    turned = fm.Image.from_pil(photo("grace-hopper").to_pil().rotate(270, expand=True))
-    reference = photo("grace-hopper-card")
-    result = verifier.verify(turned, reference)
-    assert result.is_match
-    assert (result.probe_faces[0].rotation, result.reference_faces[0].rotation) == (270, 0)
-    result = verifier.verify(reference, turned)
-    assert result.is_match
-    assert (result.probe_faces[0].rotation, result.reference_faces[0].rotation) == (0, 270)
-
-
 def test_a_missing_extra_is_reported_with_its_install_command(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(

@@ -74,29 +74,6 @@ def test_damaged_data_is_decoded_or_refused(kind, cut, flips):
     assert max(pixels.size) <= recognition.WORKING_SIDE
 
 
-def test_portraits_have_one_face_the_group_four_and_the_cat_none(seen, photographs):
-    expected = dict.fromkeys(photographs, 1) | {"four-people": 4, "no-face-cat": 0}
-    assert {name: len(faces.boxes) for name, faces in seen.items()} == expected
-    for name, faces in seen.items():
-        width, height = Image.open(io.BytesIO(photographs[name])).size
-        assert faces.size == (width, height)
-        for box in faces.boxes:
-            assert 0 <= box.left < box.right <= width
-            assert 0 <= box.top < box.bottom <= height
-            assert 0.6 <= box.confidence <= 1
-        areas = [(box.right - box.left) * (box.bottom - box.top) for box in faces.boxes]
-        assert areas == sorted(areas, reverse=True)
-
-
-def test_a_face_too_small_for_the_first_look_is_found_in_the_second(engine, photographs):
-    portrait = Image.open(io.BytesIO(photographs["Family1-Dad1"])).resize((26, 30))
-    wide = Image.new("RGB", (1024, 600), "grey")
-    wide.paste(portrait, (500, 280))
-    (face,) = engine.look(encode(wide)).boxes
-    assert 500 <= face.left < face.right <= 526
-    assert 280 <= face.top < face.bottom <= 310
-
-
 def test_a_blurred_head_behind_a_sharp_one_is_not_a_second_face(engine, photographs):
     sharp = Image.open(io.BytesIO(photographs["grace-hopper"]))
     blurred = Image.open(io.BytesIO(photographs["eileen-collins"])).resize((24, 24))
@@ -122,33 +99,6 @@ def likeness(first, second):
     return float(first.embedding @ second.embedding)
 
 
-@pytest.mark.parametrize("other", ["Family1-Daughter1", "Family1-Daughter2"])
-def test_the_girl_with_the_tilted_head_matches_herself(seen, other):
-    """With the landmarks of a single look the cosine is 0.11 and 0.16."""
-    assert likeness(seen["Family1-Daughter3"], seen[other]) > 0.5
-
-
-@pytest.mark.parametrize("degrees", [-40, -20, 20, 40])
-def test_a_rolled_face_keeps_its_embedding(engine, seen, photographs, degrees):
-    for name in ("Family1-Dad1", "grace-hopper"):
-        image = Image.open(io.BytesIO(photographs[name]))
-        grey = (128, 128, 128)
-        turned = image.rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=grey)
-        assert likeness(engine.look(encode(turned)), seen[name]) > 0.75
-
-
-def test_a_large_upright_face_is_looked_at_once(parts, photographs, monkeypatch):
-    sizes, find = [], parts.find
-    monkeypatch.setattr(
-        parts, "find", lambda pixels, least: sizes.append(pixels.shape) or find(pixels, least)
-    )
-    close = Image.open(io.BytesIO(photographs["eileen-collins"])).crop((130, 20, 330, 250))
-    parts.cut(encode(close.resize((520, 600))), rotate=False)
-    assert len(sizes) == 1
-    parts.cut(photographs["Family1-Daughter3"], rotate=False)
-    assert len(sizes) >= 4
-
-
 @pytest.mark.parametrize(
     ("degrade", "code"),
     [
@@ -163,11 +113,6 @@ def test_a_degraded_face_gets_its_warning_alone(verifier, photographs, degrade, 
     assert verifier.verify(image, image).warnings == ()
     found = verifier.verify(degrade(image), image)
     assert [warning.code.name for warning in found.warnings] == [code]
-
-
-def test_without_a_face_nothing_is_measured(seen):
-    cat = seen["no-face-cat"]
-    assert {cat.embedding, cat.face_px, cat.luminance, cat.sharpness} == {None}
 
 
 @pytest.mark.parametrize("version", ["4.10.0", "4.9.0-dev", "3.4.1"])

@@ -1,18 +1,15 @@
 import json
-import math
 
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_core.http import HttpReply
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import MockServer, card_sheet
 from facematch_rekognition import RekognitionBackend
-from facematch_rekognition.backend import QualityFilter
 
 CARDS = card_sheet()
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
@@ -50,30 +47,6 @@ def verifier(mock):
         RekognitionBackend(region="eu-west-1", base_url=mock.url, **KEYS)
     ) as opened:
         yield opened
-
-
-@given(ANSWERS, st.floats(0, 100))
-def test_most_similar_face_decides_and_all_faces_are_reported(answer, threshold):
-    result = read(answer, threshold=threshold)
-    numbers = [match["Similarity"] for match in answer["FaceMatches"]]
-    best = max((match for match in numbers if match is not None), default=None)
-    assert (result.score and result.score.value) == best
-    expected = fm.Decision.MATCH if best is not None and best >= threshold else fm.Decision.NO_MATCH
-    assert result.decision is (fm.Decision.INCONCLUSIVE if best is None else expected)
-    codes = {warning.code for warning in result.warnings}
-    assert (fm.WarningCode.MULTIPLE_FACES in codes) is (len(result.probe_faces) > 1)
-    assert sum(face.compared for face in result.probe_faces) == (best is not None)
-    assert (result.billing.charged, result.ids.vendor) == (fm.Charged.YES, "an-id")
-    sent = [(match["Similarity"], match["Face"]) for match in answer["FaceMatches"]]
-    sent += [(None, match) for match in answer["UnmatchedFaces"]]
-    assert [
-        (face.similarity and face.similarity.value, face.confidence, face.box.left, face.box.unit)
-        for face in result.probe_faces
-    ] == [(n, face["Confidence"], face["BoundingBox"]["Left"], "ratio") for n, face in sent]
-    (source,) = result.reference_faces
-    box = answer["SourceImageFace"]["BoundingBox"]
-    assert math.isclose(source.box.bottom, box["Top"] + box["Height"])
-    assert source.compared
 
 
 @pytest.mark.parametrize("similarity", [-0.01, 100.01, "99", True, [99]])
@@ -114,60 +87,6 @@ def test_error_class_follows_the_exception_name(name, kind, word):
     assert "As AWS says it." in str(error)
     assert error.billing.charged is fm.Charged.NO
     assert error.retryable is (kind is fm.RateLimited)
-
-
-@pytest.mark.parametrize(
-    ("answer", "is_clock"),
-    [
-        ({"__type": "RequestExpired", "message": "The request is too old."}, True),
-        *(
-            ({"__type": "InvalidSignatureException", "message": message}, is_clock)
-            for message, is_clock in {
-                "Signature expired: 20261126T100000Z is now earlier than 20261126T105409Z": True,
-                "Signature not yet current: 20261126T170509Z is still later than": True,
-                "The request signature we calculated does not match": False,
-            }.items()
-        ),
-    ],
-)
-def test_wrong_clock_is_named(answer, is_clock):
-    error = read(answer, 400)
-    assert type(error) is fm.AuthenticationFailed
-    assert ("clock" in error.message) is is_clock
-    assert answer["message"] in error.message
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("InternalServerError", fm.OutcomeUnknown), ("ThrottlingException", fm.RateLimited)],
-)
-def test_500_is_free_only_if_throttled(name, kind):
-    error = read({"__type": name, "Message": "As AWS says it."}, 500)
-    assert type(error) is kind
-    assert error.retryable is (kind is fm.RateLimited)
-
-
-def test_comparison_is_one_image_and_low_similarities_are_shown(verifier, mock):
-    result = verifier.verify(CARDS["p1-again"].data, CARDS["p1"].data)
-    (charge,) = mock.control.charges()
-    assert result.is_match
-    assert (result.billing.charges, result.ids.vendor) == (1, charge.request_id)
-    assert str(result) == "match 95.4663 (rekognition/similarity), threshold 80, from mock"
-    (face,) = result.probe_faces
-    assert set(face.landmarks) == {"eyeLeft", "eyeRight", "nose", "mouthLeft", "mouthRight"}
-    assert set(face.pose) == {"Roll", "Yaw", "Pitch"}
-    assert set(face.quality) == {"Brightness", "Sharpness"}
-    result = verifier.verify(CARDS["p2"].data, CARDS["p1"].data)
-    assert result.decision is fm.Decision.NO_MATCH
-    assert result.score.value == pytest.approx(15.35, abs=0.01)
-
-
-@pytest.mark.parametrize("pair", [("no-face", "p1"), ("p1", "no-face")])
-def test_no_face_is_inconclusive_at_an_unknown_price(verifier, pair):
-    result = verifier.verify(*(CARDS[name].data for name in pair))
-    assert result.decision is fm.Decision.INCONCLUSIVE
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
-    assert result.billing.charged is fm.Charged.UNKNOWN
 
 
 def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(verifier):
@@ -226,35 +145,6 @@ def test_reference_quality_shows_a_second_face(curious):
     )
 
 
-@pytest.mark.parametrize("name", ["rekognition", "rekognition-fips"])
-@pytest.mark.parametrize("suffix", ["amazonaws.com", "api.aws"])
-def test_fixture_redirects_every_endpoint_of_aws(rekognition_mock, name, suffix):
-    url = f"https://{name}.us-east-1.{suffix}"
-    with fm.FaceVerifier(RekognitionBackend(region="us-east-1", base_url=url, **KEYS)) as verifier:
-        assert verifier.verify(CARDS["p1"].data, CARDS["p1"].data).is_match
-    assert len(rekognition_mock.control.charges()) == 1
-
-
-def test_retry_after_is_read_in_milliseconds(verifier, mock):
-    body, headers = {"__type": "ThrottlingException"}, {"x-amz-retry-after": "1500"}
-    more = {"kind": Kind.JSON, "status": 400, "body": body, "headers": headers}
-    mock.control.add_fault(Fault(stage=Stage.ANSWER, **more))
-    with pytest.raises(fm.RateLimited) as caught:
-        verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
-    assert caught.value.retry_after_s == 1.5
-
-
-def test_quality_filter_is_sent(mock):
-    settings = {"region": "eu-west-1", "base_url": mock.url, **KEYS}
-    with fm.FaceVerifier(RekognitionBackend(quality_filter="HIGH", **settings)) as verifier:
-        verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
-    sent = {"SimilarityThreshold": "0", "QualityFilter": "HIGH"}
-    assert mock.control.journal()[-1].fields == sent
-    assert verifier.backend.quality_filter is QualityFilter.HIGH
-    with pytest.raises(fm.ConfigurationError):
-        RekognitionBackend(quality_filter="BEST", **settings)
-
-
 REGIONS = (
     *("us-east-1", "eu-west-1", "ap-southeast-5", "us-gov-west-1", "il-central-1"),
     *("cn-north-1", "cn-northwest-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1"),
@@ -270,16 +160,6 @@ def test_endpoint_equals_botocores_in_every_partition(fips):
         client = session.client("rekognition", region_name=region, config=how)
         assert backend.address == client.meta.endpoint_url
         assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
-
-
-@pytest.mark.parametrize("fips", [False, True])
-def test_dual_stack_endpoint_is_allowed(fips):
-    session = boto3.Session("key", "secret")
-    how = Config(use_fips_endpoint=fips, use_dualstack_endpoint=True)
-    for region in ("us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"):
-        client = session.client("rekognition", region_name=region, config=how)
-        backend = RekognitionBackend(region=region, base_url=client.meta.endpoint_url, **KEYS)
-        assert backend.address == client.meta.endpoint_url
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,9 @@
-import json
 import logging
 import os
 import shlex
 import sys
-import threading
 
 import pytest
-from kit import mock_rekognition
-from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_mock_server import MockServer, card_sheet
@@ -44,12 +40,6 @@ def ask(mock, **settings):
 KEYS = {"access_key_id": KEY, "secret_access_key": SECRET, "session_token": TOKEN}
 
 
-def test_settings_win_over_the_environment(mock, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
-    assert ask(mock, **KEYS) == "live"
-
-
 def test_environment_may_have_a_session_token(mock, monkeypatch):
     for name, value in (("ACCESS_KEY_ID", KEY), ("SECRET_ACCESS_KEY", SECRET)):
         monkeypatch.setenv(f"AWS_{name}", value)
@@ -73,23 +63,6 @@ def write_program(tmp_path, text):
     script.write_text(text)
     line = f"credential_process = {shlex.join([sys.executable, str(script)])}"
     (tmp_path / "config").write_text(f"[profile faces]\nregion = eu-west-1\n{line}\n")
-
-
-def test_credential_process_runs_once_at_the_first_call(mock, tmp_path):
-    count = tmp_path / "count"
-    printed = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET}
-    lines = [f"open({str(count)!r}, 'a').write('x')", f"print({json.dumps(printed)!r})"]
-    write_program(tmp_path, "\n".join(lines))
-    backend = RekognitionBackend(aws_profile="faces", base_url=mock.url)
-    assert not count.exists()
-    with fm.FaceVerifier(backend) as verifier:
-        threads = [threading.Thread(target=verifier.verify, args=(P1, P1)) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert count.read_text() == "x"
-    assert len(mock.control.charges()) == 4
 
 
 def test_missing_credentials_send_nothing(mock, monkeypatch):
@@ -124,37 +97,6 @@ def test_credentials_are_in_no_log_or_error(mock, caplog):
     backend = RekognitionBackend(region="eu-west-1", **KEYS)
     shown = f"{caplog.text}{caught.value!s}{caught.value!r}{backend!r}{backend!s}"
     assert not [text for text in (KEY, SECRET, TOKEN, "Signature=") if text in shown]
-
-
-def test_assumed_role_is_in_no_log(mock, tmp_path, monkeypatch, caplog):
-    role = "role_arn = arn:aws:iam::123456789012:role/faces\nsource_profile = base\n"
-    (tmp_path / "config").write_text(f"[profile faces]\nregion = eu-west-1\n{role}")
-    (tmp_path / "credentials").write_text(
-        f"[base]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
-    )
-    caplog.set_level(logging.DEBUG)
-    with mock_rekognition.moto_server() as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
-        # The mock does not know the role's credentials.
-        with pytest.raises(fm.AuthenticationFailed, match="security token"):
-            ask(mock, aws_profile="faces")
-    assert mock.control.journal()[-1].key == "wrong"
-    assert "SecretAccessKey" not in caplog.text
-    assert "botocore.credentials" not in {record.name for record in caplog.records}
-
-
-def test_signature_covers_the_request_and_is_masked():
-    backend = RekognitionBackend(region="eu-west-1", **KEYS)
-    call = match_call()
-    request = backend.sign(next(backend.steps(call)), call)
-    assert set(json.loads(request.body)) >= {"SourceImage", "TargetImage"}
-    words = request.headers["Authorization"].reveal()
-    names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target"
-    assert f"SignedHeaders={names}," in words
-    assert f"Credential={KEY}/" in words
-    assert "/eu-west-1/rekognition/aws4_request," in words
-    assert {KEY, SECRET, TOKEN} <= {text.reveal() for text in request.secrets}
-    assert not [text for text in (KEY, SECRET, TOKEN, words) if text in repr(request)]
 
 
 def test_missing_botocore_names_the_extra(monkeypatch):

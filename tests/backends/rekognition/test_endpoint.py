@@ -97,13 +97,6 @@ def test_refused_endpoint_of_a_profile_is_named_without_its_login(config):
     assert "secret" not in caught.value.message
 
 
-def test_base_url_wins(config, monkeypatch):
-    config("[default]\nendpoint_url = https://elsewhere.example\n")
-    monkeypatch.setenv(EVERY, "https://elsewhere.example")
-    assert address(base_url=HERE) == HERE
-    assert address(base_url=AWS) == AWS
-
-
 def test_call_goes_to_the_configured_endpoint(monkeypatch):
     with MockServer(vendor="rekognition") as mock:
         monkeypatch.setenv(EVERY, mock.url)

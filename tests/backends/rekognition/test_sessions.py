@@ -3,7 +3,6 @@ import json
 
 import attrs
 import pytest
-from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.cards import CARDS as EVERY_CARD
@@ -11,11 +10,11 @@ from kit.mock_rekognition import boto
 
 import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, models, open_sessions
-from facematch_core.backend.calls import ReadRequest, StartRequest
+from facematch_core.backend.calls import ReadRequest
 from facematch_core.base.clock import SystemClock
 from facematch_core.http import HttpReply
-from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
-from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
+from facematch_mock_server import MockServer, VirtualClock, card_sheet
+from facematch_rekognition import Challenge, RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
@@ -70,23 +69,6 @@ def model(operation):
 
 
 STATES = {"CREATED": "pending", "IN_PROGRESS": "pending", "FAILED": "failed", "EXPIRED": "expired"}
-
-
-@pytest.mark.parametrize(("status", "state"), [*STATES.items(), ("SOMETHING_NEW", "unknown")])
-def test_session_without_a_result_has_no_checks(status, state):
-    reading = read({**SUCCEEDED, "Status": status})
-    assert (reading.state, reading.vendor_status, reading.checks) == (state, status, ())
-    page = {"session_id": SESSION_ID, "region": "eu-west-1"}
-    assert reading.has_begun is (status == "IN_PROGRESS")
-    assert reading.way_in.page == (page if status == "CREATED" else {})
-    assert (reading.way_in.expires_at - START).total_seconds() == 180
-
-
-def test_words_are_those_of_the_api_model():
-    shapes = model("GetFaceLivenessSessionResults").output_shape.members
-    assert set(shapes["Status"].enum) == {*STATES, "SUCCEEDED"}
-    assert set(shapes["Feedback"].member.members["Code"].enum) == set(FEEDBACK)
-    assert set(shapes["Challenge"].members["Type"].enum) == set(Challenge)
 
 
 @given(st.none() | st.integers(0, 100) | st.floats(0, 100), st.none() | st.floats(0, 100))
@@ -146,54 +128,6 @@ def test_missing_portrait_gives_a_warning(image):
 LIGHT, MOVEMENT = Challenge
 
 
-@pytest.mark.parametrize(
-    ("challenges", "shown", "is_doubted"),
-    [
-        *((LIGHT, MOVEMENT, True), (LIGHT, LIGHT, False), (f"{MOVEMENT} {LIGHT}", MOVEMENT, False)),
-        *((LIGHT, None, False), (None, MOVEMENT, False), (None, "NewChallenge", True)),
-    ],
-)
-def test_other_challenge_is_a_doubt(challenges, shown, is_doubted):
-    record = attrs.evolve(RECORD, vendor={"challenges": challenges} if challenges else {})
-    challenge = {"Type": shown, "Version": "1.0.0"} if shown else None
-    reading = read({**SUCCEEDED, "Challenge": challenge}, record=record)
-    assert bool(reading.doubts) is is_doubted
-
-
-def test_errors_about_sessions():
-    for name, kind in [
-        ("SessionNotFoundException", fm.SessionNotFound),
-        ("InvalidParameterException", fm.RequestRejected),
-        ("ThrottlingException", fm.RateLimited),
-    ]:
-        assert type(read({"__type": name, "Message": "As AWS says it."}, 400)) is kind
-
-
-@pytest.mark.parametrize(
-    ("options", "types"),
-    [
-        (None, [LIGHT]),
-        (FaceLivenessOptions(challenges="FaceMovementChallenge"), [MOVEMENT]),
-        (FaceLivenessOptions(challenges=[MOVEMENT, LIGHT]), [MOVEMENT, LIGHT]),
-    ],
-)
-def test_start_fits_the_api_model_and_keeps_no_pictures(options, types):
-    request = StartRequest(record=attrs.evolve(RECORD, session_id=None), options=options)
-    sent = BACKEND.start_steps(request).send(None).json
-    report = ParamValidator().validate(sent, model("CreateFaceLivenessSession").input_shape)
-    assert not report.has_errors(), report.generate_report()
-    assert sent["ClientRequestToken"] == RECORD.id
-    settings = sent["Settings"]
-    assert settings.pop("ChallengePreferences") == [{"Type": each} for each in types]
-    assert settings == {"AuditImagesLimit": 0}
-
-
-@pytest.mark.parametrize("challenges", [(), "Smile", ["FaceMovementChallenge", "Smile"]])
-def test_unknown_challenge_is_refused(challenges):
-    with pytest.raises(ValueError, match=r"challenges|Smile"):
-        FaceLivenessOptions(challenges=challenges)
-
-
 # With the mock, from the plan to the end
 
 
@@ -228,15 +162,6 @@ def record(sessions):
     return sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
 
 
-def test_threshold_is_required_and_match_is_not_offered(sessions, connect):
-    with pytest.raises(fm.InvalidRequest):
-        sessions.plan("customer-17", purpose="payout")
-    for expects in (["match"], ["match", "liveness"]):
-        with pytest.raises(fm.ConfigurationError, match="liveness"):
-            connect(expects=expects)
-    assert connect(liveness_threshold=90).plan("c", purpose="p").liveness_threshold == 90
-
-
 @pytest.mark.parametrize(
     ("card", "threshold", "is_live"),
     [("p1", 80, True), ("p1", 97, True), ("p1", 97.5, False), ("attack", 80, False)],
@@ -252,32 +177,6 @@ def test_person_is_verified_from_the_threshold_on(sessions, mock, card, threshol
     assert (result.portrait is not None) is is_live
     assert (result.match.decision, result.compared_with) == (fm.Decision.INCONCLUSIVE, None)
     assert result.liveness.decision is not fm.LivenessDecision.REVIEW
-
-
-def test_repeated_start_gives_the_same_session(sessions, mock, record):
-    lost = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.TRUNCATE, "executed": True}
-    mock.control.add_fault(Fault(call="session_start", times=1, **lost))
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        sessions.start(record)
-    assert not caught.value.retryable
-    assert RekognitionBackend.session_capabilities.start_is_repeatable
-    (session,) = mock.control.sessions.all()
-    assert sessions.start(record).record.session_id == session.id
-    assert len(mock.control.sessions.all()) == 1
-
-
-@pytest.mark.parametrize(
-    ("act", "state"),
-    [("fail_attempt", SessionState.FAILED), ("expire", SessionState.EXPIRED)],
-)
-def test_way_in_stays_until_the_session_is_over(mock, sessions, record, act, state):
-    session = sessions.start(record)
-    page = {"session_id": session.record.session_id, "region": "eu-west-1"}
-    again = sessions.read(session.record, with_way_in=True)
-    assert session.way_in.page == again.way_in.page == page
-    getattr(mock.control.sessions, act)(session.record.session_id)
-    over = sessions.read(session.record, with_way_in=True)
-    assert (over.way_in, over.state) == (None, state)
 
 
 @pytest.mark.parametrize("over", ["not_found", "expired"])
@@ -302,21 +201,6 @@ def test_session_of_another_region_is_refused(sessions, connect, mock, record):
     with pytest.raises(fm.InvalidRequest, match="eu-west-1"):
         connect(region="us-east-1").read(session.record)
     assert len(mock.control.journal()) == count
-
-
-def test_environment_of_a_session():
-    aws = {"region": "eu-west-1", "expects": ["liveness"], **KEYS}
-    with open_sessions("rekognition", environment="production", **aws) as sessions:
-        record = sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
-    assert record.environment is fm.Environment.PRODUCTION
-    with open_sessions("rekognition", **aws) as sessions:  # at AWS's own host nothing need say so
-        assert sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
-    elsewhere = {"base_url": "https://gateway.example", "allow_base_url": True, **aws}
-    refused = pytest.raises(fm.EnvironmentMismatch)
-    with open_sessions("rekognition", **elsewhere) as sessions, refused:
-        sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
-    with pytest.raises(fm.ConfigurationError):
-        RekognitionBackend(environment="sandbox", region="eu-west-1", **KEYS)
 
 
 def test_delete_does_nothing_since_sessions_vanish(sessions, record):

@@ -24,7 +24,6 @@ from facematch_core import (
     VendorUnavailable,
 )
 from facematch_core.base.clock import SystemClock
-from facematch_core.cli import budget
 from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.models import Ids
@@ -175,12 +174,6 @@ def test_what_the_calls_of_a_profile_spend_is_what_its_budget_shows(
     assert run("budget", "reconcile", "--profile", "desk").exit_code == 0
 
 
-def test_a_failover_has_the_stores_of_its_members_once_each(vendor, store):
-    shop = FaceVerifier(vendor, policies=[Budget(5, name="a", store=store)])
-    desk = FaceVerifier(vendor, policies=[Budget(5, name="b", store=store), Budget(5, name="c")])
-    assert budget.stores_of(SimpleNamespace(members={"a": shop, "b": desk})) == [store]
-
-
 def test_an_outage_while_looking_leaves_the_others_looked_for(run_json, unknown, store):
     unknown(VendorUnavailable("Down."), Reconciled.FOUND, number=2)
     code, document = run_json("budget", "reconcile")
@@ -285,14 +278,6 @@ def test_what_a_call_under_way_costs_is_not_looked_for(run, profile, vendor, sto
     store.reserve(entry(started_at=SystemClock().now()), Decimal(5))
     assert run("budget", "reconcile").exit_code == 0
     assert sums(store) == (0, 1, 0)
-
-
-def test_what_a_killed_process_left_is_looked_for(run_json, profile, vendor, store):
-    vendor.outcomes = [Reconciled.FOUND]
-    store.reserve(entry(started_at=overdue_start(), kept=True), Decimal(5))
-    code, document = run_json("budget", "reconcile")
-    assert (code, [row["outcome"] for row in document["calls"]]) == (0, ["resolved"])
-    assert sums(store) == (1, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import importlib.metadata
 import json
 
 import pytest
@@ -44,17 +43,6 @@ KEYED = """
 @pytest.fixture
 def keyed(plugin):
     plugin(KEYED, {"facematch.backends": {"keyed": "Keyed", "sick": "Sick"}})
-
-
-def test_without_a_configuration_it_is_the_local_backend(run, run_json):
-    answer = run("doctor")
-    assert answer.exit_code == 0
-    assert "configuration: none (looked for /" in answer.stdout
-    assert "backend: local" in answer.stdout
-    assert "cached_pictures  1000   default" in answer.stdout
-    _, document = run_json("doctor")
-    assert document["usable"] is True
-    assert document["diagnosis"]["numpy"] == importlib.metadata.version("numpy")
 
 
 def test_secret_is_never_shown(run, run_json, keyed, monkeypatch):

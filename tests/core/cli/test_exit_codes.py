@@ -1,19 +1,16 @@
 import json
 import re
-import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 from kit.fakes import SCALE, liveness_result, match_result
-from kit.plugins import Site
 
 from facematch_core import (
     Charged,
     Decision,
     Environment,
     FaceVerifier,
-    LiveMatchDecision,
     LivenessDecision,
     Score,
     errors,
@@ -86,11 +83,6 @@ def test_every_error_of_the_tree_has_a_code():
     assert ours == coded
 
 
-def test_every_decision_has_a_code():
-    words = {d.value for kind in (Decision, LivenessDecision, LiveMatchDecision) for d in kind}
-    assert set(text.DECISIONS) == words
-
-
 DECISIONS = {"match": 0, "live": 0, "no_match": 1, "not_live": 1, "review": 3, "inconclusive": 3}
 
 
@@ -101,20 +93,6 @@ def test_each_decision_has_its_code(decision, run, photos, scripted):
     scripted.script = [result(decision, score=Score(90, SCALE))]
     words = ("verify", *photos) if matches else ("liveness", photos[0])
     assert run(*words).exit_code == DECISIONS[decision.value]
-
-
-def test_what_a_call_cost_is_said_with_its_id(run, photos, scripted):
-    scripted.script = [
-        errors.UnexpectedResponse("Odd."),
-        errors.RateLimited("Slower."),
-        errors.OutcomeUnknown("The connection broke."),
-    ]
-    assert "This call was charged (call " in run("verify", *photos).stderr
-    assert "This call was not charged." in run("verify", *photos).stderr
-    unknown = run("verify", *photos)
-    assert unknown.exit_code == 6
-    assert "may have been charged (call " in unknown.stderr
-    assert len(unknown.stderr.split("(call ")[1].split(")")[0]) == 36
 
 
 def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
@@ -154,38 +132,3 @@ def test_ctrl_c_during_a_call_says_that_it_may_have_been_charged(run, photos, sc
 def test_a_bug_of_a_plug_in_is_not_repeated(run, photos, scripted):
     scripted.script = [RuntimeError("key=hunter2")]
     assert "hunter2" not in run("verify", *photos).output
-
-
-#: For a program it is an interruption, as from its own handler of signals; see test_trust.
-@pytest.mark.parametrize("words", [(), (0,), (3,), ("bye",)])
-def test_a_plug_in_that_leaves_lets_nobody_in(run, plugin, photos, scripted, words):
-    def leave(_call):
-        sys.exit(*words)
-
-    scripted.script = [leave]
-    assert run("verify", *photos).exit_code == 70
-    code = "import sys, click; leaves = click.Command('leaves', callback=lambda: sys.exit(0))"
-    plugin(code, {"facematch.commands": {"leaves": "leaves"}})
-    assert run("leaves").exit_code == 70
-
-
-@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 0), (None, 0), (1, 1), ("1", 0)])
-def test_only_a_number_that_a_plug_in_answers_is_an_exit_code(run, plugin, answer, code):
-    """Where True counted as 1, it would end as a comparison of two people does."""
-    text = f"import click; answers = click.Command('answers', callback=lambda: {answer!r})"
-    plugin(text, {"facematch.commands": {"answers": "answers"}})
-    assert run("answers").exit_code == code
-
-
-@pytest.mark.parametrize("code", [0, 3])
-def test_an_import_that_leaves_harms_no_other_backend(run, tmp_path, monkeypatch, photos, code):
-    site = Site(tmp_path / "site", monkeypatch)
-    leaving = f"raise SystemExit({code})"
-    site.add("leaver", [("facematch.backends", "leaver", "Made")], source=leaving)
-    answer = run("doctor")
-    assert answer.exit_code == 0
-    assert "local" in answer.stdout
-    assert "cannot be imported (SystemExit" in answer.stdout + answer.stderr
-    answer = run("verify", *photos, "--backend", "leaver")
-    assert answer.exit_code == 4
-    assert "The backend leaver of leaver cannot be imported (SystemExit" in answer.stderr

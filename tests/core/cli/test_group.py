@@ -1,7 +1,3 @@
-import json
-import re
-import subprocess
-import sys
 from importlib.metadata import entry_points
 
 import click
@@ -38,19 +34,6 @@ for words in json.loads(sys.argv[1]):
         found.append([end.code, sorted(heavy & set(sys.modules))])
 print(json.dumps(found), file=out)
 """
-
-
-def test_help_is_light():
-    words = [["--help"], [], ["--version"]]
-    words += [[name, "-h"] for name in ("verify", "new-backend")]
-    done = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps(words)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert json.loads(done.stdout) == [[0 if word else 2, []] for word in words]
 
 
 def test_help_says_all(run):
@@ -134,18 +117,6 @@ def test_two_plugins_of_one_name_neither_runs(run, plugin):
     assert answer.exit_code == 4
     assert "one" in answer.stderr
     assert "two" in answer.stderr
-
-
-def test_a_command_of_a_plug_in_is_listed_with_its_origin(run, commands):
-    listed = run("-h").stdout
-    assert re.search(r"^  hello +from stranger$", listed, re.MULTILINE)
-    assert re.search(r"^  lost +from stranger$", listed, re.MULTILINE)
-    assert re.search(
-        r"^  mock +Serve mock vendors until Ctrl-C, all on one port.$", listed, re.MULTILINE
-    )
-    assert run("hello").stdout == "hello from a plug-in\n"
-    assert run("five").exit_code == 5
-    assert "Compare PROBE" in run("verify", "-h").stdout
 
 
 def test_a_bundled_command_cannot_be_replaced(run, plugin):

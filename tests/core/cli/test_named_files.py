@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_comparison.judging.requirements import read_requirements
-from facematch_core import ConfigurationError, InvalidRequest, Secret, open_verifier
-from facematch_core.cli.files import read_csv
+from facematch_core import ConfigurationError, open_verifier
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
@@ -51,17 +49,6 @@ def test_a_command_refuses_it_in_a_sentence(run, photos, endless, place):
     assert "pipe or a device" in " ".join(answer.output.split())
 
 
-def test_the_library_refuses_it(endless):
-    for read in (
-        Secret.from_file,
-        lambda path: open_verifier(config=path),
-    ):
-        with pytest.raises(ConfigurationError):
-            read(endless)
-    with pytest.raises(InvalidRequest):
-        read_requirements(Path(endless))
-
-
 def test_a_key_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch):
     monkeypatch.setenv("DIDIT_API_KEY", "key")
     for line in (
@@ -81,9 +68,3 @@ def test_a_file_that_is_far_too_large_is_refused(run, photos, place):
         file.truncate(1 << 34)
     answer = run(*("large" if word == "{}" else word for word in words))
     assert (answer.exit_code, "over" in answer.output) == (code, True), answer.output
-
-
-def test_a_table_that_is_large_enough_for_many_pairs_is_read(tmp_path):
-    path = tmp_path / "pairs.csv"
-    path.write_text("probe,reference\n" + "a/long/way/to/a/picture.jpg,another/one.jpg\n" * 50_000)
-    assert len(read_csv(path, needed=("probe", "reference"))) == 50_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.cli.new_backend import LONGEST, files_for
+from facematch_core.cli.new_backend import LONGEST
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -138,23 +138,6 @@ def test_what_appears_meanwhile_is_left_alone(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("typed", "package", "class_", "variable"),
-    [
-        ("my_vendor", "facematch_my_vendor", "MyVendorBackend", "MY_VENDOR_API_KEY"),
-        ("acme", "facematch_acme", "AcmeBackend", "ACME_API_KEY"),
-    ],
-)
-def test_the_name_is_taken_letter_by_letter(typed, package, class_, variable):
-    files = files_for(typed)
-    points = tomllib.loads(files["pyproject.toml"])["project"]["entry-points"]
-    assert points["facematch.backends"] == {typed: f"{package}:{class_}"}
-    backend = files[f"src/{package}/_backend.py"]
-    assert f'name = "{typed}"' in backend
-    assert files["LICENSE"] == (ROOT / "LICENSE").read_text(encoding="utf-8")
-    assert variable in backend
-
-
-@pytest.mark.parametrize(
     "typed", ["x9-" + "w" * (LONGEST - 3), pytest.param("m_2", marks=pytest.mark.slow)]
 )
 def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
@@ -186,17 +169,3 @@ def test_type_checkers_agree(run, tmp_path, words):
     path = os.pathsep.join(["src", str(ROOT)])
     fine, output = tool(BIN / checker, *how, cwd=tmp_path / "facematch-my-vendor", MYPYPATH=path)
     assert fine, output
-
-
-def test_the_core_alone_is_enough(tmp_path):
-    code = (
-        "import sys\n"
-        "for name in ('pytest', 'hypothesis', 'responses', 'httptools', 'numpy', 'sqlalchemy'):\n"
-        "    sys.modules[name] = None\n"
-        "sys.argv = ['facematch', 'new-backend', 'acme']\n"
-        "from facematch_core.cli import main\n"
-        "main()\n"
-    )
-    fine, output = tool(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
-    assert fine, output
-    assert (tmp_path / "facematch-acme" / "tests" / "test_contract.py").is_file()

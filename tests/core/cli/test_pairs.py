@@ -4,15 +4,13 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import attrs
 import pytest
 
-from facematch_core import Charged, MatchResult, errors
+from facematch_core import Charged, errors
 from facematch_core.cli import verify
 from facematch_core.models import Retention
 
@@ -49,20 +47,6 @@ def test_screens(screens, pairs, scripted):
             Path(name).write_text("not a picture" if name == "text.jpg" else "")
         pairs("probe,reference\ntext.jpg,id.jpg\nempty.jpg,id.jpg\n")
         show("errors of one class are counted", *WORDS, "--force", code=2)
-
-
-def test_one_line_for_each_pair_in_order(run, pairs, scripted):
-    answer = batch(run, "--threshold", 90, out="new/out.jsonl")
-    assert (answer.exit_code, answer.stderr) == (0, "")
-    rows = lines("new/out.jsonl")
-    assert [(line["index"], line["line"], line["key"]) for line in rows] == [
-        (0, 2, "a"),
-        (1, 3, None),
-        (2, 4, "c"),
-    ]
-    result = MatchResult.from_dict(rows[0]["result"])
-    assert result.decision.value == "no_match"
-    assert all(line["error"] is None for line in rows)
 
 
 def test_no_cell_of_a_table_is_a_formula(run, pairs, scripted):
@@ -215,18 +199,6 @@ def test_a_table_without_room_for_its_header_costs_nothing(run, pairs, scripted)
     assert not scripted.calls
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_needs_no_force(run, pairs, scripted):
-    os.mkfifo("out.jsonl")
-    reader = os.open("out.jsonl", os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        assert batch(run).exit_code == 0
-        assert len(os.read(reader, 1 << 16).splitlines()) == 3
-    finally:
-        os.close(reader)
-    assert Path("out.jsonl").is_fifo()
-
-
 def test_a_file_of_a_spreadsheet_is_read(run, pairs, scripted):
     pairs("\ufeffprobe,reference,note\r\nselfie.jpg,id.jpg,hello\r\n")
     assert batch(run).exit_code == 0
@@ -256,22 +228,6 @@ def test_a_broken_picture_costs_its_own_pair_only(run, pairs, scripted):
     assert second["result"] is not None
 
 
-def test_the_first_outcome_is_on_disk_when_the_third_call_is_made(run, pairs, scripted):
-    seen = []
-    moment = threading.Event()
-
-    def look(_call):
-        for _ in range(1000):
-            if lines():
-                seen.append(True)
-                return
-            moment.wait(0.005)
-
-    scripted.script = [None, None, look]
-    batch(run, "--workers", 1)
-    assert seen
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_a_signal_writes_what_was_under_way(number, run_json, pairs, scripted):
     pairs(MANY)
@@ -279,23 +235,3 @@ def test_a_signal_writes_what_was_under_way(number, run_json, pairs, scripted):
     code, document = batch(run_json, "--workers", 2)
     assert (code, document["stopped_by"]) == (128 + number, number.name)
     assert len(lines()) == len(scripted.calls) < 200
-
-
-def test_the_second_signal_ends_the_process_whatever_is_under_way():
-    code = """
-import signal, threading
-from facematch_core.cli.text import Stopping
-
-with Stopping():
-    threading.Thread(target=threading.Event().wait).start()
-    signal.raise_signal(signal.SIGINT)
-    print("waits", flush=True)
-    signal.raise_signal(signal.SIGTERM)
-    print("never")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "waits\n")
-    notices = [line.partition(":")[0] for line in done.stderr.split("\n") if line]
-    assert notices == ["stopping", "stopped"]

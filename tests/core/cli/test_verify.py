@@ -1,5 +1,3 @@
-import inspect
-
 import attrs
 import pytest
 from kit.fakes import FakeBackend, liveness_result, match_result
@@ -9,7 +7,6 @@ from facematch_core import (
     Charged,
     Decision,
     Environment,
-    FaceVerifier,
     LiveMatchResult,
     LivenessResult,
     MatchResult,
@@ -18,39 +15,9 @@ from facematch_core import (
     Score,
     Threshold,
     WarningCode,
-    errors,
 )
-from facematch_core.cli import liveness, verify
 from facematch_core.errors import RequestRejected
 from facematch_core.models import Advice, Ids, Route, Skipped, ThresholdRule, ThresholdSource
-
-#: Arguments of a call that are options of another name, those that a profile sets, and those that
-#: only a program needs.
-OTHER_NAMES = {"retention": "keep", "options": "vendor"}
-OF_PROFILES = {
-    *("deadline_s", "retry"),
-    *("review_threshold", "liveness_review_threshold"),
-}
-OF_PROGRAMS = {"caller_ref", "metadata"}
-
-
-@pytest.mark.parametrize(
-    ("call", "command"),
-    [
-        ("verify", verify.command),
-        ("verify_live", verify.command),
-        ("check_liveness", liveness.command),
-    ],
-)
-def test_every_argument_of_a_call_is_an_option_of_its_command(call, command):
-    parameters = inspect.signature(getattr(FaceVerifier, call)).parameters.values()
-    keywords = (
-        {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-        - OF_PROFILES
-        - OF_PROGRAMS
-    )
-    missing = {OTHER_NAMES.get(name, name) for name in keywords} - {o.name for o in command.params}
-    assert missing == set()
 
 
 def test_screens(screens, photos, scripted, *, monkeypatch, configured):
@@ -244,25 +211,6 @@ def test_a_fraction_in_a_profile_is_refused_by_verify_and_by_doctor(
         answer = run(*words)
         assert (answer.exit_code, scripted.calls) == (4, [])
         assert "60" in answer.stdout + answer.stderr
-
-
-def test_the_backend_is_closed_whatever_came_of_it(run, photos, scripted):
-    run("verify", *photos)
-    scripted.script = [errors.OutcomeUnknown("Lost.")]
-    run("verify", *photos)
-    assert scripted.closed == 2
-
-
-def test_the_default_profile_is_used_and_another_one_by_name(run, configured, photos, scripted):
-    configured(
-        'default_profile = "a"\n[profiles.a]\nbackend = "fake"\nthreshold = 81\n'
-        '[profiles.b]\nbackend = "fake"\n'
-    )
-    answer = run("verify", *photos)
-    assert answer.exit_code == 1
-    assert "threshold at least 81, from the profile" in answer.stdout
-    assert run("verify", *photos, "--profile", "b").exit_code == 0
-    assert run("verify", *photos, "--backend", "fake").exit_code == 0
 
 
 def test_a_file_that_is_just_here_is_not_read(run, tmp_path, photos, scripted):

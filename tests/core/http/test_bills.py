@@ -5,11 +5,10 @@ from typing import ClassVar
 import attrs
 import pytest
 from kit.acme import match_call
-from kit.fakes import picture
 
 import facematch_core as fm
-from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError, models
-from facematch_core.backend import Capabilities, LivenessCall
+from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError
+from facematch_core.backend import Capabilities
 from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpReply, HttpRequest
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
@@ -135,17 +134,6 @@ def test_an_answer_from_elsewhere_ends_the_call_in_its_middle():
 
 
 @pytest.mark.parametrize(
-    ("prices", "charges"), [((2,), 2), ((0,), 0), ((1, 2), 3), ((1, 0), 1), ((3, 5), 8)]
-)
-@pytest.mark.parametrize("environment", [None, Environment.MOCK])
-def test_an_answer_that_cannot_be_read_costs_what_its_requests_do(prices, charges, environment):
-    replies = [FINE] * (len(prices) - 1) + [REAL]
-    error = read_replies(*replies, steps=asking(*prices, last=unread), environment=environment)
-    assert type(error) is (fm.UnexpectedResponse if environment is None else EnvironmentMismatch)
-    assert (error.billing.charged, error.billing.charges) == (YES if charges else NO, charges)
-
-
-@pytest.mark.parametrize(
     ("stated_bill", "bill"),
     [
         (Billing(YES, "said", 2), Billing(YES, f"said; {EARLIER}", 3)),
@@ -173,43 +161,3 @@ def test_a_backend_may_not_know_how_many_charges_there_were():
     assert read_replies(FINE, steps=asking(1, last=lambda: result)).billing == stated_bill
     bill = read_replies(FINE, FINE, steps=asking(1, 1, last=lambda: result)).billing
     assert bill == Billing(YES, "said", 2)
-
-
-def test_an_error_keeps_the_name_place_and_id_that_it_was_given():
-    def fails():
-        ids = models.Ids(call="another", vendor="v-1")
-        raise VendorError("No.", environment=Environment.SANDBOX, backend="login", ids=ids)
-
-    error = read_replies(REAL, steps=asking(1, last=fails))
-    assert (error.backend, error.environment) == ("login", Environment.SANDBOX)
-    assert error.ids == models.Ids(call="call-7", vendor="v-1")
-    error = read_replies(FINE, steps=asking(1, last=unread))
-    assert (error.backend, error.environment) == ("two", Environment.MOCK)
-
-
-def test_a_result_in_another_status_is_looked_for_in_json_alone():
-    asked_for = []
-
-    def read(self, call, reply):
-        asked_for.append((call, reply))
-
-    for body in (b"<html>", b"", b"no"):
-        read_replies(attrs.evolve(NO_FACE, body=body), parse_non_200=read)
-    assert asked_for == []
-    read_replies(NO_FACE, parse_non_200=read)
-    assert asked_for == [(CALL, NO_FACE)]
-
-
-def test_a_liveness_answer_from_elsewhere_is_kept():
-    live = fm.LivenessResult(decision=fm.LivenessDecision.LIVE, backend="two")
-    error = read_replies(
-        FINE,
-        REAL,
-        call=LivenessCall(probe=picture()),
-        capabilities=Capabilities(operations=frozenset({fm.Operation.LIVENESS})),
-        environment=Environment.MOCK,
-        parse_non_200=lambda *_: live,
-    )
-    assert isinstance(error, EnvironmentMismatch)
-    assert isinstance(error.result, fm.LivenessResult)
-    assert error.billing == Billing(NO, NOTHING)

@@ -53,14 +53,6 @@ def raw(answer):
     return http_reply(answer.status, answer.body, "Connection: close")
 
 
-def test_what_a_call_leaves_is_removed_at_its_end_the_latest_first(clock):
-    with served(PERSON, CHECKED, GONE, GONE) as server:
-        result = verify(server, clock, by=Tidy)
-    assert paths(server) == ["/people", "/checks", "/checks/1", "/people/1"]
-    assert all(f"X-Key: {JOBS_KEY}".encode() in request for request in server.requests)
-    assert (result.decision, result.warnings) == (fm.Decision.MATCH, ())
-
-
 def test_an_answer_that_is_no_mocks_removes_nothing(clock):
     @attrs.frozen(kw_only=True)
     class Mocked(Tidy):
@@ -169,18 +161,6 @@ def test_a_verdict_waits_two_seconds_for_all_clean_ups():
         result = verify(server, SystemClock(), by=Tidy)
     assert time.monotonic() - began < 10
     assert (result.is_match, [each.tag for each in result.warnings]) == (True, ["not_cleaned_up"])
-
-
-def test_nothing_is_removed_when_no_time_is_left(clock):
-    class Slow(Tidy):
-        def parse(self, call, reply):
-            clock.advance(10)
-            return super().parse(call, reply)
-
-    with served(PERSON, CHECKED) as server:
-        result = verify(server, clock, by=Slow, deadline_s=5)
-    assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
-    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("by", [Tidy, TidyLater])

@@ -110,24 +110,6 @@ def test_a_clock_without_a_zone_gives_no_wait():
     assert retry_after_s(reply, NOW.replace(tzinfo=None)) is None
 
 
-@given(st.text())
-def test_any_retry_after_is_none_or_a_time(text):
-    seconds = retry_after_s(HttpReply(status=503, headers={"Retry-After": text}), NOW)
-    assert seconds is None or 0 <= seconds <= 1e9
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"x-amz-retry-after": "1500"}, 1.5),
-        ({"X-Amz-Retry-After": "soon"}, None),
-        ({"x-amz-retry-after": "1500", "Retry-After": "7"}, 7.0),
-    ],
-)
-def test_amazon_says_it_in_milliseconds(headers, seconds):
-    assert error_of(503, headers=headers).retry_after_s == seconds
-
-
 @given(
     st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1)),
     st.integers(-14, 14),
@@ -140,18 +122,6 @@ def test_a_date_is_counted_from_now(at, hours):
 
 class Lost(fm.OutcomeUnknown):
     pass
-
-
-class TooMany(fm.RateLimited):
-    pass
-
-
-def test_a_row_may_raise_a_class_of_its_own():
-    lost = error_of(502, reconcilable=True, row=ErrorRow(Lost, UNKNOWN, "seen", "lost"))
-    assert (type(lost), lost.reconcilable) == (Lost, True)
-    row = ErrorRow(TooMany, NO, "seen", "too many")
-    limited = error_of(403, headers={"Retry-After": "7"}, row=row)
-    assert (type(limited), limited.retry_after_s) == (TooMany, 7.0)
 
 
 def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default():

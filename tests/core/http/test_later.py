@@ -7,7 +7,7 @@ from typing import ClassVar
 import anyio
 import attrs
 import pytest
-from core.http.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
+from core.http.jobs import JobBackend, reply, served, verify
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.acme import match_call
@@ -19,7 +19,7 @@ from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
 from facematch_core.base.clock import SystemClock
-from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s
+from facematch_core.http import HttpRequest, InconclusiveRow, Wait, retry_after_s
 from facematch_core.testing import ManualClock
 from facematch_core.verifier.aio import AsyncFaceVerifier
 
@@ -134,7 +134,6 @@ def accepted(job="job-7", **headers):
 
 ACCEPTED, RUNNING = accepted(), reply(200, {"job": "job-7", "state": "running"})
 DONE = reply(200, {"job": "job-7", "state": "done", "similarity": 0.935})
-NAMELESS = reply(200, {"state": "done", "similarity": 0.935})
 OTHER = reply(200, {"job": "job-8", "state": "done", "similarity": 0.935})
 BUSY, DOWN = reply(429, {}, Retry_After="7"), reply(503, {})
 #: The answer does not come.
@@ -156,34 +155,10 @@ def is_lost(error):
     assert (error.ids.vendor, error.retryable, error.reconcilable) == ("job-7", False, True)
 
 
-@pytest.mark.parametrize(
-    ("replies", "deadline_s", "slept"),
-    [
-        ((ACCEPTED, RUNNING, BUSY, DOWN, DONE), None, [1.0, 1.0, 7.0, 1.0]),
-        ((accepted(Retry_After="4"), DONE), None, [4.0]),
-        ((ACCEPTED, LOST, DONE), None, [1.0, 1.0]),
-    ],
-    ids=["polled", "as the vendor asks", "a lost poll"],
-)
-def test_a_job_is_accepted_waited_for_and_paid_once(clock, replies, deadline_s, slept):
-    with served(*replies) as server:
-        result = verify(server, clock, Later, deadline_s=deadline_s)
-    assert (result.is_match, result.score.value, result.ids.vendor) == (True, 93.5, "job-7")
-    assert (result.billing.charged, result.billing.charges) == (YES, 1)
-    assert clock.slept == slept
-
-
 def test_replies_are_read_without_waiting():
     assert read(ACCEPTED, RUNNING, BUSY, DOWN, DONE).score.value == 93.5
     with pytest.raises(ValueError, match="2 replies"):
         read(ACCEPTED, RUNNING)
-
-
-@pytest.mark.parametrize("status", [200, 201, 404, 500])
-def test_a_status_that_is_not_expected_ends_the_call(status):
-    ended = read(reply(status, {}), DONE)
-    assert isinstance(ended, fm.VendorError)
-    assert (ended.status_code, ended.ids.vendor) == (status, None)
 
 
 @pytest.mark.parametrize(("deadline_s", "polls"), [(2.5, 2), (1.0, 0), (0.5, 0), (None, 299)])
@@ -195,22 +170,6 @@ def test_a_job_that_is_not_done_in_time_is_lost(clock, deadline_s, polls):
     is_lost(caught.value)
     assert caught.value.call.vendor_id == "job-7"
     assert clock.slept == [1.0] * polls
-
-
-def test_the_id_of_a_job_is_the_first_that_is_given():
-    first, other = accepted(None, X_Request="r-1"), reply(429, {"job": "req-9"}, X_Request="r-9")
-    assert read(ACCEPTED, other, by=Named).ids.vendor == "job-7"
-    assert read(first, other, by=Named).ids.vendor == "req-9"
-    ended = read(first, DOWN, by=Named)
-    assert (ended.ids.vendor, ended.reconcilable) == ("r-1", False)
-
-
-@pytest.mark.parametrize(
-    "odd", [7, None, ["job"], {"job": 7}, "", "job\r\n7", "job\x1b[31m", "j" * 201]
-)
-def test_what_is_no_printable_text_is_no_id(odd):
-    result = read(accepted(odd), NAMELESS)
-    assert (result.score.value, result.ids.vendor) == (93.5, None)
 
 
 @pytest.mark.parametrize(
@@ -244,11 +203,6 @@ def test_an_answer_that_does_not_say_whose_it_is_is_no_verdict(clock, odd):
         verifier.reconcile(RECORD)
 
 
-def test_a_first_answer_may_have_no_id():
-    result = read(reply(202, {}, Location="/jobs/7"), reply(200, {"state": "running"}), OTHER)
-    assert (result.is_match, result.ids.vendor) == (True, "job-8")
-
-
 @pytest.mark.parametrize("refusal", [BUSY, DOWN, reply(502), reply(408, {})])
 def test_a_refused_poll_that_nobody_catches_loses_the_job(refusal):
     is_lost(read(ACCEPTED, refusal, by=GivesUp))
@@ -271,17 +225,6 @@ def test_what_was_accepted_is_charged_once_however_it_ends(by, replies, error):
     assert type(ended) is error
     assert (ended.billing.charged, ended.billing.charges) == (YES, 1)
     assert (ended.ids.vendor, ended.retryable) == ("job-7", False)
-
-
-def test_a_vendors_own_word_about_a_job_stands():
-    class Worded(Later):
-        error_codes: ClassVar = {
-            "Small": ErrorRow(fm.RequestRejected, NO, "documented", "too small")
-        }
-
-    error = read(ACCEPTED, reply(422, {"code": "Small"}), by=Worded)
-    assert type(error) is fm.RequestRejected
-    assert (error.billing.charges, error.ids.vendor) == (1, "job-7")
 
 
 @pytest.mark.parametrize("charged", [YES, NO, UNKNOWN])
@@ -346,21 +289,6 @@ def test_a_wait_is_a_time(seconds):
 
 
 @pytest.mark.parametrize(
-    ("replies", "error", "charged", "retryable"),
-    [
-        ([DOWN], fm.VendorUnavailable, NO, True),
-        ([reply(400)], fm.VendorUnavailable, NO, False),
-        ([BUSY], fm.RateLimited, NO, True),
-        ([reply(200, {}), DOWN], fm.OutcomeUnknown, UNKNOWN, False),
-    ],
-)
-def test_a_free_request_leaves_no_bill_open(replies, error, charged, retryable):
-    ended = read(*replies, by=FreeFirst)
-    assert type(ended) is error
-    assert (ended.billing.charged, ended.retryable) == (charged, retryable)
-
-
-@pytest.mark.parametrize(
     "where",
     [
         "http://127.0.0.1:99999/x",
@@ -377,28 +305,6 @@ def test_an_answer_leads_nowhere_else(where):
     ended = read(accepted(Location=where), DONE)
     assert type(ended) is fm.UnexpectedResponse
     assert (ended.billing.charges, ended.ids.vendor) == (1, "job-7")
-
-
-@pytest.mark.parametrize(
-    "location",
-    [
-        "https://corp.example/jobs/7",
-        "https://corp.example:443/jobs/7",
-        "https://CORP.Example/jobs/7",
-        "//corp.example/jobs/7?api-version=2",
-        "jobs/7?sig=a%2Bb",
-    ],
-)
-def test_an_address_is_the_same_however_it_is_written(location):
-    backend = Later(base_url="https://corp.example", allow_base_url=True)
-    assert backend.read_reply(CALL, accepted(Location=location), DONE).is_match
-
-
-def test_a_job_is_asked_for_where_its_answer_says(clock):
-    with served(accepted(Location="results/7?sig=a%2Bb"), DONE) as server:
-        verify(server, clock, Later)
-    assert paths(server) == ["/jobs", "/results/7?sig=a%2Bb"]
-    assert f"X-Key: {JOBS_KEY}".encode() in server.requests[-1]
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Key: b", "\u20ac", 7, None])

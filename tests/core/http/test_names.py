@@ -1,17 +1,15 @@
 """Looking up a name cannot be ended: it keeps nobody beyond the end of a call."""
 
-import os
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit.fakes import child_says_yes, picture
-from kit.rawserver import RawServer, http_reply, one_each, read_request, send
+from kit.fakes import picture
+from kit.rawserver import http_reply
 
 import facematch_core as fm
-from facematch_core.http.transport import MOST_LOOK_UPS
 
 OK = http_reply(200, b'{"same": true}')
 A, B = picture(), picture((1, 2, 3))
@@ -75,31 +73,6 @@ def took(work):
     return time.monotonic() - start, caught.value
 
 
-def test_callers_of_one_host_share_one_look_up(silent, named):
-    verifier = fm.FaceVerifier(named(), deadline_s=0.3)
-    before = threading.active_count()
-    with ThreadPoolExecutor(20) as pool:
-        waits = list(pool.map(lambda _: took(lambda: verifier.verify(A, B)), range(20)))
-    for wait_s, error in waits:
-        assert 0.2 < wait_s < 10
-        assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
-    assert silent.names == ["vendor.example"]
-    assert threading.active_count() <= before + 1
-    took(lambda: verifier.verify(A, B))
-    assert silent.names == ["vendor.example"]
-
-
-def test_who_still_waits_gets_the_answer(silent, named):
-    with RawServer([read_request, send(OK)]) as server, ThreadPoolExecutor(4) as pool:
-        verifier = fm.FaceVerifier(named(port=server.port), deadline_s=LIMIT_S)
-        waiting = [pool.submit(verifier.verify, A, B) for _ in range(4)]
-        silent.wait_for(1)
-        assert took(lambda: verifier.verify(A, B, deadline_s=0.1))[1].retryable is False
-        silent.answers.set()
-        assert all(future.result(LIMIT_S).is_match for future in waiting)
-    assert silent.names.count("vendor.example") == 1
-
-
 def test_a_name_that_does_not_exist_is_each_callers_own_error(silent, named):
     verifier, silent.addresses = fm.FaceVerifier(named()), None
     with ThreadPoolExecutor(4) as pool:
@@ -117,33 +90,6 @@ def test_without_a_deadline_the_time_out_of_connecting_counts(silent, named):
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
 
 
-def test_more_hosts_than_may_be_looked_up_are_refused_unsent(silent, named):
-    verifiers = [
-        fm.FaceVerifier(named(f"v{number}.example"), deadline_s=0.15) for number in range(10)
-    ]
-    before = threading.active_count()
-    for verifier in verifiers:
-        assert took(lambda verifier=verifier: verifier.verify(A, B))[1].retryable is False
-    assert len(silent.names) == MOST_LOOK_UPS == threading.active_count() - before
-    # One that waits for a thread begins as soon as one is free; whom it shares that wait with and
-    # who has less time does not end it.
-    with one_each(OK) as server, ThreadPoolExecutor(2) as pool:
-        late = fm.FaceVerifier(named("late.example", server.port))
-        hurried = pool.submit(took, lambda: late.verify(A, B, deadline_s=0.2))
-        patient = pool.submit(late.verify, A, B, deadline_s=LIMIT_S)
-        assert hurried.result(LIMIT_S)[1].retryable is False
-        silent.answers.set()
-        assert patient.result(LIMIT_S).is_match
-    assert silent.names.count("late.example") == 1
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.1"])
-def test_an_address_takes_no_thread(silent, named, host):
-    verifier = fm.FaceVerifier(named(host, 1), deadline_s=LIMIT_S)
-    assert took(lambda: verifier.verify(A, B))[1].retryable
-    assert silent.names == []
-
-
 def test_the_name_of_a_proxy_is_looked_up_in_time(silent, acme):
     for base_url in ("https://vendor.example", "http://vendor.example"):
         backend = acme(
@@ -153,21 +99,6 @@ def test_the_name_of_a_proxy_is_looked_up_in_time(silent, acme):
         assert wait_s < 10
         assert error.retryable is False
     assert set(silent.names) == {"proxy.example"}
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_the_child_of_a_fork_does_not_wait_for_its_parents_look_up(silent, named):
-    with one_each(OK) as server:
-        verifier = fm.FaceVerifier(named(port=server.port), deadline_s=0.2)
-        took(lambda: verifier.verify(A, B))
-
-        def ask():
-            silent.answers = threading.Event()
-            silent.answers.set()
-            return verifier.verify(A, B, deadline_s=LIMIT_S).is_match
-
-        assert child_says_yes(ask)
 
 
 @pytest.mark.parametrize("host", ["vendor..example", f"{'x' * 64}.example"])

@@ -4,7 +4,6 @@ import gc
 import logging
 import pickle
 import traceback
-import tracemalloc
 
 import attrs
 import pytest
@@ -27,10 +26,10 @@ from kit.traces import inside
 from requests import Session
 from urllib3.connection import HTTPConnection
 
-from facematch_core import FaceVerifier, Image, OutcomeUnknown, Secret
+from facematch_core import FaceVerifier, Image, Secret
 from facematch_core.base.deadline import Deadline
 from facematch_core.errors import FaceMatchError
-from facematch_core.http import FilePart, HttpRequest, transport
+from facematch_core.http import FilePart, HttpRequest
 from facematch_core.testing import find_leaks
 
 FIELD = "canary-of-a-caller-0123456789"
@@ -147,19 +146,6 @@ def test_connection_errors_hold_nothing(client, secret_request, caplog, server_c
             check(caught.value, caplog.records)
 
 
-def test_an_interrupt_holds_nothing(client, secret_request, monkeypatch):
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(transport, "read_body", interrupted)
-    with RawServer([read_request, send(http_reply(200))]) as server:
-        request = secret_request(server.url)
-        with pytest.raises(KeyboardInterrupt) as caught:
-            client.send(request, backend="acme")
-    del request
-    check(caught.value)
-
-
 def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
     caplog.set_level(logging.DEBUG)
     with RawServer([read_request, send(http_reply(200, b"{}")), hold]) as server:
@@ -187,30 +173,6 @@ def test_a_backend_s_errors_hold_nothing(status, body, acme, caplog):
             verifier.verify(probe, reference)
     del probe, reference, data
     check(caught.value, caplog.records, deep=("transport", ".http", "messages", "refusals"))
-
-
-def test_the_request_is_freed_at_once(client):
-    part = FilePart(name="a", filename="a.jpg", content_type="image/jpeg", data=b"\xff" * 5_000_000)
-    gc.collect()
-    gc.disable()
-    try:
-        with RawServer([read_request, reset]) as server:
-            request = HttpRequest(url=server.url, files=[part])
-            tracemalloc.start()
-            errors = []
-            for _ in range(3):
-                with pytest.raises(OutcomeUnknown) as caught:
-                    client.send(request, backend="acme")
-                errors.append(caught.value)
-            for connection in server.connections:
-                assert connection.done.wait(60)
-                connection.received, connection.requests = bytearray(), []
-            held, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-        gc.enable()
-    assert peak > 5_000_000
-    assert held < 1_000_000
 
 
 def test_what_a_backend_holds_shows_nothing(acme):

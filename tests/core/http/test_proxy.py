@@ -1,6 +1,5 @@
 """Proxies of the environment are used; what a proxy is asked for is not the request."""
 
-import select
 import socket
 
 import pytest
@@ -8,7 +7,6 @@ from kit.acme import match_call
 from kit.rawserver import (
     RawServer,
     close,
-    closed_port,
     dribble,
     hold,
     http_reply,
@@ -19,7 +17,7 @@ from kit.rawserver import (
     start_tls,
 )
 
-from facematch_core.errors import ConfigurationError, DeadlineExceeded
+from facematch_core.errors import ConfigurationError
 
 OK = http_reply(200, b'{"ok": true}')
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -44,26 +42,6 @@ def here(monkeypatch):
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda _host, *more, **named: look_up("127.0.0.1", *more, **named)
     )
-
-
-def test_http_goes_through_the_proxy(ask, through):
-    with one_each(OK) as proxy:
-        through(proxy, user="me:word@")
-        outcome = ask("http://vendor.example/compare")
-    assert (outcome.reply.status, outcome.sent) == (200, 1)
-    assert proxy.received.startswith(b"POST http://vendor.example/compare HTTP/1.1\r\n")
-    assert b"Proxy-Authorization: Basic bWU6d29yZA==" in proxy.received
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "vendor.example"])
-def test_this_machine_and_who_is_in_no_proxy_are_asked_directly(
-    ask, through, here, monkeypatch, host
-):
-    monkeypatch.setenv("NO_PROXY", "vendor.example")
-    with RawServer([hold]) as proxy, one_each(OK) as server:
-        through(proxy)
-        assert ask(f"http://{host}:{server.port}/").reply.status == 200
-        assert proxy.connections == []
 
 
 def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
@@ -115,68 +93,6 @@ def test_the_deadline_holds_for_the_tunnel(ask, trusting, through, script):
         through(proxy)
         error = ask(URL, by=trusting, deadline_s=0.1).not_sent()
     assert "deadline" in error.message
-
-
-def test_behind_the_tunnel_the_deadline_and_a_break_are_unknown(
-    ask_late, ca_bundle, through, server_context
-):
-    script = [read_request, send(TUNNEL), start_tls(server_context), read_request]
-    with RawServer([[*script, hold], [*script, reset]]) as proxy:
-        through(proxy)
-        ask_late(URL, ca_bundle=ca_bundle).unknown(DeadlineExceeded)
-        ask_late(URL, ca_bundle=ca_bundle, left_s=60.0).unknown()
-
-
-def relay(port):
-    """A step: carry bytes to and from a port of the loopback until one side ends."""
-
-    def step(connection):
-        with socket.create_connection(("127.0.0.1", port)) as target:
-            while True:
-                if not connection.sock.pending():
-                    ready, _, _ = select.select([connection.sock, target], [], [])
-                    if target in ready:
-                        data = target.recv(65536)
-                        if not data:
-                            return
-                        connection.give(data)
-                        continue
-                target.sendall(connection.take(65536))
-
-    return step
-
-
-def test_a_proxy_that_speaks_tls(ask, trusting, through, server_context):
-    with RawServer([read_request, send(OK)] * 2, tls=server_context) as server:
-        tunnel = [read_request, send(TUNNEL), relay(server.port)]
-        with RawServer([[read_request, send(OK)], tunnel], tls=server_context) as proxy:
-            through(proxy, scheme="https")
-            inner = f"https://vendor.example:{server.port}/"
-            for url in ("http://vendor.example/compare", inner, inner):
-                outcome = ask(url, by=trusting, size=300_000, deadline_s=600.0)
-                assert (outcome.reply.status, outcome.sent) == (200, 1)
-            trusting.close()
-            assert b"Api-Key" not in proxy.connections[1].received
-            assert proxy.requests[1].startswith(b"CONNECT vendor.example:")
-            assert len(server.requests) == 2
-
-
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_not_trusted_or_not_there_gets_nothing(
-    ask, monkeypatch, server_context, scheme
-):
-    url = f"{scheme}://vendor.example/compare"
-    with RawServer([hold], tls=server_context) as proxy:
-        monkeypatch.setenv("ALL_PROXY", proxy.url)
-        assert "certificate" in ask(url).not_sent().message
-        assert proxy.received == b""
-    with closed_port() as port:
-        monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{port}")
-        dead = ask(url.replace("vendor", "other")).not_sent()
-        assert f"through the proxy 127.0.0.1:{port}" in dead.message
-    monkeypatch.setenv("ALL_PROXY", "http://no-such-proxy.invalid:3128")
-    unknown = ask(url.replace("vendor", "third")).not_sent()
-    assert "through the proxy no-such-proxy.invalid:3128" in unknown.message
 
 
 def test_a_setting_of_a_backend_names_the_proxy(acme, through, monkeypatch):

@@ -5,13 +5,13 @@ import tracemalloc
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, send
 
 from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse
 from facematch_core.errors import VendorError
-from facematch_core.http import BodyShape, HttpClient, HttpReply, HttpRequest
+from facematch_core.http import HttpClient, HttpReply, HttpRequest
 
 BODY = b'{"ok": true}'
 LIMIT = 1024 * 1024
@@ -59,18 +59,6 @@ def test_a_body_is_the_same_however_it_is_sent(replied, data):
     assert replied(data).reply.body == BODY
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        http_reply(204, length=10),
-        http_reply(304, length=10),
-        http_reply(401, b"", "Content-Encoding: gzip"),
-    ],
-)
-def test_an_answer_without_a_body(replied, data):
-    assert replied(data).reply.shape is BodyShape.EMPTY
-
-
 @pytest.mark.parametrize("status", [101, 103])
 def test_another_interim_status_is_the_answer_and_ends_the_connection(ask, status):
     first = [read_request, send(f"HTTP/1.1 {status} x\r\nUpgrade: x\r\n\r\n".encode()), hold]
@@ -88,15 +76,6 @@ def test_a_redirect_is_an_answer_and_nobody_goes_there(replied, status):
         assert elsewhere.connections == []
 
 
-def test_cookies_are_not_kept(ask):
-    with RawServer(
-        [read_request, send(http_reply(200, b"", "Set-Cookie: a=b; Path=/"))] * 2
-    ) as server:
-        ask(server.url)
-        ask(server.url)
-        assert b"ookie" not in server.received
-
-
 @pytest.mark.parametrize("retry", ["0", "1"])
 @pytest.mark.parametrize("status", [200, 429, 503])
 def test_nothing_is_repeated(ask, status, retry):
@@ -105,14 +84,6 @@ def test_nothing_is_repeated(ask, status, retry):
     ) as server:
         assert ask(server.url).reply.status == status
         assert len(server.requests) == 1
-
-
-def test_the_longest_body(replied):
-    assert len(replied(http_reply(200, b" " * LIMIT)).reply.body) == LIMIT
-    error = replied(http_reply(200, b" " * (LIMIT + 1))).error
-    assert type(error) is UnexpectedResponse
-    assert (error.billing.charged, error.status_code) == (Charged.YES, 200)
-    assert error.message.count("too long") == 1
 
 
 #: Far more than any limit.
@@ -230,18 +201,3 @@ def test_any_answer_is_a_reply_or_an_error_that_is_not_free(scripted, data):
     assert type(outcome) in (OutcomeUnknown, UnexpectedResponse)
     assert outcome.billing.charged is not Charged.NO
     assert (outcome.__context__, outcome.__cause__) == (None, None)
-
-
-@settings(max_examples=max(40, settings().max_examples // 4))
-@given(body=st.binary(max_size=300), cut=st.integers(1, 300), other=st.integers(0, 400))
-def test_a_body_is_whole_and_of_one_length_or_an_error(scripted, body, cut, other):
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(body)
-    assert scripted(head + b"\r\n" + body).body == body
-    if body:
-        cut_off = scripted(head + b"\r\n" + body[: -min(cut, len(body))])
-        assert type(cut_off) is OutcomeUnknown
-    twice = scripted(head + b"Content-Length: %d\r\n\r\n" % other + body)
-    if other == len(body):
-        assert twice.body == body
-    else:
-        assert type(twice) is OutcomeUnknown

@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from kit.acme import AcmeBackend, match_call
+from kit.acme import AcmeBackend
 from kit.fakes import picture
 from kit.rawserver import http_reply, one_each
 
@@ -65,54 +65,6 @@ def tokens_seen(server):
     return [token for text in texts for token in TOKENS if f"Bearer {token}\r\n" in text]
 
 
-def test_a_signed_request_needs_one_token(served):
-    backend, server = served(SAME)
-    assert backend.match(match_call()).is_match
-    assert tokens_seen(server) == [TOKENS[0]]
-
-
-def test_a_refusal_is_answered_with_a_new_token_and_one_first_byte(served):
-    backend, server = served(REFUSED, SAME)
-    sent = []
-    assert backend.match(match_call(on_sent=lambda: sent.append(1))).is_match
-    assert tokens_seen(server) == list(TOKENS[:2])
-    assert sent == [1]
-
-
-@pytest.mark.parametrize(
-    ("answers", "error", "charged", "count"),
-    [
-        ((REFUSED, REFUSED, SAME), fm.PermissionDenied, Charged.NO, 2),
-        (((401, b'{"detail": "no"}'), SAME), fm.AuthenticationFailed, Charged.NO, 1),
-        ((REFUSED, LOST, SAME), fm.OutcomeUnknown, Charged.UNKNOWN, 2),
-    ],
-    ids=["not a third time", "another answer", "lost after the refusal"],
-)
-def test_it_is_signed_once_more_and_no_more(served, answers, error, charged, count):
-    backend, server = served(*answers)
-    with pytest.raises(error) as caught:
-        backend.match(match_call())
-    assert caught.value.billing.charged is charged
-    assert tokens_seen(server) == list(TOKENS[:count])
-
-
-class Leaving(Signing):
-    """Leaves something at its vendor."""
-
-    def steps(self, call):
-        yield HttpRequest(
-            method="DELETE", url=f"{self.address}/faces/1", charges=0, is_cleanup=True
-        )
-        reply = yield self.build(call)
-        return self.parse(call, reply)
-
-
-def test_what_is_removed_after_a_call_has_a_new_token_too(served):
-    backend, server = served(SAME, REFUSED, (204, b""), cls=Leaving)
-    assert backend.match(match_call()).warnings == ()
-    assert tokens_seen(server) == list(TOKENS)
-
-
 def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):
     backend, server = served(REFUSED, SAME)
     reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
@@ -148,47 +100,3 @@ def test_an_answer_after_which_the_login_is_away_may_have_been_charged(served):
         )
     assert caught.value.billing.charged is Charged.UNKNOWN
     assert tokens_seen(server) == list(TOKENS[:1])
-
-
-@pytest.mark.parametrize(
-    ("times", "given_s", "count"),
-    [
-        ({}, [300.0, 296.0], 2),
-        ({"deadline_s": 60.0}, [60.0, 56.0], 2),
-        ({"deadline_s": 7.0}, [7.0, 3.0], 1),
-        ({"deadline_s": 60.0, "send_within_s": 5.0}, [5.0, 56.0], 2),
-        ({"deadline_s": 60.0, "send_within_s": 3.0}, [3.0], 0),
-    ],
-)
-def test_logins_share_the_time_of_the_call(served, clock, times, given_s, count):
-    backend, server = served(REFUSED, SAME, login=lambda: clock.advance(4))
-    backend.client.clock = clock
-    call = match_call(clock=clock, **times)
-    if count == 2:
-        assert backend.match(call).is_match
-    else:
-        with pytest.raises(VendorUnavailable) as caught:
-            backend.match(call)
-        assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
-    assert backend.given_s == given_s
-    assert tokens_seen(server) == list(TOKENS[:count])
-
-
-def test_no_second_sending_to_who_is_no_mock(served):
-    backend, server = served(REFUSED, SAME, environment=Environment.MOCK)
-    with pytest.raises(fm.EnvironmentMismatch):
-        backend.match(match_call())
-    assert tokens_seen(server) == [TOKENS[0]]
-    backend, server = served(REFUSED, SAME, environment=Environment.MOCK, mock=True)
-    assert backend.match(match_call()).environment is Environment.MOCK
-
-
-def test_the_token_alone_is_masked(served):
-    echo = f'{{"id": "of {TOKENS[0]}", "text": "{TOKENS[0]}"}}'.encode()
-    backend, _ = served((200, echo))
-    result = backend.match(match_call())
-    assert result.ids.vendor == "of ***"
-    assert result.raw == {"id": "of ***", "text": "***"}
-    backend, _ = served((401, f'{{"detail": "not {TOKENS[0]}"}}'.encode()))
-    with pytest.raises(fm.AuthenticationFailed, match=r"not \*\*\*"):
-        backend.match(match_call())

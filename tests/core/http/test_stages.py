@@ -5,10 +5,8 @@ A handshake of TLS, which is verified, comes before the first byte.
 
 import os
 import ssl
-import threading
 
 import pytest
-import trustme
 from kit.acme import AcmeBackend, match_call
 from kit.rawserver import (
     Connection,
@@ -27,7 +25,7 @@ from kit.rawserver import (
 
 from facematch_core import OutcomeUnknown, VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
-from facematch_core.http import HttpClient, HttpRequest
+from facematch_core.http import HttpClient
 
 
 def repeat(data: bytes, times: int) -> Step:
@@ -41,10 +39,8 @@ def repeat(data: bytes, times: int) -> Step:
 
 
 OK = http_reply(200, b'{"ok": true}')
-FORGED = http_reply(200, b'{"ok": "forged"}')
 HALF_HEAD = b"HTTP/1.1 200 OK\r\nContent-Ty"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-GZIPPED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
 
 #: What a server does before it has read the whole request.
 WITHIN_THE_UPLOAD = {
@@ -125,14 +121,6 @@ def test_silence_ends_with_the_read_timeout(ask, open_client):
     assert "look for it in its records" in error.message
 
 
-@pytest.mark.parametrize("status", [413, 401])
-def test_an_early_answer_is_read(ask, status):
-    with RawServer(
-        [read_bytes(1000), send(http_reply(status, b"{}", "Connection: close")), hold]
-    ) as server:
-        assert ask(server.url, size=100_000).reply.status == status
-
-
 def test_a_connection_is_used_again_while_it_lives(ask):
     with RawServer([read_request, send(OK)] * 3 + [close]) as server:
         assert [ask(server.url).sent for _ in range(3)] == [1, 1, 1]
@@ -141,33 +129,6 @@ def test_a_connection_is_used_again_while_it_lives(ask):
         again = ask(server.url)
         assert (again.reply.status, again.sent) == (200, 1)
         assert len(server.connections) == 2
-
-
-@pytest.mark.parametrize(("status", "connections"), [(201, 1), (302, 1), (400, 2), (503, 2)])
-def test_whoever_refuses_an_upload_gets_the_next_request_on_a_new_connection(
-    ask, status, connections
-):
-    """It may not have read all of the upload, and closes its end at any moment."""
-    with RawServer([read_request, send(http_reply(status, b"{}"))] * 2 + [hold]) as server:
-        assert [ask(server.url).reply.status for _ in range(2)] == [status] * 2
-        assert len(server.connections) == connections
-
-
-def test_a_refusal_of_what_has_no_body_keeps_its_connection(client):
-    with RawServer([read_request, send(http_reply(404, b"{}"))] * 2 + [hold]) as server:
-        request = HttpRequest(method="GET", url=server.url)
-        assert [client.send(request, backend="acme").status for _ in range(2)] == [404] * 2
-        assert len(server.connections) == 1
-
-
-def test_a_connection_that_idled_is_not_used_again(ask, open_client, clock):
-    by = open_client(clock=clock)
-    with RawServer([read_request, send(OK)] * 3 + [hold]) as server:
-        for pause in (0.0, 50.0, 70.0):
-            clock.advance(pause)
-            assert ask(server.url, by=by).reply.status == 200
-        assert [len(connection.requests) for connection in server.connections] == [2, 1]
-        by.close()
 
 
 @pytest.mark.parametrize(
@@ -208,16 +169,6 @@ def test_a_used_connection_that_breaks_is_unknown(ask):
         assert len(server.connections) == 1
 
 
-@pytest.mark.parametrize("pieces", [[OK + FORGED], [OK, FORGED]], ids=["at once", "later"])
-def test_more_bytes_than_announced_are_no_answer_to_the_next_request(ask, pieces):
-    all_sent = threading.Event()
-    first = [read_request, *[send(piece) for piece in pieces], lambda _: all_sent.set()]
-    with RawServer([[*first, read_request, send(OK)], [read_request, send(OK)]]) as server:
-        assert ask(server.url).reply.json() == {"ok": True}
-        assert all_sent.wait(60)
-        assert ask(server.url).reply.json() == {"ok": True}
-
-
 class StoreError(Exception):
     pass
 
@@ -234,15 +185,6 @@ def test_what_on_sent_raises_holds_the_byte_back(client, request_to, kind):
     assert server.received == b""
 
 
-def test_a_trusted_server_gets_the_request(ask, trusting, server_context):
-    with RawServer([read_request, send(OK)] * 3, tls=server_context) as server:
-        for _ in range(3):
-            outcome = ask(server.url, by=trusting, deadline_s=600.0)
-            assert (outcome.reply.json(), outcome.sent) == ({"ok": True}, 1)
-        assert len(server.connections) == 1
-        assert all(request.startswith(b"POST / ") for request in server.requests)
-
-
 @pytest.mark.parametrize("name", ["localhost", "elsewhere.example"])
 def test_an_untrusted_server_or_another_name_gets_nothing(ask, trusting, authority, client, name):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -253,25 +195,6 @@ def test_an_untrusted_server_or_another_name_gets_nothing(ask, trusting, authori
     assert "certificate" in error.message
     assert not error.retryable
     assert ("REQUESTS_CA_BUNDLE" in error.message) is (name == "localhost")
-
-
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_environment_names_the_authorities(
-    ask, monkeypatch, ca_bundle, server_context, variable
-):
-    monkeypatch.setenv(variable, str(ca_bundle))
-    with one_each(OK, tls=server_context) as server:
-        assert ask(server.url).reply.status == 200
-
-
-def test_the_setting_counts_more_than_the_environment(
-    ask, monkeypatch, trusting, server_context, tmp_path
-):
-    other = tmp_path / "other.pem"
-    trustme.CA().cert_pem.write_to_path(other)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
-    with one_each(OK, tls=server_context) as server:
-        assert ask(server.url, by=trusting).reply.status == 200
 
 
 def test_a_foreign_urllib3_is_refused_when_a_backend_is_opened(acme, monkeypatch):
@@ -331,24 +254,6 @@ def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_co
 def test_a_handshake_that_fails_sent_nothing(ask, trusting, script):
     with RawServer(script) as server:
         ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
-
-
-@pytest.mark.parametrize("script", [[read_request, hold], [lambda c: c.stopping.wait()]])
-def test_the_deadline_holds_over_tls(ask_late, ca_bundle, server_context, script):
-    size = 100 if hold in script else 20_000_000
-    with RawServer(script, tls=server_context) as server:
-        ask_late(server.url, ca_bundle=ca_bundle, size=size).unknown(DeadlineExceeded)
-
-
-def test_bytes_that_tls_has_decrypted_are_no_answer_to_the_next_request(
-    ask, trusting, server_context
-):
-    forged = http_reply(200, b'{"ok": "forged"}' + b" " * 14_000)
-    first = [read_request, send(OK + forged), read_request, send(OK)]
-    with RawServer([first, [read_request, send(OK)]], tls=server_context) as server:
-        assert ask(server.url, by=trusting).reply.json() == {"ok": True}
-        assert ask(server.url, by=trusting).reply.json() == {"ok": True}
-        assert len(server.connections) == 2
 
 
 def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch):

@@ -1,16 +1,13 @@
 """One client in many threads, after a fork, and after whatever interrupted it."""
 
 import json
-import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit.fakes import child_says_yes
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
-from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpRequest
 from facematch_core.testing import ManualClock
 
@@ -26,38 +23,6 @@ def echo(connection):
 
 def ask_client(client, server, path="", **more):
     return client.send(HttpRequest(url=server.url + path), backend="acme", **more)
-
-
-def test_every_thread_gets_its_own_answers_and_first_bytes(client):
-    sent = [0] * 16 * 20
-    together = threading.Barrier(16)
-
-    def calls(thread):
-        together.wait()
-        for index in range(thread * 20, thread * 20 + 20):
-
-            def on_sent(index=index):
-                sent[index] += 1
-
-            deadline = Deadline.after(600)
-            reply = ask_client(client, server, f"x/{index}", on_sent=on_sent, deadline=deadline)
-            assert reply.json() == {"path": f"/x/{index}"}
-
-    with RawServer([echo]) as server, ThreadPoolExecutor(16) as pool:
-        for done in [pool.submit(calls, thread) for thread in range(16)]:
-            done.result()
-        assert 1 <= len(server.connections) <= 16
-        client.close()
-    assert sent == [1] * 16 * 20
-
-
-def test_another_thread_takes_the_idle_connection_until_the_client_is_closed(client):
-    with RawServer([*OK, *OK, hold]) as server:
-        assert [not_hung(lambda: ask_client(client, server)).status for _ in range(2)] == [200] * 2
-        (connection,) = server.connections
-        assert not connection.done.is_set()
-        client.close()
-        assert connection.done.wait(20)
 
 
 def test_an_idle_connection_that_nobody_takes_is_closed(client):
@@ -97,60 +62,8 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
         assert all(connection.done.wait(20) for connection in server.connections)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_after_a_fork_each_process_has_its_own_connection(client):
-    def ask(who):
-        sent = []
-        reply = ask_client(client, server, who, on_sent=lambda: sent.append(1))
-        return (reply.json(), sent) == ({"path": f"/{who}"}, [1])
-
-    with RawServer([echo]) as server:
-        assert ask("before")
-        assert child_says_yes(lambda: ask("child") and ask("child"))
-        assert ask("after")
-        paths = [
-            [request.split(b" ")[1] for request in each.requests] for each in server.connections
-        ]
-    assert paths == [[b"/before", b"/after"], [b"/child", b"/child"]]
-
-
 class Alarm(BaseException):
     """What a signal handler raises."""
-
-
-def not_hung(work):
-    """What `work` returns or raises in a thread of its own."""
-    ended = []
-
-    def guarded():
-        try:
-            ended.append(work())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it did not hang
-            ended.append(error)
-
-    thread = threading.Thread(target=guarded, daemon=True)
-    thread.start()
-    thread.join(60)
-    assert ended, "it hangs"
-    return ended[0]
-
-
-@pytest.mark.parametrize("used", [True, False])
-def test_on_sent_that_is_interrupted_sends_nothing(client, used):
-    def on_sent():
-        raise Alarm
-
-    with RawServer([[*OK, hold] if used else [hold], OK]) as server:
-        if used:
-            assert ask_client(client, server).status == 200
-        with pytest.raises(Alarm):
-            ask_client(client, server, on_sent=on_sent)
-        assert ask_client(client, server).status == 200
-        first, second = server.connections
-        assert first.done.wait(20)
-        assert (len(first.requests), len(second.requests)) == (used, 1)
-        assert used or first.received == b""
 
 
 class Soft(Exception):

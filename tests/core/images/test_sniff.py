@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.strategies_images import (
     SMALL_FILES,
-    UPRIGHT,
     chunk,
     encoded,
     jpeg_with_secrets,
@@ -85,51 +84,6 @@ def replaced(data, old, new):
 # --- Kind, size, orientation ---
 
 
-@pytest.mark.parametrize("form", ImageFormat)
-@pytest.mark.parametrize("orientation", UPRIGHT)
-def test_kind_size_and_orientation(form, orientation):
-    if form in ("gif", "bmp"):  # which have none
-        orientation, options = 1, {}
-    else:
-        options = {"orientation": orientation}
-    image = Image.from_bytes(file_of(form, **options))
-    assert image.format == form
-    assert image.media_type == f"image/{form}"
-    assert image.extension == {"jpeg": "jpg"}.get(form, form)
-    assert image.upright_size == ((30, 50) if orientation > 4 else (50, 30))
-    if form is not ImageFormat.HEIC:
-        assert (image.width, image.height, image.orientation) == (50, 30, orientation)
-
-
-@pytest.mark.parametrize("order", ["little", "big"])
-@pytest.mark.parametrize(
-    ("kind", "value", "expected"),
-    [(3, 6, 6), (4, 6, 6), (1, 6, 6), (3, 0, 1), (3, 9, 1), (7, 6, 1)],
-)
-def test_an_orientation_is_a_number_of_any_type_from_1_to_8(order, kind, value, expected):
-    size = {1: 1, 3: 2, 4: 4, 7: 1}[kind]
-    numbers = [(42, 2), (8, 4), (1, 2), (0x112, 2), (kind, 2), (1, 4), (value, size)]
-    block = b"".join(number.to_bytes(length, order) for number, length in numbers)
-    block = (b"II" if order == "little" else b"MM") + block.ljust(30, b"\0")
-
-    def orientation_of(exif):
-        return Image.from_bytes(JPEG[:2] + segment(0xE1, b"Exif\0\0" + exif) + JPEG[2:]).orientation
-
-    assert orientation_of(block) == expected
-    for end in range(len(block)):
-        assert orientation_of(block[:end]) in (1, expected)
-
-
-def test_the_oldest_bmp_header_is_read():
-    numbers = [(12, 4), (3, 2), (2, 2), (1, 2), (24, 2)]
-    header = b"".join(number.to_bytes(size, "little") for number, size in numbers)
-    data = b"BM" + b"\0" * 8 + (26).to_bytes(4, "little") + header + b"\x80" * 24
-    image = Image.from_bytes(data)
-    assert (image.format, image.width, image.height) == ("bmp", 3, 2)
-    assert image.to_pil().getpixel((2, 1)) == (128, 128, 128)
-    assert "cannot be decoded" in refused(Image.from_bytes(data[:-20]).prepared)
-
-
 # --- Several pictures in one file ---
 
 
@@ -152,14 +106,6 @@ def test_thumbnails_of_cameras_and_phones_are_no_second_picture():
     assert Image.from_bytes(several("tiff", tiffinfo={254: 1})).width == 48
     image = Image.from_bytes(jpeg_with_secrets(quartered(), orientation=6))
     assert (image.width, image.height, image.orientation) == (48, 32, 6)
-
-
-def test_an_endless_chain_of_pages_ends():
-    data = bytearray(SMALL_FILES["tiff"])
-    start = int.from_bytes(data[4:8], "little")
-    at = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
-    data[at : at + 4] = data[4:8]
-    Image.from_bytes(data)
 
 
 # --- What is none, or contradicts itself ---

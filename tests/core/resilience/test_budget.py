@@ -1,20 +1,15 @@
-import contextlib
 import copy
 import datetime as dt
 import pickle
-import time
 from decimal import Decimal, localcontext
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from kit.attempts import BUDGET_KEY, NOW, ending, entry, later, new_attempt, sums
+from kit.attempts import BUDGET_KEY, ending, entry, later, new_attempt, sums
 from kit.fakes import match_result, picture
 
 from facematch_core import Billing, Charged, Environment, FaceVerifier, Operation, errors
 from facematch_core.resilience import Budget, Period, Policy, Retry
-from facematch_core.resilience.budget import format_amount
 from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
@@ -66,27 +61,6 @@ def test_refused_before_the_first_byte(limited, backend, store):
         assert (other.message, vars(other)) == (error.message, vars(error))
 
 
-@pytest.mark.parametrize(
-    ("step", "after"),
-    [
-        (None, (1, 0, 0)),
-        (errors.UnexpectedResponse("Odd."), (1, 0, 0)),
-        (match_result(billing=Billing(Charged.NO)), (0, 0, 0)),
-        (match_result(billing=Billing(Charged.UNKNOWN)), (0, 0, 1)),
-        (errors.RateLimited("Slower."), (0, 0, 0)),
-        (errors.VendorUnavailable("Down."), (0, 0, 0)),
-        (errors.OutcomeUnknown("Lost."), (0, 0, 1)),
-        (RuntimeError("a bug"), (0, 0, 1)),
-    ],
-    ids=str,
-)
-def test_the_sums_say_what_is_known_of_the_charge(limited, backend, store, step, after):
-    backend.script = [step]
-    with contextlib.suppress(errors.VendorError):
-        limited(5).verify(A, B)
-    assert sums(store) == after
-
-
 @pytest.mark.parametrize("sent", [True, False])
 def test_ctrl_c_leaves_the_charge_open_once_a_byte_was_sent(limited, backend, store, sent):
     def stop(call):
@@ -120,13 +94,6 @@ class Refuses(Policy):
         raise errors.VendorUnavailable("Closed.")
 
 
-def test_a_later_policy_that_refuses_gives_it_back(limited, backend, store):
-    with pytest.raises(errors.VendorUnavailable):
-        limited(1, Refuses()).verify(A, B)
-    assert sums(store) == (0, 0, 0)
-    assert backend.calls == []
-
-
 def test_each_try_is_reserved_alone(limited, backend, store):
     seen = []
 
@@ -153,29 +120,6 @@ def test_what_costs_nothing_is_not_counted(limited, backend, store):
         verifier.check_liveness(A)
 
 
-@pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
-def test_environments_are_counted_apart(store, environment):
-    budget = Budget(1, name="shop", store=store)
-    budget.enter(new_attempt(environment=environment))(ending())
-    with pytest.raises(errors.BudgetExceeded, match=f"'shop' of {environment} of 1 calls"):
-        budget.enter(new_attempt(environment=environment))
-    budget.enter(new_attempt())(ending())
-    for either in (Environment.PRODUCTION, None):  # where nobody knows it, it is production
-        with pytest.raises(errors.BudgetExceeded, match="'shop' of 1 calls"):
-            budget.enter(new_attempt(environment=either))
-
-
-def test_a_batch_ends_where_the_budget_does(limited):
-    assert issubclass(errors.BudgetExceeded, errors.FATAL)
-    outcomes = list(limited(2).verify_many([(A, B)] * 9, max_workers=1))
-    assert [type(outcome.error) for outcome in outcomes[:3]] == [
-        type(None),
-        type(None),
-        errors.BudgetExceeded,
-    ]
-    assert len(outcomes) < 9
-
-
 @pytest.mark.parametrize(("minutes", "remainder"), [(0, (1, 0)), (14, (1, 0)), (15, (0, 1))])
 def test_full_budget_expires_old_reservations(limited, store, minutes, remainder):
     store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
@@ -194,13 +138,6 @@ def test_a_result_survives_a_store_that_fails(backend):
     assert sums(verifier.policies[0].store, BUDGET_KEY) == (0, 1, 0)
 
 
-def test_closing_the_verifier_closes_the_store(limited, store):
-    closed = []
-    store.close = lambda: closed.append(1)
-    limited(5).close()
-    assert closed == [1]
-
-
 # --- Days ---
 
 
@@ -214,28 +151,6 @@ def test_a_day_ends_at_midnight_in_utc(limited, clock):
     clock.advance(1)
     verifier.verify(A, B)
     assert (exceeded(verifier).frees_at - midnight).days == 1
-
-
-@pytest.fixture(params=["UTC", "FAR-14"])
-def zone_of_the_machine(request):
-    set_zone = getattr(time, "tzset", lambda: None)  # which Windows has not
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", request.param)
-        set_zone()
-        yield
-    set_zone()
-
-
-@pytest.mark.usefixtures("zone_of_the_machine")
-@pytest.mark.parametrize(
-    ("hour", "offset", "days"),
-    [(23, "+00:00", 0), (2, "+05:30", -1), (6, "+05:30", 0), (21, "-04:00", 1)],
-)
-def test_the_day_of_a_call_is_that_of_utc_whatever_the_zone(store, hour, offset, days):
-    began = dt.datetime.fromisoformat(f"{NOW.date()}T{hour:02}:00:00{offset}")
-    Budget(1, name="shop", store=store, **DAY).enter(new_attempt(started_at=began))
-    (state,) = store.budgets()
-    assert state.key.window == (NOW.date() + dt.timedelta(days)).isoformat()
 
 
 def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
@@ -272,22 +187,6 @@ def test_an_operation_without_a_price_is_refused_before_anything_is_sent(limited
     with pytest.raises(errors.ConfigurationError, match=r"set price=\{Operation\.MATCH"):
         limited(5, currency="USD", price=prices).verify(A, B)
     assert backend.calls == []
-
-
-def test_several_budgets_before_one_call(backend, clock, store):
-    budgets = [
-        Budget(10, name="fake", store=store),
-        Budget(10, name="shop", store=store, clock=clock, **DAY),
-        Budget(Decimal("0.05"), name="shop", store=store, **USD),
-    ]
-    verifier = FaceVerifier(backend, policies=budgets, clock=clock)
-    verifier.verify(A, B)
-    assert exceeded(verifier).unit == "USD"
-    assert {
-        (state.key.name, state.key.unit, state.spent, state.reserved) for state in store.budgets()
-    } == {
-        *(("fake", "calls", 1, 0), ("shop", "calls", 1, 0), ("shop", "USD", Decimal("0.05"), 0)),
-    }
 
 
 def test_the_same_budget_twice_is_refused(backend, store):
@@ -370,11 +269,3 @@ def test_words_are_enough_and_amounts_need_no_precision_of_the_caller(cap, setti
         budget = Budget(cap, **{"name": "shop", **settings})
     assert budget.name == settings.get("name", "shop")
     assert "MemoryStore" not in repr(budget)
-
-
-@given(st.decimals(0, 10**12, places=6))
-def test_amounts_are_shown_exactly(amount):
-    text = format_amount(amount)
-    assert Decimal(text) == amount
-    assert set(text) <= set("0123456789.")
-    assert not text.endswith(".")

@@ -3,17 +3,15 @@ from kit.fakes import FakeBackend, match_result, picture
 from kit.gate_passages import (
     ANSWERED,
     DOWN,
-    NO_CREDIT,
     NO_EVIDENCE,
     UNREACHABLE,
-    UP,
     failed,
     gate_attempt,
 )
 
 from facematch_core import Charged, Decision, FaceVerifier
 from facematch_core.errors import BreakerOpen, ConfigurationError, VendorUnavailable
-from facematch_core.resilience import BreakerState, CircuitBreaker, RateLimiter, RateWindow
+from facematch_core.resilience import BreakerState, CircuitBreaker
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 A, B = picture(), picture((20, 30, 40))
@@ -42,14 +40,6 @@ def test_failures_in_a_row_open_it(breaker, ending):
     assert breaker.state is OPEN
 
 
-@pytest.mark.parametrize("ending", [*UP.values(), NO_CREDIT], ids=[*UP, "no credit"])
-def test_answer_starts_the_count_again(breaker, ending):
-    call(breaker, UNREACHABLE, UNREACHABLE, ending, UNREACHABLE, UNREACHABLE)
-    assert breaker.state is CLOSED
-    call(breaker, UNREACHABLE)
-    assert breaker.state is OPEN
-
-
 @pytest.mark.parametrize("ending", NO_EVIDENCE.values(), ids=NO_EVIDENCE)
 def test_calls_that_say_nothing_are_not_counted(breaker, ending):
     call(breaker, UNREACHABLE, UNREACHABLE, *[ending] * 9)
@@ -67,16 +57,6 @@ def test_open_breaker_refuses_with_the_time_and_the_last_error(breaker, clock):
     assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, True)
     assert caught.value.retry_after_s == 6.0
     assert f"VendorUnavailable: {reason}" in caught.value.message
-
-
-def test_change_is_logged(breaker, caplog):
-    with caplog.at_level("WARNING"):
-        open_breaker(breaker)
-    (record,) = caplog.records
-    assert (record.name, record.message) == (
-        "facematch",
-        "The circuit breaker of fake is open now, was closed.",
-    )
 
 
 @pytest.mark.parametrize(
@@ -104,18 +84,6 @@ def test_one_call_probes_and_the_others_are_refused(breaker, clock):
     assert breaker.state is CLOSED
 
 
-def test_failed_probe_opens_it_for_the_same_time(breaker, clock):
-    open_breaker(breaker)
-    for _ in range(3):
-        clock.advance(9.75)
-        assert breaker.state is OPEN
-        clock.advance(0.25)
-        call(breaker, DOWN["unknown"])
-    clock.advance(10.0)
-    call(breaker, ANSWERED)
-    assert breaker.state is CLOSED
-
-
 @pytest.mark.parametrize("ending", NO_EVIDENCE.values(), ids=NO_EVIDENCE)
 def test_probe_that_says_nothing_makes_room_for_another(breaker, clock, ending):
     open_breaker(breaker)
@@ -137,14 +105,6 @@ def test_lost_probe_is_replaced_after_the_same_time(breaker, clock):
     assert breaker.state is CLOSED
 
 
-def test_calls_from_before_an_outage_do_not_end_it(breaker):
-    before = [breaker.enter(gate_attempt()) for _ in range(4)]
-    for leave in before[:3]:
-        leave(UNREACHABLE)
-    before[3](ANSWERED)
-    assert breaker.state is OPEN
-
-
 def test_reset_closes_it(breaker):
     open_breaker(breaker)
     breaker.reset()
@@ -162,23 +122,3 @@ def test_negative_decision_is_an_answer(breaker, clock):
         for _ in range(3):
             assert not verifier.verify(A, B).is_match
     assert breaker.state is CLOSED
-
-
-def test_call_that_waited_in_a_rate_limiter_meets_the_open_breaker(clock):
-    backend = FakeBackend(script=[VendorUnavailable("down", status_code=503)] * 20)
-    breaker = CircuitBreaker(failures=2, clock=clock)
-    limiter = RateLimiter(RateWindow(1, 10.0), max_wait_s=1000, clock=clock)
-    verifier = FaceVerifier(backend, policies=[limiter, breaker], clock=clock)
-    sleep = clock.sleep
-
-    def fail_meanwhile(seconds):
-        clock.sleep = sleep
-        call(breaker, DOWN["unavailable"])
-        sleep(seconds)
-
-    with pytest.raises(VendorUnavailable):
-        verifier.verify(A, B)
-    clock.sleep = fail_meanwhile
-    with pytest.raises(BreakerOpen):
-        verifier.verify(A, B)
-    assert len(backend.calls) == 1

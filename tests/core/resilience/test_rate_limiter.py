@@ -47,13 +47,6 @@ def test_calls_wait_for_the_window(clock):
     assert sum(clock.slept) == pytest.approx(clock.monotonic())
 
 
-def test_free_places_are_used_at_once(clock):
-    limiter = make_limiter(clock, 2, 10)
-    call(limiter)
-    clock.advance(6)
-    assert times(limiter, 3) == [6, 10, 16]
-
-
 @pytest.mark.parametrize(("reports_sent", "at"), [(True, 13), (False, 17)])
 def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
     limiter, attempt = make_limiter(clock, 1, 10), gate_attempt()
@@ -93,14 +86,6 @@ COUNTED = {
     "not sent": (UNREACHABLE, 0),
     "refused by a later policy": (refused_later(RateLimited("later", retry_after_s=50.0)), 0),
 }
-
-
-@pytest.mark.parametrize(("ending", "at"), COUNTED.values(), ids=COUNTED)
-def test_calls_that_were_sent_count(clock, ending, at):
-    limiter = make_limiter(clock, 1, 10)
-    for _ in range(1 if at else 3):
-        call(limiter, ending)
-    assert times(limiter, 1) == [at]
 
 
 def test_ctrl_c_while_waiting_frees_the_place(clock):
@@ -161,29 +146,6 @@ def test_throttled_answer_delays_every_call(clock):
     assert times(limiter, 2) == [25, 25]
 
 
-@pytest.mark.parametrize("max_wait_s", [60, 33])
-def test_throttled_answer_delays_waiting_calls_too(max_wait_s):
-    clock = SharedClock()
-    limiter = make_limiter(clock, 2, 10, max_wait_s=max_wait_s)
-
-    def throttled():
-        leave = limiter.enter(gate_attempt())
-        clock.sleep(5)
-        leave(failed(RateLimited("wait", retry_after_s=30.0)))
-
-    def waiting():
-        call(limiter)
-        clock.sleep(1)
-        try:
-            return call(limiter)
-        except RateLimited:
-            return None
-
-    # The wait counts from its beginning: from second 1 to second 35.
-    expected = pytest.approx(35) if max_wait_s >= 34 else None
-    assert clock.run(throttled, waiting)[1] == expected
-
-
 @pytest.mark.parametrize(
     ("seconds", "asked_s", "held_s"), [(10, None, 0), (10, 10**9, 900), (2000, 10**9, 2000)]
 )
@@ -204,56 +166,6 @@ def test_too_long_a_wait_is_refused_at_once(clock):
     assert clock.slept == []
     clock.advance(3)
     assert times(limiter, 1) == [10]
-
-
-def test_waiting_calls_count_for_the_wait_of_the_next():
-    clock = SharedClock()
-    limiter = make_limiter(clock, 1, 10, max_wait_s=25.0)
-
-    def late(number):
-        clock.sleep(number / 100)
-        try:
-            return int(call(limiter))
-        except RateLimited as error:
-            return error.retry_after_s
-
-    waits_s = clock.run(*(lambda number=number: late(number) for number in range(4)))
-    assert waits_s == [0, 10, 20, pytest.approx(30, abs=0.3)]
-
-
-def test_deadline_is_kept(clock):
-    backend = FakeBackend()
-    policies = [make_limiter(clock, 1, 10)]
-    with FaceVerifier(backend, policies=policies, clock=clock) as verifier:
-        verifier.verify(A, B)
-        with pytest.raises(RateLimited, match="the call's deadline: nothing was sent"):
-            verifier.verify(A, B, deadline_s=3)
-        assert verifier.verify(A, B, deadline_s=30).is_match
-    assert len(backend.calls) == 2
-    assert backend.times[1][0] == pytest.approx(20 - MARGIN_S)
-
-
-def test_two_limiters_keep_two_rates(clock):
-    limiters = [make_limiter(clock, 1, 1), make_limiter(clock, 3, 10)]
-    backend = FakeBackend()
-    with FaceVerifier(backend, policies=limiters, clock=clock) as verifier:
-        began = []
-        for _ in range(4):
-            verifier.verify(A, B)
-            began.append(int(clock.monotonic()))
-    assert began == [0, 1, 2, 10]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("window", value) for value in ([], [RateWindow(1, 1)], 7, (1, 1))),
-        *(("max_wait_s", value) for value in (-1, True, "5", float("nan"), float("inf"))),
-    ],
-)
-def test_settings_are_checked(name, value):
-    with pytest.raises(ConfigurationError, match=f"RateLimiter: {name} must be"):
-        RateLimiter(**{"window": RateWindow(1, 1), name: value})
 
 
 @pytest.mark.parametrize(

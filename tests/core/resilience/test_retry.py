@@ -7,11 +7,9 @@ from kit.fakes import FakeBackend, picture
 from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP, gate_attempt
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
-from facematch_core.base.deadline import Deadline
 from facematch_core.errors import (
     BreakerOpen,
     BudgetExceeded,
-    ConfigurationError,
     DeadlineExceeded,
     FaceMatchError,
     InvalidRequest,
@@ -56,20 +54,6 @@ def down(times):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("times", 0), ("times", 11), ("times", True)),
-        *(("first_s", 0), ("first_s", "1"), ("longest_s", float("inf"))),
-    ],
-)
-def test_settings_are_checked(name, value):
-    with pytest.raises(ConfigurationError, match=f"Retry: {name} must be"):
-        Retry(**{name: value})
-    assert Retry(times=10).times == 10
-    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0)
-
-
-@pytest.mark.parametrize(
     ("error", "drawn", "expected"),
     [
         (VendorUnavailable("no connection"), 1.0, [1, 2, 4, 8, 10, 10]),
@@ -85,12 +69,6 @@ def test_settings_are_checked(name, value):
 def test_waits_double_and_keep_retry_after(error, drawn, expected):
     retry = Retry(times=6, first_s=1.0, longest_s=10.0, chance=chance(drawn))
     assert waits(retry, error) == expected
-
-
-def test_wait_ends_before_the_deadline(clock):
-    retry = Retry(first_s=1.0, chance=chance(1.0))
-    assert waits(retry, *down(1), [1], deadline=Deadline.after(1.5, clock)) == [1]
-    assert waits(retry, *down(1), [1], deadline=Deadline.after(1.0, clock)) == []
 
 
 def test_outages_and_throttled_calls_are_repeated():
@@ -232,46 +210,9 @@ def test_last_error_has_no_context(clock):
     assert end.__context__ is None
 
 
-@pytest.mark.parametrize(
-    ("of_verifier", "of_call", "tries"),
-    [
-        (None, None, 1),
-        (Retry(times=3), None, 4),
-        (Retry(times=3), False, 1),
-        (Retry(times=3), Retry(times=1), 2),
-        (None, Retry(times=2), 3),
-    ],
-)
-def test_option_of_a_call_overrides_the_verifier(clock, of_verifier, of_call, tries):
-    backend = FakeBackend(script=down(9))
-    verifier = FaceVerifier(backend, clock=clock, retry=of_verifier)
-    with pytest.raises(VendorUnavailable):
-        verifier.verify(A, B, retry=of_call)
-    assert len(backend.calls) == tries
-
-
 @pytest.mark.parametrize("wrong", [True, 3, "twice", 0])
 def test_wrong_retry_is_refused(wrong):
     backend = FakeBackend()
     with pytest.raises(InvalidRequest):
         FaceVerifier(backend).verify(A, B, retry=wrong)
     assert backend.calls == []
-
-
-def test_events_carry_the_number_of_the_try(clock):
-    _, events, _ = call_once(clock, [RateLimited("slow", status_code=429), *down(1)])
-    assert [(event.kind, event.attempt) for event in events] == [
-        (EventKind.STARTED, None),
-        (EventKind.SENT, 1),
-        (EventKind.RETRYING, 2),
-        (EventKind.RETRYING, 3),
-        (EventKind.SENT, 3),
-        (EventKind.ANSWERED, 3),
-        (EventKind.CHARGED, 3),
-    ]
-
-
-def test_event_of_a_refusal_has_its_status(clock):
-    error = RequestRejected("no", status_code=422)
-    _, events, _ = call_once(clock, [error])
-    assert [(event.kind, event.status_code) for event in events][-1] == (EventKind.REFUSED, 422)

@@ -23,7 +23,6 @@ from kit.sessions import (
 
 import facematch_core as fm
 from facematch_core.backend.session_types import DeletionState, SessionRecord, WayIn
-from facematch_core.base.clock import RateWindow
 from facematch_core.testing import ManualClock
 
 PRODUCTION = fm.Environment.PRODUCTION
@@ -81,12 +80,6 @@ def test_a_plan_is_that_of_the_verifier_and_of_the_vendor():
     assert len({planned(sessions).id for _ in range(50)}) == 50
     alone = planned(opened(expects=["liveness"]))
     assert (alone.expects, alone.compared_with) == ((LIVENESS,), None)
-
-
-def test_sessions_rely_on_both_and_on_the_given_picture_unless_somebody_says_otherwise():
-    """Else any living face, or a thief's own passport, would pass for the customer."""
-    record = planned(fm.Sessions(fm.FaceVerifier(Acme())))
-    assert (record.expects, record.compared_with) == ((LIVENESS, MATCH), "given")
 
 
 @pytest.mark.parametrize(
@@ -275,29 +268,6 @@ def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
     assert started(opened(backend)).session_id == "s-1"
 
 
-def test_a_budget_counts_each_try_of_a_start_and_never_a_reading():
-    lost = fm.OutcomeUnknown("no answer")
-    backend = Acme(lost, {}, {}, {}, {})
-    events = []
-    sessions = opened(backend, on_event=events.append, policies=[fm.Budget(2, name="starts")])
-    record = planned(sessions)
-    with pytest.raises(fm.OutcomeUnknown):
-        sessions.start(record)
-    assert [event.kind.value for event in events] == ["started", "sent", "unknown"]
-    assert events[-1].operation is fm.Operation.SESSION
-    record = sessions.start(record).record
-    for _ in range(20):
-        sessions.read(record)
-    with pytest.raises(fm.BudgetExceeded):
-        started(sessions)
-    sessions.delete(record)
-    about = [event for event in events if event.kind is fm.EventKind.FOLLOWED_UP]
-    assert len(about) == 21
-    assert not any(event.counts for event in about)
-    charged = [event for event in events if event.kind is fm.EventKind.CHARGED]
-    assert [event.ground for event in charged] == ["counted at its start"]
-
-
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(repeatable):
     backend = Acme(fm.OutcomeUnknown("no answer"), start_is_repeatable=repeatable)
@@ -341,31 +311,6 @@ def test_every_start_looks_first_where_the_vendor_can_find_it():
     with pytest.raises(fm.VendorUnavailable) as caught:
         sessions.start(planned(sessions))
     assert caught.value.billing.charged is fm.Charged.NO
-
-
-def test_a_breaker_stops_starts_and_no_reading():
-    backend = Acme(*[fm.VendorUnavailable("down", status_code=503)] * 5)
-    sessions = opened(backend, policies=[fm.CircuitBreaker(failures=5)])
-    for _ in range(5):
-        with pytest.raises(fm.VendorUnavailable):
-            started(sessions)
-    with pytest.raises(fm.BreakerOpen):
-        started(sessions)
-    backend.script = [fm.VendorUnavailable("down", status_code=503)] * 9
-    lost = attrs.evolve(planned(sessions), session_id="s-1")
-    for _ in range(9):
-        with pytest.raises(fm.VendorUnavailable):
-            sessions.read(lost)
-    assert sessions.read(lost).liveness.is_live
-
-
-def test_readings_have_a_rate_of_their_own():
-    clock = ManualClock()
-    sessions = opened(Acme(read_windows=(RateWindow(2, 10.0),)), clock=clock)
-    record = started(sessions)
-    for _ in range(3):
-        sessions.read(record)
-    assert sum(clock.slept) == pytest.approx(10, abs=1)
 
 
 def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):

@@ -73,43 +73,6 @@ def test_who_has_a_deadline_does_not_wait_for_one_who_has_none_nor_hold_it_up(sq
     assert sums(sql) == (0, 1, 0)
 
 
-def test_without_time_every_step_is_tried_once(sql, other):
-    reservation = entry()
-    sql.reserve(reservation, Decimal(5))
-    other.hold()
-    busy(lambda: sql.reserve(entry(), Decimal(5), deadline=Deadline.after(0)))
-    busy(lambda: sql.finalize(reservation, fm.Charged.YES, at=NOW, deadline=Deadline.after(0)))
-    busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
-    busy(lambda: sql.open_reservations(BUDGET_KEY, deadline=Deadline.after(0)))
-
-
-def test_who_has_time_waits_for_its_turn(sql, other):
-    other.hold()
-    timer = threading.Timer(0.1, other.let_go)
-    timer.start()
-    assert sql.reserve(entry(), UNIT, deadline=Deadline.after(20)) is None
-    timer.join()
-
-
-def test_a_store_that_is_held_holds_no_other(sql, other, tmp_path):
-    other.hold()
-    with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/free.sqlite3")) as free:
-        waiting = threading.Thread(target=sql.reserve, args=[entry(), UNIT])
-        waiting.start()
-        free.reserve(entry(), UNIT, deadline=Deadline.after(5))
-        assert waiting.is_alive()
-        other.let_go()
-        waiting.join()
-
-
-def test_two_stores_of_one_file_take_turns_without_time_to_wait(sql, address):
-    with contextlib.closing(SqlStore(address)) as twin, ThreadPoolExecutor(8) as pool:
-        stores = [sql, twin] * 40
-        done = list(pool.map(lambda store: store.reserve(entry(), Decimal(100)), stores))
-    assert done == [None] * 80
-    assert sums(sql) == (0, 80, 0)
-
-
 def postponed(store, other, charged=fm.Charged.YES):
     """A call whose outcome could not be written."""
     reservation = entry()
@@ -213,18 +176,6 @@ def test_nothing_is_sent_while_the_store_is_held(verifier, sql, other):
     assert verifier.backend.calls == []
     other.let_go()
     assert verifier.verify(A, B).is_match
-    assert sums(sql) == (1, 0, 0)
-
-
-def test_an_answer_that_was_paid_for_reaches_its_caller_and_is_written_later(
-    verifier, sql, other, events
-):
-    verifier.backend.script = [lambda _call: other.hold()]
-    began = time.monotonic()
-    assert verifier.verify(A, B, deadline_s=0.5).is_match
-    assert time.monotonic() - began < SOON_S
-    assert [event.kind for event in events].count(fm.EventKind.POSTPONED) == 1
-    other.let_go()
     assert sums(sql) == (1, 0, 0)
 
 

@@ -45,19 +45,6 @@ def test_a_server_that_is_silent_is_given_up(address):
     assert 0.3 <= refused_s(lambda: SqlStore(address, silence_s=0.3)) < SOON_S
 
 
-def test_a_look_up_that_does_not_end_is_given_up(address, monkeypatch):
-    over = threading.Event()
-
-    def look_up(*_args, **_more):
-        over.wait(SOON_S)
-        raise OSError("no such name")
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    named = address.replace("127.0.0.1", "db.example")
-    assert 0.3 <= refused_s(lambda: SqlStore(named, silence_s=0.3)) < SOON_S
-    over.set()
-
-
 def test_a_deadline_ends_a_step_sooner_and_a_silence_that_is_known_is_short(address):
     database = Database(address)
     ask = lambda deadline: lambda: database.run(lambda _: None, deadline=deadline)  # noqa: E731

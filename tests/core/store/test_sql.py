@@ -1,6 +1,5 @@
 import contextlib
 import sqlite3
-import stat
 import sys
 from decimal import Decimal
 
@@ -8,46 +7,8 @@ import pytest
 import sqlalchemy
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 
-from facematch_core import Charged, ConfigurationError, Environment
+from facematch_core import Charged, ConfigurationError
 from facematch_core.store import SqlStore
-
-
-def test_what_one_process_wrote_another_one_reads(sql, address):
-    reservation = entry()
-    sql.reserve(reservation, UNIT)
-    sql.close()
-    again = SqlStore(address)
-    assert again.open_reservations() == (reservation,)
-    assert again.reserve(entry(), UNIT) is not None
-    again.close()
-
-
-def test_its_owner_alone_may_read_it_unless_somebody_made_the_file_before(sql, tmp_path):
-    sql.reserve(entry(), UNIT)
-    files = list(tmp_path.glob("attempts*"))
-    assert len(files) == 3, "the mode of a journal that readers and a writer share"
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    path = tmp_path / "made.sqlite3"
-    path.touch(mode=0o640)
-    SqlStore(f"sqlite:///{path}").close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-def test_a_line_holds_facts_about_the_call(sql, tmp_path):
-    reservation = entry()
-    sql.reserve(reservation, UNIT)
-    where = Environment.SANDBOX
-    sql.finalize(reservation, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown", answered_from=where)
-    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
-        connection.row_factory = sqlite3.Row
-        (row,) = connection.execute("SELECT * FROM facematch_attempts")
-        (total,) = connection.execute("SELECT * FROM facematch_budgets")
-    assert row["attempt_id"] == reservation.call.id
-    assert (row["state"], row["billed"], row["error"]) == ("unknown", "unknown", "OutcomeUnknown")
-    assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
-    assert (row["environment"], row["answered_from"]) == ("production", "sandbox")
-    assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
-    assert (total["name"], total["unknown"], total["cap"]) == ("shop", 1, 1)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file that is open can be removed there")
@@ -60,17 +21,6 @@ def test_a_file_that_is_removed_or_replaced_is_not_counted_in(sql, address, tmp_
     with contextlib.closing(SqlStore(address)) as other:
         assert other.reserve(entry(), UNIT) is None
         assert sql.reserve(entry(), UNIT) is not None
-
-
-def test_a_program_that_changes_its_folder_keeps_its_file(tmp_path, monkeypatch):
-    (tmp_path / "other").mkdir()
-    monkeypatch.chdir(tmp_path)
-    with contextlib.closing(SqlStore("sqlite:///calls.sqlite3")) as store:
-        store.reserve(entry(), UNIT)
-        store.close()  # which lets it open the file again
-        monkeypatch.chdir(tmp_path / "other")
-        assert store.reserve(entry(), UNIT) is not None
-    assert not [*(tmp_path / "other").iterdir()]
 
 
 @pytest.mark.parametrize("version", [1, 3])

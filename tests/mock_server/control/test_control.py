@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_request, liveness_request, match_request
+from kit.mock_didit import match_request
 from kit.mock_worlds import app_of, control_of, world_of
 
-from facematch_mock_server import MockServer, VirtualClock
+from facematch_mock_server import MockServer
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -107,46 +107,7 @@ def slow():
     recognizer.done.set()
 
 
-@pytest.mark.parametrize("call", [match_request(), liveness_request()], ids=["match", "liveness"])
-def test_the_new_world_knows_nothing_of_the_call(slow, call):
-    app, recognizer = slow
-    answers = []
-    asks = threading.Thread(target=lambda: answers.append(app.handle(call)))
-    asks.start()
-    assert recognizer.looks.wait(20)
-    answers.append(app.handle(control_request("reset", {"switches": {"in_review": True}})))
-    recognizer.done.set()
-    asks.join(20)
-    assert not asks.is_alive()
-    assert [answer.status for answer in answers] == [200, 200]
-    world = app.world
-    assert world.switches == {"in_review": True}
-    assert world.sessions.all() == ()
-    assert world.ledger.entries == ()
-    assert world.ledger.balance == world.claims["credit.start"]
-    assert world.account.journal.entries == ()
-    # And it works: the next call is its first, under the id that its seed gives the first one.
-    other, fast = slow_app()
-    fast.done.set()
-    session_id = other.handle(match_request()).json()["request_id"]
-    assert app.handle(match_request()).json()["request_id"] == session_id
-    assert [session.number for session in world.sessions.all()] == [1]
-    assert len(world.account.journal.entries) == 1
-
-
 # A clock at its ends
 
 #: The last moment that a clock reaches.
 END = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
-LAST = END - dt.timedelta(microseconds=1)
-
-
-def test_at_the_last_moment_what_is_due_later_is_a_date():
-    clock = VirtualClock(didit.START)
-    engine = didit.new_engine(clock=clock)
-    clock.advance((LAST - didit.START).total_seconds() - 1)
-    with pytest.raises(ValueError):
-        clock.advance(1.5)
-    session_id = engine.handle(match_request()).json()["request_id"]
-    path = f"/v3/session/{session_id}/decision/"
-    assert engine.handle(didit.didit_request(path, method="GET")).status == 200

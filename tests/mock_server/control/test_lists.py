@@ -9,7 +9,6 @@ from kit.mock_didit_webhooks import HOOK, carried
 from kit.mock_worlds import control_of
 
 from facematch_mock_server import make_card
-from facematch_mock_server.base.state import Collection
 from facematch_mock_server.world.services import MAX_CHARGES
 
 
@@ -98,17 +97,6 @@ def test_a_word_that_is_none_of_the_vendors_is_refused(listing, path):
     assert listing.engine.handle(control_request(path)).status == 400
 
 
-def test_an_answer_has_a_thousand_unless_it_is_asked_for_more_and_composes_nothing(monkeypatch):
-    listing = Listing()
-    listing.call(1001)
-    monkeypatch.setattr("facematch_mock_server.vendors.didit.webhooks.compose", None)
-    for path, (name, _) in LISTS.items():
-        answer = listing.ask(path)
-        assert (len(answer[name]), answer["left_out"], answer[name][0]["number"]) == (1000, 1, 2)
-        assert len(listing.ask(f"{path}?limit=2000")[name]) == 1001
-    assert len(listing.control.webhooks.deliveries()) == 1001
-
-
 def test_in_python_a_list_is_whole_and_says_what_a_limit_left_out(listing):
     steer = listing.control
     for records in (steer.journal, steer.charges, steer.sessions.all, steer.webhooks.deliveries):
@@ -176,15 +164,6 @@ def test_what_fits_no_record_is_refused_in_a_sentence(listing, select_by):
     with pytest.raises(ValueError) as refused:
         select_by(listing.control)
     assert "is not a valid" not in str(refused.value)
-
-
-def test_a_list_keeps_16_mib_of_what_clients_sent():
-    records = Collection(weigh=lambda mib: mib * 2**20)
-    for mib in (9, 7):
-        records.put(f"{mib}", mib)
-    assert records.all() == (9, 7)
-    records.put("1", 1)
-    assert records.all() == (7, 1)
 
 
 def test_of_long_metadata_the_newest_are_kept(listing, monkeypatch):

@@ -1,15 +1,10 @@
 """An outcome's fields: one table, which Python, the control API and the docs read."""
 
-import inspect
-
-import attrs
 import pytest
 import requests
 
-from facematch_mock_server import UNSET, Control, MockServer, SetOutcome
-from facematch_mock_server.control import operations_of
+from facematch_mock_server import MockServer
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
-from facematch_mock_server.vendors import vendor_named, vendor_names
 
 ROWS = {row.name: row for row in OUTCOME_FIELDS.values()}
 GOOD = {
@@ -48,19 +43,6 @@ def kind_of(row):
     return {"kind": row.of or "match"}
 
 
-def test_the_arguments_of_python_are_the_table_and_a_picture():
-    parameters = inspect.signature(Control.set_outcome).parameters
-    assert [*parameters] == ["self", *ROWS, "picture"]
-    for field in attrs.fields(SetOutcome):
-        name = OUTCOME_FIELDS[field.name].name
-        default = parameters[name].default
-        needed = (field.default is attrs.NOTHING, default is inspect.Parameter.empty)
-        assert needed in ((True, True), (False, False))
-        assert needed[0] or default == field.default or (default is None and not field.default)
-    for row in ROWS.values():
-        assert f"{row.name}: {row.says} {row.values}" in Control.set_outcome.__doc__
-
-
 @pytest.mark.parametrize("row", ROWS.values(), ids=[*ROWS])
 def test_python_and_the_control_api_take_and_refuse_the_same(mock, row):
     url = f"{mock.url}/__mock__/outcomes"
@@ -87,17 +69,6 @@ def test_a_field_of_one_kind_is_refused_for_the_other(mock, row):
     other = {"match": "liveness", "liveness": "match"}[row.of]
     with pytest.raises(ValueError, match=f"{row.name} is an outcome of a {row.of}"):
         mock.control.set_outcome(other, **{row.name: GOOD[row.takes](row)[0]})
-
-
-def test_the_control_api_has_every_row():
-    for vendor in vendor_names():
-        takes = operations_of(vendor_named(vendor))["POST", "outcomes"].takes
-        assert {*takes} == {*ROWS}
-
-
-def test_what_was_not_set_is_not_what_is_null():
-    assert SetOutcome(kind="match").score is UNSET
-    assert (SetOutcome(kind="match").times, SetOutcome(kind="match", times=None).times) == (1, None)
 
 
 def test_an_outcome_waits_for_no_field_that_is_a_picture():

@@ -4,7 +4,6 @@ Time moves when the test moves it.
 """
 
 import json
-import tracemalloc
 
 import attrs
 import pytest
@@ -170,22 +169,6 @@ def messages(draw):
     return raw_request("POST", target, "Transfer-Encoding: chunked") + coded, target, body
 
 
-@given(
-    st.lists(messages(), max_size=4),
-    st.lists(st.integers(1, 200) | st.just(10_000), min_size=1, max_size=9),
-)
-def test_requests_survive_any_cut(connect, sent, sizes):
-    stream = b"".join(message for message, _, _ in sent)
-    line, at, pieces = connect(), 0, 0
-    while at < len(stream):
-        size = sizes[pieces % len(sizes)]
-        line.send(stream[at : at + size])
-        at, pieces = at + size, pieces + 1
-    handled = [(request.target, request.body) for request in line.service.handler.handled]
-    assert handled == [(target, body) for _, target, body in sent]
-    assert (line.ended, line.service.held) == (False, 0)
-
-
 @pytest.mark.parametrize(
     "sent",
     [
@@ -282,36 +265,6 @@ def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
     assert line.closed is None
     line.service.loop.advance(1)
     assert line.closed == "abort"
-
-
-def test_a_client_that_goes_on_after_its_refusal_is_cut_off(connect):
-    line = connect()
-    line.send(raw_request("POST", "/x", f"Content-Length: {LIMIT + 1}"))
-    for _ in range(LINGER_S):
-        assert (line.statuses, line.ended, line.closed) == ([413], True, None)
-        line.send(b"x" * 65536)
-        assert line.service.held == 0
-        line.service.loop.advance(1)
-    assert line.closed == "abort"
-
-
-@pytest.mark.parametrize("coding", ["Content-Length: 60000000", "Transfer-Encoding: chunked"])
-def test_what_is_announced_takes_no_memory(connect, coding):
-    """Sixty uploads of 60 MB of which a kilobyte has come hold some sixty kilobytes."""
-    start = raw_request("POST", "/x", coding) + b"3938700\r\n" * coding.startswith("T")
-    first = connect(limit=64_000_000)
-    lines = [first, *(connect(beside=first) for _ in range(59))]
-    tracemalloc.start()
-    try:
-        for line in lines:
-            line.send(start + b"x" * 1000)
-        assert first.service.held == 60 * (len(start) + 1000)
-        assert tracemalloc.get_traced_memory()[1] < 4_000_000
-    finally:
-        tracemalloc.stop()
-    for line in lines:
-        line.hang_up()
-    assert first.service.held == 0
 
 
 def test_all_unfinished_requests_together_have_a_limit(connect, monkeypatch):

@@ -7,7 +7,6 @@ from kit.mock_didit import (
     control_request,
     didit_request,
     match_request,
-    scene,
 )
 from kit.mock_worlds import handle_with_fault
 
@@ -51,49 +50,8 @@ def test_every_answer_has_the_version_and_claims_if_asked(sent):
     assert set(response.claims) <= {claim.id for claim in all_claims()}
 
 
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [
-        ("/face-match/", "/v3/face-match/"),
-        ("/__mock/journal", "/__mock__/journal"),
-    ],
-)
-def test_a_path_outside_names_the_one_that_was_meant(path, meant):
-    response = didit.new_engine().handle(didit_request(path))
-    assert response.status == 404
-    assert meant in response.json()["mock"]
-    assert "mock.elsewhere" in response.claims
-
-
 def head(path, length):
     return Request.make(method="POST", target=path, headers=(("Content-Length", length),))
-
-
-@pytest.mark.parametrize(
-    ("path", "length", "status"),
-    [
-        (MATCH_PATH, str(LIMIT), None),
-        (MATCH_PATH, str(LIMIT + 1), 413),
-        ("/__mock__/faults", str(2**20 + 1), 413),
-        ("/__mock__/faults", str(2**20), None),
-        (MATCH_PATH, "9" * 5000, 413),
-        (MATCH_PATH, "many", None),
-    ],
-)
-def test_a_length_over_the_limit_is_refused_early(path, length, status):
-    engine = didit.new_engine()
-    response = engine.begin(head(path, length))
-    assert (response and response.status) == status
-    if response:
-        assert any(claim.startswith("mock.limit.") for claim in response.claims)
-        assert response.header(MOCK_HEADER)
-        assert engine.world.account.journal.entries[-1].status == 413
-
-
-def test_a_body_that_grew_over_the_limit_is_refused_as_a_declared_one():
-    engine = didit.new_engine()
-    assert engine.max_body_bytes(head(MATCH_PATH, "0")) == LIMIT
-    assert engine.too_large(head(MATCH_PATH, "0")) == engine.begin(head(MATCH_PATH, str(LIMIT + 1)))
 
 
 #: status -> body, claim
@@ -126,56 +84,6 @@ def test_a_status_of_a_fault_comes_in_the_vendors_words_and_carries_nothing_out(
     assert (response.header("Retry-After") is None) == (status != 429)
     assert engine.world.ledger.entries == ()
     assert engine.world.account.journal.entries[-1].note == "fault: answer status"
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "claim", "media"),
-    [
-        ("html", 200, "mock.fault.html", "text/html; charset=utf-8"),
-        ("wrong_json", 200, "mock.fault.wrong_json", "application/json"),
-        ("status", 500, "mock.fault.server", "text/html; charset=utf-8"),
-        ("status", 400, "mock.fault.other", "application/json"),
-        ("status", 204, "mock.fault.other", "application/json"),
-    ],
-)
-@pytest.mark.parametrize("path", [MATCH_PATH, "/v3/elsewhere"])
-def test_what_the_vendor_does_not_document_is_ours_and_says_so(kind, status, claim, media, path):
-    fault = Fault(stage="answer", kind=kind, status=status, path=path)
-    response = handle_with_fault(didit.new_engine(), fault, didit_request(path))
-    assert (response.status, response.header("Content-Type")) == (status, media)
-    assert claim in response.claims
-    assert response.header(MOCK_HEADER)
-
-
-def test_an_entry_of_the_journal_holds_no_picture_key_or_secret():
-    engine = didit.new_engine()
-    fields = {"vendor_data": "e" * 100, "api_token": "s3cr3t", "metadata": "{}"}
-    probe = scene(secret="pixels")
-    response = engine.handle(match_request(probe, **fields))
-    (entry,) = engine.world.account.journal.entries
-    assert (entry.method, entry.path, entry.status) == ("POST", MATCH_PATH, 200)
-    assert (entry.vendor, entry.key, entry.at) == ("didit", "live", didit.START)
-    assert entry.fields == {
-        "vendor_data": "e" * 79 + "…",
-        "api_token": "***",
-        "metadata": "{}",
-    }
-    assert [(f.field, f.name, f.size) for f in entry.files] == [
-        ("user_image", "probe.jpg", len(probe)),
-        ("ref_image", "reference.png", len(scene())),
-    ]
-    assert all(len(file.digest) == 64 for file in entry.files)
-    assert entry.claims == response.claims
-    shown = repr(entry) + repr(entry.to_dict())
-    assert not any(secret in shown for secret in ("pixels", "s3cr3t", "mock-live-key"))
-
-
-def test_the_journal_has_the_kind_of_key():
-    engine = didit.new_engine()
-    for key in ("mock-live-key", "mock-sandbox-key", "x", None):
-        engine.handle(match_request(key=key))
-    entries = engine.world.account.journal.entries
-    assert [entry.key for entry in entries] == ["live", "sandbox", "wrong", "none"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Every fault that is possible, over a socket and by the front without one: the same."""
 
-import contextlib
 import logging
 
 import pytest
@@ -8,7 +7,6 @@ import requests
 from kit.front import MockAdapter
 
 from facematch_core.errors import OutcomeUnknown, VendorUnavailable
-from facematch_core.http import HttpClient, HttpRequest
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind
 
 URL = "http://vendor.example"
@@ -99,17 +97,3 @@ CLIENT = {
     "mid_body.reset": OutcomeUnknown,
     "mid_body.truncate": OutcomeUnknown,
 }
-
-
-@pytest.mark.parametrize("mounted", [False, True])
-@pytest.mark.parametrize("place", CLIENT)
-def test_the_librarys_client_sees_the_same(make_engine, make_fault, serve, place, mounted):
-    engine = make_engine(make_fault(place))
-    client = HttpClient()
-    if mounted:
-        client.mount(URL, MockAdapter(engine))
-        url = URL
-    else:
-        url = serve(engine).url
-    with contextlib.closing(client), pytest.raises(CLIENT[place]):
-        client.send(HttpRequest(method="GET", url=f"{url}/x"), backend="test")

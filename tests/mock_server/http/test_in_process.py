@@ -31,21 +31,6 @@ P1 = card_sheet()["p1"].data
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 
 
-def test_it_answers_as_the_vendor_from_the_first_call_on(asking):
-    mock, session = asking
-    answer = session.post(f"{URL}/v3/face-match/?q=1", files=FILES, timeout=10)
-    assert (answer.status_code, answer.reason, answer.url) == (
-        *(200, "OK"),
-        f"{URL}/v3/face-match/?q=1",
-    )
-    assert answer.request.url == answer.url
-    decision = f"{URL}/v3/session/{answer.json()['request_id']}/decision/"
-    media = session.get(decision, timeout=10).json()["face_matches"][0]["source_image"]
-    assert media.startswith(f"{URL}/__media__/")
-    assert session.get(media, timeout=10).content == P1
-    assert len(mock.control.charges()) == 1
-
-
 FAULTS = [
     ({"stage": "answer", "kind": "status", "status": 503}, 503),
     ({"stage": "connect", "kind": "reset"}, requests.ConnectionError),

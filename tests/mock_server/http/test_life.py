@@ -1,10 +1,9 @@
 import socket
-import threading
 
 import pytest
 from kit.rawclient import RawClient, raw_request
 
-from facematch_mock_server.http.server import THREAD, HttpServer
+from facematch_mock_server.http.server import HttpServer
 
 
 def _refused(port):
@@ -37,28 +36,6 @@ def test_a_taken_port_is_an_os_error_at_the_start(engine):
         assert second.port == second.port
 
 
-def test_a_hundred_servers_share_one_thread_that_ends_with_the_last(make_engine):
-    def threads():
-        return [thread for thread in threading.enumerate() if thread.name == THREAD]
-
-    # A server that other tests share may run, too.
-    others, before = threads(), threading.active_count()
-    engines = [make_engine() for _ in range(100)]
-    fronts = [HttpServer(engine).start() for engine in engines]
-    assert len(threads()) == 1
-    assert threading.active_count() == before + 1 - len(others)
-    for number, front in enumerate(fronts):
-        with RawClient(front.port) as client:
-            client.send(raw_request("GET", f"/{number}"))
-            assert client.answer().status == 200
-    assert [engine.handled[0].target for engine in engines] == [f"/{n}" for n in range(100)]
-    ports = [front.port for front in fronts]
-    for front in fronts:
-        front.stop()
-    assert threads() == others
-    assert all(map(_refused, ports))
-
-
 @pytest.mark.parametrize(
     ("place", "sent"),
     [
@@ -79,24 +56,6 @@ def test_a_stop_ends_every_connection_at_once(make_engine, make_fault, place, se
         client.rest()
     with pytest.raises(RuntimeError):
         front.port  # noqa: B018 - the reading is what is tested
-
-
-def test_a_stop_waits_for_no_slow_engine(engine):
-    begun, go = threading.Event(), threading.Event()
-    handle = engine.handle
-
-    def slowly(seen):
-        begun.set()
-        assert go.wait(10)
-        return handle(seen)
-
-    engine.slow, engine.handle = True, slowly
-    with HttpServer(engine) as front, RawClient(front.port) as client:
-        client.send(raw_request("GET"))
-        assert begun.wait(10)
-        front.stop()
-        assert client.end() == "fin"
-    go.set()
 
 
 def test_a_stop_from_within_is_an_error_and_no_deadlock(engine):

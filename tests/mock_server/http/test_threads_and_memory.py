@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.world.journal import MAX_ENTRIES
 from facematch_mock_server.world.pictures import Pictures
 
@@ -62,29 +62,6 @@ def test_threads_get_their_own_answers_and_are_charged_exactly(mock):
     assert mock.control.balance() == 100 - 96 * PRICE
     assert [charge.balance for charge in charges] == [100 - n * PRICE for n in range(1, 97)]
     assert sorted(session.number for session in mock.control.sessions.all()) == [*range(1, 97)]
-
-
-def test_threads_cannot_spend_the_last_credit_twice(mock):
-    mock.control.set_balance("1.00")
-    answers = in_threads(mock, lambda client, _: client.post(), range(48))
-    assert Counter(answer.status_code for answer in answers) == {200: 20, 403: 28}
-    assert mock.control.balance() == 0
-
-
-def test_no_burst_of_threads_gets_past_a_limit(mock):
-    mock.control.set_limit("write", 25)
-    answers = in_threads(mock, lambda client, _: client.post(), range(48))
-    assert Counter(answer.status_code for answer in answers) == {200: 25, 429: 23}
-
-
-def test_threads_use_up_faults_and_outcomes_exactly(mock):
-    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503, times=10))
-    mock.control.set_outcome("match", score=1.25, times=10)
-    answers = in_threads(mock, lambda client, _: client.post(), range(48))
-    statuses = Counter(answer.status_code for answer in answers)
-    assert statuses == {503: 10, 200: 38}
-    scores = [a.json()["face_match"]["score"] for a in answers if a.status_code == 200]
-    assert scores.count(1.25) == 10
 
 
 def pictures():

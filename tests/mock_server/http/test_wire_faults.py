@@ -6,8 +6,6 @@ import attrs
 import pytest
 from kit.rawclient import RawClient, chunked, raw_request
 
-from facematch_mock_server.http import exchange
-
 BODY = b"z" * 300_000
 
 
@@ -20,24 +18,6 @@ def struck(make_engine, make_fault, serve, at_end):
         return at_end.enter_context(RawClient(serve(engine).port)), engine
 
     return connect
-
-
-def test_a_reset_at_the_connection_comes_before_the_client_has_sent_anything(
-    make_engine, make_fault, serve
-):
-    engine = make_engine(make_fault("connect.reset"))
-    port = serve(engine).port
-    # Maybe while it connects.
-    with pytest.raises(ConnectionResetError), RawClient(port) as client:
-        client.sock.recv(1)
-    assert engine.notes == [("", "fault: connect reset")]
-
-
-def test_an_end_at_the_connection_is_in_good_order_and_answers_nothing(struck):
-    client, engine = struck("connect.truncate")
-    client.send(raw_request(body=b"x"))
-    assert client.end() == "fin"
-    assert not engine.handled
 
 
 @pytest.mark.parametrize("coding", ["counted", "chunked", "none"])
@@ -56,44 +36,8 @@ def test_within_the_upload_the_connection_ends_and_nothing_is_done(struck, kind,
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]
 
 
-def test_an_end_within_the_upload_lets_the_client_finish(struck):
-    """After the FIN the rest of the upload is taken in: no reset takes the FIN's place."""
-    client, engine = struck("mid_upload.truncate")
-    engine.limit = 20_000_000
-    client.send(raw_request("POST", "/x", "Content-Length: 20000000"))
-    client.send(b"x" * 20_000_000)
-    assert client.end() == "fin"
-
-
 #: Up to the middle of the second header.
 START = b"HTTP/1.1 200 OK\r\nDate: Thu, 02 Jul 2026 12:00:00 GMT\r\nServ"
-
-
-@pytest.mark.parametrize("executed", [False, True])
-@pytest.mark.parametrize(
-    ("kind", "more", "end"),
-    [("reset", b"", "reset"), ("truncate", b"", "fin"), ("garbage", exchange.GARBAGE, "fin")],
-)
-def test_in_place_of_an_answer_or_within_its_head(struck, kind, more, end, executed):
-    client, engine = struck(f"after_upload.{kind}", executed=executed)
-    client.send(raw_request(body=BODY))
-    assert client.rest() == (more, end)
-    assert len(engine.handled) == executed
-    client, engine = struck(f"mid_headers.{kind}")
-    client.send(raw_request(body=BODY))
-    assert client.rest() == (START + more, end)
-    assert len(engine.handled) == 1
-
-
-@pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
-def test_within_the_body_the_first_half_comes(struck, kind, end):
-    client, engine = struck(f"mid_body.{kind}")
-    client.send(raw_request(body=BODY))
-    head = client.head()
-    rest = client.rest()
-    length = int(head.partition(b"Content-Length: ")[2].split()[0])
-    assert (len(rest[0]), rest[1]) == (length // 2, end)
-    assert len(engine.handled) == 1
 
 
 def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_reset(struck):
@@ -144,18 +88,6 @@ def test_a_call_that_is_still_to_be_carried_out_is_not_once_its_client_has_gone(
     client.half_close()
     assert client.end() == "fin"
     assert len(engine.handled) == executed
-
-
-@pytest.mark.parametrize("executed", [False, True])
-@pytest.mark.parametrize("kind", ["html", "wrong_json", "json", "status"])
-def test_another_answer_is_sent_whole_and_the_connection_goes_on(struck, kind, executed):
-    client, engine = struck(f"answer.{kind}", status=503, executed=executed)
-    client.send(raw_request(body=BODY))
-    answer = client.answer()
-    assert (answer.status, answer.body) == (503, kind.encode())
-    assert len(engine.handled) == executed
-    client.send(raw_request("GET"))
-    assert client.answer().status == 200
 
 
 def test_a_refused_head_uses_no_fault_up(struck):

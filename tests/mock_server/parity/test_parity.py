@@ -4,13 +4,12 @@ import re
 import signal
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 
 import attrs
 import pytest
 from kit.parity import CARDS, PICTURES, change
 
-from facematch_core import Image, Operation, open_verifier
+from facematch_core import Image, Operation
 from facematch_core.backend import SessionCapabilities as Sessions
 from facematch_core.http import HttpReply
 from facematch_core.testing import find_leaks, picture_samples
@@ -18,14 +17,11 @@ from facematch_mock_server import Fault
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.aspects import compare, reduce_reply
-from facematch_mock_server.parity.calls import VENDORS, Step, steps_of
+from facematch_mock_server.parity.calls import VENDORS, steps_of
 from facematch_mock_server.parity.running import (
     Caller,
-    StopSignals,
     choose_score,
-    count_charges,
     explain_unseen,
-    run_steps,
 )
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
@@ -132,55 +128,6 @@ def test_how_long_something_lasts_is_shown_in_minutes_or_hours(life, text):
     assert reduce_reply(_reply(life), (), (), ())[f"life {path}"] == [text]
 
 
-def test_at_private_keys_the_type_alone_is_kept():
-    body = {"age": 31.5, "person": {"gender": "male"}, "kind": "male"}
-    aspects = reduce_reply(_reply(body), (), ("age", "gender"), ("male",))
-    shown = {aspect for aspect in aspects if aspect.endswith(("age", "gender"))}
-    assert shown == {"shape age", "years age", "shape person.gender", "form person.gender"}
-    assert aspects["form person.gender"] == ["male or female"]
-    assert aspects["words kind"] == ["male"]
-
-
-@pytest.mark.parametrize(
-    ("mock", "vendor", "aspect"),
-    [
-        ({"Allow": "POST"}, {}, "header allow"),
-        ({"Retry-After": "60"}, {"Retry-After": "soon"}, "header retry-after"),
-        ({"X-RateLimit-Limit": "600"}, {"X-RateLimit-Limit": "60"}, "header x-ratelimit-limit"),
-        ({"x-amzn-RequestId": "1"}, {}, "numbered x-amzn-requestid"),
-        ({}, {"X-Request-Id": "77", "Server": "cloudflare"}, None),
-        ({}, {"Content-Type": "text/html"}, "type"),
-        ({}, {"Content-Type": 'application/json; Charset="UTF-8"'}, "charset"),
-    ],
-)
-def test_one_difference_of_two_heads_is_seen(mock, vendor, aspect):
-    sides = [{"same": _call(_reply({}, **headers))} for headers in (mock, vendor)]
-    assert {each[0] for each in _differences(*sides)} == ({aspect} if aspect else set())
-
-
-def test_of_another_status_only_that_and_what_it_costs_are_compared():
-    mock = _call(_reply({"a": 1}), decision="match", charge=True)
-    vendor = _call(_reply({"detail": "no"}, status=403), error="PermissionDenied", charge=False)
-    differences = _differences({"same": mock}, {"same": vendor})
-    assert differences == {("status", "200", "403"), ("charge", "True", "False")}
-
-
-def test_a_difference_of_several_calls_is_one_with_the_claims_that_they_share():
-    calls = ("same", "other")
-    mock = {name: _call(_reply({"a": 1})) for name in calls}
-    mock["other"]["seen"][0]["claims"] = ("acme.other", "acme.answer")
-    (row,) = compare({name: _call(_reply({"a": "1"})) for name in calls}, mock)
-    assert (row["calls"], row["claims"]) == (["same", "other"], ["acme.answer"])
-
-
-def test_an_id_that_is_the_same_in_each_answer_is_seen():
-    ids = [_call(_reply({"request_id": UUID.format(number)})) for number in range(2)]
-    mock = dict(zip(("same", "other"), ids, strict=True))
-    row = ("id request_id", "unique", "repeated")
-    assert _differences(mock, dict.fromkeys(mock, ids[0])) == {row}
-    assert _differences(mock, mock) == set()
-
-
 @pytest.mark.parametrize(
     ("mock", "vendor", "shown"),
     [
@@ -197,16 +144,6 @@ def test_the_most_decimals_of_a_run_are_compared_but_for_one(mock, vendor, shown
         for sizes in (mock, vendor)
     ]
     assert _differences(*calls) == ({("digits size", *shown)} if shown else set())
-
-
-def test_a_broken_threshold_is_one_difference():
-    mock = _call(_reply({"status": "DECLINED_NOW"}), decision="no_match", warnings=["low"])
-    vendor = _call(_reply({"status": "APPROVED_NOW"}), decision="match", warnings=[])
-    assert {row[0] for row in _differences({"same": mock}, {"same": vendor})} == {"words status"}
-    vendor["seen"][0] = mock["seen"][0]
-    assert {row[0] for row in _differences({"same": mock}, {"same": vendor})} == {
-        *("decision", "warnings")
-    }
 
 
 @pytest.mark.parametrize(
@@ -250,41 +187,6 @@ def test_of_each_call_of_which_nothing_was_seen_it_is_known_why():
 
 
 # What a run may cost
-
-
-def _ended(charged, charges=0, charge=None):
-    """A call of which the vendor's word about money is known."""
-    return {"result": {"charged": charged, "charges": charges, "charge": charge}, "lost": ""}
-
-
-@pytest.mark.parametrize(
-    ("call", "charges"),
-    [
-        # Begun and not ended: nobody knows what it cost.
-        (None, 2),
-        (_ended("unknown"), 2),
-        (_ended("yes", 1), 1),
-        (_ended("no", 0, charge=True), 2),
-        (_ended("no"), 0),
-    ],
-)
-def test_a_call_counts_what_it_may_have_cost(call, charges):
-    assert count_charges({"same": call}, 2) == charges
-
-
-@pytest.mark.parametrize("budget", range(8))
-def test_calls_are_made_until_the_next_one_could_cost_more_than_is_left(budget):
-    steps = [Step(name, "") for name in ("first", "second", "third")]
-    calls = {}
-
-    def make(step, *_, begin, **__):
-        begin()
-        assert calls[step.name] is None
-        return _ended("yes", 2)
-
-    caller = SimpleNamespace(vendor=SimpleNamespace(charges=2), make=make)
-    run_steps(caller, calls, steps, {}, budget, stopping=StopSignals())
-    assert [*calls] == ["first", "second", "third"][: budget // 2]
 
 
 # Whole runs
@@ -483,20 +385,6 @@ def test_a_wrong_key_ends_it(rehearse, tmp_path, name):
     assert vendor.run("--yes", code=5).document["nothing_seen"]
 
 
-@pytest.mark.parametrize(
-    ("name", "path", "status"),
-    [pytest.param("deepvue", "facematch", 429, marks=SLOW), ("compreface", "verify", 503)],
-)
-def test_what_is_put_off_is_named(rehearse, name, path, status):
-    vendor = rehearse(name)
-    app, handle = vendor.server.app, vendor.server.app.handle
-    answer = attrs.evolve(REFUSAL, status=status)
-    app.handle = lambda request: answer if path in request.target else handle(request)
-    result = vendor.run("--yes", code=3)
-    assert result.document["nothing_seen"]["other"] == str(status)
-    assert f"other ({status})" in result.answer.output
-
-
 @SLOW
 def test_what_was_not_to_be_kept_and_is_kept_is_seen(rehearse):
     vendor = rehearse("didit")
@@ -596,25 +484,6 @@ def test_the_record_has_no_picture_key_id_or_name(rehearse, tmp_path):
             assert find_leaks(piece, record) == ()
 
 
-@pytest.mark.parametrize(
-    "name", ["azure", *(pytest.param(name, marks=SLOW) for name in ("didit", "rekognition"))]
-)
-def test_neither_key_nor_id_of_a_session_is_in_the_record(rehearse, name):
-    vendor, keys, ids = rehearse(name), set(), set()
-
-    def remember(request, response):
-        body = response.json() if response.body.startswith(b"{") else {}
-        keys.update(body.get(key) for key in ("session_token", "authToken", "url"))
-        ids.update(body.get(key) for key in ("session_id", "sessionId", "SessionId"))
-        return response
-
-    change(vendor, {}, remember)
-    record = vendor.run("--yes", code=0).record.read_bytes()
-    assert len(ids - {None}) >= 1
-    for secret in (keys | ids) - {None}:
-        assert find_leaks(secret, record) == ()
-
-
 @pytest.mark.parametrize("name", ["azure", pytest.param("didit", marks=SLOW)])
 def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
     vendor = rehearse(name)
@@ -636,24 +505,6 @@ def test_a_profile_without_a_workflow_is_asked_for_no_session(rehearse, tmp_path
     assert vendor.control.journal(path="/v3/session/") == ()
 
 
-def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(rehearse):
-    vendor = rehearse("didit")
-    words = (
-        "Anna Karenina of flat 7, anna@example.com, mock-live-key; \xb5\x07 the user berta of acme"
-    )
-    change(
-        vendor,
-        {"fields.refused": Reply(400), "auth.words.403": Reply(403, {"detail": words})},
-        None,
-    )
-    result = vendor.run("--yes", code=1)
-    text = result.record.read_text()
-    for word in ("Anna", "Karenina", "example.com", "mock-live-key", "berta", "acme"):
-        assert word not in text
-    assert text.isascii()
-    assert "\\u" not in text
-
-
 def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path):
     vendor = rehearse("didit")
     vendor.run("--yes", "--out", "anna-one.png", code=2)
@@ -671,38 +522,6 @@ def _remember_ids(ids):
 
 
 # The pages
-
-
-def test_no_page_says_yes_without_a_record():
-    page = (ROOT / "docs" / "vendors" / "index.md").read_text(encoding="utf-8")
-    cells = {row[0].strip(" `"): row[-1].strip() for row in _rows(page, "Parity")}
-    assert set(cells) == set(VENDORS)
-    for name, cell in cells.items():
-        record = ROOT / "docs" / "evidence" / "parity" / f"{name}.json"
-        if not record.exists():
-            vendor_page = (ROOT / "docs" / "vendors" / f"{name}.md").read_text(encoding="utf-8")
-            assert (cell, "parity: never run" in vendor_page) == ("never run", True), name
-            continue
-        document = json.loads(record.read_text(encoding="utf-8"))
-        assert (document["kind"], document["vendor"]) == ("facematch-parity", name)
-        assert not document["rehearsal"]
-
-
-def _rows(page, column):
-    """The rows of the table whose last column has that title."""
-    _, _, table = page.partition(f"| {column} |\n")
-    for line in table.splitlines()[1:]:
-        if not line.startswith("|"):
-            return
-        yield line.strip("|").split("|")
-
-
-def test_a_vendor_is_asked_no_faster_than_it_publishes():
-    keys = {"client_id": "deepvue-client", "client_secret": "deepvue-secret"}
-    with open_verifier("deepvue", **keys) as verifier:
-        assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 2.0
-    with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
-        assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 0
 
 
 @pytest.mark.parametrize("name", ["azure", pytest.param("didit", marks=SLOW)])

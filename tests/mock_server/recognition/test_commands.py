@@ -5,7 +5,6 @@ from click.testing import CliRunner
 
 from facematch_core.cli.app import facematch
 from facematch_mock_server.recognition.cards import Card, read_card
-from facematch_mock_server.recognition.sheet import make_card
 
 
 @pytest.fixture
@@ -28,24 +27,6 @@ def test_make_writes_the_kind_that_the_ending_says(run, tmp_path, name):
     assert read_card(data) == Card(person="p1")
     assert answer.stdout == f"{name} ({len(data)} bytes)\n"
     assert run("make", "--person", "p1", "--out", "p1.gif").exit_code == 2
-
-
-def test_each_fact_has_an_option(run, tmp_path):
-    words = "--person p9 --faces 2 --quality 1 --luminance 2 --liveness none --attack --age 7"
-    more = "--gender male --review --score 12.34 --out p9.png"
-    assert run("make", *words.split(), *more.split()).exit_code == 0
-    assert (tmp_path / "p9.png").read_bytes() == make_card(
-        "p9",
-        faces=2,
-        quality=1,
-        luminance=2,
-        liveness=None,
-        attack=True,
-        age=7,
-        gender="male",
-        review=True,
-        score=12.34,
-    )
 
 
 def test_make_overwrites_only_by_force(run, tmp_path):

@@ -6,7 +6,6 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import requests
-from kit import mock_deepvue as deepvue
 
 import facematch_mock_server.recognition.sheet
 from facematch_mock_server import MockServer, card_sheet, make_card
@@ -19,11 +18,6 @@ def same_pixels(first, other):
     """Whether two files show the same: encoders of two machines may pack them differently."""
     with PIL.Image.open(io.BytesIO(first)) as a, PIL.Image.open(io.BytesIO(other)) as b:
         return a.mode == b.mode and a.tobytes() == b.tobytes()
-
-
-def test_the_package_has_the_files_of_the_ready_cards():
-    assert list(SHEET) == ["p1", "p1-again", "p2", "no-face", "two-faces", "spoof"]
-    assert {path.name for path in FOLDER.iterdir()} == {f"{name}.png" for name in SHEET}
 
 
 @pytest.mark.parametrize("name", SHEET)
@@ -77,23 +71,3 @@ def ask():
             return body["status"], {warning["risk"] for warning in body["warnings"]}
 
         yield post
-
-
-@pytest.mark.parametrize("name", SHEET)
-def test_didit_answers_a_ready_card_as_expected(ask, name):
-    card, p1 = SHEET[name].data, SHEET["p1"].data
-    match = ask("/v3/face-match/", "face_match", user_image=card, ref_image=p1)
-    liveness = ask("/v3/passive-liveness/", "liveness", user_image=card)
-    assert (match, liveness) == DIDIT[name]
-
-
-@pytest.mark.parametrize("name", SHEET)
-def test_deepvue_answers_a_ready_card_as_expected(name):
-    engine = MockServer(vendor="deepvue", seed=3).app
-    token, card, p1 = deepvue.token_of(engine), SHEET[name].data, SHEET["p1"].data
-    sent = (
-        deepvue.deepvue_match(card, p1, names=("a.png", "b.png"), token=token),
-        deepvue.deepvue_liveness(card, token=token),
-    )
-    match, liveness = (engine.handle(request).json().get("data") or {} for request in sent)
-    assert (match.get("match"), liveness.get("is_live")) == DEEPVUE[name]

@@ -7,11 +7,9 @@ from decimal import Decimal
 
 import pytest
 import requests
-from kit.mock_didit import match_request, post_match, scene
+from kit.mock_didit import post_match
 
-from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, make_card
-from facematch_mock_server.http import exchange
 from facematch_mock_server.vendors import vendor_names
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER
 from facematch_mock_server.world.services import Key
@@ -44,43 +42,6 @@ def test_each_account_has_keys_for_every_vendor(server):
     assert ask(server, first.live_key) == ask(server, first.sandbox_key) == 200
     assert [call.key for call in first.control.journal()] == ["live", "sandbox"]
     assert other.control.journal() == ()
-
-
-@pytest.mark.parametrize("vendor", ["didit", "deepvue", "rekognition"])
-def test_a_client_of_each_kind_of_key_reaches_its_account(server, vendor):
-    account, before = server.new_account(), len(server.of(vendor).control.charges())
-    mine = account.of(vendor)
-    settings = {
-        "didit": {"api_key": mine.live_key},
-        "deepvue": {"client_id": mine.client_id, "client_secret": mine.live_key},
-        "rekognition": {
-            "access_key_id": mine.client_id,
-            "secret_access_key": mine.live_key,
-            "region": "us-east-1",
-        },
-    }[vendor]
-    with open_verifier(vendor, base_url=server.url, **settings) as verifier:
-        assert verifier.verify(P1, P1).is_match
-    assert {entry.vendor for entry in mine.control.journal()} == {vendor}
-    assert mine.control.charges()
-    assert len(server.of(vendor).control.charges()) == before
-
-
-def test_settings_of_one_account_leave_the_others_alone(server):
-    first, other = server.new_account(), server.new_account()
-    now = other.control.now()
-    first.control.set_balance(0)
-    first.control.set_limit("write", 1)
-    first.control.set_outcome("match", score=12)
-    first.control.add_fault(BUSY)
-    first.control.set_latency("match", 0.01)
-    first.control.advance(3600)
-    assert other.control.balance() == Decimal(100)
-    assert other.control.limits()["write"] != 1
-    assert (other.control.outcomes(), other.control.faults()) == ((), ())
-    assert other.control.latency() == {}
-    assert other.control.now() == now
-    assert [ask(server, other.live_key) for _ in range(2)] == [200, 200]
 
 
 def test_the_control_api_takes_an_account_by_name_or_key(server):
@@ -188,20 +149,6 @@ def test_a_slow_worker_holds_up_no_other_account(end, monkeypatch):
             ending.result(30)
 
 
-def test_a_postponed_call_never_runs_in_the_world_after_a_reset(server):
-    account = server.new_account()
-    account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
-    request = match_request(scene(), key=account.live_key)
-    assert exchange.ask(server.app.begin, request) is None
-    late = exchange.carry_out(server.app, request).postponed
-    account.control.reset()
-    account.control.set_outcome("match", score=99)
-    assert exchange.carry_out(server.app, late).response.status == 200
-    assert account.control.journal() == account.control.charges() == ()
-    assert account.control.sessions.all() == ()
-    assert len(account.control.outcomes()) == 1
-
-
 @pytest.mark.parametrize("is_late", [False, True], ids=["at once", "postponed"])
 def test_an_upload_belongs_to_the_account_of_its_head(server, is_late):
     account = server.new_account()
@@ -223,29 +170,3 @@ def test_an_upload_belongs_to_the_account_of_its_head(server, is_late):
         assert line.recv(100).startswith(b"HTTP/1.1 200")
     assert account.control.charges() == account.control.journal() == ()
     assert server.account(account.name).control.sessions.all() == ()
-
-
-def test_a_reset_restores_the_first_keys_and_drops_added_ones(server):
-    account = server.new_account()
-    account.control.add_key(key="added")
-    account.control.revoke_key(account.live_key)
-    before = account.control.world
-    assert [ask(server, key) for key in (account.live_key, "added")] == [401, 200]
-    account.control.reset()
-    assert [ask(server, key) for key in (account.live_key, "added")] == [200, 401]
-    # A key that is added to the world of before leads to it no more.
-    before.add_key("added-late", Key(kind="live"))
-    assert ask(server, "added-late") == 401
-    assert [call.key for call in account.control.journal()] == ["live", "wrong"]
-
-
-def test_a_seed_repeats_names_and_ids_of_accounts():
-    def list_ids():
-        with MockServer(seed=3) as mock:
-            accounts = [mock.new_account() for _ in range(2)]
-            calls = [post_match(mock.url, x.live_key, timeout=30).json() for x in accounts]
-            return [x.name for x in accounts], [call["request_id"] for call in calls]
-
-    first = list_ids()
-    assert first == list_ids()
-    assert len({*first[1]}) == 2

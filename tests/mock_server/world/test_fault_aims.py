@@ -1,11 +1,9 @@
 """What a fault is aimed at, what can never strike, and several of them in order."""
 
 import pytest
-import requests
 
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.recognition.outcomes import SetOutcome
-from facematch_mock_server.world.faults import Faults, Kind, Stage
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 DOWN = {"stage": "answer", "kind": "status", "status": 503}
@@ -14,62 +12,12 @@ DOWN = {"stage": "answer", "kind": "status", "status": 503}
 # Aims
 
 
-def test_a_fault_for_a_call_lets_the_others_through(asking):
-    asking.control.add_fault(Fault(**DOWN, call="liveness"))
-    assert asking.didit().status_code == 200
-    assert asking.get("/v3/billing/balance/").status_code != 503
-    assert asking.didit(call="liveness").status_code == 503
-    assert asking.charged == 1
-
-
-@pytest.mark.parametrize(
-    ("aim", "struck", "spared"),
-    [
-        ({"person": "p1"}, ("p2", "p1-again"), ("p2", "p2")),
-        ({"card": "spoof"}, ("spoof", "p2"), ("p1", "p2")),
-        ({"card": "no-face", "call": "match"}, ("p1", "no-face"), ("p1", "p2")),
-    ],
-)
-def test_a_fault_for_a_picture_strikes_its_calls_alone(asking, aim, struck, spared):
-    asking.control.add_fault(Fault(**DOWN, **aim))
-    assert asking.didit(*spared).status_code == 200
-    asking.control.set_outcome("match", score=77)
-    asking.control.set_balance("0.05")
-    answer = asking.didit(*struck)
-    assert (answer.status_code, asking.charged) == (503, 1)
-    entry = asking.control.journal()[-1]
-    assert (entry.status, entry.key, entry.note) == (503, "live", "fault: answer status")
-    assert [file.field for file in entry.files] == ["user_image", "ref_image"]
-    assert len(asking.control.outcomes()) == 1
-    assert asking.didit(*struck).json()["face_match"]["score"] == 77
-    assert asking.charged == 2
-
-
 def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
     asking.control.add_fault(Fault(**DOWN, person="p1"))
     asking.control.set_balance(0)
     assert asking.didit().status_code == 403
     asking.control.set_balance(1)
     assert asking.didit(call="liveness").status_code == 503
-
-
-@pytest.mark.parametrize("kind", ["reset", "truncate"])
-@pytest.mark.parametrize("executed", [True, False])
-def test_a_broken_connection_for_a_picture_is_charged_or_not_as_it_says(asking, kind, executed):
-    asking.control.add_fault(Fault(stage="after_upload", kind=kind, executed=executed, person="p2"))
-    with pytest.raises(requests.ConnectionError):
-        asking.didit()
-    assert asking.charged == executed
-    assert asking.control.journal()[-1].status == (200 if executed else None)
-    assert asking.didit().status_code == 200
-
-
-def test_an_executed_answer_for_a_picture_is_charged(asking):
-    asking.control.add_fault(Fault(**DOWN, executed=True, card="p2"))
-    assert asking.didit().status_code == 503
-    (entry,) = asking.control.journal()
-    assert (asking.charged, entry.status) == (1, 200)
-    assert entry.note == "fault: answer status: 503 was sent instead"
 
 
 def test_a_delay_for_a_picture_counts_the_call_once(asking):
@@ -103,14 +51,6 @@ def test_a_field_aims_at_the_true_value_whole(asking, way, text):
     answer = asking.didit(vendor_data=text)
     struck = answer.status_code == 503 or answer.json()["face_match"]["score"] == 3
     assert (struck, asking.control.unused()) == (True, ())
-
-
-def test_all_pairs_must_be_there_and_a_flag_is_the_text_that_was_sent(asking):
-    both = {**CASE_7, "save_api_request": "True"}
-    asking.control.add_fault(Fault(**DOWN, field=both))
-    for fewer in ({}, CASE_7, {**both, "save_api_request": "true"}, {"save_api_request": "True"}):
-        assert asking.didit(**fewer).status_code == 200
-    assert asking.didit(**both).status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -173,23 +113,6 @@ def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
 
 
 # Order, and headers
-
-
-def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
-    asking.control.add_faults(
-        Fault(**DOWN, headers={"Retry-After": "1"}),
-        Fault(stage="answer", kind="status", status=429),
-        Fault(stage="mid_upload", kind="reset"),
-        Fault(stage="answer", kind="json", status=429, body={}, headers={"Retry-After": None}),
-    )
-    first, second = asking.didit(), asking.didit()
-    assert (first.status_code, first.headers["Retry-After"]) == (503, "1")
-    assert (second.status_code, second.headers["Retry-After"]) == (429, "60")
-    with pytest.raises(requests.ConnectionError):
-        asking.didit()
-    assert "Retry-After" not in asking.didit().headers
-    assert asking.didit().status_code == 200
-    assert (asking.control.faults(), asking.charged) == ((), 1)
 
 
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
@@ -264,32 +187,7 @@ def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, neare
     assert mock.control.faults() == ()
 
 
-def test_hints_name_only_what_is_imitated(asking):
-    hints = [
-        asking.get(path).headers.get("X-Facematch-Hint", "") for path in ("/v3/poe/", "/v3/aml2/")
-    ]
-    assert not any("poa" in hint or "aml/" in hint for hint in hints)
-    assert "face-match" in asking.get("/v3/face-mtch/").headers["X-Facematch-Hint"]
-
-
 # Unused ones
-
-
-def test_a_rule_that_struck_once_is_used_and_equal_ones_count_each():
-
-    faults = Faults()
-    twice = Fault(stage=Stage.CONNECT, kind=Kind.RESET, times=2)
-    always = Fault(stage=Stage.MID_BODY, kind=Kind.RESET, times=None)
-    for rule in (twice, twice, always):
-        faults.add(rule)
-    assert faults.unused == (twice, twice, always)
-    assert faults.at_connection() is twice
-    assert faults.unused == (twice, always)
-    assert faults.for_request(lambda _: True) is always
-    assert faults.for_request(lambda _: True) is always
-    assert faults.unused == (twice,)
-    faults.clear()
-    assert faults.unused == ()
 
 
 def test_unused_rules_are_listed_with_the_closest_call(asking):
@@ -327,13 +225,3 @@ def test_a_rule_shows_what_was_set_alone():
 
 
 # The limit of a clock that stands still
-
-
-def test_a_limit_under_a_clock_that_stands_still_says_so(asking):
-    asking.control.set_limit("write", 1)
-    assert "X-Facematch-Hint" not in asking.didit().headers
-    answer = asking.didit()
-    assert answer.status_code == 429
-    assert "control.advance(60)" in answer.headers["X-Facematch-Hint"]
-    asking.control.advance(60)
-    assert asking.didit().status_code == 200

@@ -3,7 +3,7 @@
 import pytest
 
 from facematch_mock_server import Fault, Kind, Stage
-from facematch_mock_server.world.faults import CARRIED_OUT, DEEPEST, POSSIBLE
+from facematch_mock_server.world.faults import DEEPEST, POSSIBLE
 
 PLACES = [(stage, kind) for stage, kinds in POSSIBLE.items() for kind in sorted(kinds)]
 BODIES = {Kind.JSON: {"detail": "own"}}
@@ -11,16 +11,6 @@ BODIES = {Kind.JSON: {"detail": "own"}}
 
 def fault(stage, kind, **more):
     return Fault(stage=stage, kind=kind, body=BODIES.get(kind), **more)
-
-
-@pytest.mark.parametrize("executed", [False, True, None])
-@pytest.mark.parametrize(("stage", "kind"), PLACES)
-def test_executed_is_honoured_or_refused(stage, kind, executed):
-    if executed is not None and CARRIED_OUT.get(stage, executed) is not executed:
-        with pytest.raises(ValueError, match=f"at {stage} the call is (always|never) executed"):
-            fault(stage, kind, executed=executed)
-    else:
-        assert fault(stage, kind, executed=executed).executed is executed
 
 
 @pytest.mark.parametrize(

@@ -19,31 +19,6 @@ def wait(client, *calls, **more):
     return client.seconds[before:]
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_only_the_named_operation_is_late(open_asking, name):
-    client = open_asking(latency={name: 1.25})
-    for call in CALLS:
-        assert wait(client, call, call) == ([1.25] * 2 if call == name else [])
-    assert client.control.latency() == {name: 1.25}
-
-
-def test_refusals_and_sandbox_keys_wait_as_long(open_asking):
-    client = open_asking(latency={"match": 3})
-    assert wait(client, "match", key="wrong") == [3]
-    assert wait(client, "match", key=MockServer.sandbox_key) == [3]
-
-
-def test_a_late_call_is_carried_out_and_charged(open_asking):
-    """Only the answer is late."""
-    client = open_asking(latency={"match": 5})
-    with pytest.raises(requests.ReadTimeout):
-        wait(client, "match", timeout=2)
-    # A client that gives up waits no longer than it said.
-    assert client.seconds == [2]
-    (entry,) = client.control.journal()
-    assert (entry.status, len(client.control.charges())) == (200, 1)
-
-
 def test_it_is_set_in_python_and_over_http(open_asking):
     client = open_asking()
     client.control.set_latency("match", 1.5)

@@ -6,11 +6,6 @@ The client is azure-ai-vision-face, as it comes.
 import attrs
 import pytest
 from azure.ai.vision.face import FaceClient
-from azure.ai.vision.face.models import (
-    ExposureLevel,
-    FaceAttributeTypeDetection01,
-    FaceAttributeTypeDetection03,
-)
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
@@ -46,17 +41,6 @@ def refusal_of(answer):
     return answer.status, error["code"], error["message"]
 
 
-def test_a_face_has_an_id_its_model_and_its_place(engine):
-    query = "recognitionModel=recognition_04&returnRecognitionModel=true"
-    (face,) = engine.handle(detect_request(query=query)).json()
-    assert face["faceRectangle"] == {"top": 148, "left": 212, "width": 392, "height": 542}
-    assert face["recognitionModel"] == "recognition_04"
-    assert len(face["faceId"]) == 36
-    query = "returnFaceId=False&returnRecognitionModel=true"
-    assert set(engine.handle(detect_request(query=query)).json()[0]) == {"faceRectangle"}
-    assert ids_of(engine) != [face["faceId"]]
-
-
 @pytest.mark.parametrize("query", azure.REFUSED)
 def test_a_refused_attribute_has_the_words_of_microsofts_page(engine, query):
     status, message = azure.REFUSED[query]
@@ -78,31 +62,6 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
     assert [charge.request_id for charge in engine.world.ledger.entries] == ids[:1]
-
-
-@pytest.mark.parametrize(
-    ("score", "confidence", "is_identical"),
-    [(87.36, 0.8736, True), (50, 0.5, True), (49.9994, 0.49999, False), (57, 0.57, True)],
-)
-def test_a_score_is_a_confidence_and_from_a_half_on_two_are_identical(
-    engine, score, confidence, is_identical
-):
-    answer = compare_pictures(engine, large_scene(score=score))
-    assert answer.json() == {"isIdentical": is_identical, "confidence": confidence}
-
-
-def test_a_smaller_face_is_somebody_else_and_each_face_is_itself(engine):
-    largest, smaller = ids_of(engine, large_scene(faces=2))
-    confidences = [
-        engine.handle(verify_request(first, second)).json()["confidence"]
-        for first, second in ((largest, smaller), (smaller, smaller), (largest, largest))
-    ]
-    assert confidences == [0.05, 1.0, 1.0]
-
-
-def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
-    assert engine.handle(detect_request(large_scene(faces=0))).json() == []
-    assert [charge.what for charge in engine.world.ledger.entries] == ["DETECT"]
 
 
 @pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
@@ -159,21 +118,6 @@ def test_what_is_wrong_in_the_query_is_named(engine, name, value):
     assert refusal_of(answer) == (400, "BadArgument", f"'{name}' is invalid.")
 
 
-@pytest.mark.parametrize(
-    ("content", "code"),
-    [
-        (large_scene(size=1023), "InvalidImageSize"),
-        (large_scene(size=1024), None),
-        (large_scene(size=6 << 20), None),
-        (large_scene(size=(6 << 20) + 1), "InvalidImageSize"),
-        (b"RIFF\0\0\0\0WEBP".ljust(2048), "InvalidImage"),
-    ],
-    ids=["small", "1 KB", "6 MB", "large", "WebP"],
-)
-def test_a_picture_is_of_1_kb_to_6_mb_and_no_webp(engine, content, code):
-    assert engine.handle(detect_request(content)).header("x-ms-error-code") == code
-
-
 def test_without_approval_faces_are_found_but_no_ids_given():
     engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
     for refused in (detect_request(), verify_request()):
@@ -182,17 +126,6 @@ def test_without_approval_faces_are_found_but_no_ids_given():
         assert message.endswith("Identification, Verification.")
     assert len(engine.handle(detect_request(query="returnFaceId=false")).json()) == 1
     assert len(engine.world.ledger.entries) == 1
-
-
-def test_a_limit_holds_for_a_second_and_says_when_to_come_back(engine):
-    engine.world.rates.set_limit("resource", 1)
-    assert engine.handle(detect_request()).status == 200
-    answer = engine.handle(detect_request())
-    assert refusal_of(answer) == (429, "429", "Rate limit is exceeded.")
-    assert answer.header("Retry-After") == "1"
-    engine.world.clock.advance(1)
-    assert engine.handle(detect_request()).status == 200
-    assert len(engine.world.ledger.entries) == 2
 
 
 CARDS = card_sheet()
@@ -241,40 +174,6 @@ def faces_of(client, card, *, detection_model="detection_03", **more):
 def compare(client, probe, reference):
     ids = [faces_of(client, card)[0].face_id for card in (probe, reference)]
     return client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1])
-
-
-@pytest.mark.parametrize("version", [{}, {"api_version": "v1.2"}], ids=["its own", "current"])
-def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end, mock, version):
-    """The client's own version is a preview."""
-    client = at_end.enter_context(
-        FaceClient(mock.url, AzureKeyCredential(mock.live_key), **version)
-    )
-    same, other = compare(client, "p1", "p1-again"), compare(client, "p1", "p2")
-    assert (same.is_identical, same.confidence) == (True, 0.95466)
-    assert (other.is_identical, other.confidence) == (False, 0.15355)
-    # Two detections before it do not use an outcome up.
-    mock.control.set_outcome("match", score=57)
-    assert compare(client, "p1", "p2").confidence == 0.57
-    assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
-
-
-def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_client):
-    attributes = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
-    (face,) = faces_of(
-        open_face_client(), "p1", return_face_landmarks=True, return_face_attributes=attributes
-    )
-    rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
-    assert rectangle.left < nose.x < rectangle.left + rectangle.width
-    assert face.face_attributes.mask.type == "noMask"
-    assert face.face_attributes.head_pose.yaw == 0
-    assert face.face_attributes.blur is None
-    (face,) = faces_of(
-        open_face_client(),
-        "p1",
-        detection_model="detection_01",
-        return_face_attributes=[FaceAttributeTypeDetection01.EXPOSURE],
-    )
-    assert face.face_attributes.exposure.exposure_level == ExposureLevel.GOOD_EXPOSURE
 
 
 def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):

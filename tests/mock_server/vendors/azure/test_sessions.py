@@ -131,14 +131,6 @@ def test_what_is_seen_of_a_person(face, card, word, is_identical):
     assert OPTIONAL & set(result) == {"verifyResult"}
 
 
-def test_the_threshold_of_the_start_decides_what_is_identical(face):
-    for threshold, is_identical in ((0.95466, True), (0.95467, False)):
-        session_id = face.make(WITH_VERIFY, verifyConfidenceThreshold=threshold)
-        face.people.finish(session_id, "p1-again")
-        (attempt,) = face.read(session_id, WITH_VERIFY)["results"]["attempts"]
-        assert attempt["result"]["verifyResult"]["isIdentical"] is is_identical
-
-
 def test_the_third_attempt_that_fails_is_the_last(face):
     session_id = face.make()
     statuses = []
@@ -206,13 +198,6 @@ def test_a_start_that_is_wrong_is_refused_in_microsofts_words(face, fields, code
     assert face.people.open() == ()
 
 
-def test_a_start_in_the_words_of_microsofts_tutorial_and_a_device_of_the_clients(face):
-    tutorial = {"livenessOperationMode": "passive", "enableSessionImage": "true"}
-    assert face.start(**tutorial).status_code == 200
-    of_client = {"deviceCorrelationId": None, "deviceCorrelationIdSetInClient": True}
-    assert face.start(livenessOperationMode="PassiveActive", **of_client).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("sent", "code"),
     [
@@ -234,14 +219,6 @@ def test_a_body_of_another_form_is_refused_by_both(face, body):
         assert refusal(face.ask(kind, "POST", data=body)) == (400, "InvalidRequestBody")
 
 
-def test_without_access_nothing_is_answered_about_sessions(face):
-    session_id = face.make()
-    face.mock.control.reset(switches={"access": "unapproved"})
-    answers = [face.start(kind) for kind in KINDS]
-    answers.append(face.ask(f"{LIVENESS}/{session_id}"))
-    assert {refusal(answer) for answer in answers} == {(403, "UnsupportedFeature")}
-
-
 def test_faults_know_starts_and_reads(face):
     for call, status in (("session_start", 503), ("session_read", 404)):
         face.mock.control.add_fault(
@@ -252,13 +229,6 @@ def test_faults_know_starts_and_reads(face):
     session_id = face.make()
     assert refusal(face.ask(f"{LIVENESS}/{session_id}")) == (404, "SessionNotFound")
     assert face.read(session_id)["status"] == "NotStarted"
-
-
-def test_a_check_that_ran_is_in_the_ledger_and_nothing_else(face):
-    sessions = [face.make(), face.make()]
-    face.people.finish(sessions[0])
-    face.read(sessions[1])
-    assert [each.request_id for each in face.mock.control.charges()] == sessions[:1]
 
 
 def test_microsofts_client_for_python_speaks_an_older_form_and_hears_that_the_path_is_not_there(

@@ -2,8 +2,7 @@
 
 import pytest
 from kit import mock_deepvue as deepvue
-from kit.mock_deepvue import AUTHORIZE, FACEMATCH, JPEG, deepvue_request, multipart
-from kit.mock_didit import didit_request
+from kit.mock_deepvue import FACEMATCH, JPEG, deepvue_request, multipart
 
 GOOD = ("file_b", "b.jpg", JPEG)
 
@@ -65,10 +64,3 @@ def test_a_refused_json_body_names_its_field(refuse, body, place, message):
     path, kind = deepvue.LIVENESS_CHECK, "application/json"
     sent = refuse(lambda token: deepvue_request(path, body, kind, token=token))
     assert sent == [(place, message)]
-
-
-def test_a_call_for_a_token_names_what_is_missing():
-    engine = deepvue.new_engine(vendor="deepvue")
-    answer = engine.handle(didit_request(AUTHORIZE, b"client_id=x", deepvue.FORM, key=None))
-    assert answer.status == 422
-    assert [problem["loc"] for problem in answer.json()["detail"]] == [["body", "client_secret"]]

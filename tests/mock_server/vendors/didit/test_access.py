@@ -40,14 +40,6 @@ def test_an_invalid_key_is_refused_by_its_claim(ask, key, status, claim):
         assert claim in response.claims
 
 
-def test_a_key_holds_to_the_end_of_its_last_day_in_utc(ask):
-    last = control_request("keys", {"key": "short-key", "expires": "2026-07-02"})
-    to_midnight = control_request("clock/advance", {"seconds": 14 * 3600 + 44 * 60 + 32})
-    assert ask(last, to_midnight, match_request(key="short-key"))[0] == 200
-    later = control_request("clock/advance", {"seconds": 2})
-    assert ask(last, to_midnight, later, match_request(key="short-key"))[0] == 401
-
-
 BROKE = control_request("ledger/balance", {"balance": "0.02"})
 BUSY = control_request("limits", {"write": 0, "get": 0})
 NO_FIELDS = didit_request(MATCH_PATH, key="mock-live-key")
@@ -104,14 +96,6 @@ def test_wrong_fields_are_refused_together_by_name(ask, fields, files, refused):
     assert words == refused if isinstance(refused, dict) else set(words) == refused
 
 
-def test_a_file_without_an_extension_gets_a_hint(ask):
-    # Node sends a Blob without a name as "blob".
-    files = [("user_image", "blob", b"x"), ("ref_image", "b.png", b"x")]
-    status, body, response = ask(didit_request(MATCH_PATH, *didit.multipart(files=files)))
-    assert (status, set(body)) == (400, {"user_image"})
-    assert "face.jpg" in response.header("X-Facematch-Hint")
-
-
 def test_a_malformed_form_is_a_parse_error(ask):
     body, kind = didit.multipart(files=[("user_image", "a.png", b"x")])
     status, words, response = ask(didit_request(MATCH_PATH, body[:-8], kind))
@@ -139,19 +123,3 @@ def test_a_header_and_the_journal_name_the_path_that_was_meant():
     response = engine.handle(didit_request("/v3/face-mach/"))
     assert response.header("X-Facematch-Hint") == "did you mean /v3/face-match/?"
     assert engine.world.account.journal.entries[-1].note == "did you mean /v3/face-match/?"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v3/workflows/",
-        "/v3/face-search/",
-        "/v3/session/3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35/generate-pdf/",
-    ],
-)
-def test_what_is_not_imitated_says_so_and_names_what_is(ask, path):
-    status, body, response = ask(didit_request(path, method="GET"))
-    assert (status, list(body)) == (404, ["mock"])
-    assert "mock.later" in response.claims
-    for word in (path, "face match", "passive liveness", "webhooks"):
-        assert word in body["mock"]

@@ -21,19 +21,6 @@ def update():
     return lambda body: engine.handle(didit_request(path, body, "application/json", method="PATCH"))
 
 
-@pytest.mark.parametrize(
-    ("opened", "closed"), [(b'{"a":', b"}"), (b"[", b"]")], ids=["objects", "arrays"]
-)
-def test_json_is_read_as_deep_as_python_does_and_as_wide_as_it_is(update, opened, closed):
-    assert update(DECLINED + opened * 99 + b"1" + closed * 99 + b"}").status == 200
-    wide = update(DECLINED + b"[" + b",".join([b"[]"] * 300) + b"]}")
-    assert "didit.json.deep" not in wide.claims
-    answer = update(DECLINED + opened * 100_000 + b"1" + closed * 100_000 + b"}")
-    assert answer.status == 400
-    assert answer.json() == {"detail": "JSON parse error - nested too deeply"}
-    assert "didit.json.deep" in answer.claims
-
-
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999"])
 def test_a_number_that_no_answer_could_repeat_is_no_json(update, number):
     answer = update(DECLINED + number.encode() + b"}")
@@ -57,21 +44,6 @@ def test_metadata_is_echoed_as_deep_as_python_reads(ask):
         assert ask(match_request(metadata=text))[1]["metadata"] == json.loads(text)
     for text in ('{"a":1e999}', '{"a":' * 8_000):
         assert ask(match_request(metadata=text))[:2] == (400, BAD_METADATA)
-
-
-@pytest.mark.parametrize("key", ["mock-live-key", "mock-sandbox-key"])
-@pytest.mark.parametrize("fields", [(0,), (1,), (0, 1)])
-def test_a_file_above_the_limit_is_refused_by_its_field_and_costs_nothing(key, fields):
-    limit, large = (scene().ljust(size) for size in (LIMIT, LIMIT + 1))
-    engine = didit.new_engine()
-    assert engine.handle(match_request(limit, limit, key="mock-sandbox-key")).status == 200
-    answer = engine.handle(
-        match_request(*(large if n in fields else limit for n in (0, 1)), key=key)
-    )
-    names = [("user_image", "ref_image")[n] for n in fields]
-    assert (answer.status, answer.json()) == (400, dict.fromkeys(names, LARGE))
-    assert "didit.file.size_limit" in answer.claims
-    assert engine.world.ledger.entries == ()
 
 
 def test_the_limit_of_a_file_is_a_switch(ask):

@@ -87,59 +87,11 @@ NO_PAIR = [
 ]
 
 
-@pytest.mark.parametrize("case", NO_PAIR, ids=range(len(NO_PAIR)))
-@pytest.mark.parametrize("threshold", ["0", "100"])
-def test_without_two_faces_a_call_is_declined_whatever_the_threshold(ask, case, threshold):
-    probe, reference, saved, score, claim = case
-    sent = match_request(
-        scene(faces=probe),
-        scene(faces=reference),
-        save_api_request=saved,
-        **{MATCH_THRESHOLD: threshold},
-    )
-    status, body, response = ask(sent)
-    block = body["face_match"]
-    assert (status, block["status"], block["score"]) == (200, "Declined", score)
-    assert [warning["risk"] for warning in block["warnings"]] == ["NO_REFERENCE_IMAGE"]
-    if not reference:
-        assert block["ref_image"] == {"entities": [], "best_angle": 0}
-    assert claim in response.claims
-
-
 @pytest.mark.parametrize(
     ("score", "warning"), [({"score": 2}, LOW), ({"faces": 0}, MISSING)], ids=["low", "missing"]
 )
 def test_a_warning_has_six_keys_and_the_documented_words(ask, score, warning):
     assert ask(match_request(scene(**score)))[1]["face_match"]["warnings"] == [warning]
-
-
-@pytest.mark.parametrize(
-    ("in_review", "seen", "status"),
-    [
-        (True, {"score": 12}, "In Review"),
-        (True, {"score": 80}, "In Review"),
-        (True, {"faces": 0}, "Declined"),
-        (False, {"score": 12}, "Declined"),
-    ],
-)
-def test_in_review_needs_its_switch_and_a_pair(ask, in_review, seen, status):
-    sent = match_request(scene(review=True, **seen))
-    body = ask(sent, switches={"in_review": in_review})[1]
-    assert body["face_match"]["status"] == status
-
-
-@pytest.mark.parametrize(("rotate", "angle"), [("false", 0), ("true", 90), (None, 0)])
-def test_an_angle_only_if_asked_for(ask, rotate, angle):
-    fields = {} if rotate is None else {"rotate_image": rotate}
-    body = ask(match_request(None, scene(angle=90), **fields))[1]
-    assert body["face_match"]["ref_image"]["best_angle"] == angle
-
-
-def test_bytes_that_are_no_picture_count_as_no_face(ask):
-    status, body, response = ask(match_request(b"no picture"))
-    assert status == 200
-    assert [w["risk"] for w in body["face_match"]["warnings"]] == ["NO_REFERENCE_IMAGE"]
-    assert "didit.match.undecodable" in response.claims
 
 
 @pytest.mark.parametrize("sent", [scene(score=1), scene(faces=0), b"no picture"])

@@ -1,5 +1,3 @@
-import datetime as dt
-
 import pytest
 from botocore.exceptions import ClientError
 from kit import mock_rekognition as rekognition
@@ -23,15 +21,6 @@ def similarities(answer):
     return [match["Similarity"] for match in answer["FaceMatches"]]
 
 
-def test_the_same_person_is_one_match_and_its_charge_has_the_id_of_the_answer(client, mock):
-    answer = ask(client)
-    assert similarities(answer) == [pytest.approx(95.466, abs=0.001)]
-    assert answer["UnmatchedFaces"] == []
-    assert [(charge.what, charge.request_id) for charge in mock.control.charges()] == [
-        ("CompareFaces", answer["ResponseMetadata"]["RequestId"])
-    ]
-
-
 @pytest.mark.parametrize(("threshold", "matches"), [(80, 1), (80.001, 0), (None, 1)])
 def test_a_similarity_that_equals_the_threshold_is_a_match(client, mock, threshold, matches):
     mock.control.set_outcome("match", score=80)
@@ -45,22 +34,6 @@ def test_every_face_of_the_target_has_a_number(client):
     assert similarities(answer) == [pytest.approx(95.466, abs=0.001), 5]
     widths = [match["Face"]["BoundingBox"]["Width"] for match in answer["FaceMatches"]]
     assert answer["SourceImageFace"]["BoundingBox"]["Width"] == widths[0] > widths[1]
-
-
-@pytest.mark.parametrize("pair", [("no-face", "p1"), ("p1", "no-face")])
-def test_no_face_in_either_picture_is_an_invalid_parameter_and_free(client, mock, pair):
-    with pytest.raises(client.exceptions.InvalidParameterException) as caught:
-        ask(client, *pair)
-    assert caught.value.response["Error"]["Message"] == "Request has invalid parameters"
-    assert mock.control.charges() == ()
-
-
-def test_what_is_throttled_once_is_asked_again_by_boto3_itself(client, mock):
-    body = {"__type": "ThrottlingException", "message": "Slow down"}
-    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.JSON, status=400, body=body))
-    answer = ask(client)
-    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
-    assert len(mock.control.charges()) == 1
 
 
 BIG = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024)
@@ -77,12 +50,6 @@ ERRORS = {
     "AccessDeniedException": (400, {}),
     "InternalServerError": (500, {}),
 }
-
-
-def test_those_are_all_errors_of_the_model(once):
-    for name in ("CompareFaces", "DetectFaces"):
-        model = once.meta.service_model.operation_model(name)
-        assert {shape.name for shape in model.error_shapes} == set(ERRORS)
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -104,22 +71,6 @@ def test_every_error_becomes_its_class_with_its_status_and_a_request_id(mock, na
     assert len(caught.value.response["ResponseMetadata"]["RequestId"]) == 36
 
 
-@pytest.mark.parametrize(
-    ("signing", "name"),
-    [
-        ({"key": "somebody-else"}, "UnrecognizedClientException"),
-        ({"secret": "another-secret"}, "InvalidSignatureException"),
-    ],
-)
-def test_a_wrong_key_or_secret_is_refused_and_not_in_the_journal(mock, signing, name):
-    with boto(mock.url, **signing) as client, pytest.raises(ClientError) as caught:
-        ask(client)
-    assert caught.value.response["Error"]["Code"] == name
-    (entry,) = mock.control.journal()
-    assert (entry.key, entry.status) == ("wrong", 400)
-    assert "somebody-else" not in str(entry)
-
-
 @pytest.mark.parametrize(("side", "name"), [(79, "InvalidParameterException"), (80, None)])
 def test_a_picture_has_80_pixels_or_is_an_invalid_parameter(client, side, name):
     picture = {"Bytes": rekognition.draw_picture(size=(side, 200))}
@@ -128,20 +79,6 @@ def test_a_picture_has_80_pixels_or_is_an_invalid_parameter(client, side, name):
     else:
         with pytest.raises(getattr(client.exceptions, name)):
             client.compare_faces(SourceImage=picture, TargetImage=picture)
-
-
-def test_a_second_pair_works_until_it_is_revoked_or_expires(mock):
-    mock.control.add_key(key="a-second-secret", client="second")
-    with boto(mock.url, key="second", secret="a-second-secret") as client:
-        assert similarities(ask(client))
-        mock.control.revoke_key("a-second-secret")
-        with pytest.raises(ClientError, match="security token"):
-            ask(client)
-    yesterday = mock.control.now().date() - dt.timedelta(days=1)
-    mock.control.add_key(key="an-old-secret", client="old", expires=yesterday)
-    old = {"key": "old", "secret": "an-old-secret"}
-    with boto(mock.url, **old) as client, pytest.raises(ClientError, match="Unrecognized"):
-        ask(client)
 
 
 @pytest.mark.parametrize("clock", [None, VirtualClock(START)], ids=["running", "standing still"])

@@ -19,7 +19,6 @@ from kit.mock_rekognition import (
 )
 
 from facematch_mock_server import card_sheet
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors.rekognition.signature import Signature
 
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
@@ -55,12 +54,6 @@ def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, t
     assert signature.is_of(request, secret)
     assert not signature.is_of(request, f"{secret}x")
     assert not signature.is_of(attrs.evolve(request, body=body + b"x"), secret)
-
-
-@given(st.text(max_size=200), st.text(max_size=20))
-def test_what_is_no_signature_is_none(header, date):
-    headers = (("authorization", header), ("x-amz-date", date))
-    assert Signature.of(Request.make(method="POST", target="/", headers=headers)) is None
 
 
 @pytest.mark.parametrize(

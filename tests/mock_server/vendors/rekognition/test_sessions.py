@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -13,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.cards import CARDS as EVERY_CARD
 from kit.mock_didit import new_engine
-from kit.mock_rekognition import SETTINGS, boto, draw_picture, signed_request, signed_start
+from kit.mock_rekognition import SETTINGS, boto, draw_picture, signed_request
 from PIL import Image as Pillow
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
@@ -74,20 +72,6 @@ def opened(*, switches=None, **settings):
     rekognition = MockServer(vendor="rekognition", switches=switches)
     with rekognition as mock, boto(mock.url, **settings) as client:
         yield Aws(client, mock)
-
-
-def test_a_person_who_is_looked_at_has_a_number_and_a_picture(aws):
-    session_id = aws.create(Settings={"AuditImagesLimit": 2})
-    assert aws.read(session_id) == {"SessionId": session_id, "Status": "CREATED"}
-    aws.people.finish(session_id, "p1")
-    results = aws.read(session_id)
-    assert (results["Status"], results["Confidence"], results["Feedback"]) == ("SUCCEEDED", 97, [])
-    assert results["ReferenceImage"]["Bytes"] == CARDS["p1"]
-    assert results["AuditImages"] == [results["ReferenceImage"]] * 2
-    assert results["Challenge"]["Type"] == LIGHT
-    assert [(charge.what, charge.request_id) for charge in aws.control.charges()] == [
-        ("FaceLiveness", session_id)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -175,33 +159,6 @@ def test_one_token_is_one_session_until_that_is_over(aws):
     assert aws.create(ClientRequestToken="a-token_1") != first
 
 
-def test_two_tries_of_one_start_at_once_are_one_session(monkeypatch):
-    engine, barrier = new_engine(**SETTINGS[0]), threading.Barrier(2)
-    kept = engine.world.sessions
-    add = kept.add
-
-    def add_with_the_other(*args, **fields):
-        # Nobody else comes as long as one try after the other is answered.
-        with contextlib.suppress(threading.BrokenBarrierError):
-            barrier.wait(timeout=1)
-        return add(*args, **fields)
-
-    monkeypatch.setattr(kept, "add", add_with_the_other)
-    with ThreadPoolExecutor(2) as pool:
-        answers = pool.map(engine.handle, [signed_start(ClientRequestToken="same")] * 2)
-        assert len({answer.json()["SessionId"] for answer in answers}) == 1
-
-
-@pytest.mark.parametrize(("token", "sessions"), [({"ClientRequestToken": "one"}, 1), ({}, 2)])
-def test_a_lost_start_is_repeated_by_boto3_itself_and_its_token_keeps_it_one(aws, token, sessions):
-    lost = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.TRUNCATE, "executed": True}
-    aws.control.add_fault(Fault(call="session_start", times=1, **lost))
-    session_id = aws.create(**token)
-    assert aws.metadata["RetryAttempts"] == 1
-    assert [session.id for session in aws.people.open()][-1] == session_id
-    assert len(aws.people.open()) == sessions
-
-
 def test_faults_are_aimed_at_the_start_or_the_reading(aws):
     body = {"__type": "ThrottlingException", "Message": "Slow down"}
     more = {"stage": Stage.ANSWER, "kind": Kind.JSON, "status": 400, "body": body, "times": 1}
@@ -258,14 +215,6 @@ def code(body, operation):
 @pytest.mark.parametrize("body", WRONG)
 def test_what_the_model_does_not_allow_is_an_invalid_parameter(body):
     assert code(body, OPERATIONS["SessionId" in body]) == "InvalidParameterException"
-
-
-@pytest.mark.parametrize("limit", [0, 4])
-def test_an_answer_has_as_many_audit_images_as_were_asked_for(limit):
-    with opened(parameter_validation=False) as aws:
-        session_id = aws.create(Settings={"AuditImagesLimit": limit})
-        aws.people.finish(session_id)
-        assert len(aws.read(session_id)["AuditImages"]) == limit
 
 
 NAMES = st.sampled_from(["Type", "Versions", "AuditImagesLimit", "ChallengePreferences", "x"])

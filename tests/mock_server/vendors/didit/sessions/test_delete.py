@@ -1,30 +1,7 @@
 import pytest
-from kit.mock_didit import match_request, scene
-from kit.mock_didit_sessions import delete, list_request, nth, session_request
+from kit.mock_didit_sessions import delete, nth, session_request
 
 GONE = {"detail": "Not found."}
-
-
-def test_a_deletion_happens_once(engine):
-    session_id = nth(engine, 1)
-    response = delete(1)(engine)
-    assert (response.status, response.json()["session_id"]) == (200, session_id)
-    again = engine.handle(session_request(f"/v3/session/{session_id}/delete/", method="DELETE"))
-    assert (again.status, again.json()) == (404, GONE)
-
-
-def test_what_is_deleted_vanishes_but_its_credit_and_number_are_spent(engine, answer):
-    session_id, balance = nth(engine, 2), engine.world.ledger.balance
-    delete(2)(engine)
-    for verb, method in (("decision", "GET"), ("update-status", "PATCH")):
-        assert (
-            answer(engine, session_request(f"/v3/session/{session_id}/{verb}/", method=method))[0]
-            == 404
-        )
-    assert answer(engine, list_request())[1]["count"] == 1
-    assert engine.world.ledger.balance == balance
-    engine.handle(match_request(scene(score=60)))
-    assert [session.number for session in engine.world.sessions.all()] == [1, 3]
 
 
 KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}

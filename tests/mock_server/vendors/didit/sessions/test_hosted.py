@@ -16,7 +16,6 @@ from kit.mock_didit_sessions import (
     SANDBOX,
     WORKFLOW,
     acting,
-    advance_clock,
     arming,
     delete,
     list_request,
@@ -355,15 +354,6 @@ def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
     assert WORKFLOW.encode() in letters[1].body
 
 
-@pytest.mark.parametrize(("when", "charges"), [("created", 1), ("never", 0)])
-def test_when_a_session_is_charged_is_a_switch(when, charges):
-    engine, played, begin = cards(switches={"session_charged": when})
-    session = begin()
-    assert len(control_of(engine.world).charges()) == charges
-    played.finish(session["session_id"])
-    assert len(control_of(engine.world).charges()) == charges
-
-
 @pytest.mark.parametrize(
     ("scenario", "session", "match", "liveness"),
     [
@@ -425,20 +415,6 @@ def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted(
     assert gone["face_retention_outcome"] == "retained_with_user"
     assert gone["biometric_template_uuid"]
     assert on(1)(engine).status == 404
-
-
-def test_an_expired_session_is_so_whoever_looks_first():
-    for look in (
-        lambda engine: on(1)(engine).json()["status"],
-        lambda engine: engine.handle(list_request()).json()["results"][0]["status"],
-        lambda engine: control_of(engine.world).sessions.all()[0].status,
-    ):
-        engine, _, begin = cards(switches={"session_lifetime_s": 60})
-        begin()
-        advance_clock(59.9)(engine)
-        assert look(engine) == "Not Started"
-        advance_clock(0.1)(engine)
-        assert look(engine) == "Expired"
 
 
 def test_faults_know_the_calls_of_a_session():

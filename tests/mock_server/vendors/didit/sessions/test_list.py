@@ -1,7 +1,5 @@
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import liveness_request, match_request, scene
-from kit.mock_didit_sessions import SANDBOX, list_request
+from kit.mock_didit_sessions import list_request
 
 #: Numbers of sessions -> the queries that list them.
 LISTED = {
@@ -72,41 +70,3 @@ def test_a_row_is_as_the_contract_shows_it(engine, answer):
     }
     page = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
     assert page["results"] == [row]
-
-
-def test_a_row_without_a_score_leaves_the_key_out(answer):
-    engine = didit.new_engine()
-    engine.handle(match_request(scene(faces=0)))
-    engine.handle(liveness_request(scene(score=None)))
-    engine.handle(liveness_request())
-    rows = answer(engine, list_request())[1]["results"]
-    details = [{"liveness": {"score": 92.12}}, {"liveness": {}}, {"face_match": {}}]
-    assert [row["additional_details"] for row in rows] == details
-
-
-def test_an_organization_sees_its_own_and_a_sandbox_key_nothing(engine, answer):
-    other = engine.accounts.open("other")
-    assert answer(engine, list_request(key=next(iter(other.first_keys["didit"]))))[1]["count"] == 0
-    assert answer(engine, list_request())[1]["count"] == 2
-    assert answer(engine, list_request(key=SANDBOX)) == (
-        200,
-        {"count": 0, "next": None, "previous": None, "results": []},
-    )
-    assert answer(engine, list_request(key=None)) == (
-        403,
-        {"detail": "You do not have permission to perform this action."},
-    )
-
-
-def save_calls(count, **settings):
-    engine = didit.new_engine(**settings)
-    for number in range(count):
-        engine.handle(match_request(scene(score=50 + number % 40)))
-    return engine
-
-
-def test_a_page_has_50_rows(answer):
-    engine, size = save_calls(52), 50
-    body = answer(engine, list_request())[1]
-    assert (body["count"], len(body["results"]), body["previous"]) == (52, size, None)
-    assert body["next"] == f"http://127.0.0.1:8080/v3/sessions/?limit={size}&offset={size}"

@@ -77,24 +77,6 @@ def test_an_update_changes_the_session_and_not_its_features(engine, answer, stat
     assert (body["status"], body["face_matches"][0]["status"]) == (decision, "Approved")
 
 
-def test_an_update_is_reviewed_and_announced_once(engine, answer, updates):
-    engine.world.clock.advance(60)
-    body = {"new_status": "Declined", "comment": "looked at"}
-    assert answer(engine, update(1, body))[0] == 200
-    review = {
-        "user": "API Client",
-        "new_status": "Declined",
-        "comment": "looked at",
-        "created_at": "2026-07-02T09:16:27.104233Z",
-    }
-    assert answer(engine, on(1))[1]["reviews"] == [review]
-    assert [(session.id, session.status) for session in updates] == [(nth(engine, 1), "Declined")]
-    assert answer(engine, update(1, body))[1] == [
-        "The new status is the same as the current status."
-    ]
-    assert len(updates) == 1
-
-
 @pytest.mark.parametrize(
     ("number", "nodes"),
     [

@@ -4,12 +4,10 @@ import json
 import threading
 
 import pytest
-import requests
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads
 from kit.mock_worlds import serving
 
-from facematch_didit import verify_webhook
 from facematch_mock_server import MockServer, VirtualClock
 
 
@@ -27,19 +25,6 @@ def states(mock):
     return [delivery.state for delivery in mock.control.webhooks.deliveries()]
 
 
-def test_a_call_arrives_signed_and_then_the_thread_is_gone(mock, receiver):
-    secret = listen(mock, receiver.url)
-    session = call(mock, vendor_data="emp-0042")
-    (delivery,) = mock.control.webhooks.wait()
-    ((path, headers, body),) = receiver.came
-    assert path == "/hook"
-    event = verify_webhook(body, headers, secret, mock.control.now())
-    assert (event.session_id, event.caller_ref) == (session, "emp-0042")
-    assert (delivery.state, delivery.attempts[0].status) == ("delivered", 200)
-    assert mock.control.webhooks.delivery(delivery.id).body == body
-    assert is_quiet()
-
-
 def test_retries_come_when_the_clock_passes(mock, receiver):
     listen(mock, receiver.url)
     receiver.answers = [500, 404, 200]
@@ -50,19 +35,6 @@ def test_retries_come_when_the_clock_passes(mock, receiver):
         assert len(receiver.came) == came
     assert states(mock) == ["delivered"]
     assert len({body for _, _, body in receiver.came}) == 1
-
-
-def test_the_mock_answers_its_receiver_while_a_delivery_is_under_way(mock, receiver):
-    listen(mock, receiver.url)
-    receiver.hold = threading.Event()
-    session = call(mock)
-    assert receiver.has_come.wait(10)
-    address = f"{mock.url}/v3/session/{session}/decision/"
-    answer = requests.get(address, headers={"x-api-key": mock.live_key}, timeout=10)
-    assert answer.status_code == 200
-    assert mock.control.webhooks.due() == 1
-    receiver.hold.set()
-    mock.control.webhooks.wait()
 
 
 def test_stopping_does_not_wait_for_a_receiver(receiver):

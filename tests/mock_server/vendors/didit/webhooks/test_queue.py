@@ -11,7 +11,6 @@ from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.world import webhooks as queue
 from facematch_mock_server.world.webhooks import PostResult, WebhookWorker, attempt
 
-FINAL = (200, 299, 302, 400, 429)
 RETRIED = (404, 500, 599, "timeout")
 
 
@@ -28,40 +27,6 @@ def webhooks(engine):
 def the_one(engine):
     (delivery,) = webhooks(engine).deliveries()
     return delivery
-
-
-@pytest.mark.parametrize("answer", FINAL)
-def test_2xx_is_delivered_and_redirects_and_refusals_have_failed(engine, carry, answer):
-    assert len(carry(engine, answer)) == 1
-    assert the_one(engine).state == ("delivered" if 200 <= answer < 300 else "failed")
-    engine.world.clock.advance(10_000)
-    assert carry(engine) == []
-
-
-@pytest.mark.parametrize("answer", RETRIED)
-def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, carry, answer):
-    began = engine.world.clock.now()
-    ((_, first, _),) = carry(engine, answer)
-    for seconds in (60, 180):
-        engine.world.clock.advance(seconds - 1)
-        assert carry(engine) == []
-        engine.world.clock.advance(1)
-        ((_, letter, _),) = carry(engine, answer)
-        assert letter == first
-    assert the_one(engine).state == "failed"
-    assert the_one(engine).attempts[0].at == began
-    engine.world.clock.advance(10_000)
-    assert carry(engine) == []
-
-
-def test_a_retry_that_is_taken_is_the_last(engine, carry):
-    carry(engine, 500)
-    engine.world.clock.advance(60)
-    assert len(carry(engine, 204)) == 1
-    assert the_one(engine).state == "delivered"
-    assert [sending.status for sending in the_one(engine).attempts] == [500, 204]
-    engine.world.clock.advance(1000)
-    assert carry(engine) == []
 
 
 def test_an_event_id_for_each_attempt_is_a_switch(new, carry):
@@ -94,23 +59,6 @@ def test_a_destination_that_is_gone_or_off_gets_nothing_more(engine, carry):
     assert (second.state, second.url) == ("dropped", None)
 
 
-def test_a_delivery_is_not_due_before_its_request_is_over(new):
-    engine = didit.new_engine()
-    new(engine)
-    outbox, seen = engine.world.records.outbox, []
-    released = outbox.release
-
-    def release():
-        seen.append(outbox.take(engine.world.clock.now()))
-        released()
-
-    outbox.release = release
-    engine.handle(didit.match_request())
-    assert seen == [None]
-    assert len(outbox.deliveries) == 1
-    assert outbox.take(engine.world.clock.now()) is not None
-
-
 def resend_meanwhile(engine, status):
     world, outbox = engine.world, engine.world.records.outbox
     taken = outbox.take(world.clock.now())
@@ -132,18 +80,6 @@ def test_an_attempt_under_way_does_not_swallow_a_second_sending(engine, carry, s
     assert [sending.status for sending in delivery.attempts] == [status, 204]
     engine.world.clock.advance(10_000)
     assert carry(engine) == []
-
-
-def test_one_that_waits_is_begun_again_at_once_with_both_retries_before_it(engine, carry):
-    carry(engine, 500)
-    (waiting,) = webhooks(engine).deliveries()
-    webhooks(engine).resend(waiting.id)
-    assert len(carry(engine, 500)) == 1
-    for seconds in (60, 180):
-        engine.world.clock.advance(seconds)
-        assert len(carry(engine, 500)) == 1
-    (delivery,) = webhooks(engine).deliveries()
-    assert (delivery.state, len(delivery.attempts)) == ("failed", 4)
 
 
 def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
