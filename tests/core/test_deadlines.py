@@ -168,7 +168,7 @@ def test_what_left_within_the_share_has_the_whole_deadline():
     release, spare = threading.Event(), FakeBackend()
     slow = FakeBackend(script=[lambda _: release.wait(20)])
     with pytest.raises(fm.DeadlineExceeded):
-        failover(SystemClock(), slow, spare).verify(A, B, deadline_s=0.3)
+        failover(SystemClock(), slow, spare).verify(A, B, deadline_s=1)
     release.set()
     assert spare.calls == []
 

@@ -186,7 +186,7 @@ def test_an_answer_that_is_lost_while_the_store_is_held_is_written_as_unknown(ve
 
     verifier.backend.script = [lose]
     with pytest.raises(fm.OutcomeUnknown):
-        verifier.verify(A, B, deadline_s=0.5)
+        verifier.verify(A, B, deadline_s=2)
     other.let_go()
     assert sums(sql) == (0, 0, 1)
 
@@ -194,7 +194,7 @@ def test_an_answer_that_is_lost_while_the_store_is_held_is_written_as_unknown(ve
 def test_a_batch_goes_on_after_the_pairs_that_met_a_held_store(verifier, sql, other):
     verifier.backend.script = [None, lambda _call: other.hold()]
     outcomes = []
-    for outcome in verifier.verify_many([(A, B)] * 5, max_workers=1, deadline_s=0.3):
+    for outcome in verifier.verify_many([(A, B)] * 5, max_workers=1, deadline_s=1):
         outcomes.append(outcome)
         if isinstance(outcome.error, fm.StoreUnavailable) and other.connection.in_transaction:
             other.let_go()
