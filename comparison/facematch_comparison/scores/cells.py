@@ -251,6 +251,8 @@ class Cells:
             if column is not None and pd.api.types.is_any_real_numeric_dtype(column):
                 numbers = column.to_numpy(np.float64, na_value=np.nan)
                 bad = np.isinf(numbers)
+            elif (plain := _plain_numbers(column)) is not None:
+                numbers, bad = plain, np.zeros(len(plain), np.bool_)
             else:
                 codes, words = self._coded(name)
                 numbers, bad = (part[codes] for part in _numbers(words, self.decimal_commas))
@@ -433,6 +435,17 @@ def _of_pandas(frame: DataFrame) -> DataFrame:
         )
     levels = [level for level in frame.index.names if level is not None]
     return frame.reset_index(level=levels, allow_duplicates=True).reset_index(drop=True)
+
+
+def _plain_numbers(column: pd.Series[Any] | None) -> NDArray[np.float64] | None:
+    """Return a column of words as numbers if all of them are; else None."""
+    if column is None or not isinstance(column.dtype, pd.StringDtype):
+        return None
+    try:
+        numbers = pc.cast(pa.array(column), pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return numbers if np.isfinite(numbers).all() else None
 
 
 def _numbers(
