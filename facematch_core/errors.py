@@ -53,7 +53,6 @@ class FaceMatchError(Exception):
             failed; None otherwise.
         route: Every member of a `Failover` that was tried, in order, with what each said; the one
             whose error this is is among them. None outside a failover.
-        failed_attempts: The tries of the call before the one that ended with this error, in order.
     """
 
     def __init__(self, message: str) -> None:
@@ -61,7 +60,6 @@ class FaceMatchError(Exception):
         self.message = message
         self.liveness: models.LivenessResult | None = None
         self.route: models.Route | None = None
-        self.failed_attempts: tuple[models.FailedAttempt, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies all attributes; `__init__` would require some of them again.

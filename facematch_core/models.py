@@ -533,23 +533,6 @@ class Route:
     skipped: tuple[Skipped, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class FailedAttempt:
-    """A failed try of a call before the last one.
-
-    Attributes:
-        backend: Name of the backend; in a failover that of the member.
-        error: Class name of the error, for example ``RateLimited``.
-        billing: What the try cost.
-        status_code: HTTP status, 100-599; None if there was no answer.
-    """
-
-    backend: str
-    error: str
-    billing: Billing
-    status_code: int | None = None
-
-
 #: True for mypy alone. If it knew that `if result:` raises, it would pass over the rest of the
 #: function without a word; so it can say (`truthy-bool`) that there is no `__bool__`.
 MYPY = False
@@ -590,8 +573,6 @@ class Result(NoTruth, Document):
         billing: What the call cost.
         ids: The ids of the call: ours, the vendor's and the caller's.
         route: Who answered and who did not; None outside a failover.
-        failed_attempts: The tries before the one that was answered, in order: those that were
-            repeated, and those of the members before it in a failover.
         metadata: As the caller gave it, sent to the vendor or not; not in `repr`.
         created_at: When the vendor answered by its own clock, UTC; None if it does not say.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
@@ -615,7 +596,6 @@ class Result(NoTruth, Document):
     billing: Billing = attrs.field(factory=Billing)
     ids: Ids = attrs.field(factory=Ids)
     route: Route | None = None
-    failed_attempts: tuple[FailedAttempt, ...] = ()
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
     created_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     elapsed_s: float = 0.0

@@ -18,7 +18,7 @@ from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
-from facematch_core.models import Billing, CallRecord, Charged, Environment, FailedAttempt
+from facematch_core.models import Billing, CallRecord, Charged, Environment
 
 log = logging.getLogger("facematch")
 
@@ -56,8 +56,6 @@ class Attempt:
     paid: bool
     environment: Environment | None
     deadline: Deadline = NO_DEADLINE
-    #: The failed tries before this one.
-    earlier: tuple[FailedAttempt, ...] = ()
     #: Called with the previous state when the try starts to send, perhaps or certainly.
     on_sending: Callable[[Attempt, Sending], None] = attrs.field(
         default=lambda *_: None, repr=False

@@ -19,7 +19,6 @@ from facematch_core.models import (
     Answer,
     CallRecord,
     Charged,
-    FailedAttempt,
     Operation,
     Reconciled,
     Reconciliation,
@@ -191,8 +190,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             else:
                 breaker.learn(call, name, failed=False, error=None)
                 route = Route(answered_by=name, skipped=route_log.skipped)
-                attempts = *route_log.failed_attempts, *_rename(name, answer.failed_attempts)
-                return attrs.evolve(answer, route=route, failed_attempts=attempts)
+                return attrs.evolve(answer, route=route)
         raise route_log.failure()
 
     def _refuse(
@@ -273,7 +271,6 @@ class _RouteLog:
     """The members that did not answer a call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
-    failed_attempts: tuple[FailedAttempt, ...] = ()
     #: Whether a member that could take the call was called.
     is_begun: bool = False
     #: The error to raise if no member answers.
@@ -282,13 +279,6 @@ class _RouteLog:
     def add(self, member: str, error: FaceMatchError) -> None:
         """Note a member's error; raise it if it ends the call."""
         reason = type(error).__name__
-        error.failed_attempts = (*self.failed_attempts, *_rename(member, error.failed_attempts))
-        self.failed_attempts = error.failed_attempts
-        if isinstance(error, VendorError):
-            attempt = FailedAttempt(
-                backend=member, error=reason, billing=error.billing, status_code=error.status_code
-            )
-            self.failed_attempts += (attempt,)
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
         is_unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
         if not isinstance(error, _UNABLE) and not (is_unpaid and isinstance(error, _NEXT_MEMBER)):
@@ -312,10 +302,6 @@ class _RouteLog:
         assert self.error is not None  # noqa: S101 - a failover has a member
         self.error.route = Route(skipped=self.skipped)
         return self.error
-
-
-def _rename(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttempt, ...]:
-    return tuple(attrs.evolve(attempt, backend=member) for attempt in attempts)
 
 
 def _weight(error: FaceMatchError) -> int:

@@ -145,29 +145,22 @@ class Pipeline:
                     wait_s = self._wait_s(error, attempt, retry)
                     if wait_s is None:
                         raise
-                    failure = models.FailedAttempt(
-                        backend=self.backend.name,
-                        error=type(error).__name__,
-                        billing=attempt.billing_after(error),
-                        status_code=getattr(error, "status_code", None),
-                    )
+                    failure = type(error).__name__
                 else:
                     break
                 # Outside the except block: what the next try raises has nothing to do with this
                 # one. What follows, a Ctrl-C while waiting too, begins with nothing sent.
-                attempt = self._new_attempt(record, deadline, kind, (*attempt.earlier, failure))
+                attempt = self._new_attempt(record, deadline, kind, attempt.number + 1)
                 self.events.emit(
                     EventKind.RETRYING,
                     record,
                     attempt=attempt.number,
-                    error=failure.error,
+                    error=failure,
                     wait_s=wait_s,
                 )
                 attempt.sleep(wait_s, self.clock)
             elapsed_s = self.clock.monotonic() - started
             result = judge(answer, elapsed_s=elapsed_s)
-            if isinstance(result, models.Result) and attempt.earlier:
-                result = attrs.evolve(result, failed_attempts=attempt.earlier)
         except BaseException as error:
             self._note_failure(error, attempt, self.clock.monotonic() - started)
             raise
@@ -304,19 +297,18 @@ class Pipeline:
         record: CallRecord,
         deadline: Deadline,
         kind: type[Request] = Call,
-        earlier: tuple[models.FailedAttempt, ...] = (),
+        number: int = 1,
     ) -> Attempt:
         is_billed = kind.is_billed
         if is_billed is None:
             is_billed = record.operation in self.backend.capabilities.billed_operations
         return Attempt(
             call=record,
-            number=len(earlier) + 1,
+            number=number,
             paid=is_billed,
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or models.Environment.PRODUCTION,
             deadline=deadline,
-            earlier=earlier,
             on_sending=self._note_sending,
         )
 
@@ -349,8 +341,6 @@ class Pipeline:
         billing = attempt.billing_after(error)
         vendor_id = error.ids.vendor if isinstance(error, VendorError) else attempt.vendor_id
         record = attrs.evolve(attempt.call, vendor_id=vendor_id)
-        if isinstance(error, FaceMatchError):
-            error.failed_attempts = attempt.earlier
         if isinstance(error, VendorError):
             error.ids = attrs.evolve(error.ids, call=record.id)
             error.backend = error.backend or self.backend.name

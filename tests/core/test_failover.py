@@ -228,21 +228,3 @@ def test_each_pair_of_a_batch_fails_over_for_itself():
     assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
     with pytest.raises(fm.InvalidRequest):
         failover(first).verify_many([], threshhold=3)
-
-
-def test_a_result_carries_the_tries_before_it_with_their_bills(clock):
-    slow = fm.RateLimited("slow", status_code=429)
-    free = fm.Billing(fm.Charged.NO, "documented")
-    down = fm.VendorUnavailable("down", billing=free, status_code=503)
-    first = fm.FaceVerifier(FakeBackend(script=[slow, down]), retry=fm.Retry(times=1), clock=clock)
-    second = fm.FaceVerifier(FakeBackend(script=[slow]), retry=fm.Retry(times=1), clock=clock)
-    result = fm.Failover({"shop": first, "backup": second}, clock=clock).verify(A, B)
-    assert [
-        (attempt.backend, attempt.error, attempt.status_code) for attempt in result.failed_attempts
-    ] == [
-        ("shop", "RateLimited", 429),
-        ("shop", "VendorUnavailable", 503),
-        ("backup", "RateLimited", 429),
-    ]
-    assert {attempt.billing.charged for attempt in result.failed_attempts} == {fm.Charged.NO}
-    assert result.failed_attempts[1].billing.ground == "documented"

@@ -70,13 +70,6 @@ _WARNINGS = st.builds(
     advice=st.none() | st.sampled_from(models.Advice),
 )
 _BILLINGS = st.builds(models.Billing, st.sampled_from(models.Charged), _SOME_TEXT)
-_FAILED_ATTEMPTS = st.builds(
-    models.FailedAttempt,
-    backend=TEXTS,
-    error=TEXTS,
-    billing=_BILLINGS,
-    status_code=st.none() | st.integers(100, 599),
-)
 _SKIPPED = st.builds(models.Skipped, backend=TEXTS, reason=TEXTS, message=TEXTS)
 _ROUTES = st.builds(
     models.Route, answered_by=_SOME_TEXT, skipped=st.lists(_SKIPPED, max_size=2).map(tuple)
@@ -100,7 +93,6 @@ _COMMON = {
     "billing": _BILLINGS,
     "environment": st.none() | st.sampled_from(models.Environment),
     "route": st.none() | _ROUTES,
-    "failed_attempts": st.lists(_FAILED_ATTEMPTS, max_size=2).map(tuple),
     "probe_faces": _SOME_FACES,
     "raw": json_objects,
 }
