@@ -45,8 +45,15 @@ from facematch_core.models import (
 )
 
 from .messages import FilePart, HttpReply, HttpRequest, Wait
-from .refusals import FREE_BILLING, ErrorRow, ErrorTable, InconclusiveRow
-from .sender import HttpCall, error_by_table, find_row
+from .refusals import (
+    FREE_BILLING,
+    ErrorRow,
+    ErrorTable,
+    InconclusiveRow,
+    error_by_table,
+    find_row,
+)
+from .sender import HttpCall
 from .transport import HttpClient, check_urllib3, host_of
 
 R = TypeVar("R", bound=Result | SessionAnswer)

@@ -323,6 +323,11 @@ class HttpReply:
         return urldefrag(urljoin(self.url, place)).url if place else None
 
     @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON."""
+        return self.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
+
+    @property
     def shape(self) -> BodyShape:
         """The kind of the body. JSON is JSON, whatever the headers say."""
         body = self.body.strip()

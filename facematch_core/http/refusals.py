@@ -13,6 +13,7 @@ faces. Its class only chooses the words.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -34,8 +35,9 @@ from facematch_core.models import Billing, Charged, Ids, ResultWarning
 
 from .messages import BodyShape, HttpReply
 
-#: Its module imports this one.
+#: Their modules import this one.
 Exchange: TypeAlias = Any
+HttpBackend: TypeAlias = Any
 
 #: Advice about an unknown outcome.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
@@ -207,6 +209,38 @@ def vendor_error(
         status_code=reply.status,
         **more,
     )
+
+
+def find_row(
+    backend: HttpBackend, reply: HttpReply
+) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
+    """Return the vendor's code in a reply as text, and its row."""
+    code = backend.error_code(reply) if reply.is_json else None
+    text = None if code is None else str(code)
+    return text, None if text is None else backend.error_codes.get(text)
+
+
+def error_by_table(
+    backend: HttpBackend,
+    reply: HttpReply,
+    row: ErrorRow | InconclusiveRow | None = None,
+    **details: Any,
+) -> errors.VendorError:
+    """Return the error for a reply, by its row or the backend's table of statuses."""
+    details["row"] = row if isinstance(row, ErrorRow) else None
+    now = backend.client.clock.now()
+    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
+
+
+def is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
+    """Whether the backend's own tables say what a reply means."""
+    if reply is None:
+        return False
+    with contextlib.suppress(Exception):  # which was reported when it was read
+        return (reply.status, reply.shape) in backend.error_table or bool(
+            find_row(backend, reply)[1]
+        )
+    return False
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:

@@ -1,15 +1,10 @@
 """`HttpCall`: one call of a backend over HTTP, from its first request to its end.
 
-`HttpCall.run` drives the generator that a backend's `steps` returns. Each round has one of three
-outcomes, which is the input of the next:
-
-- a reply, which goes into the generator: its status is expected, and it is about this call;
-- a `VendorError`, which is raised in the generator: the request has ``on_refusal="raise"``;
-- an `_End`, with the result or the error: the steps returned or raised, or cannot go on.
-
-`_send` signs and sends a request, `_read` judges its reply, `_refuse` and the `_end_...` methods
-judge what ends the call. A `Ledger` adds up what the requests cost. At the end `_finish` sets ids
-and bill and masks secrets, and `_clean_up` removes what the call has left at the vendor.
+`run` drives the generator that a backend's `steps` returns. It sends each request that the steps
+yield, reads the reply, and resumes the steps with it. A request with ``on_refusal="raise"`` resumes
+them with its error instead. The call ends where the steps return or raise, or at a reply with which
+they cannot go on: from there an `_End` brings the result or the error, and the bill, up to `run`.
+`_finish` sets ids and bill and masks secrets. `_clean_up` removes what the call left at the vendor.
 """
 
 from __future__ import annotations
@@ -36,9 +31,12 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 from facematch_core.errors import (
     ConfigurationError,
+    DeadlineExceeded,
     EnvironmentMismatch,
     OutcomeUnknown,
+    UnexpectedResponse,
     VendorError,
+    VendorUnavailable,
 )
 from facematch_core.models import (
     Billing,
@@ -51,24 +49,22 @@ from facematch_core.models import (
 )
 
 from .messages import BodyShape, HttpReply, HttpRequest, Wait
-from .refusals import (
-    FREE_BILLING,
-    SILENT,
-    ErrorRow,
-    InconclusiveRow,
-    default_row,
-    vendor_error,
-)
+from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row, is_in_tables
 
 #: Its module imports this one.
 HttpBackend: TypeAlias = Any
-
-_Row: TypeAlias = ErrorRow | InconclusiveRow
 
 _log = logging.getLogger("facematch")
 
 #: Seconds that a verdict waits for all clean-ups.
 _REMOVAL_S = 2.0
+
+
+class _End(Exception):
+    """The end of a call: its result or error, None for a reply not to be read, and its bill."""
+
+    def __init__(self, outcome: Any, billing: Billing) -> None:
+        self.outcome, self.billing = outcome, billing
 
 
 @attrs.define
@@ -89,26 +85,26 @@ class Ledger:
         self.is_begun, self.paid_charges = True, self.paid_charges + self.price
         self.price, self.is_free = price, is_free
 
-    def at_full_price(self, billing: Billing) -> Billing:
-        """Return the bill of a success: if it is charged, the whole price is due."""
-        if billing.charged is Charged.YES and (billing.charges or 0) < self.price:
-            return attrs.evolve(billing, charges=self.price)
-        return billing
+    def bill(self, last: Billing, *, is_success: bool = False) -> Billing:
+        """Return the bill of the call from that of its last request.
 
-    def bill(self, last: Billing) -> Billing:
-        """Return the bill of the call from the bill of its last request."""
+        A success that is charged costs the whole price.
+        """
+        charges = last.charges or int(
+            last.charged is Charged.YES
+        )  # an unknown number is at least 1
+        if is_success and last.charged is Charged.YES and charges < self.price:
+            last, charges = attrs.evolve(last, charges=self.price), self.price
         if not self.paid_charges:
             return last
         earlier = f"charges of earlier requests of the call: {self.paid_charges}"
         ground = f"{last.ground}; {earlier}" if last.ground else earlier
         if last.charged is Charged.UNKNOWN:
             return Billing(Charged.UNKNOWN, ground)
-        # An unknown number of charges is at least one.
-        charges = last.charges or int(last.charged is Charged.YES)
         return Billing(Charged.YES, ground, self.paid_charges + charges)
 
     def bill_all(self, stated: Billing = SILENT) -> Billing:
-        """Return the bill of the call from the bill that its result states."""
+        """Return the bill of the call from the one that its result states for all requests."""
         declared = self.paid_charges + self.price
         if stated == SILENT:
             return accepted_billing(declared)
@@ -117,14 +113,6 @@ class Ledger:
         if stated.charged is Charged.YES and declared > (stated.charges or 1):
             return attrs.evolve(stated, charges=declared)
         return stated
-
-
-@attrs.frozen
-class _End:
-    """The end of a call: its result or error, and the bill; None for an answer not to be read."""
-
-    outcome: Any
-    billing: Billing
 
 
 @attrs.define(eq=False)
@@ -159,21 +147,13 @@ class HttpCall:
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
             self.deadline = Deadline.after(self.backend.longest_call_s, call.clock)
-        next_input: HttpReply | VendorError | _End | None = None
+        answer: HttpReply | VendorError | None = None
         try:
-            while not isinstance(next_input, _End):
-                step = self._advance(steps, kind, next_input)
-                if isinstance(step, _End):
-                    next_input = step
-                elif self.reply is not None and self.backend.find_mismatch(self.reply):
-                    next_input = _End(None, self.ledger.bill_all())
-                elif isinstance(step, Wait):
-                    next_input = self._wait(step)
-                elif step.is_cleanup:
-                    self.cleanups.append(step)
-                    next_input = None
-                else:
-                    next_input = self._send(step)
+            while True:
+                step = self._advance(steps, kind, answer)
+                answer = self._take(step)
+        except _End as end:
+            outcome, billing = end.outcome, end.billing
         except BaseException as error:
             self._leave(error)
             raise
@@ -181,57 +161,75 @@ class HttpCall:
             # An error may keep this frame alive, and with it a lock that the steps hold.
             with contextlib.suppress(Exception):
                 steps.close()
-        outcome = self._finish(next_input)
+        outcome = self._finish(outcome, billing)
         return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(
         self,
         steps: Generator[Any, HttpReply, Any],
         kind: type,
-        next_input: HttpReply | VendorError | None,
-    ) -> HttpRequest | Wait | _End:
-        """Resume the steps with a reply or a refusal; return their next step or the end."""
+        answer: HttpReply | VendorError | None,
+    ) -> HttpRequest | Wait:
+        """Resume the steps with a reply or an error; return their next step."""
+        ledger = self.ledger
         step: Any
         try:
-            if isinstance(next_input, VendorError):
-                step = steps.throw(next_input)
+            if isinstance(answer, VendorError):
+                step = steps.throw(answer)
             else:
-                step = steps.send(cast(HttpReply, next_input))
+                step = steps.send(cast(HttpReply, answer))
         except StopIteration as end:
             step = end.value
-        except Exception as error:
-            if not self.ledger.is_begun:
+        except VendorError as error:
+            if not ledger.is_begun:
                 raise
-            return self._end_raised(error)
+            if error is self.refusal:
+                raise self._refused(error) from None
+            is_free = ledger.is_free and error.billing.charged is Charged.UNKNOWN
+            raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
+        except Exception as error:
+            if not ledger.is_begun:
+                raise
+            # The caller must learn that the call is paid for.
+            raise self._unreadable(_report(error)) from None
         if isinstance(step, (HttpRequest, Wait)):
             return step
         if isinstance(step, kind):
-            return _End(step, self.ledger.bill_all(getattr(step, "billing", SILENT)))
-        problem = f"its parse gives {type(step).__name__}, not {kind.__name__}"
-        return self._end_unreadable(problem)
+            raise _End(step, ledger.bill_all(getattr(step, "billing", SILENT)))
+        raise self._unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
 
-    def _wait(self, pause: Wait) -> _End | None:
-        """Wait, or end a call that has no time for it."""
+    def _take(self, step: HttpRequest | Wait) -> HttpReply | VendorError | None:
+        """Take a step of the call; return with what the steps go on."""
+        if self.reply is not None and self.backend.find_mismatch(self.reply):
+            raise _End(None, self.ledger.bill_all())
+        if isinstance(step, HttpRequest) and not step.is_cleanup:
+            return self._send(step)
+        if isinstance(step, Wait):
+            self._wait(step)
+        else:
+            self.cleanups.append(step)
+        return None
+
+    def _wait(self, pause: Wait) -> None:
+        """Wait; end a call that has no time for it."""
         is_begun = self.ledger.is_begun
         if is_begun:
             self.ledger.add_request(0, is_free=True)
             self.is_accepted = True
         if self.canned_replies is not None:
-            return None
+            return
         if pause.seconds >= self.deadline.left_s():
             reason = f"{self.backend.name} would wait longer than the call may take."
             if is_begun:
-                return self._end_refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
-            reason += " Nothing was sent."
-            return self._end_refused(errors.VendorUnavailable(reason, retryable=False))
+                raise self._refused(DeadlineExceeded(reason, billing=FREE_BILLING))
+            raise self._refused(VendorUnavailable(f"{reason} Nothing was sent.", retryable=False))
         try:
             CANCELLATION.get().sleep(pause.seconds, self.call.clock)
         except CallCancelled:
             raise CallCancelled(self.ledger.bill_all()) from None
-        return None
 
-    def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
-        """Send a request; return the reply, an error to raise in the steps, or the end."""
+    def _send(self, request: HttpRequest) -> HttpReply | VendorError:
+        """Send a request; return its reply, or the error to raise in the steps."""
         backend, call, ledger = self.backend, self.call, self.ledger
         is_first = not ledger.is_begun
         if host := _find_foreign_host(backend, request.url):
@@ -241,7 +239,7 @@ class HttpCall:
                     f"{backend.name} would send key and faces to {host}: its host is neither that "
                     "of base_url nor among its allowed_hosts."
                 )
-            return self._end_unreadable(f"it leads to another host, {host}")
+            raise self._unreadable(f"it leads to another host, {host}")
         if not is_first and CANCELLATION.get().is_cancelled:
             raise CallCancelled(ledger.bill_all())
         is_free = call.is_billed is False or not request.charges
@@ -251,18 +249,16 @@ class HttpCall:
         try:
             reply = self._exchange(request)
         except VendorError as error:
-            return self._refuse(error.with_traceback(None), request)
+            return self._refuse(error, request)
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
             # The call was accepted before, although this request cannot be sent.
-            problem = _report(error)
-            ledger.price = 0
+            problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
-                return self._end_refused(
-                    errors.VendorUnavailable(f"it could not be asked: {problem}")
-                )
-            return self._end_unreadable(problem)
+                unasked = VendorUnavailable(f"it could not be asked: {problem}")
+                raise self._refused(unasked) from None
+            raise self._unreadable(problem) from None
         return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
@@ -280,7 +276,7 @@ class HttpCall:
                 deadline, on_sent = deadline.once_sent, ignore
             try:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
-            except errors.VendorUnavailable as error:
+            except VendorUnavailable as error:
                 # Bytes may have left before, so a verifier wants a ground for "not charged".
                 if error.billing == Billing(Charged.NO):
                     error.billing = Billing(Charged.NO, "the request was not sent")
@@ -304,9 +300,9 @@ class HttpCall:
         self.call.on_sent()
         self.is_sent = True
 
-    def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
-        """Note what the end of the call needs of a reply; return what follows from it."""
-        backend, call, headers = self.backend, self.call, reply.headers
+    def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError:
+        """Note what the end of the call needs of a reply; return it, or the error to raise."""
+        backend, call, ledger, headers = self.backend, self.call, self.ledger, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
         # Until the call is accepted, an id may be that of something made for it: an upload, say.
         if vendor_id and (call.vendor_id is None or not self.is_accepted):
@@ -318,19 +314,21 @@ class HttpCall:
         outcome: HttpReply | Result | VendorError = reply
         is_expected = reply.status in request.expects
         if not is_expected or backend.codes_in_200:
-            outcome = self._read_refusal(reply, is_expected)
+            outcome = self._judge(reply, is_expected)
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
         # Until the call is accepted, no answer has to be about it.
         heard_id = vendor_id if self.is_accepted else self.call.vendor_id
         if problem := _find_stranger(backend, reply, self.call, heard_id):
-            return self._end_unreadable(problem)
-        ledger = self.ledger
+            raise self._unreadable(problem)
         if isinstance(outcome, Result):
             billing = outcome.billing
+            if billing == SILENT:
+                default = default_row(reply.status, reply.shape)
+                billing = Billing(default.charged, default.ground)
             if ledger.is_free and ledger.paid_charges and billing.charged is not Charged.NO:
                 billing = FREE_BILLING  # it only asks about a call that is paid for
-            return _End(outcome, ledger.bill(billing))
+            raise _End(outcome, ledger.bill(billing, is_success=is_expected))
         self.is_accepted = self.is_accepted or not ledger.is_free
         if self.canned_replies is None and (ledger.price or self.call is not call):
             call.on_accepted(self.call.vendor_id, ledger.bill_all())
@@ -338,28 +336,21 @@ class HttpCall:
             ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
 
-    def _read_refusal(
-        self, reply: HttpReply, is_expected: bool
-    ) -> HttpReply | Result | VendorError:
-        """Return the result or the error in a reply, with its bill; the reply if it is neither."""
+    def _judge(self, reply: HttpReply, is_expected: bool) -> HttpReply | Result | VendorError:
+        """Return the result or the error in a reply; the reply itself if it holds neither."""
         backend, call = self.backend, self.call
-        row: _Row | None = None
+        row = None
         try:
             code, row = find_row(backend, reply)
             if is_expected and code is None:
                 return reply
-            is_about_pictures = isinstance(call, Call) and is_json(reply)
-            result = backend.parse_non_200(call, reply) if is_about_pictures else None
-            if not isinstance(result, Result):
-                return cast(VendorError, backend.error(reply, call))
-            billing = result.billing
-            if billing == SILENT:
-                default = default_row(reply.status, reply.shape)
-                billing = Billing(default.charged, default.ground)
-            billing = self.ledger.at_full_price(billing) if is_expected else billing
-            return attrs.evolve(result, billing=billing)
+            if isinstance(call, Call) and reply.is_json:
+                result = backend.parse_non_200(call, reply)
+                if isinstance(result, Result):
+                    return result
+            return cast(VendorError, backend.error(reply, call))
         except VendorError as error:
-            return error.with_traceback(None)
+            return error
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
             is_reconcilable, is_free = can_be_sought(backend, call), self.ledger.is_free
             refusal = error_by_table(
@@ -370,39 +361,29 @@ class HttpCall:
             )
             return refusal
 
-    def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
-        """Return a refusal that the steps handle, or the end of the call."""
-        is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
+    def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError:
+        """Return an error that the steps handle; end the call with another one."""
+        is_over = isinstance(refusal, DeadlineExceeded) or self.deadline.is_over
         is_lost = isinstance(refusal, OutcomeUnknown) and (
-            isinstance(self.call, LookUp) or not isinstance(refusal, errors.DeadlineExceeded)
+            isinstance(self.call, LookUp) or not isinstance(refusal, DeadlineExceeded)
         )
         if self.ledger.is_free and is_lost:
             # A free request has no unknown outcome: it may be repeated.
             if self.reply is None:
                 status = refusal.status_code
-                refusal = errors.VendorUnavailable(refusal.message, status_code=status)
+                refusal = VendorUnavailable(refusal.message, status_code=status)
             else:
                 refusal = error_by_table(self.backend, self.reply, is_free=True)
-        self.refusal = refusal
-        goes_on = request.on_refusal == "raise" and not is_over
-        return refusal if goes_on else self._end_refused(refusal)
+        self.refusal = refusal = refusal.with_traceback(None)
+        if request.on_refusal == "raise" and not is_over:
+            return refusal
+        raise self._refused(refusal) from None
 
-    def _end_raised(self, error: Exception) -> _End:
-        """End with an exception of the steps."""
-        if not isinstance(error, VendorError):
-            # The caller must learn that the call is paid for.
-            return self._end_unreadable(_report(error))
-        error = error.with_traceback(None)
-        if error is self.refusal:
-            return self._end_refused(error)
-        is_free = self.ledger.is_free and error.billing.charged is Charged.UNKNOWN
-        return _End(error, self.ledger.bill(FREE_BILLING if is_free else error.billing))
-
-    def _end_unreadable(self, problem: str) -> _End:
-        """End with an answer that counts as charged and cannot be used."""
+    def _unreadable(self, problem: str) -> _End:
+        """Return the end of a call whose answer counts as charged and cannot be used."""
         name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
         if reply is not None and reply.shape is BodyShape.HTML:
-            error: VendorError = errors.UnexpectedResponse(
+            error = UnexpectedResponse(
                 f"{name} answered {reply.status} with a page of HTML: a proxy, a firewall or a "
                 "login page may have answered in its place. Check base_url and the network.",
                 billing=billing,
@@ -412,28 +393,26 @@ class HttpCall:
             error = unreadable_error(f"{name} answered{status}", problem, billing)
         return _End(error, billing)
 
-    def _end_refused(self, error: VendorError) -> _End:
-        """End with a refusal that the steps do not handle."""
-        backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
-        if ledger.is_free:
-            billing = FREE_BILLING
-        elif isinstance(error, errors.UnexpectedResponse) or (
-            self.reply is not None and 200 <= self.reply.status < 300
-        ):
-            billing = ledger.at_full_price(billing)
-        billing = ledger.bill(billing)
+    def _refused(self, error: VendorError) -> _End:
+        """Return the end of a call with an error that the steps do not handle."""
+        backend, call, ledger, reply = self.backend, self.call, self.ledger, self.reply
+        is_success = isinstance(error, UnexpectedResponse) or (
+            reply is not None and 200 <= reply.status < 300
+        )
+        last = FREE_BILLING if ledger.is_free else error.billing
+        billing = ledger.bill(last, is_success=is_success)
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
         # call itself, unless the vendor's own tables say so, or it is what was looked for.
         is_about_call = (
-            isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch)
+            isinstance(error, UnexpectedResponse | EnvironmentMismatch)
             or isinstance(call, LookUp)
-            or (isinstance(error, errors.RequestRejected) and _is_in_tables(backend, self.reply))
+            or (isinstance(error, errors.RequestRejected) and is_in_tables(backend, reply))
         )
         if is_about_call or not (self.is_accepted and ledger.is_free):
             return _End(error, billing)
         kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
-        if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
-            kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
+        if isinstance(error, DeadlineExceeded) or self.deadline.is_over:
+            kind, limit_s = DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
         reconcilable = can_be_sought(backend, call)
@@ -447,9 +426,9 @@ class HttpCall:
         )
         return _End(error_about_call, billing)
 
-    def _finish(self, end: _End) -> Any:
+    def _finish(self, outcome: Any, billing: Billing) -> Any:
         """Return the outcome with bill and ids, its secrets masked."""
-        backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
+        backend, call, reply = self.backend, self.call, self.reply
         vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, (Result, SessionAnswer)):
             ids = outcome.ids
@@ -457,23 +436,23 @@ class HttpCall:
                 outcome,
                 self.secrets,
                 ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
-                billing=end.billing,
+                billing=billing,
                 environment=self.environment or outcome.environment,
             )
         if reply is not None and (mismatch := backend.find_mismatch(reply)):
-            mismatch.result = (
-                outcome if isinstance(outcome, (MatchResult, LivenessResult)) else None
-            )
+            if isinstance(outcome, (MatchResult, LivenessResult)):
+                mismatch.result = outcome
             outcome = mismatch
         if not isinstance(outcome, VendorError):
             return outcome
-        error = outcome
+        # The frames of its traceback hold the pictures.
+        error = outcome.with_traceback(None)
         if self.ledger.paid_charges:
             error.retryable = False  # that would be charged twice
         ids = error.ids
         error.ids = attrs.evolve(ids, call=call.call_id or None, vendor=ids.vendor or vendor_id)
         mask_error(error, self.secrets)
-        error.billing = end.billing
+        error.billing = billing
         error.backend = error.backend or backend.name
         error.environment = error.environment or self.environment
         error.status_code = error.status_code or (None if reply is None else reply.status)
@@ -481,9 +460,9 @@ class HttpCall:
 
     def _clean_up(self, outcome: Any) -> Any:
         """Send the clean-ups; return the outcome, which says what failed."""
+        is_trusted = not isinstance(outcome, EnvironmentMismatch)
         billing = outcome.billing if isinstance(outcome, VendorError) else None
-        is_untrusted = isinstance(outcome, EnvironmentMismatch)
-        text = "" if is_untrusted or not self._is_to_be_tidied(billing) else self._remove()
+        text = self._remove(billing) if is_trusted else ""
         if not text:
             return outcome
         text = f"What the call left at {self.backend.name} was not removed:{text}"
@@ -501,29 +480,26 @@ class HttpCall:
     def _leave(self, error: BaseException) -> None:
         """Clean up after a call that was cancelled; log what an interrupted one leaves."""
         if isinstance(error, CallCancelled):
-            if self._is_to_be_tidied(error.billing):
-                self._remove()
+            self._remove(error.billing)
         elif not isinstance(error, Exception) and self.cleanups:
             # Ctrl-C: nobody knows how long the program still has.
             name, call_id = self.backend.name, self.call.call_id
             _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
 
-    def _is_to_be_tidied(self, billing: Billing | None) -> bool:
-        """Whether the clean-ups are due, by the bill of a call without a result."""
-        may_be_sought = (
-            billing is not None
-            and billing.charged is not Charged.NO
-            and can_be_sought(self.backend, self.call)
-        )
-        return bool(self.cleanups) and self.is_sent and not may_be_sought
+    def _remove(self, billing: Billing | None) -> str:
+        """Send the clean-ups, the latest first; return what failed.
 
-    def _remove(self) -> str:
-        """Send the clean-ups, the latest first; return what failed."""
+        Nothing is removed of a call that may be charged and can still be looked for.
+        `billing` is that of a call without a result.
+        """
         backend, text = self.backend, ""
+        is_charged = billing is not None and billing.charged is not Charged.NO
+        if not self.is_sent or (is_charged and can_be_sought(backend, self.call)):
+            return ""
         self.ledger.add_request(0, is_free=True)
         self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
-            reason, secrets = "", (*self.secrets, *request.secrets)
+            reason = ""
             try:
                 if host := _find_foreign_host(backend, request.url):
                     reason = f"it is at another host, {host}"
@@ -537,24 +513,9 @@ class HttpCall:
                 reason = error.message
             except Exception as error:  # noqa: BLE001 - the verdict stands, whatever this was
                 reason = _report(error)
-            text += f" {quote_text(reason, masker(secrets))}" if reason else ""
+            if reason:
+                text += f" {quote_text(reason, masker((*self.secrets, *request.secrets)))}"
         return text
-
-
-def find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row | None]:
-    """Return the vendor's code in a reply as text, and its row."""
-    code = backend.error_code(reply) if is_json(reply) else None
-    text = None if code is None else str(code)
-    return text, None if text is None else backend.error_codes.get(text)
-
-
-def error_by_table(
-    backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **details: Any
-) -> VendorError:
-    """Return the error for a reply, by its row or the backend's table of statuses."""
-    details["row"] = row if isinstance(row, ErrorRow) else None
-    now = backend.client.clock.now()
-    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
@@ -595,17 +556,6 @@ def _find_stranger(
     return ""
 
 
-def _is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
-    """Whether the backend's own tables say what a reply means."""
-    if reply is None:
-        return False
-    with contextlib.suppress(Exception):  # which was reported when it was read
-        return (reply.status, reply.shape) in backend.error_table or bool(
-            find_row(backend, reply)[1]
-        )
-    return False
-
-
 def _find_foreign_host(backend: HttpBackend, url: str) -> str:
     """Return the host of a request that may not get key and faces; empty if it may."""
     address = backend.address if backend.base_url or backend.vendor_url() else ""
@@ -614,10 +564,6 @@ def _find_foreign_host(backend: HttpBackend, url: str) -> str:
     return find_foreign_host(
         url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
     )
-
-
-def is_json(reply: HttpReply) -> bool:
-    return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
 
 
 def _report(error: Exception) -> str:
