@@ -48,7 +48,7 @@ UNKNOWN = (
     default=["didit"], is_eager=True, show_default=True,
     help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",
-    help="Change one behaviour, such as in_review=true or deepvue.bad_token=401. "
+    help="Change one behaviour, such as in_review=true or deepvue.price_match=0.05. "
     "May be repeated.")
 @click.option("--latency", multiple=True, metavar="CALL=SECONDS",
     help="Delay answers, such as match=1.5 seconds. May be repeated.")
@@ -216,7 +216,7 @@ def _read_seconds(typed: str) -> float:
 
 
 def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
-    """Read switches like ``deepvue.bad_token=401``. Raises ValueError."""
+    """Read switches like ``deepvue.price_match=0.05``. Raises ValueError."""
     from facematch_mock_server.vendors import owner_of  # imported here: as in `serve`
 
     by_name, switches = {kind.name: kind for kind in kinds}, {}

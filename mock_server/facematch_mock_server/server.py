@@ -130,7 +130,7 @@ class MockServer:
             is False.
         switches: Behaviours to change; `control.behaviours()` lists them. For several vendors: of
             the first one that has such a switch, or by name of the vendor:
-            ``{"deepvue": {"bad_token": 401}}``.
+            ``{"deepvue": {"price_match": "0.05"}}``.
         latency: Seconds that answers take, by operation: ``{"match": 0.8}``. None for at once.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
         person_page: Whether hosted sessions have a page on which a tester plays the person; None

@@ -92,13 +92,3 @@ def with_deepvue_token(sent, change=str):
         return engine.handle(attrs.evolve(sent, headers=(*sent.headers, bearer)))
 
     return step
-
-
-#: Every setting of a world that a claim can need.
-SETTINGS = tuple(
-    {"vendor": "deepvue", "switches": switches}
-    for switches in (
-        {"bad_token": 401, "no_face": 200, "liveness_score": "number"},
-        {},
-    )
-)

@@ -94,10 +94,10 @@ def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path
     def during(url, printed):
         assert post_match(url, "my-own-key-1").status_code == 200
         headers = {"Authorization": "Bearer x", "x-api-key": "my-own-key-1"}
-        assert requests.post(f"{url}/v1/facematch", headers=headers, timeout=10).status_code == 401
+        assert requests.post(f"{url}/v1/facematch", headers=headers, timeout=10).status_code == 403
         assert "didit\nkeys: mock-live-key (live), mock-sandbox-key" in printed
         assert "\nscores by cards" in printed
-        assert "\ndeepvue.bad_token=401, scores by cards" in printed
+        assert "\ndeepvue.price_match=0.05, scores by cards" in printed
         assert "deepvue\nkeys: client id mock-client, client secret mock-live-key" in printed
         curls = [line for line in printed.splitlines() if line.strip().startswith("curl")]
         assert [curl.split()[-1] for curl in curls] == [url + MATCH, url + "/v1/facematch"]
@@ -115,7 +115,7 @@ def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path
             assert answered in pasted.stdout
 
     vendors = ("--vendor", "didit", "--vendor", "deepvue")
-    switches = ("--switch", "deepvue.bad_token=401")
+    switches = ("--switch", "deepvue.price_match=0.05")
     serve(during, *vendors, *switches, "--key", "my-own-key-1")
 
 
@@ -155,7 +155,7 @@ def test_the_console_is_opened_with_the_token_where_no_server_is_sent_it(serve, 
 #: What a container is given, and the options that say the same.
 SETTINGS = {
     "FACEMATCH_MOCK_VENDOR": "didit deepvue",
-    "FACEMATCH_MOCK_SWITCH": "deepvue.bad_token=401 price_match=0.20",
+    "FACEMATCH_MOCK_SWITCH": "deepvue.price_match=0.05 price_match=0.20",
     "FACEMATCH_MOCK_LATENCY": "match=0.001 liveness=0.002",
     "FACEMATCH_MOCK_KEY": "my-own-key-1 my-own-key-2",
     "FACEMATCH_MOCK_CONTROL_TOKEN": "a-long-token-1",

@@ -19,8 +19,6 @@ class DeepvueSimulator(MockSimulator):
         "client_id": "deepvue-simulator-client-7c1e90",
         "client_secret": "deepvue-simulator-secret-4f7e1c2ab9",
     }
-    # With a number a backend whose setting names the scale can be tested, too.
-    switches = {"liveness_score": "number"}
     cannot_happen = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
         Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
@@ -55,8 +53,12 @@ class DeepvueSimulator(MockSimulator):
         control.add_key(key=self.keys["client_secret"], client=client)
 
     def alter(self, request, body):
-        if isinstance(body.get("data"), dict):
-            self.put_score(body["data"], "confidence" if "confidence" in body["data"] else "score")
+        data = body.get("data")
+        if isinstance(data, dict):
+            if "is_live" in data:
+                # With a number a backend whose setting names the scale can be tested, too.
+                data["score"] = 97 if data["is_live"] else 4
+            self.put_score(data, "confidence" if "confidence" in data else "score")
         is_login = request.path == LOGIN and self.token
         return {**body, "access_token": self.token} if is_login else body
 

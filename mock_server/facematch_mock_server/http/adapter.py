@@ -20,10 +20,9 @@ _CLOSED = "http://127.0.0.1:1"
 
 
 class MockAdapter(HTTPAdapter):
-    """Sends a session's requests to the mock: ``session.mount("https://...", adapter)``.
+    """Sends a session's requests to the mock, which the first one starts.
 
-    A mock that was never started starts with the first call; after its `stop` connections are
-    refused.
+    Mount it: ``session.mount("https://...", adapter)``.
     """
 
     # `responses` patches `HTTPAdapter.send`, so the real one is passed in.
@@ -33,28 +32,21 @@ class MockAdapter(HTTPAdapter):
 
     def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
         """Return the mock's answer to `request`, as from the address that it names."""
-        accounts, named, sent = self._accounts, urlsplit(request.url), request.copy()
+        accounts, sent = self._accounts, request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
         sent.url = (accounts.address or _CLOSED) + request.path_url
-        host = re.sub(r".*@|:(443|80)$", "", named.netloc)
+        host = re.sub(r".*@|:(443|80)$", "", urlsplit(request.url).netloc)
         if any(kind.has_host(host) for kind in accounts.kinds.values()):
             sent.headers.setdefault("Host", host)
-        response: requests.Response = self._really_send(
-            self, sent, *settings, **{**more, "proxies": None}
-        )
-        response.request, response.url = request, request.url
-        return response
+        more["proxies"] = None
+        answer: requests.Response = self._really_send(self, sent, *settings, **more)
+        answer.request, answer.url = request, request.url
+        return answer
 
 
-def register(
-    rsps: responses.RequestsMock, app: Any, base_urls: Iterable[str]
-) -> responses.BaseResponse:
-    """Let the mock of `app` answer all requests below `base_urls` while `rsps` is active.
-
-    Returns:
-        The registered response; its `calls` are the ones that it answered.
-    """
+def register(rsps: responses.RequestsMock, app: Any, base_urls: Iterable[str]) -> Any:
+    """Let the mock of `app` answer requests below `base_urls`; return the registered response."""
     import responses  # imported here: only its users have it
 
     # `responses` keeps the original method of requests there.
@@ -69,6 +61,4 @@ def register(
             return adapter.send(request, stream=True, timeout=timeout).raw
 
     bases = "|".join(re.escape(url.rstrip("/")) for url in base_urls)
-    answer = AppResponse("*", re.compile(f"({bases})([/?#]|$)"))
-    rsps.add(answer)
-    return answer
+    return rsps.add(AppResponse("*", re.compile(f"({bases})([/?#]|$)")))

@@ -138,9 +138,7 @@ class App:
             return reply_json(200, {"documents": documents})
         for name, path in documents.items():
             if path == request.path:
-                world = self.account.world(name)
-                switches = tuple(sorted(world.switches.items()))
-                return reply_json(200, openapi.make_document(world.kind, switches))
+                return reply_json(200, openapi.make_document(self.accounts.kinds[name]))
         return None
 
     def _answer_itself(self, request: Request) -> Response | None:

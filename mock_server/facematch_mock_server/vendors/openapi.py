@@ -21,7 +21,6 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts
-from facematch_mock_server.world.kinds import Chosen
 
 from .base import Route, Vendor
 
@@ -52,9 +51,8 @@ class Sampler:
         world: The world that is asked.
     """
 
-    def __init__(self, kind: Vendor, switches: Mapping[str, Any]) -> None:
-        accounts = Accounts([kind], chosen={kind.name: Chosen.of(kind, switches)}, seed=0)
-        self.world = accounts.main.world(kind.name)
+    def __init__(self, kind: Vendor) -> None:
+        self.world = Accounts([kind], seed=0).main.world(kind.name)
         self.behaviour: Any = self.world.behaviour
         ((text, key), *_) = kind.first_keys.items()
         self.headers = {"client-id": key.client or ""}
@@ -120,10 +118,10 @@ def list_documents(kinds: Iterable[Any]) -> dict[str, str]:
     return {kind.name: f"{FOLDER}{kind.name}.json" for kind in kinds if kind.samples is not None}
 
 
-@functools.lru_cache(maxsize=8)
-def make_document(kind: Vendor, switches: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    """Return a vendor's document, with these switches set."""
-    sampler = Sampler(kind, dict(switches))
+@functools.cache
+def make_document(kind: Vendor) -> dict[str, Any]:
+    """Return a vendor's document, with the switches as they are by default."""
+    sampler = Sampler(kind)
     if kind.samples is not None:
         kind.samples(sampler)
     paths: dict[str, dict[str, Any]] = {}

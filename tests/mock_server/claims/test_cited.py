@@ -434,7 +434,7 @@ IN_FACE_LIVENESS = (
 
 WAYS = (
     *((settings, OF_DIDIT[name]) for settings, names in DIDIT for name in names or OF_DIDIT),
-    *((settings, steps) for settings in deepvue.SETTINGS for steps in OF_DEEPVUE.values()),
+    *(({"vendor": "deepvue"}, steps) for steps in OF_DEEPVUE.values()),
     *((settings, OF_AZURE) for settings in azure.SETTINGS),
     ({"vendor": "compreface"}, OF_COMPREFACE),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),

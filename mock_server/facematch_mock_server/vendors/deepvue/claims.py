@@ -1,10 +1,9 @@
-"""Claims about Deepvue: the documents, the switches and settings, and one row for each claim."""
+"""Claims about Deepvue: the documents, the settings, and one row for each claim."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
 
@@ -30,13 +29,6 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error 
 
 # Settings
 
-#: Behaviours that may be set, each with its values; the first is the default.
-SWITCHES: Mapping[str, tuple[Any, ...]] = {
-    "bad_token": (403, 401),
-    "no_face": (422, 200),
-    "liveness_score": ("null", "number"),
-}
-
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "token_life_s": ("token.life_s", "seconds"),
@@ -60,8 +52,7 @@ WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 CLAIMS = table(
     "deepvue",
     row("auth.missing", Reply(401, {"detail": "Not authenticated"}), STATUS_ORDER, "A call without a token is 401; that this is asked first, then token, key, limit, body and wallet, is ours."),
-    row("auth.token", Reply(403, {"detail": "Not a valid token"}), STATUS_ORDER, "A token that is wrong, over, or taken back is 403.", when=("bad_token", 403), name="403"),
-    row("auth.token", Reply(401, {"detail": "Not a valid token"}), OURS, "A token that is wrong, over, or taken back is 401 (a switch: the pairing is not sure).", when=("bad_token", 401), name="401"),
+    row("auth.token", Reply(403, {"detail": "Not a valid token"}), STATUS_ORDER, "A token that is wrong, over, or taken back is 403."),
     row("auth.key", Reply(401, {"detail": "Could not validate credentials"}), OURS, "A call without the client secret in x-api-key, or with that of another client than the token's, is 401; the words are documented."),
     row("auth.inactive", Reply(400, {"detail": "Inactive client_id"}), ERRORS, "A client that was switched off is 400; one past its last day as well."),
     row("auth.not_allowed", Reply(403, {"detail": "Forbidden"}), ERRORS, "A client that is known and not entitled to the call is 403; the words are ours."),
@@ -96,12 +87,10 @@ CLAIMS = table(
     row("match.from", 60.0, OURS, "match is true from a score of 60 up, compared before it is rounded."),
     row("match.equal_bytes", 98.0, OURS, "The same bytes twice match with 98, as in the sample of version 2."),
     fact("match.confidence", OURS, "confidence is the likeness of the faces, a whole number; what it means is not documented, and the sample of version 1 has null."),
-    row("face.missing", Reply(422), OURS, "A picture without a face is 422 in an envelope; how Deepvue answers is not documented.", when=("no_face", 422), name="422"),
-    row("face.missing", Reply(200), OURS, "A picture without a face is 200 with data null (a switch: not documented).", when=("no_face", 200), name="200"),
+    row("face.missing", Reply(422), OURS, "A picture without a face is 422 in an envelope; how Deepvue answers is not documented."),
     row("liveness.answer", Reply(200), LIVENESS_PAGE, "A liveness check that was made is 200."),
     row("liveness.from", 50.0, OURS, "is_live is true from a score of 50 up, never for an attack that is recognised, nor for a face without a score."),
-    row("liveness.score", "null", LIVENESS_PAGE, "score is null, as the sample has it.", when=("liveness_score", "null"), name="null"),
-    row("liveness.score", "number", OURS, "score is a whole number from 0 to 100 (a switch: its scale is not documented).", when=("liveness_score", "number"), name="number"),
+    fact("liveness.score", LIVENESS_PAGE, "score is null, as the sample has it."),
 
     row("wallet.answer", Reply(200), WALLET_PAGE, "The balance is answered with 200, without an envelope."),
     row("credit.start", Decimal(100), OURS, "A world starts with USD 100."),

@@ -21,7 +21,7 @@ from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
-from .claims import CLAIMS, SETTINGS, SWITCHES, WINDOWS
+from .claims import CLAIMS, SETTINGS, WINDOWS
 from .tokens import DeepvueRecords
 
 LOGIN = "/v1/authorize"
@@ -126,15 +126,10 @@ def _recognize_faces(call: DeepvueCall) -> None:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
     if has_faces:
         return
+    # Clients have seen errors with these four keys.
+    at = int(call.now.timestamp() * 1000)
     words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
-    if call.claims.get("face.missing").status != 200:
-        # Clients have seen errors with these four keys.
-        at = int(call.now.timestamp() * 1000)
-        call.refuse(
-            "face.missing", {"transaction_id": call.transaction_id, "timestamp": at, **words}
-        )
-    _charge(call)
-    call.refuse("face.missing", _body(call, None, *words.values()))
+    call.refuse("face.missing", {"transaction_id": call.transaction_id, "timestamp": at, **words})
 
 
 def _read_form(call: DeepvueCall) -> forms.Form:
@@ -253,37 +248,27 @@ def _check_liveness(call: DeepvueCall) -> Response:
     claims, score = call.claims, call.outcome.score
     least = claims["liveness.from"]
     is_live = score is not None and score >= least and not call.outcome.attack
-    number = None if claims["liveness.score"] == "null" or score is None else int(score + 0.5)
-    return _answer(call, {"is_live": is_live, "score": number})
+    claims.cite("liveness.score")
+    return _answer(call, {"is_live": is_live, "score": None})
 
 
 def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
+    """Charge the call and answer it: a liveness check has no time, version 2 no such key."""
     _charge(call)
-    is_match = call.paid_path.name == "match"
-    # The message of a comparison is ours.
-    message = "Face match completed." if is_match else "Request processed successfully"
-    try:
-        body = _body(call, data, "SUCCESS", message)
-        return call.answer(f"{call.paid_path.name}.answer", body)
-    except BaseException:
-        # A call that is not answered costs nothing.
-        call.refund()
-        raise
-
-
-def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
-    """Return the body of an answer: a liveness check has no time, version 2 no such key."""
     call.claims.cite("answer.words", "answer.code")
+    is_match = call.paid_path.name == "match"
     # Milliseconds since 1970.
-    at = int(call.now.timestamp() * 1000) if call.paid_path.name == "match" else None
-    return {
+    at = int(call.now.timestamp() * 1000) if is_match else None
+    body = {
         "code": 200,
         **({"timestamp": at} if call.paid_path.version == 1 else {}),
         "transaction_id": call.transaction_id,
-        "sub_code": sub_code,
-        "message": message,
+        "sub_code": "SUCCESS",
+        # The message of a comparison is ours.
+        "message": "Face match completed." if is_match else "Request processed successfully",
         "data": data,
     }
+    return call.answer(f"{call.paid_path.name}.answer", body)
 
 
 def _charge(call: DeepvueCall) -> None:
@@ -414,7 +399,6 @@ VENDOR = base.Vendor(
     name="deepvue",
     title="Deepvue",
     claims=CLAIMS,
-    switches=SWITCHES,
     settings=SETTINGS,
     rate_limits={name: f"rate.{name}.limit" for name in WINDOWS},
     operations=("match", "liveness"),

@@ -19,13 +19,7 @@ from kit.mock_worlds import control_of
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
 
 
-def engine_with(**switches):
-    clock = didit.VirtualClock(didit.START.replace(microsecond=0))
-    return deepvue.new_engine(vendor="deepvue", switches=switches, clock=clock)
-
-
-def test_tokens_are_counted_and_taken_back():
-    engine = engine_with(bad_token=401)
+def test_tokens_are_counted_and_taken_back(engine):
     tokens = control_of(engine.world).tokens
     first, second = token_of(engine), token_of(engine)
     engine.handle(authorize(secret="wrong"))
@@ -34,15 +28,15 @@ def test_tokens_are_counted_and_taken_back():
     assert tokens.revoke() == 2
     assert tokens.revoke() == 0
     for token in (first, second):
-        assert engine.handle(deepvue_match(token=token)).status == 401
+        assert engine.handle(deepvue_match(token=token)).status == 403
     third = token_of(engine)
     assert engine.handle(deepvue_match(token=third)).status == 200
     assert [token.revoked for token in tokens.issued()] == [True, True, False]
     assert third not in repr(tokens.issued())
 
 
-def test_a_token_of_another_world_is_none():
-    engine, other = engine_with(), deepvue.new_engine(vendor="deepvue", seed=8)
+def test_a_token_of_another_world_is_none(engine):
+    other = deepvue.new_engine(vendor="deepvue", seed=8)
     token = token_of(engine)
     assert other.handle(deepvue_match(token=token)).status == 403
     head, claims, _ = token.split(".")
