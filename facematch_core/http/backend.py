@@ -81,10 +81,7 @@ class HttpBackend(RemoteBackend):
     its status: it may come from the real vendor.
 
     Args:
-        base_url: The vendor's address; a backend sets its own default. Empty for `vendor_url`.
-        allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
-            and faces.
-        allow_insecure: Whether they may travel without TLS beyond this machine.
+        base_url, allow_base_url, allow_insecure: See `RemoteBackend`.
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so a long wait saves money.

@@ -64,17 +64,15 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain, links_of
 
-#: Seconds that an idle connection is kept if its server does not say how long it keeps it. Servers
-#: close theirs after 2, 5 or 60 s; a request that meets such a close is lost, and its bill unknown.
-KEEP_IDLE_S = 1.5
+#: Seconds that an idle connection is kept, and at most if its server says how long it keeps it. A
+#: request that meets the server's close is lost, and its bill unknown; servers close after 2 s and
+#: more.
+KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
-#: Longest time that an idle connection is kept because its server says so.
-MOST_IDLE_S = 30.0
+_KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
 #: Most idle connections to one server.
 MOST_IDLE = 64
-
-_KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
 #: Environment variables that name trusted certificates; the first one that is set counts.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -140,8 +138,7 @@ class HttpClient:
         if ca_bundle is not None:
             self._context = _trusting(os.fspath(ca_bundle), "ca_bundle")
         if proxy is not None:
-            _check_proxy(proxy, "proxy")
-            if "@" in proxy:
+            if _parse_proxy(proxy, "proxy").auth:
                 raise errors.ConfigurationError(
                     "proxy must be without a login: put a proxy with one into HTTPS_PROXY."
                 )
@@ -338,11 +335,9 @@ class HttpClient:
         if is_refused or len(idle) >= MOST_IDLE:
             connection.close()
             return
-        keep_s = KEEP_IDLE_S
-        keep_alive = reply.headers.get("Keep-Alive")
-        if keep_alive and (seconds := _KEPT.search(keep_alive)):
+        now, keep_s = self.clock.monotonic(), KEEP_IDLE_S
+        if seconds := _KEPT.search(reply.headers.get("Keep-Alive", "")):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
-        now = self.clock.monotonic()
         connection.kept_until = now + keep_s
         idle.append(connection)
         # The oldest is the first. After a burst nobody would take it again.
@@ -362,10 +357,9 @@ class HttpClient:
         elif not proxies:
             proxies = get_environ_proxies(url)
         if name := select_proxy(url, proxies):
-            _check_proxy(name, "The proxy that the environment names")
-            name = prepend_scheme_if_needed(name, "http")  # type: ignore[no-untyped-call]  # untyped in the stubs
-            proxy_headers = HTTPAdapter().proxy_headers(name)
-            proxy = parse_url(name)._replace(auth=None)
+            parts_of_proxy = _parse_proxy(name, "The proxy that the environment names")
+            proxy_headers = HTTPAdapter().proxy_headers(parts_of_proxy.url)
+            proxy = parts_of_proxy._replace(auth=None)
         if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
             named = ((os.environ.get(name), name) for name in CA_VARIABLES)
             usual = (DEFAULT_CA_BUNDLE_PATH, "certifi")
@@ -488,7 +482,7 @@ def _open(route: Route) -> Connection:
     """Return a connection along a route; it connects with its first request."""
     proxy, host, port = route.proxy, route.host, route.port
     if proxy is not None:
-        host, port = str(proxy.host), proxy.port or {"http": 80, "https": 443}[str(proxy.scheme)]
+        host, port = str(proxy.host), proxy.port or (443 if proxy.scheme == "https" else 80)
     if "https" not in (route.scheme, proxy and proxy.scheme):
         return Connection(host, port, proxy=proxy)
     # Not above: urllib3-future has none, and `check_urllib3` has to name it.
@@ -673,15 +667,13 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
     # Not by urllib3, which does not notice a gzip stream that broke off. With 32 zlib detects
     # whether it is gzip or deflate.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    try:
+    with contextlib.suppress(zlib.error):
         plain = decoder.decompress(body, limit + 1)
-    except zlib.error:
-        raise UnreadableBody("its body cannot be decompressed") from None
-    if len(plain) > limit:
-        raise UnreadableBody("its body is too long")
-    if not decoder.eof or decoder.unused_data:
-        raise UnreadableBody("its body cannot be decompressed")
-    return plain
+        if len(plain) > limit:
+            raise UnreadableBody("its body is too long")
+        if decoder.eof and not decoder.unused_data:
+            return plain
+    raise UnreadableBody("its body cannot be decompressed")
 
 
 @functools.lru_cache(maxsize=64)
@@ -751,18 +743,14 @@ def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
     return context
 
 
-def _check_proxy(proxy: str, name: str) -> None:
-    """Refuse what is no HTTP proxy, without a word of it, which may hold a password."""
-    if proxy.lower().startswith("socks"):
-        # The SOCKS library connects by itself, and does not report the first byte.
-        raise errors.ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
-    try:
-        # requests reads it in this way.
+def _parse_proxy(proxy: str, name: str) -> Url:
+    """Parse the address of an HTTP proxy, as requests does; no error shows its password."""
+    with contextlib.suppress(LocationParseError, TypeError):  # of a login without a host
         parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]  # untyped in the stubs
-    except (LocationParseError, TypeError):  # of a login without a host
-        parts = None
-    if not (parts and parts.host and parts.scheme in ("http", "https")):
-        raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
+        # A SOCKS library would connect by itself, without a report of the first byte.
+        if parts.host and parts.scheme in ("http", "https"):
+            return parts
+    raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
 
 
 def check_urllib3() -> None:

@@ -121,8 +121,8 @@ def test_a_proxy_that_cannot_be_used_is_refused_when_opened(acme, proxy):
 @pytest.mark.parametrize(
     ("proxy", "words"),
     [
-        ("socks5://127.0.0.1:1", "SOCKS"),
-        ("SOCKS5H://127.0.0.1:1", "SOCKS"),
+        ("socks5://127.0.0.1:1", "http://host:port"),
+        ("SOCKS5H://127.0.0.1:1", "http://host:port"),
         ("http://user:canary@", "http://host:port"),
         ("user:canary@proxy.example:3128", "http://host:port"),
     ],
