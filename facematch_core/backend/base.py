@@ -97,9 +97,6 @@ class Capabilities:
         sends_caller_ref, sends_metadata: Whether the vendor receives them. They are kept in the
             result in any case.
         options: The attrs class of its own options; None if it has none.
-        option_operations: For what of the above is for some operations alone: for which. Its key is
-            the argument of `verify`, ``retention`` say, which calls of the others refuse (and
-            `verify_live`, which is both); or a field of `options`, which they pass over.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
             is none (then a call without a threshold leaves the verdict to the vendor).
@@ -119,9 +116,6 @@ class Capabilities:
     sends_caller_ref: bool = False
     sends_metadata: bool = False
     options: type | None = None
-    option_operations: Mapping[str, frozenset[models.Operation]] = attrs.field(
-        factory=dict, hash=False
-    )
     threshold_rule: models.ThresholdRule = models.ThresholdRule.AT_LEAST
     default_threshold: float | None = None
     default_liveness_threshold: float | None = None
@@ -133,10 +127,6 @@ class Capabilities:
     rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
     private_keys: frozenset[str] = frozenset()
-
-    def takes(self, option: str, operation: models.Operation) -> bool:
-        """Whether `option`, if it is declared at all, is for calls of `operation`, too."""
-        return operation in self.option_operations.get(option, self.operations)
 
     def default_for(self, operation: models.Operation) -> float | None:
         """The documented default threshold of `operation`, 0-100, or None."""

@@ -269,9 +269,9 @@ class Bench:
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each declared wish of a caller for an operation, one at a time."""
         can, simulator = self.can, self.simulator
-        if fm.Retention.KEEP in can.retention and can.takes("retention", operation):
+        if fm.Retention.KEEP in can.retention:
             yield {"retention": fm.Retention.KEEP}
-        if can.options is not None and can.takes("options", operation):
+        if can.options is not None:
             for options in (simulator.options(can.options), *simulator.other_options(can.options)):
                 yield {"options": options}
 

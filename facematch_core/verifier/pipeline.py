@@ -208,7 +208,6 @@ class Pipeline:
             raise errors.Unsupported.of_operation(self.backend.name, operation)
         threshold, review = self.result_policy.thresholds(options)
         self._check_options(options)
-        self._check_operation(options)
         retention = Retention(options.retention)
         record = CallRecord(
             id=new_call_id(),
@@ -257,18 +256,6 @@ class Pipeline:
             if kind is not None:
                 problem = f"takes options of type {kind.__name__}, not {type(options).__name__}"
             raise self.unsupported("options", problem)
-
-    def _check_operation(self, options: CallOptions) -> None:
-        """Refuse an option that this backend supports for another operation only."""
-        can = self.backend.capabilities
-        is_used = {
-            "retention": options.retention != Retention.MINIMAL,
-            "options": options.options is not None,
-        }
-        for name, operations in can.option_operations.items():
-            if is_used.get(name) and options.operation not in operations:
-                takers = " and ".join(sorted(operations))
-                raise self.unsupported(name, f"takes {name} for {takers} alone: leave it out")
 
     def unsupported(self, option: str, problem: str) -> errors.Unsupported:
         """Return the error for an unsupported option."""

@@ -14,14 +14,11 @@ from pathlib import Path
 import attrs
 import pytest
 from kit.contract import rules
-from kit.fakes import FakeBackend, FakeOptions
 from kit.plugins import BACKEND, Site
 
 import facematch_core as fm
 from facematch_core.config.plugins import BACKENDS, backend_class
 from facematch_core.testing.simulator import required
-
-OF_PICTURES = (fm.Operation.MATCH, fm.Operation.LIVENESS)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "plug-in-interface.md").read_text()
@@ -140,28 +137,3 @@ def test_what_is_not_declared_is_off_and_refused(verifier):
     for wish in ({"retention": fm.Retention.KEEP}, {"options": object()}):
         with pytest.raises(fm.Unsupported):
             fm.FaceVerifier(Old()).verify(*images, **wish)
-
-
-@pytest.mark.parametrize("operation", OF_PICTURES)
-@pytest.mark.parametrize("wish", [{"retention": fm.Retention.KEEP}, {"options": FakeOptions()}])
-def test_an_option_of_one_operation_is_refused_by_the_other_before_anything_is_sent(
-    operation, wish
-):
-    scope = {next(iter(wish)): frozenset({operation})}
-    backend = FakeBackend(option_operations=scope)
-    verifier, images = fm.FaceVerifier(backend), (fm.testing.noise(1), fm.testing.noise(2))
-    calls = {
-        fm.Operation.MATCH: lambda **how: verifier.verify(*images, **how),
-        fm.Operation.LIVENESS: lambda **how: verifier.check_liveness(images[0], **how),
-    }
-    for each in OF_PICTURES:
-        calls[each]()
-    taken = len(backend.calls)
-    calls[operation](**wish)
-    assert len(backend.calls) == taken + 1
-    other = next(other for other in OF_PICTURES if other is not operation)
-    for refused in (calls[other], lambda **how: verifier.verify_live(*images, **how)):
-        with pytest.raises(fm.Unsupported) as caught:
-            refused(**wish)
-        assert caught.value.what == next(iter(wish))
-    assert len(backend.calls) == taken + 1

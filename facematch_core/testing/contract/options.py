@@ -128,33 +128,26 @@ def _options(bench: Bench) -> None:
     wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
     wishes += [("metadata", METADATA)] * can.sends_metadata
     for operation, (option, value) in itertools.product(bench.operations, wishes):
-        if can.takes(option, operation):
-            heard = _hear(bench, operation, option, value)
-            # The vendor need not hear of it if there is no choice.
-            silent = option == "retention" and len(can.retention) == 1
-            assert heard == value or (heard is UNTOLD and silent), (
-                f"{operation} with {option}={value!r}: it is declared, and the vendor "
-                f"heard {heard!r} (`received` of the simulator)"
-            )
+        heard = _hear(bench, operation, option, value)
+        # The vendor need not hear of it if there is no choice.
+        silent = option == "retention" and len(can.retention) == 1
+        assert heard == value or (heard is UNTOLD and silent), (
+            f"{operation} with {option}={value!r}: it is declared, and the vendor "
+            f"heard {heard!r} (`received` of the simulator)"
+        )
 
 
 def _own_options(bench: Bench) -> None:
-    simulator, can = bench.simulator, bench.can
-    if (declared := can.options) is None:
+    simulator = bench.simulator
+    if (declared := bench.can.options) is None:
         does_not_apply(f"{bench.backend.name} has no options of its own.")
     first, *others = simulator.options(declared), *simulator.other_options(declared)
     is_heard = False
-    for operation in bench.operations:
-        for options in others if can.takes("options", operation) else ():
-            usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
-            is_heard |= usual is not UNTOLD or heard is not UNTOLD
-            fields = {f for f in _fields(declared) if getattr(options, f) != getattr(first, f)}
-            takes = [can.takes(field, operation) for field in fields]
-            where = f"{operation} with {options}: the vendor heard {heard!r}"
-            right = heard == usual or any(takes) or not takes
-            assert right, f"{where}, of what is declared as for another operation alone"
-            right = heard != usual or not all(takes) or not is_heard
-            assert right, f"{where}, and the same with {first}: is it in `option_operations`?"
+    for operation, options in itertools.product(bench.operations, others):
+        usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
+        is_heard |= usual is not UNTOLD or heard is not UNTOLD
+        where = f"{operation} with {options}: the vendor heard {heard!r}"
+        assert heard != usual or not is_heard, f"{where}, and the same with {first}"
     if not is_heard:
         unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
         not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
@@ -231,7 +224,3 @@ def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"{operation} with {option}={value!r} ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
-
-
-def _fields(options: type | None) -> set[str]:
-    return set(attrs.fields_dict(options)) if options and attrs.has(options) else set()

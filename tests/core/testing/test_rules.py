@@ -28,7 +28,6 @@ from facematch_core import (
     Operation,
     OutcomeUnknown,
     ResultWarning,
-    Retention,
     WarningCode,
 )
 from facematch_core.http import Wait
@@ -220,22 +219,3 @@ def test_files_that_a_backend_writes_are_named(tmp_path):
     [case] = run(lambda: ReferenceSimulator(Writing), {"R31"})
     assert "calls.log" in case.reason
     assert [case.status for case in run(Noisy, {"R31"})] == [PASSED]
-
-
-@pytest.mark.parametrize("operation", [Operation.MATCH, Operation.LIVENESS])
-@pytest.mark.parametrize("is_declared", [True, False])
-def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
-    def request(me, call):
-        words = ReferenceBackend.request(me, call)
-        if call.operation is operation:
-            return words
-        return words | {"retention": Retention.MINIMAL, "options": None}
-
-    how = {"request": request}
-    if is_declared:
-        names = ("retention", "options")
-        how["capabilities"] = can(option_operations=dict.fromkeys(names, frozenset({operation})))
-    backend = type("HalfOptions", (ReferenceBackend,), how)
-    cases = run(lambda: ReferenceSimulator(backend), {"R16", "R25"})
-    failed = {case.rule for case in cases if case.status is FAILED}
-    assert failed == (set() if is_declared else {"R25"})
