@@ -310,12 +310,16 @@ class PostResult:
     elapsed_ms: int = 0
 
 
+#: Sends a payload to an address, with seconds to the deadline.
+Send = Callable[[str, SignedPayload, float], PostResult]
+
+
 def attempt(
     world: World,
     delivery: Delivery,
     fault: DeliveryFault | None,
     compose: Compose,
-    send: Callable[[str, SignedPayload, float], PostResult],
+    send: Send,
 ) -> dict[str, Any]:
     """Try a delivery once; return the changes for `Outbox.record`."""
     outbox: Outbox = world.records.outbox
@@ -389,13 +393,10 @@ def may_send(url: str, hosts: Container[str]) -> bool:
     return is_loopback(parts.hostname or "") or parts.hostname in hosts
 
 
-def post(
-    url: str, payload: SignedPayload, timeout_s: float, begin: Callable[[socket.socket], None]
-) -> PostResult:
+def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
     """Send a payload without proxy or redirect, and return the result.
 
     `timeout_s` is one deadline for the whole delivery: a receiver that drips bytes cannot hold it.
-    `begin` is called with the connection before anything is sent.
     """
     began, parts = time.monotonic(), urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -413,7 +414,6 @@ def post(
     deadline.name, deadline.daemon = THREAD, True
     try:
         connection.connect()
-        begin(connection.sock)
         deadline.interval = max(0.0, timeout_s - (time.monotonic() - began))
         deadline.start()
         connection.putrequest("POST", target, skip_accept_encoding=True)
@@ -437,30 +437,16 @@ def post(
     return PostResult(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
 
 
-class _Cut(Exception):
-    """The worker was stopped: this delivery must not be sent any more."""
-
-
-@attrs.define(eq=False)
-class _Sending:
-    """A delivery under way, in a thread of its own."""
-
-    delivery: Delivery
-    fault: DeliveryFault | None
-    connection: socket.socket | None = None
-
-
 class WebhookWorker:
     """Delivers the due webhooks of one world, to several destinations at once, until `stop`."""
 
-    def __init__(
-        self, world: World, compose: Compose, send: Callable[..., PostResult] = post
-    ) -> None:
+    def __init__(self, world: World, compose: Compose, send: Send = post) -> None:
         self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
         self._lock = threading.Lock()
         self._is_running = True
-        self._under_way: set[_Sending] = set()
+        #: The number of deliveries under way, each in a thread of its own.
+        self._sending = 0
         self._timer: threading.Timer | None = None
         world.clock.watch(self._begin)
 
@@ -473,17 +459,11 @@ class WebhookWorker:
         self.wake()
 
     def stop(self) -> None:
-        """Begin nothing more, and cut deliveries under way, which count as not sent."""
+        """Begin nothing more. Deliveries under way end by themselves, within their deadline."""
         self._world.clock.unwatch(self._begin)
         self._is_running = False
         with self._lock:
-            cut, self._under_way = self._under_way, set()
             self._set_timer(None)
-        for sending in cut:
-            self._outbox.record(sending.delivery)
-            if sending.connection is not None:
-                with contextlib.suppress(OSError):
-                    sending.connection.shutdown(socket.SHUT_RDWR)
         self._outbox.run(False)
 
     def wake(self) -> None:
@@ -503,14 +483,12 @@ class WebhookWorker:
     def _begin(self, now: dt.datetime) -> None:
         """Begin the due deliveries. The clock may call this, so it is not read here."""
         with self._lock:
-            while self._is_running and len(self._under_way) < MAX_SENDING:
+            while self._is_running and self._sending < MAX_SENDING:
                 taken = self._outbox.take(now)
                 if taken is None:
                     break
-                sending = _Sending(*taken)
-                self._under_way.add(sending)
-                work = functools.partial(self._carry, sending)
-                threading.Thread(target=work, name=THREAD, daemon=True).start()
+                self._sending += 1
+                threading.Thread(target=self._carry, args=taken, name=THREAD, daemon=True).start()
             due, is_timed = self._outbox.next_due(), self._is_running and self._world.clock.running
             if due is not None and due > now and is_timed:
                 # A millisecond more, so that it is not too early; the clock may be advanced.
@@ -518,30 +496,15 @@ class WebhookWorker:
             else:
                 self._set_timer(None)
 
-    def _carry(self, sending: _Sending) -> None:
-        """Send one delivery, unless it is cut."""
-
-        def check(connection: socket.socket | None = None) -> None:
-            with self._lock:
-                sending.connection = connection
-                if sending not in self._under_way:
-                    raise _Cut
-
-        def send(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
-            return self._send(url, payload, timeout_s, check)
-
-        delivery, fault = sending.delivery, sending.fault
+    def _carry(self, delivery: Delivery, fault: DeliveryFault | None) -> None:
+        """Send one delivery."""
         try:
-            changes = attempt(self._world, delivery, fault, self._compose, send)
-        except _Cut:
-            changes = {}
+            changes = attempt(self._world, delivery, fault, self._compose, self._send)
         except Exception:  # noqa: BLE001 - and it is logged
             # A delivery that cannot be composed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
             changes = {"state": DeliveryState.FAILED, "due": None}
         with self._lock:
-            is_cut = sending not in self._under_way
-            self._under_way.discard(sending)
-        if not is_cut:
-            self._outbox.record(delivery, **changes)
+            self._sending -= 1
+        self._outbox.record(delivery, **changes)
         self.wake()

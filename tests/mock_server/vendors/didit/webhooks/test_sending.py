@@ -14,10 +14,6 @@ LETTER = SignedPayload(
 )
 
 
-def post(url, payload, timeout_s):
-    return webhooks.post(url, payload, timeout_s, lambda _: None)
-
-
 @pytest.fixture
 def raw():
     """A server that does with one connection what a test says; its address."""
@@ -43,7 +39,7 @@ def raw():
 @pytest.mark.parametrize("status", [204, 302, 404, 500])
 def test_the_status_is_the_answer_and_a_redirect_is_not_followed(receiver, status):
     receiver.answers = [status]
-    assert post(receiver.url, LETTER, timeout_s=5).status == status
+    assert webhooks.post(receiver.url, LETTER, timeout_s=5).status == status
     assert len(receiver.came) == 1
 
 
@@ -66,7 +62,7 @@ def test_a_receiver_that_drips_is_cut_at_the_deadline(raw, start, drop, status):
             while not end.wait(0.02):
                 client.sendall(drop)
 
-    answer = post(raw(act), LETTER, timeout_s=0.3)
+    answer = webhooks.post(raw(act), LETTER, timeout_s=0.3)
     end.set()
     assert answer.status == status
     assert answer.problem == (None if status else "timeout")
@@ -81,7 +77,7 @@ def test_a_receiver_that_reads_slowly_is_cut_at_the_deadline(raw):
         assert end.wait(10)
 
     letter = SignedPayload(headers=(), body=b"x" * 50_000_000)
-    answer = post(raw(act), letter, timeout_s=0.3)
+    answer = webhooks.post(raw(act), letter, timeout_s=0.3)
     end.set()
     assert (answer.status, answer.problem) == (None, "timeout")
     assert answer.elapsed_ms < 5000
