@@ -347,65 +347,6 @@ def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
     return None
 
 
-KEYWORD = b"facematch-card"
-
-_MAGIC = b"\x89PNG\r\n\x1a\n"
-#: Most chunks that are searched; cards have two or three before their pixels.
-_MAX_CHUNKS = 32
-#: Payload and seal in hexadecimal digits, three digits of degrees, two dots.
-_LENGTHS = tuple(2 * size + 1 + 3 + 1 + 8 for size in SIZES)
-
-
-def add_text(png: bytes, card: Card) -> bytes:
-    """Insert the card's text chunk after a PNG's header."""
-    facts = f"{payload_of(card).hex()}.{card.turned:03}".encode()
-    content = KEYWORD + b"\0" + facts + b"." + _seal(facts, _marks(png)[0])
-    chunk = b"tEXt" + content
-    whole = len(content).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
-    # The magic, then a header chunk that is always 25 bytes long.
-    after_header = len(_MAGIC) + 25
-    return png[:after_header] + whole + png[after_header:]
-
-
-def read_text(data: bytes) -> Card | None:
-    """Read the card of a text chunk; None without one, or with one for other pixels."""
-    if not data.startswith(_MAGIC):
-        return None
-    marks, text = _marks(data)
-    if len(text) not in _LENGTHS:
-        return None
-    facts, _, seal = text.rpartition(b".")
-    if seal != _seal(facts, marks):
-        return None
-    payload, _, turned = facts.partition(b".")
-    try:
-        return card_of(bytes.fromhex(payload.decode()), int(turned))
-    except ValueError:
-        return None
-
-
-def _marks(data: bytes) -> tuple[bytes, bytes]:
-    """Return a fingerprint of the pixels, and the text of a card's chunk (b"" if none)."""
-    marks, text, at = b"", b"", len(_MAGIC)
-    for _ in range(_MAX_CHUNKS):
-        name, body = data[at + 4 : at + 8], at + 8
-        end = body + int.from_bytes(data[at : at + 4], "big")
-        if end + 4 > len(data):
-            break
-        if name == b"tEXt" and data.startswith(KEYWORD + b"\0", body):
-            text = data[body + len(KEYWORD) + 1 : end]
-        elif name in {b"IHDR", b"IDAT"}:
-            marks += (end - body).to_bytes(4, "big") + data[end : end + 4]
-        if name == b"IDAT":
-            break
-        at = end + 4
-    return marks, text
-
-
-def _seal(facts: bytes, marks: bytes) -> bytes:
-    return f"{zlib.crc32(facts + marks):08x}".encode()
-
-
 #: The formats that are decoded.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 _JPEG = b"\xff\xd8\xff"
@@ -427,8 +368,6 @@ def read_card(data: bytes) -> Card | None:
     turned by quarters, not cropped or mirrored. An EXIF orientation is ignored. None if the picture
     is no card, or there is no picture at all; never raises.
     """
-    if (card := read_text(data)) is not None:
-        return card
     try:
         with _open(data) as picture:
             width, height = picture.size

@@ -128,7 +128,7 @@ def make_card(
 
     Args:
         size: Width and height in pixels of the upright card, each `MIN_SIDE` to `MAX_SIDE`.
-        kind: The file format. A PNG is read fastest: it has the facts as text, too.
+        kind: The file format.
     """
     facts = {name: value for name, value in locals().items() if name not in ("size", "kind")}
     card = Card(**facts)
@@ -157,8 +157,7 @@ def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind 
     picture = picture.rotate(-card.turned, expand=True)
     file = io.BytesIO()
     picture.save(file, kind, **_OPTIONS[kind])
-    data = file.getvalue()
-    return cards.add_text(data, card) if kind == "PNG" else data
+    return file.getvalue()
 
 
 @attrs.frozen

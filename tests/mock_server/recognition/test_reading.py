@@ -1,10 +1,6 @@
-"""Cards after what clients do to pictures, pictures that are no cards, and the text of a PNG.
-
-The text is read without Pillow, and believed only for its own pixels.
-"""
+"""Cards after what clients do to pictures, and pictures that are no cards."""
 
 import io
-import zlib
 from pathlib import Path
 
 import attrs
@@ -13,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.recognition.cards import KEYWORD, Card, read_card, read_text
+from facematch_mock_server.recognition.cards import Card, read_card
 from facematch_mock_server.recognition.sheet import make_card
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
@@ -67,29 +63,10 @@ def test_rather_no_card_than_half_of_one():
         assert read_card(jpeg[: int(len(jpeg) * part)]) is None
 
 
-PNG = make_card("p7", faces=2, score=61.5, turned=90)
-
-
-def chunk(name, content):
-    checksum = zlib.crc32(name + content)
-    return len(content).to_bytes(4, "big") + name + content + checksum.to_bytes(4, "big")
-
-
-def test_the_text_says_what_the_pixels_say():
-    card = read_text(PNG)
-    assert card is not None
-    assert card == read_card(make_card("p7", faces=2, score=61.5, turned=90, kind="TIFF"))
-
-
-@pytest.mark.parametrize("text", [b"", b"x" * 45, b"g" * 32 + b".090.00000000", b"\xff" * 45])
-def test_other_texts_are_no_cards(text):
-    plain = PNG[:33] + PNG[33 + len(chunk(b"tEXt", KEYWORD + b"\0" + b"x" * 45)) :]
-    assert read_text(plain) is None
-    assert read_text(plain[:33] + chunk(b"tEXt", KEYWORD + b"\0" + text) + plain[33:]) is None
+PNG = make_card("p7", faces=2, score=61.5)
 
 
 @given(st.binary(max_size=200), st.integers(0, len(PNG)))
 def test_no_bytes_raise(noise, at):
     for data in (noise, PNG[:at] + noise, PNG[:at] + noise + PNG[at + len(noise) :]):
-        assert read_text(data) in (None, read_text(PNG))
         read_card(data)
