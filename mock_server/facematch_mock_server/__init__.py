@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from .recognition.sheet import ReadyCard, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
     from .vendors.deepvue.tokens import IssuedToken, Tokens
-    from .vendors.didit.control import WebhookDelivery, WebhookLetter, Webhooks
+    from .vendors.didit.control import Webhooks
     from .vendors.didit.records import Workflow
     from .world.clock import VirtualClock
     from .world.faults import Fault, Kind, Stage
     from .world.journal import Entry, SentFile
     from .world.services import Charge, Hosted, Key, KeyKind, Review, Session
+    from .world.webhooks import WebhookDelivery, WebhookLetter
 
 __all__ = [
     "UNSET", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
@@ -54,8 +55,9 @@ __getattr__, __dir__ = lazy_names(
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
         "world.services": "Charge Hosted Key KeyKind Review Session",
+        "world.webhooks": "WebhookDelivery WebhookLetter",
         "vendors.deepvue.tokens": "IssuedToken Tokens",
-        "vendors.didit.control": "WebhookDelivery WebhookLetter Webhooks",
+        "vendors.didit.control": "Webhooks",
         "vendors.didit.records": "Workflow",
     },
 )

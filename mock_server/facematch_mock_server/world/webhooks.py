@@ -18,7 +18,7 @@ import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,33 +102,64 @@ class Attempt:
     claims: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
-class Delivery:
-    """An event for one destination, with the session that its body is made from."""
+#: The metadata of a field that no list shows.
+_INNER = {"secret": True}
 
-    #: The mock's id; the vendor's is `event_id`, which a test delivery of the console lacks.
+
+@attrs.frozen(kw_only=True)
+class WebhookDelivery:
+    """An event for one destination.
+
+    Attributes:
+        id: The mock's id; the vendor's is `event_id`.
+        number: Its place among the deliveries, from 1 on.
+        destination: The id of the destination.
+        url: The address; None if the destination is gone. Not in `repr`.
+        event: ``status.updated``.
+        event_id: None for a test delivery of the console.
+        session_id, status: The session, and its status at the event.
+        state: ``pending``, ``delivered``, ``failed`` or ``dropped``.
+        is_test: Whether it was asked for in the console.
+        created_at: The time of the event, UTC.
+        due: The time of the next attempt, UTC; None without one.
+        attempts: The attempts with their answers, in order.
+    """
+
     id: str
+    number: int = 0
     destination: str
+    url: str | None = attrs.field(default=None, repr=False)
     event: str
     event_id: str | None
-    #: The status at the event.
-    session: Session = attrs.field(repr=False)
-    #: Scheme and host of picture addresses.
-    origin: str
+    session_id: str
+    status: str
+    state: DeliveryState = attrs.field(default=DeliveryState.PENDING, converter=DeliveryState)
     is_test: bool = False
     created_at: dt.datetime
-    #: The time in the payload, in seconds since 1970.
-    timestamp: int
-    state: DeliveryState = attrs.field(default=DeliveryState.PENDING, converter=DeliveryState)
     due: dt.datetime | None = None
-    #: The delivery's number, from 1 on.
-    number: int = 0
-    #: Number in the queue; new when the delivery starts again, so that late attempts of the
-    #: former turn do not count.
-    turn: int = 0
-    #: Repeated attempts of the present turn.
-    retries: int = 0
     attempts: tuple[Attempt, ...] = ()
+    # Inner fields: the session that the body is made from, scheme and host of picture addresses,
+    # the time in the payload in seconds since 1970, the number in the queue, and the repeated
+    # attempts of the present turn. The number in the queue is new when the delivery starts again,
+    # so that late attempts of the former turn do not count.
+    session: Session = attrs.field(repr=False, metadata=_INNER)
+    origin: str = attrs.field(repr=False, metadata=_INNER)
+    timestamp: int = attrs.field(repr=False, metadata=_INNER)
+    turn: int = attrs.field(default=0, repr=False, metadata=_INNER)
+    retries: int = attrs.field(default=0, repr=False, metadata=_INNER)
+
+
+@attrs.frozen(kw_only=True)
+class WebhookLetter(WebhookDelivery):
+    """A delivery with its headers and body.
+
+    Attributes:
+        headers, body: As they were sent last, or as they will be; empty if the destination is gone
+            and they are not kept. Not in `repr`.
+    """
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -141,7 +172,7 @@ class SignedPayload:
 
 
 #: Composes a vendor's payload, signed with the secret of the destination.
-Compose = Callable[[Citations, World, Delivery, Destination], SignedPayload]
+Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
 #: The due time, the turn and the id of the delivery.
@@ -154,13 +185,15 @@ class Outbox:
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
-        self.deliveries: Collection[Delivery] = Collection(
+        self.deliveries: Collection[WebhookDelivery] = Collection(
             limit=MAX_DELIVERIES,
             weigh=lambda delivery: weigh_texts(delivery.session),
             forget=self._unqueue,
         )
         #: Queued and not yet released, by thread.
-        self.queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
+        self.queued: defaultdict[int, list[tuple[WebhookDelivery, SignedPayload]]] = defaultdict(
+            list
+        )
         self._changed = threading.Condition()
         #: Whether due deliveries are sent.
         self.is_running = True
@@ -174,7 +207,7 @@ class Outbox:
         self._waiting: dict[str, list[_Place]] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
-    def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
+    def enqueue(self, delivery: WebhookDelivery, payload: SignedPayload) -> None:
         """Queue a delivery until this thread calls `release`."""
         self.queued[threading.get_ident()].append((delivery, payload))
 
@@ -190,8 +223,8 @@ class Outbox:
         """Drop the deliveries that this thread queued."""
         self.queued.pop(threading.get_ident(), None)
 
-    def _put(self, fresh: Delivery, payload: SignedPayload) -> None:
-        def begin_again(current: Delivery) -> Delivery:
+    def _put(self, fresh: WebhookDelivery, payload: SignedPayload) -> None:
+        def begin_again(current: WebhookDelivery) -> WebhookDelivery:
             self._unqueue(current)
             # The stored delivery may have new attempts.
             return attrs.evolve(fresh, attempts=current.attempts)
@@ -201,7 +234,7 @@ class Outbox:
         self._payloads.put(f"{fresh.id} {fresh.turn}", payload)
         self._queue(fresh)
 
-    def payload(self, delivery: Delivery) -> SignedPayload | None:
+    def payload(self, delivery: WebhookDelivery) -> SignedPayload | None:
         """Return the payload as it was sent last, or will be; None if it is not kept any more."""
         return self._payloads.find(f"{delivery.id} {delivery.turn}")
 
@@ -212,7 +245,7 @@ class Outbox:
         with self._changed:
             self._faults.extend([fault] * times)
 
-    def take(self, now: dt.datetime) -> tuple[Delivery, DeliveryFault | None] | None:
+    def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
         """Take the first due delivery and its fault; `record` must follow."""
         with self._changed:
             due, _, delivery_id = self._first()
@@ -227,14 +260,14 @@ class Outbox:
 
     def record(
         self,
-        taken: Delivery,
+        taken: WebhookDelivery,
         attempt: Attempt | None = None,
         payload: SignedPayload | None = None,
         **changes: Any,
     ) -> None:
         """Store the result of a delivery that was taken; without changes it is due as before."""
 
-        def change(current: Delivery) -> Delivery:
+        def change(current: WebhookDelivery) -> WebhookDelivery:
             # A delivery that began again meanwhile keeps the attempt only.
             if current.turn == taken.turn:
                 current = attrs.evolve(current, **changes)
@@ -287,11 +320,11 @@ class Outbox:
         free = (places[0] for name, places in self._waiting.items() if name not in self._under_way)
         return min(free, default=_NEVER)
 
-    def _queue(self, delivery: Delivery) -> None:
+    def _queue(self, delivery: WebhookDelivery) -> None:
         if delivery.state is DeliveryState.PENDING:
             insort(self._waiting.setdefault(delivery.destination, []), _place_of(delivery))
 
-    def _unqueue(self, delivery: Delivery) -> None:
+    def _unqueue(self, delivery: WebhookDelivery) -> None:
         places = self._waiting.get(delivery.destination, [])
         with contextlib.suppress(ValueError):
             places.remove(_place_of(delivery))
@@ -299,7 +332,7 @@ class Outbox:
                 del self._waiting[delivery.destination]
 
 
-def _place_of(delivery: Delivery) -> _Place:
+def _place_of(delivery: WebhookDelivery) -> _Place:
     return delivery.due or delivery.created_at, delivery.turn, delivery.id
 
 
@@ -316,7 +349,7 @@ Send = Callable[[str, SignedPayload, float], PostResult]
 
 def attempt(
     world: World,
-    delivery: Delivery,
+    delivery: WebhookDelivery,
     fault: DeliveryFault | None,
     compose: Compose,
     send: Send,
@@ -362,7 +395,7 @@ def attempt(
 
 
 def _judge(
-    claims: Citations, delivery: Delivery, answer: PostResult, at: dt.datetime
+    claims: Citations, delivery: WebhookDelivery, answer: PostResult, at: dt.datetime
 ) -> tuple[DeliveryState, dt.datetime | None]:
     status, (first, end) = answer.status, claims["webhook.delivered"]
     if status is not None and first <= status < end:
@@ -496,7 +529,7 @@ class WebhookWorker:
             else:
                 self._set_timer(None)
 
-    def _carry(self, delivery: Delivery, fault: DeliveryFault | None) -> None:
+    def _carry(self, delivery: WebhookDelivery, fault: DeliveryFault | None) -> None:
         """Send one delivery."""
         try:
             changes = attempt(self._world, delivery, fault, self._compose, self._send)

@@ -195,13 +195,8 @@ def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     destinations, due = control.webhooks.destinations(), control.webhooks.due()
-    deliveries = control.world.records.outbox.deliveries.all()
-    data = {delivery.id: delivery.session.vendor_data for delivery in deliveries}
-    fitting = [
-        delivery
-        for delivery in control.webhooks.deliveries()
-        if _has_words(words, (*_OF_DELIVERY(delivery), data.get(delivery.id)))
-    ]
+    deliveries = control.webhooks.deliveries()
+    fitting = [delivery for delivery in deliveries if _has_words(words, _OF_DELIVERY(delivery))]
     newest = fitting[-_ROWS:]
     return {"destinations": destinations, "due": due, "total": len(fitting), "newest": newest}
 
@@ -213,7 +208,7 @@ def _has_words(words: Sequence[str], values: Iterable[Any]) -> bool:
 
 #: The attributes that a search looks at.
 _OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
-_OF_DELIVERY = attrgetter("event", "state", "session_id", "status", "url")
+_OF_DELIVERY = attrgetter(*("event", "state", "session_id", "status", "url", "session.vendor_data"))
 #: The data of each view.
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, TypeVar
 
 import attrs
@@ -15,12 +14,12 @@ from facematch_mock_server.world.hosted import Played, open_sessions
 from facematch_mock_server.world.kinds import Extension, Row
 from facematch_mock_server.world.services import Review, Session
 from facematch_mock_server.world.webhooks import (
-    Attempt,
-    Delivery,
     DeliveryFault,
     DeliveryState,
     Destination,
     SignedPayload,
+    WebhookDelivery,
+    WebhookLetter,
     may_send,
 )
 
@@ -136,56 +135,6 @@ class Sessions(Played[DiditRecords]):
 def _check_status(status: str) -> None:
     if status not in STATUSES:
         raise ValueError(f"there is no status {status!r:.40}; there are {', '.join(STATUSES)}")
-
-
-@attrs.frozen(kw_only=True)
-class WebhookDelivery:
-    """A delivery, as a list has it.
-
-    Attributes:
-        id: Of the mock's; the vendor's is `event_id`.
-        number: Its place among the deliveries, from 1 on.
-        destination: Id of the destination.
-        url: Where it goes; None if the destination is gone. Not in `repr`.
-        event: ``status.updated``.
-        event_id: None for those that were asked for in the console.
-        session_id, status: Of the session, as it was then.
-        state: Where it stands: ``pending``, ``delivered``, ``failed`` or ``dropped``.
-        is_test: Whether it was asked for in the console.
-        created_at: When it happened, UTC.
-        due: When it is tried next, UTC; None if it is not.
-        attempts: With their answers, in order.
-    """
-
-    id: str
-    number: int
-    destination: str
-    url: str | None = attrs.field(repr=False)
-    event: str
-    event_id: str | None
-    session_id: str
-    status: str
-    state: DeliveryState
-    is_test: bool
-    created_at: dt.datetime
-    due: dt.datetime | None
-    attempts: tuple[Attempt, ...]
-
-
-_DELIVERY_FIELDS = attrs.fields(WebhookDelivery)
-
-
-@attrs.frozen(kw_only=True)
-class WebhookLetter(WebhookDelivery):
-    """The delivery with its headers and body.
-
-    Attributes:
-        headers, body: As they were sent last, or as they will be; empty if the destination is gone
-            and they are not kept. Not in `repr`.
-    """
-
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    body: bytes = attrs.field(repr=False)
 
 
 class Webhooks(Extension[DiditRecords]):
@@ -314,26 +263,27 @@ class Webhooks(Extension[DiditRecords]):
             self._records.outbox.deliveries.all(),
             since=since,
             limit=limit,
-            fits=lambda delivery: session_id in (None, delivery.session.id),
             state=state,
+            session_id=session_id,
             event=event,
             destination=destination,
         )
-        urls = self._urls()
-        return selection.map(lambda delivery: WebhookDelivery(**_facts(delivery, urls)))
+        return selection.map(self._address())
 
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return one delivery with headers and body; LookupError if there is none of that id."""
-        delivery: Delivery = _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
+        delivery = _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
         try:
             payload = self._records.outbox.payload(delivery) or self._compose(delivery)
         except LookupError:
             payload = SignedPayload(headers=(), body=b"")
-        facts = _facts(delivery, self._urls())
+        facts: Any = attrs.asdict(self._address()(delivery), recurse=False)
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
 
-    def _urls(self) -> dict[str, str]:
-        return {place.uuid: place.url for place in self.destinations()}
+    def _address(self) -> Callable[[WebhookDelivery], WebhookDelivery]:
+        """Return the function that gives a delivery the address of its destination."""
+        urls = {place.uuid: place.url for place in self.destinations()}
+        return lambda delivery: attrs.evolve(delivery, url=urls.get(delivery.destination))
 
     def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
         """Until nothing is due any more; then the deliveries after the number `since`. What is due
@@ -409,17 +359,9 @@ class Webhooks(Extension[DiditRecords]):
             queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
         return self.delivery(queued.id)
 
-    def _compose(self, delivery: Delivery) -> SignedPayload:
+    def _compose(self, delivery: WebhookDelivery) -> SignedPayload:
         world, destinations = self._control.world, self._records.outbox.destinations
         destination = destinations.find(delivery.destination)
         if destination is None:
             raise LookupError("the destination of this delivery is gone")
         return webhooks.compose(world.claims.citations(), world, delivery, destination)
-
-
-def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
-    """A delivery as a list shows it, with its destination and session."""
-    session = delivery.session
-    facts = {field.name: getattr(delivery, field.name, None) for field in _DELIVERY_FIELDS}
-    facts["url"] = urls.get(delivery.destination)
-    return {**facts, "session_id": session.id, "status": session.status}

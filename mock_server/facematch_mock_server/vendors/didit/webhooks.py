@@ -18,7 +18,7 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.services import Session
-from facematch_mock_server.world.webhooks import Delivery, Destination, Outbox, SignedPayload
+from facematch_mock_server.world.webhooks import Destination, Outbox, SignedPayload, WebhookDelivery
 
 from .access import origin_of
 from .decisions import decision_body, environment_of
@@ -48,13 +48,15 @@ def announce(world: World, session: Session, head: Request | None = None) -> Non
 
 def queue(
     world: World, destination: Destination, session: Session, *, origin: str, is_test: bool = False
-) -> Delivery:
+) -> WebhookDelivery:
     now, ids = world.clock.now(), world.account.ids
-    delivery = Delivery(
+    delivery = WebhookDelivery(
         id=ids.uuid(),
         destination=destination.uuid,
         event=EVENT,
         event_id=None if is_test else ids.uuid(),
+        session_id=session.id,
+        status=session.status,
         session=session,
         origin=origin,
         is_test=is_test,
@@ -68,7 +70,7 @@ def queue(
 
 
 def compose(
-    claims: Citations, world: World, delivery: Delivery, destination: Destination
+    claims: Citations, world: World, delivery: WebhookDelivery, destination: Destination
 ) -> SignedPayload:
     session, secret = delivery.session, destination.secret
     claims.cite("webhook.saved")
