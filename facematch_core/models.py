@@ -727,7 +727,7 @@ class LiveMatchResult(NoTruth, Document):
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
-        """The failed tries of both calls, the liveness check's first."""
+        """The warnings of both calls, the liveness check's first."""
         return self.liveness.warnings + (() if self.match is None else self.match.warnings)
 
     @property

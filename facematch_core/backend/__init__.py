@@ -10,7 +10,7 @@ prepared call as data. There are three kinds:
 """
 
 from facematch_core.base.clock import RateWindow
-from facematch_core.base.masking import Secret, muted, without_private
+from facematch_core.base.masking import Secret, muted
 from facematch_core.images.image import Image, ImageFormat, ImageLimits
 
 from .base import (
@@ -33,5 +33,5 @@ __all__ = [
     "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "Kept",
     "LivenessCall", "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
     "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "WayIn",
-    "decide_by_threshold", "muted", "number", "without_private",
+    "decide_by_threshold", "muted", "number",
 ]  # fmt: skip

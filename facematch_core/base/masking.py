@@ -286,20 +286,6 @@ MAX_DEPTH = 64
 PERSONAL_KEYS = frozenset({"age", "gender", "race"})
 
 
-def without_private(body: Any, *, private_keys: Collection[str] = ()) -> Any:
-    """Return a decoded body as plain JSON, without guesses about people and private values.
-
-    The `raw` of a result needs no call of this: the core does the same. It is for what a plug-in
-    shows elsewhere. Bytes, NaN and objects of a vendor's library are replaced by a text that names
-    their type; times and decimals are written as text.
-
-    Args:
-        body: Any decoded value; it is not changed.
-        private_keys: Keys whose values are replaced, at any depth, beside age, gender and race.
-    """
-    return plain_json(body, None, PERSONAL_KEYS.union(private_keys))
-
-
 _CONTAINERS = (dict, list, tuple, Mapping)
 
 

@@ -285,14 +285,17 @@ class HttpBackend(RemoteBackend):
         over the network. MOCK if none is configured, and this machine or a double answers.
         """
         url = f"{self.base_url or self.vendor_url()}/"
-        host = host_of(url)
-        is_near = is_loopback(host) or self.client.is_doubled(url)
+        is_near = self._is_near(url)
         if self.environment is None:
             return frozenset({Environment.MOCK} if is_near else ())
-        is_vendor_host = is_among(host, self.allowed_hosts)
-        if self.environment is Environment.MOCK and is_vendor_host and not is_near:
+        is_vendor = not is_near and is_among(host_of(url), self.allowed_hosts)
+        if self.environment is Environment.MOCK and is_vendor:
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
+
+    def _is_near(self, url: str) -> bool:
+        """Whether this machine or a test double answers `url`."""
+        return is_loopback(host_of(url)) or self.client.is_doubled(url)
 
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
@@ -305,9 +308,9 @@ class HttpBackend(RemoteBackend):
         if self.environment is not Environment.MOCK:
             return None
         if reply is None:
-            is_near = bool(url) and (is_loopback(host_of(url)) or self.client.is_doubled(url))
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
-            if is_near or (is_of_calls and Environment.MOCK in self.environments):
+            is_mock = is_of_calls and Environment.MOCK in self.environments
+            if is_mock or (url and self._is_near(url)):
                 return None
             problem = (
                 "its address is the real vendor's: nothing was sent. Set base_url to the address "

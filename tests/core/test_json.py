@@ -15,7 +15,6 @@ from kit.strategies import attempts, liveness_results, match_results
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import without_private
 from facematch_core.base.masking import MAX_DEPTH
 
 #: A check, and a match where the check did not end it.
@@ -130,7 +129,8 @@ def test_raw_is_plain_json_without_pictures_whatever_a_library_puts_into_it():
         "none": {"url": None},
         1: ("a", None, True),
     }
-    plain = without_private(body, private_keys=("url",))
+    backend = FakeBackend(script=[match_result(raw=body)], private_keys=frozenset({"url"}))
+    plain = fm.FaceVerifier(backend).verify(picture(), picture((10, 20, 30))).raw
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert (plain["price"], plain["picture"]) == ("0.05", "(left out: bytes)")
     assert plain["url"] == "(removed)"
