@@ -9,7 +9,6 @@ import io
 import threading
 from collections import OrderedDict
 from typing import Any
-from weakref import WeakValueDictionary
 
 import attrs
 
@@ -39,8 +38,6 @@ class FactsCache:
         self._limit = limit
         self._lock = threading.Lock()
         self._newest: OrderedDict[str, Facts] = OrderedDict()
-        #: Facts that other objects still hold.
-        self._held: WeakValueDictionary[str, Facts] = WeakValueDictionary()
 
     def find(self, digest: str) -> Facts | None:
         with self._lock:
@@ -54,14 +51,11 @@ class FactsCache:
             if facts is not None:
                 self._newest.move_to_end(digest)
                 return facts
-            facts = self._held.get(digest)
-            if facts is not None:
-                return facts
         # Outside the lock: two threads may look at one picture, but none waits for another.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)
         with self._lock:
-            self._newest[digest] = self._held[digest] = facts
+            self._newest[digest] = facts
             while len(self._newest) > self._limit:
                 self._newest.popitem(last=False)
         return facts

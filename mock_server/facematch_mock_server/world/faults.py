@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
-import math
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
@@ -19,26 +19,18 @@ from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
 
-#: Most levels of a made-up body.
-DEEPEST = 50
 
-
-def copy_json(value: Any, depth: int = 0) -> Any:
+def copy_json(value: Any) -> Any:
     """Copy a JSON value. Raises ValueError for a value that JSON cannot hold."""
-    if depth > DEEPEST:
-        raise ValueError(f"a made-up body can be nested {DEEPEST} levels deep at most")
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, (float, Decimal)) and math.isfinite(float(value)):
-        return float(value)
-    if isinstance(value, (list, tuple)):
-        return [copy_json(item, depth + 1) for item in value]
-    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        return {name: copy_json(item, depth + 1) for name, item in value.items()}
-    raise ValueError(
-        "a made-up body must be JSON, with strings as names and finite numbers; "
-        f"a {type(value).__name__} cannot be sent"
-    )
+    try:
+        # The control API reads fractions as Decimal.
+        return json.loads(json.dumps(value, allow_nan=False, default=_as_number))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError(f"a made-up body must be JSON, not {value!r:.40}") from None
+
+
+def _as_number(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 #: Headers of the transport and of the mock itself: no fault changes them.
@@ -120,10 +112,6 @@ def _as_headers(value: Any) -> dict[str, str | None]:
             )
         headers[name] = text
     return headers
-
-
-def _as_number(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else value
 
 
 def _is_between(value: Any, least: float, most: float) -> bool:

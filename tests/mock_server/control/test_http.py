@@ -155,7 +155,7 @@ def test_a_wrong_query_is_refused_in_a_sentence(engine, path, words):
         ("faults", {"stage": "connect"}, 400, "kind is missing"),
         ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect must be one of"),
         ("faults", {"stage": "connect", "kind": "reset", "executed": True}, 400, "never executed"),
-        ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "finite numbers"),
+        ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "must be JSON"),
         ("outcomes", {"kind": "match", "review": True}, 400, "set the switch in_review"),
         ("outcomes", {"kind": "match", "digest": 7}, 400, "digest must be a string"),
         ("outcomes", {"kind": "match", "score": 300}, 400, "between 0 and 100"),

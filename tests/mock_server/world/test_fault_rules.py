@@ -3,7 +3,7 @@
 import pytest
 
 from facematch_mock_server import Fault, Kind, Stage
-from facematch_mock_server.world.faults import DEEPEST, POSSIBLE
+from facematch_mock_server.world.faults import POSSIBLE
 
 PLACES = [(stage, kind) for stage, kinds in POSSIBLE.items() for kind in sorted(kinds)]
 BODIES = {Kind.JSON: {"detail": "own"}}
@@ -19,8 +19,8 @@ def fault(stage, kind, **more):
         ({"executed": 1}, "executed must be true or false"),
         ({"method": 1}, "method of a fault must be a string"),
         ({"kind": "json"}, "needs a body"),
-        ({"kind": "json", "body": b"{}"}, "a bytes cannot be sent"),
-        ({"kind": "json", "body": [float("inf")]}, "finite numbers"),
+        ({"kind": "json", "body": b"{}"}, "must be JSON"),
+        ({"kind": "json", "body": [float("inf")]}, "must be JSON"),
     ],
 )
 def test_a_wrong_rule_is_refused_in_a_sentence(more, words):
@@ -28,12 +28,8 @@ def test_a_wrong_rule_is_refused_in_a_sentence(more, words):
         Fault(**{"stage": Stage.ANSWER, "kind": Kind.HTML, **more})
 
 
-def test_a_body_is_nested_so_deeply_at_most_and_never_holds_itself():
-    body = []
-    for _ in range(DEEPEST):
-        body = [body]
-    assert Fault(stage="answer", kind="json", body=body).body == body
+def test_a_body_never_holds_itself():
     body = []
     body.append(body)
-    with pytest.raises(ValueError, match="50 levels"):
+    with pytest.raises(ValueError, match="must be JSON"):
         Fault(stage="answer", kind="json", body=body)

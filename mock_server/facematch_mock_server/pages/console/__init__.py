@@ -62,10 +62,6 @@ class Console:
         self._shows_pictures = show_pictures
 
     def handle(self, request: Request) -> Response | None:
-        """Return the console's own answer; None for a path of the control API."""
-        return self._answer(request)
-
-    def _answer(self, request: Request) -> Response | None:
         """Answer a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):

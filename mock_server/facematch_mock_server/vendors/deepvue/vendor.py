@@ -148,7 +148,7 @@ def _read_pair(call: DeepvueCall) -> None:
     call.shown = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
-        call.deny("body.refused", problems=[_problem("missing", name) for name in missing])
+        call.deny("body.refused", problems=[_problem(_MISSING, name) for name in missing])
 
 
 def _read_files(call: DeepvueCall) -> None:
@@ -167,24 +167,22 @@ def _read_files(call: DeepvueCall) -> None:
                 problems.append(_problem(call.claims["body.format"], name))
             continue
         text = form.fields.get(name, [""])[-1]
-        kind = "Expected UploadFile, received: <class 'str'>" if text else "missing"
-        problems.append(_problem(kind, name))
+        words = "Expected UploadFile, received: <class 'str'>" if text else _MISSING
+        problems.append(_problem(words, name))
     if problems:
         call.deny("body.refused", problems=problems)
 
 
 def _read_image(call: DeepvueCall) -> None:
     try:
-        body = load_json(call.request.body or b"null")
+        body = load_json(call.request.body)
     except ValueError:
-        call.deny("body.refused", problems=[_problem("not valid JSON")])
-    if not isinstance(body, dict):
-        call.deny("body.refused", problems=[_problem("missing" if body is None else "object")])
+        body = None
+    body = body if isinstance(body, dict) else {}
     call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
     image = body.get("image")
     if not isinstance(image, str):
-        kind = "missing" if "image" not in body else "null" if image is None else "text"
-        call.deny("body.refused", problems=[_problem(kind, "image")])
+        call.deny("body.refused", problems=[_problem(_MISSING, "image")])
     text = image.partition(",")[2] if image.startswith("data:") else image
     try:
         content = base64.b64decode(text, validate=True)
@@ -195,19 +193,14 @@ def _read_image(call: DeepvueCall) -> None:
     call.values["image"] = call.upload("image", "", content)
 
 
-#: Message and type of FastAPI with pydantic 1, by kind.
-_WORDS = {
-    "missing": ("field required", "value_error.missing"),
-    "object": ("value is not a valid dict", "type_error.dict"),
-    "text": ("str type expected", "type_error.str"),
-    "null": ("none is not an allowed value", "type_error.none.not_allowed"),
-}
+#: The message of FastAPI with pydantic 1 for a field that is not there.
+_MISSING = "field required"
 
 
-def _problem(kind: str, *place: str) -> Problem:
-    """Return an item of a 422's list; an unknown kind is its message."""
-    message, name = _WORDS.get(kind, (kind, "value_error"))
-    return {"loc": ["body", *place], "msg": message, "type": name}
+def _problem(message: str, name: str) -> Problem:
+    """Return an item of a 422's list."""
+    kind = "value_error.missing" if message == _MISSING else "value_error"
+    return {"loc": ["body", name], "msg": message, "type": kind}
 
 
 def _key_of(head: Request) -> str | None:

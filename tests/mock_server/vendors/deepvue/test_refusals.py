@@ -47,20 +47,17 @@ def test_a_refused_form_names_its_fields(refuse, case):
     assert sent == problems
 
 
+MISSING = "field required"
+
+
 @pytest.mark.parametrize(
-    ("body", "place", "message"),
+    ("body", "message"),
     [
-        (b"", "body", "field required"),
-        (b"{", "body", "not valid JSON"),
-        (b"[" * 100_000, "body", "not valid JSON"),
-        (b"[]", "body", "value is not a valid dict"),
-        (b"{}", "image", "field required"),
-        (b'{"image": null}', "image", "none is not an allowed value"),
-        (b'{"image": 7}', "image", "str type expected"),
-        (b'{"image": "no base64"}', "image", "Invalid image"),
+        *((body, MISSING) for body in (b"", b"{", b"[" * 100_000, b"[]", b"{}", b'{"image": 7}')),
+        (b'{"image": "no base64"}', "Invalid image"),
     ],
 )
-def test_a_refused_json_body_names_its_field(refuse, body, place, message):
+def test_a_refused_json_body_names_its_field(refuse, body, message):
     path, kind = deepvue.LIVENESS_CHECK, "application/json"
     sent = refuse(lambda token: deepvue_request(path, body, kind, token=token))
-    assert sent == [(place, message)]
+    assert sent == [("image", message)]
