@@ -35,8 +35,6 @@ _log = logging.getLogger("facematch_mock_server")
 
 #: The newest deliveries that are remembered.
 MAX_DELIVERIES = 10_000
-#: Most payloads that are kept as sent. An older one is composed again when it is sent again.
-MAX_PAYLOADS = 1000
 #: The newest attempts of one delivery that are remembered.
 MAX_ATTEMPTS = 100
 #: Most deliveries of one world that are sent at a time, each in a thread.
@@ -154,8 +152,8 @@ class WebhookLetter(WebhookDelivery):
     """A delivery with its headers and body.
 
     Attributes:
-        headers, body: As they were sent last, or as they will be; empty if the destination is gone
-            and they are not kept. Not in `repr`.
+        headers, body: As they are sent, without a fault; empty if the destination is gone. Not in
+            `repr`.
     """
 
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -168,7 +166,6 @@ class SignedPayload:
 
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
-    claims: tuple[str, ...] = ()
 
 
 #: Composes a vendor's payload, signed with the secret of the destination.
@@ -191,39 +188,33 @@ class Outbox:
             forget=self._unqueue,
         )
         #: Queued and not yet released, by thread.
-        self.queued: defaultdict[int, list[tuple[WebhookDelivery, SignedPayload]]] = defaultdict(
-            list
-        )
+        self.queued: defaultdict[int, list[WebhookDelivery]] = defaultdict(list)
         self._changed = threading.Condition()
         #: Whether due deliveries are sent.
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
-        #: Payloads by id and turn.
-        self._payloads: Collection[SignedPayload] = Collection(
-            limit=MAX_PAYLOADS, weigh=lambda payload: len(payload.body)
-        )
         self._turns = itertools.count(1)
         #: The sorted places of waiting deliveries and the fault of the taken one, by destination.
         self._waiting: dict[str, list[_Place]] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
-    def enqueue(self, delivery: WebhookDelivery, payload: SignedPayload) -> None:
+    def enqueue(self, delivery: WebhookDelivery) -> None:
         """Queue a delivery until this thread calls `release`."""
-        self.queued[threading.get_ident()].append((delivery, payload))
+        self.queued[threading.get_ident()].append(delivery)
 
     def release(self) -> bool:
         """Release the deliveries that this thread queued; return whether there are any."""
-        pairs = self.queued.pop(threading.get_ident(), ())
-        for delivery, payload in pairs:
+        deliveries = self.queued.pop(threading.get_ident(), ())
+        for delivery in deliveries:
             with self._changed:
-                self._put(attrs.evolve(delivery, turn=next(self._turns)), payload)
-        return bool(pairs)
+                self._put(attrs.evolve(delivery, turn=next(self._turns)))
+        return bool(deliveries)
 
     def drop(self) -> None:
         """Drop the deliveries that this thread queued."""
         self.queued.pop(threading.get_ident(), None)
 
-    def _put(self, fresh: WebhookDelivery, payload: SignedPayload) -> None:
+    def _put(self, fresh: WebhookDelivery) -> None:
         def begin_again(current: WebhookDelivery) -> WebhookDelivery:
             self._unqueue(current)
             # The stored delivery may have new attempts.
@@ -231,12 +222,7 @@ class Outbox:
 
         if self.deliveries.change(fresh.id, begin_again) is None:
             self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
-        self._payloads.put(f"{fresh.id} {fresh.turn}", payload)
         self._queue(fresh)
-
-    def payload(self, delivery: WebhookDelivery) -> SignedPayload | None:
-        """Return the payload as it was sent last, or will be; None if it is not kept any more."""
-        return self._payloads.find(f"{delivery.id} {delivery.turn}")
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
@@ -262,7 +248,6 @@ class Outbox:
         self,
         taken: WebhookDelivery,
         attempt: Attempt | None = None,
-        payload: SignedPayload | None = None,
         **changes: Any,
     ) -> None:
         """Store the result of a delivery that was taken; without changes it is due as before."""
@@ -279,8 +264,6 @@ class Outbox:
             if fault is not None and attempt is None:
                 # The delivery was not tried, so the next one meets its fault.
                 self._faults.appendleft(fault)
-            if payload is not None:
-                self._payloads.put(f"{taken.id} {taken.turn}", payload)
             current = self.deliveries.change(taken.id, change)
             if current is not None and current.turn == taken.turn:
                 self._queue(current)
@@ -356,23 +339,18 @@ def attempt(
 ) -> dict[str, Any]:
     """Try a delivery once; return the changes for `Outbox.record`."""
     outbox: Outbox = world.records.outbox
-    claims, fresh, payload = world.claims.citations(), delivery, outbox.payload(delivery)
+    claims, fresh = world.claims.citations(), delivery
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
         return {"state": DeliveryState.DROPPED, "due": None}
     url, at = destination.url, world.clock.now()
-    if not delivery.attempts and payload is None:
-        # A delivery that waited behind many is composed with the time of today.
-        fresh = attrs.evolve(delivery, timestamp=int(at.timestamp()))
-    elif delivery.retries:
+    if delivery.retries:
         claims.cite("webhook.retry.same")
         if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
             fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
-    was_struck = bool(delivery.attempts) and delivery.attempts[-1].fault is not None
     if fault is DeliveryFault.SIGN_WRONG:
         destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
-    if payload is None or fresh is not delivery or was_struck or fault is DeliveryFault.SIGN_WRONG:
-        payload = compose(claims, world, fresh, destination)
+    payload = compose(claims, world, fresh, destination)
     if fault is DeliveryFault.CORRUPT:
         # A digit of an id, so that the body is still JSON.
         body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
@@ -382,12 +360,9 @@ def attempt(
     if fault is not DeliveryFault.DROP:
         answer = send(url, payload, claims["webhook.timeout_s"])
         state, due = _judge(claims, fresh, answer, at)
-    cited = tuple(dict.fromkeys((*payload.claims, *claims.claims)))
     return {
-        "attempt": Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=cited),
-        "payload": payload,
+        "attempt": Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=claims.claims),
         "event_id": fresh.event_id,
-        "timestamp": fresh.timestamp,
         "state": state,
         "due": due,
         "retries": delivery.retries + (due is not None),

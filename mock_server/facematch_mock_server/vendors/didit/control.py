@@ -272,11 +272,12 @@ class Webhooks(Extension[DiditRecords]):
 
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return one delivery with headers and body; LookupError if there is none of that id."""
-        delivery = _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
-        try:
-            payload = self._records.outbox.payload(delivery) or self._compose(delivery)
-        except LookupError:
-            payload = SignedPayload(headers=(), body=b"")
+        world, outbox = self._control.world, self._records.outbox
+        delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
+        destination = outbox.destinations.find(delivery.destination)
+        payload = SignedPayload(headers=(), body=b"")
+        if destination is not None:
+            payload = webhooks.compose(world.claims.citations(), world, delivery, destination)
         facts: Any = attrs.asdict(self._address()(delivery), recurse=False)
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
 
@@ -324,13 +325,14 @@ class Webhooks(Extension[DiditRecords]):
         world = self._control.world
         outbox = world.records.outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
+        _require(outbox.destinations.find(delivery.destination), "destination")
         with world.together():
             now = world.clock.now()
             timestamp = int(now.timestamp())
             repeated = attrs.evolve(
                 delivery, state=DeliveryState.PENDING, due=now, timestamp=timestamp, retries=0
             )
-            outbox.enqueue(repeated, self._compose(repeated))
+            outbox.enqueue(repeated)
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -358,10 +360,3 @@ class Webhooks(Extension[DiditRecords]):
         with world.together():
             queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
         return self.delivery(queued.id)
-
-    def _compose(self, delivery: WebhookDelivery) -> SignedPayload:
-        world, destinations = self._control.world, self._records.outbox.destinations
-        destination = destinations.find(delivery.destination)
-        if destination is None:
-            raise LookupError("the destination of this delivery is gone")
-        return webhooks.compose(world.claims.citations(), world, delivery, destination)

@@ -86,8 +86,13 @@ def environment_of(session: Session) -> str:
     return "live" if session.hosted is None or session.hosted.is_live else "sandbox"
 
 
-def decision_body(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
-    """A session as endpoint and webhooks tell it; pictures are at `origin`, scheme and host."""
+def decision_body(
+    claims: Citations, world: World, session: Session, origin: str, *, now: float
+) -> dict[str, Any]:
+    """Return a session as endpoint and webhooks show it.
+
+    Pictures are at `origin`, scheme and host; `now` in seconds since 1970 dates their addresses.
+    """
     hosted = session.hosted
     claims.cite("decision.saved" if hosted is None else "decision.hosted")
     expires_at, url = None, None
@@ -96,7 +101,7 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
             claims.cite("session.attempts")
         expires_at = stamp(hosted.expires_at)
         url = f"{origin}{page_path(world, session)}" if is_open(world, session) else None
-    pictures = picture_addresses(world, claims, session, origin)
+    pictures = picture_addresses(world, claims, session, origin, now)
     blocks = {
         feature.block: [_block(session, feature, result, pictures)]
         for feature, result in results_of(session).items()
@@ -178,7 +183,7 @@ def _review(claims: Citations, review: Review) -> dict[str, Any]:
 
 def decision(call: DiditCall) -> Response:
     claims, session = call.claims, call.session
-    body = decision_body(claims, call.world, session, call.origin)
+    body = decision_body(claims, call.world, session, call.origin, now=call.now.timestamp())
     include = call.query.get("include")
     if include == "events":
         del body["session_kind"]
@@ -222,10 +227,10 @@ _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"
 
 
 def picture_addresses(
-    world: World, claims: Citations, session: Session, origin: str
+    world: World, claims: Citations, session: Session, origin: str, now: float
 ) -> dict[str, str]:
     """Return the address of every picture of a session, by name; it needs no key."""
-    expires = int(world.clock.timestamp()) + claims["media.ttl_s"]
+    expires = int(now) + claims["media.ttl_s"]
     return {
         name: f"{origin}{MEDIA}{session.id}/{name}?expires={expires}"
         f"&signature={_signature(world, session.id, name, expires)}"

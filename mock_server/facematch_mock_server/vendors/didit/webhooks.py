@@ -64,8 +64,7 @@ def queue(
         timestamp=int(now.timestamp()),
         due=now,
     )
-    payload = compose(world.claims.citations(), world, delivery, destination)
-    world.records.outbox.enqueue(delivery, payload)
+    world.records.outbox.enqueue(delivery)
     return delivery
 
 
@@ -90,7 +89,9 @@ def compose(
         "metadata": session.metadata,
     }
     if session.status in _WITH_DECISION:
-        document["decision"] = decision_body(claims, world, session, delivery.origin)
+        document["decision"] = decision_body(
+            claims, world, session, delivery.origin, now=delivery.timestamp
+        )
     elif session.status == "Resubmitted":
         document["resubmit_info"] = {}
     if delivery.is_test:
@@ -111,7 +112,7 @@ def compose(
     if delivery.is_test:
         headers.append(("X-Didit-Test-Webhook", "true"))
     headers.append((MOCK_HEADER, __version__))
-    return SignedPayload(headers=tuple(headers), body=body, claims=claims.claims)
+    return SignedPayload(headers=tuple(headers), body=body)
 
 
 def application_id(account: str) -> str:
