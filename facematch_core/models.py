@@ -234,15 +234,6 @@ def percentage(value: float, name: str = "value") -> float:
     return float(value)
 
 
-def _exact_decimal(name: str, value: object, most: float) -> Decimal:
-    """A number from 0 to `most`, exact in its digits: 0.57 * 100 is a little less than 57."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a {name} must be a number, not {type(value).__name__}")
-    if not 0 <= value <= most:
-        raise ValueError(f"a {name} must lie between 0 and {most:g}")
-    return Decimal(repr(float(value)))
-
-
 #: Checks that a number is neither infinite nor NaN, which no JSON has.
 _FINITE = attrs.validators.optional(
     [attrs.validators.ge(-sys.float_info.max), attrs.validators.le(sys.float_info.max)]
@@ -308,35 +299,12 @@ class Score:
             TypeError: it is no number.
             ValueError: it lies outside 0 to 1.
         """
-        value = float(_exact_decimal("fraction", fraction, 1).scaleb(2))
+        if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
+            raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
+        if not 0 <= fraction <= 1:
+            raise ValueError("a fraction must lie between 0 and 1")
+        value = float(Decimal(repr(float(fraction))).scaleb(2))
         return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
-
-    @classmethod
-    def from_distance(
-        cls,
-        distance: float,
-        scale: str,
-        *,
-        worst: float = 1.0,
-        raw_name: str | None = "distance",
-        source: ScaleSource | None = ScaleSource.DOCUMENTED,
-    ) -> Score:
-        """The score of a vendor whose number is lower for more alike; that number is kept as `raw`.
-
-        0 becomes 100 and `worst`, the largest distance that the vendor can give, becomes 0, with a
-        straight line between. "At most 0.4" of 1 is "at least 60" then: ``default_threshold=60.0``
-        with `ThresholdRule.AT_LEAST`. Exact in its digits: 0.9 is 10, where (1 - 0.9) * 100 is a
-        little less.
-
-        Raises:
-            TypeError: `distance` or `worst` is no number.
-            ValueError: `worst` is not above 0 or not finite, or `distance` lies outside 0 to it.
-        """
-        most = _exact_decimal("worst distance", worst, sys.float_info.max)
-        if not most:
-            raise ValueError("the worst distance must be above 0")
-        value = float((most - _exact_decimal("distance", distance, worst)).scaleb(2) / most)
-        return cls(value, scale, raw=float(distance), raw_name=raw_name, source=source)
 
     def __str__(self) -> str:
         return f"{self.value:g} ({self.scale})"

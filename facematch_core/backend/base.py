@@ -190,7 +190,7 @@ class Backend(abc.ABC):
 
     @property
     def environment(self) -> models.Environment | None:
-        """What it is set to answer from; None if no setting says so.
+        """The configured environment, or None.
 
         MOCK, if a setting says so: then no real vendor may be called, nor pass for a mock.
         """
@@ -430,7 +430,7 @@ def decide_by_threshold(
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class RemoteBackend(Backend):
-    """What all backends have in common that send to an address.
+    """A backend that sends to an address.
 
     Args:
         base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.

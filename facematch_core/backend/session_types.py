@@ -159,7 +159,7 @@ class SessionCapabilities:
 def _as_checks(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
     checks = tuple(sorted(map(Operation, operations)))
     if not {*checks} <= {*USUAL_CHECKS}:
-        # Nothing that a session reports could fail it.
+        # A session without checks could not fail.
         raise ValueError("expects lists what a session reports: match, liveness.")
     return checks
 

@@ -2,18 +2,14 @@
 
 import contextlib
 import json
-from decimal import Decimal
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
 from kit.rawserver import RawServer, close, closed_port, http_reply, one_each, read_request, send
 
 import facematch_core as fm
-from facematch_core import models
 from facematch_core.backend import NO_FACE, Capabilities, LivenessCall, decide_by_threshold
 from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
 from facematch_core.resilience import Budget
@@ -251,26 +247,7 @@ def test_a_signature_is_made_over_the_bytes_that_are_sent():
         assert request.endswith(b"\r\n\r\n" + signed)
 
 
-@given(st.integers(0, 1000), st.sampled_from([1, 1.0, 2.0, 0.4, 100]))
-def test_a_distance_is_exact_in_its_digits(tenths, worst):
-    distance = float(Decimal(tenths) * Decimal(str(worst)) / 1000)
-    score = fm.Score.from_distance(distance, SCALE, worst=worst)
-    assert score.value == float(100 - Decimal(tenths) / 10)
-    assert (score.raw, score.raw_name) == (distance, "distance")
-    assert score.source is models.ScaleSource.DOCUMENTED
-
-
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_a_smaller_distance_is_never_a_lower_score(first, other):
-    near, far = (fm.Score.from_distance(x, SCALE).value for x in sorted((first, other)))
-    assert 100 >= near >= far >= 0
-
-
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None])
 def test_what_is_no_fraction_is_refused(value):
-    for make in (fm.Score.from_fraction, fm.Score.from_distance):
-        with pytest.raises((TypeError, ValueError)):
-            make(value, SCALE)
-    if value != 1.01:
-        with pytest.raises((TypeError, ValueError)):
-            fm.Score.from_distance(0.0, SCALE, worst=value)
+    with pytest.raises((TypeError, ValueError)):
+        fm.Score.from_fraction(value, SCALE)
