@@ -221,11 +221,7 @@ class Backend(abc.ABC):
             Unsupported: by default.
             VendorError: no result; `billing` says whether it was charged.
         """
-        raise errors.Unsupported(
-            f"The backend {self.name} has no liveness check.",
-            backend=self.name,
-            what=models.Operation.LIVENESS,
-        )
+        raise errors.Unsupported.of_operation(self.name, models.Operation.LIVENESS)
 
     @property
     def session_facts(self) -> Mapping[str, str]:

@@ -159,13 +159,11 @@ class Wait:
         seconds: At least 0.
     """
 
-    seconds: float = attrs.field()
+    seconds: float
 
-    @seconds.validator
-    def _is_time(self, _: object, seconds: object) -> None:
-        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not number or not 0 <= seconds < math.inf:  # type: ignore[operator]  # a number
-            raise ValueError(f"A call can wait 0 or more seconds, not {seconds!r:.40}.")
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.seconds < math.inf:
+            raise ValueError(f"A call can wait 0 or more seconds, not {self.seconds}.")
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -21,7 +21,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
-import math
 import os
 import re
 import socket
@@ -95,7 +94,7 @@ class HttpClient:
         clock: Time, for how long connections are kept. Sockets wait in real time.
 
     Raises:
-        ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be used.
+        ConfigurationError: the CA bundle or proxy cannot be used.
     """
 
     def __init__(
@@ -108,13 +107,8 @@ class HttpClient:
         proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        numbers = (connect_timeout_s, read_timeout_s, max_body_bytes)
-        if not all(0 < number < math.inf for number in numbers):
-            raise errors.ConfigurationError(
-                "The time-outs and max_body_bytes must be numbers above 0."
-            )
         self._timeouts_s = connect_timeout_s, read_timeout_s
-        self._max_body_bytes = int(max_body_bytes)
+        self._max_body_bytes = max_body_bytes
         self._context: ssl.SSLContext | None = None
         self._proxies: dict[str, str] = {}
         self.configure(ca_bundle, proxy)

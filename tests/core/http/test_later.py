@@ -282,7 +282,7 @@ def test_what_costs_money_is_not_gone_on_from():
         HttpRequest(url="https://api.jobs.example/", on_refusal="raise")
 
 
-@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "1"])
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
 def test_a_wait_is_a_time(seconds):
     with pytest.raises(ValueError, match="seconds"):
         Wait(seconds)

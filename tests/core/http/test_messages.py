@@ -11,7 +11,7 @@ from kit.rawserver import http_reply, one_each
 
 from facematch_core import InvalidRequest, Secret, __version__
 from facematch_core.errors import ConfigurationError
-from facematch_core.http import BodyShape, FilePart, HttpClient, HttpReply, HttpRequest, excerpt
+from facematch_core.http import BodyShape, FilePart, HttpReply, HttpRequest, excerpt
 
 
 def reply(body=b"", secrets=(), kind=""):
@@ -219,10 +219,3 @@ def test_what_cannot_be_sent_is_refused_without_its_value(ask, parts, error):
 def test_an_address_that_does_not_parse_is_not_asked(ask, url):
     outcome = ask(url)
     assert (outcome.reply, outcome.sent) == (None, 0)
-
-
-@pytest.mark.parametrize("name", ["connect_timeout_s", "read_timeout_s", "max_body_bytes"])
-@pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan")])
-def test_settings_out_of_range_are_refused(name, value):
-    with pytest.raises(ConfigurationError):
-        HttpClient(**{name: value})
