@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import contextvars
 import functools
 import gc
 import sys
@@ -107,6 +108,16 @@ async def test_deadline_ends_the_wait_for_a_place(of):
     error = raised.value
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
     assert len(backend.calls) == 1
+
+
+async def test_hooks_see_the_context_variables_of_the_caller():
+    request, seen = contextvars.ContextVar("request"), []
+
+    verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: seen.append(request.get()))
+    async with fm.AsyncFaceVerifier(verifier) as opened:
+        request.set("r1")
+        await opened.verify(A, B)
+    assert set(seen) == {"r1"}
 
 
 @pytest.mark.parametrize("why", ["cancelled", "late"])

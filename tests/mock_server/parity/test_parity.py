@@ -385,6 +385,20 @@ def test_a_wrong_key_ends_it(rehearse, tmp_path, name):
     assert vendor.run("--yes", code=5).document["nothing_seen"]
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "status"),
+    [pytest.param("deepvue", "facematch", 429, marks=SLOW), ("compreface", "verify", 503)],
+)
+def test_what_is_put_off_is_named(rehearse, name, path, status):
+    vendor = rehearse(name)
+    app, handle = vendor.server.app, vendor.server.app.handle
+    answer = attrs.evolve(REFUSAL, status=status)
+    app.handle = lambda request: answer if path in request.target else handle(request)
+    result = vendor.run("--yes", code=3)
+    assert result.document["nothing_seen"]["other"] == str(status)
+    assert f"other ({status})" in result.answer.output
+
+
 @SLOW
 def test_what_was_not_to_be_kept_and_is_kept_is_seen(rehearse):
     vendor = rehearse("didit")

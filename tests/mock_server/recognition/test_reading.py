@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import PIL.Image
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch_mock_server.recognition.cards import Card, read_card
@@ -52,6 +52,13 @@ def saved(picture, kind="PNG", **options):
 def test_any_encoding_in_any_turn(kind, options, turned):
     data = saved(pixels(turned=turned), kind, **options)
     assert read_card(data) == attrs.evolve(CARD, turned=turned)
+
+
+@settings(max_examples=15)
+@given(st.integers(120, 900), st.integers(120, 900), st.integers(20, 95))
+def test_a_card_may_be_stretched_to_any_shape(width, height, quality):
+    data = saved(pixels().resize((width, height)), "JPEG", quality=quality)
+    assert read_card(data) == CARD
 
 
 def test_rather_no_card_than_half_of_one():

@@ -1,9 +1,10 @@
 """The OpenAPI documents of the mock: valid, complete, and typed as it answers."""
 
+import jsonschema
 import pytest
 import requests
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.vendors import vendor_names
 
 VENDORS = sorted({*vendor_names()} - {"rekognition"})
@@ -32,3 +33,12 @@ def test_each_vendor_but_rekognition_has_a_document(documents):
 def schema_of(documents, path, status, *, vendor="didit", method="post"):
     answer = documents[vendor]["paths"][path][method]["responses"][str(status)]
     return answer["content"]["application/json"]["schema"]
+
+
+def test_a_fault_is_answered_as_its_schema_says(mock, documents):
+    mock.of("azure").control.add_fault(Fault(stage="answer", kind="status", status=429))
+    path = "/face/v1.2/verify"
+    limited = requests.post(mock.url + path, json={}, timeout=10)
+    schema = schema_of(documents, path, 429, vendor="azure")
+    jsonschema.validate(limited.json(), schema)
+    assert schema["required"] == ["error"]

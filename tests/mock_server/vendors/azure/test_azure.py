@@ -6,6 +6,11 @@ The client is azure-ai-vision-face, as it comes.
 import attrs
 import pytest
 from azure.ai.vision.face import FaceClient
+from azure.ai.vision.face.models import (
+    ExposureLevel,
+    FaceAttributeTypeDetection01,
+    FaceAttributeTypeDetection03,
+)
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
@@ -62,6 +67,11 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
     assert [charge.request_id for charge in engine.world.ledger.entries] == ids[:1]
+
+
+def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
+    assert engine.handle(detect_request(large_scene(faces=0))).json() == []
+    assert [charge.what for charge in engine.world.ledger.entries] == ["DETECT"]
 
 
 @pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
@@ -174,6 +184,40 @@ def faces_of(client, card, *, detection_model="detection_03", **more):
 def compare(client, probe, reference):
     ids = [faces_of(client, card)[0].face_id for card in (probe, reference)]
     return client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1])
+
+
+@pytest.mark.parametrize("version", [{}, {"api_version": "v1.2"}], ids=["its own", "current"])
+def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end, mock, version):
+    """The client's own version is a preview."""
+    client = at_end.enter_context(
+        FaceClient(mock.url, AzureKeyCredential(mock.live_key), **version)
+    )
+    same, other = compare(client, "p1", "p1-again"), compare(client, "p1", "p2")
+    assert (same.is_identical, same.confidence) == (True, 0.95466)
+    assert (other.is_identical, other.confidence) == (False, 0.15355)
+    # Two detections before it do not use an outcome up.
+    mock.control.set_outcome("match", score=57)
+    assert compare(client, "p1", "p2").confidence == 0.57
+    assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
+
+
+def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_client):
+    attributes = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
+    (face,) = faces_of(
+        open_face_client(), "p1", return_face_landmarks=True, return_face_attributes=attributes
+    )
+    rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
+    assert rectangle.left < nose.x < rectangle.left + rectangle.width
+    assert face.face_attributes.mask.type == "noMask"
+    assert face.face_attributes.head_pose.yaw == 0
+    assert face.face_attributes.blur is None
+    (face,) = faces_of(
+        open_face_client(),
+        "p1",
+        detection_model="detection_01",
+        return_face_attributes=[FaceAttributeTypeDetection01.EXPOSURE],
+    )
+    assert face.face_attributes.exposure.exposure_level == ExposureLevel.GOOD_EXPOSURE
 
 
 def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):

@@ -198,6 +198,13 @@ def test_a_start_that_is_wrong_is_refused_in_microsofts_words(face, fields, code
     assert face.people.open() == ()
 
 
+def test_a_start_in_the_words_of_microsofts_tutorial_and_a_device_of_the_clients(face):
+    tutorial = {"livenessOperationMode": "passive", "enableSessionImage": "true"}
+    assert face.start(**tutorial).status_code == 200
+    of_client = {"deviceCorrelationId": None, "deviceCorrelationIdSetInClient": True}
+    assert face.start(livenessOperationMode="PassiveActive", **of_client).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("sent", "code"),
     [

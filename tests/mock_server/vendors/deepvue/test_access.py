@@ -1,6 +1,8 @@
 """Access: tokens, keys, limits and the wallet, in their order."""
 
+import base64
 import datetime as dt
+import json
 
 import pytest
 from kit import mock_deepvue as deepvue
@@ -17,6 +19,31 @@ from kit.mock_deepvue import (
 from kit.mock_worlds import control_of
 
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
+
+
+def decode_token(token):
+    head, claims, signature = (
+        base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
+    )
+    return json.loads(head), json.loads(claims), signature
+
+
+@pytest.mark.parametrize(
+    ("life_s", "expiry"), [(86_400, "2026-07-03T09:15:27Z"), (600, "2026-07-02T09:25:27Z")]
+)
+def test_the_known_pair_gets_a_jwt_in_hs256_that_ends_in_time(life_s, expiry):
+    clock = didit.VirtualClock(didit.START.replace(microsecond=0))
+    engine = deepvue.new_engine(vendor="deepvue", switches={"token_life_s": life_s}, clock=clock)
+    body = engine.handle(authorize()).json()
+    token = body.pop("access_token")
+    assert body == {"token_type": "bearer", "expiry": expiry}
+    head, claims, _ = decode_token(token)
+    assert head == {"alg": "HS256", "typ": "JWT"}
+    assert claims == {"sub": "mock-client", "exp": END - 86_400 + life_s, "jti": "1"}
+    control_of(engine.world).advance(life_s - 1)
+    assert engine.handle(deepvue_match(token=token)).status == 200
+    control_of(engine.world).advance(1)
+    assert engine.handle(deepvue_match(token=token)).status == 403
 
 
 def test_tokens_are_counted_and_taken_back(engine):

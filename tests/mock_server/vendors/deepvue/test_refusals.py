@@ -61,3 +61,10 @@ def test_a_refused_json_body_names_its_field(refuse, body, message):
     path, kind = deepvue.LIVENESS_CHECK, "application/json"
     sent = refuse(lambda token: deepvue_request(path, body, kind, token=token))
     assert sent == [("image", message)]
+
+
+def test_a_call_for_a_token_names_what_is_missing():
+    engine = deepvue.new_engine(vendor="deepvue")
+    answer = engine.handle(deepvue_request(deepvue.AUTHORIZE, b"client_id=x", deepvue.FORM))
+    assert answer.status == 422
+    assert [problem["loc"][-1] for problem in answer.json()["detail"]] == ["client_secret"]

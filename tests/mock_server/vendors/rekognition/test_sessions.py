@@ -74,6 +74,20 @@ def opened(*, switches=None, **settings):
         yield Aws(client, mock)
 
 
+def test_a_person_who_is_looked_at_has_a_number_and_a_picture(aws):
+    session_id = aws.create(Settings={"AuditImagesLimit": 2})
+    assert aws.read(session_id) == {"SessionId": session_id, "Status": "CREATED"}
+    aws.people.finish(session_id, "p1")
+    results = aws.read(session_id)
+    assert (results["Status"], results["Confidence"], results["Feedback"]) == ("SUCCEEDED", 97, [])
+    assert results["ReferenceImage"]["Bytes"] == CARDS["p1"]
+    assert results["AuditImages"] == [results["ReferenceImage"]] * 2
+    assert results["Challenge"]["Type"] == LIGHT
+    assert [(charge.what, charge.request_id) for charge in aws.control.charges()] == [
+        ("FaceLiveness", session_id)
+    ]
+
+
 @pytest.mark.parametrize(
     ("card", "confidence", "feedback"),
     [
