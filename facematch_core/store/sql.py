@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import math
 import os
 import re
 import sqlite3
@@ -61,10 +60,10 @@ class SqlStore(CallStore):
     that a budget counts less than was spent; PostgreSQL follows its own settings.
 
     A step waits for a database that is busy or away until the deadline of the call, 30 s at most. A
-    PostgreSQL server that stops answering, while connecting or in a step, is given up after
-    `silence_s`; while a thread still waits for it, the next step gives it one second. A charge that
-    could not be written is kept in memory, and written with the next step. The child of a fork
-    leaves it to its parent.
+    PostgreSQL server that stops answering, while connecting or in a step, is given up after 5 s;
+    while a thread still waits for it, the next step gives it one second. A charge that could not be
+    written is kept in memory, and written with the next step. The child of a fork leaves it to its
+    parent.
 
     A new SQLite file is readable by its owner alone. Pictures, keys and the caller's own data are
     never written.
@@ -77,20 +76,16 @@ class SqlStore(CallStore):
         where: A SQLAlchemy URL (``sqlite:////var/lib/shop/calls.sqlite3``,
             ``postgresql+psycopg://user@host/name``), or an engine. `close` leaves a passed engine
             open, and its settings (a file's journal, connection time-outs) are not changed.
-        silence_s: Seconds that a PostgreSQL server may be silent, above 0. A server that reports a
-            locked row is not silent, and a SQLite file never is.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database is of another kind, cannot be
-            used, or has another schema version; or `silence_s` is out of range.
+            used, or has another schema version.
         StoreUnavailable: the database is busy, or does not answer. While opening, a refused
             connection is a `ConfigurationError`; after that the store counts as away.
     """
 
-    def __init__(self, where: str | Engine, *, silence_s: float = SILENCE_S) -> None:
-        if type(silence_s) not in (int, float) or not 0 < silence_s < math.inf:
-            raise ConfigurationError("SqlStore: silence_s must be a number of seconds above 0.")
-        self._database = Database(where, silence_s=silence_s)
+    def __init__(self, where: str | Engine) -> None:
+        self._database = Database(where)
         from . import _steps  # after Database, which says what is missing
 
         self._steps = _steps
@@ -168,10 +163,8 @@ class SqlStore(CallStore):
 class Database:
     """Runs steps as transactions of SQLite or PostgreSQL; `label` names it in messages."""
 
-    def __init__(
-        self, where: str | Engine, *, label: str = "store of calls", silence_s: float = SILENCE_S
-    ) -> None:
-        self._label, self.silence_s = label, silence_s
+    def __init__(self, where: str | Engine, *, label: str = "store of calls") -> None:
+        self._label = label
         try:
             import sqlalchemy
         except ImportError:
@@ -179,7 +172,7 @@ class Database:
                 f"SqlStore needs SQLAlchemy: {install_command('store')}, or use MemoryStore."
             ) from None
         self._is_ours = isinstance(where, str)
-        self.engine: Engine = _create_engine(where, silence_s) if isinstance(where, str) else where
+        self.engine: Engine = _create_engine(where) if isinstance(where, str) else where
         if self.engine.dialect.name not in ("sqlite", "postgresql"):
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
@@ -280,7 +273,7 @@ class Database:
                 if limit.is_over or not turn.is_over or len(self.stuck) >= CONNECTIONS:
                     raise _StoreAway(str(error)) from None
         progress.note_answer()
-        silence_s = min(self.silence_s, AGAIN_S) if self.stuck else self.silence_s
+        silence_s = AGAIN_S if self.stuck else SILENCE_S
         try:
             while True:
                 end = limit.earlier(Deadline.after(silence_s, since=progress.answered_at))
@@ -331,7 +324,7 @@ class Database:
         """Try once, with a short wait for a lock: a Ctrl-C cannot interrupt SQLite's wait."""
         from sqlalchemy.exc import OperationalError
 
-        lock_s = min(LOCK_S, self.silence_s / 3, progress.limit.left_s())
+        lock_s = min(LOCK_S, progress.limit.left_s())
         proxy: PoolProxiedConnection | None = None
         try:
             # The pool rolls an uncommitted transaction back when the connection returns.
@@ -433,7 +426,7 @@ def _roll_back(connection: Any, _record: object) -> None:
         connection.rollback()
 
 
-def _create_engine(address: str, silence_s: float) -> Engine:
+def _create_engine(address: str) -> Engine:
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import QueuePool
@@ -447,8 +440,7 @@ def _create_engine(address: str, silence_s: float) -> Engine:
         reason = type(error).__name__  # the text may quote a password
     else:
         libpq = {
-            # libpq takes whole seconds, and rounds 1 up to 2.
-            "connect_timeout": max(2, math.ceil(silence_s)),
+            "connect_timeout": int(SILENCE_S),
             # These end a thread that waits for a dead machine after half a minute.
             "keepalives_idle": 10,
             "keepalives_interval": 5,

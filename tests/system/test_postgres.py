@@ -39,7 +39,7 @@ from facematch_core import (
 )
 from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
-from facematch_core.store import SqlStore, expire_reservations
+from facematch_core.store import SqlStore, expire_reservations, sql
 
 #: Where Debian puts the server's programs, which are on nobody's path.
 DEBIAN = Path("/usr/lib/postgresql")
@@ -308,8 +308,9 @@ SOON_S = 20
 
 
 @pytest.fixture
-def impatient(address):
-    with contextlib.closing(SqlStore(address, silence_s=1.0)) as opened:
+def impatient(address, monkeypatch):
+    monkeypatch.setattr(sql, "SILENCE_S", 1.0)
+    with contextlib.closing(SqlStore(address)) as opened:
         yield opened
 
 
@@ -414,8 +415,9 @@ def test_an_outcome_that_is_committed_after_all_counts_once(
     assert not impatient.finalize(reservation, Charged.YES, at=NOW)
 
 
-def test_a_server_that_is_busy_is_not_silent(store, address):
-    with contextlib.closing(SqlStore(address, silence_s=1.5)) as other:
+def test_a_server_that_is_busy_is_not_silent(store, address, monkeypatch):
+    monkeypatch.setattr(sql, "SILENCE_S", 1.5)
+    with contextlib.closing(SqlStore(address)) as other:
         store.reserve(entry(), Decimal(5))
         with connected(address) as holder:
             holder.execute("SELECT * FROM facematch_budgets FOR UPDATE")
