@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import math
 import os
 
@@ -112,8 +111,7 @@ class RateLimiter(policy.Policy):
         with policy.lock:
             now = self.clock.monotonic()
             # Calls of the process before a fork may have been sent; they never report here.
-            parents = [call for call in self._queue if call.process != os.getpid()]
-            for call in parents:
+            for call in [call for call in self._queue if call.process != os.getpid()]:
                 self._queue.remove(call)
                 self._sent_at.append(now)
             turns, rest = divmod(self._queue.index(attempt), limit)
@@ -137,7 +135,7 @@ class RateLimiter(policy.Policy):
 
     def _remove(self, attempt: policy.Attempt) -> bool:
         """Remove a call from the queue, with the lock held; return whether it was there."""
-        with contextlib.suppress(ValueError):
+        is_queued = attempt in self._queue
+        if is_queued:
             self._queue.remove(attempt)
-            return True
-        return False
+        return is_queued

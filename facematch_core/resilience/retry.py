@@ -47,9 +47,8 @@ class Retry:
     def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
         """Return the seconds until the next try; None if there is none."""
         if isinstance(error, errors.VendorError):
-            may_be_paid = isinstance(error, errors.OutcomeUnknown)
-            is_unpaid = error.billing.charged is Charged.NO and not may_be_paid
-            may_repeat = is_unpaid and error.retryable
+            is_known = not isinstance(error, errors.OutcomeUnknown)
+            may_repeat = error.retryable and is_known and error.billing.charged is Charged.NO
         else:
             may_repeat = isinstance(error, errors.StoreUnavailable)
         if not may_repeat or attempt.number > self.times:
