@@ -66,7 +66,7 @@ CLAIMS = table(
     fact("token.type", AUTHORIZATION, "token_type is bearer."),
     row("token.life_s", 86400, AUTHORIZATION, "A token is good for 24 hours."),
     fact("token.expiry", AUTHORIZATION, "expiry is a time in ISO 8601, UTC, in whole seconds with Z."),
-    fact("token.many", OURS, "A new token leaves the ones before it good; it has a number as jti too, so that no two are the same."),
+    fact("token.many", OURS, "A new token leaves the ones before it good; it has an id as jti too, so that no two are the same."),
 
     *(
         row(f"rate.{window}.limit", None, OURS, f"There is no limit in a {window} until one is set: the clock of a test stands still. A plan of Deepvue's allows {least} to {most} (Rate limits).")

@@ -77,10 +77,10 @@ class DeepvueCall(base.Call):
 
 
 def _check_token(call: DeepvueCall) -> None:
-    token, secret = base.bearer_token(call.request), call.world.account.ids.secret
+    token = base.bearer_token(call.request)
     if not token:
         call.deny("auth.missing")
-    call.client = call.world.records.tokens.client_of(token, call.now, secret)
+    call.client = call.world.records.client_of(token, call.now)
     if call.client is None:
         call.key_word = "wrong"
         call.deny("auth.token")
@@ -142,7 +142,7 @@ def _read_form(call: DeepvueCall) -> forms.Form:
 
 
 def _read_pair(call: DeepvueCall) -> None:
-    call.world.records.tokens.count_request()
+    call.world.records.count_request()
     form = _read_form(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
@@ -218,10 +218,10 @@ def _issue(call: DeepvueCall) -> Response:
     key = _check_client(call, key, call.values["client_id"], "auth.pair")
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
-    secret = call.world.account.ids.secret
-    text, issued = call.world.records.tokens.issue(str(key.client), call.now, expires, secret)
+    ids = call.world.account.ids
+    text = call.world.records.issue(str(key.client), call.now, expires, ids)
     claims.cite("token.many", "token.type", "token.expiry")
-    expiry = issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+    expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {"access_token": text, "token_type": "bearer", "expiry": expiry}
     return call.answer("token.answer", body)
 

@@ -30,11 +30,6 @@ _TRUTH: Mapping[Any, bool] = {
     **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
     **dict.fromkeys(("f", "n", "no", "false", "off", "0", 0), False),
 }
-_WORD = r"[-!#$%&'*+/=?^_`{}|~0-9a-z]+"
-_LABEL = r"(?!-)[a-z0-9\u00a1-\uffff-]{1,63}(?<!-)"
-_TOP_LEVEL_DOMAIN = r"(xn--[a-z0-9]{1,59}|(?!-)[a-z\u00a1-\uffff-]{2,63}(?<!-))"
-#: Compiled when it is first needed: that takes 7 ms.
-_MAILBOX = rf"{_WORD}(\.{_WORD})*@({_LABEL}\.)+{_TOP_LEVEL_DOMAIN}"
 NULL_CHARACTERS = "Null characters are not allowed."
 
 
