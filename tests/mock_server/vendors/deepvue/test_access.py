@@ -39,7 +39,8 @@ def test_the_known_pair_gets_a_jwt_in_hs256_that_ends_in_time(life_s, expiry):
     assert body == {"token_type": "bearer", "expiry": expiry}
     head, claims, _ = decode_token(token)
     assert head == {"alg": "HS256", "typ": "JWT"}
-    assert claims == {"sub": "mock-client", "exp": END - 86_400 + life_s, "jti": "1"}
+    assert claims.pop("jti")
+    assert claims == {"sub": "mock-client", "exp": END - 86_400 + life_s}
     control_of(engine.world).advance(life_s - 1)
     assert engine.handle(deepvue_match(token=token)).status == 200
     control_of(engine.world).advance(1)
