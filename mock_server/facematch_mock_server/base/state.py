@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import enum
 import json
-import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -68,24 +67,15 @@ def select(
     return selection
 
 
-#: Most bytes of clients' texts that one list keeps, the newest.
-MAX_TEXTS = 16 * 1024 * 1024
-
-
 class Collection(Generic[T]):
     """Records in the order they were added. Safe across threads."""
 
     def __init__(
-        self,
-        *,
-        limit: int | None = None,
-        weigh: Callable[[T], int] | None = None,
-        forget: Callable[[T], None] = lambda _: None,
+        self, *, limit: int | None = None, forget: Callable[[T], None] = lambda _: None
     ) -> None:
-        #: The newest `limit` records are kept, and `MAX_TEXTS` bytes by `weigh`; `forget` is called
-        #: with each record that is dropped.
-        self._limit, self._weigh, self._forget = limit, weigh, forget
-        self._last = self._bytes = 0
+        #: The newest `limit` records are kept; `forget` is called with each that is dropped.
+        self._limit, self._forget = limit, forget
+        self._last = 0
         self._lock = threading.RLock()
         self._all: OrderedDict[str, T] = OrderedDict()
 
@@ -108,14 +98,9 @@ class Collection(Generic[T]):
     def put(self, key: str, record: T) -> T:
         """Insert or replace a record; return the stored one."""
         with self._lock:
-            if self._weigh is not None:
-                former = self._all.get(key)
-                self._bytes += self._weigh(record) - (self._weigh(former) if former else 0)
             self._all[key] = record
-            limit = len(self._all) if self._limit is None else self._limit
-            while len(self._all) > limit or self._bytes > MAX_TEXTS:
-                oldest = next(iter(self._all))
-                self._forget(self._pop(oldest))
+            if self._limit is not None and len(self._all) > self._limit:
+                self._forget(self._all.popitem(last=False)[1])
             return record
 
     def append(self, make: Callable[..., T], key: str | None = None) -> T:
@@ -135,37 +120,11 @@ class Collection(Generic[T]):
 
     def remove(self, key: str) -> T | None:
         with self._lock:
-            return self._pop(key) if key in self._all else None
-
-    def _pop(self, key: str) -> T:
-        record = self._all.pop(key)
-        self._bytes -= 0 if self._weigh is None else self._weigh(record)
-        return record
+            return self._all.pop(key, None)
 
     def clear(self) -> None:
         with self._lock:
             self._all.clear()
-            self._bytes = 0
-
-
-def size_of(*values: Any) -> int:
-    """Estimate the memory of these values in bytes, each object counted once."""
-    total, seen, waiting = 0, set[int](), [*values]
-    while waiting:
-        value = waiting.pop()
-        if value is None or id(value) in seen:
-            continue
-        seen.add(id(value))
-        total += sys.getsizeof(value)
-        if isinstance(value, (str, bytes, int, float)):
-            continue
-        if isinstance(value, Mapping):
-            waiting += (*value.keys(), *value.values())
-        elif isinstance(value, (tuple, list, set, frozenset)):
-            waiting += value
-        elif attrs.has(type(value)):
-            waiting += (getattr(value, field.name) for field in attrs.fields(type(value)))
-    return total
 
 
 def check_text(name: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import attrs
 
-from facematch_mock_server.base.state import Collection, size_of
+from facematch_mock_server.base.state import Collection
 
 #: The newest entries that are kept.
 MAX_CHARGES = 10_000
@@ -332,17 +332,11 @@ class Session:
     hosted: Hosted | None = None
 
 
-def weigh_texts(session: Session) -> int:
-    """Return the bytes that a session's own texts take in memory."""
-    has_texts = session.metadata is not None or session.vendor_data is not None
-    return size_of(session.vendor_data, session.metadata) if has_texts else 0
-
-
 class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        super().__init__(limit=MAX_SESSIONS, weigh=weigh_texts)
+        super().__init__(limit=MAX_SESSIONS)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""

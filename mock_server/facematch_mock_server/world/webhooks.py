@@ -29,7 +29,7 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.claims import Citations
 
 from .accounts import World
-from .services import Session, weigh_texts
+from .services import Session
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -183,9 +183,7 @@ class Outbox:
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[WebhookDelivery] = Collection(
-            limit=MAX_DELIVERIES,
-            weigh=lambda delivery: weigh_texts(delivery.session),
-            forget=self._unqueue,
+            limit=MAX_DELIVERIES, forget=self._unqueue
         )
         #: Queued and not yet released, by thread.
         self.queued: defaultdict[int, list[WebhookDelivery]] = defaultdict(list)

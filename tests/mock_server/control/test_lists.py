@@ -164,14 +164,3 @@ def test_what_fits_no_record_is_refused_in_a_sentence(listing, select_by):
     with pytest.raises(ValueError) as refused:
         select_by(listing.control)
     assert "is not a valid" not in str(refused.value)
-
-
-def test_of_long_metadata_the_newest_are_kept(listing, monkeypatch):
-    """Whatever is sent with calls takes so much of an account's memory, and no more."""
-    monkeypatch.setattr("facematch_mock_server.base.state.MAX_TEXTS", 150_000)
-    metadata = json.dumps({"long": "x" * 49_000})
-    for _ in range(4):
-        assert listing.engine.handle(match_request(metadata=metadata)).status == 200
-    sessions = listing.control.sessions.all()
-    assert 0 < len(sessions) < 150_000 / 49_000
-    assert sessions[-1].number == 7

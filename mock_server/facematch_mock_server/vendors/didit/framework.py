@@ -190,10 +190,6 @@ def check_text(claims: Citations, sent: str, *field_errors: str) -> str:
         words.append(words_for_length(claims["text.longest"]))
     if "\x00" in sent:
         words.append(NULL_CHARACTERS)
-    halves = dict.fromkeys(re.findall("[\ud800-\udfff]", sent))
-    if halves:
-        names = ", ".join(f"U+{ord(letter):X}" for letter in halves)
-        words.append(f"Surrogate characters are not allowed: {names}.")
     if words or field_errors:
         raise Invalid(*words, *field_errors)
     return sent
