@@ -6,7 +6,6 @@ import json
 
 import attrs
 import pytest
-from kit.comparison.studies import charged_answer as answered
 from kit.comparison.studies import opener, run_once, write_study
 from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions
 from kit.fakes import picture
@@ -15,7 +14,7 @@ from facematch_comparison import evaluate, export, read_scores, report_html
 from facematch_comparison.cli.common import Source
 from facematch_comparison.run import RunDatabase, read_answers
 from facematch_comparison.study import write_pairs_csv
-from facematch_core import Decision, Environment
+from facematch_core import Environment
 
 REPORT = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01")
 
@@ -147,32 +146,6 @@ def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, scripted, tmp
     assert (other.exit_code, "is not what was run" in other.stderr) == (2, True)
 
 
-@pytest.mark.usefixtures("three")
-def test_a_report_says_of_which_file_it_is_and_how_to_make_it_again(run_json, tmp_path):
-    more = ["--at-threshold", "two=50.5", "--split", "--seed", "3", "--confidence", "0.9"]
-    words = ("compare", "report", "--scores", tmp_path / "s.csv", "--fmr", "0.02", *more)
-    _, document = run_json(*words, "--column", "mated=mated", "--out", tmp_path / "r.json")
-    evidence = document["evidence"]
-    file = (tmp_path / "s.csv").read_bytes()
-    assert (evidence["file"], evidence["sha256"]) == ("s.csv", hashlib.sha256(file).hexdigest())
-    assert (document["seed"], document["confidence"]) == (3, 0.9)
-    assert document["study"]["calibration"]
-    assert document["systems"][1]["at_required"]["threshold"] == 50.5
-    # Without options that write files, and without folders.
-    assert {"--scores", "--fmr", "--split", "--column"} < {*evidence["options"]}
-    assert "--out" not in evidence["options"]
-    assert str(tmp_path) not in json.dumps(document)
-    # The options, pasted, give the same.
-    again = [
-        word
-        for option, values in evidence["options"].items()
-        for value in values or [None]
-        for word in ((option,) if value is None else (option, value))
-    ]
-    _, same = run_json("compare", "report", *again)
-    assert same | {"made_at": 0} == document | {"made_at": 0}
-
-
 @pytest.mark.usefixtures("in_file_order")
 def test_a_run_is_proved_by_the_answers_that_are_written(run, run_json, tmp_path):
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
@@ -244,19 +217,6 @@ def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monk
         answer = run(*GATE)
         assert answer.exit_code == code
         assert (" in transactions of up to 3 attempts: " in answer.stdout) is (code == 0)
-
-
-@pytest.mark.usefixtures("in_file_order")
-def test_a_run_is_judged_where_it_was_written(run, tmp_path):
-    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    system = opener()
-    right = [answered(decision=Decision.MATCH), answered(decision=Decision.NO_MATCH)]
-    system.backend.script = 100 * right
-    run_once(database, write_study(tmp_path / "pictures", pairs=200), system)
-    database.close()
-    (tmp_path / "own.toml").write_text('max_fmr = 0.3\nmax_frr = 0.3\nat = "default"\n')
-    words = ("compare", "gate", "--requirements", "own.toml")
-    assert run(*words).exit_code == run(*words, "--store", "study.sqlite3").exit_code == 0
 
 
 def test_wrong_words_of_gate(gate, refused):

@@ -14,20 +14,12 @@ from kit.comparison.studies import (
 )
 
 from facematch_comparison.run import RunDatabase, StoredSystem, run_study
-from facematch_comparison.run.pairs import PairOutcome, PairState
-from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
+from facematch_comparison.run.pairs import PairState
+from facematch_core import ConfigurationError, Decision, Environment, InvalidRequest
 
 
 def system(**settings):
     return StoredSystem(name="fake", settings=SYSTEM_SETTINGS | settings)
-
-
-def test_a_study_keeps_its_first_name(database):
-    study = database.enter_study(stored_study())
-    again = database.enter_study(attrs.evolve(study, name="another", made_at=later(days=1)))
-    assert again == study
-    assert database.studies() == (study,)
-    assert database.study() == database.study("people") == database.study(study.digest) == study
 
 
 def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(database):
@@ -41,15 +33,6 @@ def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(
     for name in ((), ("nobody",)):
         with pytest.raises(InvalidRequest, match="there are: people, others"):
             database.study(*name)
-
-
-def test_a_system_is_entered_once_with_all_its_pairs(database):
-    study = database.enter_study(stored_study(4))
-    first = database.enter_system(study, system())
-    begin_pair(database, first)
-    assert database.enter_system(study, system()) == first
-    assert pair_states(database, first) == ["begun", "free", "free", "free"]
-    assert database.systems(study.digest) == (first,)
 
 
 @pytest.mark.parametrize(
@@ -87,27 +70,6 @@ def test_a_run_database_is_a_file_and_no_server_is_asked(where):
     with pytest.raises(ConfigurationError, match="is an SQLite file on this machine") as caught:
         RunDatabase(where)
     assert "canary" not in str(caught.value)
-
-
-def test_progress_counts_states_and_charges(database):
-    system = enter_system(database, 5)
-    billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
-    ends = [
-        (PairState.ANSWERED, Decision.MATCH),
-        (PairState.ANSWERED, Decision.INCONCLUSIVE),
-        (PairState.UNRESOLVED, None),
-        (PairState.ANSWERED, None),
-    ]
-    outcomes = [
-        PairOutcome(state=state, decision=decision, billed=charge)
-        for (state, decision), charge in zip(ends, billed, strict=True)
-    ]
-    database.end(system.number, [*enumerate(outcomes)])
-    progress = database.progress(system.number)
-    expected = {PairState.ANSWERED: 3, PairState.UNRESOLVED: 1, PairState.FREE: 1}
-    assert progress.states == expected
-    assert (progress.not_acquired, progress.charged, progress.maybe_charged) == (2, 2, 1)
-    assert (progress.pairs, progress.left) == (5, 1)
 
 
 def test_what_was_asked_and_has_no_answer_yet_may_be_charged(database):

@@ -2,8 +2,6 @@ import threading
 
 import pytest
 from kit.comparison.studies import (
-    ask_pair,
-    begin_pair,
     charged_answer,
     fail_with,
     file_rows,
@@ -14,7 +12,7 @@ from kit.comparison.studies import (
 )
 from kit.fakes import FakeBackend
 
-from facematch_comparison.run import StudyRun, read_answers, run_study
+from facematch_comparison.run import read_answers, run_study
 from facematch_comparison.scores.answers import NOT_ASKED
 from facematch_core import Environment, InvalidRequest, OutcomeUnknown, Score
 from facematch_core.errors import RequestRejected
@@ -34,19 +32,6 @@ def test_every_pair_is_asked_once_and_never_again(database, study):
     assert (again.systems[0].asked, len(system.backend.calls)) == (0, 6)
     assert again.is_complete
     assert system.backend.closed == 2
-
-
-def test_a_stop_finishes_what_is_under_way(database, study):
-    stopped = threading.Event()
-
-    def stop(_call):
-        stopped.set()
-
-    system = opener(FakeBackend(script=[None, stop]))
-    with StudyRun(study, {"fake": system}, database) as run:
-        summary = run.run(workers=1, stop=stopped.is_set)
-    assert summary.was_stopped
-    assert pair_states(database, stored_system(database)) == ["answered", "answered", *["free"] * 4]
 
 
 def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
@@ -81,21 +66,6 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     # Whether it was charged nobody knows.
     assert pair_states(database, first) == ["asked", *["free"] * 5]
     assert pair_states(database, second) == ["answered"] * 6
-
-
-def test_what_an_earlier_process_left_in_the_middle_is_taken_back(database, study):
-    with StudyRun(study, {"fake": opener()}, database) as run:
-        (system,) = [system.stored for system in run.systems]
-    begin_pair(database, system, 0)
-    ask_pair(database, system, 1)
-    assert database.progress(system.number).left == 5
-    with StudyRun(study, {"fake": opener()}, database) as run:
-        # Known before anything is asked.
-        assert run.progress()["fake"].left == 5
-        assert pair_states(database, system) == ["free", "unresolved", *["free"] * 4]
-    summary = run_once(database, study, opener())
-    assert summary.asked == 5
-    assert pair_states(database, system) == ["answered", "unresolved", *["answered"] * 4]
 
 
 def test_what_leaves_the_machine_is_written_down_step_by_step(database, study, address):

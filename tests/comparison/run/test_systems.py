@@ -1,15 +1,11 @@
-from decimal import Decimal
-
-import attrs
 import pytest
-from kit.comparison.studies import opener, run_once, write_study
-from kit.fakes import FakeBackend, picture
+from kit.comparison.studies import opener, run_once
+from kit.fakes import FakeBackend
 
 from facematch_comparison import to_frame
-from facematch_comparison.run import Price, StudyRun, read_answers, run_study
-from facematch_core import Environment, FaceVerifier, InvalidRequest, Operation, Retention
+from facematch_comparison.run import StudyRun, read_answers, run_study
+from facematch_core import Environment, FaceVerifier, InvalidRequest, Retention
 from facematch_core.errors import AuthenticationFailed, Unsupported
-from facematch_core.resilience import Budget
 
 
 def test_a_wrong_number_of_workers_is_refused(database, study):
@@ -47,19 +43,6 @@ def test_what_a_backend_cannot_do_is_refused_first(database, study):
     assert database.studies() == ()
 
 
-def test_a_budget_gives_the_price_unless_somebody_says_another(database, study, address):
-    price = {Operation.MATCH: Decimal("0.05")}
-    budget = Budget(Decimal(10), name="shop", currency="USD", price=price)
-    system = opener(policies=[budget])
-    run_once(database, study, system)
-    (answers,) = read_answers(database, database.study())
-    assert (answers.price, answers.currency) == (0.05, "USD")
-    other = {"fake": Price(amount=Decimal("0.04"), currency="EUR")}
-    run_once(database, study, system, prices=other)
-    (answers,) = read_answers(database, database.study())
-    assert (answers.price, answers.currency) == (0.04, "EUR")
-
-
 def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(database, study):
     with StudyRun(study, {"paid": opener()}, database, name="Mine") as run:
         assert (run.stored.name, run.stored.pairs) == ("Mine", 6)
@@ -89,53 +72,3 @@ def test_what_is_kept_from_a_later_start_on_is_not_denied(database, study):
     nothing = "Both pictures of each pair were sent; fake was asked to keep nothing."
     kept = "fake was asked to keep each call as a record, pictures included."
     assert privacy == [nothing, kept, kept]
-
-
-@pytest.fixture
-def sorted_study(tmp_path):
-    """80 mated pairs, then 160 others, sorted by person: ten pairs in a row are of one."""
-    study = write_study(tmp_path / "pictures", pairs=240)
-    for at, pair in enumerate(study.pairs):
-        pair.probe.write_bytes(picture((at, 0, 0), kind="PNG").data)
-    pairs = [
-        attrs.evolve(
-            pair,
-            mated=at < 80,
-            probe_subject=f"P{at // 10:02}",
-            reference_subject=f"P{at // 10:02}" if at < 80 else f"Q{at}",
-        )
-        for at, pair in enumerate(study.pairs)
-    ]
-    return attrs.evolve(study, pairs=tuple(pairs))
-
-
-def asked_by(study, database, name, *limits):
-    backend = FakeBackend()
-    for limit in limits:
-        system = opener(backend, policies=[Budget(limit, name=f"{name}-{limit}")])
-        run_study(study, {name: system}, database, workers=1)
-    places = {pair.probe.read_bytes(): at for at, pair in enumerate(study.pairs)}
-    return [places[call.probe.data] for call in backend.calls]
-
-
-def test_a_budget_that_ends_early_buys_some_of_everything(sorted_study, database):
-    places = asked_by(sorted_study, database, "fake", 150)
-    assert len(set(places)) == 150
-    mated = [at for at in places if at < 80]
-    assert abs(len(mated) - 50) <= 1
-    # Of each person, and so of each part of the file, about as much as of all.
-    bought = [sum(at // 10 == person for at in places) for person in range(24)]
-    assert min(bought) >= 2
-    assert sum(at < 40 for at in mated) == pytest.approx(25, abs=8)
-    # At any moment before that, too.
-    for count in (30, 60, 90):
-        assert abs(3 * sum(at < 80 for at in places[:count]) - count) <= 6
-
-
-def test_the_order_is_that_of_the_study_in_every_start(sorted_study, database):
-    study = attrs.evolve(sorted_study, name="short", pairs=sorted_study.pairs[70:90])
-    whole = asked_by(study, database, "whole", 20)
-    assert sorted(whole) == list(range(20))
-    assert asked_by(study, database, "parts", 5, 15) == whole
-    fewer = attrs.evolve(study, name="fewer", pairs=study.pairs[:-1])
-    assert asked_by(fewer, database, "other", 19) != whole[:19]

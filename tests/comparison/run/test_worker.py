@@ -21,32 +21,6 @@ from facematch_core.resilience import Budget, CircuitBreaker
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
 
-@pytest.mark.parametrize(
-    ("step", "state", "reason"),
-    [
-        (fail_with(errors.OutcomeUnknown("Lost.")), "unresolved", "OutcomeUnknown"),
-        (fail_with(errors.UnexpectedResponse("Odd.")), "no response", "UnexpectedResponse"),
-        (fail_with(errors.RateLimited("Slower.")), "failed", "RateLimited"),
-        (errors.VendorUnavailable("Not there."), "failed", "VendorUnavailable"),
-        (fail_with(errors.RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
-        (fail_with(RuntimeError("A bug.")), "unresolved", "OutcomeUnknown"),
-    ],
-    ids=["unresolved", "unexpected", "limited", "unavailable", "rejected", "bug"],
-)
-def test_a_pair_that_is_not_answered_says_why(database, study, step, state, reason):
-    system = opener(FakeBackend(script=[None, step]))
-    run_once(database, study, system)
-    assert pair_states(database, stored_system(database)) == ["answered", state, *["answered"] * 4]
-    (answers,) = read_answers(database, database.study())
-    assert answers.not_answered == {reason: 1}
-    assert answers.answered.sum() == answers.acquired.sum() == 5
-    again = run_once(database, study, system)
-    assert again.asked == (state == "failed")
-    assert pair_states(database, stored_system(database))[1] == (
-        "answered" if state == "failed" else state
-    )
-
-
 def test_a_lost_call_of_a_system_that_charges_nothing_is_asked_again(database, study):
     lost = fail_with(errors.OutcomeUnknown("Lost."))
     system = opener(FakeBackend(script=[None, lost], billed_operations=frozenset()))

@@ -371,14 +371,6 @@ def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator
         assert line.startswith(f"  line 2: score is '{form}'; write a number")
 
 
-@pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "None", "#N/A", ""])
-def test_words_for_nothing_are_no_scores_and_may_be_names(read, word):
-    who = word or "x"
-    (answers,) = read(f"{HEAD}\na,{who},1,{who},{who},{word}\na,2,1,B,B,5\n")
-    assert np.array_equal(answers.scores, [np.nan, 5], equal_nan=True)
-    assert answers.person(int(answers.probe_subjects[0])) == who
-
-
 def scored(scores):
     lines = (f"a{n},b{n},{n % 2},{score}" for n, score in enumerate(scores))
     return "\n".join(["image1,image2,label,score", *lines])

@@ -50,20 +50,6 @@ def test_as_many_as_asked_and_none_twice(pictures, seed, data):
             draw_pairs(pictures, seed=seed, **kind)
 
 
-def test_everybody_comes_up_before_one_comes_up_again():
-    pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(6)] for n in range(40)}
-    study = draw_pairs(pictures, mated=60, non_mated=100, seed=3)
-    assert study.pairs != draw_pairs(pictures, mated=60, non_mated=100, seed=4).pairs
-    turns = Counter(pair.probe_subject for pair in study.pairs[:60])
-    assert len(turns) == 40
-    assert set(turns.values()) == {1, 2}
-    either = Counter(
-        who for pair in study.pairs[60:] for who in (pair.probe_subject, pair.reference_subject)
-    )
-    assert len(either) == 40
-    assert max(either.values()) <= 12
-
-
 @given(
     groups=st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("xyz"), min_size=2),
     seed=st.integers(0, 9),
@@ -120,25 +106,6 @@ def test_nobody_stands_on_both_sides(pairs, seed, share):
     assert len(sides[1]) <= everybody - count + (
         max(1, 0.1 * everybody) if not neither.any() else 0
     )
-
-
-@pytest.mark.parametrize(
-    ("pairs", "sizes"),
-    [
-        # Twenty strangers with a friend each: whoever is drawn, no pair is lost.
-        ([(2 * n, 2 * n + 1) for n in range(20)], (20, 20)),
-        # Two circles, and one that fits beside the smaller of them only.
-        ([(0, n) for n in range(1, 12)] + [(20, n) for n in range(21, 29)], (9, 12)),
-        ([(0, n) for n in range(1, 10)] + [(20, n) for n in range(21, 30)], (10, 10)),
-    ],
-)
-def test_who_is_in_pairs_together_stays_together(pairs, sizes):
-    first, second = np.array(pairs, np.int64).T
-    for seed in range(5):
-        development, test = split_by_subject(first, second, seed=seed)
-        assert (development | test).all()
-        reported = tuple(len({*first[side], *second[side]}) for side in (development, test))
-        assert reported == sizes
 
 
 @given(

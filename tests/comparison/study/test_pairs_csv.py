@@ -37,44 +37,6 @@ def refusals(read, text):
     return [line.strip() for line in lines]
 
 
-def test_files_lie_beside_the_csv_and_lines_are_counted_as_an_editor_does(read, folder):
-    study = read(
-        f"\ufeff{HEAD},note\n a1.jpg ,a2.jpg,1,Ada,Ada,x\n\n{folder}/a1.jpg,b1.jpg,NO,Ada,Bob\n"
-    )
-    people = {"probe_subject": "Ada", "reference_subject": "Ada"}
-    same = {"probe": folder / "a1.jpg", "reference": folder / "a2.jpg", "mated": True, "line": 2}
-    other = of_two(folder / "a1.jpg", folder / "b1.jpg", line=4)
-    assert (study.name, study.pairs) == ("pairs", (StudyPair(**same, **people), other))
-    assert study.subjects == ("Ada", "Bob")
-    assert study.pictures == tuple(folder / f"{name}.jpg" for name in ("a1", "a2", "b1"))
-    assert study.mated.tolist() == [True, False]
-    assert [numbers.tolist() for numbers in study.subject_numbers] == [[0, 0], [0, 1]]
-    assert study.groupings() == {}
-
-
-@pytest.mark.parametrize(("separator", "ending"), [(";", "\r\n"), ("\t", "\n")])
-def test_separators_and_line_endings_of_any_country(read, separator, ending):
-    text = f"\ufeff{HEAD},note\na1.jpg,a2.jpg,1,Ada,Ada,\n,,,,,\n\na1.jpg,b1.jpg,0,Ada,Bob,x\n"
-    study = read(text.replace(",", separator).replace("\n", ending))
-    assert [pair.line for pair in study.pairs] == [2, 5]
-    assert study.subjects == ("Ada", "Bob")
-
-
-def test_a_group_on_one_line_holds_for_the_person_everywhere(read):
-    study = read(
-        f"{HEAD},group_sex,probe_group_skin,reference_group_skin\n"
-        "a1.jpg,a2.jpg,1,Ada,Ada,f,dark,\n"
-        "a1.jpg,b1.jpg,0,Ada,Bob,,,light\n"
-        "b1.jpg,c1.jpg,0,Bob,Cyd,,,\n"
-    )
-    assert study.groups == {"sex": {"Ada": "f"}, "skin": {"Ada": "dark", "Bob": "light"}}
-    skin = study.groupings()["skin"]
-    assert skin.labels == ("dark", "light")
-    assert skin.probe.tolist() == [0, 0, 1]
-    assert skin.reference.tolist() == [0, 1, -1]
-    assert skin.within.tolist() == [0, -1, -1]
-
-
 def test_every_fault_of_the_pairs(read, folder):
     (folder / "x").mkdir()
     assert refusals(

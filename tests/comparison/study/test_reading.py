@@ -26,18 +26,6 @@ def refused(reading, *words, **more):
     return str(caught.value)
 
 
-def test_what_is_hidden_or_no_picture_is_passed_by(people):
-    for name in (".hidden/x.jpg", "Bob/.thumb.jpg", "Bob/notes.txt", "Bob/album.jpg/x.jpg"):
-        (people / name).parent.mkdir(parents=True, exist_ok=True)
-        (people / name).touch()
-    (people / "Empty").mkdir()
-    (people / "loose.jpg").touch()
-    pictures = photographs(people)
-    assert list(pictures) == ["Ada_B", "Bob", "Cyd"]
-    assert [file.name for file in pictures["Ada_B"]] == ["Ada_B_0001.jpg", "Ada_B_0002.jpg"]
-    assert [file.name for file in pictures["Bob"]] == ["Bob_0001.JPG"]
-
-
 @pytest.mark.parametrize(
     ("folders", "files", "are_people"),
     [
