@@ -126,6 +126,8 @@ class SessionCapabilities:
         needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
             threshold of the caller's.
         takes_language, takes_return_url: Whether a start may bring one.
+        resumes_expired: Whether a person may go on in a session that the vendor calls expired, so
+            that its way in is handed out.
         reference_limits: What the vendor takes as a reference.
         options: The attrs class of the options of a start; None if it has none.
         read_windows: How many reads and deletions the vendor takes; starts count in
@@ -147,6 +149,7 @@ class SessionCapabilities:
     needs_liveness_threshold: bool = False
     takes_language: bool = False
     takes_return_url: bool = False
+    resumes_expired: bool = False
     reference_limits: ImageLimits = attrs.field(factory=ImageLimits)
     options: type | None = None
     read_windows: tuple[RateWindow, ...] = ()
@@ -284,10 +287,13 @@ class SessionCheck:
         result: By the vendor's verdict alone: the rules of the record are applied by the core. Of
             a vendor without a verdict by the threshold of the record. An item that is not finished
             is INCONCLUSIVE.
+        covers_liveness: Whether a `MatchResult` is the vendor's one verdict about both, the same
+            person and a live face: then it counts for the liveness item as well.
         portrait: A picture of the person in this very item, or its address; None if there is none.
     """
 
     result: MatchResult | LivenessResult
+    covers_liveness: bool = False
     portrait: Image | Secret | None = attrs.field(default=None, repr=False)
 
 

@@ -173,7 +173,8 @@ def judge(
         state = SessionState.EXPIRED
     way_in = reading.way_in
     # Whoever goes on in one that is over is filmed for nothing, and it may cost.
-    if way_in and not (state in _OPEN and (way_in.link or way_in.token or way_in.page)):
+    is_open = state in _OPEN or (state is SessionState.EXPIRED and rules.can.resumes_expired)
+    if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
         way_in = None
     doubts = list(reading.doubts)
     if state is not SessionState.DECIDED or reading.approved is False:
@@ -277,6 +278,8 @@ def _worst(
     items = []
     for check in reading.checks:
         result: Any = check.result
+        if kind is LivenessResult and check.covers_liveness and isinstance(result, MatchResult):
+            result = _liveness_of(result)
         if isinstance(result, kind):
             fields = judge_fields(result, requested, review)
             fields |= {"environment": reading.environment, "billing": FREE_BILLING}
@@ -289,6 +292,25 @@ def _worst(
         warnings = (*worst.warnings, *doubts)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
+
+
+#: The liveness that a verdict about both checks implies.
+_LIVENESS = {
+    models.Decision.MATCH: models.LivenessDecision.LIVE,
+    models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
+    models.Decision.REVIEW: models.LivenessDecision.REVIEW,
+}
+
+
+def _liveness_of(match: MatchResult) -> LivenessResult:
+    """Return the liveness item of a vendor's one verdict about match and live face."""
+    return LivenessResult(
+        decision=_LIVENESS.get(match.decision, models.LivenessDecision.INCONCLUSIVE),
+        warnings=match.warnings,
+        backend=match.backend,
+        vendor_status=match.vendor_status,
+        ids=match.ids,
+    )
 
 
 def _not_reported(kind: Any, backend: str) -> Any:

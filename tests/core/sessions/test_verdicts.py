@@ -326,6 +326,23 @@ def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
 
 
 @pytest.mark.parametrize(
+    ("decision", "live_as"),
+    [
+        (fm.Decision.MATCH, fm.LivenessDecision.LIVE),
+        (fm.Decision.NO_MATCH, fm.LivenessDecision.NOT_LIVE),
+        (fm.Decision.REVIEW, fm.LivenessDecision.REVIEW),
+        (fm.Decision.INCONCLUSIVE, fm.LivenessDecision.INCONCLUSIVE),
+    ],
+)
+def test_one_verdict_of_the_vendor_can_cover_match_and_liveness(decision, live_as):
+    item = attrs.evolve(match(decision, score=None), covers_liveness=True)
+    result = judged(checks=(item,))
+    assert (result.match.decision, result.liveness.decision) == (decision, live_as)
+    assert verified(result) is (decision is fm.Decision.MATCH)
+    assert not verified(judged(checks=(match(),)))
+
+
+@pytest.mark.parametrize(
     ("of", "field"), [("record", "expires_at"), ("reading", "created_at"), ("way in", "expires_at")]
 )
 def test_a_time_of_a_session_has_an_offset(of, field):

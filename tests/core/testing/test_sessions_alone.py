@@ -3,7 +3,7 @@
 import attrs
 import pytest
 from kit.contract import Status, failures, run
-from mutants.sessions import Player, SessionReference, SessionVendor
+from mutants.sessions import SHOWN, Player, SessionReference, SessionVendor
 
 import facematch_core as fm
 from facematch_core import models
@@ -99,7 +99,41 @@ class RedactingVendor(Vendor):
         return super().answer(request, situation, score)
 
 
-@pytest.mark.parametrize("vendor", [Vendor, pytest.param(RedactingVendor, marks=pytest.mark.slow)])
+class OneVerdict(Alone):
+    """Its vendor has one verdict for both: the same person, and a live face."""
+
+    session_capabilities = attrs.evolve(
+        Alone.session_capabilities,
+        scored=frozenset({fm.Operation.MATCH}),
+        needs_liveness_threshold=False,
+        gives_portrait=False,
+    )
+
+    def check(self, item, request):
+        return attrs.evolve(super().check(item, request), covers_liveness=True)
+
+
+class OneVerdictPlayer(RedactingPlayer):
+    cases = frozenset(SessionCase) - {SessionCase.LOW_SCORE}
+    words = Player.words
+
+    def play(self, session_id, case):
+        super().play(session_id, case)
+        if case is SessionCase.SPOOF:
+            self.store[session_id]["items"] = SHOWN[SessionCase.OTHER_PERSON]["items"][:1]
+
+
+class OneVerdictVendor(Vendor):
+    def __init__(self):
+        super().__init__()
+        self.backend_class = OneVerdict
+        self.sessions = OneVerdictPlayer(self.store)
+
+
+SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in (RedactingVendor, OneVerdictVendor)]
+
+
+@pytest.mark.parametrize("vendor", [Vendor, *SLOW])
 def test_it_conforms(vendor):
     cases = tuple(run(vendor))
     assert not failures(cases)
