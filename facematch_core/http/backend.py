@@ -340,6 +340,8 @@ class HttpBackend(RemoteBackend):
         return frozenset({Environment.PRODUCTION, *sandbox})
 
     def match(self, call: MatchCall) -> MatchResult:
+        if models.Operation.MATCH not in self.capabilities.operations:
+            raise errors.Unsupported.of_operation(self.name, models.Operation.MATCH)
         return self.ask(call, MatchResult)
 
     def check_liveness(self, call: LivenessCall) -> LivenessResult:
