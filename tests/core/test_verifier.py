@@ -58,6 +58,8 @@ def test_result_is_not_compared_with_a_decision(verifier, compare):
         assert result == copy.copy(result)
         assert result != "review"
         assert result.decision == str(result.decision)
+        assert (result.decision != str(result.decision)) is False
+        assert result.decision != "another"
         assert {result.decision: 1}[str(result.decision)] == 1
 
 

@@ -86,6 +86,19 @@ def test_nothing_is_repeated(ask, status, retry):
         assert len(server.requests) == 1
 
 
+def test_the_longest_body(replied):
+    assert len(replied(http_reply(200, b" " * LIMIT)).reply.body) == LIMIT
+    too_long = b" " * (LIMIT + 1)
+    for reply in (
+        http_reply(200, too_long),
+        http_reply(200, gzip.compress(too_long), "Content-Encoding: gzip"),
+    ):
+        error = replied(reply).error
+        assert type(error) is UnexpectedResponse
+        assert (error.billing.charged, error.status_code) == (Charged.YES, 200)
+        assert error.message.count("too long") == 1
+
+
 #: Far more than any limit.
 BOMB = b" " * 20_000_000
 BROKEN = {

@@ -3,9 +3,10 @@
 import jsonschema
 import pytest
 import requests
+from openapi_spec_validator import validate
 
 from facematch_mock_server import Fault, MockServer, card_sheet
-from facematch_mock_server.vendors import vendor_names
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 VENDORS = sorted({*vendor_names()} - {"rekognition"})
 FILES = {
@@ -33,6 +34,29 @@ def test_each_vendor_but_rekognition_has_a_document(documents):
 def schema_of(documents, path, status, *, vendor="didit", method="post"):
     answer = documents[vendor]["paths"][path][method]["responses"][str(status)]
     return answer["content"]["application/json"]["schema"]
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_document_is_valid_and_has_every_operation_with_a_sample(documents, name):
+    document = documents[name]
+    validate(document)
+    operations = [(path, method) for path, each in document["paths"].items() for method in each]
+    routes = vendor_named(name).behaviour.routes
+    assert len(operations) == sum(len(route.answers) for route in routes)
+    for path, method in operations:
+        answers = document["paths"][path][method]["responses"]
+        assert any(status < "300" for status in answers), (path, method)
+
+
+@pytest.mark.parametrize("form", [{}, {"save_api_request": "false", "rotate_image": "true"}])
+def test_an_answer_fits_its_schema(mock, documents, form):
+    key = {"x-api-key": mock.of("didit").live_key}
+    path = "/v3/face-match/"
+    good = requests.post(mock.url + path, headers=key, files=FILES, data=form, timeout=10)
+    jsonschema.validate(good.json(), schema_of(documents, path, 200))
+    body = {**good.json(), "face_match": {**good.json()["face_match"], "score": "97"}}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(body, schema_of(documents, path, 200))
 
 
 def test_a_fault_is_answered_as_its_schema_says(mock, documents):
