@@ -1,13 +1,15 @@
 """The contract of a backend, and what it does not ask: a server's 400 and its own cut."""
 
 import base64
+import json
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from facematch_core import Decision, FaceVerifier, LivenessDecision, RequestRejected, WarningCode
-from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.backend import ImageFormat, ImageLimits, MatchCall
+from facematch_core.http import HttpReply
 from facematch_core.testing import (
     BackendContract,
     HttpSimulator,
@@ -126,6 +128,15 @@ def test_a_400_about_the_faces_is_a_result_without_the_traceback(
     assert no_face.warnings[0].code is WarningCode.NO_FACE
     assert spoof.decision is LivenessDecision.NOT_LIVE
     assert __file__ not in f"{no_face.to_dict()} {spoof.to_dict()}"
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_another_error_is_without_the_traceback(simulator: DeepfaceSimulator, status: int) -> None:
+    body = json.dumps({"error": error_text("the model is gone")}).encode()
+    call = MatchCall(probe=noise(), reference=noise(1))
+    error = simulator.backend().read_reply(call, HttpReply(status=status, body=body))
+    assert ("Exception while verifying" in str(error)) is (status == 400)
+    assert "Traceback" not in str(error)
 
 
 def test_a_threshold_only_makes_the_servers_verdict_stricter(simulator: DeepfaceSimulator) -> None:
