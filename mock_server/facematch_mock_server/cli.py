@@ -72,7 +72,7 @@ UNKNOWN = (
 @click.option("--deliver-to", multiple=True, metavar="HOST",
     help="Also send webhooks to this host, not only to this machine. May be repeated.")
 @click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
-    help="Open the console in a browser.")
+    help="Make a first call, and open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
@@ -163,6 +163,7 @@ def command(
         if open_console:
             import webbrowser  # imported here: 3 ms
 
+            _make_first_call(server, kinds[0].name)
             webbrowser.open(console)
         wait_for(ended)
 # fmt: on
@@ -173,6 +174,29 @@ def wait_for(ended: threading.Event) -> None:
     # Waits in steps, because on Windows no signal ends a wait for a lock.
     while not ended.wait(0.2):
         pass
+
+
+def _make_first_call(server: MockServer, vendor: str) -> None:
+    """Compare two ready cards, so that the console opens with a call in it."""
+    # Imported here: they take longer than the start of the server.
+    from facematch_core import FaceMatchError, open_verifier
+    from facematch_mock_server.recognition.sheet import READY
+
+    access = server.of(vendor)
+    settings: dict[str, Any] = {
+        "deepvue": {"client_id": access.client_id, "client_secret": access.live_key},
+        "rekognition": {
+            "access_key_id": access.client_id,
+            "secret_access_key": access.live_key,
+            "region": "eu-west-1",
+        },
+    }.get(vendor, {"api_key": access.live_key})
+    # A fault or a switch that was asked for may refuse it: the console shows that, too.
+    with (
+        contextlib.suppress(FaceMatchError),
+        open_verifier(vendor, base_url=server.url, **settings) as verifier,
+    ):
+        verifier.verify(READY["p1"].data, READY["p1-again"].data)
 
 
 def _greet(

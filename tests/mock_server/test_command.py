@@ -152,6 +152,19 @@ def test_the_console_is_opened_with_the_token_where_no_server_is_sent_it(serve, 
     serve(during, "--open", "--control-token", "a token & more")
 
 
+@pytest.mark.parametrize("vendor", ["didit", "deepvue", "azure", "compreface", "rekognition"])
+def test_the_console_is_opened_with_a_call_in_it(serve, monkeypatch, vendor):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+
+    def during(url, _printed):
+        entries = get(url, "journal").json()["entries"]
+        assert entries[-1]["status"] == 200
+        assert opened == [f"{url}/"]
+
+    serve(during, "--open", "--vendor", vendor)
+
+
 #: What a container is given, and the options that say the same.
 SETTINGS = {
     "FACEMATCH_MOCK_VENDOR": "didit deepvue",
