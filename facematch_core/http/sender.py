@@ -90,9 +90,8 @@ class Ledger:
 
         A success that is charged costs the whole price.
         """
-        charges = last.charges or int(
-            last.charged is Charged.YES
-        )  # an unknown number is at least 1
+        # An unknown number of charges is at least one.
+        charges = last.charges or int(last.charged is Charged.YES)
         if is_success and last.charged is Charged.YES and charges < self.price:
             last, charges = attrs.evolve(last, charges=self.price), self.price
         if not self.paid_charges:
@@ -104,7 +103,7 @@ class Ledger:
         return Billing(Charged.YES, ground, self.paid_charges + charges)
 
     def bill_all(self, stated: Billing = SILENT) -> Billing:
-        """Return the bill of the call from the one that its result states for all requests."""
+        """Return the bill of the call; `stated` is what its result says of all requests."""
         declared = self.paid_charges + self.price
         if stated == SILENT:
             return accepted_billing(declared)
@@ -199,7 +198,7 @@ class HttpCall:
         raise self._unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
 
     def _take(self, step: HttpRequest | Wait) -> HttpReply | VendorError | None:
-        """Take a step of the call; return with what the steps go on."""
+        """Take a step of the call; return what the steps are resumed with."""
         if self.reply is not None and self.backend.find_mismatch(self.reply):
             raise _End(None, self.ledger.bill_all())
         if isinstance(step, HttpRequest) and not step.is_cleanup:

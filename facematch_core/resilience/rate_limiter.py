@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import math
 import os
 
@@ -135,7 +136,7 @@ class RateLimiter(policy.Policy):
 
     def _remove(self, attempt: policy.Attempt) -> bool:
         """Remove a call from the queue, with the lock held; return whether it was there."""
-        is_queued = attempt in self._queue
-        if is_queued:
+        with contextlib.suppress(ValueError):
             self._queue.remove(attempt)
-        return is_queued
+            return True
+        return False

@@ -145,7 +145,7 @@ class Pipeline:
                     wait_s = self._wait_s(error, attempt, retry)
                     if wait_s is None:
                         raise
-                    failure = type(error).__name__
+                    error_name = type(error).__name__
                 else:
                     break
                 # Outside the except block: what the next try raises has nothing to do with this
@@ -155,7 +155,7 @@ class Pipeline:
                     EventKind.RETRYING,
                     record,
                     attempt=attempt.number,
-                    error=failure,
+                    error=error_name,
                     wait_s=wait_s,
                 )
                 attempt.sleep(wait_s, self.clock)
