@@ -98,6 +98,12 @@ class Claim:
         """The vendor; ``mock`` for the mock's own answers."""
         return self.id.partition(".")[0]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the claim as the control API shows it."""
+        origin = self.origin
+        source = {"known": origin.known, "source": origin.document, "read": origin.read}
+        return {"id": self.id, "statement": self.statement, **source}
+
 
 def row(
     key: str,

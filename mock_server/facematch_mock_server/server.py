@@ -44,7 +44,7 @@ class _Access:
         """Control of this account at this vendor."""
         from .control import Control  # imported here: it loads the extensions of vendors
 
-        return Control(self._server.accounts, self._place.current, self._vendor)
+        return Control(self._place.current, self._vendor)
 
 
 class Served(_Access):

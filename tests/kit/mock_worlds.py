@@ -29,7 +29,7 @@ def app_of(world):
 
 def control_of(world):
     """Control of the account of a world, at its vendor."""
-    return Control(_accounts_of(world), world.account, world.vendor)
+    return Control(world.account, world.vendor)
 
 
 def handle_with_fault(app, fault, request):

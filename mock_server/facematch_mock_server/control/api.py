@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
 if TYPE_CHECKING:
+    from .control import Control
     from .table import Operation
 
 PREFIX = f"{CONTROL}/"
@@ -48,35 +49,36 @@ class ControlApi:
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the paths of the API; none if it is switched off."""
-        if not self._accounts.control:
-            return ()
         kind = next(iter(self._accounts.kinds.values()))
-        return tuple(PREFIX + path for _, path in _operations(kind))
+        operations = _operations(kind) if self._accounts.control else ()
+        return tuple(PREFIX + path for _, path in operations)
 
     def handle(self, request: Request) -> Response:
         """Answer a request. The journal has no entry for it."""
-        refusal = self.refuse(request)
-        if refusal is not None:
-            return refusal
-        if request.path.startswith(CARDS) and request.method in ("GET", "HEAD"):
+        return self.refuse(request) or reply(lambda: self._answer(request))
+
+    def _answer(self, request: Request) -> Response:
+        method, kinds = request.method, self._accounts.kinds
+        if request.path.startswith(CARDS) and method in ("GET", "HEAD"):
             return _serve_card(request.path.removeprefix(CARDS))
-        kinds, below = self._accounts.kinds, request.path[len(PREFIX) :].strip("/")
+        below = request.path[len(PREFIX) :].strip("/")
         vendor, _, path = below.partition("/")
         if vendor not in kinds:
             vendor, path = next(iter(kinds)), below
-        operations = _operations(kinds[vendor])
-        operation, rest = _find(operations, request.method, path)
+        operations, parent = _operations(kinds[vendor]), path[: path.rfind("/") + 1]
+        # The id at the end of a path, if its operation takes one.
+        pattern = next((x for _, x in operations if x in (path, f"{parent}{{}}")), None)
+        operation = operations.get((method, pattern or path))
         if operation is None:
-            methods = [method for method, its_path in operations if its_path == path]
-            if methods:
-                return reply_words(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
-            words = f"There is no {PREFIX}{below}; GET {PREFIX} lists what there is."
-            return reply_words(404, words)
-        try:
-            sent = _read_object(request) if request.method == "POST" else _read_query(request)
-            return reply_json(200, operation(self.control(request, vendor), rest, sent))
-        except MISTAKES as error:
-            return reply_mistake(error)
+            methods = [its_method for its_method, its_path in operations if its_path == pattern]
+            if not methods:
+                return reply_words(
+                    404, f"There is no {PREFIX}{below}; GET {PREFIX} lists what there is."
+                )
+            return reply_words(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
+        sent = _read_object(request) if method == "POST" else _read_query(request)
+        control = self.control(request, vendor)
+        return reply_json(200, operation(control, path[len(parent) :], sent))
 
     def refuse(self, request: Request) -> Response | None:
         """Return the refusal of a request that may not drive the mock; None if it may."""
@@ -93,11 +95,11 @@ class ControlApi:
             return reply_words(415, words)
         return None
 
-    def control(self, request: Request, vendor: str) -> Any:
+    def control(self, request: Request, vendor: str) -> Control:
         """Return the `Control` of the account that a request names. Raises LookupError."""
         from .control import Control  # imported here: it loads the vendors' recognition
 
-        return Control(self._accounts, self.account(request), vendor)
+        return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
         """Return the account that a request names, else the first one. Raises LookupError."""
@@ -113,18 +115,6 @@ def _serve_card(name: str) -> Response:
     if card is None:
         return reply_words(404, f"There is no such card; there are {', '.join(READY)}.")
     return response(200, "image/png", card.data, GUARDS)
-
-
-def _find(
-    operations: Mapping[tuple[str, str], Operation], method: str, path: str
-) -> tuple[Operation | None, str]:
-    """Return the operation of a path, and the id at its end if it takes one."""
-    for (its_method, pattern), operation in operations.items():
-        base, braces, _ = pattern.partition("{}")
-        is_of = path == pattern if not braces else path.startswith(base)
-        if its_method == method and is_of:
-            return operation, path[len(base) :]
-    return None, ""
 
 
 def _read_query(request: Request) -> dict[str, Any]:
@@ -156,11 +146,14 @@ def _read_object(request: Request) -> dict[str, Any]:
 MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
-def reply_mistake(error: BaseException) -> Response:
-    """Return the answer to a mistake: 404 for LookupError, 504 for TimeoutError, else 400."""
-    late = 504 if isinstance(error, TimeoutError) else 400
-    status = 404 if isinstance(error, LookupError) else late
-    return reply_words(status, str(error.args[0] if error.args else error))
+def reply(work: Callable[[], Response]) -> Response:
+    """Return the answer of `work`; for a mistake its sentence under 404, 504 or 400."""
+    try:
+        return work()
+    except MISTAKES as error:
+        late = 504 if isinstance(error, TimeoutError) else 400
+        status = 404 if isinstance(error, LookupError) else late
+        return reply_words(status, str(error.args[0] if error.args else error))
 
 
 def reply_json(status: int, body: Any) -> Response:

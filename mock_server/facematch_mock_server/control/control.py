@@ -1,10 +1,15 @@
-"""`Control`: the operations of a test on one account at one vendor, as Python methods."""
+"""`Control`: the operations of a test on one account at one vendor, in Python and over HTTP.
+
+A method that `operation` marks is served by the control API; one whose name begins with ``_`` is
+the form over HTTP of the method above it.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Mapping, Sequence
+import typing
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,12 +28,14 @@ from facematch_mock_server.recognition.outcomes import (
     as_field,
 )
 from facematch_mock_server.vendors.base import Route, begins_so
-from facematch_mock_server.world.accounts import MAIN, Account, Accounts, World
-from facematch_mock_server.world.faults import Fault, Stage
+from facematch_mock_server.world.accounts import MAIN, Account, World
+from facematch_mock_server.world.faults import Fault, Stage, require_end
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
-from facematch_mock_server.world.kinds import Chosen
+from facematch_mock_server.world.kinds import Chosen, operation, rows_of
 from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
+
+from .values import hints_of, plain, read_record
 
 
 @attrs.frozen(kw_only=True)
@@ -55,8 +62,8 @@ class Control:
     `tokens` of Deepvue. Another vendor's raise AttributeError.
     """
 
-    def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
-        self._accounts, self._place, self._vendor = accounts, account.place, vendor
+    def __init__(self, account: Account, vendor: str) -> None:
+        self._accounts, self._place, self._vendor = account.shared, account.place, vendor
 
     @property
     def account(self) -> Account:
@@ -67,26 +74,6 @@ class Control:
     def world(self) -> World:
         """The account's world with the vendor."""
         return self.account.world(self._vendor)
-
-    def accounts(self) -> tuple[str, ...]:
-        """Return the names of all accounts of the server, the oldest first."""
-        return tuple(account.name for account in self._accounts.all)
-
-    def new_account(self, name: str | None = None) -> NewAccount:
-        """Open an account that shares nothing with the others.
-
-        `name` is None for a new one. Raises ValueError for an invalid or taken name.
-        """
-        account = self._accounts.open(name)
-        keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
-        return NewAccount(account=account.name, keys=keys)
-
-    def close_account(self, account: str) -> None:
-        """Close an account: its keys are unknown from now on, and its journal is gone.
-
-        Raises ValueError for the first account, LookupError for one that is not open.
-        """
-        self._accounts.close(self._accounts.get(account).place)
 
     @property
     def extensions(self) -> tuple[str, ...]:
@@ -102,6 +89,55 @@ class Control:
         extension = self.world.kind.extension_class(name)(self)
         return self.__dict__.setdefault(name, extension)
 
+    def vendors(self) -> tuple[str, ...]:
+        """Return the vendors of this server, the first one first."""
+        return tuple(self._accounts.kinds)
+
+    @operation("GET", "")
+    def _list_operations(self) -> dict[str, Any]:
+        """List all operations of this API."""
+        vendors, vendor, kind = self.vendors(), self._vendor, self.world.kind
+        below = "" if vendor == vendors[0] else f"{vendor}/"
+        owners = [Control, *map(kind.extension_class, kind.extensions)]
+        rows = [row for owner in owners for row, _ in rows_of(owner)]
+        operations = [f"{row.method} /__mock__/{below}{row.path}" for row in rows]
+        return {"vendor": vendor, "vendors": vendors, "operations": operations}
+
+    # Accounts
+
+    def accounts(self) -> tuple[str, ...]:
+        """Return the names of all accounts of the server, the oldest first."""
+        return tuple(account.name for account in self._accounts.all)
+
+    @operation("GET", "accounts", gives="accounts")
+    def _list_accounts(self) -> list[dict[str, Any]]:
+        """The accounts of this server."""
+        return [
+            {"name": each.name, "calls": len(each.journal.entries), "opened": each.opened_at}
+            for each in self._accounts.all
+        ]
+
+    @operation("POST", "accounts")
+    def new_account(self, name: str | None = None) -> NewAccount:
+        """Open an account that shares nothing with the others.
+
+        `name` is None for a new one. Raises ValueError for an invalid or taken name.
+        """
+        account = self._accounts.open(name)
+        keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
+        return NewAccount(account=account.name, keys=keys)
+
+    @operation("POST", "accounts/close")
+    def close_account(self, account: str) -> None:
+        """Close an account: its keys are unknown from now on, and its journal is gone.
+
+        Raises ValueError for the first account, LookupError for one that is not open.
+        """
+        self._accounts.close(self._accounts.get(account).place)
+
+    # Outcomes and faults
+
+    @operation("POST", "outcomes")
     def set_outcome(
         self,
         kind: OutcomeKind,
@@ -141,10 +177,12 @@ class Control:
         world.recognizer.waiting.add(outcome)
         return outcome
 
+    @operation("GET", "outcomes", gives="outcomes")
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """Return the outcomes that have not been used up."""
         return self.world.recognizer.waiting.all
 
+    @operation("POST", "outcomes/clear")
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
         self.world.recognizer.waiting.clear()
@@ -169,6 +207,18 @@ class Control:
         for fault in faults:
             account.faults.add(fault)
 
+    @operation("POST", "faults", more=lambda _: hints_of(Fault))
+    def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
+        """Add a fault after the others, or several of them as a list, `faults`."""
+        if faults is not None and fault:
+            raise ValueError("faults is a list of faults, and nothing is beside it")
+        records = [fault] if faults is None else faults
+        if not all(isinstance(record, Mapping) for record in records):
+            raise ValueError("faults must be a list of objects")
+        rules = [require_end(read_record(Fault, record)) for record in records]
+        self.add_faults(*rules)
+        return rules[0] if faults is None else {"faults": rules}
+
     def _check_aim(self, fault: Fault) -> None:
         """Raise ValueError for a fault that would wait for ever."""
         if fault.stage is Stage.CONNECT and self.account.name != MAIN:
@@ -177,35 +227,33 @@ class Control:
                 "account can have one: use the stage mid_upload"
             )
         vendors = [world.behaviour for world in self.account.worlds]
+        routes: list[Route] = [route for vendor in vendors for route in vendor.routes]
         calls = {name for kind in self._accounts.kinds.values() for name in kind.operations}
-        if fault.call is not None and fault.call not in calls:
-            raise ValueError(f"there is no call {fault.call:.40}; {nearest(fault.call, calls)}")
-        routes = [route for vendor in vendors for route in vendor.routes]
-        is_for_calls = fault.call is not None or fault.is_pictured
+        _check_word("there is no call", fault.call, calls)
+        whose, is_for_calls = "request", fault.call is not None or fault.is_pictured
+        paths = {path for vendor in vendors for path in vendor.known_paths()}
         if is_for_calls:
+            whose, paths = fault.call or "call with such a picture", set()
             routes = [r for r in routes if r.operation and fault.call in (None, r.operation)]
-        whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
         if fault.path is not None:
-            paths = {route.pattern for route in routes}
-            if not is_for_calls:
-                paths.update(path for vendor in vendors for path in vendor.known_paths())
+            paths.update(route.pattern for route in routes)
             if not any(begins_so(path, fault.path) for path in paths):
                 raise ValueError(
                     f"the path of no {whose} to this server begins with {fault.path:.80}; "
                     f"{nearest(fault.path, paths)}"
                 )
             routes = [route for route in routes if begins_so(route.pattern, fault.path)]
-        methods = {method for route in routes for method in route.answers}
-        if is_for_calls and fault.method is not None and fault.method not in methods:
-            raise ValueError(
-                f"no {whose} is a {fault.method:.40}; {nearest(fault.method, methods)}"
-            )
+        if is_for_calls:
+            methods = {method for route in routes for method in route.answers}
+            _check_word(f"no {whose} is a", fault.method, methods)
         _check_field(fault.field, routes)
 
+    @operation("GET", "faults", gives="faults")
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults that have not been used up."""
         return self.account.faults.all
 
+    @operation("POST", "faults/clear")
     def clear_faults(self) -> None:
         """Drop all faults."""
         self.account.faults.clear()
@@ -213,6 +261,11 @@ class Control:
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """Return the outcomes and faults that no call has used."""
         return (*self.world.recognizer.waiting.unused, *self.account.faults.unused)
+
+    @operation("GET", "unused", gives="unused")
+    def _list_unused(self) -> list[dict[str, Any]]:
+        """The outcomes and faults that no call has used, each with the call that came closest."""
+        return [{**plain(rule), "closest": self.closest(rule)} for rule in self.unused()]
 
     def closest(self, rule: SetOutcome | Fault) -> str:
         """Describe the newest call that came closest to an unused rule; ``no call`` for none."""
@@ -234,21 +287,28 @@ class Control:
         best = max(reversed(entries), key=count_met)
         return f"{best.method} {best.path}, answered {best.status}"
 
+    # Time
+
+    @operation("GET", "latency")
     def latency(self) -> dict[str, float]:
         """Return the seconds that answers take, by operation, where set."""
         return dict(self.account.latency)
 
-    def set_latency(self, operation: str, seconds: float) -> None:
-        """Delay the answers of an operation by so many real seconds, 0-3600.
+    @operation("POST", "latency")
+    def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
+        """Delay the answers of an operation by so many real seconds, 0-3600; return `latency`.
 
         `behaviours` lists the operations: ``match``, say.
         """
         self.account.set_latency(operation, seconds)
+        return self.latency()
 
+    @operation("GET", "clock", gives="now")
     def now(self) -> dt.datetime:
         """Return the time of the account's clock, UTC."""
         return self.account.clock.now()
 
+    @operation("POST", "clock/advance", gives="now")
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once. Raises ValueError unless from 0 on."""
         account = self.account
@@ -258,13 +318,17 @@ class Control:
             open_sessions(world)
         return now
 
+    # Money, keys and limits
+
     def balance(self) -> Decimal:
         """Return the credit that is left, in USD."""
         return self.world.ledger.balance
 
-    def set_balance(self, balance: Decimal | int | str) -> None:
+    @operation("POST", "ledger/balance", gives="balance")
+    def set_balance(self, balance: Decimal | int | str) -> Decimal:
         """Set the credit in USD. Raises ValueError unless from 0 on, with at most four decimals."""
         self.world.ledger.balance = amount(balance)
+        return self.balance()
 
     def charges(
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
@@ -272,6 +336,15 @@ class Control:
         """Return the charges in order; `what` is the service, the rest is as in `journal`."""
         return select(self.world.ledger.entries, since=since, limit=limit, what=what)
 
+    @operation("GET", "ledger")
+    def _read_ledger(
+        self, *, what: str | None = None, since: int = 0, limit: int = 0
+    ) -> dict[str, Any]:
+        """The credit, and the charges."""
+        charges = self.charges(what=what, since=since, limit=limit)
+        return {"balance": self.balance(), "entries": charges, "left_out": charges.left_out}
+
+    @operation("POST", "keys", gives="key")
     def add_key(
         self,
         kind: KeyKind | str = KeyKind.LIVE,
@@ -305,14 +378,17 @@ class Control:
         self.world.add_key(text, record)
         return text
 
-    def revoke_key(self, key: str) -> None:
-        """Revoke a key. Raises LookupError if there is none."""
-        self.world.keys.revoke(key)
-
+    @operation("GET", "keys", gives="keys")
     def keys(self) -> tuple[Key, ...]:
         """Return the keys, without their secrets."""
         return self.world.keys.all()
 
+    @operation("POST", "keys/revoke")
+    def revoke_key(self, key: str) -> None:
+        """Revoke a key. Raises LookupError if there is none."""
+        self.world.keys.revoke(key)
+
+    @operation("GET", "limits")
     def limits(self) -> dict[str, int | None]:
         """Return the rate limits by scope; None for no limit."""
         return self.world.rates.limits
@@ -328,10 +404,15 @@ class Control:
             for scope, limit in limits.items():
                 rates.set_limit(scope, limit)
 
-    def vendors(self) -> tuple[str, ...]:
-        """Return the vendors of this server, the first one first."""
-        return tuple(self._accounts.kinds)
+    @operation("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
+    def _set_limits(self, **limits: int | None) -> dict[str, int | None]:
+        """Change rate limits."""
+        self.set_limits(limits)
+        return self.limits()
 
+    # The vendor
+
+    @operation("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
         """Return the vendor with its switches and settings, and which of them were set."""
         world, kind = self.world, self.world.kind
@@ -343,17 +424,27 @@ class Control:
             "operations": list(kind.operations),
         }
 
-    def reset(self, *, switches: Mapping[str, Any] | None = None) -> None:
+    @operation("POST", "reset")
+    def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Begin again: no session, charge, fault or outcome, an empty journal, numbers from 1 on.
 
         The account gets a new world with every vendor; running requests end in the old one. The
         clock goes on. Switches stay, unless others are given for this vendor; the latency is the
-        server's. Raises ValueError as `MockServer`, and then changes nothing.
+        server's. Returns `behaviours`. Raises ValueError as `MockServer`, and then changes nothing.
         """
         world = self.world
         chosen = Chosen.of(world.kind, world.switches if switches is None else switches)
         self._accounts.reset(self._place, self._vendor, chosen)
+        return self.behaviours()
 
+    @operation("GET", "claims", gives="claims")
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the claims in force."""
+        return self.world.claims.claims
+
+    # The journal
+
+    @operation("GET", "journal", gives="entries", named={"fields": "field"})
     def journal(
         self,
         *,
@@ -376,11 +467,13 @@ class Control:
             limit: Only so many, the newest; None for all. `left_out` of the result is how many
                 others fit.
         """
-        if type(status) not in (int, type(None)):
-            raise ValueError(f"status must be a whole number, not {status!r:.40}")
-        for name, text in (("path", path), ("person", person)):
-            if type(text) not in (str, type(None)):
-                raise ValueError(f"{name} must be a string, not {text!r:.40}")
+        for name, value, kind in (
+            ("path", path, str),
+            ("person", person, str),
+            ("status", status, int),
+        ):
+            if type(value) not in (kind, type(None)):
+                raise ValueError(f"{name} must be of the type {kind.__name__}, not {value!r:.40}")
         fields = as_field(fields or None) or {}
         card_of = self.world.recognizer.card_of
         shown = presentable(fields.items()).items()
@@ -396,13 +489,20 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
+    @operation(
+        *("GET", "journal/count"),
+        gives="count",
+        named={"fields": "field"},
+        more=lambda _: _hints_of_journal(),
+    )
+    def _count_calls(self, **filters: Any) -> int:
+        """Count the calls that fit."""
+        return len(self.journal(**filters))
+
+    @operation("POST", "journal/clear")
     def clear_journal(self) -> None:
         """Empty the journal."""
         self.account.journal.clear()
-
-    def claims(self) -> tuple[Claim, ...]:
-        """Return the claims in force."""
-        return self.world.claims.claims
 
 
 # Shown by `help`: the table of outcome fields describes the arguments.
@@ -410,10 +510,19 @@ _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIEL
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 
 
+def _hints_of_journal() -> dict[str, Any]:
+    hints = typing.get_type_hints(Control.journal).items()
+    return {name: hint for name, hint in hints if name not in ("return", "limit")}
+
+
+def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
+    if word is not None and word not in words:
+        raise ValueError(f"{problem} {word:.40}; {nearest(word, words)}")
+
+
 def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
     """Raise ValueError for a field that none of these routes has, if their fields are known."""
-    names = {name for route in routes for name in route.fields or ()}
-    if field and routes and not any(route.fields is None for route in routes):
-        for name in field:
-            if name not in names:
-                raise ValueError(f"no such call has a field {name:.40}; {nearest(name, names)}")
+    if routes and not any(route.fields is None for route in routes):
+        names = {name for route in routes for name in route.fields or ()}
+        for name in field or ():
+            _check_word("no such call has a field", name, names)

@@ -1,14 +1,13 @@
-"""Values of the control API: JSON and query texts read by annotation, results written as JSON."""
+"""Values of the control API: read by annotation from JSON or a query, and written as JSON."""
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import functools
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Literal, Union
 
@@ -17,19 +16,34 @@ import attrs
 from facematch_mock_server.base.masking import SECRET, mask_fields
 from facematch_mock_server.base.state import UNSET, Unset, check_text
 
+_WORDS: Mapping[Any, str] = {
+    str: "a string",
+    float: "a number",
+    int: "a whole number from 0",
+    bool: "true or false",
+    dt.date: "a date, YYYY-MM-DD",
+    list: "a list",
+    dict: "an object, or NAME=VALUE",
+}
 
-def read_fields(kind: type, sent: Mapping[str, Any]) -> Any:
-    """Make a record of an attrs class. Raises ValueError for fields that do not fit."""
-    fields = attrs.fields(kind)
-    needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
-    return kind(**read(annotations_of(kind), needed, sent))
+
+class Typed(str):
+    """A value of a query, in which numbers and fields are texts."""
+
+    __slots__ = ()
 
 
-def annotations_of(kind: type) -> dict[str, Any]:
-    """Return the fields of an attrs class; a number may be sent as text."""
-    return {
-        field.name: float if "float" in str(field.type) else Any for field in attrs.fields(kind)
-    }
+@functools.cache
+def kinds_of(hint: Any) -> frozenset[Any]:
+    """Return the types of an annotation; a literal is a text."""
+    origin = typing.get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return frozenset().union(*map(kinds_of, typing.get_args(hint)))
+    if origin is Literal:
+        return frozenset({str})
+    if origin is not None:
+        return frozenset({dict if issubclass(origin, Mapping) else list})
+    return frozenset({str if issubclass(hint, str) else hint})
 
 
 def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
@@ -45,102 +59,69 @@ def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, An
             raise ValueError(f"{name} is missing")
     values: dict[str, Any] = {}
     for name, value in sent.items():
-        members = members_of(takes[name])
+        kinds = kinds_of(takes[name])
         if value is None and name not in needed:
             # Null counts as left out, unless it is a value.
-            if {type(None), Any} & members:
+            if {type(None), Any} & kinds:
                 values[name] = None
             continue
-        try:
-            values[name] = _reader_of(frozenset(members))(value)
-        except ValueError as problem:
-            is_secret = name == "client" or SECRET.search(name)
-            words = str(problem).partition(", not ")[0] if is_secret else problem
-            raise ValueError(f"{name} {words}") from None
+        values[name] = _read_value(name, kinds - {type(None), Unset}, value)
         # Each part of an object is checked separately.
         if not isinstance(value, (dict, list)) or name == "field":
             check_text(name, values[name])
     return values
 
 
-def members_of(annotation: Any) -> set[Any]:
-    """Return the types of an annotation; a literal is a text."""
-    origin = typing.get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        return set().union(*map(members_of, typing.get_args(annotation)))
-    if origin is Literal:
-        return {str}
-    if origin is None:
-        is_word = isinstance(annotation, type) and issubclass(annotation, str)
-        return {str if is_word else annotation}
-    return {
-        dict if issubclass(origin, Mapping) else list if issubclass(origin, Iterable) else origin
-    }
-
-
-def _make_reader(
-    words: str, *kinds: type, parse: Callable[[Any], Any] = lambda value: value
-) -> Callable[[Any], Any]:
-    """Make a reader of values of these types, which refuses others in these words."""
-
-    def check(value: Any) -> Any:
-        if type(value) in kinds:
-            with contextlib.suppress(ValueError):
-                return parse(value)
-        shown = value if isinstance(value, Decimal) else repr(value)
-        raise ValueError(f"must be {words}, not {shown!s:.40}")
-
-    return check
-
-
-class Typed(str):
-    """A value of a query, in which numbers and fields are texts."""
-
-    __slots__ = ()
-
-
-def _read_count(value: int | Typed) -> int:
-    text = str(value)
-    if isinstance(value, Typed) and not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise ValueError
-    return int(text)
-
-
-def _read_pair(value: Any) -> Any:
-    if isinstance(value, dict):
+def _read_value(name: str, kinds: frozenset[Any], value: Any) -> Any:
+    kind, *others = kinds
+    if others or kind is Any:
+        # The method checks a value of several types.
         return value
-    name, equals, text = str(value).partition("=")
-    if not equals:
-        raise ValueError
-    return {name: text}
+    try:
+        return _convert(kind, value)
+    except ValueError:
+        is_secret = name == "client" or SECRET.search(name)
+        shown = value if isinstance(value, Decimal) else repr(value)
+        but = "" if is_secret else f", not {shown!s:.40}"
+        raise ValueError(f"{name} must be {_WORDS[kind]}{but}") from None
 
 
-_NUMBER = _make_reader("a number", int, float, Decimal, str,
-    parse=lambda value: value if isinstance(value, int) else float(value))  # fmt: skip
-#: Readers by type. A fraction arrives as a Decimal, and may be sent as text like an amount of
-#: money; the method itself checks a value of several types.
-_READERS: Mapping[frozenset[Any], Callable[[Any], Any]] = {
-    frozenset({str}): _make_reader("a string", str, Typed, parse=str),
-    frozenset({float}): _NUMBER,
-    frozenset({float, list}): lambda value: (
-        [*map(_NUMBER, value)] if isinstance(value, list) else _NUMBER(value)
-    ),
-    frozenset({int}): _make_reader("a whole number from 0", int, Typed, parse=_read_count),
-    frozenset({bool}): _make_reader("true or false", bool),
-    frozenset({dt.date}): _make_reader("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
-    frozenset({list}): _make_reader("a list", list),
-    frozenset({dict}): _make_reader("an object, or NAME=VALUE", dict, Typed, parse=_read_pair),
-}
+def _convert(kind: Any, value: Any) -> Any:
+    if kind is float and type(value) in (float, Decimal, str):
+        return float(value)
+    if kind is dt.date and type(value) is str:
+        return dt.date.fromisoformat(value)
+    if isinstance(value, Typed):
+        if kind is int and value.isascii() and value.isdigit() and len(value) < 16:
+            return int(value)
+        if kind is dict and "=" in value:
+            return dict([value.split("=", 1)])
+        if kind is str:
+            return str(value)
+    elif type(value) is kind or (kind is float and type(value) is int):
+        return value
+    raise ValueError
 
 
-@functools.cache
-def _reader_of(members: frozenset[Any]) -> Callable[[Any], Any]:
-    return _READERS.get(members - {type(None), Unset}, lambda value: value)
+def read_record(record: type, sent: Mapping[str, Any]) -> Any:
+    """Make a record of an attrs class. Raises ValueError for fields that do not fit."""
+    fields = attrs.fields(record)
+    needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
+    return record(**read(hints_of(record), needed, sent))
+
+
+def hints_of(record: type) -> dict[str, Any]:
+    """Return the fields of an attrs class, which checks them itself; a number may be a text."""
+    fields = attrs.fields(record)
+    return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
 
 def plain(value: Any) -> Any:
     """Return `value` as JSON: times in ISO 8601, amounts of money as text."""
-    return _shape_of(type(value))(value)  # type: ignore[arg-type]  # a class has a hash
+    for kinds, shape in _SHAPES:
+        if isinstance(value, kinds):
+            return shape(value)
+    return value.to_dict() if hasattr(value, "to_dict") else _show_fields(value)
 
 
 _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
@@ -156,24 +137,15 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 
 
-@functools.cache
-def _shape_of(kind: type) -> Callable[[Any], Any]:
-    """Return the function that makes JSON of values of a class."""
-    for kinds, shape in _SHAPES:
-        if issubclass(kind, kinds):
-            return shape
-    if hasattr(kind, "to_dict"):
-        return lambda record: record.to_dict()
-    if not attrs.has(kind):
-        return str
-    names = [field.name for field in attrs.fields(kind) if "secret" not in field.metadata]
-
-    def fields(record: Any) -> dict[str, Any]:
-        values = {name: getattr(record, name) for name in names}
-        if isinstance(values.get("field"), Mapping):
-            # The field of a rule may be a password.
-            values["field"] = mask_fields(values["field"])
-        # Unset values are left out: null would mean no score.
-        return {name: plain(value) for name, value in values.items() if value is not UNSET}
-
-    return fields
+def _show_fields(record: Any) -> dict[str, Any]:
+    """Return the fields of an attrs record that hold no secret."""
+    # Unset values are left out: null would mean no score.
+    shown = {
+        field.name: value
+        for field in attrs.fields(type(record))
+        if "secret" not in field.metadata and (value := getattr(record, field.name)) is not UNSET
+    }
+    if isinstance(shown.get("field"), Mapping):
+        # The field of a rule may be a password.
+        shown["field"] = mask_fields(shown["field"])
+    return {name: plain(value) for name, value in shown.items()}

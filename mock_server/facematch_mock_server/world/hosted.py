@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
@@ -21,7 +21,7 @@ from facematch_mock_server.base.messages import PERSON
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
-from .kinds import Extension, Row
+from .kinds import Extension, operation
 from .services import Hosted, Session
 
 R = TypeVar("R")
@@ -280,16 +280,12 @@ def _read_picture(card: str | bytes) -> bytes:
 class Played(Extension[R]):
     """Hosted sessions of one world, and the person in front of the camera. Safe across threads."""
 
-    OPERATIONS: ClassVar[tuple[Row, ...]] = (
-        Row("GET", "sessions/open", "open", gives="sessions"),
-        Row("POST", "sessions/act", "_act"),
-    )
-
     def all(self) -> tuple[Session, ...]:
         """Return the sessions, in order."""
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
+    @operation("GET", "sessions/open", gives="sessions")
     def open(self) -> tuple[Session, ...]:
         """Return the hosted sessions in which a person may act, in order."""
         return open_sessions(self._control.world)
@@ -335,6 +331,7 @@ class Played(Extension[R]):
         """Let the time of a session run out, without its clock. Raises as `finish`."""
         return act(self._control.world, session_id, "expire")
 
+    @operation("POST", "sessions/act")
     def _act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:

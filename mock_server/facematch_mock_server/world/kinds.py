@@ -6,7 +6,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -15,6 +15,7 @@ from facematch_mock_server.claims import MOCK_CLAIMS, Behaviours, Claim
 
 from .services import Key, amount
 
+F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
 
@@ -27,32 +28,50 @@ class Records:
 
 @attrs.frozen
 class Row:
-    """A row of the table of operations.
+    """What an `operation` is over HTTP; attributes as its arguments."""
 
-    Attributes:
-        method, path: The HTTP method and the path below the prefix; ``{}`` at the end of the path
+    method: str
+    path: str
+    gives: str | None
+    named: Mapping[str, str]
+    more: Callable[[Any], Mapping[str, Any]]
+
+
+def operation(
+    method: str,
+    path: str,
+    *,
+    gives: str | None = None,
+    named: Mapping[str, str] | None = None,
+    more: Callable[[Any], Mapping[str, Any]] = lambda _: {},
+) -> Callable[[F], F]:
+    """Serve a method of `Control`, or of an extension of it, in the control API, too.
+
+    Its annotations say what it takes there, its docstring what it does.
+
+    Args:
+        method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
             is the first argument.
-        run: The name of the method that it runs, or a function of the object that has the methods.
         gives: The name of the result in the answer; None if the result is an object itself.
-        then: The method whose result is answered instead.
         named: The names of arguments over HTTP, where they differ.
         more: Returns the annotations of ``**`` arguments by name, for a vendor.
     """
 
-    method: str
-    path: str
-    run: str | Callable[..., Any]
-    gives: str | None = attrs.field(default=None, kw_only=True)
-    then: str | None = attrs.field(default=None, kw_only=True)
-    named: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
-    more: Callable[[Any], Mapping[str, Any]] = attrs.field(default=lambda _: {}, kw_only=True)
+    def mark(run: F) -> F:
+        run.__dict__["row"] = Row(method, path, gives, named or {}, more)
+        return run
+
+    return mark
+
+
+def rows_of(owner: type) -> list[tuple[Row, Callable[..., Any]]]:
+    """Return the methods of a class that `operation` marks, each after its row."""
+    runs = [run for base in reversed(owner.__mro__) for run in vars(base).values()]
+    return [(run.row, run) for run in runs if isinstance(getattr(run, "row", None), Row)]
 
 
 class Extension(Generic[R]):
     """The part of `Control` that one vendor has and others have not. Safe across threads."""
-
-    #: The vendor's own operations in the control API.
-    OPERATIONS: ClassVar[tuple[Row, ...]] = ()
 
     def __init__(self, control: Any) -> None:
         self._control = control

@@ -8,21 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.control.api import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
-from facematch_mock_server.world.accounts import Account, Accounts
+from facematch_mock_server.control.api import GUARDS, PREFIX, ControlApi, reply, reply_words
+from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.hosted import is_open, page_path
 
 from .calls import list_rows, show_call
 
 if TYPE_CHECKING:
     from facematch_mock_server.control import Control
-
-_T = TypeVar("_T")
 
 #: The beginning of the console's own paths.
 PATH = f"{PREFIX}console/"
@@ -80,23 +78,19 @@ class Console:
         return self._run_guarded(request, lambda: verb(request, rest))
 
     def _run_guarded(
-        self, request: Request, work: Callable[[], _T], *, has_data: bool = True
-    ) -> _T | Response:
-        """Return the result of `work` if the request may use the console, else a refusal."""
+        self, request: Request, work: Callable[[], Response], *, has_data: bool = True
+    ) -> Response:
+        """Return the answer of `work` if the request may use the console, else a refusal."""
         refusal = None
         # The page itself is for everybody: it asks for the token.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
-            refusal = _reply_json({"mock": "The console answers its own page only."}, 403)
-        if refusal is None:
-            try:
-                return work()
-            except MISTAKES as error:
-                refusal = reply_mistake(error)
-        kept = [(name, text) for name, text in refusal.headers if name not in dict(HEADERS)]
-        refusal.headers = (*kept, *HEADERS)
-        return refusal
+            refusal = reply_words(403, "The console answers its own page only.")
+        response = refusal or reply(work)
+        kept = [(name, text) for name, text in response.headers if name not in dict(HEADERS)]
+        response.headers = (*kept, *HEADERS)
+        return response
 
     def _get_about(self, request: Request, _: str) -> Response:
         about = {
@@ -149,27 +143,25 @@ class Console:
         # Imported here: few servers are looked at.
         from facematch_mock_server.control.values import plain
 
-        account, control, view = self._control(request, path)
-        clock = {"now": account.clock.now(), "stands": not account.clock.running}
+        control, view = self._control(request, path)
+        clock = control.account.clock
+        state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
         words = dict(request.query).get("search", "").lower().split()
-        return _reply_json(plain({**clock, **_STATES[view](control, words)}))
+        return _reply_json(plain(state | _STATES[view](control, words)))
 
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")
-        delivery = self._control(request, f"{path}/webhooks")[1].webhooks.delivery(number)
+        delivery = self._control(request, f"{path}/webhooks")[0].webhooks.delivery(number)
         # A body is ASCII, and shown as it is sent, because its bytes are signed.
         return _reply_json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
 
-    def _control(self, request: Request, path: str) -> tuple[Account, Control, str]:
-        from facematch_mock_server.control import Control  # imported here: as `plain`
-
+    def _control(self, request: Request, path: str) -> tuple[Control, str]:
         vendor, _, view = path.partition("/")
-        account = self._guard.account(request)
         if vendor not in self._accounts.kinds or view not in _STATES:
             raise LookupError("there is no such vendor or view")
         if view not in self._accounts.kinds[vendor].extensions:
             raise LookupError(f"this vendor has no {view}")
-        return account, Control(self._accounts, account, vendor), view
+        return self._guard.control(request, vendor), view
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
         content = self._accounts.pictures.find(digest) if self._shows_pictures else None
@@ -217,13 +209,11 @@ def _is_of_another_page(request: Request) -> bool:
 
 
 def _reply_page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
-    return Response(status=200, headers=(("Content-Type", kind), *HEADERS), body=body, more=more)
+    return Response(status=200, headers=(("Content-Type", kind),), body=body, more=more)
 
 
-def _reply_json(value: Any, status: int = 200) -> Response:
-    response = _reply_page("application/json", json.dumps(value).encode())
-    response.status = status
-    return response
+def _reply_json(value: Any) -> Response:
+    return _reply_page("application/json", json.dumps(value).encode())
 
 
 def _read_number(text: str) -> int:

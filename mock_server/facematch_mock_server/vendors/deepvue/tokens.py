@@ -8,13 +8,13 @@ import functools
 import hmac
 import json
 import threading
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.world.clock import Ids
-from facematch_mock_server.world.kinds import Extension, Records, Row
+from facematch_mock_server.world.kinds import Extension, Records, operation
 
 #: The newest tokens that are known.
 MOST_TOKENS = 10_000
@@ -77,11 +77,6 @@ def _encode(data: bytes) -> str:
 class Tokens(Extension["DeepvueRecords"]):
     """The access tokens of one world. In memory only. Safe across threads."""
 
-    OPERATIONS: ClassVar[tuple[Row, ...]] = (
-        Row("POST", "tokens/revoke", "revoke", gives="revoked"),
-        Row("GET", "tokens", "_list"),
-    )
-
     @property
     def asked(self) -> int:
         """Return the number of token requests, with a right or a wrong pair."""
@@ -91,6 +86,7 @@ class Tokens(Extension["DeepvueRecords"]):
         """The newest 10,000 that were given out, without their texts, in order."""
         return self._records.tokens.all()
 
+    @operation("POST", "tokens/revoke", gives="revoked")
     def revoke(self) -> int:
         """Revoke every token given out so far, and return how many were valid."""
         tokens = self._records.tokens
@@ -99,6 +95,7 @@ class Tokens(Extension["DeepvueRecords"]):
             tokens.change(text, lambda token: attrs.evolve(token, revoked=True))
         return len(valid)
 
+    @operation("GET", "tokens")
     def _list(self) -> Any:
         """The number of token requests, and the tokens that were issued."""
         return {"asked": self.asked, "issued": self.issued()}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import Played, open_sessions
-from facematch_mock_server.world.kinds import Extension, Row
+from facematch_mock_server.world.kinds import Extension, operation
 from facematch_mock_server.world.services import Review, Session
 from facematch_mock_server.world.webhooks import (
     DeliveryFault,
@@ -36,24 +36,15 @@ def _require(record: T | None, what: str) -> T:
     return record
 
 
+def _check_word(name: str, word: object, words: Collection[str]) -> None:
+    if word not in words:
+        raise ValueError(f"there is no {name} {word!r:.40}; there are {', '.join(words)}")
+
+
 class Sessions(Played[DiditRecords]):
     """Sessions of one world: decided by hand, or by a person at the camera. Thread-safe."""
 
-    OPERATIONS: ClassVar[tuple[Row, ...]] = (
-        *Played.OPERATIONS,
-        Row("GET", "sessions", "all", gives="sessions"),
-        Row("POST", "sessions/decide", "_decide"),
-        Row(
-            "POST",
-            "sessions/workflows",
-            "workflow",
-            named={"workflow_id": "id"},
-            more=lambda _: {"kind": str, "method": str, "callback": str | None},
-        ),
-        Row("GET", "sessions/workflows", "workflows", gives="workflows"),
-        Row("POST", "sessions/block", "block"),
-    )
-
+    @operation("GET", "sessions", gives="sessions")
     def all(
         self,
         *,
@@ -67,11 +58,10 @@ class Sessions(Played[DiditRecords]):
         the vendor's), service and `vendor_data`; `since` and `limit` are as in `Control.journal`.
         """
         if status is not None:
-            _check_status(status)
+            _check_word("status", status, STATUSES)
         filters: Any = {"status": status, "service": service, "vendor_data": vendor_data}
-        world = self._control.world
-        open_sessions(world)
-        sessions = world.sessions.all()
+        open_sessions(self._control.world)
+        sessions = self._control.world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
 
     def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
@@ -87,7 +77,7 @@ class Sessions(Played[DiditRecords]):
             ValueError: the vendor has no such status, or the comment is no text.
         """
         world = self._control.world
-        _check_status(status)
+        _check_word("status", status, STATUSES)
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
         check_text("comment", comment)
@@ -105,11 +95,17 @@ class Sessions(Played[DiditRecords]):
             webhooks.announce(world, session)
         return session
 
+    @operation("POST", "sessions/decide")
     def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
         """Decide a session as a person does: it is noted, and the webhooks are sent."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
 
+    @operation(
+        *("POST", "sessions/workflows"),
+        named={"workflow_id": "id"},
+        more=lambda _: {"kind": str, "method": str, "callback": str | None},
+    )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
         """Publish a workflow with the attributes of `Workflow`; `version` None counts on by one.
 
@@ -122,44 +118,27 @@ class Sessions(Played[DiditRecords]):
         version = version or (former.version + 1 if former else 1)
         return workflows.put(workflow.id, attrs.evolve(workflow, version=version))
 
+    @operation("GET", "sessions/workflows", gives="workflows")
     def workflows(self) -> tuple[Workflow, ...]:
         """The workflows that were published, in order."""
         return self._records.workflows.all()
 
+    @operation("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
         """Let this user start no session any more."""
         check_text("vendor_data", vendor_data)
         self._records.blocked.put(vendor_data, vendor_data)
 
 
-def _check_status(status: str) -> None:
-    if status not in STATUSES:
-        raise ValueError(f"there is no status {status!r:.40}; there are {', '.join(STATUSES)}")
-
-
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
-    OPERATIONS: ClassVar[tuple[Row, ...]] = (
-        Row("GET", "webhooks/destinations", "destinations", gives="destinations"),
-        Row("POST", "webhooks/destinations", "add"),
-        Row("POST", "webhooks/destinations/change", "change"),
-        Row("POST", "webhooks/destinations/remove", "remove"),
-        Row("GET", "webhooks/deliveries", "deliveries", gives="deliveries"),
-        Row("GET", "webhooks/deliveries/{}", "delivery"),
-        Row("POST", "webhooks/wait", "_wait"),
-        Row("GET", "webhooks/due", "due", gives="due"),
-        Row("POST", "webhooks/resend", "resend", named={"delivery_id": "delivery"}),
-        Row("POST", "webhooks/corrupt", "corrupt"),
-        Row("POST", "webhooks/sign-wrong", "sign_wrong"),
-        Row("POST", "webhooks/drop", "drop"),
-        Row("POST", "webhooks/test", "test"),
-    )
-
+    @operation("GET", "webhooks/destinations", gives="destinations")
     def destinations(self) -> tuple[Destination, ...]:
         """The addresses of webhooks, in the order they were made."""
         return self._records.outbox.destinations.all()
 
+    @operation("POST", "webhooks/destinations")
     def add(
         self,
         url: str,
@@ -181,23 +160,20 @@ class Webhooks(Extension[DiditRecords]):
             ValueError: nothing is sent to that address, there is no such event, or a value is of
                 another kind.
         """
-        ids = self._control.world.account.ids
-        # Made by the ids of the world, so the same seed repeats it.
-        digest = hashlib.sha256(ids.uuid().encode()).digest()
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a text that is not empty")
         check_text("secret", secret)
+        ids = self._control.world.account.ids
+        # Made by the ids of the world, so the same seed repeats it.
+        made = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
         destination = Destination(
             uuid=ids.uuid(),
-            **self._read_changes(
-                url or "",
-                (webhooks.EVENT,) if events is None else events,
-                True if enabled is None else enabled,
-            ),
-            secret=secret or base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            **{"events": (webhooks.EVENT,), **self._read_changes(url or "", events, enabled)},
+            secret=secret or made.rstrip("="),
         )
         return self._records.outbox.destinations.put(destination.uuid, destination)
 
+    @operation("POST", "webhooks/destinations/change")
     def change(
         self,
         destination: str,
@@ -218,6 +194,7 @@ class Webhooks(Extension[DiditRecords]):
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
+    @operation("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
         _require(self._records.outbox.destinations.remove(destination), "destination")
@@ -239,6 +216,7 @@ class Webhooks(Extension[DiditRecords]):
         changes = {"url": url, "events": events, "enabled": enabled}
         return {name: value for name, value in changes.items() if value is not None}
 
+    @operation("GET", "webhooks/deliveries", gives="deliveries")
     def deliveries(
         self,
         state: DeliveryState | str | None = None,
@@ -257,34 +235,26 @@ class Webhooks(Extension[DiditRecords]):
             state: Only those that are there, or ValueError if there is no such state.
             session_id, event, destination: Only those of a session, an event, a destination's id.
         """
-        if state is not None and state not in [*DeliveryState]:
-            raise ValueError(f"state must be one of {', '.join(DeliveryState)}, not {state!r:.40}")
-        selection = select(
-            self._records.outbox.deliveries.all(),
-            since=since,
-            limit=limit,
-            state=state,
-            session_id=session_id,
-            event=event,
-            destination=destination,
-        )
-        return selection.map(self._address())
+        if state is not None:
+            _check_word("state", state, [*DeliveryState])
+        filters: Any = {"session_id": session_id, "event": event, "destination": destination}
+        deliveries = self._records.outbox.deliveries.all()
+        selection = select(deliveries, since=since, limit=limit, state=state, **filters)
+        urls = {place.uuid: place.url for place in self.destinations()}
+        return selection.map(lambda each: attrs.evolve(each, url=urls.get(each.destination)))
 
+    @operation("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return one delivery with headers and body; LookupError if there is none of that id."""
         world, outbox = self._control.world, self._records.outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
-        destination = outbox.destinations.find(delivery.destination)
+        destination, url = outbox.destinations.find(delivery.destination), None
         payload = SignedPayload(headers=(), body=b"")
         if destination is not None:
+            url = destination.url
             payload = webhooks.compose(world.claims.citations(), world, delivery, destination)
-        facts: Any = attrs.asdict(self._address()(delivery), recurse=False)
+        facts: Any = attrs.asdict(attrs.evolve(delivery, url=url), recurse=False)
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
-
-    def _address(self) -> Callable[[WebhookDelivery], WebhookDelivery]:
-        """Return the function that gives a delivery the address of its destination."""
-        urls = {place.uuid: place.url for place in self.destinations()}
-        return lambda delivery: attrs.evolve(delivery, url=urls.get(delivery.destination))
 
     def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
         """Until nothing is due any more; then the deliveries after the number `since`. What is due
@@ -305,6 +275,7 @@ class Webhooks(Extension[DiditRecords]):
             )
         return self.deliveries(since=since)
 
+    @operation("POST", "webhooks/wait")
     def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
         """Count the deliveries in each state once none is due; 504 after timeout_s (10)."""
         if not 0 <= timeout_s <= 60:
@@ -315,37 +286,39 @@ class Webhooks(Extension[DiditRecords]):
         counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
         return {"due": self.due(), "last": last, **counts}
 
+    @operation("GET", "webhooks/due", gives="due")
     def due(self) -> int:
         """Count the deliveries that are due now or under way."""
         return self._records.outbox.count_due(self._control.now())
 
+    @operation("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
-        world = self._control.world
-        outbox = world.records.outbox
+        world, outbox = self._control.world, self._records.outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         _require(outbox.destinations.find(delivery.destination), "destination")
         with world.together():
             now = world.clock.now()
-            timestamp = int(now.timestamp())
-            repeated = attrs.evolve(
-                delivery, state=DeliveryState.PENDING, due=now, timestamp=timestamp, retries=0
-            )
-            outbox.enqueue(repeated)
+            fresh = attrs.evolve(delivery, due=now, timestamp=int(now.timestamp()), retries=0)
+            outbox.enqueue(attrs.evolve(fresh, state=DeliveryState.PENDING))
 
+    @operation("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
         self._records.outbox.add_fault(DeliveryFault.CORRUPT, times)
 
+    @operation("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
         self._records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
+    @operation("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
         self._records.outbox.add_fault(DeliveryFault.DROP, times)
 
+    @operation("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
