@@ -9,69 +9,43 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import attrs
 import click
-from click.core import ParameterSource
 
 from facematch_core.backend.kinds import typed
-from facematch_core.cli.options import file_option, join_options, parse_pairs
+from facematch_core.cli.options import file_option, join_options
 from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 if TYPE_CHECKING:
     from facematch_comparison.run import RunDatabase
     from facematch_comparison.scores.answers import Answers
-    from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.study import Study
-    from facematch_comparison.values.model import Evaluation, Evidence
+    from facematch_comparison.values.model import Evidence
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+#: Adds an option to a command.
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 #: Default run database.
 STORE: Final = "study.sqlite3"
 
-#: Currency of amounts by default.
-CURRENCY: Final = "USD"
 
+class _Share(click.FloatRange):
+    """A share of 1, which a percentage is not."""
 
-class _Fraction(click.FloatRange):
+    name = "rate"
+
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)? ?%", value):
             self.fail(f"{value} is a percentage: write {float(value[:-1]) / 100:g}.", param, ctx)
         return super().convert(value, param, ctx)
 
 
-def _range(name: str, low: float, high: float) -> click.FloatRange:
-    """Return a range that is called `name` in the help; one of rates excludes its ends."""
-    is_open = name == "rate"
-    numbers = _Fraction(low, high, min_open=is_open, max_open=is_open)
-    numbers.name = name
-    return numbers
-
-
-RATE, CONFIDENCE = _range("rate", 0, 1), _range("rate", 0.5, 1)
-
-
-def _prices(context: click.Context, option: click.Parameter, words: Any) -> dict[str, Decimal]:
-    prices = {}
-    for name, text in parse_pairs(context, option, words).items():
-        value = Decimal(-1)
-        with contextlib.suppress(InvalidOperation):
-            value = Decimal(text)
-        if not value.is_finite() or value < 0:
-            raise click.BadParameter(f"{text[:40]!r} is no amount from 0 on, such as 0.05.")
-        prices[name] = value
-    return prices
-
-
-def _currency(_context: click.Context, _option: click.Parameter, word: str | None) -> str | None:
-    if word is not None and not re.fullmatch("[A-Z]{3}", word):
-        raise click.BadParameter(f"{word[:40]!r} is not three capital letters, such as USD.")
-    return word
+RATE: Final = _Share(0, 1, min_open=True, max_open=True)
+_CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
 
 
 def _columns(
@@ -101,64 +75,48 @@ def _below(
     return values[""] if values.keys() == {""} else values or None
 
 
-#: Sections of the help of a `SourceCommand`, by names of arguments; the rest is output.
-_SECTIONS: Final = {
-    "Input": "store study scores columns ignore rule distance no_scores below independent_pairs "
-    "models pairs",
-    "Judging": "requirements fmr at_thresholds confidence attempts split seed systems allow_mock",
-}
-
-#: Key of the command's words in its context, which a refusal shows again.
-_WORDS: Final = f"{__name__}.words"
-
-
-class SourceCommand(click.Command):
-    """A command with the options of `source`, which its help lists by what they are about."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_WORDS] = [*ctx.command_path.split(), *args]
-        return super().parse_args(ctx, args)
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {str(option.name): option.get_help_record(ctx) for option in self.get_params(ctx)}
-        sections = {title: names.split() for title, names in _SECTIONS.items()}
-        named = {name for names in sections.values() for name in names}
-        sections["Output"] = [name for name in records if name not in named]
-        for title, names in sections.items():
-            shown = [record for name in names if (record := records.get(name))]
-            if shown:
-                with formatter.section(title):
-                    formatter.write_dl(shown)
-
-
-def flag(name: str, help_: str) -> Callable[[Command], Command]:
+def flag(name: str, help_: str) -> Decorator:
     """An option without a value."""
     return click.option(name, is_flag=True, help=help_)
 
 
-def count_option(
-    name: str, help_: str, *, least: int = 0, **more: Any
-) -> Callable[[Command], Command]:
+def text_option(name: str, metavar: str, help_: str, **more: Any) -> Decorator:
+    """An option that is any text."""
+    return click.option(name, metavar=metavar, help=help_, **more)
+
+
+def count_option(name: str, help_: str, *, least: int = 0, **more: Any) -> Decorator:
     """An option that is a whole number from `least` on."""
     return click.option(name, type=click.IntRange(least), metavar="N", help=help_, **more)
 
 
-def repeated(name: str, to: str, help_: str, **more: Any) -> Callable[[Command], Command]:
+def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decorator:
     """An option that gives all of its values as the argument `to`."""
-    return click.option(name, to, multiple=True, help=f"{help_} May be repeated.", **more)
+    help_ += " May be repeated."
+    return click.option(name, to, multiple=True, metavar=metavar, help=help_, **more)
+
+
+def confidence(help_: str) -> Decorator:
+    """--confidence, of whatever the help says."""
+    return click.option("--confidence", type=_CONFIDENCE, default="0.95", help=help_)
 
 
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
 
-force = flag("--force", "Overwrite files that exist.")
-
 #: Option of `compare run`: the database to write.
-store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
+store = text_option("--store", "FILE", _DATABASE, default=STORE)
+force = flag("--force", "Overwrite files that exist.")
+seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
+split = flag(
+    "--split",
+    "Choose thresholds on half of the people and judge them on the others: safer if few "
+    "people cause most false matches. Takes twice the pairs.",
+)
 
 #: Options that say which answers to read: the arguments of `answers_from`.
 source = join_options(
-    click.option("--store", metavar="FILE", show_default=STORE, help=_DATABASE),
-    click.option("--study", metavar="NAME", help="Its test set, if it has several."),
+    text_option("--store", "FILE", _DATABASE, show_default=STORE),
+    text_option("--study", "NAME", "Its test set, if it has several."),
     file_option(
         "--scores",
         "Instead: a file of scores (.csv, .json, .xlsx or .parquet). Repeat it for several "
@@ -166,67 +124,72 @@ source = join_options(
         multiple=True,
     ),
     repeated(
-        "--column",
-        "columns",
+        *("--column", "columns", "WHAT=COLUMN"),
         "With --scores: what a column holds, such as mated=same_guy or group_country=country; "
         "score=COLUMN for each system of a wide file; azure:score=COLUMN for one file alone.",
         callback=_columns,
-        metavar="WHAT=COLUMN",
     ),
-    repeated("--ignore", "ignore", "With --scores: skip this column.", metavar="COLUMN"),
+    repeated("--ignore", "ignore", "COLUMN", "With --scores: skip this column."),
     click.option(
         "--rule",
         type=click.Choice(["above", "at_least"]),
+        callback=lambda _context, _option, word: word and ThresholdRule(word),
         help="With --scores that do not say it: what passes a threshold.",
     ),
     flag("--distance", "With --scores: less is more alike; a score is then minus the distance."),
     repeated(
-        "--no-score",
-        "no_scores",
+        *("--no-score", "no_scores", "NUMBER"),
         "With --scores: this number means that there is no score; nan: no number does.",
         type=float,
-        metavar="NUMBER",
     ),
     repeated(
-        "--below",
-        "below",
+        *("--below", "below", "[SYSTEM=]NUMBER"),
         "With --scores: an empty score means less than this, the vendor's own threshold "
         "(Rekognition: 80).",
         callback=_below,
-        metavar="[SYSTEM=]NUMBER",
     ),
     flag(
         "--independent-pairs", "With --scores that name nobody: each pair is of people of its own."
     ),
     repeated(
-        "--model",
-        "models",
+        *("--model", "models", "NAME"),
         "Whose answers count, if a system answered with several models.",
-        metavar="NAME",
     ),
 )
 
-seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
-split = flag(
-    "--split",
-    "Choose thresholds on half of the people and judge them on the others: safer if few "
-    "people cause most false matches. Takes twice the pairs.",
+#: Options of `source` that go with --scores alone: arguments of `read_scores`.
+_OF_SCORES: Final = (
+    *("columns", "ignore", "rule", "distance", "no_scores", "below", "independent_pairs"),
 )
-allow_mock = flag("--allow-mock", "Accept a mock or sandbox, which says nothing of a vendor.")
+
+#: Sections of the help of a `SourceCommand`, by names of arguments; the rest is output.
+_SECTIONS: Final = {
+    "Input": ("store", "study", "scores", *_OF_SCORES, "models", "pairs"),
+    "Judging": (
+        *("requirements", "fmr", "at_thresholds", "confidence", "attempts"),
+        *("split", "seed", "systems", "allow_mock"),
+    ),
+}
+
+#: Key of the words after the command in its context.
+_WORDS: Final = f"{__name__}.words"
 
 
-def price_option(help_: str) -> Callable[[Command], Command]:
-    """--price, which gives `prices` (name to amount), and --currency."""
-    return join_options(
-        repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT"),
-        click.option(
-            "--currency",
-            callback=_currency,
-            metavar="CCC",
-            default=CURRENCY,
-            help="Currency of all amounts.",
-        ),
-    )
+class SourceCommand(click.Command):
+    """A command with the options of `source`, which its help lists by what they are about."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {str(option.name): option.get_help_record(ctx) for option in self.get_params(ctx)}
+        named = [name for names in _SECTIONS.values() for name in names]
+        output = [name for name in records if name not in named]
+        for title, names in {**_SECTIONS, "Output": output}.items():
+            if shown := [record for name in names if (record := records.get(name))]:
+                with formatter.section(title):
+                    formatter.write_dl(shown)
 
 
 def note(text: str) -> None:
@@ -234,129 +197,82 @@ def note(text: str) -> None:
     say(f"note: {text}", err=True)
 
 
-@attrs.frozen(kw_only=True)
-class Source:
-    """Answers of systems to one test set, and where they were read from."""
-
-    answers: list[Answers]
-    name: str
-    digest: str | None
-    evidence: Evidence
-
-    def evaluated(self, options: Mapping[str, Any], **judging: Any) -> Evaluation:
-        """Evaluate the answers by the options of a command; `judging` wins over them."""
-        from facematch_comparison.judging.evaluation import evaluate
-
-        names = ("confidence", "split", "seed", "at_thresholds", "attempts")
-        judging = {name: options[name] for name in names if name in options} | judging
-        return evaluate(
-            self.answers,
-            name=self.name,
-            digest=self.digest,
-            evidence=self.evidence,
-            **{"required_fmr": options.get("fmr"), **judging},
-        )
-
-
-def answers_from(options: Mapping[str, Any]) -> Source:
-    """Return the answers that the options of `source` name."""
-    return _from_scores(options) if options["scores"] else _from_store(options)
-
-
-def _from_store(options: Mapping[str, Any]) -> Source:
-    names = ("columns", "ignore", "rule", "distance", "no_scores", "below", "independent_pairs")
-    given = [f"--{name.rstrip('s').replace('_', '-')}" for name in names if options[name]]
+def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
+    """Return the answers that the options of `source` name, and what `evaluate` notes of them."""
+    if options["scores"]:
+        return _from_scores(options)
+    given = [name.rstrip("s").replace("_", "-") for name in _OF_SCORES if options[name]]
     if given:
-        raise click.UsageError(f"{' and '.join(given)}: only with --scores FILE.")
-    if options["store"] is None and not Path(STORE).is_file():
-        raise click.UsageError(
-            f"Nothing to judge: {STORE} not found. Run `facematch compare run` first, or give "
-            "--scores FILE or --store FILE."
-        )
-    from facematch_comparison.report.writing import digest_answers
-    from facematch_comparison.run import read_answers
-
+        raise click.UsageError(f"--{' and --'.join(given)}: only with --scores FILE.")
     store = options["store"] or STORE
     with database_at(store) as database:
+        from facematch_comparison.report.writing import digest_answers
+        from facematch_comparison.run import read_answers
+
         study = database.study(options["study"])
         answers = read_answers(database, study, models=options["models"])
-    evidence = _evidence(store.partition("?")[0].rpartition("/")[2], digest_answers(answers))
-    return Source(answers=answers, name=study.name, digest=study.digest, evidence=evidence)
+    file = store.partition("?")[0].rpartition("/")[2]
+    evidence = _evidence(file, digest_answers(answers))
+    return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}
 
 
-def _from_scores(options: Mapping[str, Any]) -> Source:
+def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None or options["study"] is not None:
         raise click.UsageError("--scores goes without --store and --study.")
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
-    from facematch_core.models import ThresholdRule
 
     paths: tuple[Path, ...] = options["scores"]
-    names = ("columns", "ignore", "distance", "no_scores", "below", "independent_pairs", "models")
-    rule = None if options["rule"] is None else ThresholdRule(options["rule"])
-    source = list(paths) if len(paths) > 1 else paths[0]
+    reading = {name: options[name] for name in (*_OF_SCORES, "models")}
     try:
-        more = {name: options[name] for name in names}
-        answers = read_scores(source, rule=rule, note=note, **more)
+        answers = read_scores(list(paths) if len(paths) > 1 else paths[0], note=note, **reading)
     except ColumnsNotRecognised as error:
-        raise InvalidRequest(f"{error.what}\n{_advice(error)}") from None
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    file = " + ".join(path.name for path in paths)
+        context = click.get_current_context()
+        words = [*context.command_path.split(), *context.meta[_WORDS]]
+        for what, column in error.columns.items():
+            words += ["--column", f"{what}={column}"]
+        words += ["--independent-pairs"] * error.independent_pairs
+        advice = f"{error.advice}, run:\n  {typed(words)}"
+        raise InvalidRequest(f"{error.what}\n{advice}") from None
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    evidence = _evidence(" + ".join(path.name for path in paths), digest)
     name = " + ".join(path.stem for path in paths)
-    return Source(
-        answers=answers, name=name, digest=None, evidence=_evidence(file, digest.hexdigest())
-    )
+    return answers, {"name": name, "digest": None, "evidence": evidence}
 
 
 def _evidence(file: str, sha256: str) -> Evidence:
-    """Return the evidence, with the options that were set and change a number."""
+    """Return the evidence, with the options as typed that change a number; without folders."""
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()
-    bearing = {name for names in _SECTIONS.values() for name in names.split()}
-    options = {}
+    given, _, _ = context.command.make_parser(context).parse_args([*context.meta[_WORDS]])
+    bearing = [name for names in _SECTIONS.values() for name in names]
+    options: dict[str, tuple[str, ...]] = {}
     for option in context.command.params:
-        name = str(option.name)
-        source = context.get_parameter_source(name)
-        value: Any = context.params.get(name)
-        if name not in bearing or source is not ParameterSource.COMMANDLINE:
+        value = given.get(option.name) if option.name in bearing else None
+        if value is None:
             continue
-        if isinstance(value, Mapping):
-            value = tuple(
-                f"{key}={each}" if key else str(each)
-                for key, of in value.items()
-                for each in (of if isinstance(of, list) else [of])
-            )
-        elif name in ("store", "pairs"):  # folders say nothing of a number
-            value = file if name == "store" else Path(str(value)).name
-        elif name == "scores":
-            value = tuple(path.name for path in value)
-        words = value if isinstance(value, tuple) else () if value is True else (value,)
-        options[option.opts[0]] = tuple(map(str, words))
+        words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
+        if option.name == "store":
+            words = (file,)
+        elif option.name in ("scores", "pairs"):
+            words = tuple(Path(word).name for word in words)
+        options[option.opts[0]] = words
     return Evidence(file=file, sha256=sha256, options=options)
-
-
-def _advice(error: ColumnsNotRecognised) -> str:
-    """Return the command as it was called, with what it takes to go on."""
-    words = [
-        word for what, column in error.columns.items() for word in ("--column", f"{what}={column}")
-    ]
-    words += ["--independent-pairs"] * error.independent_pairs
-    called = click.get_current_context().meta[_WORDS]
-    return f"{error.advice}, run:\n  {typed([*called, *words])}"
 
 
 def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[RunDatabase]:
     """Open the run database in a file or at sqlite:///FILE; create it only if `is_new`."""
+    url = address if "://" in address else f"sqlite:///{address}"
+    file = url.removeprefix("sqlite:///").partition("?")[0]
+    # A mistyped name would become a new and empty database.
+    if not is_new and url.startswith("sqlite:///") and not Path(file).is_file():
+        raise click.UsageError(
+            f"There is no run database {file[:200]!r}. `facematch compare run` makes one; "
+            "`compare report` and `gate` also read a file of scores (--scores FILE)."
+        )
     from facematch_comparison.run import RunDatabase
 
-    url = address if "://" in address else f"sqlite:///{address}"
-    file = url.removeprefix("sqlite:///")
-    # A mistyped name would become a new and empty database.
-    if not is_new and file != url and not Path(file.partition("?")[0]).is_file():
-        raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     return contextlib.closing(RunDatabase(url))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,20 +11,15 @@ import attrs
 import click
 
 from facematch_core.base.files import named, read_regular
-from facematch_core.cli.files import (
-    check_target,
-    form_of,
-    make_folder,
-    write_bytes,
-    write_json,
-)
-from facematch_core.cli.options import file_option, json_option, parse_pairs
+from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes, write_json
+from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
 from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
 from facematch_core.errors import InvalidRequest
 
 from . import common
 
 if TYPE_CHECKING:
+    from facematch_comparison.scores.answers import Answers
     from facematch_comparison.study import Study
     from facematch_comparison.values.model import Evaluation, Rate
 
@@ -39,9 +34,7 @@ _OUT_FORMS: Final = (".html", ".json")
 @click.option(
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
 )
-@click.option(
-    "--confidence", type=common.CONFIDENCE, default="0.95", help="Of each claim, one-sided."
-)
+@common.confidence("Of each claim, one-sided.")
 @common.split
 @json_option
 def plan(*, as_json: bool, **options: Any) -> int:
@@ -63,16 +56,18 @@ def plan(*, as_json: bool, **options: Any) -> int:
     say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
     say()
-    draw = ["draw: mated", "draw: non-mated"] if study_plan.split else []
-    header = ["errors of each kind", "mated", "non-mated", *draw, "in all"]
-    rows = []
-    for need in study_plan.needs:
-        numbers = [need.mated, need.non_mated]
-        numbers += [need.draw_mated, need.draw_non_mated] if study_plan.split else []
-        numbers += [need.draw_mated + need.draw_non_mated]
-        errors = f"up to {need.errors}" if need.errors else "none"
-        rows.append([errors, *(f"{n:,}" for n in numbers)])
-    print_table(header, rows)
+    table: dict[str, list[str]] = {
+        "errors of each kind": [
+            f"up to {n.errors}" if n.errors else "none" for n in study_plan.needs
+        ]
+    }
+    columns = {"mated": "mated", "non-mated": "non_mated"}
+    if study_plan.split:
+        columns |= {"draw: mated": "draw_mated", "draw: non-mated": "draw_non_mated"}
+    for title, count in columns.items():
+        table[title] = [f"{getattr(need, count):,}" for need in study_plan.needs]
+    table["in all"] = [f"{n.draw_mated + n.draw_non_mated:,}" for n in study_plan.needs]
+    print_table([*table], zip(*table.values(), strict=True))
     say()
     say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
@@ -104,16 +99,12 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs bear",
     help="False match rate to compare all systems at.",
 )
-@click.option(
-    "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
-)
+@common.confidence("Confidence of every interval.")
 @common.repeated(
-    "--at-threshold",
-    "at_thresholds",
+    *("--at-threshold", "at_thresholds", "SYSTEM=NUMBER"),
     "Judge this system at a threshold that is fixed, such as that of production, in place of one "
     "chosen for --fmr.",
     callback=_thresholds,
-    metavar="SYSTEM=NUMBER",
 )
 @common.count_option(
     "--attempts",
@@ -123,11 +114,8 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
 )
 @common.split
 @common.seed
-@file_option(
-    "--out",
-    "Write the page (.html) or the same as JSON (.json). May be repeated.",
-    to="outs",
-    multiple=True,
+@common.repeated(
+    *("--out", "outs", "FILE"), "Write the page (.html) or the same as JSON (.json).", type=FILE
 )
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
 @file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
@@ -147,25 +135,31 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     the file of scores or --pairs has them; --scores reads --answers again. Files of an earlier
     report are overwritten.
     """
-    files: tuple[tuple[str, Path | None, tuple[str, ...]], ...] = (
-        *(("--out", path, _OUT_FORMS) for path in outs),
-        ("--wrong", options["wrong"], (".csv", ".json")),
-        ("--answers", options["answers"], (".parquet", ".csv")),
-    )
-    for name, path, forms in files:
-        if path is not None:
-            form_of(name, path, *forms)
-            check_target(name, path, force=True)
-            if path in options["scores"]:
-                raise click.UsageError(f"{name} would overwrite {path}, which --scores reads.")
-    source = common.answers_from(options)
-    evaluation = source.evaluated(options)
-    if options["wrong"] or options["answers"]:
-        _write_pairs(source, evaluation, options)
+    wrong, written = options["wrong"], options["answers"]
+    targets = [("--out", path, _OUT_FORMS) for path in outs]
+    targets += [("--wrong", wrong, (".csv", ".json"))] * (wrong is not None)
+    targets += [("--answers", written, (".parquet", ".csv"))] * (written is not None)
+    for name, path, forms in targets:
+        form_of(name, path, *forms)
+        check_target(name, path, force=True)
+        if path in options["scores"]:
+            raise click.UsageError(f"{name} would overwrite {path}, which --scores reads.")
+    answers, about = common.answers_from(options)
+    from facematch_comparison.judging.evaluation import evaluate
+    from facematch_comparison.report import report_html
+
+    judging = ("confidence", "at_thresholds", "attempts", "split", "seed")
+    more = about | {name: options[name] for name in judging}
+    evaluation = evaluate(answers, required_fmr=options["fmr"], **more)
+    study = None
+    if options["pairs"] is not None and (wrong or written):
+        study = _study_that_was_run(options["pairs"], about)
+    if wrong is not None:
+        _write_wrong(wrong, evaluation, answers, study)
+    if written is not None:
+        _export(answers, written, study)
     for path in outs:
         if form_of("--out", path, *_OUT_FORMS) == ".html":
-            from facematch_comparison.report import report_html
-
             write_bytes(path, report_html(evaluation).encode())
         else:
             write_json(path, evaluation.to_dict())
@@ -173,51 +167,50 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         print_json(evaluation.to_dict())
     else:
         _show_evaluation(evaluation)
-    for path in (*outs, options["wrong"], options["answers"]):
-        if path is not None:
-            say(f"written to {path}", err=as_json)
+    for _, path, _ in targets:
+        say(f"written to {path}", err=as_json)
     return Exit.OK if any(system.point for system in evaluation.systems) else Exit.LOOK
 
 
-def _write_pairs(source: common.Source, evaluation: Evaluation, options: Mapping[str, Any]) -> None:
-    """Write --wrong and --answers."""
+def _write_wrong(
+    path: Path, evaluation: Evaluation, answers: Sequence[Answers], study: Study | None
+) -> None:
     from facematch_comparison.report import writing
 
-    study = _study_of(source, options["pairs"])
-    wrong = [
-        pair
-        for answers, system in zip(source.answers, evaluation.systems, strict=True)
-        if system.point is not None and options["wrong"]
-        # Without a threshold of ours it is judged by its own decisions.
-        for pair in writing.wrong_pairs(
-            answers, None if system.at_required is None else system.at_required.threshold, study
-        )
-    ]
-    for path, content in ((options["wrong"], wrong), (options["answers"], source.answers)):
-        if path is not None and path.suffix.lower() == ".json":
-            pairs = [attrs.asdict(pair) for pair in wrong]
-            write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": pairs})
-        elif path is not None:
-            make_folder(path)
-            with named(path):
-                writing.export(content, path, study)
+    pairs = []
+    for each, system in zip(answers, evaluation.systems, strict=True):
+        if system.point is not None:
+            # Without a threshold of ours it is judged by its own decisions.
+            threshold = None if system.at_required is None else system.at_required.threshold
+            pairs += writing.wrong_pairs(each, threshold, study)
+    if path.suffix.lower() == ".json":
+        rows = list(map(attrs.asdict, pairs))
+        write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows})
+    else:
+        _export(pairs, path, study)
 
 
-def _study_of(source: common.Source, file: Path | None) -> Study | None:
-    """Return the pairs that were run, with names and pictures; None without --pairs."""
-    if file is None:
-        return None
+def _export(what: Any, path: Path, study: Study | None) -> None:
+    from facematch_comparison.report import writing
+
+    make_folder(path)
+    with named(path):
+        writing.export(what, path, study)
+
+
+def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
+    """Return the pairs that were run, with names and pictures."""
     from facematch_core.images.image import MAX_FILE_BYTES
 
     study = common.read_pairs(file)
-    of_picture = {
+    digests = {
         path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
         for path in study.pictures
     }
-    if source.digest not in (None, study.digest(of_picture)):
+    if about["digest"] not in (None, study.digest(digests)):
         raise InvalidRequest(
-            f"--pairs: {file} is not what was run as {source.name[:60]!r}: its pairs, pictures or "
-            "groups differ. Name the file that was run, unchanged."
+            f"--pairs: {file} is not what was run as {about['name'][:60]!r}: its pairs, pictures "
+            "or groups differ. Name the file that was run, unchanged."
         )
     return study
 
@@ -279,18 +272,13 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 
 @click.command("gate", cls=common.SourceCommand)
 @common.source
-@click.option(
-    "--requirements", required=True, metavar="NAME|FILE", help="sp800-63a, or your own (.toml)."
-)
+@common.text_option("--requirements", "NAME|FILE", "sp800-63a, or your own (.toml).", required=True)
 @common.repeated(
-    "--system",
-    "systems",
-    "Judge this system alone; else all, and all must pass.",
-    metavar="NAME",
+    *("--system", "systems", "NAME"), "Judge this system alone; else all, and all must pass."
 )
 @common.split
 @common.seed
-@common.allow_mock
+@common.flag("--allow-mock", "Accept a mock or sandbox, which says nothing of a vendor.")
 @json_option
 def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     """Judge systems by your requirements.
@@ -308,13 +296,18 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
 
     # A wrong name is reported before the statistics are loaded.
     rules = read_requirements(requirements)
+    from facematch_comparison.judging.evaluation import evaluate
     from facematch_comparison.judging.gate import Conclusion, judge
 
-    evaluation = common.answers_from(options).evaluated(
-        options,
+    answers, about = common.answers_from(options)
+    evaluation = evaluate(
+        answers,
         required_fmr=rules.required_fmr,
         confidence=rules.evaluation_confidence,
         attempts=rules.attempts,
+        split=options["split"],
+        seed=options["seed"],
+        **about,
     )
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +19,7 @@ from facematch_core.cli.options import (
     Target,
     config_option,
     json_option,
+    parse_pairs,
     parse_workers,
 )
 from facematch_core.cli.text import (
@@ -45,52 +46,41 @@ if TYPE_CHECKING:
     from facematch_comparison.run import (
         RunDatabase,
         RunSummary,
-        StoredSystem,
         StudyRun,
         UnresolvedCharge,
     )
     from facematch_core.store import CallStore
 
-#: Calls at a time of each system unless another number is given.
-WORKERS = 4
+#: States of pairs that a run ends with and that are worth a column.
+_STATES: Final = ("answered", "failed", "unresolved", "no_response")
 
 
 @click.command("run")
 @click.argument("source", metavar="PAIRS", type=FILE)
-@click.option(
-    "--profile",
-    "profiles",
-    multiple=True,
-    metavar="NAME",
-    help="A system: a profile.",
-)
-@click.option(
+@common.text_option("--profile", "NAME", "A system: a profile.", multiple=True)
+@common.text_option(
     "--backend",
-    "backends",
+    "NAME",
+    "A system: a backend as it is, such as `local`. Both may be repeated.",
     multiple=True,
-    metavar="NAME",
-    help="A system: a backend as it is, such as `local`. Both may be repeated.",
 )
 @config_option
 @common.store
-@click.option(
-    "--workers",
-    callback=parse_workers,
-    metavar="1-256",
-    show_default=str(WORKERS),
-    help="Parallel calls to each system.",
+@common.text_option(
+    "--workers", "1-256", "Parallel calls to each system.", callback=parse_workers, default="4"
 )
-@click.option(
-    "--name", metavar="TEXT", show_default="that of its file", help="Name of the test set."
-)
+@common.text_option("--name", "TEXT", "Name of the test set.", show_default="that of its file")
 @common.repeated(
-    "--keep",
-    "keep",
+    *("--keep", "keep", "NAME"),
     "Ask this system's vendor to keep each call as a record, pictures included, so that a "
     "lost answer can be found again.",
-    metavar="NAME",
 )
-@common.price_option("What one comparison by a system costs; by default, what its budget counts.")
+@common.repeated(
+    *("--price", "prices", "NAME=AMOUNT"),
+    "What one comparison by a system costs; by default, what its budget counts.",
+    callback=parse_pairs,
+)
+@common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
 @common.flag("--yes", "Do not ask before money is spent.")
 @json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
@@ -113,18 +103,12 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
     from facematch_comparison.run import Price, StudyRun
 
-    currency = options["currency"]
-    amounts = options["prices"].items()
+    price_of = partial(Price, currency=options["currency"])
+    prices = {name: price_of(amount=text) for name, text in options["prices"].items()}
+    study, more = common.read_pairs(source), {name: options[name] for name in ("name", "keep")}
     with (
         common.database_at(store, is_new=True) as database,
-        StudyRun(
-            common.read_pairs(source),
-            openers,
-            database,
-            name=options["name"],
-            keep=options["keep"],
-            prices={name: Price(amount=amount, currency=currency) for name, amount in amounts},
-        ) as study_run,
+        StudyRun(study, openers, database, prices=prices, **more) as study_run,
     ):
         calls = {name: progress.left for name, progress in study_run.progress().items()}
         _show_plan(study_run, calls)
@@ -135,65 +119,57 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
             tasks = {name: bars.add_task(clean(name), total=n) for name, n in calls.items()}
             summary = study_run.run(
-                workers=options["workers"] or WORKERS,
+                workers=options["workers"],
                 progress=lambda name, _state: bars.advance(tasks[name]),
                 stop=lambda: bool(stopping.signal),
             )
-        document = _document(summary, store)
+        systems = _rows_of(summary)
         if as_json:
-            print_json(document)
+            print_json({"store": store, "systems": systems})
         else:
-            _show_summary(summary, document)
-            if any(system["answered"] for system in document["systems"]):
+            _show_summary(summary, systems, store)
+            if any(system["answered"] for system in systems):
                 # A report names its test set if there are several.
-                name = study_run.stored.name
-                of_study = ["--study", name] if len(database.studies()) > 1 else []
-                words = ["facematch", "compare", "report", "--store", store, *of_study]
+                name = ["--study", study_run.stored.name] if len(database.studies()) > 1 else []
                 say("to judge the answers:")
-                click.echo(clean(f"  {typed(words)}"))
+                _show_command("report", "--store", store, *name)
         if stopping.signal:
             return 128 + stopping.signal
     # The highest of what ended systems early, and of what is not known.
     codes = [code_of(system.error) for system in summary.systems if system.error is not None]
-    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
-        if any(system[state] for system in document["systems"]):
-            codes.append(code)
+    codes += [Exit.VENDOR] * any(system["failed"] for system in systems)
+    codes += [Exit.UNKNOWN] * any(system["unresolved"] for system in systems)
     return max(codes, default=Exit.OK)
 
 
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
-    profiles, config = options["profiles"], options["config"]
-    targets = [Target(profile=name, config=config) for name in profiles]
-    targets += [Target(backend=name) for name in options["backends"]]
-    if not targets:
+    profiles, backends, config = options["profile"], options["backend"], options["config"]
+    names = [*profiles, *backends]
+    if not names:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
         raise click.UsageError("--config holds profiles: name one with --profile.")
-    openers: dict[str, Callable[..., Any]] = {}
-    for target in targets:
-        name = str(target.profile or target.backend)
-        if name in openers:
-            raise click.UsageError(
-                f"{name[:60]!r} is named twice; systems need names of their own."
-            )
-        openers[name] = target.announce_plan().open
-    return openers
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise click.UsageError(f"{name[:60]!r} is named twice; each system needs its own name.")
+    targets = [Target(profile=name, config=config) for name in profiles]
+    targets += [Target(backend=name) for name in backends]
+    plans = (target.announce_plan() for target in targets)
+    return {name: plan.open for name, plan in zip(names, plans, strict=True)}
 
 
-#: States of pairs that a run ends with and that are worth a column.
-_STATES = ("answered", "failed", "unresolved", "no_response")
+def _show_command(*words: str) -> None:
+    """Print a command that is to be pasted."""
+    click.echo(clean(f"  {typed(['facematch', 'compare', *words])}"))
 
 
 def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     """Print to stderr what will be asked, so many calls of each system, and what it costs."""
     study = study_run.stored
     mated = sum(study.content["mated"])
-    say(
-        f"{study.name}: {quantity(study.pairs, 'pair')}, {mated} mated and "
-        f"{study.pairs - mated} non-mated",
-        err=True,
-    )
+    pairs = f"{quantity(study.pairs, 'pair')}, {mated} mated and {study.pairs - mated} non-mated"
+    say(f"{study.name}: {pairs}", err=True)
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for system in study_run.systems:
@@ -205,9 +181,9 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
                 sums[str(stored.currency)] += stored.price * count
         elif system.costs_money:
             cost = "not known"
-        asked_with = (stored.settings["backend"], stored.settings["environment"])
+        where = (stored.settings["backend"], stored.settings["environment"])
         share = f"{count} of {study.pairs}"
-        rows.append((system.name, *asked_with, system.retention.value, share, cost))
+        rows.append((system.name, *where, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
     print_table(header, rows, err=True)
     if sums:
@@ -215,17 +191,33 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
-def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
-    """Print to stdout how far every system is; to stderr what ended one early."""
-    systems, store = document["systems"], document["store"]
-    header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
+def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
+    """Return how far each system is, as JSON."""
+    from facematch_comparison.run import PairState
+
     rows = []
-    for row in systems:
-        least, maybe = row["charged"], row["maybe_charged"]
-        counts = (row[key] for key in (*_STATES, "not_acquired", "left"))
-        charged = f"{least} to {least + maybe}" if maybe else str(least)
-        rows.append((row["name"], *map(str, counts), charged))
-    print_table(header, rows)
+    for system in summary.systems:
+        progress, error = system.progress, system.error
+        row: dict[str, Any] = {"name": system.name}
+        for state in _STATES:
+            row[state] = progress.states.get(PairState(state.replace("_", " ")), 0)
+        # The outcome of such a call could not be written.
+        row["unresolved"] += progress.states.get(PairState.ASKED, 0)
+        for fact in ("not_acquired", "left", "charged", "maybe_charged", "models"):
+            row[fact] = getattr(progress, fact)
+        rows.append(row | {"error": error and error_document(error)})
+    return rows
+
+
+def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store: str) -> None:
+    """Print to stdout how far every system is; to stderr what ended one early."""
+    header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
+    table = []
+    for row in rows:
+        least, most = row["charged"], row["charged"] + row["maybe_charged"]
+        counts = (str(row[key]) for key in (*_STATES, "not_acquired", "left"))
+        table.append((row["name"], *counts, f"{least} to {most}" if most > least else str(least)))
+    print_table(header, table)
     for system in summary.systems:
         if system.error is not None:
             say(f"error: {system.name}: {error_sentence(system.error)}", err=True)
@@ -239,53 +231,28 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
             "--model NAME for the one whose answers count.",
             err=True,
         )
-    unresolved = sum(row["unresolved"] for row in systems)
-    lost = unresolved + sum(row["no_response"] for row in systems)
-    if lost:
+    unresolved, lost, calls = (
+        sum(row[key] for row in rows) for key in ("unresolved", "no_response", "left")
+    )
+    if unresolved or lost:
         may = "may have been " if unresolved else ""
-        say(f"{quantity(lost, 'pair')} {may}charged without an answer:")
-        words = ["facematch", "compare", "unresolved", "--store", store]
-        click.echo(clean(f"  {typed(words)}"))
-    calls = sum(row["left"] for row in systems)
+        say(f"{quantity(unresolved + lost, 'pair')} {may}charged without an answer:")
+        _show_command("unresolved", "--store", store)
     if calls:
         say(f"{quantity(calls, 'call')} left: the same command goes on from here")
     say(f"written to {store}")
 
 
-def _document(summary: RunSummary, store: str) -> dict[str, Any]:
-    """Return the summary as JSON."""
-    from facematch_comparison.run import PairState
-
-    systems = []
-    for system in summary.systems:
-        progress, error = system.progress, system.error
-        counts = {
-            state: progress.states.get(PairState(state.replace("_", " ")), 0) for state in _STATES
-        }
-        # The outcome of such a call could not be written.
-        counts["unresolved"] += progress.states.get(PairState.ASKED, 0)
-        for fact in ("not_acquired", "left", "charged", "maybe_charged"):
-            counts[fact] = getattr(progress, fact)
-        more = {"models": progress.models, "error": error and error_document(error)}
-        systems.append({"name": system.name, **counts, **more})
-    return {"store": store, "systems": systems}
-
-
 @click.command("unresolved")
 @common.store
-@click.option("--study", metavar="NAME", help="Only calls of this test set.")
-@click.option(
-    "--resolve",
-    metavar="CALL",
-    help="Say whether one call was charged, with --charged or --not-charged.",
+@common.text_option("--study", "NAME", "Only calls of this test set.")
+@common.text_option(
+    "--resolve", "CALL", "Say whether one call was charged, with --charged or --not-charged."
 )
 @common.flag("--charged", "It is on the vendor's invoice: never asked again.")
-@click.option("--not-charged", "free", is_flag=True, help="It is not: the next run asks again.")
-@click.option(
-    "--config",
-    metavar="FILE",
-    type=click.Path(),
-    help="The configuration file of the systems' profiles, for --resolve.",
+@common.flag("--not-charged", "It is not: the next run asks again.")
+@common.text_option(
+    "--config", "FILE", "The configuration file of the systems' profiles, for --resolve."
 )
 @common.flag("--yes", "Do not ask before --resolve.")
 @json_option
@@ -296,10 +263,10 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     records. --resolve writes down what the vendor's invoice or support says, for good. Budgets are
     updated.
     """
-    call_id = options["resolve"]
-    if call_id is None and (options["charged"] or options["free"]):
+    call_id, is_charged = options["resolve"], options["charged"]
+    if call_id is None and (is_charged or options["not_charged"]):
         raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
-    if call_id is not None and options["charged"] is options["free"]:
+    if call_id is not None and is_charged is options["not_charged"]:
         raise click.UsageError("Choose --charged or --not-charged.")
     from facematch_comparison.run.recover import resolve_by_budgets
 
@@ -311,60 +278,53 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
         except ConfigurationError as error:
             if call_id is not None:
                 raise
-            say(f"note: {error.message} Calls that are under way are not listed.", err=True)
+            common.note(f"{error.message} Calls that are under way are not listed.")
         else:
             # Calls that a finished run left open become unresolved.
             for system in systems:
-                finalize = partial(_finalize, database, options["config"], system)
+                finalize = partial(_finalize, database, options["config"], system.name)
                 database.take_back(system, finalize)
                 resolve_by_budgets(database, system)
-        if call_id is not None:
-            charge = _resolve(database, systems, options)
-            if as_json:
-                print_json(_charge(charge) | {"charged": options["charged"]})
-            else:
-                say(f"{call_id}: {'charged' if options['charged'] else 'not charged'}")
-            return Exit.OK
         charges = [charge for system in systems for charge in database.unresolved(system)]
+        if call_id is not None:
+            charge = _resolve(database, charges, options)
+            if as_json:
+                print_json(_charge(charge) | {"charged": is_charged})
+            else:
+                say(f"{call_id}: {'charged' if is_charged else 'not charged'}")
+            return Exit.OK
+    rows = list(map(_charge, charges))
     if as_json:
-        print_json({"open": [_charge(charge) for charge in charges]})
+        print_json({"open": rows})
     else:
-        _show_charges(charges, store)
+        _show_charges(rows, store)
     return Exit.OK
 
 
 def _resolve(
-    database: RunDatabase, systems: Sequence[StoredSystem], options: Mapping[str, Any]
+    database: RunDatabase, charges: Sequence[UnresolvedCharge], options: Mapping[str, Any]
 ) -> UnresolvedCharge:
     """Write down whether a call was charged, to the budgets and to the run database."""
-    call_id, is_charged = options["resolve"], options["charged"]
-    billed = Charged.YES if is_charged else Charged.NO
-    pairs = [(system, charge) for system in systems for charge in database.unresolved(system)]
-    for system, charge in pairs:
-        if charge.call is None or charge.call.id != call_id:
-            continue
-        if charge.state != "unresolved":
-            raise InvalidRequest(
-                "This call is resolved already: it was charged, and has no answer."
-            )
-        words = "charged" if is_charged else "not charged"
-        question = f"Resolve call {call_id} of {system.name} as {words}, for good?"
-        confirm(question, yes=options["yes"])
-        _finalize(database, options["config"], system, [call_id], billed)
-        database.resolve(system.number, call_id, billed)
-        return charge
-    raise InvalidRequest(
-        f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
-        "those that are."
-    )
+    call_id = options["resolve"]
+    charge = next((each for each in charges if each.call and each.call.id == call_id), None)
+    if charge is None:
+        raise InvalidRequest(
+            f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
+            "those that are."
+        )
+    if charge.state != "unresolved":
+        raise InvalidRequest("This call is resolved already: it was charged, and has no answer.")
+    billed, words = Charged.YES, "charged"
+    if options["not_charged"]:
+        billed, words = Charged.NO, "not charged"
+    confirm(f"Resolve call {call_id} of {charge.name} as {words}, for good?", yes=options["yes"])
+    _finalize(database, options["config"], charge.name, [call_id], billed)
+    database.resolve(charge.system, call_id, billed)
+    return charge
 
 
 def _finalize(
-    database: RunDatabase,
-    config: str | None,
-    system: StoredSystem,
-    call_ids: Sequence[str],
-    billed: Charged,
+    database: RunDatabase, config: str | None, name: str, call_ids: Sequence[str], billed: Charged
 ) -> None:
     """Update the budgets in the run database, and those of the system's profile."""
     from facematch_comparison.run.recover import finalize_budgets, stores_of
@@ -375,16 +335,16 @@ def _finalize(
     with contextlib.ExitStack() as stack:
         try:
             target = Target(config=config)
-            if target.file is not None and system.name in target.file.profiles:
-                target = Target(profile=system.name, config=config)
+            if target.file is not None and name in target.file.profiles:
+                target = Target(profile=name, config=config)
             else:
                 target.tell_of_unread()
-                target = Target(backend=system.name)
+                target = Target(backend=name)
             verifier: Any = stack.enter_context(target.announce_plan().open())
             stores = stores_of(verifier.policies)
         except FaceMatchError:
             say(
-                f"warning: {system.name} cannot be opened here, so a budget of its own was not "
+                f"warning: {name} cannot be opened here, so a budget of its own was not "
                 "updated: see `facematch budget`",
                 err=True,
             )
@@ -408,25 +368,23 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
     }
 
 
-def _show_charges(charges: Sequence[UnresolvedCharge], store: str) -> None:
+def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     """Print what is open, and what to do about it."""
-    if not charges:
+    if not rows:
         say("nothing is unresolved")
         return
-    rows = []
-    for charge in charges:
-        row = _charge(charge)
+    table = []
+    for row in rows:
         at_vendor = row["vendor_id"] or ("kept" if row["kept"] else "not kept")
         about = (row["call"] or "-", row["system"], str(row["pair"]), row["state"])
-        why = row["error"] or "its process ended"
-        rows.append((*about, f"{charge.since:%Y-%m-%d %H:%M:%S}", at_vendor, why))
+        since = row["since"][:19].replace("T", " ")
+        table.append((*about, since, at_vendor, row["error"] or "its process ended"))
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    print_table(header, rows)
-    count = sum(charge.state == "unresolved" for charge in charges)
+    print_table(header, table)
+    count = sum(row["state"] == "unresolved" for row in rows)
     if count:
         say(
             f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then, for "
             "one that is on it (else --not-charged)"
         )
-        words = ["facematch", "compare", "unresolved", "--store", store, "--resolve", "CALL"]
-        click.echo(clean(f"  {typed([*words, '--charged'])}"))
+        _show_command("unresolved", "--store", store, "--resolve", "CALL", "--charged")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
@@ -32,12 +33,25 @@ from .worker import OnEnd, OpenSystem, Worker
 SystemOpener: TypeAlias = Callable[..., Any]
 
 
+def _read_amount(value: Decimal | str) -> Decimal:
+    with contextlib.suppress(ArithmeticError):
+        amount = Decimal(value)
+        if 0 <= amount < Decimal("Infinity"):
+            return amount
+    raise InvalidRequest(f"The price {str(value)[:40]!r} is no amount from 0 on, such as 0.05.")
+
+
 @attrs.frozen(kw_only=True)
 class Price:
-    """Price of one comparison: an amount from 0 on, and three letters."""
+    """Price of one comparison: an amount from 0 on, and a currency as three capital letters."""
 
-    amount: Decimal
-    currency: str
+    amount: Decimal = attrs.field(converter=_read_amount)
+    currency: str = attrs.field()
+
+    @currency.validator
+    def _check_currency(self, _attribute: object, word: str) -> None:
+        if not re.fullmatch("[A-Z]{3}", word):
+            raise InvalidRequest(f"{word[:40]!r} is no currency: write three capitals, as USD.")
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,6 @@ from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions
 from kit.fakes import picture
 
 from facematch_comparison import evaluate, export, read_scores, report_html
-from facematch_comparison.cli.common import Source
 from facematch_comparison.run import RunDatabase, read_answers
 from facematch_comparison.study import write_pairs_csv
 from facematch_core import Environment
@@ -202,19 +201,16 @@ def test_three_verdicts_and_that_of_several(run, run_json, gate, screens):
     assert run(*words, "--system", "god").exit_code == 2
 
 
-def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
-    answers = crowd("good", people=300, mated=3, others=60, mean=62)
-    answers = in_transactions(answers, 3)
-    source = Source(answers=[answers], name="hand", digest=None, evidence=None)
-    monkeypatch.setattr("facematch_comparison.cli.common.answers_from", lambda _: source)
+def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, scores):
+    scores(in_transactions(crowd("good", people=300, mated=3, others=60, mean=62), 3))
     for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
-        aims = ("--fmr", "0.002", "--confidence", "0.9")
+        aims = ("--scores", "s.csv", "--fmr", "0.002", "--confidence", "0.9")
         answer = run("compare", "report", *aims, *(("--attempts", str(tries)) if tries else ()))
         (line,) = (line for line in answer.stdout.splitlines() if "transactions" in line)
         assert line.startswith(f"good, transactions of up to {words}: FMR ")
     for counts, code in (('"transactions"\nattempts = 3', 0), ('"attempts"', 3)):
         (tmp_path / "door.toml").write_text(f"{DOOR}\ncounts = {counts}\n")
-        answer = run(*GATE)
+        answer = run(*GATE, "--scores", "s.csv")
         assert answer.exit_code == code
         assert (" in transactions of up to 3 attempts: " in answer.stdout) is (code == 0)
 
