@@ -80,7 +80,7 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
     setting = request.config.getini("facematch_unused")
     if setting not in ("fail", "allow"):
         pytest.fail(f"facematch_unused must be fail or allow, not {setting!r:.40}", pytrace=False)
-    controls = [MockAccount(server, account).control for account in server.accounts.all]
+    controls = [MockAccount(account).control for account in server.accounts.all]
     unused = [(rule, control.closest(rule)) for control in controls for rule in control.unused()]
     if unused and setting == "fail":
         listed = "\n".join(f"  {rule!r}\n    closest: {closest}" for rule, closest in unused)

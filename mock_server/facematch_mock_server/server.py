@@ -11,7 +11,7 @@ from facematch_mock_server.control.api import PREFIX
 from facematch_mock_server.http.app import App
 from facematch_mock_server.world.accounts import Account, Accounts, World
 from facematch_mock_server.world.clock import VirtualClock
-from facematch_mock_server.world.services import LIVE_KEY, SANDBOX_KEY, name_keys
+from facematch_mock_server.world.services import name_keys
 
 from .http.server import HttpServer
 from .pages.console import Console
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class _Access:
     """Access to one account at one vendor, for clients and for tests."""
 
-    def __init__(self, server: MockServer, account: Account, vendor: str) -> None:
-        self._server, self._place, self._vendor = server, account.place, vendor
+    def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
+        self.accounts, self._place, self._vendor = accounts, account.place, vendor
         keys = name_keys(account.first_keys.get(vendor, {}))
         self.live_key = keys.get("live", "")
         self.sandbox_key, self.client_id = keys.get("sandbox"), keys.get("client")
@@ -37,7 +37,9 @@ class _Access:
     @property
     def url(self) -> str:
         """The server's base URL. Raises RuntimeError if it is not running."""
-        return self._server.url
+        if self.accounts.address is None:
+            raise RuntimeError("the server is not running")
+        return self.accounts.address
 
     @functools.cached_property
     def control(self) -> Control:
@@ -45,6 +47,13 @@ class _Access:
         from .control import Control  # imported here: it loads the extensions of vendors
 
         return Control(self._place.current, self._vendor)
+
+    def of(self, vendor: str) -> Served:
+        """Return the account at one of the vendors. Raises LookupError for another vendor."""
+        if vendor not in self.accounts.kinds:
+            names = ", ".join(self.accounts.kinds)
+            raise LookupError(f"this server has no such vendor; it has {names}")
+        return Served(self.accounts, self._place.current, vendor)
 
 
 class Served(_Access):
@@ -60,8 +69,8 @@ class Served(_Access):
         control: Control of this account at this vendor.
     """
 
-    def __init__(self, server: MockServer, account: Account, vendor: str) -> None:
-        super().__init__(server, account, vendor)
+    def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
+        super().__init__(accounts, account, vendor)
         self.name, self.account = vendor, account.name
 
     @property
@@ -70,7 +79,7 @@ class Served(_Access):
 
         The header ``X-Facematch-Account`` or ``?key=`` names another account than the first.
         """
-        return f"{self._server.control_url}{self.name}/"
+        return f"{self.url}{PREFIX}{self.name}/"
 
     def __repr__(self) -> str:
         return f"Served({self.name}, account {self.account})"
@@ -86,29 +95,22 @@ class MockAccount(_Access):
         url: The server's base URL. Raises RuntimeError if it is not running.
     """
 
-    def __init__(self, server: MockServer, account: Account) -> None:
-        super().__init__(server, account, server.vendors[0])
+    def __init__(self, account: Account) -> None:
+        super().__init__(account.shared, account, next(iter(account.shared.kinds)))
         self.name = account.name
-
-    def of(self, vendor: str) -> Served:
-        """Return the account at one of the vendors. Raises LookupError for another vendor."""
-        if vendor not in self._server.vendors:
-            names = ", ".join(self._server.vendors)
-            raise LookupError(f"this server has no such vendor; it has {names}")
-        return Served(self._server, self._place.current, vendor)
 
     def close(self) -> None:
         """Close the account: its keys are unknown from now on.
 
         Raises ValueError for the first one, LookupError for a closed one.
         """
-        self._server.accounts.close(self._place)
+        self.accounts.close(self._place)
 
     def __repr__(self) -> str:
         return f"MockAccount({self.name})"
 
 
-class MockServer:
+class MockServer(_Access):
     """Mock vendors on this machine. A context manager.
 
     Starting takes about a millisecond, so each test can have its own; tests that share one have an
@@ -139,17 +141,14 @@ class MockServer:
             newest 64 MiB of them in memory then.
 
     Attributes:
-        live_key, sandbox_key, client_id: As in `Served`, of the first account at the first
-            vendor: Deepvue's live key is a client secret, Rekognition's a secret access key.
+        live_key, sandbox_key, client_id, control, url: As in `Served`, of the first account at the
+            first vendor: Deepvue's live key is a client secret, Rekognition's a secret access key.
         accounts, app: The parts, for transports of your own.
 
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown engine or switch, or a value
             that does not fit.
     """
-
-    live_key = LIVE_KEY
-    sandbox_key: str | None = SANDBOX_KEY
 
     def __init__(
         self,
@@ -178,12 +177,11 @@ class MockServer:
         if not names:
             raise ValueError("a mock server needs at least one vendor")
         kinds = [vendor_named(name) for name in names]
-        chosen = choose_each(kinds, switches)
         self._recognizer = Recognizer(engine=engine)
-        self.accounts = Accounts(
+        accounts = Accounts(
             kinds,
             self._recognizer,
-            chosen=chosen,
+            chosen=choose_each(kinds, switches),
             clock=clock,
             seed=seed,
             control=control,
@@ -192,19 +190,16 @@ class MockServer:
             latency=latency,
             has_workers=True,
         )
-        self.accounts.is_open = is_open
-        self.app = App(self.accounts)
+        accounts.is_open, accounts.start = is_open, self.start
+        super().__init__(accounts, accounts.main, names[0])
+        self.app = App(accounts)
         if control:
-            self.app.console = Console(self.accounts, show_pictures=show_pictures)
+            self.app.console = Console(accounts, show_pictures=show_pictures)
         is_on = not is_open if person_page is None else person_page
-        self.app.person = PersonPage(self.accounts, is_on=is_on)
-        self._main = MockAccount(self, self.accounts.main)
-        self.live_key, self.sandbox_key = self._main.live_key, self._main.sandbox_key
-        self.client_id = self._main.client_id
+        self.app.person = PersonPage(accounts, is_on=is_on)
         # An engine takes some 30 ms for a picture: too long for the shared loop.
         self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port)
-        self.accounts.start = self.start
 
     @property
     def world(self) -> World:
@@ -213,14 +208,14 @@ class MockServer:
 
     def account(self, key: str) -> MockAccount:
         """Return the account with a key, a client id or a name. Raises LookupError."""
-        return MockAccount(self, self.accounts.get(key))
+        return MockAccount(self.accounts.get(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:
         """Open an account with keys, credit, limits, sessions, outcomes, faults and a clock.
 
         `name` is None for a new one. Raises ValueError for an invalid or taken name.
         """
-        return MockAccount(self, self.accounts.open(name))
+        return MockAccount(self.accounts.open(name))
 
     def start(self) -> Self:
         """Listen, unless it does already.
@@ -254,11 +249,6 @@ class MockServer:
         return [worker for account in self.accounts.all for worker in account.workers]
 
     @property
-    def url(self) -> str:
-        """The server's base URL, ``http://127.0.0.1:PORT``. Raises RuntimeError if not running."""
-        return self._http.url
-
-    @property
     def port(self) -> int:
         """The port. Raises RuntimeError if it is not running."""
         return self._http.port
@@ -268,19 +258,10 @@ class MockServer:
         """The imitated vendors, the first one first."""
         return tuple(self.accounts.kinds)
 
-    def of(self, vendor: str) -> Served:
-        """Return the first account at one of the vendors. Raises LookupError for another."""
-        return self._main.of(vendor)
-
     @property
     def clock(self) -> VirtualClock:
         """The clock of the first account, to share with other code."""
         return self.accounts.main.clock
-
-    @property
-    def control(self) -> Control:
-        """Control of the first account at the first vendor."""
-        return self._main.control
 
     @property
     def control_url(self) -> str:
