@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import ReadyCard, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
-    from .vendors.deepvue.tokens import IssuedToken, Tokens
+    from .vendors.deepvue.vendor import IssuedToken, Tokens
     from .vendors.didit.control import Webhooks
     from .vendors.didit.records import Workflow
     from .world.clock import VirtualClock
@@ -56,7 +56,7 @@ __getattr__, __dir__ = lazy_names(
         "base.state": "UNSET",
         "world.services": "Charge Hosted Key KeyKind Review Session",
         "world.webhooks": "WebhookDelivery WebhookLetter",
-        "vendors.deepvue.tokens": "IssuedToken Tokens",
+        "vendors.deepvue.vendor": "IssuedToken Tokens",
         "vendors.didit.control": "Webhooks",
         "vendors.didit.records": "Workflow",
     },

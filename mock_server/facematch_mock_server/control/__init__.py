@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING
 from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .control import Control, NewAccount
-    from .table import Operation, operations_of
+    from .control import Control, NewAccount, operations_of
 
-__all__ = ["Control", "NewAccount", "Operation", "operations_of"]
+__all__ = ["Control", "NewAccount", "operations_of"]
 
 # Imported when first used: most servers are only asked as a vendor.
-__getattr__, __dir__ = lazy_names(
-    __name__, {"control": "Control NewAccount", "table": "Operation operations_of"}
-)
+__getattr__, __dir__ = lazy_names(__name__, {"control": "Control NewAccount operations_of"})

@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.forms import media_type
-from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response
+from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response, media_type
 from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
@@ -33,7 +32,7 @@ GUARDS = (
 @functools.cache
 def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
     # Imported here because it loads every extension, which most servers never use.
-    from .table import operations_of
+    from .control import operations_of
 
     return operations_of(vendor)
 
@@ -118,7 +117,7 @@ def _serve_card(name: str) -> Response:
 
 
 def _read_query(request: Request) -> dict[str, Any]:
-    from .values import Typed  # imported here: as the operations
+    from .table import Typed  # imported here: as the operations
 
     sent: dict[str, Any] = {}
     for name, value in request.query:

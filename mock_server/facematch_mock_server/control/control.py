@@ -32,10 +32,10 @@ from facematch_mock_server.world.accounts import MAIN, Account, World
 from facematch_mock_server.world.faults import Fault, Stage, require_end
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
-from facematch_mock_server.world.kinds import Chosen, operation, rows_of
+from facematch_mock_server.world.kinds import Chosen, VendorKind, operation
 from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
 
-from .values import hints_of, plain, read_record
+from .table import Operation, hints_of, list_operations, plain, read_record
 
 
 @attrs.frozen(kw_only=True)
@@ -96,11 +96,9 @@ class Control:
     @operation("GET", "")
     def _list_operations(self) -> dict[str, Any]:
         """List all operations of this API."""
-        vendors, vendor, kind = self.vendors(), self._vendor, self.world.kind
+        vendors, vendor = self.vendors(), self._vendor
         below = "" if vendor == vendors[0] else f"{vendor}/"
-        owners = [Control, *map(kind.extension_class, kind.extensions)]
-        rows = [row for owner in owners for row, _ in rows_of(owner)]
-        operations = [f"{row.method} /__mock__/{below}{row.path}" for row in rows]
+        operations = [f"{how} /__mock__/{below}{at}" for how, at in operations_of(self.world.kind)]
         return {"vendor": vendor, "vendors": vendors, "operations": operations}
 
     # Accounts
@@ -508,6 +506,13 @@ class Control:
 # Shown by `help`: the table of outcome fields describes the arguments.
 _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
+
+
+def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
+    """Return the operations of a vendor and of its extensions, by method and path."""
+    owners: dict[str | None, type] = {None: Control}
+    owners |= {name: vendor.extension_class(name) for name in vendor.extensions}
+    return list_operations(owners, vendor)
 
 
 def _hints_of_journal() -> dict[str, Any]:

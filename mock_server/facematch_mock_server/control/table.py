@@ -1,20 +1,160 @@
-"""The operations of the control API: the methods of `Control` that `operation` marks."""
+"""The operations of the control API: the methods that `operation` marks, and their values.
+
+Values are read by annotation from JSON or a query, and written as JSON.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import inspect
 import re
+import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal, Union
 
 import attrs
 
-from facematch_mock_server.base.state import Selection
-from facematch_mock_server.world.kinds import Row, VendorKind, rows_of
+from facematch_mock_server.base.masking import SECRET, mask_fields
+from facematch_mock_server.base.state import UNSET, Selection, Unset, check_text
+from facematch_mock_server.world.kinds import Row, VendorKind
 
-from .control import Control
-from .values import kinds_of, plain, read
+_WORDS: Mapping[Any, str] = {
+    str: "a string",
+    float: "a number",
+    int: "a whole number from 0",
+    bool: "true or false",
+    dt.date: "a date, YYYY-MM-DD",
+    list: "a list",
+    dict: "an object, or NAME=VALUE",
+}
+
+
+class Typed(str):
+    """A value of a query, in which numbers and fields are texts."""
+
+    __slots__ = ()
+
+
+@functools.cache
+def kinds_of(hint: Any) -> frozenset[Any]:
+    """Return the types of an annotation; a literal is a text."""
+    origin = typing.get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return frozenset().union(*map(kinds_of, typing.get_args(hint)))
+    if origin is Literal:
+        return frozenset({str})
+    if origin is not None:
+        return frozenset({dict if issubclass(origin, Mapping) else list})
+    return frozenset({str if issubclass(hint, str) else hint})
+
+
+def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
+    """Read the values that were sent, by annotation. Raises ValueError for wrong ones."""
+    for name in sorted(sent):
+        if name not in takes:
+            names = ", ".join(takes) or "nothing"
+            # Text that is not a word may be a key in the place of a name.
+            shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
+            raise ValueError(f"{shown} is not known here; this takes {names}")
+    for name in takes:
+        if name in needed and name not in sent:
+            raise ValueError(f"{name} is missing")
+    values: dict[str, Any] = {}
+    for name, value in sent.items():
+        kinds = kinds_of(takes[name])
+        if value is None and name not in needed:
+            # Null counts as left out, unless it is a value.
+            if {type(None), Any} & kinds:
+                values[name] = None
+            continue
+        values[name] = _read_value(name, kinds - {type(None), Unset}, value)
+        # Each part of an object is checked separately.
+        if not isinstance(value, (dict, list)) or name == "field":
+            check_text(name, values[name])
+    return values
+
+
+def _read_value(name: str, kinds: frozenset[Any], value: Any) -> Any:
+    kind, *others = kinds
+    if others or kind is Any:
+        # The method checks a value of several types.
+        return value
+    try:
+        return _convert(kind, value)
+    except ValueError:
+        is_secret = name == "client" or SECRET.search(name)
+        shown = value if isinstance(value, Decimal) else repr(value)
+        but = "" if is_secret else f", not {shown!s:.40}"
+        raise ValueError(f"{name} must be {_WORDS[kind]}{but}") from None
+
+
+def _convert(kind: Any, value: Any) -> Any:
+    if kind is float and type(value) in (float, Decimal, str):
+        return float(value)
+    if kind is dt.date and type(value) is str:
+        return dt.date.fromisoformat(value)
+    if isinstance(value, Typed):
+        if kind is int and value.isascii() and value.isdigit() and len(value) < 16:
+            return int(value)
+        if kind is dict and "=" in value:
+            return dict([value.split("=", 1)])
+        if kind is str:
+            return str(value)
+    elif type(value) is kind or (kind is float and type(value) is int):
+        return value
+    raise ValueError
+
+
+def read_record(record: type, sent: Mapping[str, Any]) -> Any:
+    """Make a record of an attrs class. Raises ValueError for fields that do not fit."""
+    fields = attrs.fields(record)
+    needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
+    return record(**read(hints_of(record), needed, sent))
+
+
+def hints_of(record: type) -> dict[str, Any]:
+    """Return the fields of an attrs class, which checks them itself; a number may be a text."""
+    fields = attrs.fields(record)
+    return {field.name: float if field.type in (float, "float") else Any for field in fields}
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON: times in ISO 8601, amounts of money as text."""
+    for kinds, shape in _SHAPES:
+        if isinstance(value, kinds):
+            return shape(value)
+    return value.to_dict() if hasattr(value, "to_dict") else _show_fields(value)
+
+
+_SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    ((type(None), bool, int, float, str), lambda value: value),
+    (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
+    (dt.date, lambda day: day.isoformat()),
+    (Decimal, "{:.4f}".format),
+    # A webhook's body is shown as it is sent, for its signature.
+    (bytes, bytes.decode),
+    (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
+    ((list, tuple), lambda items: [plain(item) for item in items]),
+    ((set, frozenset), lambda items: sorted(plain(item) for item in items)),
+)
+
+
+def _show_fields(record: Any) -> dict[str, Any]:
+    """Return the fields of an attrs record that hold no secret."""
+    # Unset values are left out: null would mean no score.
+    shown = {
+        field.name: value
+        for field in attrs.fields(type(record))
+        if "secret" not in field.metadata and (value := getattr(record, field.name)) is not UNSET
+    }
+    if isinstance(shown.get("field"), Mapping):
+        # The field of a rule may be a password.
+        shown["field"] = mask_fields(shown["field"])
+    return {name: plain(value) for name, value in shown.items()}
+
 
 #: Most records that an answer lists unless ``limit`` is sent.
 LISTED = 1000
@@ -54,14 +194,16 @@ class Operation:
         return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
 
 
-def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
-    """Return the operations of a vendor and of its extensions, by method and path."""
-    owners: dict[str | None, type] = {None: Control}
-    owners |= {name: vendor.extension_class(name) for name in vendor.extensions}
+def list_operations(
+    owners: Mapping[str | None, type], vendor: VendorKind
+) -> dict[tuple[str, str], Operation]:
+    """Return the operations of `Control` (None) and of its extensions, by method and path."""
     return {
         (row.method, row.path): _make_operation(row, run, of, vendor)
         for of, owner in owners.items()
-        for row, run in rows_of(owner)
+        for base in reversed(owner.__mro__)
+        for run in vars(base).values()
+        if isinstance(row := getattr(run, "row", None), Row)
     }
 
 

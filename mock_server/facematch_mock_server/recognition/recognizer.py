@@ -5,13 +5,24 @@ from __future__ import annotations
 import contextlib
 import copy
 import hashlib
-from typing import TYPE_CHECKING, Any, Literal, get_args
+import threading
+from typing import Any, Literal, get_args
+
+import attrs
 
 from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.state import UNSET
 
 from .cards import Card, pair_score
-from .facts import Facts, FactsCache, apply_to_liveness, apply_to_match, see_liveness, see_picture
+from .facts import (
+    Facts,
+    FactsCache,
+    apply_to_liveness,
+    apply_to_match,
+    make_likely_face,
+    see_liveness,
+    see_picture,
+)
 from .outcomes import (
     UNKNOWN,
     Digests,
@@ -23,9 +34,6 @@ from .outcomes import (
     SetOutcome,
     Waiting,
 )
-
-if TYPE_CHECKING:
-    from .engine import LocalEngine
 
 #: The deciders of a score.
 EngineName = Literal["cards", "local"]
@@ -46,12 +54,7 @@ class Recognizer:
         #: The facts of pictures.
         self.facts = FactsCache(_CACHED)
         self.waiting = Waiting()
-        self._engine: LocalEngine | None = None
-        if engine == "local":
-            # Imported here because it loads the whole interface.
-            from .engine import LocalEngine
-
-            self._engine = LocalEngine()
+        self._engine = LocalEngine() if engine == "local" else None
 
     def copy_for_world(self) -> Recognizer:
         """Return a copy with outcomes of its own, and the same facts and engine."""
@@ -160,3 +163,59 @@ class Recognizer:
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
         return see_picture(facts, rotate=rotate) if sight is None else sight
+
+
+class LocalEngine:
+    """The backend `local` as a judge of pairs, opened when first needed. Safe across threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._verifiers: dict[bool, Any] = {}
+
+    def load(self, *, rotate: bool = False) -> Any:
+        from facematch_core import open_verifier  # imported here: it loads the whole interface
+
+        with self._lock:
+            if rotate not in self._verifiers:
+                self._verifiers[rotate] = open_verifier("local", rotate=rotate)
+            return self._verifiers[rotate]
+
+    def close(self) -> None:
+        """Close the backend; it opens again when needed."""
+        with self._lock:
+            verifiers, self._verifiers = self._verifiers, {}
+        for verifier in verifiers.values():
+            verifier.close()
+
+    def compare(
+        self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
+    ) -> MatchOutcome | None:
+        """Compare two pictures; None if it cannot decode one. Ages come from the facts."""
+        try:
+            result = self.load(rotate=rotate).verify(probe, reference)
+        except InvalidImage:
+            return None
+        return MatchOutcome(
+            probe=_see_faces(result.probe_faces or (), facts[0]),
+            reference=_see_faces(result.reference_faces or (), facts[1]),
+            score=None if result.score is None else result.score.value,
+            by=result.backend,
+        )
+
+    def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
+        match = self.compare(picture, picture, (facts, facts), rotate=rotate)
+        return None if match is None else match.probe
+
+
+def _see_faces(faces: tuple[Any, ...], facts: Facts) -> SeenPicture:
+    angle = (faces[0].rotation or 0) if faces else 0
+    shown = []
+    for number, face in enumerate(faces):
+        facts_of_face: dict[str, Any] = {}
+        if (box := face.box) is not None:
+            edges = (box.left, box.top, box.right, box.bottom)
+            facts_of_face["box"] = tuple(round(edge) for edge in edges)
+        if face.confidence is not None:
+            facts_of_face["confidence"] = round(face.confidence, 6)
+        shown.append(attrs.evolve(make_likely_face(facts, number), **facts_of_face))
+    return SeenPicture(faces=tuple(shown), angle=angle)

@@ -11,17 +11,19 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.forms import (
+from facematch_mock_server.base.masking import describe_fields, presentable
+from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
     Form,
     FormError,
+    Headers,
+    Request,
+    Response,
     Upload,
     media_type,
     read_form,
 )
-from facematch_mock_server.base.masking import describe_fields, presentable
-from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.recognition.outcomes import (
     Fields,

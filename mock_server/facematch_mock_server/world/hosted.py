@@ -16,8 +16,7 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_core.backend.kinds import nearest
-from facematch_mock_server.base.forms import Upload
-from facematch_mock_server.base.messages import PERSON
+from facematch_mock_server.base.messages import PERSON, Upload
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World

@@ -64,12 +64,6 @@ def operation(
     return mark
 
 
-def rows_of(owner: type) -> list[tuple[Row, Callable[..., Any]]]:
-    """Return the methods of a class that `operation` marks, each after its row."""
-    runs = [run for base in reversed(owner.__mro__) for run in vars(base).values()]
-    return [(run.row, run) for run in runs if isinstance(getattr(run, "row", None), Row)]
-
-
 class Extension(Generic[R]):
     """The part of `Control` that one vendor has and others have not. Safe across threads."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from kit.mock_didit import BOUNDARY, multipart
 
-from facematch_mock_server.base.forms import FormError, read_form
+from facematch_mock_server.base.messages import FormError, read_form
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters='"\\\r\n\0'), min_size=1, max_size=20

@@ -22,7 +22,7 @@ from facematch_core.errors import (
 from facematch_core.testing import Situation
 from facematch_core.testing.simulator import STALLS
 from facematch_mock_server import make_card
-from facematch_mock_server.conformance.simulator import UprightRecognizer, turn_upright
+from facematch_mock_server.conformance import UprightRecognizer, turn_upright
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 BOTH = pytest.mark.parametrize("make", [DiditSimulator, DeepvueSimulator])

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from kit.fakes import FakeBackend, picture
 
+import facematch_core
 from facematch_core import Environment
-from facematch_mock_server.recognition import engine as _local
+from facematch_mock_server.recognition import recognizer as _local
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -73,7 +74,7 @@ def test_the_engine_is_opened_at_the_first_pair_and_once(monkeypatch):
         opened.append(name)
         return Verifier()
 
-    monkeypatch.setattr(_local, "open_verifier", open_verifier)
+    monkeypatch.setattr(facematch_core, "open_verifier", open_verifier)
     deciding = Recognizer(engine="local")
     assert opened == []
     # What the engine cannot decode, the bytes decide.

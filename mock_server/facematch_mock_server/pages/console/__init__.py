@@ -141,7 +141,7 @@ class Console:
     def _get_state(self, request: Request, path: str) -> Response:
         """Return the data of a view: of long lists the newest rows that fit a search."""
         # Imported here: few servers are looked at.
-        from facematch_mock_server.control.values import plain
+        from facematch_mock_server.control.table import plain
 
         control, view = self._control(request, path)
         clock = control.account.clock

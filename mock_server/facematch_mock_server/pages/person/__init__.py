@@ -15,8 +15,7 @@ from importlib import resources
 from string import Template
 from urllib.parse import quote
 
-from facematch_mock_server.base.forms import FormError, read_form
-from facematch_mock_server.base.messages import PERSON, Request, Response
+from facematch_mock_server.base.messages import PERSON, FormError, Request, Response, read_form
 from facematch_mock_server.control.api import GUARDS, MISTAKES
 from facematch_mock_server.pages import console
 from facematch_mock_server.world import hosted

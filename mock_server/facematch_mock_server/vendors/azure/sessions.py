@@ -12,9 +12,8 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.forms import FormError, Upload
 from facematch_mock_server.base.masking import describe_fields
-from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.messages import FormError, Response, Upload
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World

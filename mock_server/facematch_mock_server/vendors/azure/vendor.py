@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.forms import Upload, media_type
 from facematch_mock_server.base.masking import presentable
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Request, Response, Upload, media_type
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.facts import Facts
 from facematch_mock_server.vendors import base

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.base.forms import FormError, Upload, media_type
 from facematch_mock_server.base.masking import presentable
-from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.messages import FormError, Response, Upload, media_type
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import Key, KeyKind

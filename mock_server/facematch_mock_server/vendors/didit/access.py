@@ -7,9 +7,16 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.base.masking import describe_fields
-from facematch_mock_server.base.messages import Headers, Request, Response, host_in
+from facematch_mock_server.base.messages import (
+    MULTIPART,
+    URLENCODED,
+    Headers,
+    Request,
+    Response,
+    host_in,
+    media_type,
+)
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import current

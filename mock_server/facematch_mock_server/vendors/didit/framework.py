@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 import attrs
 
 from facematch_core.base.nesting import TooDeep, load_json
-from facematch_mock_server.base.forms import Form, Upload, media_type
+from facematch_mock_server.base.messages import Form, Upload, media_type
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.vendors.base import Call
 

@@ -16,8 +16,7 @@ from urllib.parse import urlencode
 
 import attrs
 
-from facematch_mock_server.base.forms import Upload
-from facematch_mock_server.base.messages import Headers, Response
+from facematch_mock_server.base.messages import Headers, Response, Upload
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.vendors.base import HINT_HEADER
 from facematch_mock_server.world.accounts import World

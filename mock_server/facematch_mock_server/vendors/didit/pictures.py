@@ -12,9 +12,8 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.forms import Form, FormError
 from facematch_mock_server.base.masking import describe_fields, shorten_json
-from facematch_mock_server.base.messages import Response
+from facematch_mock_server.base.messages import Form, FormError, Response
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,

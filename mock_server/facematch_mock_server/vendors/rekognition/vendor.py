@@ -14,9 +14,8 @@ import attrs
 
 from facematch_core import Image, InvalidImage
 from facematch_core.backend import ImageFormat
-from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.masking import presentable
-from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.base.messages import Headers, Request, Response, Upload
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.accounts import World
