@@ -1,8 +1,7 @@
 """Read a table of cells from a file or a frame, before its columns mean anything.
 
-Every table becomes one pandas DataFrame. `facematch_core.base.tables` defines what CSV is; pyarrow
-reads the bytes, because it reads words several times as fast as pandas. A file that pyarrow refuses
-is read again line by line, to name the lines that are wrong.
+Every source becomes one Arrow table. pyarrow reads CSV several times as fast as pandas. A file that
+it refuses is read again by `facematch_core.base.tables`, which names the lines that are wrong.
 """
 
 from __future__ import annotations
@@ -37,13 +36,9 @@ from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pandas import DataFrame
 
 #: More problems of one kind than this are reported as one, with all of their places.
-OF_ONE_KIND: Final = 3
-
-#: More wrong words of one column than this are reported as one problem.
-_MOST_KINDS: Final = 1000
+_OF_ONE_KIND: Final = 3
 
 #: Lines above the header: comments, and titles with empty cells beside them.
 _ABOVE: Final = re.compile(
@@ -51,7 +46,8 @@ _ABOVE: Final = re.compile(
 )
 
 #: Words that stand for an empty cell in a column of numbers.
-NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
+_NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
+_NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 #: Advice for columns with spaces or bars between them.
 SEPARATE: Final = (
@@ -60,7 +56,9 @@ SEPARATE: Final = (
     r'sep=r"\s*\|\s*".'
 )
 
-_NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+#: Bytes at the beginning of a large text that show which columns have few words.
+_LARGE: Final = 1 << 16
+_FEW: Final = 20
 
 
 @attrs.frozen
@@ -76,46 +74,87 @@ def problems_at(
     rows: Sequence[int] | NDArray[np.int64], text: Callable[[int], str]
 ) -> Iterator[Problem]:
     """Yield a problem for each row; for many rows one problem, with the first in full."""
-    if len(rows) > OF_ONE_KIND:
+    if len(rows) > _OF_ONE_KIND:
         yield Problem(f"as in the first of them, {text(rows[0])}", rows)
     else:
         yield from (Problem(text(row), [row]) for row in rows)
 
 
-@attrs.frozen
-class WordColumn:
-    """A column of words: each word once, in order of appearance, and the word of each row."""
+@attrs.define(slots=False, eq=False, repr=False)
+class Words:
+    """A column of words: each word once, in order of appearance, and the word of each row.
 
-    #: int64, (N,): indices in `words`.
+    Attributes:
+        codes: int64, (N,): indices in `each`.
+        each: Words without spaces around them; "" is an empty cell.
+    """
+
     codes: NDArray[np.int64]
-    #: Words without spaces around them; "" is an empty cell.
-    words: list[str]
+    each: pa.StringArray
 
     def __getitem__(self, row: int | np.integer[Any]) -> str:
-        return self.words[int(self.codes[row])]
+        return str(self.each[int(self.codes[row])])
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Each word once."""
+        words: list[str] = self.each.to_pylist()
+        return words
+
+    @cached_property
+    def texts(self) -> NDArray[np.object_]:
+        """object, (N,): the word of each row."""
+        return np.array([*self.words, None], object)[self.codes]
 
     @cached_property
     def filled(self) -> NDArray[np.bool_]:
         """bool, (N,): where a cell is not empty."""
-        return np.not_equal(self.codes, self.words.index("") if "" in self.words else -1)
+        filled: NDArray[np.bool_] = self.codes != self.each.index("").as_py()
+        return filled
 
-    def map(self, values: Mapping[str, Any], otherwise: Any, kind: type[np.generic]) -> Any:
-        """(N,): the value of each row's word in lower case."""
-        return np.array([values.get(word.lower(), otherwise) for word in self.words], kind)[
-            self.codes
-        ]
+    def take(self, rows: NDArray[Any]) -> Words:
+        """Return the column of these rows."""
+        return Words(self.codes[rows], self.each)
 
-    def problems(self, name: str, is_right: Callable[[str], object], advice: str) -> list[Problem]:
+    def map(self, meanings: Mapping[str, Any], otherwise: Any, kind: type[np.generic]) -> Any:
+        """(N,): the meaning of each row's word in lower case."""
+        meant = [meanings.get(word.lower(), otherwise) for word in self.words]
+        return np.array([*meant, otherwise], kind)[self.codes]
+
+    def problems(
+        self, name: str, is_right: Callable[[str], object], advice: Callable[[str], str] | str
+    ) -> list[Problem]:
         """Return a problem for each word, apart from "", that is not right."""
         wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
-        kinds = [wrong] if len(wrong) > _MOST_KINDS else [[at] for at in wrong]
-        return [
-            Problem(
-                f"{name} is {self.words[kind[0]][:60]!r}; {advice}",
-                np.flatnonzero(np.isin(self.codes, kind)),
-            )
-            for kind in kinds
-        ]
+        kinds = [wrong] if len(wrong) > _OF_ONE_KIND else [[at] for at in wrong]
+        problems = []
+        for kind in kinds:
+            word = self.words[kind[0]]
+            hint = advice if isinstance(advice, str) else advice(word)
+            rows = np.flatnonzero(np.isin(self.codes, kind))
+            problems.append(Problem(f"{name} is {word[:60]!r}; {hint}", rows))
+        return problems
+
+
+def words_of(texts: Sequence[str]) -> Words:
+    """Return a column of texts."""
+    encoded = pa.array(texts, pa.string()).dictionary_encode()
+    return Words(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary)
+
+
+def in_common(*columns: Words) -> tuple[Words, ...]:
+    """Return columns in which the same word has the same code."""
+    if len(columns) == 1:
+        return columns
+    every = pa.concat_arrays([column.each for column in columns]).dictionary_encode()
+    of_column = np.split(
+        every.indices.to_numpy().astype(np.int64),
+        np.cumsum([len(column.each) for column in columns])[:-1],
+    )
+    return tuple(
+        Words(codes[column.codes], every.dictionary)
+        for codes, column in zip(of_column, columns, strict=True)
+    )
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -123,7 +162,7 @@ class Cells:
     """A table that was read, and where each row was."""
 
     name: str
-    frame: DataFrame
+    table: pa.Table
     #: Returns the place of each row, for messages; rows count from 0 by default.
     _places: Callable[[], Sequence[Any]] | None = None
     #: Rows of a text file are called lines; rows of joined files have a place of their own.
@@ -135,24 +174,24 @@ class Cells:
     problems: list[Problem] = attrs.field(factory=list)
     #: Assumptions, for the user.
     notes: Sequence[str] = ()
-    _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
+    _words: dict[str, Words] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        names = pd.Index([_short(name) for name in self.frame.columns])
-        self.problems += [
-            Problem(f"the column {name[:60]!r} is there twice")
-            for name in names[names.duplicated()].unique()
-            if name
-        ]
-        self.frame = self.frame.set_axis(names, axis=1).loc[:, ~names.duplicated()]
+        names = [_as_label(name) for name in self.table.column_names]
+        first = {name: at for at, name in reversed([*enumerate(names)])}
+        twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+        self.problems += [Problem(f"the column {name[:60]!r} is there twice") for name in twice]
+        kept = sorted(first.values())
+        self.table = self.table.select(kept).rename_columns([names[at] for at in kept])
 
     @property
     def header(self) -> list[str]:
         """Names of the columns, in order."""
-        return [*self.frame.columns]
+        names: list[str] = self.table.column_names
+        return names
 
     def __len__(self) -> int:
-        return len(self.frame) if len(self.frame.columns) else 0
+        return len(self.table)
 
     @cached_property
     def places(self) -> Sequence[Any]:
@@ -163,51 +202,30 @@ class Cells:
         """Return the place of a row as messages name it."""
         return f"{self.unit} {self.places[int(row)]}".strip()
 
-    def words(self, name: str | None) -> WordColumn:
-        """Return a column as words; all are empty if there is no such column."""
-        return self.alike(name)[0]
+    def words(self, name: str) -> Words:
+        """Return a column as words."""
+        if name not in self._words:
+            self._words[name] = _as_words(self.table[name], is_text=self.unit == "line")
+        return self._words[name]
 
-    def alike(self, *names: str | None) -> tuple[WordColumn, ...]:
-        """Return columns in which the same word has the same code."""
-        if names not in self._derived:
-            columns = [self._coded(name) for name in names]
-            every = np.array([word for _, words in columns for word in words], object)
-            merged, words = pd.factorize(every)
-            of_column = np.split(merged, np.cumsum([len(words) for _, words in columns])[:-1])
-            self._derived[names] = tuple(
-                WordColumn(part[codes], [*words])
-                for part, (codes, _) in zip(of_column, columns, strict=True)
-            )
-        columns_: tuple[WordColumn, ...] = self._derived[names]
-        return columns_
-
-    def numbers(self, name: str | None) -> NDArray[np.float64]:
-        """float64, (N,): a column of numbers; NaN if empty, no number or not finite."""
-        return self._number(name)[0]
-
-    def not_numbers(self, name: str) -> Iterator[Problem]:
-        """Yield the cells of a column that are neither a finite number nor empty."""
-        rows = np.flatnonzero(self._number(name)[1]).tolist()
-        cells: dict[str, list[int]] = {}
-        for row in rows:
-            cells.setdefault(self.words(name)[row][:40], []).append(row)
-        if len(cells) > OF_ONE_KIND:
-            cells = {next(iter(cells)): rows}
-        for cell, places in cells.items():
-            advice = "write a number such as 94.5, or leave it empty"
-            if re.fullmatch(r"[-+]?\d*,\d+", cell):
-                advice = f"write {cell.replace(',', '.')}"
-            yield Problem(f"{name} is {cell!r}; {advice}", places)
-
-    def examples(self, name: str, count: int = 2) -> list[str]:
-        """Return the first different words of a column."""
-        return [*filter(None, self.words(name).words)][:count]
+    def numbers(self, name: str) -> tuple[NDArray[np.float64], list[Problem]]:
+        """Return a column of numbers, float64, (N,), NaN for none, and what is no number in it."""
+        column = self.table[name]
+        if pa.types.is_string(column.type):
+            column = pc.if_else(pc.equal(column, ""), None, column)
+        with contextlib.suppress(pa.ArrowException):
+            numbers = column.cast(pa.float64(), safe=False).to_numpy()
+            if not np.isinf(numbers).any():
+                return numbers, []
+        words = self.words(name)
+        read = _numbers(words.each, self.decimal_commas)
+        wrong = {*np.array(words.words, object)[np.isinf(read)].tolist()}
+        problems = words.problems(name, lambda word: word not in wrong, _as_number)
+        return np.where(np.isinf(read), np.nan, read)[words.codes], problems
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """Yield the cells of some columns, row by row."""
-        columns = [self.words(name) for name in names]
-        lists = [np.array(column.words, object)[column.codes].tolist() for column in columns]
-        return zip(*lists, strict=True)
+        return zip(*[self.words(name).texts.tolist() for name in names], strict=True)
 
     def texts(self, problems: Iterable[Problem]) -> list[str]:
         """Return problems with their places: those of the header first, then by row."""
@@ -227,48 +245,17 @@ class Cells:
         places = [self.places[row] for row in problem.rows]
         return place(places, self.unit) if self.unit else f"{', '.join(places[:PLACES])}: "
 
-    def _coded(self, name: str | None) -> tuple[NDArray[np.int64], list[str]]:
-        """Return a column as codes of words, which are trimmed and without `export`'s escape."""
-        if ("coded", name) not in self._derived:
-            column = self.frame[name] if name in self.frame else pd.Series("", self.frame.index)
-            if column.dtype == object:  # lists, paths, words beside numbers
-                column = column.map(_short)
-            codes, unique = pd.factorize(column, use_na_sentinel=False)
-            values = pd.Series(unique)
-            is_text = isinstance(values.dtype, pd.StringDtype)
-            short = values.fillna("").str.strip() if is_text else values.map(_short)
-            words: list[str] = short.tolist()
-            if self.unit == "line":
-                words = [unescaped(word) if word[:1] == "'" else word for word in words]
-            self._derived["coded", name] = codes, words
-        coded: tuple[NDArray[np.int64], list[str]] = self._derived["coded", name]
-        return coded
-
-    def _number(self, name: str | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Return a column as numbers, and where it holds something else."""
-        if ("number", name) not in self._derived:
-            column = self.frame.get(name)
-            if column is not None and pd.api.types.is_any_real_numeric_dtype(column):
-                numbers = column.to_numpy(np.float64, na_value=np.nan)
-                bad = np.isinf(numbers)
-            elif (plain := _plain_numbers(column)) is not None:
-                numbers, bad = plain, np.zeros(len(plain), np.bool_)
-            else:
-                codes, words = self._coded(name)
-                numbers, bad = (part[codes] for part in _numbers(words, self.decimal_commas))
-            self._derived["number", name] = np.where(bad, np.nan, numbers), bad
-        result: tuple[NDArray[np.float64], NDArray[np.bool_]] = self._derived["number", name]
-        return result
-
 
 def read_cells(source: object, *, what: str, example: str) -> Cells:
     """Read any table. `what` names a row and `example` shows a header, for messages."""
     if isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
     elif isinstance(source, pa.Table):
-        cells = Cells("The table", _of_arrow(source))
+        cells = Cells("The table", _without_index(source))
     elif isinstance(source, pd.DataFrame):
-        cells = Cells("The frame", _of_pandas(source))
+        levels = [level for level in source.index.names if level is not None]
+        frame = source.reset_index(level=levels, allow_duplicates=True).reset_index(drop=True)
+        cells = Cells("The frame", _of_pandas(frame))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is no table: give the path of a CSV, JSON, Excel or "
@@ -308,7 +295,7 @@ def _of_file(path: Path) -> Cells:
 
 def _csv(name: str, file: BinaryIO) -> Cells:
     raw = file.read()
-    if raw.lstrip()[:1] in (b"{", b"["):
+    if raw.lstrip()[:1] in (b"{", b"["):  # JSON under another name
         file.seek(0)
         return _json(name, file)
     above = _ABOVE.match(raw)
@@ -318,49 +305,54 @@ def _csv(name: str, file: BinaryIO) -> Cells:
     text, notes = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
     data = raw if raw.isascii() else text.encode()
     separator, header = read_header(text.lstrip("\r\n"))
-    more: dict[str, Any] = {"unit": "line", "decimal_commas": separator != ","}
+    header_line = next(read_lines(text, separator), (None, []))[0]
+    problems: list[Problem] = []
+    table: pa.Table | None = None
     # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
     if any(header) and data.count(b'"') % 2 == 0:
-        parse = csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data)
-        convert = csv.ConvertOptions(
-            column_types=dict.fromkeys(header, pa.string()), check_utf8=False
-        )
         # The reader by lines finds what is wrong, and where.
         with contextlib.suppress(pa.ArrowException):
-            table = csv.read_csv(
-                pa.BufferReader(data), parse_options=parse, convert_options=convert
-            )
-            return Cells(
-                name,
-                _drop_blank_rows(_of_arrow(table)),
-                places=lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
-                header_line=next(read_lines(text, separator))[0],
-                notes=[f"{name} {note}" for note in notes],
-                **more,
-            )
-    table_read = read_table(raw)
-    if table_read.short:
-        where = place(table_read.short).removesuffix(": ")
-        notes.append(f"has too few cells in {where}: what is missing was read as empty")
-    columns = {at: [row[at] for row in table_read.rows] for at in range(len(table_read.header))}
-    return Cells(
-        name,
-        pd.DataFrame(columns, dtype=object).set_axis(table_read.header, axis=1),
-        places=lambda: table_read.lines,
-        header_line=next(read_lines(text, separator), (None, []))[0],
-        problems=[Problem(text, at) for text, at in table_read.problems.items()],
-        notes=[f"{name} {note}" for note in notes],
-        **more,
-    )
+            table = _read_csv(data, separator, header)
+    if table is not None:
+        places = lambda: [line for line, _ in read_lines(data.decode(), separator)][1:]  # noqa: E731
+    else:
+        lines_read = read_table(raw)
+        if lines_read.short:
+            where = place(lines_read.short).removesuffix(": ")
+            notes.append(f"has too few cells in {where}: what is missing was read as empty")
+        rows, width = lines_read.rows, len(lines_read.header)
+        columns = [pa.array([row[at] for row in rows], pa.string()) for at in range(width)]
+        table = pa.Table.from_arrays(columns, lines_read.header)
+        problems += [Problem(text, at) for text, at in lines_read.problems.items()]
+        places = lambda: lines_read.lines  # noqa: E731
+    notes = [f"{name} {note}" for note in notes]
+    return Cells(name, table, places, "line", header_line, separator != ",", problems, notes)
 
 
-def _drop_blank_rows(frame: DataFrame) -> DataFrame:
-    says = np.zeros(len(frame), np.bool_)
-    for at in range(frame.shape[1]):
-        if says.all():
-            return frame
-        says |= frame.iloc[:, at].str.strip().ne("").to_numpy()
-    return frame[says].reset_index(drop=True)
+def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
+    """Read text that pyarrow and Python's csv understand alike; blank rows are dropped."""
+
+    def read(text: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
+        return csv.read_csv(
+            pa.BufferReader(text),
+            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
+            convert_options=csv.ConvertOptions(column_types=types, check_utf8=False),
+        )
+
+    types: dict[str, pa.DataType] = dict.fromkeys(header, pa.string())
+    if len(data) > _LARGE:
+        # Codes of a few words that come again are made fastest while the text is parsed.
+        first = read(data[: data.rfind(b"\n", 0, _LARGE) + 1], types)
+        for name, column in zip(first.column_names, first.columns, strict=True):
+            if len(column.unique()) < _FEW:
+                types[name] = pa.dictionary(pa.int32(), pa.string())
+    table = read(data, types)
+    filled = np.zeros(len(table), np.bool_)
+    for column in table.columns:
+        filled |= pc.not_equal(column.cast(pa.string()), "").to_numpy()
+        if filled.all():
+            return table
+    return table.filter(pa.array(filled))
 
 
 def _json(name: str, file: BinaryIO) -> Cells:
@@ -371,22 +363,17 @@ def _json(name: str, file: BinaryIO) -> Cells:
             records = json.loads(text)
         except ValueError:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        if isinstance(records, dict) and _are_columns([*records.values()]):
-            return Cells(name, pd.DataFrame(records))
+        values = [*records.values()] if isinstance(records, dict) else []
+        if len(values) > 1 and all(
+            isinstance(each, dict) and each.keys() == values[0].keys() for each in values
+        ):  # columns of cells by row, as `DataFrame.to_json` writes them
+            return Cells(name, _of_pandas(pd.DataFrame(records)))
         if isinstance(records, dict):  # a list under a name, or one record
-            lists = (each for each in records.values() if isinstance(each, list))
-            records = next(lists, [records])
-        return Cells(name, pd.json_normalize(records))
+            records = next((each for each in values if isinstance(each, list)), [records])
+        return Cells(name, _of_pandas(pd.json_normalize(records)))
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
         what = "is no JSON of records: a list of them, or one on each line."
         raise InvalidRequest(what) from None
-
-
-def _are_columns(values: list[Any]) -> bool:
-    """Return whether each value holds the cells of a column by row, as `DataFrame.to_json` does."""
-    return len(values) > 1 and all(
-        isinstance(each, dict) and each.keys() == values[0].keys() for each in values
-    )
 
 
 def _excel(name: str, file: BinaryIO) -> Cells:
@@ -409,63 +396,105 @@ def _excel(name: str, file: BinaryIO) -> Cells:
     table = table.loc[(table != "").any(axis=1), (table != "").any()]
     lines = [1 + row for row in table.index[1:]]
     frame = table.iloc[1:].set_axis(table.iloc[0] if len(table) else [], axis=1)
-    return Cells(name, frame, places=lambda: lines, decimal_commas=True, notes=notes)
+    return Cells(name, _of_pandas(frame), lambda: lines, decimal_commas=True, notes=notes)
 
 
 def _parquet(name: str, content: BinaryIO) -> Cells:
     from pyarrow import parquet
 
     try:
-        return Cells(name, _of_arrow(parquet.ParquetFile(content).read()))
+        return Cells(name, _without_index(parquet.ParquetFile(content).read()))
     except (pa.ArrowException, OSError):
         raise InvalidRequest("is no Parquet file, or is not whole.") from None
 
 
-def _of_arrow(table: pa.Table) -> DataFrame:
+def _without_index(table: pa.Table) -> pa.Table:
     # pandas writes the index of a frame as a column that nobody named.
-    names = [label for label in table.schema.names if label.startswith("__index_level_")]
-    return table.drop_columns(names).to_pandas(integer_object_nulls=True, ignore_metadata=True)
+    return table.drop_columns([name for name in table.column_names if "__index_level_" in name])
 
 
-def _of_pandas(frame: DataFrame) -> DataFrame:
-    if frame.columns.nlevels > 1:
-        raise InvalidRequest(
-            f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
-            'take one of them, frame["score"] for example.'
-        )
-    levels = [level for level in frame.index.names if level is not None]
-    return frame.reset_index(level=levels, allow_duplicates=True).reset_index(drop=True)
+def _of_pandas(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as a table; a column of several kinds of values becomes one of texts."""
+    columns = []
+    for at in range(frame.shape[1]):
+        column = frame.iloc[:, at]
+        try:
+            columns.append(pa.array(column, from_pandas=True))
+        except pa.ArrowException:
+            texts = [None if value is None else _as_label(value) for value in column]
+            columns.append(pa.array(texts, pa.string(), from_pandas=True))
+    return pa.Table.from_arrays(columns, [_as_label(name) for name in frame.columns])
 
 
-def _plain_numbers(column: pd.Series[Any] | None) -> NDArray[np.float64] | None:
-    """Return a column of words as numbers if all of them are; else None."""
-    if column is None or not isinstance(column.dtype, pd.StringDtype):
-        return None
-    try:
-        numbers = pc.cast(pa.array(column), pa.float64()).to_numpy()
-    except pa.ArrowInvalid:
-        return None
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _numbers(
-    words: list[str], decimal_commas: bool
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return words as numbers, and which of them are something else."""
-    text = pa.array(words, pa.string())
-    no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
-    if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
-        text = pc.replace_substring(text, ",", ".")
-    is_number = pc.match_substring_regex(text, _NUMBER)
-    bare = pc.if_else(is_number, pc.utf8_ltrim(text, "+"), None)
-    numbers = pc.cast(bare, pa.float64()).to_numpy(zero_copy_only=False)
-    bad = pc.invert(pc.or_(is_number, no_number)).to_numpy(zero_copy_only=False)
-    return numbers, bad | np.isinf(numbers)
-
-
-def _short(value: object) -> str:
-    """Return a cell as a word; frames and workbooks make floats of labels and ids."""
-    if value is None or value is pd.NA or value != value:  # noqa: PLR0124 - NaN
-        return ""
+def _as_label(value: object) -> str:
+    """Return a name or a cell as text; frames and workbooks make floats of labels and ids."""
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
+
+
+def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
+    """Return a column as words, trimmed; in a text file without the escape of `export`."""
+    if isinstance(column.type, pa.DictionaryType):
+        if column.num_chunks != 1:
+            column = column.unify_dictionaries()
+        encoded = column.combine_chunks()
+        encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
+        if not pa.types.is_string(encoded.dictionary.type):
+            values = _as_texts(encoded.dictionary)
+            encoded = pa.DictionaryArray.from_arrays(encoded.indices, values)
+    else:
+        encoded = _encode(_as_texts(column.combine_chunks()))
+    values = encoded.dictionary
+    codes = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    words = pc.utf8_trim_whitespace(values)
+    if is_text and pc.any(pc.starts_with(words, "'")).as_py():
+        words = pa.array([unescaped(word) for word in words.to_pylist()], pa.string())
+    if encoded.indices.null_count or not words.equals(values):
+        again = pa.concat_arrays([words, pa.array([""])]).dictionary_encode()
+        codes, words = again.indices.to_numpy()[codes], again.dictionary
+    is_used = np.bincount(codes, minlength=len(words)) > 0
+    if not is_used.all():
+        codes, words = (np.cumsum(is_used) - 1)[codes], words.filter(pa.array(is_used))
+    return Words(codes.astype(np.int64, copy=False), words)
+
+
+def _encode(texts: pa.StringArray) -> pa.DictionaryArray:
+    """Return each word once, and codes; whole numbers are sorted several times as fast as texts."""
+    try:
+        codes, numbers = pd.factorize(texts.cast(pa.int64()).to_numpy())
+    except (pa.ArrowException, ValueError):
+        return texts.dictionary_encode()
+    words = pa.array(numbers).cast(pa.string())
+    if pc.sum(pc.binary_length(texts)).as_py() != pc.binary_length(words).to_numpy()[codes].sum():
+        return texts.dictionary_encode()  # 07 is not 7
+    return pa.DictionaryArray.from_arrays(codes, words)
+
+
+def _as_texts(column: pa.Array) -> pa.StringArray:
+    """Return the cells as text: whole numbers without a point, "" for NaN."""
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+        with contextlib.suppress(pa.ArrowInvalid):
+            column = column.cast(pa.int64())
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowException:  # lists, for example
+        return pa.array([None if each is None else str(each) for each in column.to_pylist()])
+
+
+def _numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]:
+    """Return words as numbers: NaN for an empty cell, infinity for what is no finite number."""
+    if decimal_commas and not pc.any(pc.match_substring(words, ".")).as_py():
+        words = pc.replace_substring(words, ",", ".")
+    is_number = pc.match_substring_regex(words, _NUMBER)
+    bare = pc.if_else(is_number, pc.utf8_ltrim(words, "+"), None)
+    numbers = bare.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    is_empty = pc.is_in(pc.utf8_lower(words), value_set=pa.array(_NO_NUMBER))
+    is_wrong = pc.invert(pc.or_(is_number, is_empty)).to_numpy(zero_copy_only=False)
+    return np.where(is_wrong, np.inf, numbers)
+
+
+def _as_number(cell: str) -> str:
+    is_comma = re.fullmatch(r"[-+]?\d*,\d+", cell)
+    more = cell.replace(",", ".") if is_comma else "a number such as 94.5, or leave it empty"
+    return f"write {more}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -125,10 +125,10 @@ TRUTH: Final = ("mated", "non_mated")
 COLUMN: Final = "COLUMN"
 
 #: Columns that hold something of one answer, which a line with several scores cannot have.
-_OF_ANSWER: Final = ("decision", "elapsed_s", "billed", "acquired", "error", "answered")
+_OF_ANSWER: Final = {"decision", "elapsed_s", "billed", "acquired", "error", "answered"}
 
-#: A table with more columns is not a score file.
-_MOST_COLUMNS: Final = 1000
+#: What the user names takes the place of the other one, too.
+_EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
 #: Most columns that a refusal shows.
 _SHOWN: Final = 40
@@ -169,9 +169,9 @@ class Roles:
     """The role of each column of a table."""
 
     #: Our name of a column to its own, without scores.
-    of: dict[str, str]
+    of: dict[str, str] = attrs.field(factory=dict)
     #: Columns of scores; several are one system each.
-    scores: list[str]
+    scores: list[str] = attrs.field(factory=list)
     #: Columns that are not read.
     skipped: list[str] = attrs.field(factory=list)
     #: Whether every pair is of people of its own.
@@ -184,33 +184,14 @@ class Roles:
 
     @property
     def is_wide(self) -> bool:
-        """Whether a line holds the scores of several systems."""
+        """Whether a row holds the scores of several systems."""
         return len(self.scores) > 1
 
-    @property
-    def groups(self) -> dict[str, list[tuple[str, str]]]:
-        """Name of each kind of group to the prefixes and names of its columns."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for ours, name in self.of.items():
-            if parts := group_of(ours):
-                groups.setdefault(parts[1], []).append((parts[0], name))
-        return groups
-
-    @property
-    def people(self) -> tuple[str, ...]:
-        """Our names of the columns that tell people apart best."""
-        ways = (PEOPLE, (PERSON,), *(() if self.independent_pairs else (PICTURES,)))
-        return next((way for way in ways if {*way} <= self.of.keys()), ())
-
-    def is_distance(self, column: str | None) -> bool:
+    def is_distance(self, column: str) -> bool:
         """Return whether a lower number means more alike."""
-        return self.distance or is_distance(column)
-
-
-def is_distance(column: str | None) -> bool:
-    """Return whether a column of scores is called a distance."""
-    name = _plain(column or "")
-    return name in map(_plain, DISTANCES) or name.endswith(("distance", "dist"))
+        name = _plain(column)
+        called = name in map(_plain, DISTANCES) or name.endswith(("distance", "dist"))
+        return self.distance or called
 
 
 def group_of(name: str) -> tuple[str, str] | None:
@@ -232,33 +213,18 @@ def our_name(key: str) -> str:
 
 
 def recognise(  # noqa: C901, PLR0912 - what a header can say, in order
-    cells: Cells, named: Sequence[tuple[str, str]], ignore: Sequence[str]
-) -> Roles:
-    """Return what each column holds: as `named` (our name, column), else by its name."""
+    cells: Cells, roles: Roles, named: Sequence[tuple[str, str]], ignore: Sequence[str]
+) -> None:
+    """Fill the roles of columns: as `named` (our name, column), else by their names."""
     header = cells.header
-    _check_header(cells)
-    roles = Roles({}, [])
-    of, scores = roles.of, roles.scores
-    problems = [
-        Problem(f"there is no column {name[:60]!r}; there are {join_names([*map(repr, header)])}")
-        for name in dict.fromkeys([*(column for _, column in named), *ignore])
-        if name not in header
-    ]
-    used: set[str] = {*ignore}
-    for key, column in named:
-        ours = our_name(key)
-        if column in used or (ours in of and ours != "score"):
-            problems.append(Problem(f"the column {column[:60]!r} can fill one column only"))
-        elif ours == "score":
-            scores.append(column)
-        else:
-            of[ours] = column
-        used.add(column)
-    if PERSON in of and {*PEOPLE} & of.keys():
-        problems.append(Problem("a line names one person or both: not person beside a subject"))
-    if {*TRUTH} <= of.keys():
-        problems.append(Problem("mated and non_mated say the same: name one of them"))
-    cells.refuse(problems, so="nothing was judged")
+    if cells.unit == "line" and len(header) == 1:
+        raise InvalidRequest(
+            f"{cells.name}: the header is one column, {header[0][:60]!r}. {SEPARATE}"
+        )
+    of = roles.of
+    used = _take_named(cells, roles, named, ignore)
+    taken = _held(roles)
+    taken |= {name for both in _EITHER if {*both} & taken for name in both}
     found: dict[str, list[str]] = {}
     has_source = "source" in map(_plain, header)
     for place, name in enumerate(header):
@@ -267,7 +233,7 @@ def recognise(  # noqa: C901, PLR0912 - what a header can say, in order
         known = name if group_of(name) else _OURS.get(_plain(name), "")
         if has_source and _plain(name) == "target":  # AWS's words for the two pictures
             known = "reference"
-        if known and not _is_named(known, of, scores):
+        if known and known not in taken:
             found.setdefault(known, []).append(name)
         else:
             roles.skipped.append(name)
@@ -281,54 +247,63 @@ def recognise(  # noqa: C901, PLR0912 - what a header can say, in order
         chosen = (exact or same)[0]
         roles.skipped += [name for name in same if name != chosen]
         if ours == "score":
-            scores.append(chosen)
+            roles.scores.append(chosen)
         else:
             of[ours] = chosen
     if {*TRUTH} <= of.keys():
         roles.skipped.append(of.pop("non_mated"))
-    _drop_halves(roles)
+    for both_ in (PEOPLE, PICTURES):  # one picture or person, where others tell people apart
+        half = {*both_} & of.keys()
+        if len(half) == 1 and tells_people(of, independent_pairs=roles.independent_pairs):
+            roles.skipped.append(of.pop(half.pop()))
     if roles.is_wide:
         _check_wide(roles)
     elif "system" not in of and "backend" in of:
         of["system"] = of["backend"]
-    return roles
 
 
-def _check_header(cells: Cells) -> None:
-    header = cells.header
-    if cells.unit == "line" and len(header) == 1:
-        raise InvalidRequest(
-            f"{cells.name}: the header is one column, {header[0][:60]!r}. {SEPARATE}"
-        )
-    if len(header) > _MOST_COLUMNS:
-        text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
-        cells.refuse([Problem(text)], so="nothing was judged")
+def _take_named(
+    cells: Cells, roles: Roles, named: Sequence[tuple[str, str]], ignore: Sequence[str]
+) -> list[str]:
+    """Fill the roles that the user names, and return their columns; refuse what cannot be."""
+    there = join_names([*map(repr, cells.header)])
+    problems = [
+        Problem(f"there is no column {name[:60]!r}; there are {there}")
+        for name in dict.fromkeys([*(column for _, column in named), *ignore])
+        if name not in cells.header
+    ]
+    used = [*ignore]
+    for key, column in named:
+        ours = our_name(key)
+        if column in used or ours in roles.of:
+            problems.append(Problem(f"the column {column[:60]!r} can fill one column only"))
+        elif ours == "score":
+            roles.scores.append(column)
+        else:
+            roles.of[ours] = column
+        used.append(column)
+    if PERSON in roles.of and {*PEOPLE} & roles.of.keys():
+        problems.append(Problem("a line names one person or both: not person beside a subject"))
+    if {*TRUTH} <= roles.of.keys():
+        problems.append(Problem("mated and non_mated say the same: name one of them"))
+    cells.refuse(problems, so="nothing was judged")
+    return used
 
 
-def _is_named(ours: str, of: Mapping[str, str], scores: Sequence[str]) -> bool:
-    """Return whether the user named another column for what this one would hold."""
-    return (
-        ours in of
-        or (ours == "score" and bool(scores))
-        or (ours == PERSON and bool({*PEOPLE} & of.keys()))
-        or (ours in PEOPLE and PERSON in of)
-        or (ours in TRUTH and bool({*TRUTH} & of.keys()))
-    )
+def _held(roles: Roles) -> set[str]:
+    """Return our names for what the columns hold."""
+    return {*roles.of, *(["score"] if roles.scores else [])}
 
 
-def _drop_halves(roles: Roles) -> None:
-    """Skip a lone picture or person column if other columns tell people apart."""
-    for both in (PEOPLE, PICTURES):
-        half = [name for name in both if name in roles.of]
-        if len(half) == 1 and roles.people:
-            roles.skipped.append(roles.of.pop(half[0]))
+def tells_people(held: Container[str], *, independent_pairs: bool) -> tuple[str, ...]:
+    """Return our names of the columns that tell people apart best, of those that are held."""
+    ways = (PEOPLE, (PERSON,), *(() if independent_pairs else (PICTURES,)))
+    return next((way for way in ways if all(name in held for name in way)), ())
 
 
 def _check_wide(roles: Roles) -> None:
     """Skip or refuse columns of one answer beside the scores of several systems."""
-    for ours in _OF_ANSWER:
-        if ours not in roles.of:
-            continue
+    for ours in _OF_ANSWER & roles.of.keys():
         column = roles.of.pop(ours)
         roles.skipped.append(column)
         if ours in ("acquired", "error", "answered"):
@@ -342,85 +317,92 @@ def _check_wide(roles: Roles) -> None:
 
 
 def check_complete(
-    tables: Sequence[tuple[Cells, Roles]], whole: tuple[Cells, Roles] | None = None
+    tables: Sequence[tuple[Cells, Roles]], joined: Iterable[str] | None = None
 ) -> None:
     """Raise `ColumnsNotRecognised` if something is unclear or missing.
 
     Args:
-        tables: The files, to show their columns.
-        whole: The table that was joined from them; None for a single file.
+        tables: The files and what their columns hold.
+        joined: Our names of what they hold together; None for a single file.
     """
-    cells, roles = whole or tables[0]
-    problems: list[str] = []
-    columns: dict[str, str] = {}
-    for part, part_roles in tables:
-        prefix = f"{part.name}: " if len(tables) > 1 else ""
-        problems += [prefix + text for text in part.texts(part_roles.problems)]
-        columns |= part_roles.unclear
+    prefix = "{}: " if joined is not None else ""
+    problems = [
+        prefix.format(cells.name) + text
+        for cells, roles in tables
+        for text in cells.texts(roles.problems)
+    ]
+    columns = {ours: COLUMN for _, roles in tables for ours in roles.unclear}
     if not problems:
-        missing = dict(_missing(cells, roles))
+        missing = dict(_missing(tables, joined))
         problems += missing.values()
         columns |= dict.fromkeys(missing, COLUMN)
     if not problems:
         return
-    # No column is left that could name people.
-    names_nobody = PERSON in columns and not any(part.skipped for _, part in tables)
-    name = cells.name if len(tables) == 1 else "The comparison"
-    shown = [text for part, part_roles in tables for text in _shown(part, part_roles)]
+    skipped = sum(len(roles.skipped) for _, roles in tables)
+    shown = [text for cells, roles in tables for text in _shown(cells, roles)]
     example = [f"A table looks like {WIDE} or {LONG}."]
     example *= bool({"mated", "score", PERSON} & columns.keys())
+    name = tables[0][0].name if joined is None else "The comparison"
     what = "\n".join([refusal(name, problems, "nothing was judged"), *shown, *example])
     if not columns:
         raise InvalidRequest(what)
-    if PERSON in columns and (names_nobody or sum(len(part.skipped) for _, part in tables) > 1):
+    # No column is left that could name people; or two are, which are rather pictures.
+    names_nobody = PERSON in columns and not skipped
+    if PERSON in columns and skipped != 1:
         del columns[PERSON]
-        columns |= {} if names_nobody else dict.fromkeys(("image1", "image2"), COLUMN)
+        columns |= dict.fromkeys(("image1", "image2") if skipped else (), COLUMN)
     raise ColumnsNotRecognised(what, columns=columns, independent_pairs=names_nobody)
 
 
 def _shown(cells: Cells, roles: Roles) -> Iterator[str]:
     """Yield a line for each column: its name, what it holds, and two of its cells."""
-    held = {column: ours for ours, column in roles.of.items()} | dict.fromkeys(
-        roles.scores, "score"
-    )
+    held = {column: ours for ours, column in roles.of.items()}
+    held |= dict.fromkeys(roles.scores, "score")
     yield f"Columns of {cells.name.removeprefix('The ')}:"
     width = max(len(name[:40]) for name in cells.header)
     for name in cells.header[:_SHOWN]:
-        some = ", ".join(repr(word[:30]) for word in cells.examples(name)) or "empty"
+        words = [word for word in cells.words(name).words[:3] if word]
+        some = ", ".join(repr(word[:30]) for word in words[:2]) or "empty"
         yield f"  {name[:40]:{width}}  {held.get(name, 'unknown'):17}  {some}"
     if len(cells.header) > _SHOWN:
         yield f"  and {len(cells.header) - _SHOWN} more"
 
 
-def _missing(cells: Cells, roles: Roles) -> Iterator[tuple[str, str]]:
-    of = roles.of
+def _missing(
+    tables: Sequence[tuple[Cells, Roles]], joined: Iterable[str] | None
+) -> Iterator[tuple[str, str]]:
+    """Yield our names of what is missing, each with a sentence."""
+    cells, roles = tables[0]
+    of = {ours: column for _, each in tables for ours, column in each.of.items()}
+    held = {*(_held(roles) if joined is None else joined)}
     for both in (PEOPLE, PICTURES):
-        missing = [name for name in both if name not in of]
-        if len(missing) == 1:
-            yield missing[0], f"the column {missing[0]} is missing"
-    if not {*PEOPLE, *PICTURES, PERSON} & of.keys() and not roles.independent_pairs:
+        absent = {*both} - held
+        if len(absent) == 1:
+            (name,) = absent
+            yield name, f"the column {name} is missing"
+    if not {*PEOPLE, *PICTURES, PERSON} & held and not roles.independent_pairs:
         text = (
             "nothing says who is in the pictures: name both people (probe_subject, "
             "reference_subject), the one person of each line (person) or both pictures (image1, "
             f"image2); if no column can, give {argument('independent_pairs', True)}"
         )
         yield PERSON, text
-    if not {*TRUTH} & of.keys() and not of.keys() >= {*PEOPLE}:
+    if not {*TRUTH} & held and not held >= {*PEOPLE}:
         answer = ""
-        if "decision" in of:
+        if "decision" in held:
             answer = f"; {of['decision'][:60]!r} is what the system answered, not the truth"
         text = "nothing says which pairs show one person: the column mated, same or label is "
         yield "mated", f"{text}missing{answer}"
-    if ("transaction" in of) is not ("attempt" in of):
-        name = "attempt" if "transaction" in of else "transaction"
+    if ("transaction" in held) is not ("attempt" in held):
+        name = "attempt" if "transaction" in held else "transaction"
         yield name, f"the column {name} is missing: an attempt is one of a transaction"
-    if not roles.scores and "decision" not in of:
+    if not {"score", "decision"} & held:
         text = "no column of scores has a known name (score, similarity, confidence, distance); "
         yield "score", f"{text}if each of several columns is a system, name each of them as score"
-    several = "system" in of and len(cells.words(of["system"]).words) > 1
-    if several and "pair" not in of and not {*PICTURES} <= of.keys():
+    several = joined is None and "system" in held and len(cells.words(of["system"]).words) > 1
+    if several and "pair" not in held and not {*PICTURES} <= held:
         yield "pair", "the column pair is missing: several systems have lines for the same pairs"
-    if roles.independent_pairs and roles.people in (PEOPLE, (PERSON,)):
+    if roles.independent_pairs and ({PERSON} <= held or {*PEOPLE} <= held):
         flag = argument("independent_pairs", True)
         raise InvalidRequest(f"{cells.name} names people: leave out {flag}, or ignore the columns.")
 

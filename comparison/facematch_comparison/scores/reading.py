@@ -6,7 +6,7 @@ several columns of scores, which the user names. Several files are joined by pai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,11 +20,12 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Cells, Problem, problems_at, read_cells
+from .cells import Cells, Problem, Words, problems_at, read_cells
 from .columns import (
     LONG,
     PEOPLE,
     PERSON,
+    PICTURES,
     TRUTH,
     WIDE,
     ColumnsNotRecognised,
@@ -33,8 +34,8 @@ from .columns import (
     our_name,
     recognise,
 )
-from .joining import MINUS_DISTANCE, join_files
-from .table import OF_SYSTEM, YES_NO, ScoreCells, first_rows, problems_of_cells, rows_that_differ
+from .joining import join_files
+from .lines import MINUS_DISTANCE, YES_NO, Lines, first_rows, read_lines_of, rows_that_differ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +50,11 @@ ENOUGH_APART: Final = 20
 #: If so many pairs, and half of all, have the lowest score, it may stand for no score.
 _MANY_ALIKE: Final = 20
 
-_SO: Final = "nothing was judged"
+#: Columns that hold one fact of a system.
+_OF_SYSTEM: Final = (
+    *("rule", "threshold", "scale", "price", "currency", "backend", "environment", "privacy"),
+    "people_known",
+)
 
 
 def read_scores(
@@ -114,134 +119,127 @@ def read_scores(
     """
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
-    tables = _tables(sources, dict(columns or {}), ignore)
+    tables = _read_tables(
+        sources, columns or {}, ignore, independent_pairs=independent_pairs, distance=distance
+    )
+    stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
+    is_joined = len(tables) > 1
     for cells, roles in tables:
-        roles.independent_pairs, roles.distance = independent_pairs, distance
         for text in cells.notes:
             say(text)
-    if len(tables) == 1:
-        ((cells, roles),) = tables
-        check_complete(tables)
-        table = ScoreCells(cells, roles, no_scores)
-        cells.refuse(problems_of_cells(table), so=_SO)
-    else:
-        for each in tables:
-            if each[1].problems:
-                check_complete([each])
-        stems = [_stem(each) for each in sources]
-        parts = [ScoreCells(cells, roles, no_scores) for cells, roles in tables]
-        cells, roles = join_files(list(zip(stems, parts, strict=True)), say)
-        roles.independent_pairs = independent_pairs
-        check_complete(tables, (cells, roles))
-        table = ScoreCells(cells, roles, [np.nan])
-        cells.refuse(problems_of_cells(table), so=_SO)
-    systems = _systems(table, name or _stem(sources[0]), models)
-    cells.refuse(_problems_between(table, systems, is_joined=len(tables) > 1), so=_SO)
-    answers = _answers(table, systems, ThresholdRule(rule or "at_least"))
+        if not is_joined or roles.problems:
+            check_complete([(cells, roles)])
+    usual = stems if is_joined else [name or stems[0]]
+    files = [
+        read_lines_of(cells, roles, no_scores, stem)
+        for (cells, roles), stem in zip(tables, usual, strict=True)
+    ]
+    lines = files[0]
+    if is_joined:
+        lines = join_files(stems, files, say)
+        lines.independent_pairs = independent_pairs
+        check_complete(tables, {*lines.words, *lines.numbers})
+    systems = _systems(lines, models)
+    lines.refuse(_problems_between(lines, systems, is_joined=is_joined))
+    answers = _answers(lines, systems, ThresholdRule(rule or "at_least"))
     named = {our_name(key.rpartition(":")[2]) for key in columns or {}}
     if not named & {*TRUTH}:
-        _ask_whose_labels(table, answers)
+        _ask_whose_labels(tables, lines, answers)
     answers = _with_scores_below(answers, below, say)
-    for text in (*_notes(table, tables), *_notes_of_blanks(answers)):
+    for text in (*_notes(lines, tables), *_notes_of_blanks(answers)):
         say(text)
     return answers
 
 
-def _stem(source: Any) -> str:
-    return Path(source).stem if isinstance(source, (str, Path)) else "scores"
-
-
-def _tables(
+def _read_tables(
     sources: Sequence[Any],
     columns: Mapping[str, str | Sequence[str]],
     ignore: Sequence[str],
+    *,
+    independent_pairs: bool,
+    distance: bool,
 ) -> list[tuple[Cells, Roles]]:
     """Read each source and recognise its columns."""
     example = f"{WIDE} or {LONG}"
     named = [
-        (file, ours, column)
+        (Path(file).stem, ours, column)
         for key, of in columns.items()
         for file, _, ours in [key.rpartition(":")]
         for column in ([of] if isinstance(of, str) else of)
     ]
-    tables = []
-    stems = [_stem(each) for each in sources]
+    stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
     for file, _, _ in named:
-        if file and Path(file).stem not in stems:
+        if file and file not in stems:
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
     cells_of = [read_cells(each, what="comparison", example=example) for each in sources]
     header = {name for cells in cells_of for name in cells.header}
+    tables = []
     for stem, cells in zip(stems, cells_of, strict=True):
         # A name without a file is for every file that has such a column.
+        here = {*cells.header} | ({column for _, _, column in named} | {*ignore}) - header
         own = [
             (ours, column)
             for file, ours, column in named
-            if Path(file).stem == stem
-            or (not file and (column in cells.header or column not in header))
+            if file == stem or (not file and column in here)
         ]
-        skip = [each for each in ignore if each in cells.header or each not in header]
-        tables.append((cells, recognise(cells, own, skip)))
+        skip = [each for each in ignore if each in here]
+        roles = Roles(independent_pairs=independent_pairs, distance=distance)
+        recognise(cells, roles, own, skip)
+        tables.append((cells, roles))
     return tables
 
 
-def _ask_whose_labels(table: ScoreCells, answers: Sequence[Answers]) -> None:
+def _ask_whose_labels(
+    tables: Sequence[tuple[Cells, Roles]], lines: Lines, answers: Sequence[Answers]
+) -> None:
     """Refuse labels that nobody named, no person's name confirms and the scores follow exactly.
 
     A log of answers may call them anything. Judged by them, a system never errs, and no test of its
     scores can find that out.
     """
-    truth = [(ours, table.of[ours]) for ours in TRUTH if ours in table.of]
-    for each in answers if truth and not table.people_named else ():
-        (column, name), is_there, scores = truth[0], each.scored, each.scores
+    truth = {ours: of for _, roles in tables for ours, of in roles.of.items() if ours in TRUTH}
+    for each in answers if truth and lines.people_by != PEOPLE else ():
+        column, name = next(iter(truth.items()))
+        is_there, scores = each.scored, each.scores
         if not is_there.any():
             is_there = each.decisions >= 0
             scores = each.decisions == DECISIONS.index(Decision.MATCH)
         mated, others = (scores[is_there & kind] for kind in (each.mated, ~each.mated))
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
             what = (
-                f"{table.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
-                f"all {len(mated):,} mated pairs above all {len(others):,} others; {_SO}. Does it "
-                f"say who is in the pictures, and not what {each.name} answered?"
+                f"{lines.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
+                f"all {len(mated):,} mated pairs above all {len(others):,} others; nothing was "
+                f"judged. Does it say who is in the pictures, and not what {each.name} answered?"
             )
             raise ColumnsNotRecognised(what, columns={column: name})
 
 
 @attrs.frozen
 class _System:
-    """The lines of one system, and its column of scores."""
+    """A system and its lines."""
 
     name: str
-    score: str | None
     rows: NDArray[np.int64]
     model: str | None
     #: The same lines and those of its other models.
     every: NDArray[np.int64]
 
 
-def _systems(table: ScoreCells, usual_name: str, models: Sequence[str]) -> list[_System]:
+def _systems(lines: Lines, models: Sequence[str]) -> list[_System]:
     """Return the systems of a table; refuse one with several models unless one is chosen."""
-    every = np.arange(len(table.cells))
-    scores = table.roles.scores
-    score = scores[0] if scores else None
-    words, model = table.words("system"), table.words("model")
-    parts: list[tuple[str, NDArray[np.int64], str | None]] = [(usual_name, every, score)]
-    if table.roles.is_wide:
-        parts = [(name, every, name) for name in scores]
-    elif "system" in table.of:
-        parts = [
-            (name, np.flatnonzero(words.codes == at), score) for at, name in enumerate(words.words)
-        ]
-        parts = [part for part in parts if len(part[1])]
-    if len(parts) > MOST:
-        text = f"there are {len(parts):,} systems, and at most {MOST} can be compared"
-        table.cells.refuse([Problem(text)], so=_SO)
+    words, model = lines.words["system"], lines.words.get("model")
+    if len(words.words) > MOST:
+        text = f"there are {len(words.words):,} systems, and at most {MOST} can be compared"
+        lines.cells.refuse([Problem(text)], so="nothing was judged")
     systems = []
-    for name, rows, column in parts:
-        filled = rows[model.filled[rows]]
-        codes, counts = np.unique(model.codes[filled], return_counts=True)
-        of_system = {
-            model.words[code]: int(count) for code, count in zip(codes, counts, strict=True)
-        }
+    for at, name in enumerate(words.words):
+        every = np.flatnonzero(words.codes == at)
+        if model is None:
+            systems.append(_System(name, every, None, every))
+            continue
+        codes, counts = np.unique(model.codes[every], return_counts=True)
+        of_system = {model.words[code]: int(n) for code, n in zip(codes, counts, strict=True)}
+        of_system.pop("", None)
         chosen = [word for word in of_system if word in models]
         if len(of_system) > 1 and len(chosen) != 1:
             shown = join_names([f"{word!r} ({count:,} lines)" for word, count in of_system.items()])
@@ -250,114 +248,130 @@ def _systems(table: ScoreCells, usual_name: str, models: Sequence[str]) -> list[
                 f"whose answers count, such as {argument('models', [next(iter(of_system))])}."
             )
         word = (chosen or [*of_system] or [None])[0]
-        is_other = model.filled[rows] & (model.codes[rows] != _index(model.words, word))
-        systems.append(_System(name, column, rows[~is_other], word, rows))
+        its = [model.words.index(each) for each in (word, "") if each in model.words]
+        systems.append(_System(name, every[np.isin(model.codes[every], its)], word, every))
     return systems
 
 
-def _index(words: Sequence[str], word: str | None) -> int:
-    return words.index(word) if word in words else -1
-
-
 def _problems_between(
-    table: ScoreCells, systems: Sequence[_System], *, is_joined: bool
+    lines: Lines, systems: Sequence[_System], *, is_joined: bool
 ) -> Iterator[Problem]:
     """Yield lines that contradict each other."""
+    pairs, place = lines.pairs, lines.place
+    unit = lines.cells.unit or "line"
     for system in systems:
-        yield from _problems_of_pairs(table, system, is_joined=is_joined)
-        for column in (column for column in OF_SYSTEM if column in table.of):
-            yield from _problems_of_facts(table, system.name, system.every, column)
-    pair, name_of = table.pairs
-    first, place = table.first, table.cells.place
+        yield from _problems_of_pairs(lines, system, unit, is_joined=is_joined)
+        yield from _problems_of_facts(lines, system)
     yield from problems_at(
-        rows_that_differ(pair, table.mated, *table.people),
-        lambda row: f"the pair {name_of(row)} shows other people than in {place(first[pair[row]])}",
+        rows_that_differ(pairs, lines.mated, *lines.people),
+        lambda at: (
+            f"the pair {lines.pair_of(at)} shows other people than in "
+            f"{place(lines.first[pairs[at]])}"
+        ),
     )
-    if table.has_pictures:
-        probe, reference = (side.codes[first] for side in table.alike("probe", "reference"))
-        keys = np.minimum(probe, reference) * (len(pair) * 2) + np.maximum(probe, reference)
-        _, earliest, where = np.unique(keys, return_index=True, return_inverse=True)
+    if lines.pictures:
+        probe, reference = (side.codes[lines.first] for side in lines.pictures)
+        keys = np.minimum(probe, reference) * (len(pairs) * 2) + np.maximum(probe, reference)
+        codes = pd.factorize(keys)[0]
+        earliest = first_rows(codes)[codes]
         yield from problems_at(
-            first[earliest[where] != np.arange(len(keys))],
-            lambda row: (
-                f"the same two pictures as in {place(first[earliest[where[pair[row]]]])}, which is "
+            lines.first[earliest != np.arange(len(keys))],
+            lambda at: (
+                f"the same two pictures as in {place(lines.first[earliest[pairs[at]]])}, which is "
                 "one pair"
             ),
         )
-    for column in table.roles.groups:
-        yield from _problems_of_groups(table, column)
+    for name, (labels, people, said) in lines.groups.items():
+        yield from _problems_of_groups(lines, name, labels, people, said)
 
 
-def _problems_of_pairs(table: ScoreCells, system: _System, *, is_joined: bool) -> Iterator[Problem]:
+def _problems_of_pairs(
+    lines: Lines, system: _System, unit: str, *, is_joined: bool
+) -> Iterator[Problem]:
     """Yield pairs that a system has twice or lacks."""
-    pair, name_of = table.pairs
-    unit = table.cells.unit or "line"
-    at = first_rows(pair, system.rows)
-    # A line of a wide table belongs to all systems.
-    of = "" if table.roles.is_wide else f" of {system.name[:60]!r}"
+    pairs = lines.pairs
+    at = first_rows(pairs, system.rows, size=len(lines.first))
     yield from problems_at(
-        system.rows[at[pair[system.rows]] != system.rows],
+        system.rows[at[pairs[system.rows]] != system.rows],
         lambda row: (
-            f"the pair {name_of(row)}{of} appears twice: it is in "
-            f"{table.cells.place(at[pair[row]])}; keep one of the two {unit}s"
+            f"the pair {lines.pair_of(row)} of {system.name[:60]!r} appears twice: it is in "
+            f"{lines.place(at[pairs[row]])}; keep one of the two {unit}s"
         ),
     )
     if is_joined:  # what does not join was noted
         return
-    is_missing = at < 0
-    is_missing[pair[system.every]] = False
+    is_missing = np.ones(len(lines.first), np.bool_)
+    is_missing[pairs[system.every]] = False
     yield from problems_at(
-        table.first[is_missing],
+        lines.first[is_missing],
         lambda row: (
-            f"the pair {name_of(row)} has no {unit} for {system.name[:60]!r}; all systems need "
-            "the same pairs (a line whose error is filled says that there was no answer)"
+            f"the pair {lines.pair_of(row)} has no {unit} for {system.name[:60]!r}; all systems "
+            "need the same pairs (a line whose error is filled says that there was no answer)"
         ),
     )
 
 
-def _problems_of_facts(
-    table: ScoreCells, system: str, rows: NDArray[np.int64], column: str
-) -> Iterator[Problem]:
+def _facts_of(
+    lines: Lines, system: _System
+) -> Iterator[tuple[str, NDArray[np.int64], Callable[[int], Any]]]:
+    """Yield what is said of a system: the column, lines, and the word or number of a line.
+
+    The lines are the first that says something, and those that say something else.
+    """
+    for column in _OF_SYSTEM:
+        if column in lines.numbers:
+            values: NDArray[Any] = lines.numbers[column]
+            filled = system.every[~np.isnan(values[system.every])]
+            value_of: Callable[[int], Any] = values.item
+        elif column in lines.words:
+            words = lines.words[column]
+            values, filled = words.codes, system.every[words.filled[system.every]]
+            value_of = words.__getitem__
+        else:
+            continue
+        if len(filled):
+            differ = filled[values[filled] != values[filled[0]]]
+            yield column, np.concatenate([filled[:1], differ]), value_of
+
+
+def _problems_of_facts(lines: Lines, system: _System) -> Iterator[Problem]:
     """Yield two values of a fact that a system has once."""
-    words = table.words(column)
-    filled = rows[words.filled[rows]]
-    yield from problems_at(
-        filled[words.codes[filled] != words.codes[filled[:1]]],
-        lambda row: (
-            f"{column} of {system[:60]!r} is {words[row][:40]!r}, and {words[filled[0]][:40]!r} in "
-            f"{table.cells.place(filled[0])}"
-        ),
-    )
+    for column, rows, value_of in _facts_of(lines, system):
+
+        def text(row: int, column: str = column, first: int = rows[0], of: Any = value_of) -> str:
+            now, above = (f"{of(each)!r:.42}" for each in (row, first))
+            return f"{column} of {system.name[:60]!r} is {now}, and {above} in {lines.place(first)}"
+
+        yield from problems_at(rows[1:], text)
 
 
-def _problems_of_groups(table: ScoreCells, column: str) -> Iterator[Problem]:
+def _problems_of_groups(
+    lines: Lines,
+    kind: str,
+    labels: Words,
+    people: NDArray[np.int64],
+    said: NDArray[np.int64],
+) -> Iterator[Problem]:
     """Yield people who are said to be in two groups of one kind."""
-    words, people, groups, rows = table.groups_of_people(column)
-    first = first_rows(people, np.arange(len(people)))
-    clashes = rows_that_differ(people, groups)
-    names = _person_words(table)
+    first = first_rows(people)
+    clashes = rows_that_differ(people, labels.codes)
+    names = lines.names[0].words if lines.names and lines.people_by != PICTURES else []
 
-    def text(row: int) -> str:
-        at = clashes[rows[clashes] == row][0]
+    def text(line: int) -> str:
+        at = clashes[said[clashes] == line][0]
         person = people[at]
         who = repr(names[person][:60]) if person < len(names) else "a person"
-        now, above = (words[groups[each]][:60] for each in (at, first[person]))
-        return f"{who} is in the group {now!r} of {column}, and above in {above!r}"
+        now, above = labels[at][:60], labels[first[person]][:60]
+        return f"{who} is in the group {now!r} of {kind}, and above in {above!r}"
 
-    yield from problems_at(np.unique(rows[clashes]), text)
-
-
-def _person_words(table: ScoreCells) -> list[str]:
-    """Return the names of people; their codes are the first ones of `ScoreCells.people`."""
-    ways = table.roles.people
-    return table.alike(*ways)[0].words if ways in (PEOPLE, (PERSON,)) else []
+    yield from problems_at(np.unique(said[clashes]), text)
 
 
-def _answers(table: ScoreCells, systems: Sequence[_System], rule: ThresholdRule) -> list[Answers]:
+def _answers(lines: Lines, systems: Sequence[_System], rule: ThresholdRule) -> list[Answers]:
     """Return the answers of each system; facts of the pairs are computed once."""
-    first = table.first
-    names = _person_words(table)
-    count = int(max(map(np.max, table.people))) + 1
+    first = lines.first
+    names = lines.names[0].words if lines.people_by in (PEOPLE, (PERSON,)) else []
+    count = int(max(map(np.max, lines.people))) + 1
     # A person's number is its place among the names in order: digits as numbers.
     are_digits = all(name.isdigit() for name in names)
     order = sorted(
@@ -369,62 +383,47 @@ def _answers(table: ScoreCells, systems: Sequence[_System], rule: ThresholdRule)
     if names:
         people = [names[at] for at in order]
         people += [f"unknown {number}" for number in range(len(names), count)]
-    probe, reference = (numbers[side][first] for side in table.people)
+    probe, reference = (numbers[side][first] for side in lines.people)
     of_pairs: dict[str, Any] = {
-        "mated": table.mated[first],
+        "mated": lines.mated[first],
         "probe_subjects": probe,
         "reference_subjects": reference,
         "people": people,
-        "groups": {name: _grouping(table, name, count) for name in table.roles.groups},
+        "groups": {name: _grouping(lines, name, count) for name in lines.groups},
     }
-    if "transaction" in table.of:
-        attempts = table.numbers("attempt")[first]
-        if (attempts % 1 > 0).any():
-            raise InvalidRequest(f"{table.of['attempt']} must be a whole number from 1 on.")
-        of_pairs["transactions"] = table.words("transaction").codes[first]
-        of_pairs["attempts"] = attempts.astype(np.int64)
-    if table.has_pictures:
-        sides = table.alike("probe", "reference")
-        category = pd.CategoricalDtype(pd.Index(sides[0].words))
+    if "transaction" in lines.words:
+        attempts = lines.words["attempt"].take(first)
+        of_pairs["transactions"] = lines.words["transaction"].codes[first]
+        of_pairs["attempts"] = np.array([*map(int, attempts.words)], np.int64)[attempts.codes]
+    if lines.pictures:
+        category = pd.CategoricalDtype(pd.Index(lines.pictures[0].words))
         of_pairs["pictures"] = tuple(
-            pd.Categorical.from_codes(side.codes[first], dtype=category) for side in sides
+            pd.Categorical.from_codes(side.codes[first], dtype=category) for side in lines.pictures
         )
-    return [_of_system(table, system, rule, of_pairs) for system in systems]
+    return [_of_system(lines, system, rule, of_pairs) for system in systems]
 
 
 def _of_system(
-    table: ScoreCells, system: _System, rule: ThresholdRule, of_pairs: Mapping[str, Any]
+    lines: Lines, system: _System, rule: ThresholdRule, of_pairs: Mapping[str, Any]
 ) -> Answers:
-    rows = first_rows(table.pairs[0], system.rows)
-    rows = np.append(rows, np.full(len(table.first) - len(rows), -1))
+    rows = first_rows(lines.pairs, system.rows, size=len(lines.first))
     is_asked = rows >= 0
-    rows = np.where(is_asked, rows, table.first)
-    answered = is_asked & ~table.failed[rows]
-    errors = table.words("error")
-    words = np.array([*errors.words, NOT_ASKED], object)
-    lost = np.flatnonzero(~answered)
-    is_said = is_asked[lost] & errors.filled[rows[lost]]
-    reasons, names = pd.factorize(words[np.where(is_said, errors.codes[rows[lost]], -1)])
-    codes = np.full(len(rows), -1)
-    codes[lost] = reasons
-    error = pd.Categorical.from_codes(codes, [*names] or [NOT_ASKED])
-    scores = np.where(is_asked, table.scores(system.score)[rows], np.nan)
-    decisions = table.values("decision", NO_DECISION, np.int8)[rows]
+    rows = np.where(is_asked, rows, lines.first)
+    answered = is_asked & ~lines.failed[rows]
+    scores = np.where(is_asked, lines.number("score")[rows], np.nan)
+    decisions = lines.meant("decision", NO_DECISION, np.int8)[rows]
     decisions = np.where(is_asked, decisions, NO_DECISION).astype(np.int8)
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
-    acquired = table.values("acquired", -1, np.int8)[rows]
+    acquired = lines.meant("acquired", -1, np.int8)[rows]
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & answered
-    facts = _facts(table, system.every)
-    price, threshold = (
-        None if (it := facts.get(key)) is None else float(it) for key in ("price", "threshold")
-    )
-    scale = facts.get("scale")
-    if table.roles.is_distance(system.score):
+    facts = {name: value_of(its[0]) for name, its, value_of in _facts_of(lines, system)}
+    scale, threshold, price = (facts.get(key) for key in ("scale", "threshold", "price"))
+    if system.name in lines.distances:
         scale = MINUS_DISTANCE
         threshold = None if threshold is None else -threshold
     charged = Charged.NO if price is None else Charged.YES
     usual = np.where(answered, BILLED.index(charged), BILLED.index(Charged.NO))
-    billed = table.values("billed", -1, np.int8)[rows]
+    billed = lines.meant("billed", -1, np.int8)[rows]
     environment = facts.get("environment")
     return Answers(
         name=system.name,
@@ -435,8 +434,8 @@ def _of_system(
             decisions=decisions,
             acquired=acquired,
             answered=answered,
-            errors=error,
-            elapsed_s=np.where(is_asked, table.numbers("elapsed_s")[rows], np.nan),
+            errors=_errors(lines, rows, is_asked, answered),
+            elapsed_s=np.where(is_asked, lines.number("elapsed_s")[rows], np.nan),
             billed=np.where(is_asked & (billed >= 0), billed, usual).astype(np.int8),
         ),
         scale=scale,
@@ -446,36 +445,32 @@ def _of_system(
         environment=None if environment is None else Environment(environment.lower()),
         price=price,
         currency=facts.get("currency"),
-        people_known=table.people_named and bool(YES_NO[facts.get("people_known", "1").lower()]),
+        people_known=lines.people_by == PEOPLE
+        and bool(YES_NO[facts.get("people_known", "1").lower()]),
         **{"privacy": facts["privacy"]} if "privacy" in facts else {},
     )
 
 
-def _facts(table: ScoreCells, rows: NDArray[np.int64]) -> dict[str, Any]:
-    """Return what the columns of a system say, each by its first cell; prices as numbers."""
-    facts: dict[str, Any] = {}
-    for name in (name for name in OF_SYSTEM if name in table.of):
-        if name in ("price", "threshold"):
-            numbers = table.numbers(name)[rows]
-            filled = numbers[~np.isnan(numbers)]
-            if len(filled):
-                facts[name] = float(filled[0])
-        else:
-            words = table.words(name)
-            first = rows[words.filled[rows]][:1]
-            if len(first):
-                facts[name] = words[first[0]]
-    return facts
+def _errors(lines: Lines, rows: Any, is_asked: Any, answered: Any) -> pd.Categorical:
+    """Return why there is no answer to each pair that has none."""
+    lost = np.flatnonzero(~answered)
+    reasons = np.full(len(lost), NOT_ASKED, object)
+    if "error" in lines.words:
+        words = lines.words["error"].take(rows[lost])
+        is_said = is_asked[lost] & words.filled
+        reasons[is_said] = words.texts[is_said]
+    codes = np.full(len(rows), -1)
+    codes[lost], names = pd.factorize(reasons)
+    return pd.Categorical.from_codes(codes, [*names] or [NOT_ASKED])
 
 
-def _grouping(table: ScoreCells, column: str, people: int) -> Grouping:
-    words, persons, groups, _ = table.groups_of_people(column)
-    labels = sorted(filter(None, words))
-    place = {label: at for at, label in enumerate(labels)}
-    of_word = np.array([place.get(word, -1) for word in words], np.int64)
+def _grouping(lines: Lines, name: str, people: int) -> Grouping:
+    words, persons, _ = lines.groups[name]
+    labels = sorted(filter(None, words.words))
     of_person = np.full(people, -1, np.int64)
-    of_person[persons] = of_word[groups]
-    probe, reference = (of_person[side][table.first] for side in table.people)
+    places = {label: at for at, label in enumerate(labels)}
+    of_person[persons] = np.array([places.get(word, -1) for word in words.words])[words.codes]
+    probe, reference = (of_person[side][lines.first] for side in lines.people)
     return Grouping(labels=tuple(labels), probe=probe, reference=reference)
 
 
@@ -525,32 +520,31 @@ def _with_scores_below(
     return filled
 
 
-def _notes(table: ScoreCells, tables: Sequence[tuple[Cells, Roles]]) -> Iterator[str]:
+def _notes(lines: Lines, tables: Sequence[tuple[Cells, Roles]]) -> Iterator[str]:
+    def quoted(names: Iterable[str]) -> str:
+        return join_names([repr(name[:60]) for name in names])
+
     for cells, roles in tables:
         if roles.skipped:
-            read = {
-                **roles.of,
-                **{f"score{at or ''}": name for at, name in enumerate(roles.scores)},
-            }
             of = f"{cells.name}: " if len(tables) > 1 else ""
-            skipped = join_names([repr(name[:60]) for name in roles.skipped])
             yield (
-                f"{of}read {join_names([repr(name[:60]) for name in read.values()])}; not read, "
-                f"because their names are not known or not needed: {skipped}"
+                f"{of}read {quoted([*roles.of.values(), *roles.scores])}; not read, because their "
+                f"names are not known or not needed: {quoted(roles.skipped)}"
             )
-        if distances := [repr(name[:60]) for name in roles.scores if roles.is_distance(name)]:
+        if distances := [*filter(roles.is_distance, roles.scores)]:
             yield (
-                f"scores of {join_names(distances)} are minus the distances: a threshold of -0.4 "
+                f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
                 "passes distances of 0.4 and less"
             )
-    if not {*TRUTH} & table.of.keys():
+    if not {*TRUTH} & lines.words.keys():
         yield "a pair is mated where both people have one name, for no column says which pairs are"
-    if table.roles.people == (PERSON,):
+    if lines.people_by == (PERSON,):
+        column = next(roles.of[PERSON] for _, roles in tables if PERSON in roles.of)
         yield (
-            f"each line is of one person, {table.of[PERSON]!r}: who the others of non-mated pairs "
-            "are is not known, and intervals are too narrow if they come again"
+            f"each line is of one person, {column!r}: who the others of non-mated pairs are is not "
+            "known, and intervals are too narrow if they come again"
         )
-    if not table.roles.people:
+    if not lines.people_by:
         yield "all pairs are treated as independent: intervals are too narrow if people come again"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from facematch_comparison.scores.table import components
+from facematch_comparison.scores.lines import components
 from facematch_comparison.values.numbers import counted
 from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
