@@ -13,7 +13,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 from markupsafe import Markup
@@ -31,8 +31,8 @@ _TICKS: Final = (
 _PLAIN: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
 
 #: Lengths of line and gap; a whole line first.
-_DASHES: Final = ("", "8 4", "2 3", "9 3 2 3")
-DASHED: Final = _DASHES[1]
+_DASHES: Final = ("none", "8 4", "2 3", "9 3 2 3")
+_WHOLE, _DASHED = _DASHES[:2]
 
 #: Marks about (0, 0), 10 wide and high.
 _MARKS: Final = (
@@ -54,8 +54,7 @@ MOST_BANDS: Final = 3
 _Corners = Sequence[tuple[float, float]]
 
 
-@attrs.frozen
-class Style:
+class Style(NamedTuple):
     """Style of one system: a class for its colour, dashes, and a mark as a path."""
 
     colour: str
@@ -69,7 +68,7 @@ class Style:
             '<path d="M0 8H40" fill="none" stroke="currentColor" stroke-width="2" '
             'stroke-dasharray="{}"/>'
             '<path transform="translate(20 8)" d="{}" fill="currentColor"/></svg>'
-        ).format(self.colour, self.dashes or "none", self.mark)
+        ).format(*self)
 
 
 def style_of(place: int) -> Style:
@@ -89,12 +88,12 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     if not points and not curves:
         return None
     required = evaluation.required_fmr
-    x = _axis([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
-    y = _axis([at.frr for *_, at in points], [each.frr for each in curves.values()])
+    x = _rates([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
+    y = _rates([at.frr for *_, at in points], [each.frr for each in curves.values()])
     plot = _Plot(
         name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people turned away"
     )
-    plot.path("limit", f"M{x.at(required)} {plot.top}V{plot.bottom}")
+    plot.upright(required)
     for place, curve in curves.items():
         seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
         if any(seen) and len(curves) <= MOST_BANDS:
@@ -102,14 +101,17 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
             low = plot.corners(curve.fmr_low, curve.frr_low)
             high = plot.corners(curve.fmr_high, curve.frr_high)
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
-        style = style_of(place)
-        plot.line(plot.corners(curve.fmr, curve.frr), style.colour, style.dashes)
+        plot.line(plot.corners(curve.fmr, curve.frr), place, style_of(place).dashes)
     for place, kind, at in points:
         hollow = at is not evaluation.systems[place].point
-        plot.mark(at, place, f"systems.{place}.{kind}", hollow=hollow)
-    plot.beside("required FMR", x.at(required), range(plot.top + 12, plot.bottom, 30), "note")
+        ends = {} if hollow else {"x_ends": _ends(at.fmr), "y_ends": _ends(at.frr)}
+        path = f"systems.{place}.{kind}"
+        plot.dot(at.fmr.value or 0, at.frr.value or 0, place, path=path, hollow=hollow, **ends)
+    plot.name_upright("required FMR", required)
     for place, at in {place: at for place, _, at in points}.items():  # the last is judged
-        plot.label(evaluation.systems[place].name, at, place)
+        here, up = x.at(at.fmr.value or 0), y.at(at.frr.value or 0)
+        label = _short(evaluation.systems[place].name, 18)
+        plot.beside(label, here, (up - 8, up + 18), f"label {style_of(place).colour}", space=9)
     return plot.svg(
         "How many genuine people are turned away, against how many others pass",
         "A DET plot: one line for each system that gives scores, one mark where it is judged. "
@@ -120,30 +122,28 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
 
 def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     """Draw FMR and FRR of one system against the threshold, with the chosen threshold."""
-    system, colour = evaluation.systems[place], style_of(place).colour
+    system = evaluation.systems[place]
     curve, at = system.curve, system.at_required or system.at_default
     if curve is None or system.score_range is None:
         return None
-    x = _linear(*system.score_range, numbers.score)
-    y = _axis([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
+    x = _even(*system.score_range, numbers.score)
+    y = _rates([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
     plot = _Plot(name, x, y, "threshold", "of the pairs")
-    for kind, dashes, height in (("frr", "", 0.3), ("fmr", DASHED, 0.7)):
+    for kind, dashes, height in (("frr", _WHOLE, 0.3), ("fmr", _DASHED, 0.7)):
         low, high, rates = (
             plot.corners(curve.thresholds, getattr(curve, kind + end))
             for end in ("_low", "_high", "")
         )
         plot.band(low, high, place)
-        plot.line(rates, colour, dashes)
+        plot.line(rates, place, dashes)
         level = plot.top + height * (plot.bottom - plot.top)
         across, up = min(rates, key=lambda corner: abs(corner[1] - level))
-        plot.beside(kind.upper(), across, (up + 4, up - 14, up + 22), f"label {colour}", space=12)
+        plot.name_line(kind.upper(), across, (up + 4, up - 14, up + 22), place)
     if at is not None and at.threshold is not None:
-        here = x.at(at.threshold)
-        plot.path("limit", f"M{here} {plot.top}V{plot.bottom}")
+        plot.upright(at.threshold)
         for rate in (at.frr, at.fmr):
-            plot.bar(here, rate.value or 0.0, _ends(rate), place, upright=True)
-        words = f"threshold {numbers.score(at.threshold)}"
-        plot.beside(words, here, range(plot.top + 12, plot.bottom, 30), "note")
+            plot.dot(at.threshold, rate.value or 0.0, place, y_ends=_ends(rate))
+        plot.name_upright(f"threshold {numbers.score(at.threshold)}", at.threshold)
     return plot.svg(
         f"FMR and FRR of {plain(system.name)} against the threshold",
         "The higher the threshold, the fewer others pass (FMR, dashed), and the more genuine "
@@ -154,35 +154,32 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
 
 def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     """Draw the distributions of mated and non-mated scores of one system."""
-    system, colour = evaluation.systems[place], style_of(place).colour
+    system = evaluation.systems[place]
     histogram, at = system.histogram, system.at_required or system.at_default
     if histogram is None or not (any(histogram.mated) and any(histogram.non_mated)):
         return None
-    x = _linear(histogram.edges[0], histogram.edges[-1], numbers.score)
-    shares = [
-        [count / sum(counts) for count in counts]
-        for counts in (histogram.mated, histogram.non_mated)
-    ]
-    most = max(map(max, shares))
+    kinds = {"mated": (histogram.mated, _WHOLE), "non-mated": (histogram.non_mated, _DASHED)}
+    most = max(max(counts) / sum(counts) for counts, _ in kinds.values())
+    shown = [share for share in (0, 0.01, *_TICKS[7:14]) if share < most]
     # The root shows a small hill of wrong labels beside a large one.
     y = _Axis(
         lambda share: 0.94 * math.sqrt(share / most),
-        [(share, f"{100 * share:g} %", True) for share in (0, 0.01, *_TICKS[7:14]) if share < most],
+        [(share, f"{100 * share:g} %", True) for share in shown],
     )
+    x = _even(histogram.edges[0], histogram.edges[-1], numbers.score)
     plot = _Plot(name, x, y, "score", "of the pairs of a kind")
-    for kind, of_kind, dashes in zip(("mated", "non-mated"), shares, ("", DASHED), strict=True):
-        across = [edge for edge in histogram.edges for _ in range(2)]
-        up = [0.0, *(share for share in of_kind for _ in range(2)), 0.0]
-        corners = plot.corners(across, up)
-        if not dashes:
+    across = [edge for edge in histogram.edges for _ in range(2)]
+    for kind, (counts, dashes) in kinds.items():
+        shares = (count / sum(counts) for count in counts)
+        corners = plot.corners(across, [0.0, *(share for share in shares for _ in range(2)), 0.0])
+        if dashes == _WHOLE:
             plot.band(plot.corners(across, [0.0] * len(across)), corners, place)
-        plot.line(corners, colour, dashes)
+        plot.line(corners, place, dashes)
         left, top = min(corners, key=lambda corner: corner[1])
-        plot.beside(kind, left, (top + 12, top + 30, top + 48), f"label {colour}", space=12)
+        plot.name_line(kind, left, (top + 12, top + 30, top + 48), place)
     if at is not None and at.threshold is not None:
-        here = x.at(at.threshold)
-        plot.path("limit", f"M{here} {plot.top}V{plot.bottom}")
-        plot.beside("threshold", here, range(plot.top + 12, plot.bottom, 30), "note")
+        plot.upright(at.threshold)
+        plot.name_upright("threshold", at.threshold)
     return plot.svg(
         f"Scores of {plain(system.name)}",
         "How often which score was given: to mated pairs, and to non-mated pairs (dashed). The "
@@ -197,23 +194,16 @@ def differences(evaluation: Evaluation, name: str) -> Markup | None:
         return None
     place_of = {system.name: place for place, system in enumerate(evaluation.systems)}
     far = max(abs(end) for _, of in rows for end in (of.interval.low, of.interval.high)) or 0.01
+    x = _even(-far, far, lambda value: numbers.points(value, far))
     labels = [_short(f"{two.first} \N{MINUS SIGN} {two.second}", 26) for two, _ in rows]
-    plot = _Plot(
-        name,
-        _linear(-far, far, lambda value: numbers.points(value, far)),
-        _Axis(
-            lambda row: 1 - (row + 0.5) / len(rows),
-            [(row, label, True) for row, label in enumerate(labels)],
-        ),
-        "FRR of the first less that of the second, in percentage points",
-        "",
-        left=190,
-        height=66 + 22 * len(rows),
-    )
-    plot.path("limit", f"M{plot.x.at(0.0)} {plot.top}V{plot.bottom}")
+    ticks = [(float(row), label, True) for row, label in enumerate(labels)]
+    y = _Axis(lambda row: 1 - (row + 0.5) / len(rows), ticks)
+    x_name = "FRR of the first less that of the second, in percentage points"
+    plot = _Plot(name, x, y, x_name, "", left=190, height=66 + 22 * len(rows))
+    plot.upright(0.0)
     for row, (two, of) in enumerate(rows):
         ends, place = (of.interval.low, of.interval.high), place_of.get(two.better or two.first, 0)
-        plot.bar(plot.y.at(row), of.value, ends, place, is_hollow=not two.is_real)
+        plot.dot(of.value, row, place, x_ends=ends, hollow=not two.is_real)
     return plot.svg(
         "Differences of the FRR of two systems",
         "A dot for every two systems, with the interval of the difference. Where it is hollow, the "
@@ -224,6 +214,11 @@ def differences(evaluation: Evaluation, name: str) -> Markup | None:
 def _short(words: str, most: int) -> str:
     words = plain(words)
     return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def _ends(rate: Rate) -> tuple[float, float]:
+    value = rate.value or 0.0
+    return (rate.interval.low, rate.interval.high) if rate.interval else (value, value)
 
 
 @attrs.define
@@ -240,8 +235,17 @@ class _Axis:
         share = min(1 + beyond, max(-beyond, self.share(value)))
         return round(self.start + share * (self.end - self.start), 1)
 
+    def labels(self, half: Callable[[str], float]) -> list[tuple[float, str]]:
+        """Return the labels that do not touch each other, the preferred ones first."""
+        shown: list[tuple[float, str]] = []
+        for value, label, _ in sorted(self.ticks, key=lambda tick: not tick[2]):
+            here = self.at(value)
+            if all(abs(here - there) >= half(label) + half(other) for there, other in shown):
+                shown.append((here, label))
+        return shown
 
-def _axis(
+
+def _rates(
     points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
 ) -> _Axis:
     """An axis by normal deviates that holds all points whole, and of the curves what is near."""
@@ -249,11 +253,10 @@ def _axis(
     inside += [required] if required else []
     middle = max([*inside, 0.05]) if inside else 0.5
     rates = inside + [rate for curve in curves for rate in curve if rate <= middle]
-    positive = [rate for rate in rates if rate > 0]
-    ceiling = min(1.0, max([middle, min(0.5, 5 * required), *positive]))
+    ceiling = min(1.0, max(middle, min(0.5, 5 * required)))
     gap = 0.09 if min(rates, default=1.0) <= 0 else 0.0
     high = min(0.9999, *(tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9)))
-    lowest = min(positive, default=1e-3) * (1 + 1e-9)
+    lowest = min((rate for rate in rates if rate > 0), default=1e-3) * (1 + 1e-9)
     low = max((tick for tick in _TICKS if tick <= lowest and tick < high), default=_TICKS[0])
     deviate = NormalDist().inv_cdf
     start, end = deviate(low), deviate(high)
@@ -268,21 +271,14 @@ def _axis(
     return _Axis(share, [(0.0, "0", True), *ticks] if gap else ticks)
 
 
-def _linear(low: float, high: float, form: Callable[[float], str]) -> _Axis:
+def _even(low: float, high: float, form: Callable[[float], str]) -> _Axis:
     """An axis of even steps that holds two numbers, with some five ticks."""
     wide = high - low or 1.0
     power = 10.0 ** max(-300, math.floor(math.log10(wide / 3)))
     step = power * max((times for times in (1, 2, 2.5, 5) if times * power <= wide / 3), default=1)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return _Axis(
-        lambda value: (value - low) / wide,
-        [(tick * step, form(tick * step), True) for tick in range(first, last + 1)],
-    )
-
-
-def _ends(rate: Rate) -> tuple[float, float]:
-    value = rate.value or 0.0
-    return (rate.interval.low, rate.interval.high) if rate.interval else (value, value)
+    ticks = [(tick * step, form(tick * step), True) for tick in range(first, last + 1)]
+    return _Axis(lambda value: (value - low) / wide, ticks)
 
 
 class _Plot:
@@ -290,14 +286,13 @@ class _Plot:
 
     width, right, top = 480, 460, 10
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - x and y
         self,
         name: str,
         x: _Axis,
         y: _Axis,
         x_name: str,
         y_name: str,
-        *,
         left: int = 62,
         height: int = 340,
     ) -> None:
@@ -306,38 +301,29 @@ class _Plot:
         x.start, x.end, y.start, y.end = self.left, self.right, self.bottom, self.top
         self._parts: list[Markup] = []
         self._taken: list[tuple[float, ...]] = []  # boxes that a label may not touch
-        across = [(x.at(value), words, first) for value, words, first in x.ticks]
-        up = [(y.at(value), words, first) for value, words, first in y.ticks]
-        lines = [f"M{here} {self.top}V{self.bottom}" for here, *_ in across]
-        lines += [f"M{self.left} {here}H{self.right}" for here, *_ in up]
-        self.path("grid", "".join(lines))
-        self.path("axis", f"M{self.left} {self.top}V{self.bottom}H{self.right}")
-        for here, words in _with_room(across, lambda words: 4.0 * len(words) + 5):
-            self.text(words, here, self.bottom + 17, "middle")
-        for here, words in _with_room(up, lambda _: 9.0):
-            self.text(words, self.left - 6, here + 4.5, "end")
+        lines = [f"M{x.at(value)} {self.top}V{self.bottom}" for value, *_ in x.ticks]
+        lines += [f"M{self.left} {y.at(value)}H{self.right}" for value, *_ in y.ticks]
+        self._path("grid", "".join(lines))
+        self._path("axis", f"M{self.left} {self.top}V{self.bottom}H{self.right}")
+        for here, words in x.labels(lambda words: 4.0 * len(words) + 5):
+            self._text(words, here, self.bottom + 17, "middle")
+        for here, words in y.labels(lambda _: 9.0):
+            self._text(words, self.left - 6, here + 4.5, "end")
         # Center the name on its axis unless it is too long.
-        wide = 3.3 * len(x_name)
-        middle = min((self.left + self.right) / 2, self.width - wide)
-        self.text(x_name, middle, self.height - 8, "middle")
-        middle = (self.top + self.bottom) / 2
-        self._add(
-            '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>',
-            middle,
-            y_name,
-        )
+        middle = min((self.left + self.right) / 2, self.width - 3.3 * len(x_name))
+        self._text(x_name, middle, self.height - 8, "middle")
+        upright = '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>'
+        self._add(upright, (self.top + self.bottom) / 2, y_name)
 
     def _add(self, pattern: str, *values: object) -> None:
         self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
 
-    def path(self, classes: str, d: str) -> None:
+    def _path(self, classes: str, d: str) -> None:
         self._add('<path class="{}" d="{}"/>', classes, d)
 
-    def text(self, words: str, x: float, y: float, anchor: str, classes: str = "tick") -> None:
-        self._add(
-            '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>',
-            *(classes, x, y, anchor, words),
-        )
+    def _text(self, words: str, x: float, y: float, anchor: str, classes: str = "tick") -> None:
+        text = '<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>'
+        self._add(text, classes, x, y, anchor, words)
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
         """Return the places of points, also far outside the figure, where lines are clipped."""
@@ -346,64 +332,59 @@ class _Plot:
             for x, y in zip(across, up, strict=True)
         ]
 
-    def line(self, corners: _Corners, colour: str, dashes: str) -> None:
-        self._add(
-            '<polyline class="line {}" clip-path="url(#{}-inside)" points="{}" '
-            'stroke-dasharray="{}"/>',
-            *(colour, self.name, _path(corners), dashes or "none"),
-        )
+    def line(self, corners: _Corners, place: int, dashes: str) -> None:
+        self._shape("polyline", "line", corners, place, dashes)
 
     def band(self, low: _Corners, high: _Corners, place: int) -> None:
         """The area between two lines, square at both ends."""
         ends = (low[-1][0], high[-1][1]), (high[0][0], low[0][1])
-        self._add(
-            '<polygon class="band {}" clip-path="url(#{}-inside)" points="{}"/>',
-            *(style_of(place).colour, self.name, _path([*low, ends[0], *reversed(high), ends[1]])),
-        )
+        self._shape("polygon", "band", [*low, ends[0], *reversed(high), ends[1]], place, _WHOLE)
 
-    def mark(self, at: OperatingPoint, place: int, path: str, *, hollow: bool) -> None:
-        style = style_of(place)
-        x, y = self._where(at)
-        if not hollow:
-            (x0, x1), (y0, y1) = map(self.x.at, _ends(at.fmr)), map(self.y.at, _ends(at.frr))
-            ends = "".join(f"M{end} {y - 4}V{y + 4}" for end in (x0, x1))
-            ends += "".join(f"M{x - 4} {end}H{x + 4}" for end in (y0, y1))
-            self.path(f"cross {style.colour}", f"M{x0} {y}H{x1}M{x} {y0}V{y1}{ends}")
-            self._taken += [(x0, y - 4, x1, y + 4), (x - 4, y1, x + 4, y0)]
-        self._add(
-            '<path class="mark {}{}" data-point="{}" transform="translate({} {})" d="{}"/>',
-            *(style.colour, " hollow" if hollow else "", path, x, y, style.mark),
+    def _shape(self, shape: str, kind: str, corners: _Corners, place: int, dashes: str) -> None:
+        points = " ".join(f"{x:g},{y:g}" for x, y in corners)
+        pattern = (
+            '<{} class="{} {}" clip-path="url(#{}-inside)" points="{}" stroke-dasharray="{}"/>'
         )
-        self._taken.append((x - 7, y - 7, x + 7, y + 7))
+        self._add(pattern, shape, kind, style_of(place).colour, self.name, points, dashes)
 
-    def bar(
+    def dot(
         self,
-        along: float,
-        value: float,
-        ends: tuple[float, float],
+        x: float,
+        y: float,
         place: int,
         *,
-        upright: bool = False,
-        is_hollow: bool = False,
+        x_ends: tuple[float, float] | None = None,
+        y_ends: tuple[float, float] | None = None,
+        path: str = "",
+        hollow: bool = False,
     ) -> None:
-        """A dot at a value with its interval, so far along the other axis."""
-        style, axis = style_of(place), self.y if upright else self.x
-        here, (low, high) = axis.at(value), map(axis.at, ends)
-        near, far = along - 4, along + 4
-        bar = f"M{low} {along}H{high}M{low} {near}V{far}M{high} {near}V{far}"
-        if upright:
-            bar = f"M{along} {low}V{high}M{near} {low}H{far}M{near} {high}H{far}"
-        self.path(f"cross {style.colour}", bar)
-        x, y = (along, here) if upright else (here, along)
-        self._add(
-            '<path class="mark {}{}" transform="translate({} {})" d="{}"/>',
-            *(style.colour, " hollow" if is_hollow else "", x, y, style.mark),
-        )
-        self._taken.append((x - 7, y - 7, x + 7, y + 7))
+        """The mark of a system at two values, with their intervals; `path` is of the document."""
+        style, here, up = style_of(place), self.x.at(x), self.y.at(y)
+        cross = ""
+        if x_ends is not None:
+            low, high = map(self.x.at, x_ends)
+            cross += f"M{low} {up}H{high}M{low} {up - 4}v8M{high} {up - 4}v8"
+            self._taken.append((low, up - 4, high, up + 4))
+        if y_ends is not None:
+            low, high = map(self.y.at, y_ends)
+            cross += f"M{here} {low}V{high}M{here - 4} {low}h8M{here - 4} {high}h8"
+            self._taken.append((here - 4, high, here + 4, low))
+        if cross:
+            self._path(f"cross {style.colour}", cross)
+        data = Markup(' data-point="{}"').format(path) if path else ""
+        mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
+        self._add(mark, style.colour, " hollow" if hollow else "", data, here, up, style.mark)
+        self._taken.append((here - 7, up - 7, here + 7, up + 7))
 
-    def label(self, name: str, at: OperatingPoint, place: int) -> None:
-        (x, y), colour = self._where(at), style_of(place).colour
-        self.beside(_short(name, 18), x, (y - 8, y + 18), f"label {colour}", space=9)
+    def upright(self, value: float) -> None:
+        """A line across the figure at a value of the x axis."""
+        self._path("limit", f"M{self.x.at(value)} {self.top}V{self.bottom}")
+
+    def name_upright(self, words: str, value: float) -> None:
+        self.beside(words, self.x.at(value), range(self.top + 12, self.bottom, 30), "note")
+
+    def name_line(self, words: str, x: float, heights: Iterable[float], place: int) -> None:
+        self.beside(words, x, heights, f"label {style_of(place).colour}", space=12)
 
     def beside(
         self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5
@@ -411,16 +392,16 @@ class _Plot:
         """Words on one side of an x, at the first of the heights where they touch nothing."""
         wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in words)
         for base, start in itertools.product(heights, (x + space, x - space - wide)):
-            box = (start, base - 11, start + wide, base + 3)
-            is_inside = self.left <= start and box[2] <= self.right
-            is_inside &= self.top <= box[1] and box[3] <= self.bottom
-            if is_inside and not any(_meet(box, taken) for taken in self._taken):
+            left, top, right, bottom = box = (start, base - 11, start + wide, base + 3)
+            inside = self.left <= left and right <= self.right
+            inside &= self.top <= top and bottom <= self.bottom
+            if inside and not any(
+                left < x1 and x0 < right and top < y1 and y0 < bottom
+                for x0, y0, x1, y1 in self._taken
+            ):
                 self._taken.append(box)
-                self.text(words, start, base, "start", classes)
+                self._text(words, start, base, "start", classes)
                 break
-
-    def _where(self, at: OperatingPoint) -> tuple[float, float]:
-        return self.x.at(at.fmr.value or 0), self.y.at(at.frr.value or 0)
 
     def svg(self, title: str, description: str) -> Markup:
         inside = Markup('<rect x="{}" y="{}" width="{}" height="{}"/>').format(
@@ -434,22 +415,3 @@ class _Plot:
             *(self.width, self.height, self.name, title, description, inside),
             Markup("").join(self._parts),
         )
-
-
-def _path(corners: _Corners) -> str:
-    return " ".join(f"{x:g},{y:g}" for x, y in corners)
-
-
-def _meet(box: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-
-
-def _with_room(
-    ticks: Sequence[tuple[float, str, bool]], half: Callable[[str], float]
-) -> list[tuple[float, str]]:
-    """Return the labels that do not touch each other, the preferred ones first."""
-    shown: list[tuple[float, str]] = []
-    for here, label, _ in sorted(ticks, key=lambda tick: not tick[2]):
-        if all(abs(here - there) >= half(label) + half(other) for there, other in shown):
-            shown.append((here, label))
-    return shown

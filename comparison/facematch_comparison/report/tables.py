@@ -7,9 +7,8 @@ with nothing in it is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import attrs
 from markupsafe import Markup
 
 from . import values
@@ -37,18 +36,13 @@ _TIMES: Final = Markup("&nbsp;&times;")
 Row = Mapping[Any, Markup | str]  # a title, too, may be of either kind
 
 
-def _drop_empty(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if any([*row.values()][1:])]
-
-
-@attrs.frozen
-class Table:
+class Table(NamedTuple):
     """``cards`` are laid out one row under the other in a narrow window, ``data`` scrolls."""
 
     name: str
     caption: Markup
-    rows: list[Row] = attrs.field(converter=_drop_empty)
-    kind: str = "cards"
+    rows: list[Row]
+    kind: str
 
     @property
     def head(self) -> list[Markup | str]:
@@ -66,9 +60,9 @@ class Tables:
         self.confidence = values.setting(document["confidence"])
 
     def _table(self, name: str, words: str, rows: Sequence[Row], kind: str = "cards") -> Table:
-        """A table; ``{}`` in the words of its caption is the confidence."""
+        """A table without empty rows; ``{}`` in the words of its caption is the confidence."""
         caption = Markup(words).format(self.confidence)  # noqa: S704 - ours
-        return Table(name, caption, rows, kind)
+        return Table(name, caption, [row for row in rows if any([*row.values()][1:])], kind)
 
     def _name(self, node: Node) -> Markup:
         places = (at for at, system in enumerate(self.systems) if system["name"].raw == node.raw)
@@ -89,36 +83,27 @@ class Tables:
             kind, words, values.setting(required)
         )
 
-    def _threshold(self, at: Node, words: Markup | str) -> Markup:
-        """A threshold, or that there is none to say; under it, what it is."""
-        return _above(values.score(at["threshold"]) or Markup("the vendor decides"), words)
-
     @property
     def verdict(self) -> Table:
         """The first table: a row for each system."""
-        rows = [self._verdict(system) for system in self.systems]
+        rows = []
+        for system in self.systems:
+            at, service = system["at_required"] or system["at_default"], system["service"]
+            rows.append(
+                {
+                    "System": self._name(system["name"]),
+                    "Threshold": _threshold(system, at),
+                    "FMR: others pass": self._fmr(at["fmr"]) if at else "",
+                    "FRR: turned away": values.rate(at["frr"], at["frr_at_fmr"]) if at else "",
+                    "FTA: failure to acquire": _if_any(service["acquisition"]),
+                    "Price of a call": values.money(service["price"], service["currency"]),
+                    "95 of 100 calls within": _within(service["latency_s"], "95"),
+                }
+            )
         words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
         if any(at and at["frr_at_fmr"] for at in (each["at_required"] for each in self.systems)):
             words += "; that of the FRR is at the required FMR"
         return self._table(f"{self.ids}verdict", words, rows)
-
-    def _verdict(self, system: Node) -> Row:
-        kind = "at_required" if system["at_required"] else "at_default"
-        at, service = system[kind], system["service"]
-        why_not = values.text(system["why_not"])
-        if at and at["threshold"].raw is not None and kind == "at_default":
-            why_not = Markup("of the run. {}").format(why_not)
-        if at and at["chosen_on"].raw == "fixed":
-            why_not = Markup("fixed")
-        return {
-            "System": self._name(system["name"]),
-            "Threshold": self._threshold(at, why_not) if at else why_not,
-            "FMR: others pass": self._fmr(at["fmr"]) if at else "",
-            "FRR: turned away": values.rate(at["frr"], at["frr_at_fmr"]) if at else "",
-            "FTA: failure to acquire": _if_any(service["acquisition"]),
-            "Price of a call": values.money(service["price"], service["currency"]),
-            "95 of 100 calls within": _within(service["latency_s"], "95"),
-        }
 
     @property
     def at_fmrs(self) -> Table:
@@ -131,9 +116,8 @@ class Tables:
                 at = each["point"]
                 row["Threshold " + title] = values.score(at["threshold"]) if at else ""
                 row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
-                row["FRR " + title] = (
-                    values.rate(at["frr"], at["frr_at_fmr"]) if at else _why_empty(each)
-                )
+                frr = values.rate(at["frr"], at["frr_at_fmr"]) if at else _why_empty(each)
+                row["FRR " + title] = frr
             rows.append(row)
         words = "Each system at its thresholds for other false match rates, with {} intervals"
         return self._table("fmrs-table", words, rows)
@@ -327,8 +311,18 @@ def _by_name(counts: Node) -> Markup:
     return Markup(", ").join(each)
 
 
-def _above(value: Markup, words: Markup | str) -> Markup:
-    return Markup("{} <small>{}</small>").format(value, words) if words else value
+def _threshold(system: Node, at: Node) -> Markup:
+    """A threshold, or that there is none to say; under it, what it is."""
+    words = values.text(system["why_not"])
+    if not at:
+        return words
+    threshold = values.score(at["threshold"])
+    if threshold and not system["at_required"]:
+        words = Markup("of the run. {}").format(words)
+    elif at["chosen_on"].raw == "fixed":
+        words = Markup("fixed")
+    small = Markup(" <small>{}</small>").format(words) if words else Markup()
+    return (threshold or Markup("the vendor decides")) + small
 
 
 def _why_empty(each: Node) -> Markup:

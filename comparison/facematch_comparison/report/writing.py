@@ -32,6 +32,9 @@ _FACTS: Final = (
     *("privacy", "people_known"),
 )
 
+#: Columns that name pictures and people, where they are known.
+_NAMES: Final = ("probe", "reference", "person_1", "person_2")
+
 #: Columns that are left out if they are empty for all systems.
 _OPTIONAL: Final = ("decision", "error", "elapsed_s", *_FACTS)
 
@@ -115,7 +118,7 @@ def wrong_pairs(
     Raises:
         InvalidRequest: the system has no scores, or the study has other pairs.
     """
-    names = answers.names() if study is None else _names_of(study, answers)
+    frame = _frame(answers, study)
     passed, scores, mated = answers.passed(threshold), answers.scores, answers.mated
     judged = answers.acquired if threshold is None else answers.scored
     pairs = []
@@ -125,17 +128,16 @@ def wrong_pairs(
         ("failure to acquire", mated & answers.answered & ~answers.acquired, scores),
     ):
         places = np.flatnonzero(rows)
-        for place in places[np.argsort(key[places], kind="stable")].tolist():
-            of_pair = {name: str(column.iloc[place]) for name, column in names.items()}
+        places = places[np.argsort(key[places], kind="stable")]
+        names = {name: frame[name].iloc[places].astype(str) for name in _NAMES if name in frame}
+        names = {name: names[name].tolist() if name in names else None for name in _NAMES}
+        for at, place in enumerate(places.tolist()):
             pairs.append(
                 WrongPair(
                     system=answers.name,
                     kind=kind,
                     pair=place,
-                    probe=of_pair.get("probe"),
-                    reference=of_pair.get("reference"),
-                    person_1=of_pair["person_1"],
-                    person_2=of_pair["person_2"],
+                    **{name: column and column[at] for name, column in names.items()},
                     score=None if np.isnan(scores[place]) else float(scores[place]),
                     threshold=threshold,
                 )
@@ -143,22 +145,23 @@ def wrong_pairs(
     return pairs
 
 
-def _names_of(study: Study, answers: Answers) -> dict[str, Any]:
-    """Return the columns that name pictures and people, by the test set."""
+def _frame(answers: Answers, study: Study | None) -> DataFrame:
+    """Return the frame of answers, with the names of people and pictures of the test set."""
     import pandas as pd
 
+    if study is None:
+        return answers.frame
     if not np.array_equal(answers.mated, study.mated):
         raise InvalidRequest(
             f"{answers.name} answered {len(answers):,} pairs, and the test set {study.name} "
             f"has {len(study.pairs):,} or others: give the test set that was asked."
         )
-    sides = ("probe", "reference"), ("probe_subject", "reference_subject")
-    columns = ("probe", "reference"), ("person_1", "person_2")
-    return {
-        column: pd.Series([str(getattr(pair, side)) for pair in study.pairs], dtype="category")
-        for both, of in zip(columns, sides, strict=True)
-        for column, side in zip(both, of, strict=True)
+    sides = ("probe", "reference", "probe_subject", "reference_subject")
+    columns = {
+        name: pd.Series([str(getattr(pair, side)) for pair in study.pairs], dtype="category")
+        for name, side in zip(_NAMES, sides, strict=True)
     }
+    return answers.frame.assign(**columns)
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> DataFrame:
@@ -172,42 +175,35 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
     check_alike(answers)
     frames = []
     for each in answers:
-        frame = each.frame.copy(deep=False)
-        if study is not None:
-            frame = frame.assign(**_names_of(study, each))
+        frame = _frame(each, study).copy(deep=False)
         frame.insert(0, "system", pd.Categorical.from_codes(np.zeros(len(frame), int), [each.name]))
         for name in _FACTS:
             value = getattr(each, name)
             if name == "people_known":
                 value = None if value else "no"
-            if value is not None and not isinstance(value, float):
-                value = str(value)
-            cells = pd.Series(value, frame.index, float if isinstance(value, float) else "category")
+            kind = float if isinstance(value, float) else "category"
+            cells = pd.Series(
+                value if kind is float or value is None else str(value), frame.index, kind
+            )
             frame[name] = cells.where(np.arange(len(frame)) == 0) if once else cells
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    empty = [name for name in _OPTIONAL if whole[name].isna().all()]
-    return whole.drop(columns=empty)
+    return whole.drop(columns=[name for name in _OPTIONAL if whole[name].isna().all()])
 
 
 def _write_csv(table: Any, file: BinaryIO) -> None:
-    """Write CSV in which names are escaped, so that no spreadsheet takes one for a formula."""
-    columns = []
-    for column in table.columns:
-        plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
-        if pa.types.is_dictionary(column.type):
-            words = [_escape_words(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
-            plain = pa.chunked_array(words, pa.string())
-        elif not pa.types.is_primitive(plain.type):
-            words = [_escape_words(chunk) for chunk in column.chunks]
-            plain = pa.chunked_array(words, pa.string())
-        columns.append(plain)
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
-    rows = pa.table(columns, names=table.column_names)
+    rows = pa.table(list(map(_cells, table.columns)), names=table.column_names)
     for part in (header, rows):  # pyarrow would put every name in quotes
         csv.write_csv(part, file, csv.WriteOptions(include_header=False))
 
 
-def _escape_words(words: Any) -> Any:
-    texts = [None if word is None else escaped(str(word)) for word in words.to_pylist()]
-    return pa.array(texts, pa.string())
+def _cells(column: Any) -> Any:
+    """Return a column as CSV holds it: no spreadsheet takes a name for a formula."""
+    if pa.types.is_boolean(column.type):
+        return column.cast(pa.int8())
+    if pa.types.is_primitive(column.type):
+        return column
+    words = column.combine_chunks().dictionary_encode()
+    texts = [None if word is None else escaped(str(word)) for word in words.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(words.indices)
