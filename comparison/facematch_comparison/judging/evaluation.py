@@ -120,8 +120,7 @@ def evaluate(
         at_thresholds=at_thresholds,
         attempts=attempts,
     )
-    sides_and_systems = [judging.system(each) for each in answers]
-    sides, systems = [side for side, _ in sides_and_systems], [of for _, of in sides_and_systems]
+    sides, systems = zip(*map(judging.system, answers), strict=True)
     chosen_for = [
         (place, each.fmr)
         for place, system in enumerate(systems)

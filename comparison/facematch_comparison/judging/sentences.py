@@ -5,7 +5,7 @@ Every sentence is made from the numbers of the evaluation, and from nothing else
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -201,14 +201,16 @@ def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
     for system in evaluation.systems:
         for code_and_text in _of_system(evaluation, system).items():
             together.setdefault(code_and_text, []).append(system.name)
-    of_systems = [
+    found = [
         Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, join_names(names)))
         for (code, text), names in together.items()
     ]
+    of_all = {}
     if trials is not None and (strictest := strictest_fmr(trials)):
         text = f"How systems do at a stricter rate than {in_words(strictest)}: {trials:,} non-mated"
-        of_systems.append(_general("strictest_rate", f"{text} pairs bear no other."))
-    return (*of_systems, *_of_the_study(evaluation))
+        of_all["strictest_rate"] = f"{text} pairs bear no other."
+    of_all |= _of_the_study(evaluation)
+    return (*found, *(Caveat(code=code, systems=(), text=text) for code, text in of_all.items()))
 
 
 #: Placeholder for the names of the systems of a caveat.
@@ -273,43 +275,35 @@ def _where_few_decide(system: System) -> str | None:
     )
 
 
-def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
-    study = evaluation.study
+def _of_the_study(evaluation: Evaluation) -> dict[str, str]:
+    """Code to text of each caveat of the whole comparison."""
+    study, texts = evaluation.study, {}
     for_one = trials_for(0.01, confidence=evaluation.confidence)
     if study.evaluation.mated < for_one:
-        yield _general(
-            "fnmr_floor",
+        texts["fnmr_floor"] = (
             f"{counted(study.evaluation.mated, 'mated pair is', 'mated pairs are')} too few to "
-            f"show an FRR below 1 %: it takes {for_one:,} without an error.",
+            f"show an FRR below 1 %: it takes {for_one:,} without an error."
         )
     if study.evaluation.subjects < FEW_PEOPLE:
-        yield _general(
-            "few_people",
+        texts["few_people"] = (
             f"{counted(study.evaluation.subjects, 'person was', 'people were')} judged. Other "
-            "people may be easier or harder; with fewer than "
-            f"{FEW_PEOPLE} nobody can say how much.",
+            f"people may be easier or harder; with fewer than {FEW_PEOPLE} nobody can say how much."
         )
     if not study.people_known:
-        yield _general(
-            "people_unknown",
+        texts["people_unknown"] = (
             "The file does not name everybody: people of two pairs count as different, unless "
             "pictures of mated pairs connect them, and intervals may be too narrow. The columns "
-            "probe_subject and reference_subject name the people.",
+            "probe_subject and reference_subject name the people."
         )
     if not study.groups:
-        no_groups = "Whether some groups of people fare worse: the data name no groups."
-        yield _general("no_groups", no_groups)
+        texts["no_groups"] = "Whether some groups of people fare worse: the data name no groups."
     if len(evaluation.systems) == 1:
-        yield _general("one_system", "Whether another vendor is better: only one was asked.")
-    yield _general(
-        "impostors",
+        texts["one_system"] = "Whether another vendor is better: only one was asked."
+    texts["impostors"] = (
         "How well it resists fraud: nobody in the non-mated pairs tried to look like somebody "
-        "else, and nobody held up a photograph.",
+        "else, and nobody held up a photograph."
     )
-
-
-def _general(code: str, text: str) -> Caveat:
-    return Caveat(code=code, systems=(), text=text)
+    return texts
 
 
 def _frr(system: System) -> Rate:

@@ -2,8 +2,8 @@
 
 from .pairs import PairState, Progress, RunDatabase, UnresolvedCharge
 from .scores import read_answers
-from .stored import StoredStudy, StoredSystem
-from .study_run import Price, RunSummary, StudyRun, SystemSummary, run_study
+from .stored import Price, StoredStudy, StoredSystem
+from .study_run import RunSummary, StudyRun, SystemSummary, run_study
 
 __all__ = [
     "PairState",

@@ -110,8 +110,8 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
                 return asked_whole
             worker.end_with(
                 ConfigurationError(
-                    f"The embeddings of {worker.name} give another score than the engine itself "
-                    "for the same two pictures: report this."
+                    f"The embeddings of {worker.system.name} give another score than the engine "
+                    "itself for the same two pictures: report this."
                 )
             )
             return None

@@ -5,7 +5,9 @@ No picture, no name of a file or of a person is in them.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -50,6 +52,27 @@ _FIXED: Final = {
     "rule": "threshold rule",
     "review_threshold": "review threshold",
 }
+
+
+def _read_amount(value: Decimal | str) -> Decimal:
+    with contextlib.suppress(ArithmeticError):
+        amount = Decimal(value)
+        if 0 <= amount < Decimal("Infinity"):
+            return amount
+    raise InvalidRequest(f"The price {str(value)[:40]!r} is no amount from 0 on, such as 0.05.")
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """Price of one comparison: an amount from 0 on, and a currency as three capital letters."""
+
+    amount: Decimal = attrs.field(converter=_read_amount)
+    currency: str = attrs.field()
+
+    @currency.validator
+    def _check_currency(self, _attribute: object, word: str) -> None:
+        if not re.fullmatch("[A-Z]{3}", word):
+            raise InvalidRequest(f"{word[:40]!r} is no currency: write three capitals, as USD.")
 
 
 @attrs.frozen(kw_only=True)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -17,41 +15,19 @@ import attrs
 from facematch_comparison.study import Study
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.tables import refuse
-from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
+from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
-from facematch_core.models import Operation, Retention
-from facematch_core.verifier.verifier import MAX_WORKERS, FaceVerifier
+from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .local import ask_locally, makes_embeddings
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
-from .stored import StoredStudy, StoredSystem
+from .stored import Price, StoredStudy, StoredSystem
 from .worker import OnEnd, OpenSystem, Worker
 
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
 SystemOpener: TypeAlias = Callable[..., Any]
-
-
-def _read_amount(value: Decimal | str) -> Decimal:
-    with contextlib.suppress(ArithmeticError):
-        amount = Decimal(value)
-        if 0 <= amount < Decimal("Infinity"):
-            return amount
-    raise InvalidRequest(f"The price {str(value)[:40]!r} is no amount from 0 on, such as 0.05.")
-
-
-@attrs.frozen(kw_only=True)
-class Price:
-    """Price of one comparison: an amount from 0 on, and a currency as three capital letters."""
-
-    amount: Decimal = attrs.field(converter=_read_amount)
-    currency: str = attrs.field()
-
-    @currency.validator
-    def _check_currency(self, _attribute: object, word: str) -> None:
-        if not re.fullmatch("[A-Z]{3}", word):
-            raise InvalidRequest(f"{word[:40]!r} is no currency: write three capitals, as USD.")
 
 
 @attrs.frozen(kw_only=True)
@@ -153,28 +129,27 @@ class StudyRun:
                     faults.append(error.message)
             refuse(study.name, faults)
             self.systems = tuple(
-                _open(called, opener, database, undo, is_kept=called in keep)
+                OpenSystem(called, opener, database, is_kept=called in keep, undo=undo)
                 for called, opener in systems.items()
             )
-            asked_with = [system.settings for system in self.systems]
+            settings = [system.settings for system in self.systems]
             database.lock()
             undo.callback(database.unlock)
-            now = clock.now()
-            digest = study.digest(digests)
+            now, digest = clock.now(), study.digest(digests)
             self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
-            for system, settings in zip(self.systems, asked_with, strict=True):
-                price, currency = system.budget_price or (None, None)
-                if system.name in prices:
-                    price, currency = prices[system.name].amount, prices[system.name].currency
+            for system, asked_with in zip(self.systems, settings, strict=True):
+                price = prices.get(system.name) or system.budget_price
                 entry = StoredSystem(
-                    name=system.name, settings=settings, price=price, currency=currency
+                    name=system.name,
+                    settings=asked_with,
+                    price=price.amount if price else None,
+                    currency=price.currency if price else None,
                 )
                 system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
-                number = system.stored.number
                 finalize = partial(finalize_budgets, system.stores, now=now)
                 database.take_back(system.stored, finalize)
-                database.retry_failed(number)
+                database.retry_failed(system.stored.number)
             self._study, self._digests, self._clock = study, digests, clock
             # A damaged row is found before anything is sent.
             self.progress()
@@ -219,9 +194,11 @@ class StudyRun:
             return over.is_set() or (stop is not None and stop())
 
         on_end = progress or (lambda _name, _state: None)
-        turns, clock = self.stored.turns().tolist(), self._clock
-        worker_of = partial(Worker, turns=turns, clock=clock, stop=is_stopped, on_end=on_end)
-        team = [worker_of(system, self._study, self._digests) for system in self.systems]
+        turns, digests, clock = self.stored.turns().tolist(), self._digests, self._clock
+        team = [
+            Worker(system, self._study, digests, turns, clock, is_stopped, on_end)
+            for system in self.systems
+        ]
         failures: list[BaseException] = []
 
         def work(worker: Worker) -> None:
@@ -243,8 +220,8 @@ class StudyRun:
         standing = self.progress()
         summaries = (
             SystemSummary(
-                name=worker.name,
-                progress=standing[worker.name],
+                name=worker.system.name,
+                progress=standing[worker.system.name],
                 asked=worker.count,
                 error=worker.error,
                 last_failure=worker.last_failure,
@@ -281,42 +258,6 @@ def run_study(
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress)
-
-
-def _open(
-    name: str,
-    opener: SystemOpener,
-    database: RunDatabase,
-    undo: contextlib.ExitStack,
-    *,
-    is_kept: bool,
-) -> OpenSystem:
-    retention = Retention.KEEP if is_kept else Retention.MINIMAL
-    system = OpenSystem(name, database, retention)
-    verifier = opener(on_event=system.on_event)
-    if callable(closing := getattr(verifier, "close", None)):
-        undo.callback(closing)
-    if not isinstance(verifier, FaceVerifier):
-        raise InvalidRequest(
-            f"The system {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one "
-            "backend under each name. Of a failover, name its members."
-        )
-    if verifier.on_event is not system.on_event:
-        raise InvalidRequest(
-            f"The system {name[:60]!r} was opened without the on_event that it was given: nothing "
-            "would be written down of its calls. Hand it to FaceVerifier."
-        )
-    backend, can = verifier.backend, verifier.backend.capabilities
-    what = f"retention {retention}" if Operation.MATCH in can.operations else str(Operation.MATCH)
-    if Operation.MATCH not in can.operations or retention not in can.retention:
-        raise Unsupported(
-            f"The backend {backend.name} cannot be asked for {what}: leave {name[:60]!r} out, or "
-            "ask it otherwise. Nothing was sent.",
-            backend=backend.name,
-            what=what,
-        )
-    system.verifier = verifier
-    return system
 
 
 def join_all(threads: Sequence[threading.Thread], over: threading.Event) -> None:

@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -22,8 +21,10 @@ from facematch_core.errors import (
     BreakerOpen,
     ConfigurationError,
     FaceMatchError,
+    InvalidRequest,
     OutcomeUnknown,
     UnexpectedResponse,
+    Unsupported,
     VendorUnavailable,
 )
 from facematch_core.images.image import MAX_FILE_BYTES, Image
@@ -35,7 +36,7 @@ from facematch_core.verifier.verifier import FaceVerifier
 
 from .pairs import HeldBack, PairOutcome, PairState, RunDatabase
 from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
-from .stored import StoredSystem
+from .stored import Price, StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -58,13 +59,44 @@ _LONGEST_S: Final = 60.0
 class OpenSystem:
     """A verifier under the name that its answers have, which writes down each step of its calls."""
 
-    def __init__(self, name: str, database: RunDatabase, retention: Retention) -> None:
-        self.name, self.database, self.retention = name, database, retention
-        self.verifier: FaceVerifier
-        self.stored: StoredSystem
-        self.on_event = self._write
+    stored: StoredSystem
+
+    def __init__(
+        self,
+        name: str,
+        opener: Callable[..., Any],
+        database: RunDatabase,
+        *,
+        is_kept: bool,
+        undo: contextlib.ExitStack,
+    ) -> None:
+        self.name, self.database = name, database
+        self.retention = retention = Retention.KEEP if is_kept else Retention.MINIMAL
         #: `pair` of this thread whose steps are written down, and the `call_id` that it has become.
         self.current = threading.local()
+        on_event = self._write
+        self.verifier = verifier = opener(on_event=on_event)
+        if callable(closing := getattr(verifier, "close", None)):
+            undo.callback(closing)
+        if not isinstance(verifier, FaceVerifier):
+            raise InvalidRequest(
+                f"The system {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one "
+                "backend under each name. Of a failover, name its members."
+            )
+        if verifier.on_event is not on_event:
+            raise InvalidRequest(
+                f"The system {name[:60]!r} was opened without the on_event that it was given: "
+                "nothing would be written down of its calls. Hand it to FaceVerifier."
+            )
+        backend, can = verifier.backend, verifier.backend.capabilities
+        what = "" if retention in can.retention else f"retention {retention}"
+        if what := str(Operation.MATCH) if Operation.MATCH not in can.operations else what:
+            raise Unsupported(
+                f"The backend {backend.name} cannot be asked for {what}: leave {name[:60]!r} out, "
+                "or ask it otherwise. Nothing was sent.",
+                backend=backend.name,
+                what=what,
+            )
 
     def _write(self, event: CallEvent) -> None:
         if getattr(self.current, "pair", None) is not None:
@@ -89,10 +121,12 @@ class OpenSystem:
         return self.is_billed or self.verifier.backend.environment is not Environment.LOCAL
 
     @property
-    def budget_price(self) -> tuple[Decimal, str] | None:
-        """The price that a budget counts by, with its currency."""
-        budgets = (policy for policy in self.verifier.policies if isinstance(policy, Budget))
-        return next(filter(None, (budget.price(Operation.MATCH) for budget in budgets)), None)
+    def budget_price(self) -> Price | None:
+        """The price that a budget counts by."""
+        for policy in self.verifier.policies:
+            if isinstance(policy, Budget) and (price := policy.price(Operation.MATCH)):
+                return Price(amount=price[0], currency=price[1])
+        return None
 
     @property
     def stores(self) -> list[CallStore]:
@@ -124,38 +158,42 @@ class OpenSystem:
         }
 
 
+@attrs.define(eq=False)
 class Worker:
-    """State that the threads of one system share while they ask and store pairs."""
+    """State that the threads of one system share while they ask and store pairs.
 
-    def __init__(
-        self,
-        system: OpenSystem,
-        study: Study,
-        digests: Mapping[Path, str],
-        *,
-        turns: Sequence[int],
-        clock: Clock,
-        stop: Callable[[], bool],
-        on_end: OnEnd,
-    ) -> None:
-        self.system, self.stored, self.name = system, system.stored, system.name
-        #: `digests` are SHA-256 of each picture when the run began.
-        self.study, self.digests, self.database = study, digests, system.database
-        self._turns, self._clock, self._stop, self._on_end = turns, clock, stop, on_end
-        self._has_answered = self.stored.answered_from is not None
-        self._lock = threading.Lock()
-        self._queue: deque[int] = deque()
-        self._in_a_row = 0
-        self._is_warm = system.is_careful
-        #: Pairs that came to an end.
-        self.count = 0
-        self.error: FaceMatchError | None = None
-        self.last_failure: FaceMatchError | None = None
+    Attributes:
+        digests: SHA-256 of each picture when the run began.
+        turns: The turn of each pair.
+        stop: Whether to begin nothing more.
+        on_end: Told of each pair that came to an end.
+        count: How many did.
+    """
+
+    system: OpenSystem
+    study: Study
+    digests: Mapping[Path, str]
+    turns: Sequence[int]
+    clock: Clock
+    stop: Callable[[], bool]
+    on_end: OnEnd
+    count: int = 0
+    error: FaceMatchError | None = None
+    last_failure: FaceMatchError | None = None
+    _in_a_row: int = 0
+    _lock: threading.Lock = attrs.field(factory=threading.Lock)
+    _queue: deque[int] = attrs.field(factory=deque)
+    _has_answered: bool = attrs.field(init=False)
+    _is_warm: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._has_answered = self.system.stored.answered_from is not None
+        self._is_warm = self.system.is_careful
 
     @property
     def is_over(self) -> bool:
         """Whether to begin nothing more."""
-        return self.error is not None or self._stop()
+        return self.error is not None or self.stop()
 
     def end_with(self, error: FaceMatchError) -> None:
         """Begin nothing more; the first reason is reported."""
@@ -164,23 +202,24 @@ class Worker:
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        stores, verifier = self.system.stores, self.system.verifier
-        resolve_by_budgets(self.database, self.stored, stores)
-        now = self._clock.now()
-        look_for_calls(self.database, self.stored, verifier, stores, now)
+        system, stores = self.system, self.system.stores
+        resolve_by_budgets(system.database, system.stored, stores)
+        now = self.clock.now()
+        look_for_calls(system.database, system.stored, system.verifier, stores, now)
 
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
         self.line_up()
         count = 1 if self.system.is_careful else AT_A_TIME
-        with ThreadPoolExecutor(threads, thread_name_prefix=f"facematch-{self.name}") as pool:
+        name = f"facematch-{self.system.name}"
+        with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
             futures = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
         for future in futures:
             future.result()
 
     def line_up(self) -> None:
-        free = self.database.free(self.stored.number)
-        self._queue = deque(sorted(free, key=self._turns.__getitem__))
+        free = self.system.database.free(self.system.stored.number)
+        self._queue = deque(sorted(free, key=self.turns.__getitem__))
 
     def ask_some(
         self,
@@ -212,22 +251,22 @@ class Worker:
             return
         for wait_s in (*_AGAIN_S, None):
             try:
-                kept, difference = self.database.end(self.stored.number, outcomes)
+                kept, difference = self.system.database.end(self.system.stored.number, outcomes)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
                     # The pairs keep their state; the next start marks asked ones as unresolved.
                     self.end_with(error)
                     return
-                self._clock.sleep(wait_s)
+                self.clock.sleep(wait_s)
         if difference is not None:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
                 UnexpectedResponse(
-                    f"{self.name} answered {difference}: such answers do not belong together. Was "
-                    "an address or a setting changed? Ask it under another name, or in another run "
-                    "database.",
+                    f"{self.system.name} answered {difference}: such answers do not belong "
+                    "together. Was an address or a setting changed? Ask it under another name, or "
+                    "in another run database.",
                     billing=Billing(billed or Charged.NO),
                 )
             )
@@ -238,7 +277,7 @@ class Worker:
                 continue
             with self._lock:
                 self.count += 1
-            self._on_end(self.name, outcome.state)
+            self.on_end(self.system.name, outcome.state)
 
     def ask(self, pair: int) -> PairOutcome | None:
         """Ask about one pair, once; return None if it was not asked and is free again."""
@@ -247,7 +286,7 @@ class Worker:
         system.current.call_id = None
         sends_reference = system.verifier.backend.capabilities.sends_caller_ref
         is_named = sends_reference and system.retention is Retention.KEEP
-        caller_ref = self.stored.reference(pair) if is_named else None
+        caller_ref = system.stored.reference(pair) if is_named else None
         # An engine loads its models with its first picture: that is not what a call takes.
         is_warm = self._is_warm
         try:
@@ -262,9 +301,9 @@ class Worker:
             # If the budgets cannot be written, the pair stays begun: the next start writes them.
             with contextlib.suppress(FaceMatchError):
                 # The policies count a byte that may have left; it has not.
-                now = self._clock.now()
+                now = self.clock.now()
                 finalize_budgets(system.stores, [held.call_id], Charged.NO, now)
-                self.database.release(self.stored.number, pair, held.call_id)
+                system.database.release(system.stored.number, pair, held.call_id)
             return None
         finally:
             system.current.pair = None
@@ -301,7 +340,7 @@ class Worker:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
-                    f"{self.name} gave no answer to {many} calls in a row, and is not asked "
+                    f"{self.system.name} gave no answer to {many} calls in a row, and is not asked "
                     f"any further. The last one: {error.message} Start again later: what was not "
                     "charged is asked again.",
                     backend=getattr(error, "backend", None),
@@ -309,9 +348,9 @@ class Worker:
                 )
             )
         elif isinstance(error, BreakerOpen):
-            until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
-            while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
-                self._clock.sleep(min(wait_s, 0.2))
+            until = self.clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
+            while not self.is_over and (wait_s := until - self.clock.monotonic()) > 0:
+                self.clock.sleep(min(wait_s, 0.2))
         return outcome
 
 

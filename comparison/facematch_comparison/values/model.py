@@ -583,7 +583,9 @@ class Evaluation:
                 row: dict[str, Any] = {"system": system.name, "at": name, "threshold": at.threshold}
                 for kind in ("fmr", "fnmr", "far", "frr"):
                     rate = at.shown(kind)
-                    row |= _in_columns(kind, rate)
+                    ends = rate.interval
+                    row |= {kind: rate.value, f"{kind}_low": ends and ends.low}
+                    row |= {f"{kind}_high": ends and ends.high}
                     row |= {f"{kind}_errors": rate.errors, f"{kind}_trials": rate.trials}
                 rows.append(row)
         return pd.DataFrame(rows)
@@ -592,13 +594,6 @@ class Evaluation:
         """Return the JSON form (``"schema": 0``, ``"kind": "comparison"``) with every number in
         full."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
-
-
-def _in_columns(name: str, number: Rate) -> dict[str, float | None]:
-    """A number and its interval as cells of a row."""
-    ends = number.interval
-    low, high = (ends.low, ends.high) if ends else (None, None)
-    return {name: number.value, f"{name}_low": low, f"{name}_high": high}
 
 
 def as_json(thing: Any) -> dict[str, Any]:
