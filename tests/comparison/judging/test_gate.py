@@ -78,13 +78,15 @@ def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshol
 def test_a_bound_that_equals_the_limit_is_within_it(rate, limit):
     answers = at_default(400, 20, 400, 20)
     generous = attrs.evolve(AS_ASKED, max_fmr=0.5, max_frr=0.5)
-    (bound,) = (
-        bound_rate for bound_rate in verdict_of(answers, generous).rates if bound_rate.name == rate
-    )
+
+    def judged_rate(value):
+        verdict = verdict_of(answers, attrs.evolve(generous, **{limit: float(value)}))
+        return next(each for each in verdict.rates if each.name == rate)
 
     def outcome(value):
-        verdict = verdict_of(answers, attrs.evolve(generous, **{limit: float(value)}))
-        return {bound_rate.name: bound_rate.outcome for bound_rate in verdict.rates}[rate]
+        return judged_rate(value).outcome
+
+    bound = judged_rate(0.5)
 
     assert outcome(bound.high) is Conclusion.PASS
     assert outcome(np.nextafter(bound.high, 0)) is Conclusion.INCONCLUSIVE
@@ -158,6 +160,9 @@ def test_decisions_are_judged_at_their_one_threshold():
 
 
 def test_without_a_threshold_its_reason_is_the_verdict():
+    # The required FMR takes 500 non-mated pairs.
+    few, enough = (verdict_of(at_default(100, 0, others, 0)) for others in (499, 500))
+    assert (few.outcome, enough.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
     nothing = verdict_of(system_answers([LOST], [LOST]))
     assert (nothing.outcome, nothing.rates) == (Conclusion.INCONCLUSIVE, ())
     assert "It compared no pair" in nothing.sentence
@@ -170,22 +175,12 @@ def test_without_a_threshold_its_reason_is_the_verdict():
     assert verdict.sentence.startswith("a: No threshold keeps both")
 
 
-@pytest.mark.parametrize(
-    ("others", "outcome"), [(499, Conclusion.INCONCLUSIVE), (500, Conclusion.PASS)]
-)
-def test_a_threshold_for_the_required_fmr_takes_so_many_pairs(others, outcome):
-    assert verdict_of(at_default(100, 0, others, 0)).outcome is outcome
-
-
 def test_scores_that_run_the_wrong_way_stop_only_their_system():
     good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
     wrong = with_columns(wrong, scores=100 - wrong.scores)
     verdict = judged(good, wrong)
-    assert [system.outcome for system in verdict.systems] == [
-        Conclusion.PASS,
-        Conclusion.INCONCLUSIVE,
-    ]
-    stopped = verdict.systems[1]
+    passed, stopped = verdict.systems
+    assert (passed.outcome, stopped.outcome) == (Conclusion.PASS, Conclusion.INCONCLUSIVE)
     assert (stopped.rates, stopped.plan) == ((), None)
     assert "distances" in stopped.sentence
 
@@ -257,10 +252,8 @@ def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
     answers = in_groups(1000, 1000, mated_errors=(10, 100), lost=(10, 0))
     verdict = verdict_of(answers, attrs.evolve(GROUPS, **limit))
     assert [rate.outcome for rate in verdict.groups] == outcomes
-    assert {(rate.column, rate.group) for rate in verdict.groups} == {
-        ("column", "x"),
-        ("column", "y"),
-    }
+    places = {(rate.column, rate.group) for rate in verdict.groups}
+    assert places == {("column", "x"), ("column", "y")}
     assert [rate.outcome for rate in verdict.rates] == ["pass", "pass"]
     worst = next(word for word in ("fail", "inconclusive", "pass") if word in outcomes)
     assert verdict.outcome == worst
@@ -321,20 +314,13 @@ def test_sp800_63a_says_where_its_rates_stand():
 
 def test_two_keys_are_enough_and_none_of_them_may_be_missing(tmp_path):
     path = write_file(tmp_path, DOOR_FILE)
-    expected = Requirements(
-        name="door", title="Our door", max_fmr=1e-3, max_frr=0.02, required_fmr=1e-3 / 5
-    )
+    expected = Requirements(name="door", **DOOR_FILE, required_fmr=1e-3 / 5)
     assert read_requirements(path) == read_requirements(str(path)) == expected
     assert expected.evaluation_confidence == pytest.approx(0.9)
     more = {"required_fmr": 1e-3, "at": "default", "confidence": 0.99}
-    requirements = read_requirements(
-        write_file(tmp_path, DOOR_FILE | more | {"source": "a", "leaves_out": "b"})
-    )
-    assert (requirements.at, requirements.required_fmr, requirements.confidence) == (
-        JudgedAt.DEFAULT,
-        1e-3,
-        0.99,
-    )
+    words = {"source": "a", "leaves_out": "b"}
+    requirements = read_requirements(write_file(tmp_path, DOOR_FILE | more | words))
+    assert {key: getattr(requirements, key) for key in more | words} == more | words
     more = {"counts": "transactions", "attempts": 5, "max_fta_group": 0.1, "max_ratio_fmr": 2}
     requirements = read_requirements(write_file(tmp_path, DOOR_FILE | more))
     assert (requirements.counts, requirements.attempts) == ("transactions", 5)
@@ -342,10 +328,9 @@ def test_two_keys_are_enough_and_none_of_them_may_be_missing(tmp_path):
     untitled = {key: value for key, value in DOOR_FILE.items() if key != "title"}
     assert read_requirements(write_file(tmp_path, untitled)).title == "door"
     for key in untitled:
+        path = write_file(tmp_path, {k: v for k, v in DOOR_FILE.items() if k != key})
         with pytest.raises(InvalidRequest, match=f"missing `{key}`"):
-            read_requirements(
-                write_file(tmp_path, {k: v for k, v in DOOR_FILE.items() if k != key})
-            )
+            read_requirements(path)
 
 
 @pytest.mark.parametrize(
@@ -378,13 +363,9 @@ def test_requirements_that_cannot_be_read_are_refused(tmp_path):
 
 
 def test_a_fixed_threshold_was_chosen_for_no_fmr():
-    answers = crowd(mean=85, others=60)
-    evaluation = evaluate(
-        [answers],
-        required_fmr=DOOR.required_fmr,
-        confidence=DOOR.evaluation_confidence,
-        at_thresholds={"a": 60.0},
-    )
+    options = {"required_fmr": DOOR.required_fmr, "confidence": DOOR.evaluation_confidence}
+    answers = [crowd(mean=85, others=60)]
+    evaluation = evaluate(answers, at_thresholds={"a": 60.0}, **options)
     (verdict,) = judge(evaluation, DOOR).systems
     assert (verdict.threshold, verdict.chosen_on) == (60.0, "fixed")
     assert "chosen for" not in verdict.sentence

@@ -18,13 +18,7 @@ def test_planned_numbers_suffice_and_no_smaller_ones_do(fmr, frr, confidence):
                 assert exact_upper(need.errors, trials - 1, confidence) > rate * (1 - 1e-9)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        *({"fmr": 0}, {"frr": 1}, {"confidence": 1.0}),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("wrong", [{"fmr": 0}, {"frr": 1}, {"confidence": 1.0}], ids=str)
 def test_plan_refuses_numbers_out_of_range(wrong):
     with pytest.raises(InvalidRequest):
         plan_study(**{"fmr": 1e-3, "frr": 0.01} | wrong)
