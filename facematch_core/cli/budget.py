@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -106,25 +106,22 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
     3 if a call stays unknown.
     """
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
-        searches = search(charges, verifier, now)
+        found = [*_look_up(charges, verifier, now)]
     if as_json:
-        print_json(
-            {
-                "calls": [
-                    _call(each.charge) | {"outcome": each.outcome, "reason": each.reason}
-                    for each in searches
-                ]
-            }
-        )
+        calls = [
+            _call(call) | {"outcome": outcome, "reason": reason}
+            for call, outcome, reason, _ in found
+        ]
+        print_json({"calls": calls})
     else:
-        for each in searches:
-            say(f"{each.charge.call.id}: {each.outcome}. {each.reason}")
-        if unresolved := sum(each.outcome != RESOLVED for each in searches):
+        for call, outcome, reason, _ in found:
+            say(f"{call.call.id}: {outcome}. {reason}")
+        if unresolved := sum(code is not Exit.OK for *_, code in found):
             say(f"{quantity(unresolved, 'call')} left: compare with the vendor's invoice, then")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
-        elif not searches:
+        elif not found:
             say("no call is unknown")
-    return max((each.code for each in searches), default=Exit.OK)
+    return max((code for *_, code in found), default=Exit.OK)
 
 
 @command.command("resolve", short_help="Record whether an unknown call was charged.")
@@ -176,9 +173,10 @@ def _open_stores(
     """Open the store of --store, or those of a profile's budgets.
 
     Yields the stores, the open calls, the time, and the profile's verifier (None if --store names
-    the store and the vendor is not asked).
+    the store and the vendor is not asked). What was reserved 15 minutes ago is unknown.
     """
     from facematch_core.base.clock import SystemClock
+    from facematch_core.store import expire_reservations
 
     now, target, address = SystemClock().now(), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
@@ -192,20 +190,13 @@ def _open_stores(
                 )
         verifier = stack.enter_context(target.open()) if asks or address is None else None
         if address is None:
-            stores = stores_of(verifier)
+            stores = _stores_of(verifier)
         else:
             stores = [stack.enter_context(contextlib.closing(_store_at(address)))]
-        yield stores, open_charges(stores, now), now, verifier
-
-
-def open_charges(stores: Iterable[CallStore], now: datetime) -> Charges:
-    """Return the reserved and unknown calls; what was reserved 15 minutes ago is unknown."""
-    from facematch_core.store import expire_reservations
-
-    stores = list(stores)
-    for store in stores:
-        expire_reservations(store, now)
-    return [(store, charge) for store in stores for charge in store.open_reservations()]
+        for store in stores:
+            expire_reservations(store, now)
+        charges = [(store, charge) for store in stores for charge in store.open_reservations()]
+        yield stores, charges, now, verifier
 
 
 def _store_at(address: str) -> CallStore:
@@ -219,7 +210,7 @@ def _store_at(address: str) -> CallStore:
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
-def stores_of(verifier: Any) -> list[CallStore]:
+def _stores_of(verifier: Any) -> list[CallStore]:
     """Return the stores of the budgets of a verifier, or of a failover's members."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
@@ -229,25 +220,18 @@ def stores_of(verifier: Any) -> list[CallStore]:
     return list(dict.fromkeys(each for each in stores if not isinstance(each, MemoryStore)))
 
 
-#: Outcome of a call that was found. The others are those of `Reconciled`, "error" and "skipped".
-RESOLVED = "resolved"
-
-
 #: Errors of one look-up. After one of `FATAL` the others are skipped.
-_ENDS: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
+_FAILURES: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 
 
-class Search(NamedTuple):
-    """The outcome of looking up one call."""
+def _look_up(
+    charges: Charges, verifier: Verifier, now: datetime
+) -> Iterator[tuple[Reservation, str, str, Exit]]:
+    """Look up each unknown call in its vendor's records, and finalize those that are found.
 
-    charge: Reservation
-    outcome: str
-    reason: str
-    code: Exit = Exit.LOOK
-
-
-def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
-    """Look up each unknown call in its vendor's records, and finalize those that are found."""
+    Yields the call, the outcome ("resolved", "error", "skipped" or one of `Reconciled`), the
+    reason, and the exit code.
+    """
     from facematch_core.models import Charged, Environment, Reconciled
     from facematch_core.store import State
 
@@ -255,30 +239,31 @@ def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
     # The store counts calls of no known environment as production.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
     obstacle = ""
-
-    def look_up(store: CallStore, charge: Reservation) -> Search:
-        nonlocal obstacle
+    for store, charge in charges:
         name, environment = charge.call.backend, charge.key.environment
+        if charge.state is not State.UNKNOWN:
+            continue
         if (name, environment) not in accounts:
             why = f"It was made by {name} ({environment}), which this profile does not ask."
-            return Search(charge, "skipped", why)
-        if obstacle:
-            return Search(charge, "skipped", obstacle)
-        try:
-            answer = verifier.reconcile(charge.call)
-        except _ENDS as error:
-            if isinstance(error, FATAL):
-                obstacle = "Not looked up, because of the error before it."
-            return Search(charge, "error", error.message, code_of(error))
-        if answer.result is None:
-            return Search(charge, answer.outcome.value, answer.reason)
-        charged, origin = answer.result.billing.charged, answer.result.environment
-        if charged is Charged.UNKNOWN:
-            return Search(charge, Reconciled.CANNOT_KNOW.value, answer.reason)
-        store.finalize(charge, charged, at=now, answered_from=origin)
-        return Search(charge, RESOLVED, answer.reason, Exit.OK)
-
-    return [look_up(*each) for each in charges if each[1].state is State.UNKNOWN]
+            yield charge, "skipped", why, Exit.LOOK
+        elif obstacle:
+            yield charge, "skipped", obstacle, Exit.LOOK
+        else:
+            try:
+                answer = verifier.reconcile(charge.call)
+            except _FAILURES as error:
+                if isinstance(error, FATAL):
+                    obstacle = "Not looked up, because of the error before it."
+                yield charge, "error", error.message, code_of(error)
+                continue
+            if answer.result is None:
+                yield charge, answer.outcome.value, answer.reason, Exit.LOOK
+            elif (charged := answer.result.billing.charged) is Charged.UNKNOWN:
+                yield charge, Reconciled.CANNOT_KNOW.value, answer.reason, Exit.LOOK
+            else:
+                origin = answer.result.environment
+                store.finalize(charge, charged, at=now, answered_from=origin)
+                yield charge, "resolved", answer.reason, Exit.OK
 
 
 def _sum(state: BudgetState) -> dict[str, Any]:

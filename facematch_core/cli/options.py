@@ -115,7 +115,7 @@ config_option = click.option(
 backend_option = click.option(
     "--backend",
     metavar="NAME",
-    help="Backend to use, instead of a profile; `local` if there is neither (it has no sessions).",
+    help="Backend to use, instead of a profile; `local` if there is neither.",
 )
 #: The arguments of `Target`.
 target_options = join_options(backend_option, profile_option, config_option)

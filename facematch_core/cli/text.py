@@ -40,7 +40,7 @@ class Exit(enum.IntEnum):
         return member
 
     OK = 0, "match, live, verified; or everything you asked for is done"
-    NO = 1, "no match, not live, or a session over without a verdict; or a gate fails"
+    NO = 1, "no match, or not live; or a gate fails"
     USAGE = 2, "wrong usage, or a file that you named cannot be used"
     LOOK = 3, "review, inconclusive, undecided, or a rule or gate is left open: look at it"
     CONFIGURATION = 4, "wrong configuration, a missing package, or a write failed (disk full)"
