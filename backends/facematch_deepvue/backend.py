@@ -246,6 +246,7 @@ class DeepvueBackend(HttpBackend):
             method="GET",
             url=f"{self.address}/v1/internal/wallet-balance",
             headers={"x-api-key": self.client_secret, "client-id": self.client_id},
+            charges=0,
         )
         return self._send_free(
             "The request for the balance",
@@ -272,6 +273,7 @@ class DeepvueBackend(HttpBackend):
         request = HttpRequest(
             url=f"{self.address}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},
+            charges=0,
         )
         return self._send_free("The login", request, read, deadline)
 
@@ -286,7 +288,7 @@ class DeepvueBackend(HttpBackend):
             if mismatch := self.find_mismatch(reply):
                 raise mismatch
             if reply.status != 200:
-                raise wire.error_of(reply, now=self.client.clock.now(), is_free=True)
+                raise wire.error_of(reply, now=self.client.clock.now())
         except VendorError as problem:
             error = wire.free_error(problem)
         else:

@@ -347,8 +347,8 @@ _ABOUT_CREDENTIALS = (
 )
 
 
-def error_of(reply: HttpReply, *, now: datetime, is_free: bool = False) -> errors.VendorError:
-    """Return the error for an answer other than 200; `is_free` for a login and the balance."""
+def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
+    """Return the error for an answer other than 200."""
     # Deepvue's pages advise to repeat a call after 500 and 503. It does not say which answers it
     # charges for, so a repeat might pay twice: neither is retryable.
     words, fields = read_words(reply)
@@ -362,17 +362,17 @@ def error_of(reply: HttpReply, *, now: datetime, is_free: bool = False) -> error
         and words.strip().lower() in _ABOUT_CREDENTIALS
     ):
         row = http.default_row(401, reply.shape)
-    if is_free and 300 <= reply.status < 400:
+    if reply.is_free and 300 <= reply.status < 400:
         # Nothing was charged, so every redirect is a wrong address.
         row = http.default_row(307, reply.shape)
     about: dict[str, Any] = {"ids": Ids(vendor=_read_transaction_id(reply))}
     # The caller has not set the fields of a login.
-    if issubclass(row.error, errors.RequestRejected) and not is_free:
+    if issubclass(row.error, errors.RequestRejected) and not reply.is_free:
         about["field_errors"] = fields
     error = http.vendor_error(
-        _with_words(reply, words), {}, backend=NAME, now=now, row=row, is_free=is_free, **about
+        _with_words(reply, words), {}, backend=NAME, now=now, row=row, **about
     )
-    error.billing = FREE if is_free else error.billing
+    error.billing = FREE if reply.is_free else error.billing
     return error
 
 

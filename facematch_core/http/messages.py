@@ -267,6 +267,7 @@ class HttpReply:
         elapsed_s: Seconds from the call to the last byte, at least 0.
         url: The requested address; empty if unknown.
         secrets: The secrets of the request, to be masked if the vendor repeats them.
+        is_free: Whether the request has no price, so that it may be repeated.
     """
 
     status: int
@@ -275,6 +276,7 @@ class HttpReply:
     elapsed_s: float = 0.0
     url: str = attrs.field(default="", eq=False)
     secrets: tuple[Secret, ...] = attrs.field(default=(), eq=False)
+    is_free: bool = attrs.field(default=False, eq=False)
     #: The parsed body, once it was asked for.
     _parsed: Any = attrs.field(default=_UNREAD, init=False, eq=False)
 

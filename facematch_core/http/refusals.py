@@ -172,7 +172,6 @@ def vendor_error(
     backend: str,
     now: datetime,
     reconcilable: bool = False,
-    is_free: bool = False,
     row: ErrorRow | None = None,
     **more: Any,
 ) -> errors.VendorError:
@@ -184,13 +183,12 @@ def vendor_error(
         backend: Name of the backend.
         now: Time of day, with its zone, for `VendorError.retry_after_s`.
         reconcilable: Whether the vendor can be asked later what became of the call.
-        is_free: Whether the request has no price, so that it may be repeated.
         row: The meaning, if something else than status and shape has decided it.
         **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
     row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
-    if is_free and issubclass(row.error, errors.OutcomeUnknown):
+    if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
         text = "no answer that can be used, to a request that is free"
         may_help = reply.status >= 500 or reply.status in _GIVEN_UP
         row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)

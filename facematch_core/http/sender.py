@@ -265,7 +265,8 @@ class HttpCall:
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
-            return canned if canned.url else attrs.evolve(canned, url=request.url)
+            canned = canned if canned.url else attrs.evolve(canned, url=request.url)
+            return self._price(canned)
         is_step = not (request.is_cleanup or isinstance(call, LookUp))
         is_repeated = False
         while True:
@@ -292,8 +293,13 @@ class HttpCall:
             # No second picture goes to a server that should be a mock and is none.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
             if is_last or backend.find_mismatch(reply):
-                return reply
+                return self._price(reply)
             is_repeated = True
+
+    def _price(self, reply: HttpReply) -> HttpReply:
+        """Return a reply that says whether its request is free, which its call decides, too."""
+        is_free = self.ledger.is_free
+        return reply if reply.is_free is is_free else attrs.evolve(reply, is_free=is_free)
 
     def _note_sent(self) -> None:
         self.call.on_sent()
@@ -351,10 +357,8 @@ class HttpCall:
         except VendorError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            is_reconcilable, is_free = can_be_sought(backend, call), self.ledger.is_free
-            refusal = error_by_table(
-                backend, reply, row, reconcilable=is_reconcilable, is_free=is_free
-            )
+            is_reconcilable = can_be_sought(backend, call)
+            refusal = error_by_table(backend, reply, row, reconcilable=is_reconcilable)
             refusal.message += (
                 f" (Its backend failed to read that: {report_fault(error)}; please report it.)"
             )
@@ -368,11 +372,7 @@ class HttpCall:
         )
         if self.ledger.is_free and is_lost:
             # A free request has no unknown outcome: it may be repeated.
-            if self.reply is None:
-                status = refusal.status_code
-                refusal = VendorUnavailable(refusal.message, status_code=status)
-            else:
-                refusal = error_by_table(self.backend, self.reply, is_free=True)
+            refusal = VendorUnavailable(refusal.message, status_code=refusal.status_code)
         self.refusal = refusal = refusal.with_traceback(None)
         if request.on_refusal == "raise" and not is_over:
             return refusal
@@ -507,7 +507,7 @@ class HttpCall:
                     if mismatch := backend.find_mismatch(reply):
                         reason = mismatch.message
                     elif not (200 <= reply.status < 300 or reply.status in request.expects):
-                        reason = error_by_table(backend, reply, is_free=True).message
+                        reason = error_by_table(backend, reply).message
             except VendorError as error:
                 reason = error.message
             except Exception as error:  # noqa: BLE001 - the verdict stands, whatever this was

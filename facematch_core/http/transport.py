@@ -239,6 +239,7 @@ class HttpClient:
                 elapsed_s=max(0.0, self.clock.monotonic() - started),
                 secrets=request.secrets,
                 url=request.url,
+                is_free=not request.charges,
             )
             self._put_back(exchange, reply)
         except BaseException as error:  # noqa: BLE001 - raised again by send()

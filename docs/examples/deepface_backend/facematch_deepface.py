@@ -23,7 +23,6 @@ from facematch_core import (
     Score,
     Secret,
     VendorError,
-    VendorUnavailable,
     WarningCode,
 )
 from facematch_core.backend import Call, Capabilities, Image, ImageFormat, ImageLimits, MatchCall
@@ -202,9 +201,6 @@ class DeepfaceBackend(HttpBackend):
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """Return the error for any other answer, without the server's traceback."""
-        if reply.status >= 500:
-            words = f"The server of {self.name} failed with the status {reply.status}."
-            return VendorUnavailable(words, status_code=reply.status)
         if reply.shape is BodyShape.JSON_OBJECT:
             cut = "Traceback (most recent call last)"
             shown = {name: str(text).partition(cut)[0] for name, text in reply.json().items()}

@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import pytest
 
 from facematch_core import Charged, errors
@@ -67,7 +68,7 @@ def test_errors_of_free_requests_are_free():
     bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
     for status in range(100, 600):
         for body in bodies:
-            error = error_of(reply(status, body), now=NOW, is_free=True)
+            error = error_of(attrs.evolve(reply(status, body), is_free=True), now=NOW)
             assert error.billing.charged is NO
             assert "a call for a token or for the balance" in error.billing.ground
             assert not isinstance(error, errors.OutcomeUnknown)

@@ -161,3 +161,21 @@ def test_a_backend_may_not_know_how_many_charges_there_were():
     assert read_replies(FINE, steps=asking(1, last=lambda: result)).billing == stated_bill
     bill = read_replies(FINE, FINE, steps=asking(1, 1, last=lambda: result)).billing
     assert bill == Billing(YES, "said", 2)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_the_backends_own_error_stands_for_a_free_request(status):
+    def steps(self, call):
+        yield HttpRequest(url=self.address, body=b"{}", charges=0)
+
+    def error(self, reply, call):
+        shown = attrs.evolve(reply, body=b'{"error": "The disk is full."}')
+        return Two.error(self, shown, call)
+
+    reply = HttpReply(status=status, body=b'{"error": "Traceback, with a face"}')
+    members = {"parse_non_200": ApiKeyBackend.parse_non_200, "error": error}
+    found = read_replies(reply, steps=steps, **members)
+    kind = fm.RequestRejected if status == 404 else fm.VendorUnavailable
+    assert (type(found), found.billing.charged, found.retryable) == (kind, NO, status == 500)
+    assert "The disk is full." in found.message
+    assert "Traceback" not in found.message

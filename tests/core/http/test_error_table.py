@@ -40,8 +40,8 @@ BY_STATUS = {
 }
 
 
-def error_of(status, body=b"", table=MappingProxyType({}), headers=None, **more):
-    reply = HttpReply(status=status, body=body, headers=headers or {})
+def error_of(status, body=b"", table=MappingProxyType({}), headers=None, is_free=False, **more):
+    reply = HttpReply(status=status, body=body, headers=headers or {}, is_free=is_free)
     return vendor_error(reply, table, backend="acme", now=NOW, **more)
 
 

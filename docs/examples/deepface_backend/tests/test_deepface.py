@@ -135,7 +135,7 @@ def test_another_error_is_without_the_traceback(simulator: DeepfaceSimulator, st
     body = json.dumps({"error": error_text("the model is gone")}).encode()
     call = MatchCall(probe=noise(), reference=noise(1))
     error = simulator.backend().read_reply(call, HttpReply(status=status, body=body))
-    assert ("Exception while verifying" in str(error)) is (status == 400)
+    assert "Exception while verifying" in str(error)
     assert "Traceback" not in str(error)
 
 
