@@ -495,6 +495,8 @@ def _numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]
 
 
 def _as_number(cell: str) -> str:
-    is_comma = re.fullmatch(r"[-+]?\d*,\d+", cell)
-    more = cell.replace(",", ".") if is_comma else "a number such as 94.5, or leave it empty"
-    return f"write {more}"
+    if re.fullmatch(r"[-+]?\d*,\d+", cell):
+        thousands = cell.replace(",", "")
+        other = f", or {thousands} if it separates thousands" if cell[-4:-3] == "," else ""
+        return f"write {cell.replace(',', '.')}{other}"
+    return "write a number such as 94.5, or leave it empty"

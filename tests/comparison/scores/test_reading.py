@@ -366,6 +366,8 @@ def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator
     assert (answers.threshold, answers.price) == (50.5, 0.05)
     (both,) = refusals(read, "image1;image2;label;score\na;b;1;5.5\nc;d;1;97,5\n")
     assert both.startswith("  line 3: score is '97,5'; write 97.5")
+    (both,) = refusals(read, 'image1,image2,label,score\na,b,1,"7,625"\n')
+    assert both.startswith("  line 2: score is '7,625'; write 7.625, or 7625 if it separates")
     for form in ("94.89%", "1.234,5", "1 234"):
         (line,) = refusals(read, f"image1;image2;label;score\na;b;1;{form}\n")
         assert line.startswith(f"  line 2: score is '{form}'; write a number")
