@@ -126,8 +126,8 @@ def command(
         kinds = [vendor_named(name) for name in vendor]
         server = MockServer(
             vendor=vendor,
-            switches=read_switches(kinds, switch),
-            latency={n: _read_seconds(t) for n, t in _read_pairs("latency", latency).items()},
+            switches=read_pairs("switch", switch),
+            latency={n: _read_seconds(t) for n, t in read_pairs("latency", latency).items()},
             host=host,
             clock=VirtualClock(running=True),
             control=not no_control,
@@ -220,7 +220,8 @@ def _greet(
         yield f"{kind.name}\n{text}" if len(kinds) > 1 else text
 
 
-def _read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
+def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
+    """Read words like ``in_review=true``. Raises ValueError."""
     pairs: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")
@@ -237,35 +238,3 @@ def _read_seconds(typed: str) -> float:
         return float(typed)
     except ValueError:
         raise ValueError(f"--latency takes seconds, as in match=1.5, not {typed!r:.60}") from None
-
-
-def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
-    """Read switches like ``deepvue.price_match=0.05``. Raises ValueError."""
-    from facematch_mock_server.vendors import owner_of  # imported here: as in `serve`
-
-    by_name, switches = {kind.name: kind for kind in kinds}, {}
-    for word, value in _read_pairs("switch", words).items():
-        vendor, name = owner_of(kinds, word)
-        if vendor not in by_name:
-            raise ValueError(f"there is no vendor {vendor:.60}; there is {', '.join(by_name)}")
-        switches[word] = _read_switch(by_name[vendor], name, value)
-    return switches
-
-
-def _read_switch(kind: Vendor, name: str, typed: str) -> Any:
-    if name in kind.switches:
-        values = {str(value).lower(): value for value in kind.switches[name]}
-        if typed.lower() not in values:
-            raise ValueError(f"the switch {name} takes {' or '.join(values)}, not {typed!r:.60}")
-        return values[typed.lower()]
-    if name not in kind.settings:
-        from facematch_core.backend.kinds import nearest  # imported here: a mistake is rare
-
-        hint = nearest(name, (*kind.switches, *kind.settings))
-        raise ValueError(f"there is no switch {name:.60}; {hint}")
-    from facematch_mock_server.world.kinds import NUMBERS  # imported here: as in `serve`
-
-    number: Any = typed
-    with contextlib.suppress(ValueError):
-        number = NUMBERS[kind.settings[name][1]][0](typed)
-    return kind.number(name, number)

@@ -18,8 +18,8 @@ from kit.mock_didit import P1, post_match
 
 from facematch_core.cli.app import facematch
 from facematch_mock_server import MockServer, cli
-from facematch_mock_server.cli import command, read_switches
-from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.cli import command, read_pairs
+from facematch_mock_server.vendors import choose_each, vendor_named
 
 FACEMATCH = "from facematch_core.cli import main; main()"
 MATCH = "/v3/face-match/"
@@ -223,16 +223,14 @@ def test_an_option_goes_before_the_environment(serve):
 def test_any_words_are_switches_or_refused(words):
     kind = vendor_named("didit")
     try:
-        read = read_switches([kind], words)
-        bare = {name.removeprefix("didit."): value for name, value in read.items()}
+        (chosen,) = choose_each([kind], read_pairs("switch", words)).values()
     except ValueError:
         return
-    kind.choose(bare)
-    assert len(read) == len(words)
+    assert len(chosen.switches) == len(words)
 
 
 def test_a_switch_is_read_in_any_case():
-    assert read_switches([vendor_named("didit")], ["in_review=TRUE"]) == {"in_review": True}
+    assert vendor_named("didit").choose({"in_review": "TRUE"})[0]["in_review"] is True
 
 
 @pytest.mark.parametrize(
@@ -240,7 +238,7 @@ def test_a_switch_is_read_in_any_case():
     [
         (["--vendor", "nobody"], "nobody"),
         (["--switch", "in_reviw=true"], "did you mean in_review?"),
-        (["--switch", "in_review=up"], "takes false or true, not 'up'"),
+        (["--switch", "in_review=up"], "takes False or True, not 'up'"),
         (["--switch", "price_match=0.00001"], "at most four decimals"),
         (["--latency", "document=1"], "no operation document here; there are match, liveness"),
         (["--latency", "match=3601"], "seconds from 0 to 3600"),

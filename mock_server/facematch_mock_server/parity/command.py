@@ -19,7 +19,7 @@ from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
 from facematch_core.errors import VendorError
 from facematch_core.http.transport import host_of
-from facematch_mock_server.cli import read_switches
+from facematch_mock_server.cli import read_pairs
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
@@ -204,7 +204,7 @@ def _write(value: Any) -> str:
 
 def _make_mock(name: str, switches: tuple[str, ...]) -> MockServer:
     try:
-        changes = read_switches([vendor_named(name)], switches)
+        changes = read_pairs("switch", switches)
         return MockServer(vendor=name, switches=changes, control=False)
     except ValueError as error:
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None

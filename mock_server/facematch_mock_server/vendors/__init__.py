@@ -56,13 +56,15 @@ def choose_each(vendors: Sequence[Vendor], switches: Mapping[str, Any] | None) -
     """Return the switches of each vendor by name; a bare switch is of the first that has it."""
     each: dict[str, dict[str, Any]] = {vendor.name: {} for vendor in vendors}
     for word, value in (switches or {}).items():
-        owner, switch = (word, "") if isinstance(value, Mapping) else owner_of(vendors, word)
+        owner, given = word, value
+        if not isinstance(value, Mapping):
+            owner, name = owner_of(vendors, word)
+            given = {name: value}
         if owner not in each:
-            raise ValueError(f"there is no vendor {owner} here; there is {', '.join(each)}")
-        for name, setting in (value if isinstance(value, Mapping) else {switch: value}).items():
-            if name in each[owner]:
-                raise ValueError(f"the switch {owner}.{name} is given twice")
-            each[owner][name] = setting
+            raise ValueError(f"there is no vendor {owner:.60} here; there is {', '.join(each)}")
+        for name in given.keys() & each[owner]:
+            raise ValueError(f"the switch {owner}.{name} is given twice")
+        each[owner] |= given
     return {vendor.name: Chosen.of(vendor, each[vendor.name]) for vendor in vendors}
 
 

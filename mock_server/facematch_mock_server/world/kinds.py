@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping
@@ -133,60 +134,68 @@ class VendorKind:
     def choose(self, switches: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the value of every switch, and the numbers that were set by key of the claim.
 
-        Raises ValueError for an unknown switch or a value that does not fit.
+        A text is read as on the command line. Raises ValueError for an unknown switch or a value
+        that does not fit.
         """
         chosen, settings = {name: values[0] for name, values in self.switches.items()}, {}
         for name, value in switches.items():
             if name in self.settings:
-                settings[self.settings[name][0]] = self.number(name, value)
-            elif name not in self.switches:
-                names = ", ".join((*self.switches, *self.settings))
-                raise ValueError(f"there is no switch {name}; there are {names}")
-            # True equals 1, so the type counts as well.
-            elif (type(value), value) not in ((type(each), each) for each in self.switches[name]):
-                values = ", ".join(map(str, self.switches[name]))
-                raise ValueError(f"the switch {name} takes one of {values}, not {value!r:.40}")
+                key, kind = self.settings[name]
+                settings[key] = _read(name, value, *NUMBERS[kind])
+            elif name in self.switches:
+                values = self.switches[name]
+                takes = " or ".join(map(str, values))
+                chosen[name] = _read(name, value, functools.partial(_choose, values), takes)
             else:
-                chosen[name] = value
+                from facematch_core.backend.kinds import nearest  # imported here: a rare mistake
+
+                hint = nearest(name, (*self.switches, *self.settings))
+                raise ValueError(f"there is no switch {name:.60}; {hint}")
         return chosen, settings
 
-    def number(self, name: str, value: Any) -> Any:
-        """Return the value of one of `settings`. Raises ValueError if it does not fit."""
-        _, fitting, takes = NUMBERS[self.settings[name][1]]
-        try:
-            return fitting(value)
-        except (ValueError, TypeError):
-            raise ValueError(f"the switch {name} takes {takes}, not {value!r:.60}") from None
+
+def _read(name: str, value: Any, read: Callable[[Any], Any], takes: str) -> Any:
+    with contextlib.suppress(ValueError, TypeError):
+        return read(value)
+    raise ValueError(f"the switch {name} takes {takes}, not {value!r:.60}")
 
 
-def _from(least: int, value: Any) -> int:
-    if type(value) is not int or value < least:
+def _choose(values: tuple[Any, ...], value: Any) -> Any:
+    for each in values:
+        # True equals 1, so the type counts as well.
+        is_equal = type(each) is type(value) and each == value
+        if is_equal or (isinstance(value, str) and str(each).lower() == value.lower()):
+            return each
+    raise ValueError
+
+
+def _count(value: Any, least: int = 1) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if type(number) is not int or number < least:
         raise ValueError
-    return value
+    return number
+
+
+def _limit(value: Any) -> int | None:
+    return None if value in (None, "none") else _count(value, 0)
 
 
 def _score(value: Any) -> float:
-    if isinstance(value, bool) or not 0 <= value <= 100:
+    if isinstance(value, bool) or not 0 <= float(value) <= 100:
         raise ValueError
     return float(value)
 
 
-_COUNT = int, functools.partial(_from, 1), "a whole number from 1"
-#: The reader, the check and the description of each kind of number.
-NUMBERS: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], Any], str]] = {
-    "count": _COUNT,
-    "seconds": _COUNT,
-    "limit": (
-        lambda typed: None if typed == "none" else int(typed),
-        lambda value: None if value is None else _from(0, value),
-        "a whole number from 0, or none for no limit",
-    ),
+#: The reader and the description of each kind of number.
+NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "count": (_count, "a whole number from 1"),
+    "seconds": (_count, "a whole number from 1"),
+    "limit": (_limit, "a whole number from 0, or none for no limit"),
     "amount": (
-        str,
         amount,
         'an amount from 0 to 1e12 with at most four decimals, as text ("0.02") or a whole number',
     ),
-    "score": (float, _score, "a number from 0 to 100"),
+    "score": (_score, "a number from 0 to 100"),
 }
 
 
