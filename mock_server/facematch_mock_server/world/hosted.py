@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import attrs
@@ -25,14 +26,8 @@ from .services import Hosted, Session
 
 R = TypeVar("R")
 
-#: The acts of a person, with a description.
-ACTS: Mapping[str, str] = {
-    "begin": "open the page",
-    "card": "be looked at",
-    "fail_attempt": "fail an attempt",
-    "abandon": "walk away",
-    "expire": "let the time run out",
-}
+#: The acts of a person.
+ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +57,9 @@ class Rules:
         begun, abandoned, expired: The status after a person began, after a person left, and after
             the time is over.
         judge, fail: Return the session after an attempt, and after a failed one.
+        service, price: What a session is called in the ledger, and the claim of its price; None
+            where it costs nothing. The claim ``session.charged`` says when a live one is charged.
+        finished: The statuses in which a check is finished.
         changed: Called after each new status.
         return_url: Returns the address to which the person is sent, None for nowhere.
     """
@@ -72,6 +70,9 @@ class Rules:
     expired: str
     judge: Callable[[World, Session, Attempt], Session]
     fail: Callable[[World, Session], Session]
+    service: str | None = None
+    price: str = ""
+    finished: frozenset[str] = frozenset()
     changed: Callable[[World, Session], None] = lambda _, __: None
     return_url: Callable[[Session], str | None] = lambda _: None
 
@@ -160,7 +161,16 @@ def start(
     )
     if reference is not None:
         world.pictures.keep({str(digest): reference.content})
+    _charge(world, session, "created")
     return session
+
+
+def _charge(world: World, session: Session, when: str) -> None:
+    rules: Rules = world.behaviour.hosted
+    is_billed = rules.service is not None and hosted_of(session).is_live
+    if is_billed and world.claims["session.charged"] == when:
+        price, at = Decimal(world.claims[rules.price]), world.clock.now()
+        world.ledger.charge(price, at=at, what=str(rules.service), request_id=session.id)
 
 
 def page_path(world: World, session: Session) -> str:
@@ -229,7 +239,10 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
     """Replace a session unless it was changed meanwhile; return the stored one."""
     there = world.sessions.change(session.id, lambda x: changed if x is session else x)
     if there is changed and changed.status != session.status:
-        world.behaviour.hosted.changed(world, changed)
+        rules: Rules = world.behaviour.hosted
+        if changed.status in rules.finished:
+            _charge(world, changed, "finished")
+        rules.changed(world, changed)
     return changed if there is None else there
 
 

@@ -190,7 +190,6 @@ def _start(call: DiditCall) -> Response:
         is_live=call.is_live,
         scenario=values.get("sandbox_scenario"),
     )
-    _charge(world, session, "created")
     return _answer_start(call, session)
 
 
@@ -349,19 +348,6 @@ def _method(world: World, hosted: Hosted) -> dict[str, str]:
     return {"method": "PASSIVE" if workflow is None else workflow.method}
 
 
-def _charge(world: World, session: Session, when: str) -> None:
-    claims = world.claims.citations()
-    if hosted_of(session).is_live and claims["session.charged"] == when:
-        price, at = claims["credit.price.session"], world.clock.now()
-        world.ledger.charge(price, at=at, what="SESSION", request_id=session.id)
-
-
-def _note_status(world: World, session: Session) -> None:
-    if session.status in (APPROVED, DECLINED, IN_REVIEW):
-        _charge(world, session, "finished")
-    webhooks.announce(world, session)
-
-
 def _return_url(session: Session) -> str | None:
     callback = hosted_of(session).callback
     if callback is None:
@@ -378,7 +364,10 @@ RULES = Rules(
     expired="Expired",
     judge=_judge,
     fail=_fail,
-    changed=_note_status,
+    service="SESSION",
+    price="credit.price.session",
+    finished=frozenset({APPROVED, DECLINED, IN_REVIEW}),
+    changed=webhooks.announce,
     return_url=_return_url,
 )
 

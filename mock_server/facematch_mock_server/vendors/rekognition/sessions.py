@@ -10,7 +10,6 @@ import datetime as dt
 import io
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -57,7 +56,6 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
                 workflow=challenge,
                 expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
             )
-            _charge(world, session, "created")
     return call.answer("session.created", {"SessionId": session.id})
 
 
@@ -193,17 +191,6 @@ def _list_feedback(world: World, seen: LivenessOutcome) -> list[dict[str, str]]:
     return [{"Code": code, "Message": code.replace("_", " ").capitalize()} for code in codes]
 
 
-def _charge(world: World, session: Session, when: str) -> None:
-    if world.claims["session.charged"] == when:
-        price, at = Decimal(world.claims["credit.price_session"]), world.clock.now()
-        world.ledger.charge(price, at=at, what="FaceLiveness", request_id=session.id)
-
-
-def _note_status(world: World, session: Session) -> None:
-    if session.status == _SUCCEEDED:
-        _charge(world, session, "finished")
-
-
 RULES = Rules(
     waiting=frozenset({_CREATED, _IN_PROGRESS}),
     begun=_IN_PROGRESS,
@@ -211,5 +198,7 @@ RULES = Rules(
     expired=_EXPIRED,
     judge=_judge,
     fail=lambda _, session: attrs.evolve(session, status=_FAILED),
-    changed=_note_status,
+    service="FaceLiveness",
+    price="credit.price_session",
+    finished=frozenset({_SUCCEEDED}),
 )
