@@ -76,7 +76,7 @@ class MockAdapter(HTTPAdapter):
             try:
                 call.meet(plan.fault)
             except requests.RequestException:
-                exchange.note_abandoned(self._handler, late, plan.fault)
+                self._handler.note(late, f"{plan.fault}; the client did not wait")
                 raise
             plan = exchange.carry_out(self._handler, late)
         return call.answer(request.method, plan)

@@ -257,7 +257,7 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 yield from self._pause(_WaitFor.MOMENT, plan.fault.seconds)
             except GeneratorExit:
-                exchange.note_abandoned(handler, late, plan.fault)
+                handler.note(late, f"{plan.fault}; the client did not wait")
                 raise
             plan = yield from self._carry_out(handler, late)
         closes = closes or exchange.is_by_page(head)

@@ -91,11 +91,6 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     return AnswerPlan(response=response, fault=fault)
 
 
-def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
-    """Note a postponed call that is not carried out because the client is gone."""
-    handler.note(request, f"{fault}; the client did not wait")
-
-
 def ask(answer: Callable[[Request], R], request: Request) -> R:
     """Return the handler's answer; a 500 of the mock if it raises or cannot be sent."""
     try:
@@ -114,11 +109,8 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
 def _is_line(name: str, value: str) -> bool:
     # Cached: the same few are sent again and again. Most values are plain ASCII.
     plain = value.isascii() and value.isprintable() and value.strip() == value
-    return is_name(name) and (plain or HEADER_VALUE.fullmatch(value) is not None)
-
-
-def is_name(name: str) -> bool:
-    return HEADER_NAME.fullmatch(name) is not None
+    is_name = HEADER_NAME.fullmatch(name) is not None
+    return is_name and (plain or HEADER_VALUE.fullmatch(value) is not None)
 
 
 #: Longest head of a request in bytes, from the method to the empty line.

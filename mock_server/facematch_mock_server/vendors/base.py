@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -196,22 +197,33 @@ class Call:
         self.files.append((field, name, len(picture), digest))
         return Upload(name, picture, digest)
 
-    def read_form(self) -> Form:
-        """Read the request as a form, and note its files. Raises `FormError` if it is none."""
+    def read_form(self, refusal: str | None = None) -> Form:
+        """Read the request as a form, and note its files.
+
+        A malformed one is refused by that claim; without a claim it raises `FormError`.
+        """
         kind = self.request.header("content-type") or ""
-        form = read_form(kind, self.request.body, digest=self.world.pictures.digest)
+        try:
+            form = read_form(kind, self.request.body, digest=self.world.pictures.digest)
+        except FormError as error:
+            if refusal is None:
+                raise
+            self.refuse(refusal, problem=error)
         for field, files in form.files.items():
             for file in files:
                 self.files.append((field, file.name, len(file.content), file.digest))
         return form
 
-    def read_object(self, refusal: str) -> dict[str, Any]:
-        """Return the JSON object of the body; refuse the call by that claim for another body."""
-        try:
+    def read_object(self, refusal: str | None = None) -> dict[str, Any]:
+        """Return the JSON object of the body.
+
+        Another body is refused by that claim; without a claim it is empty.
+        """
+        with contextlib.suppress(ValueError):
             body = load_json(self.request.body)
-        except ValueError:
-            body = None
-        return body if isinstance(body, dict) else self.refuse(refusal)
+            if isinstance(body, dict):
+                return body
+        return {} if refusal is None else self.refuse(refusal)
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """Compare two pictures."""
@@ -243,20 +255,18 @@ class Call:
         if self._fields is None:
             request, fields = self.request, dict(self.request.query)
             kind = request.header("content-type") or ""
-            try:
+            # A body that cannot be read has no fields.
+            with contextlib.suppress(ValueError):
                 if media_type(kind) in (MULTIPART, URLENCODED):
                     texts = read_form(kind, request.body, digest=None).fields
                     fields |= {name: many[-1] for name, many in texts.items()}
                 else:
                     # A number stays as it was written.
-                    values = load_json(
-                        request.body, parse_int=str, parse_float=str, parse_constant=str
-                    )
+                    as_text = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), str)
+                    values: Any = load_json(request.body, **as_text)
                     for name, value in values.items() if isinstance(values, dict) else ():
                         text = json.dumps(value) if type(value) is bool else value
                         fields |= {name: text} if isinstance(text, str) else {}
-            except ValueError:
-                pass  # A body that cannot be read has no fields.
             self._fields = fields
         return self._fields
 
@@ -416,8 +426,9 @@ class Routed:
             if "key" in name:
                 call.let_in(call.request.header(name))
         if route is not None and route.is_form:
-            fields = read_or_empty(call).fields.items()
-            call.shown = describe_fields(((name, texts[-1]) for name, texts in fields), route.shown)
+            with contextlib.suppress(FormError):
+                texts = [(name, many[-1]) for name, many in call.read_form().fields.items()]
+                call.shown = describe_fields(texts, route.shown)
         return _unanswered()
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
@@ -563,8 +574,9 @@ def as_fraction(score: float) -> float:
 
 
 def read_or_empty(call: Call) -> Form:
-    """Return the form of a call; an empty one if it is malformed."""
+    """Return the form of a call; an empty one, and a note, if it is malformed."""
     try:
-        return call.read_form()
-    except FormError:
+        return call.read_form() if call.request.body else Form()
+    except FormError as error:
+        call.note = f"form: {error}"
         return Form()

@@ -94,19 +94,14 @@ class Entry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as the control API shows it."""
+        names = ("number", "method", "path", "status", "vendor", "key", "note")
         return {
+            **{name: getattr(self, name) for name in names},
             "at": self.at.isoformat(timespec="microseconds"),
-            "method": self.method,
-            "path": self.path,
-            "status": self.status,
-            "vendor": self.vendor,
-            "key": self.key,
             "fields": dict(self.fields),
             "files": [attrs.asdict(file) for file in self.files],
             "claims": list(self.claims),
-            "note": self.note,
             "charge": None if self.charge is None else f"{self.charge.amount:.4f}",
-            "number": self.number,
         }
 
 

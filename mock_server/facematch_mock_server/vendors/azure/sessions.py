@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.masking import describe_fields
-from facematch_mock_server.base.messages import FormError, Response, Upload
+from facematch_mock_server.base.messages import Response, Upload
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
@@ -105,10 +105,7 @@ def _start(call: NumberedCall) -> Response:
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
-    try:
-        form = call.read_form()
-    except FormError:
-        call.refuse("session.body")
+    form = call.read_form("session.body")
     picture = next(iter(form.files.get("verifyImage", ())), None)
     values = _read_fields(call, {name: texts[-1] for name, texts in form.fields.items()})
     if picture is None:
@@ -122,7 +119,7 @@ def _start_with_verify(call: NumberedCall) -> Response:
         call.refuse("session.no_face" if not seen.faces else "session.many_faces")
     reference = {
         "referenceType": "image",
-        "faceRectangle": _rectangle(seen.faces[0].box),
+        "faceRectangle": rectangle(seen.faces[0].box),
         "qualityForRecognition": "high",
     }
     results = {"attempts": [], "verifyReferences": [reference]}
@@ -214,7 +211,7 @@ def _read_image(call: NumberedCall) -> Response:
 # Outcomes
 
 
-def _rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
+def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
     left, top, right, bottom = box
     return {"top": top, "left": left, "width": right - left, "height": bottom - top}
 
@@ -228,7 +225,7 @@ def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
 
 
 def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
-    return {"color": {"faceRectangle": _rectangle(box)}}
+    return {"color": {"faceRectangle": rectangle(box)}}
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request, Response, Upload, media_type
 from facematch_mock_server.base.state import Collection
@@ -110,8 +109,7 @@ def detect(call: AzureCall) -> Response:
     call.world.records.drop_expired(call.now.timestamp())
     # The specification says 100.
     for number, face in enumerate(seen.faces[:100]):
-        left, top, right, bottom = face.box
-        width, height = right - left, bottom - top
+        place = sessions.rectangle(face.box)
         row: dict[str, Any] = {}
         if query["returnFaceId"]:
             row["faceId"] = face_id = account.ids.uuid()
@@ -121,10 +119,13 @@ def detect(call: AzureCall) -> Response:
             # "The 'recognitionModel' associated with this faceId."
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
-        row["faceRectangle"] = {"top": top, "left": left, "width": width, "height": height}
+        row["faceRectangle"] = place
         if query["returnFaceLandmarks"]:
             row["faceLandmarks"] = {
-                name: {"x": left + width * int(x) / 100, "y": top + height * int(y) / 100}
+                name: {
+                    "x": place["left"] + place["width"] * int(x) / 100,
+                    "y": place["top"] + place["height"] * int(y) / 100,
+                }
                 for name, x, y in (point.split() for point in _LANDMARKS.split(","))
             }
         if attributes:
@@ -135,11 +136,7 @@ def detect(call: AzureCall) -> Response:
 
 def verify(call: AzureCall) -> Response:
     _check_access(call)
-    try:
-        body = load_json(call.request.body)
-    except ValueError:
-        call.refuse("body.json")
-    body = body if isinstance(body, dict) else {}
+    body = call.read_object("body.json")
     if "personId" in body:
         call.refuse("verify.person")
     ids = {name: body.get(name) for name in _IDS}

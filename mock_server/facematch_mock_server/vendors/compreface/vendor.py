@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NoReturn
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import presentable
-from facematch_mock_server.base.messages import FormError, Response, Upload, media_type
+from facematch_mock_server.base.messages import Response, Upload, media_type
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import Key, KeyKind
@@ -101,10 +101,7 @@ _Query = tuple[int | None, float, bool]
 
 
 def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
-    try:
-        form = call.read_form()
-    except FormError:
-        call.refuse("error.undefined")
+    form = call.read_form("error.undefined")
     call.shown = presentable((name, text) for name, texts in form.fields.items() for text in texts)
     files = [file for files in form.files.values() for file in files]
     if any(len(file.content) > 5 * 1024 * 1024 for file in files):

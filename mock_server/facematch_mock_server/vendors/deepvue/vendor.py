@@ -17,10 +17,8 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
-from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import (
-    Form,
     FormError,
     Headers,
     Request,
@@ -228,18 +226,9 @@ def _recognize_faces(call: DeepvueCall) -> None:
     call.refuse("face.missing", {"transaction_id": call.transaction_id, "timestamp": at, **words})
 
 
-def _read_form(call: DeepvueCall) -> Form:
-    """Read the form of a body; a malformed one has no fields."""
-    try:
-        return call.read_form() if call.request.body else Form()
-    except FormError as error:
-        call.note = f"form: {error}"
-        return Form()
-
-
 def _read_pair(call: DeepvueCall) -> None:
     call.world.records.count_request()
-    form = _read_form(call)
+    form = base.read_or_empty(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
@@ -248,7 +237,7 @@ def _read_pair(call: DeepvueCall) -> None:
 
 
 def _read_files(call: DeepvueCall) -> None:
-    form = _read_form(call)
+    form = base.read_or_empty(call)
     # A text in the place of a file may be a picture: the journal has its length only.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
@@ -270,11 +259,7 @@ def _read_files(call: DeepvueCall) -> None:
 
 
 def _read_image(call: DeepvueCall) -> None:
-    try:
-        body = load_json(call.request.body)
-    except ValueError:
-        body = None
-    body = body if isinstance(body, dict) else {}
+    body = call.read_object()
     call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
     image = body.get("image")
     if not isinstance(image, str):

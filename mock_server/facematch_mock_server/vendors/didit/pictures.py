@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.masking import describe_fields, shorten_json
-from facematch_mock_server.base.messages import Form, FormError, Response
+from facematch_mock_server.base.messages import Form, Response
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
@@ -136,10 +136,7 @@ _NAME_IT = (
 
 def _read_fields(call: DiditCall) -> None:
     endpoint: PictureEndpoint = call.endpoint
-    try:
-        form = call.read_form() if call.request.body else Form()
-    except FormError as error:
-        call.refuse("form.refused", problem=str(error))
+    form = call.read_form("form.refused") if call.request.body else Form()
     call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
     if form.fields:
         metadata = call.values.get("metadata")
