@@ -127,7 +127,7 @@ def command(
         server = MockServer(
             vendor=vendor,
             switches=read_pairs("switch", switch),
-            latency={n: _read_seconds(t) for n, t in read_pairs("latency", latency).items()},
+            latency=read_pairs("latency", latency),
             host=host,
             clock=VirtualClock(running=True),
             control=not no_control,
@@ -231,10 +231,3 @@ def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
             raise ValueError(f"--{option} {name:.60} is given twice")
         pairs[name] = value
     return pairs
-
-
-def _read_seconds(typed: str) -> float:
-    try:
-        return float(typed)
-    except ValueError:
-        raise ValueError(f"--latency takes seconds, as in match=1.5, not {typed!r:.60}") from None

@@ -162,7 +162,7 @@ class MockServer(_Access):
         control: bool = True,
         control_token: str | None = None,
         switches: Mapping[str, Any] | None = None,
-        latency: Mapping[str, float] | None = None,
+        latency: Mapping[str, float | str] | None = None,
         deliver_to: Collection[str] = (),
         show_pictures: bool = False,
         person_page: bool | None = None,

@@ -228,12 +228,7 @@ def _read_head(head: bytes) -> tuple[str | None, str | None]:
             if "filename*" in parameters:
                 # RFC 5987: charset'language'value.
                 filename = unquote(parameters["filename*"].rpartition("'")[2])
-            return parameters.get("name"), bare_name(filename) if filename else None
+            # Without folders and unprintable characters.
+            bare = "".join(filter(str.isprintable, re.split(r"[/\\]", filename)[-1]))
+            return parameters.get("name"), bare if filename else None
     return None, None
-
-
-@lru_cache(maxsize=256)
-def bare_name(filename: str) -> str:
-    """Return a file's name without folders and unprintable characters."""
-    name = filename.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
-    return "".join(filter(str.isprintable, name))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import typing
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -491,7 +490,12 @@ class Control:
         *("GET", "journal/count"),
         gives="count",
         named={"fields": "field"},
-        more=lambda _: _hints_of_journal(),
+        more=lambda _: {
+            **dict.fromkeys(("path", "person"), str | None),
+            "since": int,
+            "status": int | None,
+            "fields": Mapping[str, str] | None,
+        },
     )
     def _count_calls(self, **filters: Any) -> int:
         """Count the calls that fit."""
@@ -513,11 +517,6 @@ def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     owners: dict[str | None, type] = {None: Control}
     owners |= {name: vendor.extension_class(name) for name in vendor.extensions}
     return list_operations(owners, vendor)
-
-
-def _hints_of_journal() -> dict[str, Any]:
-    hints = typing.get_type_hints(Control.journal).items()
-    return {name: hint for name, hint in hints if name not in ("return", "limit")}
 
 
 def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:

@@ -20,7 +20,7 @@ from facematch_mock_server.base.messages import PERSON, Request
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
-from .kinds import Chosen, VendorKind, check_operation
+from .kinds import Chosen, VendorKind
 from .pictures import Pictures
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
 
@@ -173,11 +173,10 @@ class Account:
 
     def set_latency(self, operation: str, seconds: float) -> None:
         """Answer an operation so many seconds late, 0 to 3600. Raises ValueError."""
-        check_operation(operation, self.shared.kinds.values())
-        check_latency(seconds)
+        number = read_latency(operation, seconds, self.shared.kinds.values())
         self.latency.pop(operation, None)
-        if seconds:
-            self.latency[operation] = float(seconds)
+        if number:
+            self.latency[operation] = number
 
     def end(self) -> None:
         """Stop the webhook workers."""
@@ -187,10 +186,19 @@ class Account:
             worker.stop()
 
 
-def check_latency(seconds: Any) -> None:
-    """Raise ValueError unless `seconds` is a number from 0 to 3600."""
-    if type(seconds) not in (int, float) or not 0 <= seconds <= 3600:
-        raise ValueError(f"latency must be a number of seconds from 0 to 3600, not {seconds!r:.40}")
+def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
+    """Return the seconds, which may be a text, that an operation of these vendors takes.
+
+    Raises ValueError for an unknown operation or a number that is not from 0 to 3600.
+    """
+    operations = dict.fromkeys(name for kind in kinds for name in kind.operations)
+    if operation not in operations:
+        names = ", ".join(operations) or "none"
+        raise ValueError(f"there is no operation {operation:.60} here; there are {names}")
+    with contextlib.suppress(ValueError, TypeError):
+        if type(seconds) is not bool and 0 <= float(seconds) <= 3600:
+            return float(seconds)
+    raise ValueError(f"latency must be a number of seconds from 0 to 3600, not {seconds!r:.40}")
 
 
 class Accounts:
@@ -215,7 +223,7 @@ class Accounts:
         control: bool = True,
         control_token: str | None = None,
         deliver_to: Collection[str] = (),
-        latency: Mapping[str, float] | None = None,
+        latency: Mapping[str, float | str] | None = None,
         has_workers: bool = False,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
@@ -228,15 +236,14 @@ class Accounts:
         self.kinds = {kind.name: kind for kind in kinds}
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")
-        for operation, seconds in (latency or {}).items():
-            check_operation(operation, kinds)
-            check_latency(seconds)
         self.control, self.control_token = control, control_token
         self.recognizer, self.has_workers = recognizer, has_workers
         #: Hosts beyond the loopback that receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         #: The latency of a new account: seconds by operation.
-        self.latency = {name: float(seconds) for name, seconds in (latency or {}).items()}
+        self.latency = {
+            name: read_latency(name, seconds, kinds) for name, seconds in (latency or {}).items()
+        }
         self.pictures = Pictures()
         #: Starts the server.
         self.start: Callable[[], Any] = lambda: None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
@@ -197,14 +197,6 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "score": (_score, "a number from 0 to 100"),
 }
-
-
-def check_operation(operation: str, kinds: Iterable[VendorKind]) -> None:
-    """Raise ValueError for an operation that none of these vendors has."""
-    operations = dict.fromkeys(name for kind in kinds for name in kind.operations)
-    if operation not in operations:
-        names = ", ".join(operations) or "none"
-        raise ValueError(f"there is no operation {operation:.60} here; there are {names}")
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -90,14 +90,12 @@ def _read_answer(entry: Entry) -> Any:
         return None
     try:
         text = response.body if len(response.body) <= _LONGEST else b""
-        return load_json(text, parse_constant=str, parse_float=_read_float)
+        # A browser does not read infinities in JSON.
+        return load_json(
+            text, parse_constant=str, parse_float=lambda x: float(x) if float(x) < math.inf else x
+        )
     except ValueError:
         return None
-
-
-def _read_float(text: str) -> float | str:
-    # A browser does not read infinities in JSON.
-    return float(text) if math.isfinite(float(text)) else text
 
 
 def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
