@@ -543,7 +543,7 @@ class Routed:
             return None
         claim, *facts = self.errors[status]
         call.claims.cite(*facts)
-        key = call.request.header(self.routes[0].credentials[0]) or ""
+        key = call.request.header(self.routes[-1].credentials[0]) or ""
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
 
 

@@ -11,8 +11,7 @@ import datetime as dt
 import functools
 import hmac
 import json
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
 import attrs
@@ -27,7 +26,6 @@ from facematch_mock_server.base.messages import (
 )
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.clock import Ids
 from facematch_mock_server.world.kinds import Extension, Records, operation
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
@@ -57,38 +55,12 @@ class IssuedToken:
 
 
 class DeepvueRecords(Records):
-    """The tokens of one world, by text; counts requests. Safe across threads."""
+    """The tokens of one world, by text, and the number of requests for one. Thread-safe."""
 
     def __init__(self) -> None:
         self.tokens: Collection[IssuedToken] = Collection(limit=MOST_TOKENS)
-        self._lock = threading.Lock()
-        #: The number of requests for a token, with a right or a wrong pair.
-        self.requests = 0
-
-    def count_request(self) -> None:
-        with self._lock:
-            self.requests += 1
-
-    def issue(self, client: str, now: dt.datetime, expires: dt.datetime, ids: Ids) -> str:
-        """Return a new token for a client: a JSON Web Token signed with HS256 (RFC 7519)."""
-        # The id is ours, so that no two tokens are equal.
-        claims = {"sub": client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
-        parts = ({"alg": "HS256", "typ": "JWT"}, claims)
-        text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-        text = f"{text}.{_encode(hmac.digest(ids.secret, text.encode(), 'sha256'))}"
-        make = functools.partial(IssuedToken, at=now, client=client, expires=expires)
-        self.tokens.append(make, text)
-        return text
-
-    def client_of(self, text: str, now: dt.datetime) -> str | None:
-        """Return the client of a token; None if it is unknown, over, or taken back."""
-        token = self.tokens.find(text)
-        is_good = token is not None and not token.revoked and now < token.expires
-        return token.client if token is not None and is_good else None
-
-
-def _encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        #: Has a record for each request, with a right or a wrong pair.
+        self.requests: Collection[int] = Collection(limit=1)
 
 
 class Tokens(Extension["DeepvueRecords"]):
@@ -97,7 +69,8 @@ class Tokens(Extension["DeepvueRecords"]):
     @property
     def asked(self) -> int:
         """Return the number of token requests, with a right or a wrong pair."""
-        return self._records.requests
+        latest = self._records.requests.all()
+        return latest[-1] if latest else 0
 
     def issued(self) -> tuple[IssuedToken, ...]:
         """The newest 10,000 that were given out, without their texts, in order."""
@@ -119,78 +92,71 @@ class Tokens(Extension["DeepvueRecords"]):
 
 
 LOGIN = "/v1/authorize"
-Problem = dict[str, Any]
 
 #: The first bytes of files, whatever their extension.
 _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
-@attrs.frozen(kw_only=True)
-class PaidPath:
-    #: ``match`` or ``liveness``: prefix of its claims.
-    name: str
-    #: The service of its charges: the end of its path.
-    what: str
-    version: int = 1
-    #: The extensions of files that a comparison takes.
-    extensions: tuple[str, ...] = ()
-
-
 @attrs.define(kw_only=True, eq=False)
-class DeepvueCall(base.Call):
+class DeepvueCall(base.NumberedCall):
     #: The client of its token, once that was read.
     client: str | None = None
-    _id: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if not self.request.path.startswith("/v2/"):
+            self.request_id = self.request_id.replace("-", "")
 
     @property
-    def paid_path(self) -> Any:
-        """The facts of a call about pictures; None for another call."""
-        return None if self.route is None else self.route.more
+    def name(self) -> str:
+        """``match`` or ``liveness``: prefix of the claims of a paid call."""
+        return str(self.route and self.route.operation)
 
-    @property
-    def transaction_id(self) -> str:
-        """The id of the answer, always the same; version 2 has dashes."""
-        if self._id is None:
-            number = self.world.account.ids.uuid()
-            has_dashes = self.paid_path is not None and self.paid_path.version == 2
-            self._id = number if has_dashes else number.replace("-", "")
-        return self._id
-
-    def deny(
-        self, key: str, headers: Headers = (), *, problems: Sequence[Problem] = ()
-    ) -> NoReturn:
-        """End the call with that refusal: in its own words, or with a 422's list."""
+    def deny(self, key: str, body: Any = None, headers: Headers = ()) -> NoReturn:
+        """End the call with that refusal."""
         self.claims.cite("error.shape")
-        if problems:
-            self.claims.cite("body.validation")
-            self.refuse(key, {"detail": list(problems)}, headers)
-        self.refuse(key, headers=headers)
+        self.refuse(key, body, headers)
+
+    def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
+        """End the call with a 422's list of problems, by field."""
+        self.claims.cite("body.validation")
+        kinds = {_MISSING: "value_error.missing"}
+        rows = [
+            {"loc": ["body", name], "msg": words, "type": kinds.get(words, "value_error")}
+            for name, words in problems.items()
+        ]
+        self.deny("body.refused", {"detail": rows})
+
+
+#: The message of FastAPI with pydantic 1 for a field that is not there.
+_MISSING = "field required"
 
 
 # The checks: token, key, limit, body, wallet, pictures. The order is ours.
 
 
 def _check_token(call: DeepvueCall) -> None:
-    token = base.bearer_token(call.request)
-    if not token:
+    text = base.bearer_token(call.request)
+    if not text:
         call.deny("auth.missing")
-    call.client = call.world.records.client_of(token, call.now)
-    if call.client is None:
+    token: IssuedToken | None = call.world.records.tokens.find(text)
+    if token is None or token.revoked or call.now >= token.expires:
         call.key_word = "wrong"
         call.deny("auth.token")
+    call.client = token.client
 
 
 def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
-    text = call.request.header("x-api-key")
-    key = call.world.keys.find(text) if text else None
-    call.key_word = "wrong" if text else "none"
-    key = _check_client(call, key, client, refusal)
+    key = _find_key(call, call.request.header("x-api-key"), client, refusal)
     if not key.allowed:
         call.deny("auth.not_allowed")
     call.key, call.key_word = key, str(key.kind)
 
 
-def _check_client(call: DeepvueCall, key: Key | None, client: str | None, refusal: str) -> Key:
+def _find_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
+    """Return the valid key of a client; refuse the call for another."""
+    key = call.world.keys.find(text) if text else None
+    call.key_word = "wrong" if text else "none"
     if key is None or key.client != client:
         call.deny(refusal)
     if key.revoked or key.expired(call.now):
@@ -202,38 +168,37 @@ def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
     refusal = call.world.rates.take(WINDOWS, key, now=call.now.timestamp())
     if refusal is not None:
-        scope, _ = refusal
-        call.claims.cite(f"rate.{scope}.limit")
-        call.claims.cite("rate.retry_after")
+        call.claims.cite(f"rate.{refusal[0]}.limit", "rate.retry_after")
         call.deny("rate.refused")
 
 
 def _check_credit(call: DeepvueCall) -> None:
-    if call.world.ledger.balance < call.claims.get(f"credit.price.{call.paid_path.name}"):
-        _refuse_unpaid(call)
+    price = f"credit.price.{call.name}"
+    if call.world.ledger.balance < call.claims.get(price):
+        call.claims.cite(price)
+        call.deny("credit.refused")
 
 
 def _recognize_faces(call: DeepvueCall) -> None:
-    if call.paid_path.name == "match":
+    if call.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
-    if has_faces:
-        return
-    # Clients have seen errors with these four keys.
-    at = int(call.now.timestamp() * 1000)
-    words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
-    call.refuse("face.missing", {"transaction_id": call.transaction_id, "timestamp": at, **words})
+    if not has_faces:
+        # Clients have seen errors with these four keys.
+        words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
+        at = int(call.now.timestamp() * 1000)
+        call.refuse("face.missing", {"transaction_id": call.request_id, "timestamp": at, **words})
 
 
 def _read_pair(call: DeepvueCall) -> None:
-    call.world.records.count_request()
+    call.world.records.requests.append(lambda number: number)
     form = base.read_or_empty(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
-        call.deny("body.refused", problems=[_problem(_MISSING, name) for name in missing])
+        call.deny_body(dict.fromkeys(missing, _MISSING))
 
 
 def _read_files(call: DeepvueCall) -> None:
@@ -242,20 +207,20 @@ def _read_files(call: DeepvueCall) -> None:
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
-    allowed, problems = call.paid_path.extensions, []
+    problems: dict[str, str] = {}
+    allowed = () if call.route is None else call.route.more
     starts = tuple(start for kind, start in _FIRST_BYTES.items() if kind in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
             upload = call.values[name] = form.files[name][-1]
             ending = upload.name.rpartition(".")[2].lower()
             if ending not in allowed or not upload.content.startswith(starts):
-                problems.append(_problem(call.claims["body.format"], name))
-            continue
-        text = form.fields.get(name, [""])[-1]
-        words = "Expected UploadFile, received: <class 'str'>" if text else _MISSING
-        problems.append(_problem(words, name))
+                problems[name] = call.claims["body.format"]
+        else:
+            text = form.fields.get(name, [""])[-1]
+            problems[name] = "Expected UploadFile, received: <class 'str'>" if text else _MISSING
     if problems:
-        call.deny("body.refused", problems=problems)
+        call.deny_body(problems)
 
 
 def _read_image(call: DeepvueCall) -> None:
@@ -263,25 +228,14 @@ def _read_image(call: DeepvueCall) -> None:
     call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
     image = body.get("image")
     if not isinstance(image, str):
-        call.deny("body.refused", problems=[_problem(_MISSING, "image")])
-    text = image.partition(",")[2] if image.startswith("data:") else image
-    try:
+        call.deny_body({"image": _MISSING})
+    content = b""
+    with contextlib.suppress(ValueError):
+        text = image.partition(",")[2] if image.startswith("data:") else image
         content = base64.b64decode(text, validate=True)
-    except ValueError:
-        content = b""
     if not content:
-        call.deny("body.refused", problems=[_problem(call.claims["body.no_base64"], "image")])
+        call.deny_body({"image": call.claims["body.no_base64"]})
     call.values["image"] = call.upload("image", "", content)
-
-
-#: The message of FastAPI with pydantic 1 for a field that is not there.
-_MISSING = "field required"
-
-
-def _problem(message: str, name: str) -> Problem:
-    """Return an item of a 422's list."""
-    kind = "value_error.missing" if message == _MISSING else "value_error"
-    return {"loc": ["body", name], "msg": message, "type": kind}
 
 
 def _key_of(head: Request) -> str | None:
@@ -294,17 +248,26 @@ def _key_of(head: Request) -> str | None:
 
 
 def _issue(call: DeepvueCall) -> Response:
-    claims, key = call.claims, call.world.keys.find(call.values["client_secret"])
-    call.key_word = "wrong"
-    key = _check_client(call, key, call.values["client_id"], "auth.pair")
+    """Give out a token: a JSON Web Token signed with HS256 (RFC 7519)."""
+    claims, values, ids = call.claims, call.values, call.world.account.ids
+    key = _find_key(call, values["client_secret"], values["client_id"], "auth.pair")
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
-    ids = call.world.account.ids
-    text = call.world.records.issue(str(key.client), call.now, expires, ids)
+    # The id is ours, so that no two tokens are equal.
+    body = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
+    parts = ({"alg": "HS256", "typ": "JWT"}, body)
+    text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
+    text = f"{text}.{_encode(hmac.digest(ids.secret, text.encode(), 'sha256'))}"
+    make = functools.partial(IssuedToken, at=call.now, client=str(key.client), expires=expires)
+    call.world.records.tokens.append(make, text)
     claims.cite("token.many", "token.type", "token.expiry")
     expiry = expires.strftime("%Y-%m-%dT%H:%M:%SZ")
-    body = {"access_token": text, "token_type": "bearer", "expiry": expiry}
-    return call.answer("token.answer", body)
+    answer = {"access_token": text, "token_type": "bearer", "expiry": expiry}
+    return call.answer("token.answer", answer)
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _match(call: DeepvueCall) -> Response:
@@ -314,8 +277,9 @@ def _match(call: DeepvueCall) -> Response:
         score = float(claims["match.equal_bytes"])
     is_match = score >= claims["match.from"]
     claims.cite("match.confidence")
-    # Whole, as in the sample of version 2; its scale is not documented.
-    return _answer(call, {"match": is_match, "confidence": int(score + 0.5)})
+    # Whole, as in the sample of version 2; its scale is not documented. The message is ours.
+    data = {"match": is_match, "confidence": int(score + 0.5)}
+    return _answer(call, "Face match completed.", data, at=int(call.now.timestamp() * 1000))
 
 
 def _check_liveness(call: DeepvueCall) -> Response:
@@ -323,38 +287,26 @@ def _check_liveness(call: DeepvueCall) -> Response:
     least = claims["liveness.from"]
     is_live = score is not None and score >= least and not call.outcome.attack
     claims.cite("liveness.score")
-    return _answer(call, {"is_live": is_live, "score": None})
+    data = {"is_live": is_live, "score": None}
+    return _answer(call, "Request processed successfully", data, at=None)
 
 
-def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
-    """Charge the call and answer it: a liveness check has no time, version 2 no such key."""
-    _charge(call)
+def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | None) -> Response:
+    """Charge the call and answer it; `at` in milliseconds since 1970 is not in version 2."""
+    path, price = call.request.path, call.claims[f"credit.price.{call.name}"]
+    if not call.charge(price, path.rpartition("/")[2], call.request_id):
+        # Another call has taken the last credit meanwhile.
+        call.deny("credit.refused")
     call.claims.cite("answer.words", "answer.code")
-    is_match = call.paid_path.name == "match"
-    # Milliseconds since 1970.
-    at = int(call.now.timestamp() * 1000) if is_match else None
     body = {
         "code": 200,
-        **({"timestamp": at} if call.paid_path.version == 1 else {}),
-        "transaction_id": call.transaction_id,
+        **({} if path.startswith("/v2/") else {"timestamp": at}),
+        "transaction_id": call.request_id,
         "sub_code": "SUCCESS",
-        # The message of a comparison is ours.
-        "message": "Face match completed." if is_match else "Request processed successfully",
+        "message": message,
         "data": data,
     }
-    return call.answer(f"{call.paid_path.name}.answer", body)
-
-
-def _charge(call: DeepvueCall) -> None:
-    # Another call may have taken the last credit meanwhile.
-    price = call.claims[f"credit.price.{call.paid_path.name}"]
-    if not call.charge(price, call.paid_path.what, call.transaction_id):
-        _refuse_unpaid(call)
-
-
-def _refuse_unpaid(call: DeepvueCall) -> NoReturn:
-    call.claims.cite(f"credit.price.{call.paid_path.name}")
-    call.deny("credit.refused")
+    return call.answer(f"{call.name}.answer", body)
 
 
 def _show_balance(call: DeepvueCall) -> Response:
@@ -365,12 +317,11 @@ def _show_balance(call: DeepvueCall) -> Response:
 
 
 _FILES = ("jpeg", "jpg", "png")
+#: The paid paths, with the extensions of files that a comparison takes.
 _PAID = {
-    "/v1/facematch": PaidPath(name="match", what="facematch", extensions=_FILES),
-    "/v2/facematch": PaidPath(
-        name="match", what="facematch", version=2, extensions=(*_FILES, "pdf")
-    ),
-    "/v1/liveness-check": PaidPath(name="liveness", what="liveness-check"),
+    "/v1/facematch": _FILES,
+    "/v2/facematch": (*_FILES, "pdf"),
+    "/v1/liveness-check": (),
 }
 ROUTES = (
     base.Route(
@@ -383,21 +334,21 @@ ROUTES = (
     *(
         base.Route(
             pattern=path,
-            answers={"POST": _match if paid.name == "match" else _check_liveness},
+            answers={"POST": _match if extensions else _check_liveness},
             checks={
                 "token": _check_token,
                 "key": lambda call: _check_key(call, call.client, "auth.key"),
                 "rate": _check_rate,
-                "body": _read_files if paid.name == "match" else _read_image,
+                "body": _read_files if extensions else _read_image,
                 "credit": _check_credit,
                 "picture": _recognize_faces,
             },
-            operation=paid.name,
+            operation="match" if extensions else "liveness",
             credentials=("authorization", "x-api-key"),
-            is_form=paid.name == "match",
-            more=paid,
+            is_form=bool(extensions),
+            more=extensions,
         )
-        for path, paid in _PAID.items()
+        for path, extensions in _PAID.items()
     ),
     base.Route(
         pattern="/v1/internal/wallet-balance",
@@ -418,15 +369,18 @@ class Deepvue(base.Routed):
     call = DeepvueCall
     routes = ROUTES
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        400: ("error.400",),
-        401: ("auth.key",),
-        402: ("credit.refused",),
-        403: ("auth.token",),
-        404: ("path.unknown",),
-        405: ("path.method",),
-        429: ("rate.refused",),
-        500: ("error.500",),
-        503: ("error.503",),
+        status: (claim, "error.shape")
+        for status, claim in {
+            400: "error.400",
+            401: "auth.key",
+            402: "credit.refused",
+            403: "auth.token",
+            404: "path.unknown",
+            405: "path.method",
+            429: "rate.refused",
+            500: "error.500",
+            503: "error.503",
+        }.items()
     }
 
     def owns(self, head: Request) -> bool:
@@ -435,14 +389,11 @@ class Deepvue(base.Routed):
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         if call.request.method not in route.answers and isinstance(call, DeepvueCall):
-            call.deny("path.method", (("Allow", next(iter(route.answers))),))
+            call.deny("path.method", None, (("Allow", next(iter(route.answers))),))
         return super().answer(call, route)
 
     def elsewhere(self, call: base.Call) -> Response:
         return self.unknown(call)
-
-    def _answer_error(self, call: Any, status: int) -> Response | None:
-        return call.deny(self.errors[status][0]) if status in self.errors else None
 
 
 #: Asks for a token and uses it at once: the fourth word in quotes of that answer.
@@ -458,9 +409,9 @@ def _ask_samples(mock: Any) -> None:
     pair = {"client_id": "mock-client", "client_secret": LIVE_KEY}
     token = mock.ask("POST", LOGIN, form=pair)["access_token"]
     mock.headers["authorization"] = f"Bearer {token}"
-    for path, paid in _PAID.items():
+    for path, extensions in _PAID.items():
         for card in ("p1", "no-face"):
-            if paid.name == "match":
+            if extensions:
                 mock.ask("POST", path, files={"file_a": card, "file_b": "p1-again"})
             else:
                 image = base64.b64encode(mock.card(card)).decode()
