@@ -527,8 +527,9 @@ class Routed:
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """Return an answer of that status in the vendor's words; None if they are unknown."""
         call = self.new_call(request, *self.find(request))
+        own = None if call.route is None else call.route.own.get(status)
         try:
-            response = self._answer_error(call, status)
+            response = self._answer_error(call, status) if own is None else call.answer(own)
         except Refused as refused:
             response = refused.response
         if response is None:

@@ -104,18 +104,18 @@ def detect(call: AzureCall) -> Response:
     attributes, model = query["returnFaceAttributes"], query["recognitionModel"]
     if seen.faces and (attributes or query["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
-    rows, account, recognizer = [], call.world.account, call.world.recognizer
-    facts = recognizer.facts.of(picture.content, picture.digest)
-    call.world.records.drop_expired(call.now.timestamp())
+    rows, account, kept = [], call.world.account, call.world.records.faces
+    facts = call.world.recognizer.facts.of(picture.content, picture.digest)
+    now = call.now.timestamp()
+    call.world.records.drop_expired(now)
     # The specification says 100.
     for number, face in enumerate(seen.faces[:100]):
         place = sessions.rectangle(face.box)
         row: dict[str, Any] = {}
         if query["returnFaceId"]:
             row["faceId"] = face_id = account.ids.uuid()
-            expires = call.now.timestamp() + query["faceIdTimeToLive"]
-            detected = DetectedFace(facts, number, model, expires)
-            call.world.records.faces.put(face_id, detected)
+            expires = now + query["faceIdTimeToLive"]
+            kept.put(face_id, DetectedFace(facts, number, model, expires))
             # "The 'recognitionModel' associated with this faceId."
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
@@ -254,8 +254,8 @@ def _seconds(text: str) -> int | None:
 
 
 def _model(kind: str, count: int) -> Callable[[str], str | None]:
-    names = {f"{kind}_0{number}" for number in range(1, count + 1)}
-    return lambda text: text if text in names else None
+    names = [f"{kind}_0{number}" for number in range(1, count + 1)]
+    return dict(zip(names, names, strict=True)).get
 
 
 _IDS = ("faceId1", "faceId2")
@@ -273,20 +273,8 @@ _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 _MODELS = frozenset({"recognitionModel", "detectionModel"})
 
 
-def _make_route(
-    pattern: str,
-    answers: Mapping[str, Callable[[Any], Response]],
-    operation: str | None,
-    **more: Any,
-) -> base.Route:
-    return base.Route(
-        pattern=pattern,
-        answers=answers,
-        checks={"key.wrong": _check_key, "rate.exceeded": _check_rate, **more.pop("checks", {})},
-        operation=operation,
-        credentials=(KEY_HEADER.lower(),),
-        **more,
-    )
+_CHECKS = {"key.wrong": _check_key, "rate.exceeded": _check_rate}
+_KEY = (KEY_HEADER.lower(),)
 
 
 class Azure(base.Routed):
@@ -296,21 +284,30 @@ class Azure(base.Routed):
     begins = f"/face/{VERSIONS[0]}/"
     routes = (
         *(
-            _make_route(f"/face/{version}/{path}", {"POST": answer}, operation)
+            base.Route(
+                pattern=f"/face/{version}/{name}",
+                answers={"POST": answer},
+                operation=operation,
+                checks=_CHECKS,
+                credentials=_KEY,
+            )
             for version in VERSIONS
-            for path, answer, operation in (
+            for name, answer, operation in (
                 ("detect", detect, "detect"),
                 ("verify", verify, "match"),
             )
         ),
         *(
-            _make_route(
-                *route,
+            base.Route(
+                pattern=path,
+                answers=answers,
+                operation=operation,
+                checks={**_CHECKS, "access.refused": _check_access},
+                credentials=_KEY,
                 fields=sessions.FIELDS,
                 own={400: "session.body", 404: "session.unknown"},
-                checks={"access.refused": _check_access},
             )
-            for route in sessions.ROUTES
+            for path, answers, operation in sessions.ROUTES
         ),
     )
     hosted = sessions.RULES
@@ -331,11 +328,6 @@ class Azure(base.Routed):
 
     def elsewhere(self, call: base.Call) -> Response:
         return call.answer(self.nowhere, headers=((base.HINT_HEADER, _IMITATED),))
-
-    def _answer_error(self, call: AzureCall, status: int) -> Response | None:
-        if call.route is not None and status in call.route.own:
-            call.refuse(call.route.own[status])
-        return super()._answer_error(call, status)
 
 
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
