@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
@@ -123,20 +122,19 @@ def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     query = _read_query(call)
     try:
         body = load_json(call.request.body)
-        texts = {name: body[name] for name in PICTURES if body.get(name) is not None}
+        texts = [body.get(name) for name in PICTURES]
     except (ValueError, AttributeError):
         _refuse_empty(call)
-    for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
-        if name not in texts:
-            call.refuse("base64.missing", name=java)
+    if None in texts:
+        call.refuse("base64.missing", name=("sourceImage", "targetImage")[texts.index(None)])
     if (query[0] or 0) < 0:
         call.refuse("limit.negative")
     try:
         source, target = (
             call.upload(name, "", base64.b64decode("".join(str(text).split()), validate=True))
-            for name, text in texts.items()
+            for name, text in zip(PICTURES, texts, strict=True)
         )
-    except (binascii.Error, ValueError):
+    except ValueError:
         call.refuse("base64.wrong")
     return source, target, query
 

@@ -43,8 +43,10 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
     claims.cite("session.charged", "credit.price_session")
     # Two tries of one start may come at once.
     with world.behaviour.starting:
-        session = token and _find_by_token(call, token)
-        if session:
+        kept = reversed(world.sessions.all()) if token else ()
+        same = (each for each in kept if (each.metadata or {}).get("token") == token)
+        session = next((each for each in same if call.now < hosted_of(each).expires_at), None)
+        if session is not None:
             claims.cite("session.token")
         else:
             session = hosted.start(
@@ -61,8 +63,7 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
 
 def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None, str, int]:
     """The token of a start, the challenge that it prefers, and how many pictures it wants."""
-    settings = sent.get("Settings")
-    settings = {} if settings is None else settings
+    settings = {} if sent.get("Settings") is None else sent["Settings"]
     token, key = sent.get("ClientRequestToken"), sent.get("KmsKeyId")
     fits = isinstance(settings, dict) and _fits(token, _TOKEN) and _fits(key, _KMS_KEY)
     number = (settings.get("AuditImagesLimit") or 0) if fits else 0
@@ -90,12 +91,6 @@ def _are_preferences(rows: Any) -> bool:
         and all(_fits(version, _VERSION) for version in (row.get("Versions") or {}).values())
         for row in rows
     )
-
-
-def _find_by_token(call: NumberedCall, token: str) -> Session | None:
-    sessions = reversed(call.world.sessions.all())
-    same = (each for each in sessions if (each.metadata or {}).get("token") == token)
-    return next((each for each in same if call.now < hosted_of(each).expires_at), None)
 
 
 def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import operator
 import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -102,17 +101,16 @@ def check_signature(call: RekognitionCall) -> None:
 
 def _check_date(call: RekognitionCall, signature: Signature) -> None:
     # The client goes by the machine's clock or by the mock's, which a test moves.
-    machine = dt.datetime.now(dt.UTC)
+    first, last = sorted((call.now, dt.datetime.now(dt.UTC)))
     # The date may differ from AWS's by this: AWS Developer Tools Blog, Clock-skew correction.
     skew = dt.timedelta(minutes=15)
-    first, last = min(call.now, machine), max(call.now, machine)
-    for claim, is_out, now, limit in (
-        ("auth.late", operator.lt, first, first - skew),
-        ("auth.early", operator.gt, last, last + skew),
-    ):
-        if is_out(signature.signed, limit):
-            words = {"now": now.strftime(STAMP), "limit": limit.strftime(STAMP)}
-            call.refuse(claim, signed=signature.date, **words)
+    is_late = signature.signed < first - skew
+    if is_late or signature.signed > last + skew:
+        claim, now, limit = (
+            ("auth.late", first, first - skew) if is_late else ("auth.early", last, last + skew)
+        )
+        words = {"now": now.strftime(STAMP), "limit": limit.strftime(STAMP)}
+        call.refuse(claim, signed=signature.date, **words)
     if abs(signature.signed - call.now) > skew:
         call.claims.cite("auth.clock")
 
@@ -263,8 +261,7 @@ def _describe(
 
 def _charge(call: RekognitionCall, what: str) -> None:
     call.claims.cite("credit.images", "credit.start")
-    price = Decimal(call.claims["credit.price"])
-    call.charge(price, what, call.request_id)
+    call.charge(Decimal(call.claims["credit.price"]), what, call.request_id)
 
 
 def _operation_of(head: Request) -> str:
@@ -273,19 +270,6 @@ def _operation_of(head: Request) -> str:
 
 #: Texts for the journal and for faults: pictures and lists are left out.
 _SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "SessionId")
-
-
-def _make_route(operation: str, *fields: str, called: str | None = None) -> base.Route:
-    """Return a route of the one path; `called` is its X-Amz-Target, None for the last route."""
-    return base.Route(
-        pattern="/",
-        answers={"POST": perform},
-        checks={"auth.signature": check_signature},
-        operation=operation,
-        credentials=("x-amz-date",),
-        fields=fields,
-        more=called,
-    )
 
 
 class Rekognition(base.Routed):
@@ -299,11 +283,22 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # The last route handles the path itself.
-    routes = (
-        _make_route("session_start", _SHOWN[2], called="CreateFaceLivenessSession"),
-        _make_route("session_read", _SHOWN[3], called="GetFaceLivenessSessionResults"),
-        _make_route("match", *_SHOWN[:2]),
+    # One path; `more` is the X-Amz-Target, and None for the last route, which is for all others.
+    routes = tuple(
+        base.Route(
+            pattern="/",
+            answers={"POST": perform},
+            checks={"auth.signature": check_signature},
+            operation=operation,
+            credentials=("x-amz-date",),
+            fields=fields,
+            more=called,
+        )
+        for operation, called, fields in (
+            ("session_start", "CreateFaceLivenessSession", _SHOWN[2:3]),
+            ("session_read", "GetFaceLivenessSessionResults", _SHOWN[3:]),
+            ("match", None, _SHOWN[:2]),
+        )
     )
 
     def __init__(self, world: World) -> None:
@@ -333,18 +328,15 @@ _CURL = (
     f'\\"TargetImage\\": {_BYTES % "p1-again.png"}}}}}" {{url}}/'
 )
 
-#: Each begins with its first value.
-_SWITCHES: Mapping[str, tuple[str, ...]] = {
-    "auth_names": ("observed", "documented"),
-    "session_over": ("not_found", "expired"),
-    "session_charged": ("finished", "created", "never"),
-}
-
 VENDOR = base.Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
-    switches=_SWITCHES,
+    switches={
+        "auth_names": ("observed", "documented"),
+        "session_over": ("not_found", "expired"),
+        "session_charged": ("finished", "created", "never"),
+    },
     operations=("match", "session_start", "session_read"),
     hosts=_HOSTS,
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},
