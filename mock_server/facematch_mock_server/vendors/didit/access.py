@@ -95,8 +95,12 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
             scope = _SCOPES.get(call.request.method)
     if scope is None:
         return
-    key = call.request.header("x-api-key")
-    client = client or (f"key {key}" if key else address_of(call.request))
+    head = call.request
+    if client is None and (key := head.header("x-api-key")):
+        client = f"key {key}"
+    if client is None:
+        forwarded = (head.header("x-forwarded-for") or "").partition(",")[0].strip()
+        client = f"address {forwarded or head.peer}"
     windows = {scope: call.claims.get(window_of(scope))}
     refusal = call.world.rates.take(windows, client, now=call.now.timestamp())
     if refusal is not None:
@@ -106,11 +110,6 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
 def window_of(scope: str) -> str:
     """The claim that says how long the window of a rate limit is."""
     return "rate.sandbox_session.window_s" if scope == "sandbox_session" else "rate.window_s"
-
-
-def address_of(head: Request) -> str:
-    forwarded = head.header("x-forwarded-for")
-    return f"address {forwarded.partition(',')[0].strip() if forwarded else head.peer}"
 
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:

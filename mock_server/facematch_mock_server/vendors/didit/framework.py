@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
@@ -21,6 +21,8 @@ from facematch_core.base.nesting import TooDeep, load_json
 from facematch_mock_server.base.messages import Form, Upload, media_type
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.vendors.base import Call
+
+from .records import read_uuid
 
 N = TypeVar("N", int, float)
 
@@ -172,7 +174,9 @@ def boolean(_: Citations, value: Any) -> bool:
 
 def text(claims: Citations, value: Any) -> str:
     """A text without spaces around it; numbers are read as one."""
-    return check_text(claims, raw_text(claims, value).strip())
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise Invalid("Not a valid string.")
+    return check_text(claims, str(value).strip())
 
 
 def vendor_data(claims: Citations, value: Any) -> str | None:
@@ -199,10 +203,17 @@ def words_for_length(most: int) -> str:
     return f"Ensure this field has no more than {most} characters."
 
 
-def raw_text(_: Citations, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise Invalid("Not a valid string.")
-    return str(value)
+def uuid(_: Citations, value: Any) -> str:
+    try:
+        return read_uuid(value)
+    except ValueError:
+        raise Invalid("Must be a valid UUID.") from None
+
+
+def choice(words: Container[str], _: Citations, value: Any) -> str:
+    if not isinstance(value, str) or value not in words:
+        raise Invalid(f'"{value}" is not a valid choice.')
+    return value
 
 
 def items(_: Citations, value: Any) -> list[Any]:
@@ -250,13 +261,13 @@ def read_json(call: Call) -> Any:
 
 def _load_json(document: str) -> Any:
     """JSON that can be written again; ValueError for other texts."""
-    value = load_json(document, parse_constant=_refuse_constant)
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
+
+    value = load_json(document, parse_constant=refuse)
     json.dumps(value, allow_nan=False)
     return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
 
 
 @lru_cache(maxsize=64)

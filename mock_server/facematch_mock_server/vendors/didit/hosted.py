@@ -9,8 +9,8 @@ import base64
 import datetime as dt
 import hmac
 import re
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -93,22 +93,6 @@ _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 # credit, quota.
 
 
-def _read_uuid(_: Citations, value: Any) -> str:
-    try:
-        return str(uuid.UUID(value))
-    except (ValueError, TypeError, AttributeError):
-        raise Invalid("Must be a valid UUID.") from None
-
-
-def _one_of(words: tuple[str, ...]) -> Callable[[Citations, Any], str]:
-    def read(_: Citations, value: Any) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise Invalid(f'"{value}" is not a valid choice.')
-        return value
-
-    return read
-
-
 def _read_callback(claims: Citations, value: Any) -> str | None:
     address = framework.text(claims, value)
     scheme = re.fullmatch(r"([A-Za-z][A-Za-z0-9+.-]*):\S+", address)
@@ -138,12 +122,12 @@ def _read_scenario(claims: Citations, value: Any) -> str:
 
 
 _FIELDS = (
-    Field("workflow_id", _read_uuid, required=True),
+    Field("workflow_id", framework.uuid, required=True),
     Field("vendor_data", framework.vendor_data, nullable=True),
     Field("callback", _read_callback, nullable=True),
-    Field("callback_method", _one_of(_METHODS)),
+    Field("callback_method", partial(framework.choice, _METHODS)),
     Field("metadata", lambda _, value: value, nullable=True),
-    Field("language", _one_of(_LANGUAGES), nullable=True),
+    Field("language", partial(framework.choice, _LANGUAGES), nullable=True),
     Field("portrait_image", _read_portrait, nullable=True),
     Field("sandbox_scenario", _read_scenario, nullable=True),
 )

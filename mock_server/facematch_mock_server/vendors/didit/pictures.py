@@ -265,30 +265,17 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
     }
 
 
-def sandbox_match(claims: Citations) -> Block:
-    """The answer's part for a sandbox key, and of a webhook that the console asks for."""
-    fixed = claims["match.sandbox"]
-    user, reference = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
-    return {
-        "status": APPROVED,
-        "score": fixed["score"],
-        "user_image": _describe(claims, "match", user),
-        "ref_image": _describe(claims, "match", reference),
-        "warnings": [],
-    }
-
-
 def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
     """The answer's part of a liveness check, likewise."""
-    rotate = values["rotate_image"]
-    score = quality = luminance = None
+    score: float | None = None
     # The additional data of the risks of a face that is known from elsewhere: only a test says
     # that it is.
     data: dict[str, Any] = {}
     risks = ["NO_FACE_DETECTED"]
     if outcome.probe.faces:
-        quality, luminance = outcome.quality, outcome.luminance
-        if outcome.score is not None:
+        if outcome.score is None:
+            claims.cite("liveness.null_score")
+        else:
             claims.cite("score.type")
             score = round(float(outcome.score), 2)
         for risk, prefix, certainty in (
@@ -302,8 +289,6 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
                     f"{prefix}_session_number": number,
                     "api_service": service,
                 }
-        if score is None:
-            claims.cite("liveness.null_score")
         applies = {
             "LOW_LIVENESS_SCORE": score is None
             or not _passes(claims, "liveness", outcome, score, values),
@@ -312,30 +297,37 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
         }
         claims.cite("liveness.quality_risks")
         risks = [*(risk for risk in applies if applies[risk]), *data]
+    quality, luminance = (
+        (outcome.quality, outcome.luminance) if outcome.probe.faces else (None, None)
+    )
     return {
         # Only errors decline.
         "status": DECLINED if any(RISKS[risk].type == "error" for risk in risks) else APPROVED,
         "method": "PASSIVE",
         "score": score,
-        "user_image": _describe(claims, "liveness", outcome.probe, rotate=rotate),
+        "user_image": _describe(claims, "liveness", outcome.probe, rotate=values["rotate_image"]),
         "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
         "face_quality": None if quality is None else round(float(quality), 2),
         "face_luminance": None if luminance is None else round(float(luminance), 2),
     }
 
 
+def sandbox_match(claims: Citations) -> Block:
+    """The answer's part for a sandbox key, and of a webhook that the console asks for."""
+    return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
+
+
 def _sandbox_liveness(claims: Citations) -> Block:
     fixed = claims["liveness.sandbox"]
-    seen = SeenPicture(faces=(SeenFace(box=tuple(fixed["boxes"][0])),))
-    return {
-        "status": APPROVED,
-        "method": "PASSIVE",
-        "score": fixed["score"],
-        "user_image": _describe(claims, "liveness", seen),
-        "warnings": [],
-        "face_quality": fixed["quality"],
-        "face_luminance": fixed["luminance"],
-    }
+    facts = {"face_quality": fixed["quality"], "face_luminance": fixed["luminance"]}
+    return {**_fill_sandbox(claims, "liveness", ("user_image",)), "method": "PASSIVE", **facts}
+
+
+def _fill_sandbox(claims: Citations, name: str, images: tuple[str, ...]) -> Block:
+    fixed = claims[f"{name}.sandbox"]
+    seen = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
+    pictures = {x: _describe(claims, name, each) for x, each in zip(images, seen, strict=False)}
+    return {"status": APPROVED, "score": fixed["score"], **pictures, "warnings": []}
 
 
 def _passes(

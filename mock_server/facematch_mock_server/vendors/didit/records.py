@@ -34,11 +34,12 @@ class DiditRecords(Records):
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
 
 
-def _read_id(text: str) -> str:
+def read_uuid(text: Any) -> str:
+    """Return a UUID in its usual form. Raises ValueError."""
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):
-        raise ValueError(f"a workflow's id is a UUID, not {text!r:.40}") from None
+        raise ValueError(f"an id is a UUID, not {text!r:.40}") from None
 
 
 def _choice(*words: str, **others: str) -> Any:
@@ -62,7 +63,7 @@ class Workflow:
         callback: Where persons are sent whose session has no address of its own; None for nowhere.
     """
 
-    id: str = attrs.field(converter=_read_id)
+    id: str = attrs.field(converter=read_uuid)
     kind: str = _choice("biometric", "kyc", biometric_authentication="biometric")
     version: int = attrs.field(default=1, validator=attrs.validators.ge(1))
     method: str = _choice("PASSIVE", "FLASHING", "ACTIVE_3D")

@@ -206,11 +206,10 @@ _CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned
 
 
 def _read_status(_: Citations, value: Any) -> str:
-    if value not in STATUSES:
-        raise Invalid(f'"{value}" is not a valid choice.')
-    if value not in (APPROVED, DECLINED, _RESUBMITTED):
+    word = framework.choice(STATUSES, _, value)
+    if word not in (APPROVED, DECLINED, _RESUBMITTED):
         raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
-    return str(value)
+    return word
 
 
 def _read_email(claims: Citations, value: Any) -> str:
