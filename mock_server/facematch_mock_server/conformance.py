@@ -284,7 +284,7 @@ class MockSimulator(VendorSimulator):
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         reference = _draw(size=_REFERENCE)
-        return _ready_card(_PROBES.get(situation, "p1-again")), reference
+        return Image.from_bytes(card_sheet()[_PROBES.get(situation, "p1-again")].data), reference
 
     @property
     def charges(self) -> int:
@@ -303,43 +303,46 @@ class MockSimulator(VendorSimulator):
         self._mock.stop()
         self._port = 0
 
-    # Methods for `ObservedApp`
+    # Methods for `_ObservedApp`
 
-    def count(self) -> None:
+    def count(self, head: Request) -> None:
         """Count a request of a call before any fault strikes it."""
+        if head.path not in self.calls and not head.path.startswith(self.session_paths):
+            return
         with self._lock:
             self.requests_seen += 1
             self._arrived += 1
             is_later_step = self._arrived == self._step and self._arrived > 1
-            if not is_later_step or self.situation is None:
-                return
-            if self.situation not in {*self._faults, Situation.DRIPPING}:
-                self.begin(self.situation, self.score)
-            self._strike(self.calls)
+            if is_later_step and self.situation is not None:
+                if self.situation not in {*self._faults, Situation.DRIPPING}:
+                    self.begin(self.situation, self.score)
+                self._strike(self.calls)
 
-    def remember(self, request: SimulatorRequest) -> None:
-        """Keep a call for `received`."""
-        self.last = request
-
-    def answer_call(self, request: SimulatorRequest, response: Response) -> Response:
-        """Return the mock's answer to a call, altered, or without an end."""
-        is_struck = request.path.partition("?")[0] in (self.last_calls or self.calls)
-        if self._step:
-            is_struck = self._arrived == self._step
-        response = self.alter_body(request, response)
+    def answer(self, request: Request) -> Response:
+        """Keep a call for `received`, and return the mock's answer, altered, or without an end."""
+        headers = Message()
+        for name, value in request.headers:
+            headers[name] = value
+        seen = SimulatorRequest(
+            method=request.method, path=request.target, headers=headers, body=bytes(request.body)
+        )
+        is_struck = is_call = request.path in self.calls
+        if is_call:
+            self.last = seen
+            is_last = request.path in (self.last_calls or self.calls)
+            is_struck = self._arrived == self._step if self._step else is_last
+        response = self._mock.app.handle(request)
+        if any(claim.startswith("mock.fault.") for claim in response.claims):
+            return response
+        if self.sessions is not None:
+            response = self.sessions.alter(response)
+        if response.status == 200 and "json" in (response.header("content-type") or ""):
+            body = json.dumps(self.alter(seen, response.json())).encode()
+            response = attrs.evolve(response, body=body)
         if is_struck and self.situation is Situation.DRIPPING:
             # The answer continues by a byte, ten times a second.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
-
-    def alter_body(self, request: SimulatorRequest, response: Response) -> Response:
-        """Return an answer with the body from `alter`, if it is a 200 in JSON."""
-        if self.sessions is not None:
-            response = self.sessions.alter(response)
-        if response.status != 200 or "json" not in (response.header("content-type") or ""):
-            return response
-        body = json.dumps(self.alter(request, response.json())).encode()
-        return attrs.evolve(response, body=body)
 
     # Faults and the port
 
@@ -355,7 +358,7 @@ class MockSimulator(VendorSimulator):
             return
         self._close()
         if on:
-            handler = cast("Handler", ObservedApp(self._mock.app, self))
+            handler = cast("Handler", _ObservedApp(self._mock.app, self))
             self._server = HttpServer(handler, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
@@ -374,53 +377,25 @@ class MockSimulator(VendorSimulator):
         self._server = self._reserved = None
 
 
-class ObservedApp:
+class _ObservedApp:
     """The mock's app as its HTTP server sees it; a simulator counts and alters calls on the way."""
 
     def __init__(self, app: App, simulator: MockSimulator) -> None:
-        self._app = app
-        self._simulator = simulator
+        self._app, self._simulator = app, simulator
+        self.handle = simulator.answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._app, name)
 
     def begin(self, head: Request) -> Response | None:
         # The server calls this once for each request, before any fault strikes.
-        simulator = self._simulator
-        if head.path in simulator.calls or head.path.startswith(simulator.session_paths):
-            simulator.count()
+        self._simulator.count(head)
         return self._app.begin(head)
-
-    def handle(self, request: Request) -> Response:
-        simulator, is_call = self._simulator, request.path in self._simulator.calls
-        seen = _read_request(request)
-        if is_call:
-            simulator.remember(seen)
-        response = self._app.handle(request)
-        if any(claim.startswith("mock.fault.") for claim in response.claims):
-            return response
-        if not is_call:
-            return simulator.alter_body(seen, response)
-        return simulator.answer_call(seen, response)
-
-
-def _read_request(request: Request) -> SimulatorRequest:
-    headers = Message()
-    for name, value in request.headers:
-        headers[name] = value
-    return SimulatorRequest(
-        method=request.method, path=request.target, headers=headers, body=bytes(request.body)
-    )
 
 
 @functools.cache
 def _draw(**changes: Any) -> Image:
     return Image.from_bytes(make_card("p1", **changes))
-
-
-@functools.cache
-def _ready_card(name: str) -> Image:
-    return Image.from_bytes(card_sheet()[name].data)
 
 
 class UprightRecognizer(Recognizer):
