@@ -110,7 +110,7 @@ class Control:
     def _list_accounts(self) -> list[dict[str, Any]]:
         """The accounts of this server."""
         return [
-            {"name": each.name, "calls": len(each.journal.entries), "opened": each.opened_at}
+            {"name": each.name, "calls": len(each.journal.entries), "opened": each.place.opened_at}
             for each in self._accounts.all
         ]
 

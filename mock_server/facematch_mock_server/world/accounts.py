@@ -43,6 +43,8 @@ class Place:
 
     #: The account, or None once it is closed.
     account: Account | None = None
+    #: When it was opened, UTC, by the machine's clock.
+    opened_at: dt.datetime = attrs.field(factory=lambda: dt.datetime.now(dt.UTC))
 
     @property
     def current(self) -> Account:
@@ -121,18 +123,18 @@ class Account:
         self,
         shared: Accounts,
         name: str,
-        *,
         clock: VirtualClock,
-        seed: int | None,
         first_keys: Mapping[str, Mapping[str, Key]],
         chosen: Mapping[str, Chosen],
-        place: Place | None = None,
+        *,
+        place: Place,
     ) -> None:
         self.shared, self.name, self.clock = shared, name, clock
-        self.place = place or Place()
-        self.first_keys, self.chosen = first_keys, chosen
-        #: UTC, by the machine's clock.
-        self.opened_at = dt.datetime.now(dt.UTC)
+        self.first_keys, self.chosen, self.place = first_keys, chosen, place
+        seed = shared.seed
+        if seed is not None and name != MAIN:
+            # Each account has ids of its own, which the same seed repeats.
+            seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         self.ids = Ids(seed)
         self.faults = Faults()
         #: Seconds that answers take, by operation.
@@ -247,7 +249,7 @@ class Accounts:
         self.pictures = Pictures()
         #: Starts the server.
         self.start: Callable[[], Any] = lambda: None
-        self._seed = seed
+        self.seed = seed
         self._chosen = {
             kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, {}) for kind in kinds
         }
@@ -264,7 +266,7 @@ class Accounts:
             for text in (first, key.client)
         }
         keys = {kind.name: kind.first_keys for kind in kinds}
-        self._put(MAIN, clock or VirtualClock(), keys, self._chosen)
+        self._put(Account(self, MAIN, clock or VirtualClock(), keys, self._chosen, place=Place()))
 
     @property
     def all(self) -> tuple[Account, ...]:
@@ -300,7 +302,7 @@ class Accounts:
             if name is None:
                 # A seed repeats the name, and with it the ids of the account.
                 self._opened += 1
-                name = f"a-{self._opened if self._seed is not None else secrets.token_hex(8)}"
+                name = f"a-{secrets.token_hex(8) if self.seed is None else self._opened}"
             if not _NAME.fullmatch(name):
                 raise ValueError(
                     "an account's name is up to 100 letters, digits, dots, dashes and underscores"
@@ -310,39 +312,16 @@ class Accounts:
                 raise ValueError("an account, or a key of one, is called so; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
-            keys = {vendor: _make_keys(kind) for vendor, kind in self.kinds.items()}
+            keys = {vendor: kind.new_keys() for vendor, kind in self.kinds.items()}
             clock = VirtualClock(running=self.main.clock.running)
-            return self._put(name, clock, keys, self._chosen)
+            return self._put(Account(self, name, clock, keys, self._chosen, place=Place()))
 
-    def _put(
-        self,
-        name: str,
-        clock: VirtualClock,
-        keys: Mapping[str, Mapping[str, Key]],
-        chosen: Mapping[str, Chosen],
-        *,
-        old: Account | None = None,
-    ) -> Account:
-        """Add an account, in the place of the `old` one if there is one."""
-        seed = self._seed
-        if seed is not None and name != MAIN:
-            # Each account has ids of its own, which the same seed repeats.
-            seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
-        account = Account(
-            self,
-            name,
-            clock=clock,
-            seed=seed,
-            first_keys=keys,
-            chosen=chosen,
-            place=None if old is None else old.place,
-        )
-        if old is not None:
-            account.opened_at = old.opened_at
-        self._all[name] = account.place.account = account
-        if name == MAIN:
+    def _put(self, account: Account) -> Account:
+        """Add an account, or replace the one of its name."""
+        self._all[account.name] = account.place.account = account
+        if account.name == MAIN:
             self.main = account
-        account.claimed = {("", name), *(_list_texts(keys) - self._public)}
+        account.claimed = {("", account.name), *(_list_texts(account.first_keys) - self._public)}
         self._keys.update(dict.fromkeys(account.claimed, account))
         return account
 
@@ -361,7 +340,8 @@ class Accounts:
         """Begin an account anew, with a vendor as chosen. Raises LookupError if it is closed."""
         with self._lock:
             old = place.current
-            self._put(old.name, old.clock, old.first_keys, {**old.chosen, vendor: chosen}, old=old)
+            every = {**old.chosen, vendor: chosen}
+            self._put(Account(self, old.name, old.clock, old.first_keys, every, place=place))
             self._unclaim(old)
         # Outside the lock, so that no request waits for the workers.
         old.end()
@@ -381,28 +361,14 @@ class Accounts:
         with self._lock:
             # A reset may just have put another account there.
             account = account.place.current
-            self._check_free(texts, account.name)
+            owners = filter(None, map(self.find, {text for _, text in texts}))
+            if any(owner.name != account.name for owner in owners):
+                raise ValueError("another account has this key")
             self._keys.update(dict.fromkeys(texts, account))
             account.claimed |= texts
-
-    def _check_free(self, texts: Iterable[tuple[str, str]], name: str) -> None:
-        """Raise ValueError if a text belongs to another account, at any vendor."""
-        owners = filter(None, map(self.find, {text for _, text in texts}))
-        if any(owner.name != name for owner in owners):
-            raise ValueError("another account has this key")
 
 
 def _list_texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:
     """Return all keys and client ids, by vendor and text."""
     pairs = ((vendor, text, key) for vendor, first in keys.items() for text, key in first.items())
     return {(vendor, each) for vendor, text, key in pairs for each in (text, key.client or text)}
-
-
-def _make_keys(kind: VendorKind) -> dict[str, Key]:
-    letters = secrets.token_hex(8)
-    return {
-        kind.new_text(text, letters): attrs.evolve(
-            key, client=None if key.client is None else kind.new_text(key.client, letters)
-        )
-        for text, key in kind.first_keys.items()
-    }

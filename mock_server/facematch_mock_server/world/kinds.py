@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import operator
+import secrets
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar
@@ -125,6 +126,14 @@ class VendorKind:
         """Import the class of an extension."""
         module, _, attribute = self.extensions[name].partition(":")
         return getattr(import_module(module), attribute)
+
+    def new_keys(self) -> dict[str, Key]:
+        """Make the first keys of another account."""
+        letters, keys = secrets.token_hex(8), {}
+        for text, key in self.first_keys.items():
+            client = key.client and self.new_text(key.client, letters)
+            keys[self.new_text(text, letters)] = attrs.evolve(key, client=client)
+        return keys
 
     def has_host(self, host: str | None) -> bool:
         """Whether a Host header, or the host of an address, is one of the vendor's own."""
