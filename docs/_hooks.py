@@ -47,6 +47,7 @@ WORDS = {
         "KYC",
         "portrait",
         "spoof",
+        "video",
         "webhooks",
     ],
     "apps/limit-spending.md": [
@@ -72,6 +73,7 @@ WORDS = {
         "pytest",
         "sandbox",
     ],
+    "apps/troubleshooting.md": ["certificate", "proxy", "ssl", "TLS"],
     "apps/tutorial.md": ["asyncio", "installation", "trio", "Windows"],
     "choose/compare-vendors.md": ["bias", "cluster", "Dask", "demographics", "fairness"],
     "choose/judge-a-score-file.md": ["CSV"],

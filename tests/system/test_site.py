@@ -70,6 +70,8 @@ def test_search_works_from_the_disk_and_asks_no_other_host(browser, site, page, 
         ("MatchResult", "reference/results"),
         ("BudgetExceeded", "reference/results"),
         ("pricing", "apps/limit-spending"),
+        ("ssl", "apps/troubleshooting"),
+        ("video", "apps/let-the-vendor-look"),
         ("contributing", "CONTRIBUTING"),
     ],
 )
