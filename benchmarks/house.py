@@ -50,7 +50,7 @@ LEDGER = {
         1_440,
     ),
 }
-WORDS, COMMANDS, OPTIONS = 45_250, 16, 148
+WORDS, COMMANDS, OPTIONS = 36_000, 16, 148
 
 
 def list_files(*patterns: str) -> list[Path]:
