@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -199,7 +200,6 @@ class StudyRun:
             Worker(system, self._study, digests, turns, clock, is_stopped, on_end)
             for system in self.systems
         ]
-        failures: list[BaseException] = []
 
         def work(worker: Worker) -> None:
             try:
@@ -211,12 +211,17 @@ class StudyRun:
                 worker.look_back()
             except FaceMatchError as error:
                 worker.end_with(error)
-            except BaseException as error:  # noqa: BLE001 - raised below, after the others
-                failures.append(error)
 
-        join_all([threading.Thread(target=work, args=(worker,)) for worker in team], over)
-        for failure in failures:
-            raise failure
+        with ThreadPoolExecutor(len(team), thread_name_prefix="facematch-run") as pool:
+            try:
+                futures = [pool.submit(work, worker) for worker in team]
+                wait(futures)
+            except BaseException:
+                # The pool waits for calls under way, because they may be paid for.
+                over.set()
+                raise
+        for future in futures:
+            future.result()
         standing = self.progress()
         summaries = (
             SystemSummary(
@@ -258,19 +263,3 @@ def run_study(
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress)
-
-
-def join_all(threads: Sequence[threading.Thread], over: threading.Event) -> None:
-    """Start threads and wait for them; after an error or Ctrl-C, for the started ones."""
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    except BaseException:
-        # Wait for calls under way, because they may be paid for.
-        over.set()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-        raise

@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.comparison.studies import (
@@ -17,7 +18,6 @@ from kit.comparison.studies import (
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import PairState, StudyRun, run_study
-from facematch_comparison.run.study_run import join_all
 from facematch_core import Billing, Charged, Retry
 from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
 from facematch_core.resilience import Budget
@@ -168,22 +168,32 @@ def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, address
     store.close()
 
 
-def test_an_interruption_between_two_starts_ends_what_has_begun():
-    """Ctrl-C after the first of two systems was started: it is reported, and waited for."""
-    over = threading.Event()
-    waited = []
+def test_an_interruption_between_two_starts_ends_what_has_begun(database, study, monkeypatch):
+    """Ctrl-C after the first of two systems was started: its calls under way are waited for."""
+    under_way, interrupted, submit = threading.Event(), threading.Event(), ThreadPoolExecutor.submit
 
-    def work():
-        assert over.wait(30)
-        waited.append(True)
+    def answer(call):
+        under_way.set()
+        assert interrupted.wait(30)
+        return charged_answer()(call)
 
-    class NotStarted(threading.Thread):
-        def start(self):
+    def interrupt_second(pool, work, *words):
+        if under_way.is_set():
+            interrupted.set()
             raise KeyboardInterrupt
+        future = submit(pool, work, *words)
+        if work.__name__ == "work":
+            assert under_way.wait(30)
+        return future
 
-    with pytest.raises(KeyboardInterrupt):
-        join_all([threading.Thread(target=work), NotStarted()], over)
-    assert waited == [True]
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupt_second)
+    first, second = FakeBackend(script=[answer]), FakeBackend()
+    with StudyRun(study, {"a": opener(first), "b": opener(second)}, database) as run:
+        with pytest.raises(KeyboardInterrupt):
+            run.run(workers=1)
+        asked = pair_states(database, run.systems[0].stored)
+    assert (asked[0], second.calls) == ("answered", [])
+    assert {*asked} <= {"answered", "free"}
 
 
 @pytest.mark.parametrize("state", [PairState.ANSWERED, PairState.NO_RESPONSE])
