@@ -270,8 +270,7 @@ class _SystemJudge:
         fixed = None if why_reversed else self.at_thresholds.get(answers.name)
         if fixed is not None:
             at_rate = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
-        at_required = at_rate.point
-        at_default = _default(rates)
+        at_required, at_default = at_rate.point, _default(rates)
         side = stats.Side(
             table=judged,
             threshold=at_required.threshold if at_required else None,
@@ -294,36 +293,46 @@ class _SystemJudge:
             score_range=None,
             service=service_of(answers),
             privacy=answers.privacy,
+            transactions=self._transactions(at_required, answers, judged),
         )
+        more: dict[str, Any] = {}
         if is_scored:
-            scores = judged.scores[judged.scored]
-            marks = [at.threshold for at in (at_required, at_default) if at]
-            system = attrs.evolve(
-                system,
-                without_score=int(np.count_nonzero(judged.acquired & ~judged.scored)),
-                # A curve of distances would fail every threshold.
-                curve=None
-                if why_reversed
-                else stats.curve_of(rates, include=[mark for mark in marks if mark is not None]),
-                score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
-                histogram=_histogram(judged) if len(scores) else None,
-            )
+            more["without_score"] = int(np.count_nonzero(judged.acquired & ~judged.scored))
+            # A curve of distances would fail every threshold.
+            if not why_reversed:
+                points = [at for at in (at_required, at_default) if at is not None]
+                marks = [at.threshold for at in points if at.threshold is not None]
+                more["curve"] = stats.curve_of(rates, include=marks)
+            if judged.scored.any():
+                more["histogram"] = histogram = _histogram(judged)
+                more["score_range"] = histogram.edges[0], histogram.edges[-1]
         if system.point is not None:
-            system = self._at_point(system, side)
-        if answers.attempts is not None:
-            attempts = self.attempts or int(answers.attempts.max(initial=1))
-            best = stats.Rates(judged.best_of(attempts), self.confidence)
-            size = size_of(answers.best_of(attempts))
-            system = attrs.evolve(
-                system, transactions=self._transactions(at_required, best, attempts, size)
-            )
-        return side, system
+            # Without a threshold, the system's own decisions count.
+            is_chosen_here = at_required is not None and at_required.chosen_on == EVALUATION
+            chosen_for = self.required_fmr if is_chosen_here else None
+            more["concentration"] = stats.concentration(judged, side.threshold, max_fmr=chosen_for)
+            cells = [
+                stats.cells_of(judged, column, side.threshold, self.confidence)
+                for column in judged.groups
+            ]
+            gaps = (stats.group_differences(column, self.confidence) for column in cells)
+            more["groups"] = tuple(itertools.chain(*cells))
+            more["group_differences"] = tuple(itertools.chain(*gaps))
+        return side, attrs.evolve(system, **more)
 
     def _transactions(
-        self, at: OperatingPoint | None, rates: stats.Rates, attempts: int, size: SampleSize
-    ) -> Transactions:
-        default = _default(rates)
-        best = Transactions(attempts=attempts, size=size, at_required=None, at_default=default)
+        self, at: OperatingPoint | None, answers: Answers, judged: Answers
+    ) -> Transactions | None:
+        if answers.attempts is None:
+            return None
+        attempts = self.attempts or int(answers.attempts.max(initial=1))
+        rates = stats.Rates(judged.best_of(attempts), self.confidence)
+        best = Transactions(
+            attempts=attempts,
+            size=size_of(answers.best_of(attempts)),
+            at_required=None,
+            at_default=_default(rates),
+        )
         if at is None or not rates.table.is_scored:
             return best
         at_required = _point(rates, at.threshold, at.chosen_on)
@@ -353,22 +362,6 @@ class _SystemJudge:
             needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, fmr)
             return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)
         return self._point_at(fmr, chosen_from, rates)
-
-    def _at_point(self, system: System, side: stats.Side) -> System:
-        """Add what depends on the threshold: without one, the system's own decisions count."""
-        table, at = side.table, side.threshold
-        is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
-        chosen_for = self.required_fmr if is_chosen_here else None
-        columns = {
-            column: stats.cells_of(table, column, at, self.confidence) for column in table.groups
-        }
-        gaps = [stats.group_differences(cells, self.confidence) for cells in columns.values()]
-        return attrs.evolve(
-            system,
-            concentration=stats.concentration(table, at, max_fmr=chosen_for),
-            groups=tuple(itertools.chain(*columns.values())),
-            group_differences=tuple(itertools.chain(*gaps)),
-        )
 
 
 def _histogram(table: Answers) -> Histogram:
@@ -419,23 +412,22 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
 
 def service_of(answers: Answers) -> Service:
     """Return how one system behaved over all pairs; its cost includes calls that may be charged."""
-    table = answers
-    answered = int(np.count_nonzero(table.answered))
-    times = np.sort(answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)])
+    answered = int(np.count_nonzero(answers.answered))
+    times = np.sort(answers.elapsed_s[answers.answered & ~np.isnan(answers.elapsed_s)])
     cost = per_verified = None
     if answers.price is not None:
         charged = answers.billed != BILLED.index(Charged.NO)
-        is_match = table.decisions == DECISIONS.index(Decision.MATCH)
-        verified = int(np.count_nonzero(table.mated & is_match))
+        is_match = answers.decisions == DECISIONS.index(Decision.MATCH)
+        verified = int(np.count_nonzero(answers.mated & is_match))
         # Prices have at most six decimal places; more of them are noise of binary fractions.
         cost = round(answers.price * int(charged.sum()), 6)
         if verified:
-            per_verified = round(answers.price * int((charged & table.mated).sum()) / verified, 6)
+            per_verified = round(answers.price * int((charged & answers.mated).sum()) / verified, 6)
     return Service(
-        calls=len(table),
-        answered=Rate(errors=len(table) - answered, trials=len(table)),
+        calls=len(answers),
+        answered=Rate(errors=len(answers) - answered, trials=len(answers)),
         not_answered=dict(answers.not_answered),
-        acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
+        acquisition=Rate(errors=answered - int(answers.acquired.sum()), trials=answered),
         # Nearest rank: each percentile is a measured time, and at least one time lies beyond it.
         latency_s={
             str(percent): float(times[-(-len(times) * percent // 100) - 1])
