@@ -31,12 +31,8 @@ AS_ASKED = attrs.evolve(DOOR, at=JudgedAt.DEFAULT)
 
 
 def judged(*answers, requirements=DOOR, split=False, **options):
-    evaluation = evaluate(
-        answers,
-        required_fmr=requirements.required_fmr,
-        confidence=requirements.evaluation_confidence,
-        split=split,
-    )
+    asked = {"required_fmr": requirements.required_fmr, "split": split}
+    evaluation = evaluate(answers, confidence=requirements.evaluation_confidence, **asked)
     return judge(evaluation, requirements, **options)
 
 

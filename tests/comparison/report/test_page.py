@@ -62,17 +62,17 @@ def words(element):
     return " ".join(element.text().replace("\xa0", " ").split())
 
 
+def paragraphs(name, kind):
+    return [each for each in page(name).all("p") if each.attributes.get("class") == kind]
+
+
 def sections(name):
     return [section.attributes["id"] for section in page(name).all("section")]
 
 
 @every_page
 def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name):
-    (verdict,) = (
-        paragraph
-        for paragraph in page(name).all("p")
-        if paragraph.attributes.get("class") == "verdict"
-    )
+    (verdict,) = paragraphs(name, "verdict")
     assert verdict.text() == plain(document(name)["headline"])
     html = html_of(name)
     before, _, _ = html.partition('class="verdict"')
@@ -92,15 +92,8 @@ def test_a_section_without_data_is_not_there():
 
 def test_a_mock_is_named_beside_the_verdict():
     for name, who in (("full", ["decides"]), ("two", [])):
-        marked = [
-            paragraph
-            for paragraph in page(name).all("p")
-            if paragraph.attributes.get("class") == "warning"
-        ]
-        assert len(marked) == len(who)
-        assert all(
-            system in paragraph.text() for system, paragraph in zip(who, marked, strict=True)
-        )
+        marked = paragraphs(name, "warning")
+        assert all(one in paragraph.text() for one, paragraph in zip(who, marked, strict=True))
 
 
 @every_page

@@ -43,7 +43,7 @@ def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
     vendor.set_situation(Situation.SAME_PERSON)
     again = run_once(database, study, slow, clock=clock)
     assert (again.asked, vendor.charges) == (0, 6)
-    assert pair_states(database, stored_system(database)) == ["answered"] * 6
+    assert pair_states(database) == ["answered"] * 6
     assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
     books = SqlStore(address)
     (budget,) = books.budgets()

@@ -77,17 +77,17 @@ def test_each_step_is_written_before_the_next_is_made(database, study, address):
 
     class Watching(FakeBackend):
         def match(self, call):
-            seen.append(pair_states(database, stored_system(database))[0])
+            seen.append(pair_states(database)[0])
             ids = file_rows(address, "SELECT call_id FROM facematch_comparisons WHERE pair = 0")
             seen.append(ids == [(call.call_id,)])
             result = super().match(call)
-            seen.append(pair_states(database, stored_system(database))[0])
+            seen.append(pair_states(database)[0])
             return result
 
     study = type(study)(name=study.name, pairs=study.pairs[:1])
     run_once(database, study, opener(Watching()))
     assert seen == ["begun", True, "asked"]
-    assert pair_states(database, stored_system(database)) == ["answered"]
+    assert pair_states(database) == ["answered"]
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,7 @@ def test_no_byte_leaves_that_nothing_would_remember(database, study, store, erro
     summary = run_once(database, study, system)
     assert type(summary.error) is ConfigurationError
     # The scripted backend was called once, and was stopped where it wanted to send.
-    assert (pair_states(database, stored_system(database)), sums(store)) == (
-        ["free"] * 6,
-        (0, 0, 0),
-    )
+    assert (pair_states(database), sums(store)) == (["free"] * 6, (0, 0, 0))
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert sums(store) == (6, 0, 0)
 
@@ -123,7 +120,7 @@ def test_a_pair_that_something_else_began_is_not_asked(database, study):
     summary = run_once(database, study, opener(backend))
     assert "pair 1 is not as this run left it" in summary.error.message
     assert backend.calls == []
-    assert pair_states(database, stored_system(database)) == ["begun", *["free"] * 5]
+    assert pair_states(database) == ["begun", *["free"] * 5]
 
 
 def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, clock):
@@ -140,7 +137,7 @@ def test_what_was_asked_when_the_database_went_away_is_unknown(database, study, 
     )
     assert summary.error.message == "Gone."
     assert (summary.asked, ended) == (0, [])
-    assert pair_states(database, stored_system(database)) == ["asked", *["free"] * 5]
+    assert pair_states(database) == ["asked", *["free"] * 5]
 
 
 def kept_and_lost(backend, **more):
@@ -208,7 +205,7 @@ def test_what_a_budget_in_the_same_file_knows_resolves_the_pair(database, study,
         store.finalize(entries[charge.call.id], billed, at=charge.since)
     # What was free is asked again.
     assert run_once(database, study, system).asked == 1
-    assert pair_states(database, stored_system(database)) == ["no response", *["answered"] * 5]
+    assert pair_states(database) == ["no response", *["answered"] * 5]
 
 
 def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_path):
@@ -223,11 +220,7 @@ def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_
         if entry.call.id == first.call.id or entry.key.name == "shop":
             store.finalize(entry, Charged.NO, at=first.since)
     assert run_once(database, study, system).asked == 1
-    assert pair_states(database, stored_system(database)) == [
-        "answered",
-        "unresolved",
-        *["answered"] * 4,
-    ]
+    assert pair_states(database) == ["answered", "unresolved", *["answered"] * 4]
     assert [entry.call.id for entry in store.open_reservations()] == [second.call.id]
     store.close()
 

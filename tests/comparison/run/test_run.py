@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.comparison.studies import (
@@ -7,8 +8,6 @@ from kit.comparison.studies import (
     file_rows,
     opener,
     pair_states,
-    run_once,
-    stored_system,
 )
 from kit.fakes import FakeBackend
 
@@ -34,24 +33,37 @@ def test_every_pair_is_asked_once_and_never_again(database, study):
     assert system.backend.closed == 2
 
 
-def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
-    joined = threading.Thread.join
-    interrupted = []
+@pytest.mark.parametrize("both", [False, True], ids=["between two starts", "waiting"])
+def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch, both):
+    under_way, interrupted, submit = threading.Event(), threading.Event(), ThreadPoolExecutor.submit
 
-    def join(self, timeout=None):
-        if not interrupted and self.name.startswith("Thread"):
-            interrupted.append(self)
-            raise KeyboardInterrupt
-        joined(self, timeout)
+    def answer(call):
+        under_way.set()
+        assert interrupted.wait(30)
+        return charged_answer()(call)
 
-    system = opener()
-    monkeypatch.setattr(threading.Thread, "join", join)
+    def interrupt(*_about):
+        assert under_way.wait(30)
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def start(pool, work, *words):
+        second = work.__name__ == "work" and words[0].system.name == "b"
+        return interrupt() if second else submit(pool, work, *words)
+
+    name = "study_run.wait" if both else "study_run.ThreadPoolExecutor.submit"
+    monkeypatch.setattr(f"facematch_comparison.run.{name}", interrupt if both else start)
+    first, second = FakeBackend(script=[answer]), FakeBackend()
+    systems = {"a": opener(first), "b": opener(second)}
     with pytest.raises(KeyboardInterrupt):
-        run_once(database, study, system)
-    monkeypatch.undo()
-    states = pair_states(database, stored_system(database))
-    assert set(states) <= {"answered", "free"}
-    assert states.count("answered") == len(system.backend.calls)
+        run_study(study, systems, database, workers=1)
+    stored = database.systems(database.study().digest)
+    for system, backend in zip(stored, (first, second), strict=True):
+        states = pair_states(database, system)
+        assert set(states) <= {"answered", "free"}
+        assert states.count("answered") == len(backend.calls)
+    assert 1 <= len(first.calls) < 6
+    assert both or second.calls == []
 
 
 def test_a_bug_in_a_thread_reaches_the_caller(database, study):

@@ -1,6 +1,3 @@
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 from kit.comparison.studies import (
     ask_pair,
@@ -12,7 +9,6 @@ from kit.comparison.studies import (
     pair_outcome,
     pair_states,
     run_once,
-    stored_system,
     write_study,
 )
 from kit.fakes import FakeBackend
@@ -59,7 +55,7 @@ def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
     sleep = clock.sleep
 
     def look(seconds):
-        waiting.extend(pair_states(database, stored_system(database)))
+        waiting.extend(pair_states(database))
         sleep(seconds)
 
     clock.sleep = look
@@ -67,7 +63,7 @@ def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
     system = opener(backend, retry=Retry(), clock=clock)
     assert run_once(database, study, system, clock=clock).error is None
     assert (waiting, len(backend.calls)) == (["begun"], 2)
-    assert pair_states(database, stored_system(database)) == ["answered"]
+    assert pair_states(database) == ["answered"]
 
 
 def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
@@ -100,7 +96,7 @@ def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path):
     refusal = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
     backend.script = [refusal, charged_answer()]
     run_study(study, {"fake": opener(backend)}, database, workers=2, clock=ManualClock())
-    assert pair_states(database, stored_system(database)) == ["answered"]
+    assert pair_states(database) == ["answered"]
     assert written == [("free", 1), ("free", 1), ("answered", 2)]
 
 
@@ -146,7 +142,7 @@ def test_a_byte_held_back_is_held_back_though_the_database_says_otherwise(
     system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
     ended_by = run_once(database, study, system)
     assert isinstance(ended_by.error, ConfigurationError)
-    assert pair_states(database, stored_system(database)) == ["free"] * 6
+    assert pair_states(database) == ["free"] * 6
     for progress in store.budgets():
         assert (progress.spent, progress.reserved, progress.unknown) == (0, 0, 0)
     store.close()
@@ -160,40 +156,12 @@ def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, address
     system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
     with StudyRun(study, {"fake": system}, database) as run:
         assert not run.run(workers=1).is_complete
-    assert pair_states(database, stored_system(database)) == ["begun", *["free"] * 5]
+    assert pair_states(database) == ["begun", *["free"] * 5]
     store.finalize, database.ask = finalize, ask
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     (progress,) = store.budgets()
     assert (progress.reserved, progress.unknown) == (0, 0)
     store.close()
-
-
-def test_an_interruption_between_two_starts_ends_what_has_begun(database, study, monkeypatch):
-    """Ctrl-C after the first of two systems was started: its calls under way are waited for."""
-    under_way, interrupted, submit = threading.Event(), threading.Event(), ThreadPoolExecutor.submit
-
-    def answer(call):
-        under_way.set()
-        assert interrupted.wait(30)
-        return charged_answer()(call)
-
-    def interrupt_second(pool, work, *words):
-        if under_way.is_set():
-            interrupted.set()
-            raise KeyboardInterrupt
-        future = submit(pool, work, *words)
-        if work.__name__ == "work":
-            assert under_way.wait(30)
-        return future
-
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupt_second)
-    first, second = FakeBackend(script=[answer]), FakeBackend()
-    with StudyRun(study, {"a": opener(first), "b": opener(second)}, database) as run:
-        with pytest.raises(KeyboardInterrupt):
-            run.run(workers=1)
-        asked = pair_states(database, run.systems[0].stored)
-    assert (asked[0], second.calls) == ("answered", [])
-    assert {*asked} <= {"answered", "free"}
 
 
 @pytest.mark.parametrize("state", [PairState.ANSWERED, PairState.NO_RESPONSE])

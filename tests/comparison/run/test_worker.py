@@ -5,7 +5,6 @@ from kit.comparison.studies import (
     opener,
     pair_states,
     run_once,
-    stored_system,
     write_study,
 )
 from kit.fakes import FakeBackend, picture
@@ -25,9 +24,9 @@ def test_a_lost_call_of_a_system_that_charges_nothing_is_asked_again(database, s
     lost = fail_with(errors.OutcomeUnknown("Lost."))
     system = opener(FakeBackend(script=[None, lost], billed_operations=frozenset()))
     run_once(database, study, system)
-    assert pair_states(database, stored_system(database))[1] == "failed"
+    assert pair_states(database)[1] == "failed"
     assert run_once(database, study, system).asked == 1
-    assert pair_states(database, stored_system(database)) == ["answered"] * 6
+    assert pair_states(database) == ["answered"] * 6
 
 
 def test_failures_to_acquire_are_answers(database, study):
@@ -73,7 +72,7 @@ def test_a_budget_ends_one_system_alone(database, study):
     system = opener(policies=[Budget(2, name="shop")])
     summary = run_once(database, study, system)
     assert type(summary.error) is errors.BudgetExceeded
-    assert pair_states(database, stored_system(database)) == ["answered", "answered", *["free"] * 4]
+    assert pair_states(database) == ["answered", "answered", *["free"] * 4]
     assert run_once(database, study, opener(system.backend)).progress.left == 0
     assert len(system.backend.calls) == 6
 
@@ -88,7 +87,7 @@ def test_an_answer_from_elsewhere_is_paid_and_not_asked_again(database, study):
     )
     summary = run_once(database, study, opener(FakeBackend(script=[fail_with(wrong)])))
     assert type(summary.error) is errors.EnvironmentMismatch
-    assert pair_states(database, stored_system(database))[0] == "no response"
+    assert pair_states(database)[0] == "no response"
 
 
 def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(database, tmp_path):
@@ -144,11 +143,7 @@ def test_an_answer_that_does_not_compare_with_those_before_ends_the_system(
     summary = run_once(database, study, system)
     assert type(summary.error) is errors.UnexpectedResponse
     assert says in summary.error.message
-    assert pair_states(database, stored_system(database)) == [
-        "answered",
-        "no response",
-        *["free"] * 4,
-    ]
+    assert pair_states(database) == ["answered", "no response", *["free"] * 4]
     (answers,) = read_answers(database, database.study())
     assert (answers.scale, answers.scores[0]) == ("fake/v1", 80.0)
 
@@ -173,7 +168,7 @@ def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, chan
     ended = run_once(database, study, system)
     assert (ended.asked, type(ended.error)) == (2, errors.ConfigurationError)
     assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
-    assert pair_states(database, stored_system(database)) == ["answered"] * 2 + ["free"] * 4
+    assert pair_states(database) == ["answered"] * 2 + ["free"] * 4
 
 
 def test_files_that_are_no_pictures_are_found_before_anything_is_asked(database, study):

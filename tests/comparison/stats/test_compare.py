@@ -117,11 +117,7 @@ def test_nothing_is_compared_below_five_expected_false_matches():
         difference = compared(first, second, fmr=fmr)
         assert (difference.frr is None) is (expected < stats.ENOUGH_FALSE_MATCHES)
         if difference.frr is None:
-            assert (difference.p_value, difference.p_adjusted, difference.better) == (
-                None,
-                None,
-                None,
-            )
+            assert (difference.p_value, difference.p_adjusted, difference.better) == (None,) * 3
             assert (difference.is_real, "2,000 non-mated" in difference.sentence) == (False, True)
     # What choosing nothing on these pairs does not ask for.
     sides = [attrs.evolve(side, is_fixed=True) for side in sides_of(first, second)]
@@ -162,14 +158,9 @@ def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
     ((difference,), _) = stats.compare_systems(sides, required_fmr=0.1)
     without, _, _ = difference.sentence.partition("no threshold")
     assert {name for name in ("first", "second") if name in without} == missing
-    assert (
-        difference.frr,
-        difference.exact,
-        difference.p_value,
-        difference.p_exact,
-        difference.p_adjusted,
-    ) == (None,) * 5
     assert not difference.is_real
+    for number in ("frr", "exact", "p_value", "p_exact", "p_adjusted"):
+        assert getattr(difference, number) is None
 
 
 def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people():

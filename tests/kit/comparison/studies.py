@@ -98,7 +98,9 @@ def file_rows(address, query):
         return file.execute(query).fetchall()
 
 
-def pair_states(database, system):
+def pair_states(database, system=None):
+    """State of each pair with a system; by default with the first one."""
+    system = system or stored_system(database)
     pairs = database.progress(system.number).pairs
     return [row.state for row in database.answers(system.number, pairs)]
 
