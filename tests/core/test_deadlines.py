@@ -173,6 +173,15 @@ def test_what_left_within_the_share_has_the_whole_deadline():
     assert spare.calls == []
 
 
+def test_an_answer_after_the_share_to_what_left_within_it_counts():
+    def answer_late(call):
+        threading.Event().wait(call.deadline.share.timeout_s() + 0.1)
+
+    slow, spares = FakeBackend(script=[answer_late]), [FakeBackend(), FakeBackend()]
+    result = failover(SystemClock(), slow, *spares).verify(A, B, deadline_s=3)
+    assert (result.route.answered_by, result.billing.charged) == ("a", fm.Charged.YES)
+
+
 def test_a_wait_for_the_rate_is_within_the_share(clock):
     limiter = RateLimiter(RateWindow(1, 8), clock=clock)
     first = fm.FaceVerifier(Keeping(clock), policies=[limiter], clock=clock)
