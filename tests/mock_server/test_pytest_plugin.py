@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import httpx
@@ -344,6 +345,15 @@ def test_another_client_never_finds_the_vendor(monkeypatch, request, client, pro
     request.getfixturevalue("didit_mock")
     with pytest.raises(pytest.fail.Exception, match=r"not covered by didit_mock.*didit_server"):
         CLIENTS[client](DIDIT + PATH)
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+def test_hosts_that_had_no_proxy_still_have_none(monkeypatch, request, variable):
+    monkeypatch.setenv(variable, "intranet.example")
+    request.getfixturevalue("didit_mock")
+    hosts = ("intranet.example", "apx.didit.me", "other.example")
+    found = [host for host in hosts if urllib.request.proxy_bypass_environment(host)]
+    assert found == ["intranet.example", "apx.didit.me"]
 
 
 def test_each_mock_keeps_its_own_hosts_in_any_spelling(didit_mock, deepvue_mock):
