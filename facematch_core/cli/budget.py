@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -106,7 +106,7 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
     3 if a call stays unknown.
     """
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
-        found = [*_look_up(charges, verifier, now)]
+        found = [*look_up(charges, verifier, now)]
     if as_json:
         calls = [
             _call(call) | {"outcome": outcome, "reason": reason}
@@ -173,10 +173,9 @@ def _open_stores(
     """Open the store of --store, or those of a profile's budgets.
 
     Yields the stores, the open calls, the time, and the profile's verifier (None if --store names
-    the store and the vendor is not asked). What was reserved 15 minutes ago is unknown.
+    the store and the vendor is not asked).
     """
     from facematch_core.base.clock import SystemClock
-    from facematch_core.store import expire_reservations
 
     now, target, address = SystemClock().now(), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
@@ -193,10 +192,18 @@ def _open_stores(
             stores = _stores_of(verifier)
         else:
             stores = [stack.enter_context(contextlib.closing(_store_at(address)))]
-        for store in stores:
-            expire_reservations(store, now)
-        charges = [(store, charge) for store in stores for charge in store.open_reservations()]
-        yield stores, charges, now, verifier
+        yield stores, open_charges(stores, now), now, verifier
+
+
+def open_charges(stores: Iterable[CallStore], now: datetime) -> Charges:
+    """Return the reserved and unknown calls; what was reserved 15 minutes ago is unknown."""
+    from facematch_core.store import expire_reservations
+
+    charges: Charges = []
+    for store in stores:
+        expire_reservations(store, now)
+        charges += [(store, charge) for charge in store.open_reservations()]
+    return charges
 
 
 def _store_at(address: str) -> CallStore:
@@ -224,7 +231,7 @@ def _stores_of(verifier: Any) -> list[CallStore]:
 _FAILURES: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 
 
-def _look_up(
+def look_up(
     charges: Charges, verifier: Verifier, now: datetime
 ) -> Iterator[tuple[Reservation, str, str, Exit]]:
     """Look up each unknown call in its vendor's records, and finalize those that are found.

@@ -23,7 +23,7 @@ from kit.money.faults import FAULTS
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.cli.budget import open_charges, search
+from facematch_core.cli.budget import look_up, open_charges
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
@@ -209,24 +209,23 @@ class Books:
     def reconcile(self):
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
-        looked = search(self.left_over(), self.failover, now)
-        for look_up in looked:
-            entry = look_up.charge
+        looked = [*look_up(self.left_over(), self.failover, now)]
+        for entry, outcome, reason, _ in looked:
             charged = self.truth[entry.call.id]
-            assert look_up.reason, "a reason for a person"
-            if look_up.outcome == "resolved":
+            assert reason, "a reason for a person"
+            if outcome == "resolved":
                 assert charged, "a record was found of a call that was not charged"
                 self.counted[entry.call.backend] += 1
-            elif look_up.outcome == "not_yet":
+            elif outcome == "not_yet":
                 assert not charged, "no record of a call that was charged"
                 if now - entry.call.started_at > SURELY_LATE:
                     assert self.store.finalize(entry, fm.Charged.NO, at=now)
-            elif look_up.outcome == "cannot_know":
+            elif outcome == "cannot_know":
                 assert not entry.call.kept, "a vendor that was asked to keep it can tell"
             else:
-                assert look_up.outcome in ("error", "skipped")
+                assert outcome in ("error", "skipped")
         open_ids = {entry.call.id for entry in self.store.open_reservations()}
-        named = {look_up.charge.call.id for look_up in looked}
+        named = {entry.call.id for entry, *_ in looked}
         assert open_ids <= named, "what is unknown has a name"
         self.check()
 
