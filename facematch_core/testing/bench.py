@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -25,7 +24,6 @@ from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.verifier.pipeline import PICTURES
 
 from .clock import RunningClock
-from .sessions import SessionSimulator
 from .simulator import (
     AIMED,
     BAD,
@@ -34,6 +32,7 @@ from .simulator import (
     STALLS,
     Situation,
     VendorSimulator,
+    author_of,
     check_declared,
 )
 
@@ -59,6 +58,9 @@ INCONCLUSIVE = {
     Operation.MATCH: fm.Decision.INCONCLUSIVE,
     Operation.LIVENESS: fm.LivenessDecision.INCONCLUSIVE,
 }
+
+#: The class of the result, per operation.
+RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
 
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
@@ -103,11 +105,11 @@ def same(what: str, actual: object, due: object) -> None:
     assert actual == due, f"{what} is {actual}, not {due}"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Outcome:
     """A call: its result or error, the requests and charges that the vendor counted, its events."""
 
-    result: Result | None
+    result: Any
     error: fm.FaceMatchError | None
     requests: int
     charges: int
@@ -120,7 +122,7 @@ class Outcome:
         return f"{type(self.error).__name__} ({self.error})"
 
     @property
-    def answer(self) -> Result:
+    def answer(self) -> Any:
         """Return the result; raise the error if there is none."""
         if self.result is None:
             raise self.error or LookupError("a call without result and error")
@@ -129,37 +131,30 @@ class Outcome:
 
 def tell_fault(error: BaseException) -> str:
     """Say what was raised that no rule expects, where, and whose fault it is."""
-    owner, function = None, ""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        code = frame.f_code
-        first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-        # `isinstance` would ask the object, which may be a proxy.
-        if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)):
-            owner, function = first, code.co_name
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
+    frames = [
+        frame for frame, _ in traceback.walk_tb(error.__traceback__) if author_of(frame) is not None
+    ]
+    author = author_of(frames[-1]) if frames else None
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
-    text = f"{text} ({_place(error, owner)})"
-    if owner is None:
+    text = f"{text} ({_place(error, author)})"
+    if author is None:
         return f"{PLUG_IN_FAILED}the kit could not read what it gave: {text}"
-    if issubclass(type(owner), Backend):
+    if issubclass(type(author), Backend):
         return f"{PLUG_IN_FAILED}its own code raised {text}"
-    return f"{SIMULATOR_FAILED}{text} in {type(owner).__name__}.{function}"
+    return f"{SIMULATOR_FAILED}{text} in {type(author).__name__}.{frames[-1].f_code.co_name}"
 
 
 def _place(error: BaseException, author: object) -> str:
-    """Return file and line: the last ones in a file of the author's, if there are any."""
-    names = {cls.__module__ for cls in type(author).__mro__}
-    # Code that was run as text, in a notebook for example, has no module.
-    files = {
-        getattr(sys.modules.get(name), "__file__", None)
-        for name in names
-        if not name.startswith("facematch_core.")
-    }
-    walk = traceback.walk_tb(error.__traceback__)
-    frames = [(frame.f_code.co_filename, line) for frame, line in walk]
-    places = [place for place in frames if place[0] in files] or frames
-    return f"{Path(places[-1][0]).name}, line {places[-1][1]}" if places else "nowhere"
+    """Return file and line: the last ones in a module of the author's, if there are any."""
+    modules = {cls.__module__ for cls in type(author).__mro__}
+    modules = {name for name in modules if not name.startswith("facematch_core.")}
+    every = [*traceback.walk_tb(error.__traceback__)]
+    own = [each for each in every if each[0].f_globals.get("__name__") in modules]
+    for frame, line in (own or every)[-1:]:
+        return f"{Path(frame.f_code.co_filename).name}, line {line}"
+    return "nowhere"
 
 
 class Bench:
@@ -369,7 +364,7 @@ class Bench:
         if verifier is None:
             verifier = fm.FaceVerifier(self.backend, on_event=events.append, clock=self.clock)
         images = images or self.simulator.pictures_for(situation)
-        outcome = self._count(application_call(verifier, operation, images, options), operation)
+        outcome = self._ask(application_call(verifier, operation, images, options), operation)
         return attrs.evolve(outcome, events=tuple(events))
 
     def ask_directly(
@@ -410,7 +405,26 @@ class Bench:
     def make_call(self, call: Call) -> Outcome:
         backend: Any = self.backend
         ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        return self._count(lambda: ask(call), call.operation)
+        return self._ask(lambda: ask(call), call.operation)
+
+    def _ask(self, ask: Callable[[], Result], operation: Operation) -> Outcome:
+        outcome, due = self.count(ask), RESULTS[operation]
+        gave = f"a {operation} call returns {type(outcome.result).__name__}, not {due.__name__}"
+        assert outcome.error or type(outcome.result) is due, gave
+        return outcome
+
+    def count(self, ask: Callable[[], Any]) -> Outcome:
+        """Return the result or the error of anything, and count its requests and charges."""
+        simulator, slept = self.simulator, len(self.clock.slept)
+        requests, charges = simulator.requests_seen, simulator.charges
+        result, error = None, None
+        try:
+            result = run_in_time(ask)
+        except fm.FaceMatchError as failure:
+            error = failure
+        self.waits = tuple(self.clock.slept[slept:])
+        requests, charges = simulator.requests_seen - requests, simulator.charges - charges
+        return Outcome(result, error, requests, charges)
 
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
@@ -463,23 +477,6 @@ class Bench:
             yield
         finally:
             del client.send
-
-    def _count(self, ask: Callable[[], Result], operation: Operation) -> Outcome:
-        simulator, before = self.simulator, len(self.clock.slept)
-        requests, charges = simulator.requests_seen, simulator.charges
-        result, error = None, None
-        try:
-            result = run_in_time(ask)
-        except fm.FaceMatchError as failure:
-            error = failure
-        finally:
-            self.waits = tuple(self.clock.slept[before:])
-        kind = fm.MatchResult if operation is Operation.MATCH else fm.LivenessResult
-        assert error or type(result) is kind, (
-            f"a {operation} call returns {type(result).__name__}, not {kind.__name__}"
-        )
-        requests, charges = simulator.requests_seen - requests, simulator.charges - charges
-        return Outcome(result=result, error=error, requests=requests, charges=charges)
 
 
 def run_in_time(ask: Callable[[], T]) -> T:

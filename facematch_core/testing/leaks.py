@@ -21,7 +21,7 @@ from facematch_core import Image
 from facematch_core.backend import Backend
 from facematch_core.base.masking import base64_parts
 
-from .simulator import VendorSimulator
+from .simulator import author_of
 
 #: Escapes of one character in Python and JSON, and of one byte in a URL.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
@@ -202,21 +202,16 @@ def files_written() -> Iterator[list[str]]:
 
 
 def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
-    if event != "open" or not _watches:
+    if event != "open" or not _watches or not (arguments[2] or 0) & _WRITES:
         return
-    path, _, flags = arguments
-    if not isinstance(path, (str, bytes, os.PathLike)) or not (flags or 0) & _WRITES:
-        return
-    name, frame = os.fsdecode(path), inspect.currentframe()
+    path, frame = arguments[0], inspect.currentframe()
+    name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else os.devnull
     while frame is not None and name != os.devnull:
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
             return  # Python writes what it has compiled.
-        code = frame.f_code
-        first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-        # `isinstance` would ask the object, which may be a proxy.
-        if issubclass(type(first), (Backend, VendorSimulator)):
-            if issubclass(type(first), Backend):
+        if (author := author_of(frame)) is not None:
+            if issubclass(type(author), Backend):
                 for files in _watches:
-                    files.append(f"{name} ({code.co_qualname})")
+                    files.append(f"{name} ({frame.f_code.co_qualname})")
             return
         frame = frame.f_back

@@ -16,6 +16,7 @@ from email.message import Message
 from http.client import responses
 from http.server import BaseHTTPRequestHandler
 from inspect import formatannotation
+from types import FrameType
 from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -135,9 +136,10 @@ def required(can: Capabilities) -> frozenset[Situation]:
     return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
 
 
-def _good(situations: Container[Situation]) -> Situation:
-    """SAME_PERSON, or LIVE where only that is among them."""
-    return Situation.SAME_PERSON if Situation.SAME_PERSON in situations else Situation.LIVE
+def good_among(situations: Container[Situation]) -> Situation:
+    """Return SAME_PERSON, or LIVE where only that is among them."""
+    is_alone = Situation.LIVE in situations and Situation.SAME_PERSON not in situations
+    return Situation.LIVE if is_alone else Situation.SAME_PERSON
 
 
 class VendorSimulator(abc.ABC):
@@ -302,6 +304,14 @@ def _fits(value: Any, kind: Any) -> bool:
         return all(any(_fits(each, one) for one in inner if one is not ...) for each in value)
     # A protocol, of a clock for example, is not checked.
     return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
+
+
+def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator | None:
+    """Return the backend or the simulator whose method a frame runs; None for any other frame."""
+    code = frame.f_code
+    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    # `isinstance` would ask the object, which may be a proxy.
+    return first if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)) else None
 
 
 @attrs.frozen(kw_only=True)
@@ -483,10 +493,10 @@ class HttpSimulator(VendorSimulator):
             is_aim = self._at == self._step if self._step else self.ends(request)
         meets_all = self._step is None and situation not in AIMED
         if counts and not (is_aim or meets_all):
-            situation, score = _good(self.situations), None
+            situation, score = good_among(self.situations), None
         if counts and situation in self.FAULTS:
             if situation is not Situation.SLOW:
-                self._charge(self._ask(request, _good(self.situations), None))
+                self._charge(self._ask(request, good_among(self.situations), None))
             return _write_fault(situation, released)
         reply = self._ask(request, situation, score)
         if counts:
@@ -684,7 +694,7 @@ class EngineSimulator(VendorSimulator):
             self._released = threading.Event()
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        shown = situation if situation in self.pictures else _good(self.pictures)
+        shown = situation if situation in self.pictures else good_among(self.pictures)
         probe, reference = self.pictures[shown]
         return Image.of(probe), Image.of(reference)
 

@@ -208,8 +208,9 @@ def _ask_unscored(
         due = charged in bench.paid_if_unreadable(operation)
         assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
         return None
-    same(f"the score of {situation.name}", outcome.answer.score, None)
-    return outcome.answer
+    answer: Result = outcome.answer
+    same(f"the score of {situation.name}", answer.score, None)
+    return answer
 
 
 def _edge(bench: Bench) -> None:
