@@ -130,7 +130,7 @@ AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHA
 
 
 def required(can: Capabilities) -> frozenset[Situation]:
-    """The situations without which a backend that declares `can` cannot be judged at all."""
+    """Return the situations without which a backend that declares `can` cannot be judged."""
     # If calls cost money, these two decide whether somebody pays twice.
     paid = {Situation.LOST_ANSWER, Situation.UNREADABLE_200} if can.billed_operations else set()
     return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
@@ -151,17 +151,15 @@ class VendorSimulator(abc.ABC):
     Attributes:
         situations: What it can produce.
         cannot_happen: Situations that cannot be met at this vendor at all, each with the reason
-            ("Acme documents no search"): a rule about one does not apply. What is in neither has
-            not been tested, and the report says so; but UNKNOWN_STATUS and UNKNOWN_WARNING
-            where no result shows any, and NO_CREDIT where nothing is billed.
-        steps: How many requests the vendor needs for one call, where it is not one: a number, or
-            one for each operation.
+            ("Acme documents no search"): a rule about one does not apply. A rule about a situation
+            in neither is skipped as not tested; but for UNKNOWN_STATUS and UNKNOWN_WARNING where
+            no result shows any, and NO_CREDIT where nothing is billed.
+        steps: How many requests the vendor needs for one call: a number, or one for each operation.
         price_unknown: Situations that end in a result, where the vendor does not say whether it is
-            charged: there UNKNOWN is the truth, and anything else is not.
+            charged: there the result has to say UNKNOWN.
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
-        limits: What pictures the vendor itself takes, as its documents say; None to take the
-            backend's own word for it.
-        reference_limits: The same of a reference, where that differs; None for the backend's word.
+        limits: What pictures the vendor takes, as its documents say; None for the backend's word.
+        reference_limits: The same of a reference, where that differs.
         looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does:
             then what the backend declares is compared with that, and `limits` need not be said.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
@@ -172,7 +170,7 @@ class VendorSimulator(abc.ABC):
             picture are seen.
         keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
             that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
-            ends as the new situation says. Without that nobody knows whether that works.
+            ends as the new situation says.
         sessions: Who plays its hosted sessions; None if the vendor has none.
         problem: What its own code has raised while it answered, for the rule that failed by it.
     """
@@ -188,7 +186,7 @@ class VendorSimulator(abc.ABC):
     unknown_status: ClassVar[str] = "Pending Moonrise"
     unknown_warning: ClassVar[tuple[str, str | None]] = (
         "FACE_IS_A_TEAPOT",
-        "The face resembles a teapot.",
+        "It resembles a teapot.",
     )
     faces: Mapping[str, Sequence[Box]] = {}
     keeps_records: ClassVar[bool] = True
@@ -210,10 +208,8 @@ class VendorSimulator(abc.ABC):
 
     @abc.abstractmethod
     def backend(self, **settings: Any) -> Backend:
-        """A fresh backend that talks to this simulator, with these settings over its usual ones.
-
-        The kit closes it.
-        """
+        """Return a fresh backend that talks to this simulator, with these settings over its usual
+        ones. The kit closes it."""
 
     @abc.abstractmethod
     def set_situation(
@@ -230,7 +226,7 @@ class VendorSimulator(abc.ABC):
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        """A probe and a reference for `situation`; by default noise, which shows nobody.
+        """Return a probe and a reference for `situation`; by default noise, which shows nobody.
 
         Where the pictures decide, a simulator picks them here. SAME_PERSON and LIVE need a score
         that is not at the very edge of the scale: two photographs, not one picture twice.
@@ -238,7 +234,7 @@ class VendorSimulator(abc.ABC):
         return noise(1), noise(2)
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
-        """Valid pictures that the vendor refuses, by what is wrong with each.
+        """Return valid pictures that the vendor refuses, by what is wrong with each.
 
         Args:
             declared: What the backend declares; used where `limits` is not set.
@@ -246,14 +242,14 @@ class VendorSimulator(abc.ABC):
         return pictures_beyond(self.limits or declared)
 
     def options(self, declared: type) -> Any:
-        """Some options of the type that the backend declares, or of a subtype."""
+        """Return some options of the type that the backend declares, or of a subtype."""
         return declared()
 
     def other_options(self, declared: type) -> Sequence[Any]:
-        """Further ones, each of which the vendor must hear as something else than `options`.
+        """Return further ones, each of which the vendor must hear as something else than `options`.
 
         Best one for each thing that can be chosen, so that none of them can be forgotten. Without
-        any it is not proved that the vendor hears of them, and the report stays open.
+        any it is not tested whether the vendor hears of them.
         """
         return ()
 
@@ -266,8 +262,7 @@ class VendorSimulator(abc.ABC):
         template of the call; ``probe`` and ``reference``, the bytes of the files as the vendor got
         them, decoded where they travel as base64. ``options`` is what arrived of them, in any form
         that differs between `options` and each of `other_options`. Leave out what the simulator
-        cannot tell. A backend that declares to pass something on is held to it here. By default
-        nothing can be said.
+        cannot tell. A backend that declares to pass something on is held to it here.
         """
         return {}
 
@@ -280,10 +275,11 @@ class VendorSimulator(abc.ABC):
 
 def check_declared(simulator: VendorSimulator) -> str:
     """Say what a simulator declares in another form than is annotated; "" if nothing."""
-    authors: tuple[tuple[type, Any], ...]
-    authors = (VendorSimulator, simulator), (SessionSimulator, simulator.sessions)
-    for base, author in authors:
-        for name, kind in type_hints(base).items() if author is not None else ():
+    pairs: list[tuple[type, Any]] = [(VendorSimulator, simulator)]
+    if simulator.sessions is not None:
+        pairs.append((SessionSimulator, simulator.sessions))
+    for base, author in pairs:
+        for name, kind in type_hints(base).items():
             value = getattr(author, name, None)
             if not _fits(value, kind):
                 words = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(kind))
@@ -293,17 +289,19 @@ def check_declared(simulator: VendorSimulator) -> str:
 
 def _fits(value: Any, kind: Any) -> bool:
     """Whether a value is of an annotated kind; any collection will do, but a text is none."""
-    origin, inner = get_origin(kind), get_args(kind)
+    origin, inner = get_origin(kind), [each for each in get_args(kind) if each is not ...]
     if origin is ClassVar or is_union(kind):
         return any(_fits(value, each) for each in inner)
+    if origin is None:
+        # A protocol, of a clock for example, is not checked.
+        return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        return False
     if origin is Mapping:
-        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
-    if origin is not None:
-        if not isinstance(value, Iterable) or isinstance(value, str | bytes):
+        if not isinstance(value, Mapping):
             return False
-        return all(any(_fits(each, one) for one in inner if one is not ...) for each in value)
-    # A protocol, of a clock for example, is not checked.
-    return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
+        value, inner = value.values(), inner[1:]
+    return all(any(_fits(each, one) for one in inner) for each in value)
 
 
 def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator | None:
@@ -330,7 +328,7 @@ class SimulatorRequest:
     body: bytes = attrs.field(repr=False)
 
     def json(self) -> Any:
-        """The body as JSON."""
+        """Return the body as JSON."""
         return json.loads(self.body)
 
     @property
@@ -338,22 +336,20 @@ class SimulatorRequest:
         """The form fields that are no files."""
         if self.headers.get_content_type() == "application/x-www-form-urlencoded":
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
-        return {name: data.decode() for name, data in self._parts(are_files=False)}
+        return {name: data.decode() for name, is_file, data in self._parts() if not is_file}
 
     @property
     def files(self) -> dict[str, bytes]:
         """The files of a multipart form."""
-        return dict(self._parts(are_files=True))
+        return {name: data for name, is_file, data in self._parts() if is_file}
 
-    def _parts(self, *, are_files: bool) -> Iterator[tuple[str, bytes]]:
+    def _parts(self) -> Iterator[tuple[str, bool, bytes]]:
         boundary = self.headers.get_boundary()
-        if boundary is None:
-            return
-        for part in (b"\r\n" + self.body).split(b"\r\n--" + boundary.encode())[1:-1]:
+        parts = (b"\r\n" + self.body).split(f"\r\n--{boundary}".encode())[1:-1]
+        for part in parts if boundary else ():
             head, _, data = part.partition(b"\r\n\r\n")
-            name = re.search(rb'[; ]name="([^"]*)"', head)
-            if name is not None and are_files == (b"filename=" in head):
-                yield name[1].decode(), data
+            if name := re.search(rb'[; ]name="([^"]*)"', head):
+                yield name[1].decode(), b"filename=" in head, data
 
 
 @attrs.frozen(kw_only=True)
@@ -378,10 +374,14 @@ class SimulatorReply:
         """The number of charges for the request."""
         return int(self.status == 200 if self.charged is None else self.charged)
 
-    @property
-    def content(self) -> bytes:
-        """The body as bytes."""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+    def written(self, *, ends: bool = True) -> bytes:
+        """Return the bytes that answer; without an end they have no length."""
+        content = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        length = {"Content-Length": str(len(content))} if ends else {}
+        usual = {"Connection": "close", "Content-Type": "application/json"}
+        lines = [f"{name}: {value}" for name, value in {**length, **usual, **self.headers}.items()]
+        first = f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"
+        return "\r\n".join([first, *lines, "", ""]).encode("latin-1") + content
 
 
 #: Seconds after which a connection that says nothing, or an answer without an end, is given up.
@@ -413,10 +413,8 @@ class HttpSimulator(VendorSimulator):
         self._lock = threading.Lock()
         self._server: _Server | None = None
         self._released = threading.Event()
-        self._situation: Situation | None = None
-        self._score: float | None = None
-        self._step: int | None = None
-        #: Requests that count since the last `set_situation`.
+        #: What the last `set_situation` said, and how many requests that count came since then.
+        self._set: tuple[Situation, float | None, int | None] | None = None
         self._at = 0
 
     @abc.abstractmethod
@@ -454,14 +452,16 @@ class HttpSimulator(VendorSimulator):
     ) -> None:
         self._released.set()
         self._released = threading.Event()
-        self._situation, self._score, self._step = situation, score, step
-        self._at = 0
+        self._set, self._at = (situation, score, step), 0
+        self._listen()
+
+    def _listen(self) -> None:
         if self._server is not None:
-            self._server.listen(on=situation is not Situation.UNREACHABLE)
+            self._server.listen(on=self._set is None or self._set[0] is not Situation.UNREACHABLE)
 
     def __enter__(self) -> Self:
         self._server = _Server(self._serve)
-        self._server.listen(on=self._situation is not Situation.UNREACHABLE)
+        self._listen()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -472,70 +472,49 @@ class HttpSimulator(VendorSimulator):
         if self.problem is not None:
             raise self.problem
 
-    def _serve(self, request: SimulatorRequest) -> Iterable[bytes]:
-        """The bytes to answer with, or none."""
+    def _serve(self, request: SimulatorRequest) -> Iterator[bytes]:
+        """Yield the bytes to answer with, or none."""
         try:
-            return self._play(request)
+            yield from self._play(request)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
             self.problem = error
-            return ()
 
-    def _play(self, request: SimulatorRequest) -> Iterable[bytes]:
-        if (situation := self._situation) is None:
+    def _play(self, request: SimulatorRequest) -> Iterator[bytes]:
+        if self._set is None:
             raise RuntimeError("The simulator was asked before set_situation.")
         with self._lock:
+            (situation, score, step), released = self._set, self._released
             counts = self.counts(request)
-            if request.body:
-                self.last = request
+            self.last = request if request.body else self.last
             self.requests_seen += counts
             self._at += counts
-            score, released = self._score, self._released
-            is_aim = self._at == self._step if self._step else self.ends(request)
-        meets_all = self._step is None and situation not in AIMED
-        if counts and not (is_aim or meets_all):
-            situation, score = good_among(self.situations), None
-        if counts and situation in self.FAULTS:
-            if situation is not Situation.SLOW:
-                self._charge(self._ask(request, good_among(self.situations), None))
-            return _write_fault(situation, released)
-        reply = self._ask(request, situation, score)
-        if counts:
-            self._charge(reply)
-        return [_write(reply)]
-
-    def _ask(
-        self, request: SimulatorRequest, situation: Situation, score: float | None
-    ) -> SimulatorReply:
-        reply: object = self.answer(request, situation, score)
-        if isinstance(reply, SimulatorReply):
-            return reply
-        kind = type(reply).__name__
-        raise TypeError(f"its answer in {situation.name} is {kind}, and no SimulatorReply")
-
-    def _charge(self, reply: SimulatorReply) -> None:
-        with self._lock:
-            self.charges += reply.charges
+            is_aim = self._at == step if step else self.ends(request)
+        is_met = is_aim or (step is None and situation not in AIMED)
+        is_fault = counts and is_met and situation in self.FAULTS
+        asked, good = (situation, score), (good_among(self.situations), None)
+        if is_fault or (counts and not is_met):
+            asked = good
+        if not is_fault or situation is not Situation.SLOW:
+            reply: Any = self.answer(request, *asked)
+            if not isinstance(reply, SimulatorReply):
+                kind = type(reply).__name__
+                raise TypeError(f"its answer in {asked[0].name} is {kind}, and no SimulatorReply")
+            with self._lock:
+                self.charges += reply.charges if counts else 0
+        yield from _fault(situation, released) if is_fault else [reply.written()]
 
 
-def _write(reply: SimulatorReply, *, ends: bool = True) -> bytes:
-    length = {"Content-Length": str(len(reply.content))} if ends else {}
-    usual = {"Connection": "close", "Content-Type": "application/json"}
-    lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in {**length, **usual, **reply.headers}.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + reply.content
-
-
-def _write_fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
+def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     if situation is Situation.BROKEN_ANSWER:
-        yield _write(SimulatorReply(body=b"{", headers={"Content-Length": "100"}))
+        yield SimulatorReply(body=b"{", headers={"Content-Length": "100"}).written()
     elif situation is Situation.GATEWAY_ERROR:
-        page = b"<html><h1>502 Bad Gateway</h1></html>"
-        yield _write(SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}))
+        page, form = b"<html><h1>502 Bad Gateway</h1></html>", {"Content-Type": "text/html"}
+        yield SimulatorReply(body=page, status=502, headers=form).written()
     elif situation is Situation.SLOW:
         released.wait(PATIENCE_S)
-    elif situation in STALLS:
+    elif situation is Situation.DRIPPING:
         # Spaces, which may be before any JSON: no reader can say that it has seen enough.
-        yield _write(SimulatorReply(body=b" "), ends=False)
+        yield SimulatorReply(body=b" ").written(ends=False)
         for _ in range(int(PATIENCE_S / 0.05)):
             if released.wait(0.05):
                 return
@@ -553,7 +532,7 @@ class _Server(socketserver.ThreadingTCPServer):
     # On Windows that would let another process take the port.
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, serve: Callable[[SimulatorRequest], Iterable[bytes]]) -> None:
+    def __init__(self, serve: Callable[[SimulatorRequest], Iterator[bytes]]) -> None:
         super().__init__((_HOST, 0), _Handler, bind_and_activate=False)
         self.serve = serve
         self._thread: threading.Thread | None = None
@@ -660,8 +639,7 @@ class EngineSimulator(VendorSimulator):
         cls.cannot_happen = {case: why for case, why in never.items() if case not in shown}
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._released = threading.Event()
+        self._lock, self._released = threading.Lock(), threading.Event()
         self._released.set()
 
     def backend(self, **settings: Any) -> Backend:
