@@ -131,10 +131,8 @@ def _good_calls(bench: Bench) -> None:
                 raise SimulatorMistake(f"it answers every call with the id {vendor_id}")
             raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
         later = bench.ask(operation, BAD[operation]).result
-        is_kept = later is not None and later.decision is result.decision
-        is_kept &= later is not None and later.ids.vendor == vendor_id
-        where = f"{operation}, {BAD[operation].name}"
-        assert not is_kept, f"{where}: the result is that of an earlier call"
+        is_kept = later and (later.decision, later.ids.vendor) == (result.decision, vendor_id)
+        assert not is_kept, f"{operation}: the result is that of an earlier call"
 
 
 # --- R02
@@ -182,35 +180,30 @@ def _vendors_number(bench: Bench) -> None:
 def _missing_number(bench: Bench) -> None:
     for operation in bench.operations_for(Situation.NULL_SCORE):
         bench.ask(operation, GOOD[operation])  # whose score may be left behind
-        for threshold in (None, 40.0):
-            result = _ask_unscored(bench, operation, Situation.NULL_SCORE, threshold)
-            # Without a scale only the verdict counts: no threshold is held against it.
-            held = threshold is not None and bench.scale(operation) is not None
-            refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
-            wrong = result is not None and result.decision in refused
-            assert not wrong, f"{operation}: {result} without a score, threshold {threshold}"
+        _judge_unscored(bench, operation, Situation.NULL_SCORE, None, FAIL[operation])
+        # Without a scale only the verdict counts: no threshold is held against it.
+        refused = [PASS[operation]] if bench.scale(operation) else []
+        _judge_unscored(bench, operation, Situation.NULL_SCORE, 40.0, FAIL[operation], *refused)
 
 
 def _impossible_number(bench: Bench) -> None:
     for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
-        result = _ask_unscored(bench, operation, Situation.IMPOSSIBLE_SCORE, 10.0)
-        passes = result is not None and result.decision is PASS[operation]
-        assert not passes, f"{PASS[operation]} by a number off the scale"
+        _judge_unscored(bench, operation, Situation.IMPOSSIBLE_SCORE, 10.0, PASS[operation])
 
 
-def _ask_unscored(
-    bench: Bench, operation: fm.Operation, situation: Situation, threshold: float | None
-) -> Result | None:
-    """Return a result without a score; None if the answer cannot be read, at its price."""
-    outcome = bench.ask_directly(operation, situation, threshold=threshold)
+def _judge_unscored(
+    bench: Bench, operation: fm.Operation, case: Situation, threshold: float | None, *wrong: object
+) -> None:
+    """Assert that no score and none of these decisions comes out; or an error, at its price."""
+    outcome = bench.ask_directly(operation, case, threshold=threshold)
+    where = f"{operation}, {case.name}, threshold {threshold}"
     if isinstance(outcome.error, fm.UnexpectedResponse):
         charged = outcome.error.billing.charged
         due = charged in bench.paid_if_unreadable(operation)
         assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
-        return None
-    answer: Result = outcome.answer
-    same(f"the score of {situation.name}", answer.score, None)
-    return answer
+        return
+    same(f"{where}: the score", outcome.answer.score, None)
+    assert outcome.answer.decision not in wrong, f"{where}: {outcome.summary} without a score"
 
 
 def _edge(bench: Bench) -> None:
@@ -233,26 +226,26 @@ def _edge(bench: Bench) -> None:
 
 
 def _named_threshold(bench: Bench) -> None:
-    can, source = bench.can, models.ThresholdSource
+    source, rule_ = models.ThresholdSource, bench.can.threshold_rule
     for operation in bench.operations:
-        settings: tuple[tuple[models.ThresholdSource, float | None, dict[str, Any]], ...] = (
-            *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
-            (source.DEFAULT, can.default_for(operation), {}),
-        )
-        sent: list[tuple[float, float | None]] = []
-        for set_by, value, how in settings:
-            named = bench.ask(operation, GOOD[operation], **how).answer.threshold
+        sent, usual = list[tuple[float, float | None]](), bench.can.default_for(operation)
+        for value in (None, MIDDLE, 0.0, 100.0):
+            answer = bench.ask(operation, GOOD[operation], threshold=value).answer
+            set_by, due = source.CALLER, value
             if value is None:
+                set_by, due = source.DEFAULT, usual
+            named = answer.threshold
+            if due is None:
                 ours = named is not None and named.source is not source.VENDOR
                 assert not ours, f"{operation}: the result names {named}, which nobody set"
-            else:
-                due = fm.Threshold(value, can.threshold_rule, set_by)
-                same(f"{operation}: the threshold of the {set_by} in the result", named, due)
-                sent.append((value, bench.simulator.received.get("threshold")))
-        for value, arrived in sent if any(number is not None for _, number in sent) else ():
+                continue
+            at = f"{operation}: the threshold of the {set_by} in the result"
+            same(at, named, fm.Threshold(due, rule_, set_by))
+            sent.append((due, bench.simulator.received.get("threshold")))
+        for due, arrived in sent if any(number is not None for _, number in sent) else ():
             # Left out, the vendor's default would decide, and ours be reported.
-            is_sent = arrived is not None and math.isclose(value, arrived)
-            at = f"{operation}: the threshold is {value}"
+            is_sent = arrived is not None and math.isclose(due, arrived)
+            at = f"{operation}: the threshold is {due}"
             assert is_sent, f"{at}, and the vendor was sent {arrived}"
 
 
@@ -279,7 +272,7 @@ def _faces(result: Result) -> list[tuple[models.Face, ...]]:
 
 
 def _several_faces(bench: Bench) -> None:
-    match, two = fm.Operation.MATCH, Situation.TWO_FACES
+    two = Situation.TWO_FACES
     for operation in bench.operations_for(two):
         for situation in (two, GOOD[operation]):
             result = bench.ask(operation, situation).answer
@@ -287,21 +280,19 @@ def _several_faces(bench: Bench) -> None:
             codes = {warning.code for warning in result.warnings}
             warns = fm.WarningCode.MULTIPLE_FACES in codes
             same(f"{where}: MULTIPLE_FACES", warns, situation is two)
-            refused = operation is match and result.decision is FAIL[operation]
+            refused = result.decision is fm.Decision.NO_MATCH
             assert not refused, f"{where}, one of them the right one: no match"
-            _judge_compared(where, result)
-
-
-def _judge_compared(where: str, result: Result) -> None:
-    """Assert that one face in each picture is the compared one, and the one most alike."""
-    for place, faces in zip(PICTURES, _faces(result), strict=True):
-        count = sum(face.compared is True for face in faces)
-        assert count < 2, f"{where}: {count} faces of the {place} are `compared`: one was"
-    alike = [(f.similarity, f.compared) for faces in _faces(result) for f in faces if f.similarity]
-    if result.score is not None and alike:
-        highest = max(score.value for score, _ in alike)
-        right = (result.score, True) in alike and result.score.value == highest
-        assert right, f"{where}: the score is {result.score.value}, not that of the most alike face"
+            for place, faces in zip(PICTURES, _faces(result), strict=True):
+                count = sum(face.compared is True for face in faces)
+                assert count < 2, f"{where}: {count} faces of the {place} are `compared`: one was"
+            alike = [
+                (f.similarity, f.compared) for each in _faces(result) for f in each if f.similarity
+            ]
+            if result.score is not None and alike:
+                highest = max(score.value for score, _ in alike)
+                right = (result.score, True) in alike and result.score.value == highest
+                score = f"the score is {result.score.value}"
+                assert right, f"{where}: {score}, not that of the most alike face"
 
 
 def _boxes(bench: Bench) -> None:
