@@ -131,7 +131,10 @@ def _good_calls(bench: Bench) -> None:
                 raise SimulatorMistake(f"it answers every call with the id {vendor_id}")
             raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
         later = bench.ask(operation, BAD[operation]).result
-        is_kept = later and (later.decision, later.ids.vendor) == (result.decision, vendor_id)
+        is_kept = later is not None and (later.decision, later.ids.vendor) == (
+            result.decision,
+            vendor_id,
+        )
         assert not is_kept, f"{operation}: the result is that of an earlier call"
 
 

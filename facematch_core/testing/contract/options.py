@@ -25,7 +25,7 @@ from facematch_core.testing.simulator import GOOD, EngineSimulator
 from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules, rule
-from .records import find, record_of
+from .records import look, record_of
 
 #: A caller's reference and metadata: as long as two ids, and with more than one kind of value.
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
@@ -213,7 +213,7 @@ def _kept(bench: Bench) -> None:
             assert kept_s <= KEPT_S, f"{call}: the vendor keeps a face or template for {kept_s:g} s"
             # A job that is found by its own id is no record of the person.
             record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
-            kept = find(bench, record) if bench.backend.reconcilable(record) else None
+            kept = look(bench, record).result if bench.backend.reconcilable(record) else None
             assert kept is None, (
                 f"{call}: nobody asked to keep it, and it is in the vendor's records"
             )

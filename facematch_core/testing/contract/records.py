@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -37,27 +37,13 @@ class RecordRules(Rules):
             benches.does_not_apply(f"{backend.name} cannot look into its vendor's records.")
         if not simulator.keeps_records:
             benches.not_tested(f"{type(simulator).__name__} keeps no records to be looked into.")
-        keeps, is_checked = fm.Retention.KEEP in bench.can.retention, False
-        retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
-        options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
+        is_searched = False
         for operation in bench.operations:
-            answers: dict[Situation, Result] = {}
-            for situation in (GOOD[operation], BAD[operation]):
-                # The first of five is far down in a list of records.
-                every = [bench.ask(operation, situation, **options).answer for _ in range(5)]
-                results = every[::4]
-                answers[situation], waits_s = results[0], sum(bench.waits)
-                calls = [(record_of(bench, operation, r), situation, r) for r in results]
-                if keeps and all(backend.reconcilable(record) for record, *_ in calls):
-                    is_checked |= _find_each(bench, "a kept call", calls)
-            losses = [Situation.NEVER_DONE] * bool(waits_s) + [Situation.LOST_ANSWER]
-            if waits_s:
-                bench.need(Situation.NEVER_DONE)
-            limited = {**options, "deadline_s": benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s}
-            for loss in losses:
-                calls = [*_lose_calls(bench, operation, loss, answers, limited)]
-                is_checked |= _find_each(bench, f"a call lost by {loss.name}", calls)
-        if not is_checked:
+            for calls in _kept_and_lost(bench, operation):
+                for call in calls:
+                    _judge_search(bench, call)
+                    is_searched = True
+        if not is_searched:
             benches.not_tested(f"no lost call of {backend.name} is `reconcilable`.")
 
     @rule("R51")
@@ -89,8 +75,21 @@ class RecordRules(Rules):
             benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
 
 
-#: A call that is in the vendor's records, in which situation it ends there, and what it answers.
-_Searched = tuple[fm.CallRecord, Situation, Result]
+class _Searched(NamedTuple):
+    """A call in the vendor's records, in which situation it ends there, and what it answers."""
+
+    how: str
+    record: fm.CallRecord
+    situation: Situation
+    answer: Result
+
+
+class _Found(NamedTuple):
+    """What `reconcile` says of a call; no outcome for an error."""
+
+    words: str
+    outcome: fm.Reconciled | None = None
+    result: Result | None = None
 
 
 def record_of(bench: Bench, operation: fm.Operation, result: Result) -> fm.CallRecord:
@@ -107,24 +106,42 @@ def record_of(bench: Bench, operation: fm.Operation, result: Result) -> fm.CallR
     )
 
 
-def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | fm.VendorError:
+def look(bench: Bench, record: fm.CallRecord) -> _Found:
     """Return what the backend says of a call, or its error; neither costs anything."""
-    before, deadline = bench.simulator.charges, Deadline.after(benches.ENDS_S / 2, bench.clock)
-    says: Any
-    try:
-        says = benches.run_in_time(lambda: bench.backend.reconcile(record, deadline=deadline))
-        same("the class that `reconcile` returns", type(says), fm.Reconciliation)
-        asked = getattr(says.call, "id", None)
-        same("the id of the call that `reconcile` answers about", asked, record.id)
-    except fm.VendorError as error:
+    deadline = Deadline.after(benches.ENDS_S / 2, bench.clock)
+    asked = bench.count(lambda: bench.backend.reconcile(record, deadline=deadline))
+    same("what the vendor charges for `reconcile`", asked.charges, 0)
+    error, says = asked.error, asked.result
+    if isinstance(error, fm.VendorError):
         same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
-        says = error
-    same("what the vendor charges for `reconcile`", bench.simulator.charges - before, 0)
-    return cast("fm.Reconciliation | fm.VendorError", says)
+    elif error is not None:
+        raise error
+    else:
+        same("the class that `reconcile` returns", type(says), fm.Reconciliation)
+        about = getattr(says.call, "id", None)
+        same("the id of the call that `reconcile` answers about", about, record.id)
+        return _Found(f"gives {says.outcome} ({says.reason})", says.outcome, says.result)
+    return _Found(f"gives {asked.summary}")
 
 
-def find(bench: Bench, record: fm.CallRecord) -> Result | None:
-    return getattr(look(bench, record), "result", None)
+def _kept_and_lost(bench: Bench, operation: fm.Operation) -> Iterator[list[_Searched]]:
+    """Yield calls that the vendor's records have: kept ones, and ones whose answer was lost."""
+    keeps = fm.Retention.KEEP in bench.can.retention
+    retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
+    options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
+    answers: dict[Situation, Result] = {}
+    for situation in (GOOD[operation], BAD[operation]):
+        # The first of five is far down in a list of records.
+        every = [bench.ask(operation, situation, **options).answer for _ in range(5)]
+        answers[situation], waits_s = every[0], sum(bench.waits)
+        kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
+        if keeps and all(bench.backend.reconcilable(record) for record, _ in kept):
+            yield [_Searched("a kept call", record, situation, answer) for record, answer in kept]
+    options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
+    if waits_s:
+        bench.need(Situation.NEVER_DONE)
+        yield [*_lose_calls(bench, operation, Situation.NEVER_DONE, answers, options)]
+    yield [*_lose_calls(bench, operation, Situation.LOST_ANSWER, answers, options)]
 
 
 def _lose_calls(
@@ -153,35 +170,25 @@ def _lose_calls(
         record = error.call or record_of(bench, operation, attrs.evolve(answers[end], ids=ids))
         if is_job:
             says = look(bench, record)
-            waits = getattr(says, "outcome", None) is fm.Reconciled.NOT_YET
-            assert waits, f"{operation}: while a job goes on `reconcile` {_words(says)}"
-        yield record, end, answers[end]
+            waits = says.outcome is fm.Reconciled.NOT_YET
+            assert waits, f"{operation}: while a job goes on `reconcile` {says.words}"
+        yield _Searched(f"a call lost by {loss.name}", record, end, answers[end])
 
 
-def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
-    """Assert that each call is found by its own ids, and no other is."""
-    for call in calls:
-        _find_one(bench, how, *call)
-    return bool(calls)
-
-
-def _find_one(
-    bench: Bench, how: str, record: fm.CallRecord, situation: Situation, answer: Result
-) -> None:
-    """Assert that a call is found, and by no other ids."""
+def _judge_search(bench: Bench, searched: _Searched) -> None:
+    """Assert that a call is found by its own ids, and by no others."""
+    how, record, situation, answer = searched
     bench.prepare(situation)
+    not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
     for _ in range(20):
-        says = look(bench, record)
-        if getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET:
-            break
+        says = look(bench, record) if says.outcome is not_yet else says
     where = f"{record.operation}, {how} that ends in {situation.name}"
-    result: Result | None = getattr(says, "result", None)
-    assert result is not None, (
+    assert says.result is not None, (
         f"{where}: it is in the vendor's records, and for its `vendor_id` {record.vendor_id} "
-        f"`reconcile` {_words(says)}. A simulator without records sets `keeps_records` = False"
+        f"`reconcile` {says.words}. A simulator without records sets `keeps_records` = False"
     )
-    vendor_id = record.vendor_id or result.ids.vendor
-    found, due = _facts(result), _facts(answer) | {"ids": (record.id, vendor_id)}
+    vendor_id = record.vendor_id or says.result.ids.vendor
+    found, due = _facts(says.result), _facts(answer) | {"ids": (record.id, vendor_id)}
     for name, fact in found.items():
         same(f"{where}: the {name} of what is found", fact, due[name])
     for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
@@ -191,20 +198,19 @@ def _find_one(
 
         with bench.line(refuse):
             says = look(bench, record)
-        is_open = getattr(says, "outcome", None) in (None, fm.Reconciled.NOT_YET)
-        assert is_open, f"{where}: a look that is answered {status} {_words(says)}"
+        is_open = says.outcome in (None, not_yet)
+        assert is_open, f"{where}: a look that is answered {status} {says.words}"
     # Ids that nobody has sent, or that begin or end as one that was.
     ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
     others = [*product(ids, (None, f"{record.vendor_id}x"))]
     for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
         other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
-        if not bench.backend.reconcilable(other):
-            continue
-        says = look(bench, other)
-        stranger = getattr(says, "result", None)
-        assert stranger is None, f"found what nobody sent, with ids of another call: {other}"
-        ends = record.kept or getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET
-        assert ends, f"{where}: for an unknown `vendor_id` `reconcile` {_words(says)}"
+        if bench.backend.reconcilable(other):
+            says = look(bench, other)
+            is_found = says.result is not None
+            assert not is_found, f"found what nobody sent, with ids of another call: {other}"
+            ends = record.kept or says.outcome is not not_yet
+            assert ends, f"{where}: for an unknown `vendor_id` `reconcile` {says.words}"
 
 
 def _facts(result: Result) -> dict[str, object]:
@@ -215,11 +221,6 @@ def _facts(result: Result) -> dict[str, object]:
         "score": score and (score.value, score.scale),
         "bill": (billing.charged, billing.charges),
     }
-
-
-def _words(says: object) -> str:
-    kind = getattr(says, "outcome", type(says).__name__)
-    return f"gives {kind} ({getattr(says, 'reason', says)})"
 
 
 def _cleanups(
@@ -237,12 +238,11 @@ def _cleanups(
     with bench.line(exchange):
         outcome = bench.ask(operation, situation)
     assert not unmarked, f"{where}: {unmarked} is a step of the call: mark it `is_cleanup=True`"
-    warnings = () if outcome.result is None else outcome.result.warnings
+    warnings = outcome.result.warnings if outcome.result is not None else ()
     refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
     right = situation is not GOOD[operation] or not refused
     assert right, f"{where}: the simulator refuses {sent}"
-    error = outcome.error
-    # It may have been charged, and can be found.
-    is_sought = isinstance(error, fm.VendorError) and error.billing.charged is not fm.Charged.NO
-    call = getattr(error, "call", None) if is_sought else None
+    # A call that may have been charged, and can be found.
+    error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
+    call = error.call if error and error.billing.charged is not fm.Charged.NO else None
     return sent, call is not None and bench.backend.reconcilable(call)
