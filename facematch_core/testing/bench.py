@@ -166,6 +166,8 @@ class Bench:
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: The plug-in's own exceptions in words, by the words of the core's errors about them.
         self.faults: dict[str, str] = {}
+        #: The call that was made last, which the reason of a failure begins with.
+        self.at = ""
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
         self._stack = contextlib.ExitStack()
         self._stack.callback(plugin_faults.remove, self._note_fault)
@@ -206,7 +208,7 @@ class Bench:
         text, reason = str(error), tell_fault(problem or error)
         if problem is None and not reason.startswith(SIMULATOR_FAILED):
             if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
-                reason = text.partition("\n")[0]
+                reason = f"{self.at}: {text}".removeprefix(": ").partition("\n")[0]
             elif isinstance(error, fm.FaceMatchError):
                 reason = f"{type(error).__name__}: {text}"
         # The core's errors say only where the plug-in's own code has raised.
@@ -357,7 +359,7 @@ class Bench:
         **options: Any,
     ) -> Outcome:
         """Make a call as an application does."""
-        self.prepare(situation, score, step)
+        self._begin(operation, situation, score, step)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
         events: list[fm.CallEvent] = []
@@ -366,6 +368,12 @@ class Bench:
         images = images or self.simulator.pictures_for(situation)
         outcome = self._ask(application_call(verifier, operation, images, options), operation)
         return attrs.evolve(outcome, events=tuple(events))
+
+    def _begin(
+        self, operation: Operation, situation: Situation, score: float | None, step: int | None
+    ) -> None:
+        self.prepare(situation, score, step)
+        self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def ask_directly(
         self,
@@ -377,7 +385,7 @@ class Bench:
         **fields: Any,
     ) -> Outcome:
         """Make a call past the verifier, whose own rules would hide a fault of the backend."""
-        self.prepare(situation, score, step)
+        self._begin(operation, situation, score, step)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
         return self.make_call(self.call(operation, situation, **fields))

@@ -17,11 +17,11 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Call, Secret
-from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply, HttpRequest
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
 from facematch_core.testing.bodies import Place, number_in, places, show_place, write_with
-from facematch_core.testing.simulator import AIMED, BAD, GOOD, Situation
+from facematch_core.testing.simulator import BAD, GOOD, Situation
 
 from ._frame import Rules, rule
 
@@ -45,50 +45,24 @@ class AnswerRules(Rules):
         A gateway's page that is read as the vendor's word that nothing was charged is paid twice.
         Vendors add, drop and rename without asking: what is missing must not become a verdict.
         """
-        reader = Reader(bench)
+        if not isinstance(bench.backend, HttpBackend):
+            does_not_apply(f"{bench.backend.name} is no HttpBackend: no answer can be changed.")
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
-        recordings = [*itertools.starmap(reader.record, about_faces)]
-        face_statuses: Container[int] = {r.reply.status for r in recordings if r.replies}
+        face_statuses: Container[int]
+        face_statuses = [Recording.of(bench, *case).reply.status for case in about_faces]
         if Situation.NO_FACE not in bench.simulator.situations:
             face_statuses = bodies.STATUSES  # nobody knows which the vendor answers with then
         for operation in bench.operations:
-            recording = reader.record(operation, GOOD[operation])
+            recording = Recording.of(bench, operation, GOOD[operation])
             for step in range(len(recording.replies), 0, -1):
-                _other_answers(reader, attrs.evolve(recording, step=step), face_statuses)
-        # The good answer of any simulator passes this threshold.
-        low = Reader(bench, 1.0)
+                _other_answers(attrs.evolve(recording, step=step), face_statuses)
         for operation, situation in bench.cases(GOOD.values()):
-            good = low.record_good(operation, situation)
-            scores, verdicts = _decide(low, good)
-            if bench.scale(operation) and not scores:
-                not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
-            for place, value in scores:
-                for text in _no_numbers(value):
-                    _judge_no_number(low, good, place, value, text)
-            _other_values(low, good, verdicts)
-
-
-@attrs.frozen
-class Recording:
-    """A call and the replies to each of its requests; the one at `step` is replaced."""
-
-    operation: fm.Operation
-    situation: Situation
-    call: Call
-    requests: Sequence[HttpRequest]
-    replies: Sequence[HttpReply]
-    step: int
-    #: The result of the unchanged reply.
-    result: Any = None
-
-    @property
-    def reply(self) -> HttpReply:
-        return self.replies[self.step - 1]
-
-    @property
-    def expects(self) -> Container[int]:
-        """The statuses of an answer that is no refusal."""
-        return self.requests[self.step - 1].expects
+            # The good answer of any simulator passes this threshold.
+            good, bad = (
+                Recording.of(bench, operation, case, threshold=1.0)
+                for case in (situation, BAD[operation])
+            )
+            _other_values(good, bad)
 
 
 class Reading(NamedTuple):
@@ -108,83 +82,72 @@ class Reading(NamedTuple):
         return self.result if passes else None
 
 
-class Reader:
-    """Lets the backend read answers that no vendor has given."""
+@attrs.frozen
+class Recording:
+    """A call and the replies to each of its requests; the one at `step` is replaced and read."""
 
-    def __init__(self, bench: Bench, threshold: float | None = None) -> None:
-        self.bench, self.threshold = bench, threshold
-        self.backend: Any = bench.backend
-        self.secrets = [text for _, text in bench.secrets()]
-        if not isinstance(bench.backend, HttpBackend):
-            does_not_apply(f"{bench.backend.name} is no HttpBackend: no answer can be changed.")
+    bench: Bench
+    call: Call
+    requests: Sequence[HttpRequest]
+    replies: Sequence[HttpReply]
+    step: int
 
-    def record(self, operation: fm.Operation, situation: Situation) -> Recording:
-        """Return a call as it is answered, at its last request."""
-        bench, backend = self.bench, self.backend
-        call = bench.call(operation, situation, threshold=self.threshold)
-        several = bench.steps(operation) > 1 and situation in AIMED
-        bench.prepare(situation, step=1 if several else None)
+    @classmethod
+    def of(
+        cls, bench: Bench, operation: fm.Operation, situation: Situation, **how: Any
+    ) -> Recording:
+        """Record a call as it is answered, at its last request."""
+        bench.need(situation)
+        call = bench.call(operation, situation, **how)
+        bench.prepare(situation)
         with bench.overhear() as exchanges:
             outcome = bench.make_call(call)
-        # A refusal may be the word for no face; a number off the scale may not be readable.
-        may_fail = (Situation.NO_FACE, Situation.IMPOSSIBLE_SCORE)
-        fails = outcome.error is not None and situation not in may_fail
+        # A refusal may be the word for no face.
+        fails = outcome.error is not None and situation is not Situation.NO_FACE
         assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
+        if not exchanges:
+            name = bench.backend.name
+            not_tested(f"{name} does not send by its `client`: its answers are not seen.")
         # A reply has the secrets of its request, as a reply of the client has.
-        how: dict[str, Any] = {"secrets": tuple(map(Secret, self.secrets))}
-        mock = {MOCK_HEADER: "kit"} if backend.environment is fm.Environment.MOCK else {}
-        requests = [request for request, _ in exchanges]
-        replies = [attrs.evolve(r, headers={**r.headers, **mock}, **how) for _, r in exchanges]
-        if not replies:
-            not_tested(f"{backend.name} does not send by its `client`: its answers are not seen.")
-        return Recording(operation, situation, call, requests, replies, len(replies))
+        secrets = tuple(Secret(text) for _, text in bench.secrets())
+        replies = [attrs.evolve(reply, secrets=secrets) for _, reply in exchanges]
+        return cls(bench, call, [request for request, _ in exchanges], replies, len(replies))
 
-    def record_good(self, operation: fm.Operation, situation: Situation) -> Recording:
-        """Record a call with the result of its last answer; skip if that is no JSON."""
-        self.bench.need(situation)
-        recording = self.record(operation, situation)
-        if not isinstance(recording.reply.at(), (dict, list)):
-            not_tested(f"The answer in {situation.name} is neither a JSON object nor a list.")
-        reading = self.read(recording, f"as in {situation.name}", recording.reply.body)
-        assert reading.result is not None, f"{reading.where}, and read again: {reading.error!r}"
-        return attrs.evolve(recording, result=reading.result)
+    @property
+    def reply(self) -> HttpReply:
+        return self.replies[self.step - 1]
 
-    def costs(self, recording: Recording, *, before: bool = True) -> bool:
+    def costs(self, *, before: bool = True) -> bool:
         """Whether the vendor charges the request, or one before it, as far as is declared."""
-        sent = recording.requests[0 if before else recording.step - 1 : recording.step]
-        is_billed = recording.operation in self.bench.can.billed_operations
+        sent = self.requests[0 if before else self.step - 1 : self.step]
+        is_billed = self.call.operation in self.bench.can.billed_operations
         return is_billed and any(request.charges for request in sent)
 
-    def judge_price(self, recording: Recording, reading: Reading) -> None:
-        free = reading.error is not None and reading.error.billing.charged is fm.Charged.NO
-        wrong = free and self.costs(recording)
-        assert not wrong, f"{reading.end} says that it was free, and the vendor charges it"
-
-    def read_changed(self, good: Recording, place: Place, text: str | None) -> Reading:
-        """Read a good answer with `text` at `place`; with None, without the value and its key."""
-        before = good.reply.at(*place)
+    def read_changed(self, place: Place, text: str | None) -> Reading:
+        """Read the answer with `text` at `place`; with None, without the value and its key."""
+        before = self.reply.at(*place)
         how = f"without `{show_place(place)}` (it was {before!r:.60})"
         if text is not None:
             shown = text[:60].replace('"', "'")
             how = f"with `{show_place(place)}` changed from {before!r:.60} to {shown}"
-        return self.read(good, how, write_with(good.reply.at(), place, text))
+        return self.read(how, write_with(self.reply.at(), place, text))
 
-    def read(self, recording: Recording, how: str, body: bytes, **other: Any) -> Reading:
+    def read(self, how: str, body: bytes, **other: Any) -> Reading:
         """Return what the call ends in if the request at its step is answered so."""
-        replies, step = recording.replies, recording.step
+        replies, step, backend = self.replies, self.step, self.bench.backend
         at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
-        where = f"{recording.operation}, {at}answered {how}"
-        until = [*replies[: step - 1], attrs.evolve(recording.reply, body=body, **other)]
+        where = f"{self.call.operation}, {at}answered {how}"
+        until = [*replies[: step - 1], attrs.evolve(self.reply, body=body, **other)]
         # It may poll, and finds the good end each time.
         further = [*replies[step:], *[replies[-1]] * 20]
         for more in ([], further):
             with contextlib.suppress(ValueError):  # it asks for more than these
-                answer = self.backend.read_reply(recording.call, *until, *more)
+                answer = backend.read_reply(self.call, *until, *more)  # type: ignore[attr-defined]
                 break
         else:
             return Reading(where)
         if isinstance(answer, fm.FaceMatchError):
-            self._judge_error(recording, where, answer, until[-1].status, goes_on=more is further)
+            self._judge_error(where, answer, until[-1].status, goes_on=more is further)
             return Reading(where, error=answer)  # type: ignore[arg-type]  # judged above
         raw = None if answer.score is None else answer.score.raw
         numbers = (number_in(v) for each in until + more for _, v in places([each.at()]))
@@ -192,9 +155,7 @@ class Reader:
         assert is_read, f"{where}: its score is made of {raw}, which is in no answer of the call"
         return Reading(where, result=None if more is further else answer)
 
-    def _judge_error(
-        self, recording: Recording, where: str, error: Any, status: int, *, goes_on: bool
-    ) -> None:
+    def _judge_error(self, where: str, error: Any, status: int, *, goes_on: bool) -> None:
         """Assert that status, bill and `retryable` of an error agree."""
         end = f"{where}: {type(error).__name__}"
         assert isinstance(error, fm.VendorError), f"{end} says nothing of the charge"
@@ -203,66 +164,76 @@ class Reader:
         assert right, f"{end} has the status {error.status_code}"
         is_lost = isinstance(error, fm.OutcomeUnknown)
         allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
-        if recording.step > 1:  # of a job that was accepted the outcome alone may be unknown
-            allowed.add(fm.Charged.YES if self.costs(recording) else fm.Charged.NO)
+        if self.step > 1:  # of a job that was accepted the outcome alone may be unknown
+            allowed.add(fm.Charged.YES if self.costs() else fm.Charged.NO)
         assert charged in allowed, f"{end} says of the charge: {charged}"
         repeats = error.retryable and charged is not fm.Charged.NO
         assert not repeats, f"{end} may be repeated, and says of the charge: {charged}"
         assert wait_s is None or 0 <= wait_s < math.inf, f"{end} says to wait {wait_s} s"
 
 
-def _other_answers(reader: Reader, recording: Recording, face_statuses: Container[int]) -> None:
+def _other_answers(recording: Recording, face_statuses: Container[int]) -> None:
     """Read every status with any form of body."""
-    priced, waits = reader.costs(recording, before=False), itertools.cycle(bodies.WAITS)
-    forms = bodies.forms(reader.secrets)
+    priced, waits = recording.costs(before=False), itertools.cycle(bodies.WAITS)
+    secrets = [secret.reveal() for secret in recording.reply.secrets]
+    forms, is_last = bodies.forms(secrets), recording.step == len(recording.requests)
     cases = [*itertools.product(bodies.STATUSES, forms)]
     if not priced and len(recording.replies) > 1:  # a step that is free to repeat
         cases = [*zip(bodies.STATUSES, itertools.cycle(forms), strict=False)]
     for status, form in cases:
         headers = {**recording.reply.headers, "Retry-After": next(waits)}
         how = f"{status} with {form.name}"
-        reading = reader.read(recording, how, form.body, status=status, headers=headers)
+        reading = recording.read(how, form.body, status=status, headers=headers)
         error, result, end = reading.error, reading.result, reading.end
+        is_free = error is not None and error.billing.charged is fm.Charged.NO
         text = f"{error} {error!r} {error and vars(error)}"
-        assert not any(secret in text for secret in reader.secrets), f"{end} shows a secret"
+        assert not any(secret in text for secret in secrets), f"{end} shows a secret"
         assert bodies.CANARY not in text, f"{end} shows what looks like a key"
         assert len(str(error)) < bodies.LONG / 2, f"{end} repeats the body whole"
-        if status in recording.expects:
-            reader.judge_price(recording, reading)
-            continue  # It is no refusal.
+        if status in recording.requests[recording.step - 1].expects:  # it is no refusal
+            wrong = is_free and recording.costs()
+            assert not wrong, f"{end} says that it was free, and the vendor charges it"
+            continue
         if result is not None:
-            where = reading.where
-            if recording.step == len(recording.requests) > 1:
-                where += " (mark what only removes something: `is_cleanup=True`)"
+            hint = " (mark what only removes something: `is_cleanup=True`)"
+            where = reading.where + hint * (is_last and recording.step > 1)
             read = status in face_statuses and reading.passed is None
             assert read, f"{where}: it becomes a result, {result.decision}, and not an error"
         if error is not None:
             assert status >= 300 or not error.retryable, f"{end} may be repeated"
             blames = status >= 500 and isinstance(error, BLAMING)
             assert not blames, f"{end} says that it is the caller's, and the vendor failed"
-            gateway = status >= 500 and not form.is_json and priced
-            unsaid = gateway and error.billing.charged is fm.Charged.NO
+            unsaid = status >= 500 and not form.is_json and priced and is_free
             assert not unsaid, f"{end} says that it was free, and the vendor did not"
 
 
-def _other_values(reader: Reader, good: Recording, verdicts: set[Place]) -> None:
+def _other_values(good: Recording, bad: Recording) -> None:
     """Change one value of the good answer at a time; in all ways where the verdict stands."""
-    bench, operation = reader.bench, good.operation
-    negative = reader.record_good(operation, BAD[operation]).reply
+    document, bench, operation = good.reply.at(), good.bench, good.call.operation
+    if not isinstance(document, (dict, list)):
+        not_tested(f"A good answer of {bench.backend.name} is neither a JSON object nor a list.")
+    reading = good.read("as before", good.reply.body)
+    assert reading.result is not None, f"{reading.where}, and read again: {reading.error!r}"
+    scores, verdicts = _decide(good, reading.result)
+    if bench.scale(operation) and not scores:
+        not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
+    for place, value in scores:
+        for text in _no_numbers(value):
+            _judge_no_number(good, reading.result, place, value, text)
     # Removing the object around a verdict removes the verdict.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
-    values, turn = [*places(good.reply.at())], itertools.count()
+    values, turn = [*places(document)], itertools.count()
     sparing = 1 + len(values) * len(VALUES) // 400  # some hundred changes are enough
     for place, value in values:
         unchanged = json.dumps(value)
         texts = [*VALUES, f"[{unchanged}]", f'{{"value": {unchanged}}}', None]
         if place in decisive and isinstance(value, str):
             others = [f"not {value}", f"{value} pending", f"{value}_not"]
-            texts += map(json.dumps, [*others, negative.at(*place)])
+            texts += map(json.dumps, [*others, bad.reply.at(*place)])
         for text in texts:
             if (place not in decisive and next(turn) % sparing) or text == unchanged:
                 continue
-            reading = reader.read_changed(good, place, text)
+            reading = good.read_changed(place, text)
             if (result := reading.passed) is None:
                 continue
             still = f"{reading.where}: the result is still {result.decision}"
@@ -282,17 +253,18 @@ def _no_numbers(value: object) -> Iterator[str | None]:
 
 
 def _judge_no_number(
-    reader: Reader, good: Recording, place: Place, value: object, text: str | None
+    good: Recording, usual: Result, place: Place, value: object, text: str | None
 ) -> None:
     """Assert that where the score belongs, nothing but a number becomes one."""
-    where, result, error = reading = reader.read_changed(good, place, text)
+    where, result, error = reading = good.read_changed(place, text)
     if error is not None:
         assert isinstance(error, fm.UnexpectedResponse), f"{where}: it ends in {error!r}"
-        paid = error.billing.charged in reader.bench.paid_if_unreadable(good.operation)
-        assert paid, f"{where}: the error says of the charge: {error.billing.charged}"
+        charged = error.billing.charged
+        paid = charged in good.bench.paid_if_unreadable(good.call.operation)
+        assert paid, f"{where}: the error says of the charge: {charged}"
     elif result is not None:
-        warned = len(result.warnings) > len(good.result.warnings)
-        if text == json.dumps(str(value)) and result.score == good.result.score and warned:
+        warned = len(result.warnings) > len(usual.warnings)
+        if text == json.dumps(str(value)) and result.score == usual.score and warned:
             return  # Digits were read as a number, and it says so.
         assert result.score is None, f"{where}: the score is {result.score}"
         # A number that is left out may leave the vendor's own verdict: R02 looks at that by itself.
@@ -300,7 +272,7 @@ def _judge_no_number(
         assert held, f"{where}: the decision is {result.decision}"
 
 
-def _decide(reader: Reader, good: Recording) -> tuple[list[tuple[Place, object]], set[Place]]:
+def _decide(good: Recording, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
     """Return where the score is in an answer, and as what; and where a verdict is."""
 
     def facts(result: Result) -> tuple[float | None, str | None, object]:
@@ -309,7 +281,7 @@ def _decide(reader: Reader, good: Recording) -> tuple[list[tuple[Place, object]]
         return number, result.vendor_status, result.decision
 
     scores, verdicts = list[tuple[Place, object]](), set[Place]()
-    number, word, _ = facts(good.result)
+    number, word, _ = facts(usual)
     for place, value in places(good.reply.at()):
         is_score = number is not None and number_in(value) == number
         is_status = isinstance(value, str) and value == word
@@ -319,8 +291,8 @@ def _decide(reader: Reader, good: Recording) -> tuple[list[tuple[Place, object]]
         if is_score:
             half = (number or 0) / 2
             another = str(half) if isinstance(value, str) else half
-        other = reader.read_changed(good, place, json.dumps(another)).result
-        follows = other is not None and facts(other) != facts(good.result)
+        other = good.read_changed(place, json.dumps(another)).result
+        follows = other is not None and facts(other) != facts(usual)
         if is_score and follows:
             scores.append((place, value))
         elif follows or (is_status and other is None):

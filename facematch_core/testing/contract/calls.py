@@ -122,7 +122,7 @@ def _good_calls(bench: Bench) -> None:
                 results.append(bench.ask(operation, situation).answer)
             replies += [reply.body for _, reply in steps[-1:]]
         result, vendor_id = results[-1], results[-1].ids.vendor
-        same(f"{operation}, {situation.name}: the decision", result.decision, PASS[operation])
+        same("the decision", result.decision, PASS[operation])
         same("`backend` of the result", result.backend, bench.backend.name)
         if result.environment is not fm.Environment.MOCK:
             same("`environment`", result.environment, bench.backend.environment)
@@ -135,7 +135,7 @@ def _good_calls(bench: Bench) -> None:
             result.decision,
             vendor_id,
         )
-        assert not is_kept, f"{operation}: the result is that of an earlier call"
+        assert not is_kept, "the result is that of an earlier call"
 
 
 # --- R02
@@ -147,14 +147,14 @@ def _verdicts(bench: Bench) -> None:
         scale = bench.scale(operation)
         for situation, due in ((GOOD[operation], PASS), (BAD[operation], FAIL)):
             result = bench.ask(operation, situation, caller_ref="visitor 7").answer
-            where, score = f"{operation}, {situation.name}", result.score
-            same(f"{where}: the decision", result.decision, due[operation])
+            score = result.score
+            same("the decision", result.decision, due[operation])
             if score is None:
                 is_missing = situation is GOOD[operation] and scale is not None
-                assert not is_missing, f"{where}: no score, but {scale} is declared"
+                assert not is_missing, f"no score, but {scale} is declared"
                 continue
             same("the scale of the score", score.scale, scale)
-            assert 0 <= score.value <= 100, f"{where}: the score is {score.value}"
+            assert 0 <= score.value <= 100, f"the score is {score.value}"
             assert score.source is not None, "no `source` says how the scale is known"
     match, spoof = fm.Operation.MATCH, Situation.SPOOF
     # A vendor that checks faces as well may say nothing of a spoof in a comparison.
@@ -199,14 +199,14 @@ def _judge_unscored(
 ) -> None:
     """Assert that no score and none of these decisions comes out; or an error, at its price."""
     outcome = bench.ask_directly(operation, case, threshold=threshold)
-    where = f"{operation}, {case.name}, threshold {threshold}"
     if isinstance(outcome.error, fm.UnexpectedResponse):
         charged = outcome.error.billing.charged
         due = charged in bench.paid_if_unreadable(operation)
         assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
         return
-    same(f"{where}: the score", outcome.answer.score, None)
-    assert outcome.answer.decision not in wrong, f"{where}: {outcome.summary} without a score"
+    same("the score", outcome.answer.score, None)
+    is_wrong = outcome.answer.decision in wrong
+    assert not is_wrong, f"{outcome.summary} without a score, threshold {threshold}"
 
 
 def _edge(bench: Bench) -> None:
@@ -225,7 +225,7 @@ def _edge(bench: Bench) -> None:
             passes = edge.passes(score if result.score is None else result.score.value)
             right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
             at = f"the score {score} at the threshold {edge.value}, {edge.rule},"
-            assert result.decision in right, f"{operation}: {at} is {result.decision}"
+            assert result.decision in right, f"{at} is {result.decision}"
 
 
 def _named_threshold(bench: Bench) -> None:
@@ -240,16 +240,14 @@ def _named_threshold(bench: Bench) -> None:
             named = answer.threshold
             if due is None:
                 ours = named is not None and named.source is not source.VENDOR
-                assert not ours, f"{operation}: the result names {named}, which nobody set"
+                assert not ours, f"the result names {named}, which nobody set"
                 continue
-            at = f"{operation}: the threshold of the {set_by} in the result"
-            same(at, named, fm.Threshold(due, rule_, set_by))
+            same(f"the {set_by}'s threshold in the result", named, fm.Threshold(due, rule_, set_by))
             sent.append((due, bench.simulator.received.get("threshold")))
         for due, arrived in sent if any(number is not None for _, number in sent) else ():
             # Left out, the vendor's default would decide, and ours be reported.
             is_sent = arrived is not None and math.isclose(due, arrived)
-            at = f"{operation}: the threshold is {due}"
-            assert is_sent, f"{at}, and the vendor was sent {arrived}"
+            assert is_sent, f"the threshold is {due}, and the vendor was sent {arrived}"
 
 
 def _nobody(bench: Bench) -> None:
@@ -260,11 +258,11 @@ def _nobody(bench: Bench) -> None:
         orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
         for images, value in itertools.product(orders, (None, 0.0)):
             result = bench.ask(operation, nobody, images=images, threshold=value).answer
-            same(f"{operation} without a face", result.decision, INCONCLUSIVE[operation])
-            same("the score without a face", result.score, None)
+            same("the decision", result.decision, INCONCLUSIVE[operation])
+            same("the score", result.score, None)
             codes = {warning.code for warning in result.warnings}
             right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
-            assert right, f"{operation}: no face, and the warnings are {', '.join(codes)}"
+            assert right, f"no face, and the warnings are {', '.join(codes)}"
 
 
 # --- R12
@@ -279,23 +277,21 @@ def _several_faces(bench: Bench) -> None:
     for operation in bench.operations_for(two):
         for situation in (two, GOOD[operation]):
             result = bench.ask(operation, situation).answer
-            where = f"{operation}, {situation.name}"
             codes = {warning.code for warning in result.warnings}
             warns = fm.WarningCode.MULTIPLE_FACES in codes
-            same(f"{where}: MULTIPLE_FACES", warns, situation is two)
+            same("MULTIPLE_FACES", warns, situation is two)
             refused = result.decision is fm.Decision.NO_MATCH
-            assert not refused, f"{where}, one of them the right one: no match"
+            assert not refused, "no match, and one of the faces is the right one"
             for place, faces in zip(PICTURES, _faces(result), strict=True):
                 count = sum(face.compared is True for face in faces)
-                assert count < 2, f"{where}: {count} faces of the {place} are `compared`: one was"
+                assert count < 2, f"{count} faces of the {place} are `compared`: one was"
             alike = [
                 (f.similarity, f.compared) for each in _faces(result) for f in each if f.similarity
             ]
             if result.score is not None and alike:
                 highest = max(score.value for score, _ in alike)
                 right = (result.score, True) in alike and result.score.value == highest
-                score = f"the score is {result.score.value}"
-                assert right, f"{where}: {score}, not that of the most alike face"
+                assert right, f"the score {result.score.value} is not that of the most alike face"
 
 
 def _boxes(bench: Bench) -> None:
@@ -353,7 +349,7 @@ def _unknown_status(bench: Bench) -> None:
             result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
         if steps and not any(word.encode() in reply.body for _, reply in steps):
             raise SimulatorMistake(f"its answer in UNKNOWN_STATUS does not hold {word!r}")
-        same(f"the decision of the unknown {word!r}", result.decision, REVIEW[operation])
+        same(f"the decision of {word!r}", result.decision, REVIEW[operation])
         same("`vendor_status`", result.vendor_status, word)
 
 

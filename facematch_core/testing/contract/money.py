@@ -75,29 +75,29 @@ def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> No
     outcome, good = bench.ask(operation, situation), GOOD[operation]
     if situation is Situation.NULL_SCORE and outcome.result is None:
         return  # R02 takes an error for it, and says what that may cost
-    billing, where = outcome.answer.billing, f"{operation}, {situation.name}"
-    agrees_with_books(billing, outcome, where)
+    billing = outcome.answer.billing
+    agrees_with_books(billing, outcome)
     may_be = _YES if situation is good else (*_YES, *_NO)
     if situation in bench.simulator.price_unknown:
         may_be = _UNKNOWN
     elif operation not in bench.can.billed_operations:
         may_be = _NO
     assert billing.charged in may_be, (
-        f"{where}: the result says {billing.charged}, not {' or '.join(may_be)}, by "
+        f"the result says {billing.charged}, not {' or '.join(may_be)}, by "
         "`billed_operations` and the simulator's `price_unknown`"
     )
     ground = billing.ground or billing.charged is not Charged.YES
-    assert ground, f"{where}: charged, and `billing.ground` does not say why"
+    assert ground, "charged, and `billing.ground` does not say why"
     steps = bench.steps(operation)
     # A picture without a face may end a call early.
     counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)
     assert counts or not bench.sends_itself, (
-        f"{where}: {outcome.requests} requests, not {steps}: does it try again, or keep an answer? "
+        f"{outcome.requests} requests, not {steps}: does it try again, or keep an answer? "
         "If each is needed, the simulator says so in `steps`"
     )
     for wish in bench.wishes(operation) if situation is good else ():
         outcome = bench.ask(operation, good, **wish)
-        agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
+        agrees_with_books(outcome.answer.billing, outcome, f"with {wish} ")
 
 
 def _judge_failure(bench: Bench, operation: Operation, situation: Situation) -> None:
@@ -109,26 +109,25 @@ def _judge_failure(bench: Bench, operation: Operation, situation: Situation) -> 
             most = step or bench.steps(operation)
             polls = request_at(bench, operation, step).on_refusal == "raise"
             right = polls or outcome.requests <= most or not bench.sends_itself
-            where = _at(operation, situation, step)
-            assert right, f"{where}: {outcome.requests} requests, not {most}: does it try again?"
+            assert right, f"{outcome.requests} requests, not {most}: does it try again?"
     if situation is Situation.REJECTED and bench.sends_itself:
         # A refused token may be renewed, but a call that may have been charged is not repeated.
         for status in (404, 409, 500, 504):  # the others are situations
             with bench.overhear(lambda _, reply, of=status: attrs.evolve(reply, status=of)):  # type: ignore[misc]
                 count = bench.make_call(bench.call(operation, GOOD[operation])).requests
             most = bench.steps(operation)
-            assert count <= most, f"{operation}: {count} requests after a {status}, not {most}"
+            assert count <= most, f"{count} requests after a {status}, not {most}"
 
 
 def judge(
     bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
 ) -> None:
     """Assert that a failure became its own error with the vendor's bill, or was survived."""
-    where, request = _at(operation, situation, step), request_at(bench, operation, step)
-    gave, error, has_waited = f"{where} gave {outcome.summary}", outcome.error, bool(bench.waits)
+    has_waited, request = bool(bench.waits), request_at(bench, operation, step)
+    gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
     if outcome.result is not None and polled and situation in EXPECTED:
-        agrees_with_books(outcome.result.billing, outcome, where)
+        agrees_with_books(outcome.result.billing, outcome)
         assert outcome.result.decision is PASS[operation], f"{gave} when it asked again"
         return
     # The allowed errors and bills depend on the cost of this request and of those before it.
@@ -152,38 +151,34 @@ def judge(
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
     assert isinstance(error, classes), f"{gave}, and not {names}"
     charged = error.billing.charged
-    assert charged in bills, f"{where}: the error says {charged}, not {' or '.join(sorted(bills))}"
+    assert charged in bills, f"the error says {charged}, not {' or '.join(sorted(bills))}"
     is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
     assert is_named, f"{gave}, whose bill is unknown: that is OutcomeUnknown"
-    agrees_with_books(error.billing, outcome, where)
+    agrees_with_books(error.billing, outcome)
     retryable = expected.retryable if classes == expected.errors else None
     right = (retryable if charged is Charged.NO else False) in (None, error.retryable)
-    assert right, f"{where}: `retryable` is {error.retryable}, and charged {charged}"
+    assert right, f"`retryable` is {error.retryable}, and charged {charged}"
     wait_s = getattr(error, "retry_after_s", None) or 0.0
-    assert 0 <= wait_s < math.inf, f"{where}: `retry_after_s` is {wait_s}"
+    assert 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
     call = bench.call(operation, GOOD[operation], vendor_id=error.ids.vendor)
     can_be = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
-    assert can_be, f"{where}: `reconcilable`, but the vendor kept nothing"
+    assert can_be, "`reconcilable`, but the vendor kept nothing"
     if situation is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
         again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
         assert not again, f"{gave}: the job was accepted, so it has to be an OutcomeUnknown"
-        assert error.ids.vendor, f"{where}: the error has no `ids.vendor` to find the job by"
+        assert error.ids.vendor, "the error has no `ids.vendor` to find the job by"
 
 
-def agrees_with_books(billing: Billing, outcome: Outcome, where: str) -> None:
+def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> None:
     """Assert that the vendor counted the reported charges; if unknown, no fewer."""
     charges, counted = billing.charges or 0, outcome.charges
     right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
     if billing.charged is Charged.UNKNOWN:
         right = charges <= counted
     assert right, (
-        f"{where}: the backend says {billing.charged} ({charges} charge{'s' * (charges != 1)}), "
+        f"{where}the backend says {billing.charged} ({charges} charge{'s' * (charges != 1)}), "
         f"the vendor counted {counted}"
     )
-
-
-def _at(operation: Operation, situation: Situation, step: int | None) -> str:
-    return f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
 
 def request_at(bench: Bench, operation: Operation, step: int | None) -> HttpRequest:

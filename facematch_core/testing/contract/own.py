@@ -55,7 +55,7 @@ class OwnSenderRules(Rules):
                 _judge_stall(bench, operation, stall)
                 for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
                     decision = bench.ask(operation, table[operation]).answer.decision
-                    after = f"{operation}: the result after a call that was given up"
+                    after = "the decision after a call that was given up"
                     assert decision is due, f"{after} is {decision}, not {due}: is it that call's?"
 
     @rule("R51")
@@ -138,8 +138,7 @@ def _judge_stall(bench: Bench, operation: Operation, stall: Situation) -> None:
             if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
                 break
         assert taken_s < LATE * deadline_s, (
-            f"{operation}, {stall.name}: a call with {deadline_s:g} s to go took "
-            f"{taken_s:.2f} s, and gave {outcome.summary}"
+            f"a call with {deadline_s:g} s to go took {taken_s:.2f} s, and gave {outcome.summary}"
         )
         judge(bench, operation, stall, step, outcome)
 
@@ -170,13 +169,13 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
     for by_itself, results in zip(alone, every, strict=True):
         others = {_gist(result) for result in results} - {by_itself}
         assert not others, (
-            f"{operation}: a call gives {by_itself} by itself, and beside other threads "
+            f"a call gives {by_itself} by itself, and beside other threads "
             f"{others.pop()}: does it share something with them?"
         )
     counted = simulator.requests_seen - before[0], simulator.charges - before[1]
     paid = sum(result.billing.charges or 0 for results in every for result in results)
     due = THREADS * CALLS * bench.steps(operation), paid
-    same(f"{operation} in threads: the vendor's count of requests and charges", counted, due)
+    same("the vendor's count of requests and charges in threads", counted, due)
 
 
 def _gist(result: Result) -> tuple[str, float | None]:
@@ -188,7 +187,7 @@ def _judge_works(
 ) -> None:
     outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
     passes = outcome.result is not None and outcome.result.decision is PASS[operation]
-    assert passes, f"{operation} of a backend that was {which} gave {outcome.summary}"
+    assert passes, f"a backend that was {which} gave {outcome.summary}"
 
 
 def _use_other_keys(bench: Bench, operation: Operation) -> None:

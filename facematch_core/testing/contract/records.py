@@ -57,19 +57,18 @@ class RecordRules(Rules):
         removes = False
         for operation in bench.operations:
             removed, others = (_cleanups(bench, operation, GOOD[operation])[0] for _ in range(2))
-            assert len({*removed}) == len(removed), f"{operation}: removed twice: {removed}"
+            assert len({*removed}) == len(removed), f"removed twice: {removed}"
             shared = {*removed} & {*others}
-            assert not shared, f"{operation}: two calls remove the same: {shared}"
+            assert not shared, f"two calls remove the same: {shared}"
             removes |= bool(removed)
             for end in (BAD[operation], Situation.NO_FACE, Situation.UNREADABLE_200):
                 if end in bench.simulator.situations and removed:
                     sent, is_sought = _cleanups(bench, operation, end)
-                    where = f"{operation}, {end.name}"
                     # A call that may still be looked for keeps its records.
-                    assert not (sent and is_sought), f"{where}: it removes what may be looked for"
+                    assert not (sent and is_sought), "it removes what may be looked for"
                     assert sent or is_sought, (
-                        f"{where}: nothing is removed. Yield each clean-up as soon as there is "
-                        "something to remove: it is sent at the end"
+                        "nothing is removed. Yield each clean-up as soon as there is something to "
+                        "remove: it is sent at the end"
                     )
         if not removes:
             benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
@@ -162,8 +161,7 @@ def _lose_calls(
         outcome = bench.ask(operation, loss, step=step, images=pictures, **options)
         error = outcome.error
         if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
-            gives = f"{operation}: a job that goes on gives {outcome.summary}"
-            assert not is_job, f"{gives}, which nobody could look for"
+            assert not is_job, f"it gives {outcome.summary}, which nobody could look for"
             continue
         # The error of a call that is never charged has no record of it.
         ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
@@ -171,7 +169,7 @@ def _lose_calls(
         if is_job:
             says = look(bench, record)
             waits = says.outcome is fm.Reconciled.NOT_YET
-            assert waits, f"{operation}: while a job goes on `reconcile` {says.words}"
+            assert waits, f"while a job goes on `reconcile` {says.words}"
         yield _Searched(f"a call lost by {loss.name}", record, end, answers[end])
 
 
@@ -227,7 +225,7 @@ def _cleanups(
     bench: Bench, operation: fm.Operation, situation: Situation
 ) -> tuple[list[str], bool]:
     """Make a call; return the clean-ups that were sent after it, and whether it is looked for."""
-    sent, unmarked, where = list[str](), list[str](), f"{operation}, {situation.name}"
+    sent, unmarked = list[str](), list[str]()
 
     def exchange(request: HttpRequest, send: Send, _: bool) -> HttpReply:
         text = f"{request.method} {request.url} {request.params} {request.encoded().body!r}"
@@ -237,11 +235,11 @@ def _cleanups(
 
     with bench.line(exchange):
         outcome = bench.ask(operation, situation)
-    assert not unmarked, f"{where}: {unmarked} is a step of the call: mark it `is_cleanup=True`"
+    assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
     warnings = outcome.result.warnings if outcome.result is not None else ()
     refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
     right = situation is not GOOD[operation] or not refused
-    assert right, f"{where}: the simulator refuses {sent}"
+    assert right, f"the simulator refuses {sent}"
     # A call that may have been charged, and can be found.
     error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
     call = error.call if error and error.billing.charged is not fm.Charged.NO else None
