@@ -19,16 +19,10 @@ import attrs
 from facematch_mock_server.base.messages import Headers, Response, Upload
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.vendors.base import HINT_HEADER
+from facematch_mock_server.world import hosted as base
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import (
-    Attempt,
-    Rules,
-    hosted_of,
-    open_sessions,
-    page_path,
-    start,
-)
-from facematch_mock_server.world.services import Hosted, Session
+from facematch_mock_server.world.hosted import hosted_of
+from facematch_mock_server.world.services import Session
 
 from . import framework, webhooks
 from .access import DiditCall, Endpoint, check_rate, json_route, world_of
@@ -46,46 +40,28 @@ _NOT_PUBLISHED = (
     'with a document: control.sessions.workflow("{}", kind="kyc")'
 )
 _METHODS = ("initiator", "completer", "both")
-_LANGUAGES = (
-    *("en", "ar", "bg", "bn", "bs", "ca", "cnr", "cs", "da", "de", "el", "es", "et", "fa", "fi"),
-    *("fr", "he", "hi", "hr", "hu", "hy", "id", "it", "ja", "ka", "kk", "ko", "ky", "lt", "lv"),
-    *("mk", "mn", "ms", "nl", "no", "pl", "pt-BR", "pt", "ro", "ru", "sk", "sl", "so", "sq", "sr"),
-    *("sv", "th", "tr", "uk", "uz", "vi", "zh-CN", "zh-TW", "zh"),
-)
+_LANGUAGES = """
+    en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt lv mk
+    mn ms nl no pl pt-BR pt ro ru sk sl so sq sr sv th tr uk uz vi zh-CN zh-TW zh
+"""
+#: Cases about a check without a face, which have only a status.
+_DECLINED = """
+    document_expired could_not_recognize_document mrz_validation minimum_age aml_hit ip_blocklist
+    poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
+"""
 
-
-@attrs.frozen(kw_only=True)
-class _Scenario:
-    """The outcome of a sandbox session: scores 0-100, attack recognised or not, review or not.
-
-    `status` None follows from these.
-    """
-
-    match: float = 95.0
-    liveness: float = 97.0
-    attack: bool = False
-    review: bool = False
-    status: str | None = None
-
-
-#: Cases by slug (docs.didit.me, sandbox testing); scores of faces as in didit-sdk 0.4.0.
-SCENARIOS: Mapping[str, _Scenario] = {
-    "approve": _Scenario(),
-    "decline_face_match_low_similarity": _Scenario(match=15.0),
-    "decline_liveness_attack": _Scenario(liveness=5.0, attack=True),
-    "review_face_match_borderline": _Scenario(match=68.0, review=True),
-    # A check without a face has only its status.
-    **{
-        f"decline_{what}": _Scenario(status=DECLINED)
-        for what in (
-            *("document_expired", "could_not_recognize_document", "mrz_validation", "minimum_age"),
-            *("aml_hit", "ip_blocklist", "poa_address_mismatch", "nfc_chip_not_verified"),
-            *("database_no_match", "kyb_registry_mismatch"),
-        )
-    },
-    "review_aml_possible_match": _Scenario(status=IN_REVIEW),
-    "review_poa_partial_match": _Scenario(status=IN_REVIEW),
+#: The outcome of a sandbox session by slug (docs.didit.me, sandbox testing), as it differs from an
+#: approved one: scores 0-100 as in didit-sdk 0.4.0, attack, review, status.
+SCENARIOS: Mapping[str, Mapping[str, Any]] = {
+    "approve": {},
+    "decline_face_match_low_similarity": {"match": 15.0},
+    "decline_liveness_attack": {"liveness": 5.0, "attack": True},
+    "review_face_match_borderline": {"match": 68.0, "review": True},
+    **{f"decline_{what}": {"status": DECLINED} for what in _DECLINED.split()},
+    "review_aml_possible_match": {"status": IN_REVIEW},
+    "review_poa_partial_match": {"status": IN_REVIEW},
 }
+_APPROVED = {"match": 95.0, "liveness": 97.0, "attack": False, "review": False, "status": None}
 _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 
 
@@ -105,7 +81,7 @@ def _read_portrait(claims: Citations, value: Any) -> bytes:
     try:
         content = base64.b64decode(value, validate=True)
     except (ValueError, TypeError):
-        raise Invalid(claims["start.bad_portrait"]) from None
+        content = b""
     if len(content) > claims.get("start.portrait_limit"):
         claims.cite("start.portrait_limit")
         raise Invalid("Image size exceeds 2MB.")
@@ -127,7 +103,7 @@ _FIELDS = (
     Field("callback", _read_callback, nullable=True),
     Field("callback_method", partial(framework.choice, _METHODS)),
     Field("metadata", lambda _, value: value, nullable=True),
-    Field("language", partial(framework.choice, _LANGUAGES), nullable=True),
+    Field("language", partial(framework.choice, _LANGUAGES.split()), nullable=True),
     Field("portrait_image", _read_portrait, nullable=True),
     Field("sandbox_scenario", _read_scenario, nullable=True),
 )
@@ -138,32 +114,32 @@ def _start(call: DiditCall) -> Response:
     claims, world = call.claims, call.world
     workflow, portrait = _read_start(call)
     values = call.values
-    user, metadata = values.get("vendor_data"), values.get("metadata")
     callback = values.get("callback") or workflow.callback
-    unfinished = _find_unfinished(call, user, workflow)
+    same = [each for each in base.open_sessions(world) if _is_again(call, workflow, each)]
+    unfinished = same[-1] if same else None
     if unfinished is not None:
         claims.cite("start.reused")
         hosted = attrs.evolve(hosted_of(unfinished), callback=callback)
-        again = attrs.evolve(unfinished, metadata=metadata, hosted=hosted)
+        again = attrs.evolve(unfinished, metadata=values.get("metadata"), hosted=hosted)
         if world.sessions.change(again.id, lambda x: again if x is unfinished else x) is not again:
             # Somebody did something in it, or deleted it, in the meantime.
             return _start(call)
         return _answer_start(call, again)
     if portrait is None and workflow.kind == "biometric":
-        portrait = _find_stored_face(call, user)
-    if call.is_live:
+        portrait = _find_stored_face(call)
+    if not call.is_live:
+        check_rate(call, "sandbox_session", client="application")
+    else:
         price = claims["credit.price.session"]
         if claims["session.charged"] != "never" and world.ledger.balance < price:
             call.refuse("start.unpaid")
-    else:
-        check_rate(call, "sandbox_session", client="application")
-    session = start(
+    session = base.start(
         world,
         _NOT_STARTED,
         call.now,
         reference=portrait,
-        vendor_data=user,
-        metadata=metadata,
+        vendor_data=values.get("vendor_data"),
+        metadata=values.get("metadata"),
         internal_id=world.account.ids.uuid(),
         kind=workflow.kind,
         workflow=workflow.id,
@@ -201,22 +177,17 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     return workflow, portrait if workflow.kind == "biometric" else None
 
 
-def _find_unfinished(call: DiditCall, user: str | None, workflow: Workflow) -> Session | None:
-    """The newest session of this user that is not finished, by the workflow as it is now."""
-    if user is None:
-        return None
-    for session in reversed(open_sessions(call.world)):
-        hosted = hosted_of(session)
-        is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)
-        if is_same and session.vendor_data == user and hosted.is_live == call.is_live:
-            return session
-    return None
+def _is_again(call: DiditCall, workflow: Workflow, session: Session) -> bool:
+    """Whether a session is of the same user, by the workflow as it is now."""
+    hosted, user = hosted_of(session), call.values.get("vendor_data")
+    is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)
+    return is_same and hosted.is_live == call.is_live and user == session.vendor_data is not None
 
 
-def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
+def _find_stored_face(call: DiditCall) -> Upload:
     """The face of the user's newest approved session."""
     hints: Headers = ()
-    workflow_id = call.values["workflow_id"]
+    workflow_id, user = call.values["workflow_id"], call.values.get("vendor_data")
     if call.world.records.workflows.find(workflow_id) is None:
         hints = ((HINT_HEADER, _NOT_PUBLISHED.format(workflow_id)),)
     if user is None:
@@ -230,7 +201,7 @@ def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
     ]
     digest = next(filter(None, faces), None)
     content = call.world.pictures.find(digest)
-    if digest is None or content is None:
+    if content is None:
         call.refuse("start.no_stored_face", headers=hints)
     return Upload("stored", content, digest)
 
@@ -241,7 +212,7 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
         "session_id": session.id,
         "session_number": session.number,
         "session_token": hosted.token,
-        "url": f"{call.origin}{page_path(call.world, session)}",
+        "url": f"{call.origin}{base.page_path(call.world, session)}",
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
         "status": session.status,
@@ -284,41 +255,41 @@ def _arm(call: DiditCall) -> Response:
 _OPTIONS = {field.name: field.default for call in ENDPOINTS.values() for field in call.fields}
 
 
-def _judge(world: World, session: Session, attempt: Attempt) -> Session:
+def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
     """The session after a person was looked at."""
     hosted, claims = hosted_of(session), world.claims.citations()
-    liveness, match = attempt.liveness, attempt.match
-    scenario = SCENARIOS.get(hosted.scenario or "")
-    if scenario is not None:
-        liveness = attrs.evolve(liveness, score=scenario.liveness, attack=scenario.attack)
-        match = match and attrs.evolve(match, score=scenario.match, review=scenario.review)
-    results: dict[str, Any] = {}
-    results["LIVENESS"] = {**judge_liveness(claims, liveness, _OPTIONS), **_method(world, hosted)}
+    liveness, match, status = attempt.liveness, attempt.match, None
+    if hosted.scenario is not None:
+        facts: dict[str, Any] = {**_APPROVED, **SCENARIOS[hosted.scenario]}
+        liveness = attrs.evolve(liveness, score=facts["liveness"], attack=facts["attack"])
+        match = match and attrs.evolve(match, score=facts["match"], review=facts["review"])
+        status = facts["status"]
+    results = {
+        "LIVENESS": {**judge_liveness(claims, liveness, _OPTIONS), **_method(world, session)}
+    }
     pictures: dict[str, str | None] = {"reference_image": attempt.face}
     if match is not None:
         results["FACE_MATCH"] = block = judge_match(claims, match, _OPTIONS)
         if match.review and block["status"] == APPROVED:
             block["status"] = IN_REVIEW
         pictures |= {"source_image": attempt.reference, "target_image": attempt.face}
-    if match is not None and hosted.kind == "kyc":
-        status = APPROVED if match.reference.faces else DECLINED
-        results["ID_VERIFICATION"] = {"status": status, "warnings": []}
-        pictures |= dict.fromkeys(("portrait_image", "front_image"), attempt.reference)
+        if hosted.kind == "kyc":
+            shown = APPROVED if match.reference.faces else DECLINED
+            results["ID_VERIFICATION"] = {"status": shown, "warnings": []}
+            pictures |= dict.fromkeys(("portrait_image", "front_image"), attempt.reference)
     statuses = [result["status"] for result in results.values()]
-    status = next(word for word in (DECLINED, IN_REVIEW, APPROVED) if word in statuses)
-    if scenario is not None and scenario.status is not None:
-        status = scenario.status
+    status = status or next(word for word in (DECLINED, IN_REVIEW, APPROVED) if word in statuses)
     return attrs.evolve(session, status=status, result=results, pictures=pictures)
 
 
 def _fail(world: World, session: Session) -> Session:
     """The session after an attempt that failed: unfinished, or declined by the last one."""
-    hosted, claims = hosted_of(session), world.claims.citations()
-    is_last = hosted.attempts >= claims["session.attempts"]
+    claims = world.claims.citations()
+    is_last = hosted_of(session).attempts >= claims["session.attempts"]
     check: dict[str, Any] = {
         "status": DECLINED if is_last else "Not Finished",
         "score": None,
-        **_method(world, hosted),
+        **_method(world, session),
         "user_image": {"entities": []},
         "warnings": warnings(claims, "LIVENESS", ["LOW_LIVENESS_SCORE"] if is_last else [], {}),
         **dict.fromkeys(("face_quality", "face_luminance")),
@@ -327,8 +298,8 @@ def _fail(world: World, session: Session) -> Session:
     return attrs.evolve(session, status=DECLINED if is_last else session.status, result=result)
 
 
-def _method(world: World, hosted: Hosted) -> dict[str, str]:
-    workflow = world.records.workflows.find(hosted.workflow)
+def _method(world: World, session: Session) -> dict[str, str]:
+    workflow = world.records.workflows.find(hosted_of(session).workflow)
     return {"method": "PASSIVE" if workflow is None else workflow.method}
 
 
@@ -341,7 +312,7 @@ def _return_url(session: Session) -> str | None:
     return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
 
 
-RULES = Rules(
+RULES = base.Rules(
     waiting=frozenset({_NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
     begun=_IN_PROGRESS,
     abandoned="Abandoned",
