@@ -47,24 +47,21 @@ _FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
         *(FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
     ),
 }
-_BLOCKS = (
-    *("id_verifications", "nfc_verifications", "liveness_checks", "face_matches"),
-    *("phone_verifications", "email_verifications", "poa_verifications", "document_ai_documents"),
-    *("questionnaire_responses", "aml_screenings", "ip_analyses", "database_validations"),
-)
-
-
+_BLOCKS = """
+    id_verifications nfc_verifications liveness_checks face_matches phone_verifications
+    email_verifications poa_verifications document_ai_documents questionnaire_responses
+    aml_screenings ip_analyses database_validations
+"""
 #: Fields of an item about a document that are empty here, as where a workflow hides them.
-_HIDDEN_OF_DOCUMENT = (
-    *("document_type", "document_subtype", "document_number", "personal_number", "front_video"),
-    *("back_image", "back_video", "full_front_image", "full_back_image", "date_of_birth", "age"),
-    *("front_image_camera_front", "back_image_camera_front", "expiration_date", "date_of_issue"),
-    *("issuing_state", "issuing_state_name", "first_name", "last_name", "full_name", "gender"),
-    *("address", "formatted_address", "place_of_birth", "marital_status", "nationality", "mrz"),
-    *("extra_fields", "parsed_address", "extra_files", "front_image_quality_score"),
-    *("back_image_quality_score", "front_image_camera_front_face_match_score"),
-    "back_image_camera_front_face_match_score",
-)
+_HIDDEN_OF_DOCUMENT = """
+    document_type document_subtype document_number personal_number front_video back_image back_video
+    full_front_image full_back_image date_of_birth age front_image_camera_front
+    back_image_camera_front expiration_date date_of_issue issuing_state issuing_state_name
+    first_name last_name full_name gender address formatted_address place_of_birth marital_status
+    nationality mrz extra_fields parsed_address extra_files front_image_quality_score
+    back_image_quality_score front_image_camera_front_face_match_score
+    back_image_camera_front_face_match_score
+"""
 
 
 def features_of(session: Session) -> tuple[Feature, ...]:
@@ -119,7 +116,7 @@ def decision_body(
         "metadata": session.metadata,
         **dict.fromkeys(("expected_details", "contact_details")),
         "callback": hosted and hosted.callback,
-        **dict.fromkeys(_BLOCKS, claims["decision.empty_block"]),
+        **dict.fromkeys(_BLOCKS.split(), claims["decision.empty_block"]),
         **blocks,
         "reviews": [_review(claims, review) for review in session.reviews],
         "created_at": stamp(session.created_at),
@@ -138,7 +135,7 @@ def _block(
             **block,
             "portrait_image": pictures["portrait_image"],
             "front_image": pictures["front_image"],
-            **dict.fromkeys(_HIDDEN_OF_DOCUMENT),
+            **dict.fromkeys(_HIDDEN_OF_DOCUMENT.split()),
             "matches": [],
             "warnings": warnings,
         }

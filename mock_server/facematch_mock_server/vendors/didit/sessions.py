@@ -6,7 +6,6 @@ Source of keys and words: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -22,8 +21,8 @@ from facematch_mock_server.world.services import Review, Session
 from . import decisions, framework, webhooks
 from .access import DiditCall, Endpoint, json_route
 from .decisions import environment_of, features_of, results_of
-from .framework import Field, Invalid, stamp
-from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES
+from .framework import NULL_CHARACTERS, Field, Invalid, stamp
+from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, read_uuid
 
 _RESUBMITTED = "Resubmitted"
 
@@ -102,14 +101,14 @@ _NOT_RUN = {"status": "Not Finished"}
 
 Filter = Callable[[Session], bool]
 
-#: Whether sessions are of this kind, and which types this word includes.
+#: Whether sessions are of this kind, and which of saved calls (False) and hosted sessions (True)
+#: this word includes.
 _INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
-_TYPES = {"API": ["API"], "HOSTED": ["HOSTED"], "MIGRATED": [], "ALL": ["API", "HOSTED"]}
-_SERVICES = {
-    *("ID_VERIFICATION", "FACE_MATCH", "AGE_ESTIMATION", "FACE_SEARCH", "POA", "AML"),
-    *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
-    "EMAIL_VERIFICATION",
-}
+_TYPES = {"API": [False], "HOSTED": [True], "MIGRATED": [], "ALL": [False, True]}
+_SERVICES = """
+    ID_VERIFICATION FACE_MATCH AGE_ESTIMATION FACE_SEARCH POA AML KYB_REGISTRY PASSIVE_LIVENESS
+    DATABASE_VALIDATION PHONE_VERIFICATION EMAIL_VERIFICATION
+"""
 _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
@@ -121,7 +120,7 @@ def _read_filters(
     if kind not in _INCLUDED_BY_KIND:
         # A text and no array; that it comes before the other filters is ours.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
-    filters: list[Filter] = [] if _INCLUDED_BY_KIND[kind] else [_fits_none]
+    filters: list[Filter] = [] if _INCLUDED_BY_KIND[kind] else [lambda _: False]
     errors: dict[str, Any] = {}
     for name, (read, words, fits) in _FILTERS.items():
         value = query.get(name, "")
@@ -135,12 +134,8 @@ def _read_filters(
     # Filters on facts that no session here has.
     if any(query.get(name) for name in ("country", "document_type")):
         claims.cite("list.foreign")
-        filters.append(_fits_none)
+        filters.append(lambda _: False)
     return filters, errors
-
-
-def _fits_none(_: Session) -> bool:
-    return False
 
 
 def _refuse_null(text: str) -> str:
@@ -154,51 +149,29 @@ def _mentions(text: str, session: Session) -> bool:
     return any(text in str(value or "").casefold() for value in values)
 
 
+def _has_risk(names: str, session: Session) -> bool:
+    warnings = (row for result in results_of(session).values() for row in result["warnings"])
+    return any(row["risk"] in names.split(",") for row in warnings)
+
+
 def _read_day(text: str) -> dt.date:
     return dt.datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
 
 
+_pick = {name: name for name in _SERVICES.split()}.__getitem__
 #: Filters in the order in which errors are reported: reader, words of the error, and predicate.
 #: A list of words (case matters) lets through each of them; days are UTC.
 _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bool]]] = {
     "status": (lambda text: text.split(","), "", lambda words, x: x.status in words),
-    "vendor_data": (
-        _refuse_null,
-        framework.NULL_CHARACTERS,
-        lambda text, x: x.vendor_data == text,
-    ),
+    "vendor_data": (_refuse_null, NULL_CHARACTERS, lambda text, x: x.vendor_data == text),
     "search": (str.casefold, "", _mentions),
     "date_from": (_read_day, "Enter a valid date.", lambda day, x: day <= x.created_at.date()),
     "date_to": (_read_day, "Enter a valid date.", lambda day, x: x.created_at.date() <= day),
-    "session_type": (
-        _TYPES.__getitem__,
-        _NO_CHOICE,
-        lambda types, x: ("API" if x.hosted is None else "HOSTED") in types,
-    ),
-    "workflow_id": (
-        str.lower,
-        "",
-        lambda text, x: x.hosted is not None and x.hosted.workflow == text,
-    ),
-    "api_service": (
-        {name: name for name in _SERVICES}.__getitem__,
-        _NO_CHOICE,
-        lambda name, x: x.service == name,
-    ),
-    "warning": (
-        lambda text: text.split(","),
-        "",
-        lambda words, x: any(
-            warning["risk"] in words
-            for result in results_of(x).values()
-            for warning in result["warnings"]
-        ),
-    ),
-    "didit_internal_id": (
-        lambda text: uuid.UUID(text).hex,
-        "Enter a valid UUID.",
-        lambda hexes, x: x.internal_id.replace("-", "") == hexes,
-    ),
+    "session_type": (_TYPES.__getitem__, _NO_CHOICE, lambda kinds, x: bool(x.hosted) in kinds),
+    "workflow_id": (str.lower, "", lambda id_, x: id_ == (x.hosted and x.hosted.workflow)),
+    "api_service": (_pick, _NO_CHOICE, lambda name, x: x.service == name),
+    "warning": (str, "", _has_risk),
+    "didit_internal_id": (read_uuid, "Enter a valid UUID.", lambda id_, x: x.internal_id == id_),
 }
 
 
