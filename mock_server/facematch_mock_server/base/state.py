@@ -71,7 +71,7 @@ class Collection(Generic[T]):
     """Records in the order they were added. Safe across threads."""
 
     def __init__(
-        self, *, limit: int | None = None, forget: Callable[[T], None] = lambda _: None
+        self, *, limit: int | None = None, forget: Callable[[T], object] = lambda _: None
     ) -> None:
         #: The newest `limit` records are kept; `forget` is called with each that is dropped.
         self._limit, self._forget = limit, forget

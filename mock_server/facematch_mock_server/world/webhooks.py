@@ -12,11 +12,9 @@ import functools
 import http.client
 import itertools
 import logging
-import math
 import socket
 import threading
 import time
-from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Container, Mapping
 from typing import Any
@@ -172,18 +170,13 @@ class SignedPayload:
 Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
-#: The due time, the turn and the id of the delivery.
-_Place = tuple[dt.datetime, int, str]
-_NEVER: _Place = (dt.datetime.max.replace(tzinfo=dt.UTC), 0, "")
-
-
 class Outbox:
     """The webhooks of one world; each destination gets them one by one as due. Thread-safe."""
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[WebhookDelivery] = Collection(
-            limit=MAX_DELIVERIES, forget=self._unqueue
+            limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
         )
         #: Queued and not yet released, by thread.
         self.queued: defaultdict[int, list[WebhookDelivery]] = defaultdict(list)
@@ -192,8 +185,8 @@ class Outbox:
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         self._turns = itertools.count(1)
-        #: The sorted places of waiting deliveries and the fault of the taken one, by destination.
-        self._waiting: dict[str, list[_Place]] = {}
+        #: The waiting deliveries by id, and the fault of the taken one by destination.
+        self._waiting: dict[str, WebhookDelivery] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
@@ -213,14 +206,13 @@ class Outbox:
         self.queued.pop(threading.get_ident(), None)
 
     def _put(self, fresh: WebhookDelivery) -> None:
-        def begin_again(current: WebhookDelivery) -> WebhookDelivery:
-            self._unqueue(current)
-            # The stored delivery may have new attempts.
-            return attrs.evolve(fresh, attempts=current.attempts)
-
-        if self.deliveries.change(fresh.id, begin_again) is None:
-            self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
-        self._queue(fresh)
+        # The stored delivery may have new attempts.
+        again = self.deliveries.change(
+            fresh.id, lambda current: attrs.evolve(fresh, attempts=current.attempts)
+        )
+        if again is None:
+            again = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
+        self._waiting[fresh.id] = again
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
@@ -232,11 +224,10 @@ class Outbox:
     def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
         """Take the first due delivery and its fault; `record` must follow."""
         with self._changed:
-            due, _, delivery_id = self._first()
-            delivery = self.deliveries.find(delivery_id)
-            if due > now or delivery is None:
+            delivery = self._first() if len(self._under_way) < MAX_SENDING else None
+            if delivery is None or _due_of(delivery) > now:
                 return None
-            self._unqueue(delivery)
+            del self._waiting[delivery.id]
             # Faults strike in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
             self._under_way[delivery.destination] = fault
@@ -263,20 +254,21 @@ class Outbox:
                 # The delivery was not tried, so the next one meets its fault.
                 self._faults.appendleft(fault)
             current = self.deliveries.change(taken.id, change)
-            if current is not None and current.turn == taken.turn:
-                self._queue(current)
+            is_same = current is not None and current.turn == taken.turn
+            if current is not None and is_same and current.state is DeliveryState.PENDING:
+                self._waiting[current.id] = current
             self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
         """Return when the next delivery can be tried; None if none can."""
         with self._changed:
-            due, _, delivery_id = self._first()
-            return due if delivery_id else None
+            delivery = self._first()
+            return None if delivery is None else _due_of(delivery)
 
     def count_due(self, now: dt.datetime) -> int:
         with self._changed:
-            waiting = (bisect_right(places, (now, math.inf)) for places in self._waiting.values())
-            return len(self._under_way) + sum(waiting)
+            due = sum(_due_of(delivery) <= now for delivery in self._waiting.values())
+            return len(self._under_way) + due
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
         """Wait until no delivery is due or under way; return whether that happened in time."""
@@ -285,7 +277,8 @@ class Outbox:
         with self._changed:
 
             def is_done() -> bool:
-                return not self._under_way and self._first()[0] > at
+                first = self._first()
+                return not self._under_way and (first is None or _due_of(first) > at)
 
             self._changed.wait_for(lambda: is_done() or not self.is_running, timeout_s)
             return is_done()
@@ -296,25 +289,15 @@ class Outbox:
             self.is_running = is_running
             self._changed.notify_all()
 
-    def _first(self) -> _Place:
-        """Return the first place of a destination that has nothing under way."""
-        free = (places[0] for name, places in self._waiting.items() if name not in self._under_way)
-        return min(free, default=_NEVER)
-
-    def _queue(self, delivery: WebhookDelivery) -> None:
-        if delivery.state is DeliveryState.PENDING:
-            insort(self._waiting.setdefault(delivery.destination, []), _place_of(delivery))
-
-    def _unqueue(self, delivery: WebhookDelivery) -> None:
-        places = self._waiting.get(delivery.destination, [])
-        with contextlib.suppress(ValueError):
-            places.remove(_place_of(delivery))
-            if not places:
-                del self._waiting[delivery.destination]
+    def _first(self) -> WebhookDelivery | None:
+        """Return the first delivery to a destination that has nothing under way."""
+        waiting = self._waiting.values()
+        free = (delivery for delivery in waiting if delivery.destination not in self._under_way)
+        return min(free, key=lambda each: (_due_of(each), each.turn), default=None)
 
 
-def _place_of(delivery: WebhookDelivery) -> _Place:
-    return delivery.due or delivery.created_at, delivery.turn, delivery.id
+def _due_of(delivery: WebhookDelivery) -> dt.datetime:
+    return delivery.due or delivery.created_at
 
 
 @attrs.frozen(kw_only=True)
@@ -450,16 +433,12 @@ class WebhookWorker:
         self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
         self._lock = threading.Lock()
-        self._is_running = True
-        #: The number of deliveries under way, each in a thread of its own.
-        self._sending = 0
         self._timer: threading.Timer | None = None
         world.clock.watch(self._begin)
 
     def start(self) -> None:
         """Deliver from now on. A new worker delivers at once."""
-        if not self._is_running:
-            self._is_running = True
+        if not self._outbox.is_running:
             self._world.clock.watch(self._begin)
             self._outbox.run(True)
         self.wake()
@@ -467,10 +446,9 @@ class WebhookWorker:
     def stop(self) -> None:
         """Begin nothing more. Deliveries under way end by themselves, within their deadline."""
         self._world.clock.unwatch(self._begin)
-        self._is_running = False
+        self._outbox.run(False)
         with self._lock:
             self._set_timer(None)
-        self._outbox.run(False)
 
     def wake(self) -> None:
         """Look for due deliveries."""
@@ -489,13 +467,10 @@ class WebhookWorker:
     def _begin(self, now: dt.datetime) -> None:
         """Begin the due deliveries. The clock may call this, so it is not read here."""
         with self._lock:
-            while self._is_running and self._sending < MAX_SENDING:
-                taken = self._outbox.take(now)
-                if taken is None:
-                    break
-                self._sending += 1
+            while self._outbox.is_running and (taken := self._outbox.take(now)) is not None:
                 threading.Thread(target=self._carry, args=taken, name=THREAD, daemon=True).start()
-            due, is_timed = self._outbox.next_due(), self._is_running and self._world.clock.running
+            due, is_timed = self._outbox.next_due(), self._world.clock.running
+            is_timed = is_timed and self._outbox.is_running
             if due is not None and due > now and is_timed:
                 # A millisecond more, so that it is not too early; the clock may be advanced.
                 self._set_timer(min((due - now).total_seconds() + 0.001, 60.0))
@@ -510,7 +485,5 @@ class WebhookWorker:
             # A delivery that cannot be composed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
             changes = {"state": DeliveryState.FAILED, "due": None}
-        with self._lock:
-            self._sending -= 1
         self._outbox.record(delivery, **changes)
         self.wake()
