@@ -5,6 +5,7 @@ an account: it is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import itertools
@@ -115,13 +116,6 @@ def reduce_reply(
     return aspects
 
 
-def _read_date(reply: HttpReply) -> float | None:
-    try:
-        return parsedate_to_datetime(reply.headers["Date"]).timestamp()
-    except (KeyError, ValueError):
-        return None
-
-
 def _key_of(path: str) -> str:
     return re.split(r"[. ]", path)[-1].replace("[]", "")
 
@@ -141,7 +135,7 @@ def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
         yield f"words {path}", str(value).lower()
     elif kind in ("text", "number") and _TIME.search(key):
         yield f"time {path}", _reduce_time(value)
-        yield f"life {path}", _find_life(value, _read_date(reply))
+        yield f"life {path}", _find_life(value, reply)
     elif kind == "text":
         yield from _look_at_text(value, path, key, reply)
     elif kind == "number":
@@ -150,10 +144,14 @@ def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
 
 def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
     if _GENDER.search(path):
-        yield f"form {path}", _reduce_gender(value)
+        form = next((" or ".join(x) for x in _GENDERS if value.lower() in x), "another word")
+        case = str.upper if value.isupper() else str.title if value.istitle() else str
+        yield f"form {path}", case(form)
         return
     if re.match(r"https?://", value):
-        yield f"host {path}", _reduce_host(value, reply.url)
+        hosts = [urlsplit(each).hostname or "" for each in (value, reply.url)]
+        domains = {".".join(host.split(".")[-2:]) for host in hosts}
+        yield f"host {path}", "asked domain" if len(domains) == 1 else "another domain"
     if _IDS.search(key):
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
         yield f"form {path}", (form := next(forms, "another text"))
@@ -186,20 +184,7 @@ def _reduce_time(value: Any) -> str:
     return re.sub(r"[^\W\dT]+", "a", re.sub(r"\d+", "9", rest)) + (zone[0] if zone else "")
 
 
-def _reduce_gender(word: str) -> str:
-    pairs = (pair for pair in _GENDERS if word.lower() in pair)
-    text = " or ".join(next(pairs, ("another word",)))
-    return text.upper() if word.isupper() else text.title() if word.istitle() else text
-
-
-def _reduce_host(address: str, asked: str) -> str:
-    """Return whether an address is in the domain that was asked."""
-    hosts = [urlsplit(each).hostname or "" for each in (address, asked)]
-    domains = {".".join(host.split(".")[-2:]) for host in hosts}
-    return "asked domain" if len(domains) == 1 else "another domain"
-
-
-def _find_life(value: Any, sent_at: float | None) -> str:
+def _find_life(value: Any, reply: HttpReply) -> str:
     """Return the distance between a time and the answer's `Date`, or a duration."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
@@ -208,7 +193,10 @@ def _find_life(value: Any, sent_at: float | None) -> str:
         return "unknown"
     seconds *= 3600 if number and number[2] else 1e-3 if seconds > 1e11 else 1
     if seconds > 1e9:
-        seconds -= sent_at or seconds
+        sent_at = seconds
+        with contextlib.suppress(KeyError, ValueError):
+            sent_at = parsedate_to_datetime(reply.headers["Date"]).timestamp()
+        seconds -= sent_at
     minutes = round(abs(seconds) / 60)
     text = "now" if minutes < 2 else f"{minutes} min" if minutes < 100 else f"{minutes // 60} h"
     return text if seconds > 0 or text == "now" else f"{text} before"

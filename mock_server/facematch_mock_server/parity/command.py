@@ -79,7 +79,11 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     check_target("--out", out, force=True)
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
-    mock = _make_mock(name, options["switch"])
+    try:
+        changes = read_pairs("switch", options["switch"])
+        mock = MockServer(vendor=name, switches=changes, control=False)
+    except ValueError as error:
+        raise click.UsageError(f"{error}".rstrip(".") + ".") from None
     with mock, closing(planned.open_backend()) as backend, StopSignals() as stopping:
         listed = VENDORS.get(name, VendorCalls())
         # This setting asks the vendor for one more image.
@@ -102,10 +106,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         }
         words, calls = _find_public_words(name), dict[str, Any]()
         caller = Caller(backend, vendor, words)
-        _show_plan(document, caller, every)
-        for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
-            if key in values:
-                say(f"one charge: {values[key]} USD, by the claim {name}.{key}")
+        _show_plan(document, caller, every, values)
         confirm("Make these calls?", yes=options["yes"])
         budget = sum(step.may_be_charged for step in every) * most
         if options["budget"] is not None:
@@ -134,7 +135,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                         "claims": [],
                         "calls": {step.name: describe(calls.get(step.name)) for step in every},
                     }
-                    _keep_record(out, document, calls, caller, pictures)
+                    if calls:
+                        _keep_record(out, document, caller, pictures)
             twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
             ours = ask_mock(twin, mock.of(name).control, every, calls, files)
             twin.backend.close()
@@ -144,7 +146,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 "differences": compare(calls, ours),
                 "claims": [each for each in cited if each.startswith(f"{name}.")],
             }
-            _keep_record(out, document, calls, caller, pictures)
+            if calls:
+                _keep_record(out, document, caller, pictures)
             _show_end(document, values, remaining)
             say(f"{len(calls)} calls are made, at most {charges} charges.", err=True)
     say(f"The record is {out}: read it before you give it away.")
@@ -154,13 +157,10 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
 def _keep_record(
     out: Path,
     document: dict[str, Any],
-    calls: dict[str, Any],
     caller: Caller,
     pictures: Sequence[Image],
 ) -> None:
-    """Write the record of the calls, if there are any; not with what it must not hold."""
-    if not calls:
-        return
+    """Write the record of the calls; not with what it must not hold."""
     if is_private(document, caller.secrets, pictures):
         raise ConfigurationError(
             "The record would hold a key, an id or a piece of a picture, so it was not written: "
@@ -202,15 +202,7 @@ def _write(value: Any) -> str:
     return "nothing" if value is None else str(value)
 
 
-def _make_mock(name: str, switches: tuple[str, ...]) -> MockServer:
-    try:
-        changes = read_pairs("switch", switches)
-        return MockServer(vendor=name, switches=changes, control=False)
-    except ValueError as error:
-        raise click.UsageError(f"{error}".rstrip(".") + ".") from None
-
-
-def _show_plan(document: Any, caller: Caller, steps: Sequence[Step]) -> None:
+def _show_plan(document: Any, caller: Caller, steps: Sequence[Step], values: Any) -> None:
     """Print which calls will be made, at which host, and their highest cost."""
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
@@ -226,6 +218,9 @@ def _show_plan(document: Any, caller: Caller, steps: Sequence[Step]) -> None:
     say("The pictures are sent there, nothing is to be kept, and nobody is enrolled; a session is "
         "for nobody, and deleted where the vendor can. No budget of the profile is asked: set one "
         "by --budget.")  # fmt: skip
+    for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
+        if key in values:
+            say(f"one charge: {values[key]} USD, by the claim {document['vendor']}.{key}")
 
 
 def _open_twin(caller: Caller, mock: Any) -> Any:
