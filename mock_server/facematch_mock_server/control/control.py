@@ -394,17 +394,15 @@ class Control:
         """Change a rate limit. Raises ValueError for an unknown scope or a wrong number."""
         self.set_limits({scope: limit})
 
-    def set_limits(self, limits: Mapping[str, int | None]) -> None:
-        """Change several limits, all of them or, with the ValueError of `set_limit`, none."""
+    @operation("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
+    def set_limits(
+        self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
+    ) -> dict[str, int | None]:
+        """Change rate limits: all of them or, with the ValueError of `set_limit`, none."""
         real = self.world.rates
         for rates in (Rates(real.limits), real):
-            for scope, limit in limits.items():
+            for scope, limit in {**(limits or {}), **more}.items():
                 rates.set_limit(scope, limit)
-
-    @operation("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
-    def _set_limits(self, **limits: int | None) -> dict[str, int | None]:
-        """Change rate limits."""
-        self.set_limits(limits)
         return self.limits()
 
     # The vendor
@@ -442,6 +440,7 @@ class Control:
     # The journal
 
     @operation("GET", "journal", gives="entries", named={"fields": "field"})
+    @operation("GET", "journal/count", gives="count", count=True, named={"fields": "field"})
     def journal(
         self,
         *,
@@ -485,21 +484,6 @@ class Control:
 
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
-
-    @operation(
-        *("GET", "journal/count"),
-        gives="count",
-        named={"fields": "field"},
-        more=lambda _: {
-            **dict.fromkeys(("path", "person"), str | None),
-            "since": int,
-            "status": int | None,
-            "fields": Mapping[str, str] | None,
-        },
-    )
-    def _count_calls(self, **filters: Any) -> int:
-        """Count the calls that fit."""
-        return len(self.journal(**filters))
 
     @operation("POST", "journal/clear")
     def clear_journal(self) -> None:

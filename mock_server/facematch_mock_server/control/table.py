@@ -181,13 +181,14 @@ class Operation:
     def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
         """Run it and return the result as JSON. Raises ValueError for values that do not fit."""
         values = read(self.takes, self.needed, sent)
-        if "limit" in self.takes:
+        if "limit" in self.takes and not self._row.count:
             values.setdefault("limit", LISTED)
         arguments = {shown: name for name, shown in self._row.named.items()}
         values = {arguments.get(name, name): value for name, value in values.items()}
         target = control if self._of is None else getattr(control, self._of)
         rests = [rest] if "{}" in self._row.path else []
         result = self._run(target, *rests, **values)
+        result = len(result) if self._row.count else result
         if self._row.gives is None:
             return {} if result is None else plain(result)
         answer = {self._row.gives: plain(result)}
@@ -203,7 +204,7 @@ def list_operations(
         for of, owner in owners.items()
         for base in reversed(owner.__mro__)
         for run in vars(base).values()
-        if isinstance(row := getattr(run, "row", None), Row)
+        for row in getattr(run, "rows", ())
     }
 
 
@@ -215,10 +216,12 @@ def _make_operation(
     _, *parameters = inspect.signature(run).parameters.values()
     for parameter in parameters["{}" in row.path :]:
         hint = hints.get(parameter.name)
+        is_sent = parameter.kind not in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY)
         # A picture's bytes cannot be sent as JSON.
-        if parameter.kind is not parameter.VAR_KEYWORD and bytes not in kinds_of(hint):
+        if is_sent and bytes not in kinds_of(hint):
             name = row.named.get(parameter.name, parameter.name)
             takes[name] = hint
             needed |= {name} if parameter.default is parameter.empty else set()
     says = re.split(r"[.;:](\s|$)", " ".join((run.__doc__ or "").split()))[0] + "."
+    says = re.sub("^Return", "Count", says) if row.count else says
     return Operation(says, takes, frozenset(needed), row, run, of)

@@ -35,6 +35,7 @@ class Row:
     method: str
     path: str
     gives: str | None
+    count: bool
     named: Mapping[str, str]
     more: Callable[[Any], Mapping[str, Any]]
 
@@ -44,6 +45,7 @@ def operation(
     path: str,
     *,
     gives: str | None = None,
+    count: bool = False,
     named: Mapping[str, str] | None = None,
     more: Callable[[Any], Mapping[str, Any]] = lambda _: {},
 ) -> Callable[[F], F]:
@@ -55,12 +57,14 @@ def operation(
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
             is the first argument.
         gives: The name of the result in the answer; None if the result is an object itself.
+        count: Whether the answer has the length of the result instead.
         named: The names of arguments over HTTP, where they differ.
         more: Returns the annotations of ``**`` arguments by name, for a vendor.
     """
 
     def mark(run: F) -> F:
-        run.__dict__["row"] = Row(method, path, gives, named or {}, more)
+        row = Row(method, path, gives, count, named or {}, more)
+        run.__dict__["rows"] = (row, *getattr(run, "rows", ()))
         return run
 
     return mark
