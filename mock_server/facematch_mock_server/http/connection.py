@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 #: Most bytes that a client may send ahead while a request is being answered.
 _AHEAD_BYTES = 256 * 1024
-#: Most bytes of all unfinished requests of a server; a request beyond it is refused.
-MAX_HELD_BYTES = 256 * 1024 * 1024
-#: Most chunks of a body that are read before other connections have their turn.
-_CHUNKS_A_TURN = 256
 #: Seconds between two looks for more of an answer that does not end.
 _EVERY_S = 0.1
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -88,9 +84,7 @@ class Service:
     threads: Callable[[bool], Executor]
     idle_s: float
     linger_s: float
-    #: The open connections, and the bytes of their unfinished requests.
     connections: set[Connection] = attrs.field(factory=set)
-    held: int = 0
     stopped: bool = False
 
 
@@ -102,7 +96,6 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = service.loop
         #: Bytes that came and were not taken yet. It grows with arriving bytes only.
         self._buffer = bytearray()
-        self._held = 0
         self._has_ended = self._is_blocked = False
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
@@ -124,14 +117,12 @@ class Connection(asyncio.BufferedProtocol):
             self._timer.cancel()
         self._waits_for = None
         self._work.close()
-        self._hold(0)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._service.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
         self._buffer += self._service.scratch[:nbytes]
-        self._hold(self._held + nbytes)
         if self._waits_for is _WaitFor.MORE:
             self._go_on()
         elif len(self._buffer) > _AHEAD_BYTES:
@@ -183,10 +174,6 @@ class Connection(asyncio.BufferedProtocol):
         elif self._deadline < math.inf:
             self._timer = self._loop.call_at(self._deadline, self._look_at_time)
 
-    def _hold(self, count: int) -> None:
-        self._service.held += count - self._held
-        self._held = count
-
     def _serve(self, handler: Handler) -> Work[None]:
         try:
             fault = exchange.at_connection(handler, self._peer)
@@ -206,14 +193,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         while not self._has_ended:
             self._buffer = bytearray()
-            self._hold(0)
             self._wait_at_most(end - self._loop.time())
             yield _WaitFor.MORE
         self._transport.close()
 
     def _await_request(self) -> Work[bool]:
         """Wait for the first byte of a request; return False if none comes."""
-        self._hold(len(self._buffer))
         self._wait_at_most(self._service.idle_s)
         while self._is_blocked:
             yield _WaitFor.ROOM
@@ -293,7 +278,7 @@ class Connection(asyncio.BufferedProtocol):
         return bytearray() if within else self._take(length)
 
     def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
-        body, trailer, number = bytearray(), bytearray(), 0
+        body, trailer = bytearray(), bytearray()
         while match := _CHUNK.fullmatch((yield from self._read_line())):
             size = int(match[1], 16)
             if not size:
@@ -306,10 +291,6 @@ class Connection(asyncio.BufferedProtocol):
             body += self._take(size)
             if self._take(2) != b"\r\n":
                 raise _BrokenRequest(400, "a chunk is longer than it says")
-            number += 1
-            if not number % _CHUNKS_A_TURN:
-                self._wait_at_most(self._service.idle_s)
-                yield from self._pause(_WaitFor.OTHERS, 0)
         else:
             raise _BrokenRequest(400, "no chunk begins so")
         while not trailer.endswith(b"\r\n") or len(trailer) > 2:
@@ -336,8 +317,6 @@ class Connection(asyncio.BufferedProtocol):
             yield _WaitFor.MORE
         except _Expired:
             raise _BrokenRequest(408, "the rest of the request did not come") from None
-        if self._service.held > MAX_HELD_BYTES:
-            raise _BrokenRequest(503, "the unfinished requests of all clients are too long")
 
     def _take(self, count: int) -> bytearray:
         """Take the next bytes; without a copy if they are all."""

@@ -122,7 +122,6 @@ SENTENCES = {
     408: "The rest of the request did not come in time.",
     431: f"The head of the request is longer than {MAX_HEAD_BYTES} bytes.",
     500: "The mock failed over this request; the log has the traceback. Please report it.",
-    503: "The requests of all clients that are not complete are too long.",
     501: "The request has a transfer coding other than chunked.",
     505: "The request is of another version than HTTP/1.0 and HTTP/1.1.",
 }
