@@ -194,19 +194,19 @@ class Fault:
 
     def _check_aim(self) -> None:
         names = ("method", "path", "call", "card", "person", "field")
-        aims = {name: getattr(self, name) for name in names}
-        for name, value in ((name, value) for name, value in aims.items() if value is not None):
-            if name != "field" and type(value) is not str:
+        # The head of a request is not known at connect, nor its body at mid_upload.
+        unknown, later = {
+            Stage.CONNECT: (names, Stage.MID_UPLOAD),
+            Stage.MID_UPLOAD: (names[3:], Stage.AFTER_UPLOAD),
+        }.get(self.stage, ((), None))
+        for name in names:
+            value = getattr(self, name)
+            if type(value) not in (str, type(None)) and name != "field":
                 raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
-            if self.stage is Stage.CONNECT:
+            if value is not None and name in unknown:
                 raise ValueError(
-                    "a fault at connect strikes the next new connection, before anything of a "
-                    f"request is known: leave {name} out, or use the stage mid_upload"
-                )
-            if self.stage is Stage.MID_UPLOAD and name in ("card", "person", "field"):
-                raise ValueError(
-                    f"a fault at mid_upload strikes before the body is read: leave {name} out, or "
-                    "use the stage after_upload"
+                    f"a fault at {self.stage} strikes before the {name} of a request is known: "
+                    f"leave {name} out, or use the stage {later}"
                 )
         if self.method is not None and not re.fullmatch("[A-Z]+", self.method):
             raise ValueError(
@@ -228,9 +228,8 @@ class Fault:
     @property
     def _is_always_executed(self) -> bool | None:
         """Whether the call is carried out where the stage leaves no choice."""
-        if self.is_pictured and self.kind is Kind.DELAY:
-            return True
-        return CARRIED_OUT.get(self.stage)
+        is_late = self.is_pictured and self.kind is Kind.DELAY
+        return True if is_late else CARRIED_OUT.get(self.stage)
 
     @property
     def is_pictured(self) -> bool:
