@@ -21,8 +21,7 @@ from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
 from .kinds import Chosen, VendorKind
-from .pictures import Pictures
-from .services import Key, Keys, Ledger, Rates, Sessions, check_key
+from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
 
 if TYPE_CHECKING:
     from facematch_mock_server.recognition.recognizer import Recognizer

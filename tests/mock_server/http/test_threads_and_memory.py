@@ -11,7 +11,7 @@ import requests
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.world.journal import MAX_ENTRIES
-from facematch_mock_server.world.pictures import Pictures
+from facematch_mock_server.world.services import Pictures
 
 SHEET = card_sheet()
 P1 = SHEET["p1"].data

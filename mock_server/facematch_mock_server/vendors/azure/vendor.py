@@ -12,7 +12,7 @@ import attrs
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request, Response, Upload, media_type
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.recognition.facts import Facts
+from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.kinds import Records
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind

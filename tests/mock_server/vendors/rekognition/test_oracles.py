@@ -19,7 +19,7 @@ from kit.mock_rekognition import (
 )
 
 from facematch_mock_server import card_sheet
-from facematch_mock_server.vendors.rekognition.signature import Signature
+from facematch_mock_server.vendors.rekognition.vendor import Signature
 
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
