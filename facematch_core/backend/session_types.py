@@ -16,26 +16,12 @@ from typing import Any, Final
 
 import attrs
 
+from facematch_core import models
 from facematch_core.base.clock import Clock, RateWindow, SystemClock
 from facematch_core.base.masking import Secret
 from facematch_core.documents import UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
-from facematch_core.models import (
-    Billing,
-    Decision,
-    Environment,
-    Ids,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    NoTruth,
-    Operation,
-    ResultWarning,
-    check_aware,
-    check_date,
-    percentage,
-)
 
 
 class SessionState(enum.StrEnum):
@@ -73,17 +59,17 @@ class ComparedWith(enum.StrEnum):
 
 
 #: The default checks of a session.
-USUAL_CHECKS: Final = (Operation.MATCH, Operation.LIVENESS)
+USUAL_CHECKS: Final = (models.Operation.MATCH, models.Operation.LIVENESS)
 
 #: The tag of the warning in an item that the vendor's session does not have.
 NOT_REPORTED = "not_reported"
 
-_PASSES = (Decision.MATCH, LivenessDecision.LIVE)
+_PASSES = (models.Decision.MATCH, models.LivenessDecision.LIVE)
 
 
-def is_reported(item: MatchResult | LivenessResult) -> bool:
+def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
     """Whether the vendor's session had it; what failed was reported, whatever its tags."""
-    is_open = item.decision in (Decision.INCONCLUSIVE, LivenessDecision.INCONCLUSIVE)
+    is_open = item.decision in (models.Decision.INCONCLUSIVE, models.LivenessDecision.INCONCLUSIVE)
     return not (is_open and any(warning.tag == NOT_REPORTED for warning in item.warnings))
 
 
@@ -134,8 +120,8 @@ class SessionCapabilities:
             `Capabilities.rate_windows`. Empty if nothing is published.
     """
 
-    checks: frozenset[Operation]
-    scored: frozenset[Operation] = attrs.field(
+    checks: frozenset[models.Operation]
+    scored: frozenset[models.Operation] = attrs.field(
         default=attrs.Factory(lambda self: self.checks, takes_self=True)
     )
     compares_with: frozenset[ComparedWith] = frozenset()
@@ -155,12 +141,12 @@ class SessionCapabilities:
     read_windows: tuple[RateWindow, ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        if (Operation.MATCH in self.checks) is not bool(self.compares_with):
+        if (models.Operation.MATCH in self.checks) is not bool(self.compares_with):
             raise ValueError("compares_with says with which pictures, just where checks has MATCH.")
 
 
-def _as_checks(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
-    checks = tuple(sorted(map(Operation, operations)))
+def _as_checks(operations: Iterable[models.Operation | str]) -> tuple[models.Operation, ...]:
+    checks = tuple(sorted(map(models.Operation, operations)))
     if not {*checks} <= {*USUAL_CHECKS}:
         # A session without checks could not fail.
         raise ValueError("expects lists what a session reports: match, liveness.")
@@ -169,7 +155,7 @@ def _as_checks(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
 
 def _as_threshold(value: float | None) -> float | None:
     names = "threshold, review_threshold and liveness_threshold"
-    return None if value is None else percentage(value, names)
+    return None if value is None else models.percentage(value, names)
 
 
 @attrs.frozen(kw_only=True)
@@ -212,11 +198,11 @@ class SessionRecord(Document):
     id: str = attrs.field(factory=lambda: secrets.token_hex(16))
     backend: str
     profile: str | None = None
-    environment: Environment | None = None
+    environment: models.Environment | None = None
     subject_ref: str = attrs.field(repr=False)
     purpose: str = attrs.field(repr=False)
     about: str | None = attrs.field(default=None, repr=False)
-    expects: tuple[Operation, ...] = attrs.field(converter=_as_checks)
+    expects: tuple[models.Operation, ...] = attrs.field(converter=_as_checks)
     compared_with: ComparedWith | None = attrs.field(
         default=None, converter=attrs.converters.optional(ComparedWith)
     )
@@ -227,14 +213,17 @@ class SessionRecord(Document):
         default=3600.0, validator=[attrs.validators.gt(0), attrs.validators.lt(1e9)]
     )
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    planned_at: dt.datetime = attrs.field(validator=check_date)
-    started_at: dt.datetime | None = attrs.field(default=None, validator=check_date)
+    planned_at: dt.datetime = attrs.field(validator=models.check_date)
+    started_at: dt.datetime | None = attrs.field(default=None, validator=models.check_date)
     session_id: str | None = None
-    expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    expires_at: dt.datetime | None = attrs.field(default=None, validator=models.check_aware)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def __attrs_post_init__(self) -> None:
-        if Operation.MATCH in self.expects and self.compared_with in (None, ComparedWith.UNKNOWN):
+        if models.Operation.MATCH in self.expects and self.compared_with in (
+            None,
+            ComparedWith.UNKNOWN,
+        ):
             raise ValueError("compared_with must say with which picture if expects has a match.")
 
     @property
@@ -257,9 +246,9 @@ class SessionAnswer:
         ids: The vendor's id of the request.
     """
 
-    environment: Environment | str | None = None
-    billing: Billing = attrs.field(factory=Billing)
-    ids: Ids = attrs.field(factory=Ids)
+    environment: models.Environment | str | None = None
+    billing: models.Billing = attrs.field(factory=models.Billing)
+    ids: models.Ids = attrs.field(factory=models.Ids)
 
 
 @attrs.frozen(kw_only=True)
@@ -276,7 +265,7 @@ class WayIn:
     link: Secret | None = None
     token: Secret | None = None
     page: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    expires_at: dt.datetime | None = attrs.field(default=None, validator=models.check_aware)
 
 
 @attrs.frozen(kw_only=True)
@@ -292,7 +281,7 @@ class SessionCheck:
         portrait: A picture of the person in this very item, or its address; None if there is none.
     """
 
-    result: MatchResult | LivenessResult
+    result: models.MatchResult | models.LivenessResult
     covers_liveness: bool = False
     portrait: Image | Secret | None = attrs.field(default=None, repr=False)
 
@@ -337,14 +326,14 @@ class SessionReading(SessionAnswer):
     record_id: str | None = None
     terms: str | None = None
     subject_ref: str | None = attrs.field(default=None, repr=False)
-    created_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    created_at: dt.datetime | None = attrs.field(default=None, validator=models.check_aware)
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    doubts: tuple[ResultWarning, ...] = ()
+    doubts: tuple[models.ResultWarning, ...] = ()
     read_again_s: float | None = None
     has_begun: bool = False
     is_asked_back: bool = False
-    warnings: tuple[ResultWarning, ...] = ()
+    warnings: tuple[models.ResultWarning, ...] = ()
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
 
@@ -381,7 +370,7 @@ class SessionHint:
 
 
 @attrs.frozen(kw_only=True)
-class SessionResult(NoTruth, Document):
+class SessionResult(models.NoTruth, Document):
     """A session as the vendor returns it now, judged by the rules of its record.
 
     Attributes:
@@ -410,15 +399,15 @@ class SessionResult(NoTruth, Document):
     record: SessionRecord
     state: SessionState
     way_in: WayIn | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
-    match: MatchResult
-    liveness: LivenessResult
+    match: models.MatchResult
+    liveness: models.LivenessResult
     compared_with: ComparedWith | None = None
     portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
-    warnings: tuple[ResultWarning, ...] = ()
+    warnings: tuple[models.ResultWarning, ...] = ()
     vendor_status: str | None = None
-    environment: Environment | None = None
-    required_environment: Environment | None = None
-    billing: Billing = attrs.field(factory=Billing)
+    environment: models.Environment | None = None
+    required_environment: models.Environment | None = None
+    billing: models.Billing = attrs.field(factory=models.Billing)
     read_again_s: float | None = None
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False, metadata=UNWRITTEN)
@@ -477,9 +466,9 @@ class SessionResult(NoTruth, Document):
                 age_s is not None and not -60 <= age_s <= max_age_s
             ),
         }
-        items: dict[Operation, MatchResult | LivenessResult] = {
-            Operation.MATCH: self.match,
-            Operation.LIVENESS: self.liveness,
+        items: dict[models.Operation, models.MatchResult | models.LivenessResult] = {
+            models.Operation.MATCH: self.match,
+            models.Operation.LIVENESS: self.liveness,
         }
         for check, item in items.items():
             if is_reported(item):

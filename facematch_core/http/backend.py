@@ -34,15 +34,6 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.errors import ConfigurationError, EnvironmentMismatch, VendorError
 from facematch_core.images.image import Image
-from facematch_core.models import (
-    Billing,
-    CallRecord,
-    Charged,
-    Environment,
-    LivenessResult,
-    MatchResult,
-    Result,
-)
 
 from .messages import FilePart, HttpReply, HttpRequest, Wait
 from .refusals import (
@@ -56,7 +47,7 @@ from .refusals import (
 from .sender import HttpCall
 from .transport import HttpClient, check_urllib3, host_of
 
-R = TypeVar("R", bound=Result | SessionAnswer)
+R = TypeVar("R", bound=models.Result | SessionAnswer)
 T = TypeVar("T")
 
 
@@ -67,7 +58,7 @@ def picture(name: str, image: Image) -> FilePart:
 
 
 #: The generator of one call: it yields requests and waits, and returns the result.
-Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Result]
+Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, models.Result]
 #: The generator of a request about a session.
 SessionSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
 DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
@@ -120,8 +111,8 @@ class HttpBackend(RemoteBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        sandbox = (Environment.SANDBOX,) if self.has_sandbox else ()
-        allowed = (Environment.PRODUCTION, *sandbox, Environment.MOCK)
+        sandbox = (models.Environment.SANDBOX,) if self.has_sandbox else ()
+        allowed = (models.Environment.PRODUCTION, *sandbox, models.Environment.MOCK)
         if self.environment not in (None, *allowed):
             raise ConfigurationError(
                 f"environment of {self.name} must be one of {', '.join(allowed)}, not "
@@ -135,7 +126,7 @@ class HttpBackend(RemoteBackend):
         """The request for `call`, a `MatchCall` or a `LivenessCall`."""
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
-    def parse(self, call: Any, reply: HttpReply) -> Result:
+    def parse(self, call: Any, reply: HttpReply) -> models.Result:
         """The result in a reply whose status the request `expects`.
 
         A `VendorError` that it raises is handed on. Any other exception means that the reply is
@@ -177,7 +168,7 @@ class HttpBackend(RemoteBackend):
         """Yield the requests that delete a session. All of them are free."""
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
-    def parse_non_200(self, call: Any, reply: HttpReply) -> Result | None:
+    def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
         """Return the result in a reply of another status; None if it is an error.
 
         By default the result of an `InconclusiveRow` of `error_codes`. Called only if the body is
@@ -190,12 +181,12 @@ class HttpBackend(RemoteBackend):
         fields: dict[str, Any] = {
             "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
             "backend": self.name,
-            "billing": Billing(row.charged, row.ground),
+            "billing": models.Billing(row.charged, row.ground),
             "raw": reply.json(),
         }
         if call.operation is models.Operation.LIVENESS:
-            return LivenessResult(decision=models.LivenessDecision.INCONCLUSIVE, **fields)
-        return MatchResult(decision=models.Decision.INCONCLUSIVE, **fields)
+            return models.LivenessResult(decision=models.LivenessDecision.INCONCLUSIVE, **fields)
+        return models.MatchResult(decision=models.Decision.INCONCLUSIVE, **fields)
 
     def vendor_id(self, reply: HttpReply) -> str | None:
         """The vendor's own id of the call (of its job, say) in a reply; by default None.
@@ -278,7 +269,7 @@ class HttpBackend(RemoteBackend):
         return vars(self).setdefault("client", client)  # type: ignore[no-any-return]  # by no name
 
     @property
-    def environments(self) -> frozenset[Environment]:
+    def environments(self) -> frozenset[models.Environment]:
         """The environments from which answers can come, as far as that is certain in advance.
 
         Usually the configured one. PRODUCTION if it is MOCK, but the address is the vendor's own
@@ -287,10 +278,10 @@ class HttpBackend(RemoteBackend):
         url = f"{self.base_url or self.vendor_url()}/"
         is_near = self._is_near(url)
         if self.environment is None:
-            return frozenset({Environment.MOCK} if is_near else ())
+            return frozenset({models.Environment.MOCK} if is_near else ())
         is_vendor = not is_near and is_among(host_of(url), self.allowed_hosts)
-        if self.environment is Environment.MOCK and is_vendor:
-            return frozenset({Environment.PRODUCTION})
+        if self.environment is models.Environment.MOCK and is_vendor:
+            return frozenset({models.Environment.PRODUCTION})
         return frozenset({self.environment})
 
     def _is_near(self, url: str) -> bool:
@@ -305,11 +296,11 @@ class HttpBackend(RemoteBackend):
         Call it without a reply before something is sent by `client` outside of a call: a login,
         say, whose `url` may not be at `address`. None if all is well.
         """
-        if self.environment is not Environment.MOCK:
+        if self.environment is not models.Environment.MOCK:
             return None
         if reply is None:
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
-            is_mock = is_of_calls and Environment.MOCK in self.environments
+            is_mock = is_of_calls and models.Environment.MOCK in self.environments
             if is_mock or (url and self._is_near(url)):
                 return None
             problem = (
@@ -325,29 +316,31 @@ class HttpBackend(RemoteBackend):
             )
         return EnvironmentMismatch(
             f"The backend {self.name} is set to mock, but {problem}",
-            environment=Environment.PRODUCTION,
-            billing=Billing(Charged.NO, "nothing was sent") if reply is None else None,
+            environment=models.Environment.PRODUCTION,
+            billing=models.Billing(models.Charged.NO, "nothing was sent")
+            if reply is None
+            else None,
         )
 
     @property
-    def session_environments(self) -> frozenset[Environment]:
+    def session_environments(self) -> frozenset[models.Environment]:
         """The environments of sessions: any that the vendor's host has, if none is configured."""
         certain = self.environments
         host = host_of(f"{self.base_url or self.vendor_url()}/")
         if certain or not is_among(host, self.allowed_hosts):
             return certain
-        sandbox = {Environment.SANDBOX} if self.has_sandbox else set()
-        return frozenset({Environment.PRODUCTION, *sandbox})
+        sandbox = {models.Environment.SANDBOX} if self.has_sandbox else set()
+        return frozenset({models.Environment.PRODUCTION, *sandbox})
 
-    def match(self, call: MatchCall) -> MatchResult:
+    def match(self, call: MatchCall) -> models.MatchResult:
         if models.Operation.MATCH not in self.capabilities.operations:
             raise errors.Unsupported.of_operation(self.name, models.Operation.MATCH)
-        return self.ask(call, MatchResult)
+        return self.ask(call, models.MatchResult)
 
-    def check_liveness(self, call: LivenessCall) -> LivenessResult:
+    def check_liveness(self, call: LivenessCall) -> models.LivenessResult:
         if models.Operation.LIVENESS not in self.capabilities.operations:
             return super().check_liveness(call)
-        return self.ask(call, LivenessResult)
+        return self.ask(call, models.LivenessResult)
 
     def start_session(self, request: StartRequest) -> SessionReading:
         return self.ask(request, SessionReading)
@@ -424,7 +417,11 @@ class HttpBackend(RemoteBackend):
         return HttpCall(self, call, iterate()).run(getattr(self, way.steps)(call), way.answer)
 
     def fetch(
-        self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
+        self,
+        request: HttpRequest,
+        *,
+        call: models.CallRecord | None,
+        deadline: Deadline = NO_DEADLINE,
     ) -> HttpReply:
         """Send a free GET or HEAD outside of a call, for `reconcile`, and return the answer.
 

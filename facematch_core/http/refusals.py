@@ -323,7 +323,7 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
     about: dict[str, Any] = {
         "backend": exchange.backend,
         "ids": Ids(call=exchange.call_id),
-        "status_code": exchange.status,
+        "status_code": exchange.status or None,
     }
     through = f" through the proxy {exchange.proxy}" if exchange.proxy else ""
     if not exchange.is_sent:
@@ -335,7 +335,7 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
             billing=Billing(Charged.NO, "no byte of the request has left"),
             **about,
         )
-    if isinstance(error, UnreadableBody) and exchange.status in exchange.expects:
+    if isinstance(error, UnreadableBody) and exchange.status in exchange.request.expects:
         answered = f"{exchange.backend} answered {exchange.status}"
         return unreadable_error(answered, reason, accepted_billing(exchange.charges), **about)
     message = (

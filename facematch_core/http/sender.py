@@ -17,42 +17,23 @@ from typing import Any, TypeAlias, cast
 import attrs
 
 from facematch_core import errors, models
-from facematch_core.backend.base import (
-    accepted_billing,
-    can_be_sought,
-    report_fault,
-    unreadable_error,
-)
+from facematch_core.backend import base
+from facematch_core.backend.base import accepted_billing, can_be_sought, report_fault
 from facematch_core.backend.calls import Call, LookUp, Request, ignore
 from facematch_core.backend.session_types import SessionAnswer, SessionReading
 from facematch_core.base.addresses import MOCK_HEADER, find_foreign_host
 from facematch_core.base.cancellation import CANCELLATION, CallCancelled
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
-from facematch_core.errors import (
-    ConfigurationError,
-    DeadlineExceeded,
-    EnvironmentMismatch,
-    OutcomeUnknown,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
-from facematch_core.models import (
-    Billing,
-    CallRecord,
-    Charged,
-    Environment,
-    LivenessResult,
-    MatchResult,
-    Result,
-)
 
 from .messages import BodyShape, HttpReply, HttpRequest, Wait
 from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row, is_in_tables
 
 #: Its module imports this one.
 HttpBackend: TypeAlias = Any
+_Steps: TypeAlias = Generator[Any, HttpReply, Any]
+#: The steps are resumed with it: a reply, or an error that they handle.
+_Answer: TypeAlias = HttpReply | errors.VendorError | None
 
 _log = logging.getLogger("facematch")
 
@@ -63,7 +44,7 @@ _REMOVAL_S = 2.0
 class _End(Exception):
     """The end of a call: its result or error, None for a reply not to be read, and its bill."""
 
-    def __init__(self, outcome: Any, billing: Billing) -> None:
+    def __init__(self, outcome: Any, billing: models.Billing) -> None:
         self.outcome, self.billing = outcome, billing
 
 
@@ -85,31 +66,31 @@ class Ledger:
         self.is_begun, self.paid_charges = True, self.paid_charges + self.price
         self.price, self.is_free = price, is_free
 
-    def bill(self, last: Billing, *, is_success: bool = False) -> Billing:
+    def bill(self, last: models.Billing, *, is_success: bool = False) -> models.Billing:
         """Return the bill of the call from that of its last request.
 
         A success that is charged costs the whole price.
         """
         # An unknown number of charges is at least one.
-        charges = last.charges or int(last.charged is Charged.YES)
-        if is_success and last.charged is Charged.YES and charges < self.price:
+        charges = last.charges or int(last.charged is models.Charged.YES)
+        if is_success and last.charged is models.Charged.YES and charges < self.price:
             last, charges = attrs.evolve(last, charges=self.price), self.price
         if not self.paid_charges:
             return last
         earlier = f"charges of earlier requests of the call: {self.paid_charges}"
         ground = f"{last.ground}; {earlier}" if last.ground else earlier
-        if last.charged is Charged.UNKNOWN:
-            return Billing(Charged.UNKNOWN, ground)
-        return Billing(Charged.YES, ground, self.paid_charges + charges)
+        if last.charged is models.Charged.UNKNOWN:
+            return models.Billing(models.Charged.UNKNOWN, ground)
+        return models.Billing(models.Charged.YES, ground, self.paid_charges + charges)
 
-    def bill_all(self, stated: Billing = SILENT) -> Billing:
+    def bill_all(self, stated: models.Billing = SILENT) -> models.Billing:
         """Return the bill of the call; `stated` is what its result says of all requests."""
         declared = self.paid_charges + self.price
         if stated == SILENT:
             return accepted_billing(declared)
-        if stated.charged is Charged.UNKNOWN:
+        if stated.charged is models.Charged.UNKNOWN:
             return self.bill(stated)
-        if stated.charged is Charged.YES and declared > (stated.charges or 1):
+        if stated.charged is models.Charged.YES and declared > (stated.charges or 1):
             return attrs.evolve(stated, charges=declared)
         return stated
 
@@ -133,24 +114,23 @@ class HttpCall:
     #: The reply to the last request; None if it was lost.
     reply: HttpReply | None = None
     #: The last error that the plug-in did not raise itself.
-    refusal: VendorError | None = None
+    refusal: errors.VendorError | None = None
     #: Facts from the answers beside the result.
     request_id: str | None = None
-    environment: Environment | None = None
+    environment: models.Environment | None = None
     secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
-    def run(self, steps: Generator[Any, HttpReply, Any], kind: type) -> Any:
+    def run(self, steps: _Steps, kind: type) -> Any:
         """Return the result or the error; raise what `steps` raises before its first request."""
         call = self.call
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
             self.deadline = Deadline.after(self.backend.longest_call_s, call.clock)
-        answer: HttpReply | VendorError | None = None
+        answer: _Answer = None
         try:
             while True:
-                step = self._advance(steps, kind, answer)
-                answer = self._take(step)
+                answer = self._take(self._advance(steps, kind, answer))
         except _End as end:
             outcome, billing = end.outcome, end.billing
         except BaseException as error:
@@ -163,28 +143,20 @@ class HttpCall:
         outcome = self._finish(outcome, billing)
         return self._clean_up(outcome) if self.cleanups else outcome
 
-    def _advance(
-        self,
-        steps: Generator[Any, HttpReply, Any],
-        kind: type,
-        answer: HttpReply | VendorError | None,
-    ) -> HttpRequest | Wait:
-        """Resume the steps with a reply or an error; return their next step."""
+    def _advance(self, steps: _Steps, kind: type, answer: _Answer) -> HttpRequest | Wait:
+        """Resume the steps; return their next step."""
         ledger = self.ledger
-        step: Any
+        resume: Any = steps.throw if isinstance(answer, errors.VendorError) else steps.send
         try:
-            if isinstance(answer, VendorError):
-                step = steps.throw(answer)
-            else:
-                step = steps.send(cast(HttpReply, answer))
+            step = resume(answer)
         except StopIteration as end:
             step = end.value
-        except VendorError as error:
+        except errors.VendorError as error:
             if not ledger.is_begun:
                 raise
             if error is self.refusal:
                 raise self._refused(error) from None
-            is_free = ledger.is_free and error.billing.charged is Charged.UNKNOWN
+            is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
             raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
         except Exception as error:
             if not ledger.is_begun:
@@ -197,8 +169,8 @@ class HttpCall:
             raise _End(step, ledger.bill_all(getattr(step, "billing", SILENT)))
         raise self._unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
 
-    def _take(self, step: HttpRequest | Wait) -> HttpReply | VendorError | None:
-        """Take a step of the call; return what the steps are resumed with."""
+    def _take(self, step: HttpRequest | Wait) -> _Answer:
+        """Take a step of the call."""
         if self.reply is not None and self.backend.find_mismatch(self.reply):
             raise _End(None, self.ledger.bill_all())
         if isinstance(step, HttpRequest) and not step.is_cleanup:
@@ -220,21 +192,23 @@ class HttpCall:
         if pause.seconds >= self.deadline.left_s():
             reason = f"{self.backend.name} would wait longer than the call may take."
             if is_begun:
-                raise self._refused(DeadlineExceeded(reason, billing=FREE_BILLING))
-            raise self._refused(VendorUnavailable(f"{reason} Nothing was sent.", retryable=False))
+                raise self._refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
+            raise self._refused(
+                errors.VendorUnavailable(f"{reason} Nothing was sent.", retryable=False)
+            )
         try:
             CANCELLATION.get().sleep(pause.seconds, self.call.clock)
         except CallCancelled:
             raise CallCancelled(self.ledger.bill_all()) from None
 
-    def _send(self, request: HttpRequest) -> HttpReply | VendorError:
+    def _send(self, request: HttpRequest) -> _Answer:
         """Send a request; return its reply, or the error to raise in the steps."""
         backend, call, ledger = self.backend, self.call, self.ledger
         is_first = not ledger.is_begun
         if host := _find_foreign_host(backend, request.url):
             # A look-up may start at an address that the vendor gave.
             if is_first and not isinstance(call, LookUp):
-                raise ConfigurationError(
+                raise errors.ConfigurationError(
                     f"{backend.name} would send key and faces to {host}: its host is neither that "
                     "of base_url nor among its allowed_hosts."
                 )
@@ -247,7 +221,7 @@ class HttpCall:
         self.reply = None
         try:
             reply = self._exchange(request)
-        except VendorError as error:
+        except errors.VendorError as error:
             return self._refuse(error, request)
         except Exception as error:
             if self.canned_replies is not None or is_first:
@@ -255,9 +229,11 @@ class HttpCall:
             # The call was accepted before, although this request cannot be sent.
             problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
-                unasked = VendorUnavailable(f"it could not be asked: {problem}")
+                unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
                 raise self._refused(unasked) from None
             raise self._unreadable(problem) from None
+        if is_free and not reply.is_free:  # all requests of such a call are
+            reply = attrs.evolve(reply, is_free=True)
         return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
@@ -265,8 +241,7 @@ class HttpCall:
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
-            canned = canned if canned.url else attrs.evolve(canned, url=request.url)
-            return self._price(canned)
+            return canned if canned.url else attrs.evolve(canned, url=request.url)
         is_step = not (request.is_cleanup or isinstance(call, LookUp))
         is_repeated = False
         while True:
@@ -276,10 +251,10 @@ class HttpCall:
                 deadline, on_sent = deadline.once_sent, ignore
             try:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
-            except VendorUnavailable as error:
+            except errors.VendorUnavailable as error:
                 # Bytes may have left before, so a verifier wants a ground for "not charged".
-                if error.billing == Billing(Charged.NO):
-                    error.billing = Billing(Charged.NO, "the request was not sent")
+                if error.billing == models.Billing(models.Charged.NO):
+                    error.billing = models.Billing(models.Charged.NO, "the request was not sent")
                 raise
             reply: HttpReply = backend.client.send(
                 signed,
@@ -293,19 +268,14 @@ class HttpCall:
             # No second picture goes to a server that should be a mock and is none.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
             if is_last or backend.find_mismatch(reply):
-                return self._price(reply)
+                return reply
             is_repeated = True
-
-    def _price(self, reply: HttpReply) -> HttpReply:
-        """Return a reply that says whether its request is free, which its call decides, too."""
-        is_free = self.ledger.is_free
-        return reply if reply.is_free is is_free else attrs.evolve(reply, is_free=is_free)
 
     def _note_sent(self) -> None:
         self.call.on_sent()
         self.is_sent = True
 
-    def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError:
+    def _read(self, reply: HttpReply, request: HttpRequest) -> _Answer:
         """Note what the end of the call needs of a reply; return it, or the error to raise."""
         backend, call, ledger, headers = self.backend, self.call, self.ledger, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
@@ -314,24 +284,24 @@ class HttpCall:
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
-        self.environment = Environment.MOCK if MOCK_HEADER in headers else self.environment
+        self.environment = models.Environment.MOCK if MOCK_HEADER in headers else self.environment
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
-        outcome: HttpReply | Result | VendorError = reply
+        outcome: HttpReply | models.Result | errors.VendorError = reply
         is_expected = reply.status in request.expects
         if not is_expected or backend.codes_in_200:
             outcome = self._judge(reply, is_expected)
-        if isinstance(outcome, VendorError):
+        if isinstance(outcome, errors.VendorError):
             return self._refuse(outcome, request)
         # Until the call is accepted, no answer has to be about it.
         heard_id = vendor_id if self.is_accepted else self.call.vendor_id
         if problem := _find_stranger(backend, reply, self.call, heard_id):
             raise self._unreadable(problem)
-        if isinstance(outcome, Result):
+        if isinstance(outcome, models.Result):
             billing = outcome.billing
             if billing == SILENT:
                 default = default_row(reply.status, reply.shape)
-                billing = Billing(default.charged, default.ground)
-            if ledger.is_free and ledger.paid_charges and billing.charged is not Charged.NO:
+                billing = models.Billing(default.charged, default.ground)
+            if ledger.is_free and ledger.paid_charges and billing.charged is not models.Charged.NO:
                 billing = FREE_BILLING  # it only asks about a call that is paid for
             raise _End(outcome, ledger.bill(billing, is_success=is_expected))
         self.is_accepted = self.is_accepted or not ledger.is_free
@@ -341,7 +311,9 @@ class HttpCall:
             ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
 
-    def _judge(self, reply: HttpReply, is_expected: bool) -> HttpReply | Result | VendorError:
+    def _judge(
+        self, reply: HttpReply, is_expected: bool
+    ) -> HttpReply | models.Result | errors.VendorError:
         """Return the result or the error in a reply; the reply itself if it holds neither."""
         backend, call = self.backend, self.call
         row = None
@@ -351,10 +323,10 @@ class HttpCall:
                 return reply
             if isinstance(call, Call) and reply.is_json:
                 result = backend.parse_non_200(call, reply)
-                if isinstance(result, Result):
+                if isinstance(result, models.Result):
                     return result
-            return cast(VendorError, backend.error(reply, call))
-        except VendorError as error:
+            return cast(errors.VendorError, backend.error(reply, call))
+        except errors.VendorError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
             is_reconcilable = can_be_sought(backend, call)
@@ -364,15 +336,15 @@ class HttpCall:
             )
             return refusal
 
-    def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError:
+    def _refuse(self, refusal: errors.VendorError, request: HttpRequest) -> errors.VendorError:
         """Return an error that the steps handle; end the call with another one."""
-        is_over = isinstance(refusal, DeadlineExceeded) or self.deadline.is_over
-        is_lost = isinstance(refusal, OutcomeUnknown) and (
-            isinstance(self.call, LookUp) or not isinstance(refusal, DeadlineExceeded)
+        is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
+        is_lost = isinstance(refusal, errors.OutcomeUnknown) and (
+            isinstance(self.call, LookUp) or not isinstance(refusal, errors.DeadlineExceeded)
         )
         if self.ledger.is_free and is_lost:
             # A free request has no unknown outcome: it may be repeated.
-            refusal = VendorUnavailable(refusal.message, status_code=refusal.status_code)
+            refusal = errors.VendorUnavailable(refusal.message, status_code=refusal.status_code)
         self.refusal = refusal = refusal.with_traceback(None)
         if request.on_refusal == "raise" and not is_over:
             return refusal
@@ -382,20 +354,20 @@ class HttpCall:
         """Return the end of a call whose answer counts as charged and cannot be used."""
         name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
         if reply is not None and reply.shape is BodyShape.HTML:
-            error = UnexpectedResponse(
+            error = errors.UnexpectedResponse(
                 f"{name} answered {reply.status} with a page of HTML: a proxy, a firewall or a "
                 "login page may have answered in its place. Check base_url and the network.",
                 billing=billing,
             )
         else:
             status = f" {reply.status}" if reply else ""
-            error = unreadable_error(f"{name} answered{status}", problem, billing)
+            error = base.unreadable_error(f"{name} answered{status}", problem, billing)
         return _End(error, billing)
 
-    def _refused(self, error: VendorError) -> _End:
+    def _refused(self, error: errors.VendorError) -> _End:
         """Return the end of a call with an error that the steps do not handle."""
         backend, call, ledger, reply = self.backend, self.call, self.ledger, self.reply
-        is_success = isinstance(error, UnexpectedResponse) or (
+        is_success = isinstance(error, errors.UnexpectedResponse) or (
             reply is not None and 200 <= reply.status < 300
         )
         last = FREE_BILLING if ledger.is_free else error.billing
@@ -403,15 +375,15 @@ class HttpCall:
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
         # call itself, unless the vendor's own tables say so, or it is what was looked for.
         is_about_call = (
-            isinstance(error, UnexpectedResponse | EnvironmentMismatch)
+            isinstance(error, errors.UnexpectedResponse | errors.EnvironmentMismatch)
             or isinstance(call, LookUp)
             or (isinstance(error, errors.RequestRejected) and is_in_tables(backend, reply))
         )
         if is_about_call or not (self.is_accepted and ledger.is_free):
             return _End(error, billing)
-        kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
-        if isinstance(error, DeadlineExceeded) or self.deadline.is_over:
-            kind, limit_s = DeadlineExceeded, self.deadline.limit_s
+        kind, reason = errors.OutcomeUnknown, f"then gave no answer about it ({error.message})"
+        if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
+            kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
         reconcilable = can_be_sought(backend, call)
@@ -425,11 +397,11 @@ class HttpCall:
         )
         return _End(error_about_call, billing)
 
-    def _finish(self, outcome: Any, billing: Billing) -> Any:
+    def _finish(self, outcome: Any, billing: models.Billing) -> Any:
         """Return the outcome with bill and ids, its secrets masked."""
         backend, call, reply = self.backend, self.call, self.reply
         vendor_id = call.vendor_id or self.request_id
-        if isinstance(outcome, (Result, SessionAnswer)):
+        if isinstance(outcome, (models.Result, SessionAnswer)):
             ids = outcome.ids
             outcome = call.masker.mask(
                 outcome,
@@ -439,10 +411,10 @@ class HttpCall:
                 environment=self.environment or outcome.environment,
             )
         if reply is not None and (mismatch := backend.find_mismatch(reply)):
-            if isinstance(outcome, (MatchResult, LivenessResult)):
+            if isinstance(outcome, (models.MatchResult, models.LivenessResult)):
                 mismatch.result = outcome
             outcome = mismatch
-        if not isinstance(outcome, VendorError):
+        if not isinstance(outcome, errors.VendorError):
             return outcome
         # The frames of its traceback hold the pictures.
         error = outcome.with_traceback(None)
@@ -459,16 +431,16 @@ class HttpCall:
 
     def _clean_up(self, outcome: Any) -> Any:
         """Send the clean-ups; return the outcome, which says what failed."""
-        is_trusted = not isinstance(outcome, EnvironmentMismatch)
-        billing = outcome.billing if isinstance(outcome, VendorError) else None
+        is_trusted = not isinstance(outcome, errors.EnvironmentMismatch)
+        billing = outcome.billing if isinstance(outcome, errors.VendorError) else None
         text = self._remove(billing) if is_trusted else ""
         if not text:
             return outcome
         text = f"What the call left at {self.backend.name} was not removed:{text}"
-        if isinstance(outcome, VendorError):
+        if isinstance(outcome, errors.VendorError):
             outcome.message += f" ({text})"
             outcome.args = (outcome.message,)
-        elif isinstance(outcome, (Result, SessionReading)):
+        elif isinstance(outcome, (models.Result, SessionReading)):
             code, severity = models.WarningCode.OTHER, models.Severity.WARNING
             warning = models.ResultWarning(
                 code=code, tag="not_cleaned_up", severity=severity, text=text
@@ -485,14 +457,14 @@ class HttpCall:
             name, call_id = self.backend.name, self.call.call_id
             _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
 
-    def _remove(self, billing: Billing | None) -> str:
+    def _remove(self, billing: models.Billing | None) -> str:
         """Send the clean-ups, the latest first; return what failed.
 
         Nothing is removed of a call that may be charged and can still be looked for.
         `billing` is that of a call without a result.
         """
         backend, text = self.backend, ""
-        is_charged = billing is not None and billing.charged is not Charged.NO
+        is_charged = billing is not None and billing.charged is not models.Charged.NO
         if not self.is_sent or (is_charged and can_be_sought(backend, self.call)):
             return ""
         self.ledger.add_request(0, is_free=True)
@@ -508,7 +480,7 @@ class HttpCall:
                         reason = mismatch.message
                     elif not (200 <= reply.status < 300 or reply.status in request.expects):
                         reason = error_by_table(backend, reply).message
-            except VendorError as error:
+            except errors.VendorError as error:
                 reason = error.message
             except Exception as error:  # noqa: BLE001 - the verdict stands, whatever this was
                 reason = _report(error)
@@ -539,7 +511,7 @@ def _find_stranger(
         about = f"is about {vendor_id}" if vendor_id else "does not name its call"
         return f"it {about}, and {call.vendor_id} was asked for"
     named = call.record if isinstance(call, LookUp) else call
-    if not isinstance(named, Call | CallRecord):
+    if not isinstance(named, Call | models.CallRecord):
         return ""  # the core compares what an answer about a session shows
     sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
     try:

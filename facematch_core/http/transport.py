@@ -1,19 +1,15 @@
 """`HttpClient`: sends one request, once, and knows whether its first byte has left.
 
-The way of a request: `send` makes an `Exchange`, the state of one request and its answer. It finds
-the `Route` to the address (proxy and certificates, from the settings or the environment, as
-requests finds them), takes an idle `Connection` or opens one, sends, and reads the whole answer.
-The connection is kept for the next request only if nothing is left on it. An exception on the way
-becomes an error with words of ours (`refusals.explain`).
+`HttpClient.send` makes an `Exchange`, the state of one request and its answer. It finds the `Route`
+(proxy and certificates, from the settings or the environment, as requests finds them), takes an
+idle `Connection` or opens one, sends, and reads the whole answer. An exception on the way becomes
+an error of ours (`refusals.explain`).
 
-An HTTP library's exception does not say whether the request has left, and its time-outs start again
-with every read. A request that has left may be charged, and a caller has one deadline for the whole
-call. So `Connection` is urllib3's with three changes: it calls `Exchange.begin` just before the
-first byte of a request, it asks `Exchange.wait_s` before each wait on the socket, and it refuses an
-answer whose head broke off.
-
-requests itself sends nothing, except for test doubles: an adapter that a test mounts, or a patched
-`HTTPAdapter.send` (`responses`), gets a prepared request as usual.
+An HTTP library does not say whether a request has left, and starts its time-outs again with every
+read. A request that has left may be charged, and a call has one deadline. So `Connection` is
+urllib3's with three changes: it calls `Exchange.begin` just before the first byte of a request, it
+asks `Exchange.wait_s` before each wait on the socket, and it refuses an answer whose head broke
+off. requests itself sends nothing, except to test doubles.
 """
 
 from __future__ import annotations
@@ -33,15 +29,9 @@ from typing import Any, TypeAlias, cast
 
 import attrs
 import requests
+import requests.utils
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.exceptions import InvalidURL
-from requests.utils import (
-    DEFAULT_CA_BUNDLE_PATH,
-    get_environ_proxies,
-    prepend_scheme_if_needed,
-    select_proxy,
-)
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     LocationParseError,
@@ -75,6 +65,9 @@ MOST_IDLE = 64
 
 #: Environment variables that name trusted certificates; the first one that is set counts.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+#: Status, headers, and the pieces of the body as they come in.
+_Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
 
 
 class HttpClient:
@@ -176,16 +169,9 @@ class HttpClient:
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
         exchange = Exchange(
-            timeouts_s=self._timeouts_s,
-            deadline=deadline,
-            on_sent=on_sent,
-            backend=backend,
-            call_id=call_id,
-            expects=request.expects,
-            charges=charges,
-            reconcilable=reconcilable,
+            request, self._timeouts_s, deadline, on_sent, backend, call_id, charges, reconcilable
         )
-        outcome = self._try_send(request, exchange)
+        outcome = self._carry_out(exchange)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -196,76 +182,33 @@ class HttpClient:
             outcome.__context__ = None
             del outcome
 
-    def is_doubled(self, url: str) -> bool:
-        """Whether a mounted test double answers `url`, so that nothing leaves this process.
-
-        A patched `HTTPAdapter.send` (`responses`) does not count: it may pass requests through.
-        """
-        return type(self._session.get_adapter(url)) is not HTTPAdapter
-
-    def mount(self, prefix: str, adapter: BaseAdapter) -> None:
-        """Answer addresses that begin with `prefix` by an adapter of requests: a test double.
-
-        It cannot report the first byte, so `on_sent` is called when it has answered, and the
-        outcome is unknown unless its exception says that there was no connection. A deadline
-        shortens its time-outs, and is checked between the pieces of the body.
-        """
-        self._session.mount(prefix, adapter)
-
-    def close(self) -> None:
-        """Close the idle connections. May be called more than once.
-
-        A call that is under way goes on to its end, with all its requests; their connections are
-        not kept.
-        """
-        self._is_closed = True
-        for idle in [*self._idle.values()]:
-            with contextlib.suppress(IndexError):  # another thread may take one meanwhile
-                while True:
-                    idle.pop().close()
-
-    def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
+    def _carry_out(self, exchange: Exchange) -> HttpReply | BaseException:
         """Return the reply, or what is to be raised; raises nothing itself."""
         started = self.clock.monotonic()
         token = CURRENT.set(exchange)
         try:
             exchange.wait_s()
-            status, headers, pieces = self._request(exchange, request)
-            exchange.status = status
-            reply = HttpReply(
-                status=status,
-                headers=headers,
-                body=read_body(headers, pieces, self._max_body_bytes),
-                elapsed_s=max(0.0, self.clock.monotonic() - started),
-                secrets=request.secrets,
-                url=request.url,
-                is_free=not request.charges,
-            )
-            self._put_back(exchange, reply)
+            exchange.status, headers, pieces = self._request(exchange)
+            body = read_body(headers, pieces, self._max_body_bytes)
+            self._put_back(exchange, headers)
         except BaseException as error:  # noqa: BLE001 - raised again by send()
-            with contextlib.suppress(Exception):
-                exchange.close()
-            failure = exchange.refusal
-            if failure is None and isinstance(error, Exception):
-                failure = explain(error, exchange)
-            for link in links_of(error):
-                # The frames hold the picture, refer to one another, and would wait for the garbage
-                # collector.
-                traceback.clear_frames(link.__traceback__)
-            if failure is not None:
-                return failure
-            # Ours, or no fault of the network: a bug, or the program's own exception. This frame
-            # leaves its traceback: it cannot be cleared yet.
-            error.__cause__ = error.__context__ = None
-            trace = error.__traceback__
-            return error.with_traceback(trace and trace.tb_next)
-        else:
-            return reply
+            return _give_up(error, exchange)
         finally:
             CURRENT.reset(token)
+        request = exchange.request
+        return HttpReply(
+            status=exchange.status,
+            headers=headers,
+            body=body,
+            elapsed_s=max(0.0, self.clock.monotonic() - started),
+            secrets=request.secrets,
+            url=request.url,
+            is_free=not request.charges,
+        )
 
-    def _request(self, exchange: Exchange, request: HttpRequest) -> _Answer:
+    def _request(self, exchange: Exchange) -> _Answer:
         """Send the request; return status, headers and the unread body of the answer."""
+        request = exchange.request
         url, parts = _parse(request.url, tuple(request.params.items()))
         sent, body = encode_request(request)
         names = {name.lower() for name in sent}
@@ -287,7 +230,7 @@ class HttpClient:
             exchange.proxy = route.proxy.netloc or ""
             if route.scheme == "http":  # the proxy reads the request and sends it on
                 path, headers = url, {**route.proxy_headers, **headers}
-        connection = exchange.connection = self._take(origin) or _open(route)
+        connection = exchange.connection = self._take(origin) or route.open()
         try:
             connection.request(
                 request.method,
@@ -304,6 +247,25 @@ class HttpClient:
         response = exchange.response = connection.getresponse()
         return response.status, response.headers, response.stream(65536, decode_content=False)
 
+    def _find_route(self, url: str, parts: Url) -> Route:
+        """Return proxy and certificates: as they are set, else as requests takes them."""
+        proxies, proxy_headers, proxy = self._proxies, {}, None
+        if is_loopback(str(parts.host)):
+            # Faces for this machine, a mock above all, must not take a way around over another.
+            proxies = {}
+        elif not proxies:
+            proxies = requests.utils.get_environ_proxies(url)
+        if name := requests.utils.select_proxy(url, proxies):
+            with_login = _parse_proxy(name, "The proxy that the environment names")
+            proxy_headers = HTTPAdapter().proxy_headers(with_login.url)
+            proxy = with_login._replace(auth=None)
+        if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
+            usual = requests.utils.DEFAULT_CA_BUNDLE_PATH, "certifi"
+            named = ((os.environ.get(name), name) for name in CA_VARIABLES)
+            self._context = _trusting(*next(((path, name) for path, name in named if path), usual))
+        host = str(parts.host)
+        return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
+
     def _take(self, origin: str) -> Connection | None:
         """Return an idle connection that can be used."""
         idle = self._idle.get(origin, [])
@@ -318,20 +280,20 @@ class HttpClient:
                 connection.close()
         return None
 
-    def _put_back(self, exchange: Exchange, reply: HttpReply) -> None:
-        """Keep the connection for as long as its server says."""
+    def _put_back(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
+        """Keep the connection for as long as its server says, unless something is left on it."""
         connection = exchange.connection
         if connection is None or connection.sock is None:
             return
         idle = self._idle.setdefault(exchange.origin, [])
         # A server that refuses an upload may not have read it, and closes at any moment: the next
         # request would be lost.
-        is_refused = exchange.has_body and reply.status >= http.HTTPStatus.BAD_REQUEST
+        is_refused = exchange.has_body and exchange.status >= http.HTTPStatus.BAD_REQUEST
         if is_refused or len(idle) >= MOST_IDLE:
             connection.close()
             return
         now, keep_s = self.clock.monotonic(), KEEP_IDLE_S
-        if seconds := _KEPT.search(reply.headers.get("Keep-Alive", "")):
+        if seconds := _KEPT.search(headers.get("Keep-Alive", "")):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         connection.kept_until = now + keep_s
         idle.append(connection)
@@ -343,54 +305,50 @@ class HttpClient:
         if self._is_closed:
             self.close()
 
-    def _find_route(self, url: str, parts: Url) -> Route:
-        """Return proxy and certificates: as they are set, else as requests takes them."""
-        proxies, proxy_headers, proxy = self._proxies, {}, None
-        if is_loopback(str(parts.host)):
-            # Faces for this machine, a mock above all, must not take a way around over another.
-            proxies = {}
-        elif not proxies:
-            proxies = get_environ_proxies(url)
-        if name := select_proxy(url, proxies):
-            parts_of_proxy = _parse_proxy(name, "The proxy that the environment names")
-            proxy_headers = HTTPAdapter().proxy_headers(parts_of_proxy.url)
-            proxy = parts_of_proxy._replace(auth=None)
-        if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
-            named = ((os.environ.get(name), name) for name in CA_VARIABLES)
-            usual = (DEFAULT_CA_BUNDLE_PATH, "certifi")
-            self._context = _trusting(*next(((path, name) for path, name in named if path), usual))
-        return Route(
-            scheme=str(parts.scheme),
-            host=str(parts.host),
-            port=parts.port,
-            proxy=proxy,
-            proxy_headers=proxy_headers,
-            context=self._context,
-        )
+    def close(self) -> None:
+        """Close the idle connections. May be called more than once.
 
+        A call that is under way goes on to its end, with all its requests; their connections are
+        not kept.
+        """
+        self._is_closed = True
+        for idle in [*self._idle.values()]:
+            with contextlib.suppress(IndexError):  # another thread may take one meanwhile
+                while True:
+                    idle.pop().close()
 
-#: Status, headers, and the pieces of the body as they come in.
-_Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
+    def is_doubled(self, url: str) -> bool:
+        """Whether a mounted test double answers `url`, so that nothing leaves this process.
+
+        A patched `HTTPAdapter.send` (`responses`) does not count: it may pass requests through.
+        """
+        return type(self._session.get_adapter(url)) is not HTTPAdapter
+
+    def mount(self, prefix: str, adapter: BaseAdapter) -> None:
+        """Answer addresses that begin with `prefix` by an adapter of requests: a test double.
+
+        It cannot report the first byte, so `on_sent` is called when it has answered, and the
+        outcome is unknown unless its exception says that there was no connection. A deadline
+        shortens its time-outs, and is checked between the pieces of the body.
+        """
+        self._session.mount(prefix, adapter)
 
 
 class NotSent(Exception):
     """`on_sent` raised, so nothing may be sent. Not an OSError, which urllib3 would handle."""
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False)
 class Exchange:
-    """The state of one request and its answer."""
+    """The state of one request and its answer; the first fields are arguments of `send`."""
 
+    request: HttpRequest
     #: Longest wait before the first byte, and after it, in seconds.
     timeouts_s: tuple[float, float]
     deadline: Deadline
     on_sent: Callable[[], None]
-
-    # Errors need these: names of backend and call, the statuses with which the call goes on, their
-    # charges, and whether the vendor can be asked later what became of the call.
     backend: str
     call_id: str | None
-    expects: frozenset[int]
     charges: int
     reconcilable: bool
 
@@ -404,8 +362,8 @@ class Exchange:
     origin: str = ""
     proxy: str = ""
     has_body: bool = False
-    #: The status of the answer, once its head is read.
-    status: int | None = None
+    #: The status of the answer; 0 until its head is read.
+    status: int = 0
     _is_cut_short: bool = False
 
     def begin(self) -> None:
@@ -418,12 +376,6 @@ class Exchange:
             self.refusal = error
             raise NotSent from None
         self.is_sent = True
-
-    def close(self) -> None:
-        """Close what a broken exchange has used."""
-        for resource in (self.response, self.connection):
-            if resource is not None:
-                resource.close()
 
     def left_s(self) -> float:
         """Return the seconds that are left: before the first byte, those for sending it."""
@@ -457,52 +409,66 @@ class Exchange:
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
-@attrs.frozen(kw_only=True)
+def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
+    """Close what a broken exchange has used; return what `send` raises."""
+    for resource in (exchange.response, exchange.connection):
+        with contextlib.suppress(Exception):
+            if resource is not None:
+                resource.close()
+    failure = exchange.refusal
+    if failure is None and isinstance(error, Exception):
+        failure = explain(error, exchange)
+    for link in links_of(error):
+        # The frames hold the picture, refer to one another, and would wait for the garbage
+        # collector.
+        traceback.clear_frames(link.__traceback__)
+    if failure is not None:
+        return failure
+    # Ours, or no fault of the network: a bug, or the program's own exception. Its first frame is
+    # that of `_carry_out`, which still runs and holds the picture.
+    error.__cause__ = error.__context__ = None
+    trace = error.__traceback__
+    return error.with_traceback(trace and trace.tb_next)
+
+
+@attrs.frozen
 class Route:
-    """The way to one origin: host, proxy and certificates."""
+    """The way to one origin; `port` is None for the default of the scheme."""
 
     scheme: str
     host: str
-    #: None for the default port of the scheme.
     port: int | None
-    #: The proxy to go through, without its login.
-    proxy: Url | None = None
-    #: The proxy's login, as a header.
-    proxy_headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    #: The proxy to go through, without its login; and its login, as a header.
+    proxy: Url | None
+    proxy_headers: Mapping[str, str] = attrs.field(repr=False)
     #: The trusted certificates, if anything on the way speaks TLS.
-    context: ssl.SSLContext | None = attrs.field(default=None, repr=False)
+    context: ssl.SSLContext | None = attrs.field(repr=False)
 
+    def open(self) -> Connection:
+        """Return a connection along this route; it connects with its first request."""
+        proxy, host, port = self.proxy, self.host, self.port
+        if proxy is not None:
+            host, port = str(proxy.host), proxy.port or (443 if proxy.scheme == "https" else 80)
+        if "https" not in (self.scheme, proxy and proxy.scheme):
+            return Connection(host, port, proxy=proxy)
+        # Not above: urllib3-future has none, and `check_urllib3` has to name it.
+        from urllib3.connection import ProxyConfig
 
-def _open(route: Route) -> Connection:
-    """Return a connection along a route; it connects with its first request."""
-    proxy, host, port = route.proxy, route.host, route.port
-    if proxy is not None:
-        host, port = str(proxy.host), proxy.port or (443 if proxy.scheme == "https" else 80)
-    if "https" not in (route.scheme, proxy and proxy.scheme):
-        return Connection(host, port, proxy=proxy)
-    # Not above: urllib3-future has none, and `check_urllib3` has to name it.
-    from urllib3.connection import ProxyConfig
-
-    connection = TlsConnection(
-        host,
-        port,
-        proxy=proxy,
         # Used for TLS to the proxy itself.
-        proxy_config=proxy and ProxyConfig(route.context, False, None, None),
-        ssl_context=route.context,
-    )
-    if proxy is not None and route.scheme == "https":
-        connection.set_tunnel(
-            route.host, route.port or 443, route.proxy_headers, scheme=str(proxy.scheme)
+        config = proxy and ProxyConfig(self.context, False, None, None)
+        connection = TlsConnection(
+            host, port, proxy=proxy, proxy_config=config, ssl_context=self.context
         )
-    return connection
+        if proxy is not None and self.scheme == "https":
+            scheme, target = str(proxy.scheme), self.port or 443
+            connection.set_tunnel(self.host, target, self.proxy_headers, scheme=scheme)
+        return connection
 
 
 class Connection(HTTPConnection):
     """A connection to one server, with deadlines and a report of the first byte."""
 
-    #: The process that opened it, and until when it may be used again, on the client's clock.
-    process = 0
+    #: Until when it may be used again, on the client's clock.
     kept_until = 0.0
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -677,7 +643,7 @@ def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
     prepared = requests.PreparedRequest()
     try:
         prepared.prepare_url(url, params)
-    except (InvalidURL, UnicodeError):
+    except (requests.exceptions.InvalidURL, UnicodeError):
         raise errors.ConfigurationError("The address of the request is not valid.") from None
     return str(prepared.url), parse_url(str(prepared.url))
 
@@ -741,7 +707,7 @@ def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
 def _parse_proxy(proxy: str, name: str) -> Url:
     """Parse the address of an HTTP proxy, as requests does; no error shows its password."""
     with contextlib.suppress(LocationParseError, TypeError):  # of a login without a host
-        parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]  # untyped in the stubs
+        parts = parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
         # A SOCKS library would connect by itself, without a report of the first byte.
         if parts.host and parts.scheme in ("http", "https"):
             return parts

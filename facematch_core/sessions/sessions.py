@@ -40,13 +40,6 @@ from facematch_core.base.addresses import find_foreign_host
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import Secret
-from facematch_core.errors import (
-    ConfigurationError,
-    FaceMatchError,
-    InvalidRequest,
-    OutcomeUnknown,
-    SessionNotFound,
-)
 from facematch_core.http.refusals import FREE_BILLING, NOT_KEPT
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import Policy, RateLimiter
@@ -111,7 +104,7 @@ class Sessions:
         compared_with: ComparedWith | str = ComparedWith.GIVEN,
     ) -> None:
         if not isinstance(verifier, FaceVerifier):
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"Sessions are those of one backend, and this is a {type(verifier).__name__}: open "
                 "them for one of its members."
             )
@@ -126,7 +119,7 @@ class Sessions:
         self._relied_on = self._read_expectation(expects, compared_with)
         for operation, places in pipeline.result_policy.defaults.thresholds.items():
             if any(place is not None for place in places):
-                self._check_scored(operation, ConfigurationError)
+                self._check_scored(operation, errors.ConfigurationError)
         rates: tuple[Policy, ...] = ()
         if can.read_windows:
             rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows)
@@ -149,12 +142,12 @@ class Sessions:
         except (TypeError, ValueError):
             checks, picture = frozenset(), ComparedWith.UNKNOWN
         if not checks or not checks <= {*USUAL_CHECKS} or picture is ComparedWith.UNKNOWN:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 'expects must list "match", "liveness" or both, and compared_with be "given", '
                 '"document" or "stored".'
             )
         if missing := checks - can.checks:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"Sessions of {name} report no {min(missing)}: open them with "
                 f"expects={[str(check) for check in sorted(can.checks)]}."
             )
@@ -162,12 +155,12 @@ class Sessions:
             return (*sorted(checks),), None
         if picture not in can.compares_with:
             possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"Sessions of {name} compare with no {picture} picture: open them with {possible}."
             )
         return (*sorted(checks),), picture
 
-    def _check_scored(self, operation: Operation, kind: type[FaceMatchError]) -> None:
+    def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
         """Refuse a threshold for what this vendor reports without a score: it could not hold."""
         if operation in self._can.checks - self._can.scored:
             raise kind(
@@ -221,11 +214,13 @@ class Sessions:
             if text is not None or name != "about":
                 check_text(name, text)
         if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
-            raise InvalidRequest("valid_for_s must be a number of seconds above 0 and below 1e9.")
+            raise errors.InvalidRequest(
+                "valid_for_s must be a number of seconds above 0 and below 1e9."
+            )
         if threshold is not None or review_threshold is not None:
-            self._check_scored(Operation.MATCH, InvalidRequest)
+            self._check_scored(Operation.MATCH, errors.InvalidRequest)
         if liveness_threshold is not None:
-            self._check_scored(Operation.LIVENESS, InvalidRequest)
+            self._check_scored(Operation.LIVENESS, errors.InvalidRequest)
         usual = self._starting.result_policy.defaults.thresholds
         numbers: dict[str, Any] = {
             "threshold": (threshold, usual[Operation.MATCH][0]),
@@ -235,12 +230,12 @@ class Sessions:
         for name, (number, default) in numbers.items():
             is_set = number is not None or default is None
             numbers[name] = number if is_set else Threshold(default)
-        thresholds = Defaults.of_arguments(error_type=InvalidRequest, **numbers).thresholds
+        thresholds = Defaults.of_arguments(error_type=errors.InvalidRequest, **numbers).thresholds
         live_from = thresholds[Operation.LIVENESS][0]
         expects, compared_with = self._relied_on
         is_needed = Operation.LIVENESS in expects and self._can.needs_liveness_threshold
         if is_needed and live_from is None:
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 f"{self._backend.name} gives a score for a live face and no verdict: set "
                 "liveness_threshold, 0-100."
             )
@@ -312,7 +307,7 @@ class Sessions:
         if self._can.finds_lost:
             try:
                 return self._look(record, deadline, with_way_in=True)[0]
-            except SessionNotFound:
+            except errors.SessionNotFound:
                 pass
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
@@ -339,7 +334,7 @@ class Sessions:
 
         try:
             return self._carry_out(self._starting, StartRequest, prepare, judge_start, deadline)
-        except (OutcomeUnknown, errors.UnexpectedResponse) as error:
+        except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
             # Retention of a call does not apply to a session.
             problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
             again = "makes a second session, and both are counted"
@@ -386,7 +381,7 @@ class Sessions:
         wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
         try:
             result, portrait = self._look(record, deadline, **wishes)
-        except SessionNotFound:
+        except errors.SessionNotFound:
             gone = judge_missing(record, self._rules(), self._clock.now())
             if gone is None:
                 raise
@@ -427,7 +422,7 @@ class Sessions:
             return self._carry_out(
                 self._following, DeleteRequest, lambda: {"record": record}, judge_deletion, deadline
             )
-        except SessionNotFound:
+        except errors.SessionNotFound:
             return Deletion(state=DeletionState.NOT_THERE, billing=FREE_BILLING)
 
     def receive(
@@ -447,11 +442,13 @@ class Sessions:
             Unsupported: this vendor sends none.
         """
         if not isinstance(body, bytes):
-            raise InvalidRequest(f"body must be the bytes as they came, not {type(body).__name__}.")
+            raise errors.InvalidRequest(
+                f"body must be the bytes as they came, not {type(body).__name__}."
+            )
         try:
             hints = self._backend.receive_session(body, headers, self._clock.now())
             return tuple(hint for hint in hints if tests or not hint.is_test)
-        except FaceMatchError:
+        except errors.FaceMatchError:
             raise
         except Exception as error:  # noqa: BLE001 - it may hold the delivery
             report_fault(error)
@@ -489,7 +486,7 @@ class Sessions:
         """Refuse a record that is not of this backend as it is set now."""
         self._check_open()
         if not isinstance(record, SessionRecord):
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 f"A session is known by the SessionRecord of plan, not by {type(record).__name__}: "
                 "SessionRecord.from_dict reads what was written down."
             )
@@ -498,7 +495,7 @@ class Sessions:
             ("profile", record.profile, self._profile),
         ):
             if theirs != ours and None not in (theirs, ours):
-                raise InvalidRequest(
+                raise errors.InvalidRequest(
                     f"The session belongs to the {noun} {theirs!r:.60}, and these are sessions of "
                     f"{ours}: open those of its own {noun}."
                 )
@@ -508,7 +505,7 @@ class Sessions:
     def _check_sought(self, record: SessionRecord) -> None:
         self._check(record)
         if record.session_id is None and not self._can.finds_lost:
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 f"The record has no session_id, and {self._backend.name} cannot find a session by "
                 "anything else: use the record that start gave, or start it."
             )
@@ -517,7 +514,7 @@ class Sessions:
         self, record: SessionRecord, reference: Any, return_url: Any, language: Any, options: Any
     ) -> None:
         if record.session_id is not None:
-            raise InvalidRequest(
+            raise errors.InvalidRequest(
                 "This session was started before: read(record, with_way_in=True) gives its link, "
                 "or plan another one."
             )
@@ -526,13 +523,13 @@ class Sessions:
         theirs = {**record.facts, **{name: getattr(record, name) for name in relied_on}}
         for name in sorted(ours.keys() | theirs.keys()):
             if ours.get(name) != theirs.get(name):
-                raise InvalidRequest(
+                raise errors.InvalidRequest(
                     f"The session was planned with another {name} than these are opened with: "
                     "start it by the settings by which it was planned."
                 )
         if (record.compared_with is ComparedWith.GIVEN) is not (reference is not None):
             must = "takes no reference" if reference is not None else "needs the reference"
-            raise InvalidRequest(f"By its record (compared_with) this start {must}.")
+            raise errors.InvalidRequest(f"By its record (compared_with) this start {must}.")
         for name, value, is_taken in (
             ("return_url", return_url, self._can.takes_return_url),
             ("language", language, self._can.takes_language),
@@ -541,14 +538,14 @@ class Sessions:
                 raise self._starting.unsupported(name, f"takes no {name} for a session")
         self._starting.check_own_options(options, self._can.options)
         if language is not None and not re.fullmatch(_LANGUAGE, str(language)):
-            raise InvalidRequest("language must be a tag such as es or pt-BR.")
+            raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
         if return_url is not None:
             is_text = isinstance(return_url, str) and re.fullmatch(r"[!-~]+", return_url)
             hosts = getattr(self._backend, "return_hosts", ())
             if not is_text or find_foreign_host(
                 return_url, "", allowed_hosts=hosts, allow_insecure=False
             ):
-                raise InvalidRequest(
+                raise errors.InvalidRequest(
                     "return_url must be an https address on one of the hosts that the setting "
                     "return_hosts names, or on this machine: else whoever can change it sends "
                     "people to a page of his own."
@@ -623,7 +620,7 @@ class Sessions:
         def judge_safely(answer: SessionAnswer, **_: float) -> T:
             try:
                 return judge_answer(answer)
-            except FaceMatchError:
+            except errors.FaceMatchError:
                 raise
             except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
                 failure = errors.UnexpectedResponse(
