@@ -23,22 +23,9 @@ from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
 
-from .calls import (
-    Call,
-    DeleteRequest,
-    LivenessCall,
-    MatchCall,
-    ReadRequest,
-    Request,
-    StartRequest,
-)
+from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Request, StartRequest
 from .kinds import describe, is_union, kind_words, kinds_of, type_hints
-from .session_types import (
-    Deletion,
-    SessionCapabilities,
-    SessionHint,
-    SessionReading,
-)
+from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
 #: may hold a key: for tests, whose keys are invented.

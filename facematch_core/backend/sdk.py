@@ -13,13 +13,7 @@ from facematch_core import errors, models
 from facematch_core.base.masking import Secret, mask_error, muted
 from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
 
-from .base import (
-    RemoteBackend,
-    accepted_billing,
-    describe_fault,
-    report_fault,
-    unreadable_error,
-)
+from .base import RemoteBackend, accepted_billing, describe_fault, report_fault, unreadable_error
 from .calls import Call, LivenessCall, MatchCall
 
 __all__ = ["SdkBackend"]

@@ -323,12 +323,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "price": dict[Operation, Decimal],
         "store": Any,  # read when the profile is opened: it may name an unset variable
     },
-    "rate_limit": {
-        "per_second": int,
-        "per_minute": int,
-        "per_day": int,
-        "max_wait_s": float,
-    },
+    "rate_limit": {"per_second": int, "per_minute": int, "per_day": int, "max_wait_s": float},
     "circuit_breaker": {"failures": int, "open_s": float},
     "retry": {"times": int, "first_s": float, "longest_s": float},
 }

@@ -36,14 +36,7 @@ from facematch_core.errors import ConfigurationError, EnvironmentMismatch, Vendo
 from facematch_core.images.image import Image
 
 from .messages import FilePart, HttpReply, HttpRequest, Wait
-from .refusals import (
-    FREE_BILLING,
-    ErrorRow,
-    ErrorTable,
-    InconclusiveRow,
-    error_by_table,
-    find_row,
-)
+from .refusals import FREE_BILLING, ErrorRow, ErrorTable, InconclusiveRow, error_by_table, find_row
 from .sender import HttpCall
 from .transport import HttpClient, check_urllib3, host_of
 
@@ -256,8 +249,7 @@ class HttpBackend(RemoteBackend):
     def make_client(self) -> HttpClient:
         """Return a new client; `ca_bundle` and `proxy` are set afterwards."""
         return HttpClient(
-            connect_timeout_s=self.connect_timeout_s,
-            read_timeout_s=self.read_timeout_s,
+            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
         )
 
     @functools.cached_property
