@@ -34,6 +34,16 @@ def ignore(*_: object) -> None:
     pass
 
 
+@attrs.frozen
+class Way:
+    """The backend method for a kind of request, and its answer type."""
+
+    method: str
+    #: The generator of an `HttpBackend` that yields the HTTP requests; empty if there is none.
+    steps: str
+    answer: type[Any]
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """A request as data. New fields do not break plug-ins.
@@ -67,6 +77,7 @@ class Request:
     operation = models.Operation.MATCH
     #: Whether it costs money; None if `Capabilities.billed_operations` says so.
     is_billed: ClassVar[bool | None] = None
+    way: ClassVar[Way]
 
 
 @attrs.frozen(kw_only=True)
@@ -99,12 +110,15 @@ class MatchCall(Call):
 
     reference: Image
 
+    way = Way("match", "steps", models.MatchResult)
+
 
 @attrs.frozen(kw_only=True)
 class LivenessCall(Call):
     """Check whether the probe shows a live face."""
 
     operation = models.Operation.LIVENESS
+    way = Way("check_liveness", "steps", models.LivenessResult)
 
 
 @attrs.frozen(kw_only=True)
@@ -125,6 +139,7 @@ class StartRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = True
+    way = Way("start_session", "start_steps", SessionReading)
 
 
 @attrs.frozen(kw_only=True)
@@ -143,6 +158,7 @@ class ReadRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = False
+    way = Way("read_session", "read_steps", SessionReading)
 
 
 @attrs.frozen(kw_only=True)
@@ -157,6 +173,7 @@ class DeleteRequest(Request):
 
     operation = models.Operation.SESSION
     is_billed = False
+    way = Way("delete_session", "delete_steps", Deletion)
 
 
 @attrs.frozen(kw_only=True)
@@ -170,34 +187,10 @@ class LookUp(Request):
     record: models.CallRecord | None
 
     is_billed = False
+    way = Way("reconcile", "", models.Reconciliation)
 
     @classmethod
     def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:
         """Return a copy with the ids of the call."""
         call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
         return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)
-
-
-@attrs.frozen
-class Way:
-    """The backend method for a kind of request, and its answer type."""
-
-    method: str
-    #: Of an `HttpBackend`: what makes the requests over HTTP; empty if it makes them by itself.
-    steps: str
-    answer: type[Any]
-
-
-WAYS: dict[type[Request], Way] = {
-    MatchCall: Way("match", "steps", models.MatchResult),
-    LivenessCall: Way("check_liveness", "steps", models.LivenessResult),
-    StartRequest: Way("start_session", "start_steps", SessionReading),
-    ReadRequest: Way("read_session", "read_steps", SessionReading),
-    DeleteRequest: Way("delete_session", "delete_steps", Deletion),
-    LookUp: Way("reconcile", "", models.Reconciliation),
-}
-
-
-def way_of(request: Request) -> Way:
-    """The way of a request, also of one of a class derived from ours."""
-    return next(way for kind, way in WAYS.items() if isinstance(request, kind))

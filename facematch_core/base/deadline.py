@@ -15,17 +15,14 @@ _SYSTEM_CLOCK = SystemClock()
 
 @attrs.frozen(kw_only=True)
 class Deadline:
-    """The end of the time that something may take.
-
-    Make one with `Deadline.after`. Whoever waits asks `left_s` or `timeout_s` just before, and
-    hands the same value on to what is called.
+    """The end of the time that something may take; make one with `Deadline.after`.
 
     Attributes:
         limit_s: Seconds that were allowed in all, for messages; None for no limit.
         ends_at: The end, on the monotonic clock; infinite for no limit.
         clock: The clock on which it is counted.
-        share: What of it is for whatever comes before the first byte, because another vendor can be
-            asked; None for all of it.
+        share: The earlier deadline of the first byte, where another vendor can be asked after it;
+            None for none.
     """
 
     limit_s: float | None = None
@@ -37,13 +34,7 @@ class Deadline:
     def after(
         cls, limit_s: float | None, clock: Clock = _SYSTEM_CLOCK, *, since: float | None = None
     ) -> Deadline:
-        """The deadline so many seconds from now.
-
-        Args:
-            limit_s: Seconds; None for no limit.
-            clock: The clock to count on.
-            since: When the time began, on that clock; None for now.
-        """
+        """Return the deadline so many seconds (None: without a limit) from now or `since`."""
         if limit_s is None:
             return cls(clock=clock)
         start = clock.monotonic() if since is None else since

@@ -25,15 +25,9 @@ _USUAL: Final = 0o666
 
 
 def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> None:
-    """Write a file, whole or not at all.
+    """Write a file, whole or not at all; only its owner may read a `private` one.
 
-    Args:
-        path: Where to; a file that is there is replaced, a pipe or a terminal is written to.
-        content: All of it.
-        private: Only its owner may read it.
-
-    Raises:
-        OSError: it cannot be written; its `filename` is `path`, and the old file is still there.
+    A pipe or a terminal is written to. An OSError names `path`, and leaves the old file there.
     """
     if is_stream(path):
         with named(path), Path(path).open("wb") as stream:
@@ -48,10 +42,9 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
-    """Yield the name of a new file that replaces `path` at the end.
+    """Yield the name of a new file that replaces `path` at the end, unless an exception comes.
 
-    After an exception it is removed, and the old file is still there. A pipe or a terminal is
-    yielded as it is. Arguments and errors are those of `write_file`.
+    A pipe or a terminal is yielded as it is. Arguments and errors are those of `write_file`.
     """
     if is_stream(path):
         yield Path(path)
@@ -148,14 +141,7 @@ def read_text(
     *,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> str:
-    """Return the text of a file that people write by hand.
-
-    Args:
-        path: The file.
-        what: What it is, for the error: "key file".
-        refusal: The class of that error.
-        max_bytes: The longest file that is read.
-    """
+    """Return the text of a file that people write by hand; `what` names it in the error."""
     try:
         # Some editors write a byte order mark.
         return read_regular(path, max_bytes).decode("utf-8-sig")

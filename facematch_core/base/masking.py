@@ -197,13 +197,9 @@ class ResultMasker:
         """Return `result` with `fields` in place of its own, masked in one walk.
 
         Secrets and pieces of pictures are masked in the vendor's texts. The link and the token of a
-        session are secrets, too, and the results of its checks are masked with it. A result that
-        this object has masked before is not walked again.
-
-        Args:
-            result: A result or an answer about a session.
-            secrets: What was sent; None leaves all texts alone, for a backend without a vendor.
-            **fields: Fields to set.
+        session are secrets, too, and the results of its checks are masked with it. Without a vendor
+        `secrets` is None, and all texts stay. A result that this object has masked before is not
+        walked again.
         """
         whole: Any = result
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
@@ -295,12 +291,9 @@ def plain_json(
     private_keys: frozenset[str] = frozenset(),
     depth: int = 0,
 ) -> Any:
-    """Return a copy of `value` as plain JSON, with every text and key masked.
-
-    What `json.loads` returns is of these exact types, and an answer has a hundred values: so the
-    order of these lines counts.
-    """
+    """Return a copy of `value` as plain JSON, with every text and key masked."""
     kind = type(value)
+    # First the exact types that `json.loads` returns: an answer has a hundred values.
     if kind is str:
         return value if mask is None else mask(value)
     if value is None or kind is int or kind is bool or (kind is float and math.isfinite(value)):

@@ -1,4 +1,4 @@
-"""JSON without a RecursionError: Python's own parser gives up at a depth that it does not name."""
+"""JSON without a RecursionError, which Python's own parser raises at some depth."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ class TooDeep(ValueError):
 
 
 def load_json(text: str | bytes | bytearray, **hooks: Any) -> Any:
-    """Parse JSON as `json.loads` does, with its arguments.
-
-    Raises:
-        TooDeep: it is nested deeper than Python reads.
-        ValueError: it is not JSON.
-    """
+    """Parse JSON as `json.loads` does, with its arguments; raises ValueError if it cannot."""
     try:
         return json.loads(text, **hooks)
     except RecursionError:

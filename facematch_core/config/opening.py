@@ -38,7 +38,7 @@ from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .plugins import backend_class, verifier_arguments
-from .settings import Setting, read_table, resolve_path, resolve_settings
+from .settings import Profile, Setting, read_table, resolve_path, resolve_settings
 
 if TYPE_CHECKING:
     from facematch_core.sessions.aio import AsyncSessions
@@ -229,13 +229,7 @@ class Plan:
     ) -> Plan:
         """Return the plan for a backend and, maybe, a profile; errors: `open_verifier`."""
         imported = backend_class(backend)
-        resolved = resolve_settings(
-            imported,
-            arguments=settings or {},
-            in_file=profile.settings if profile else {},
-            where=profile.where if profile else "",
-            folder=profile.folder if profile else Path(),
-        )
+        resolved = resolve_settings(imported, settings or {}, profile)
         return cls(backend=imported, settings=resolved, profile=profile)
 
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
@@ -338,30 +332,6 @@ _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
 #: The address of a SQLite file; the store itself refuses one in memory.
 _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
-
-
-@attrs.frozen(kw_only=True)
-class Profile:
-    """A profile of the file: of one backend, or a failover with `members`.
-
-    Attributes:
-        where: File and profile, for messages.
-        folder: The folder of the file.
-        backend: The name of the backend; empty for a failover.
-        members: Names of the members' profiles, for a failover.
-        verifier: Arguments of `FaceVerifier`, or the deadline of a failover.
-        settings: Settings of the backend as TOML values, not yet checked.
-        policies: The tables that set up policies, with checked types.
-    """
-
-    name: str
-    where: str
-    folder: Path
-    backend: str = ""
-    members: tuple[str, ...] = ()
-    verifier: Mapping[str, Any]
-    settings: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
-    policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)

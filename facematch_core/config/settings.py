@@ -34,18 +34,29 @@ class Setting:
     origin: str
 
 
+@attrs.frozen(kw_only=True)
+class Profile:
+    """A profile of the file: of one backend, or a failover with the profiles `members`."""
+
+    name: str
+    #: File and profile, for messages; and the folder of the file.
+    where: str
+    folder: Path
+    backend: str = ""
+    members: tuple[str, ...] = ()
+    #: Arguments of `FaceVerifier`, or the deadline of a failover.
+    verifier: Mapping[str, Any]
+    #: Settings of the backend as TOML values, not yet checked.
+    settings: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+
+
 def resolve_settings(
-    cls: type[Backend],
-    *,
-    arguments: Mapping[str, Any],
-    in_file: Mapping[str, Any],
-    where: str,
-    folder: Path,
-    environ: Mapping[str, str] = os.environ,
+    cls: type[Backend], arguments: Mapping[str, Any], profile: Profile | None
 ) -> tuple[Setting, ...]:
-    """Return each setting from the arguments, else the file `where`, else the environment."""
+    """Return each setting from the arguments, else the profile, else the environment."""
     declared = declared_settings(cls)
-    prefix = f"{where}: " if where else ""
+    in_file, prefix = (profile.settings, f"{profile.where}: ") if profile else ({}, "")
     _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
     _check_names(cls, in_file, prefix, declared)
 
@@ -58,12 +69,12 @@ def resolve_settings(
             value, origin = arguments[name], "argument"
             if isinstance(value, str) and Secret in kinds.choices_of(annotation):
                 value = Secret(value)
-        elif name in in_file:
-            value = _convert(in_file[name], annotation, f"{prefix}{name}", _file_reader(folder))
-            origin = where
-        elif variable and environ.get(variable):
+        elif profile and name in in_file:
+            reader, origin = _file_reader(profile.folder), profile.where
+            value = _convert(in_file[name], annotation, f"{prefix}{name}", reader)
+        elif variable and os.environ.get(variable):
             origin = f"${variable}"
-            value = from_text(environ[variable], annotation, origin)
+            value = _convert_text(os.environ[variable], annotation, origin)
         elif default is not attrs.NOTHING:
             return Setting(name=name, value=default, origin="default")
         else:
@@ -166,8 +177,8 @@ def _file_reader(folder: Path) -> _Reader:
     return read
 
 
-def from_text(text: str, annotation: Any, key: str) -> Any:
-    """Return a setting from the environment or a command line; `key` is a Secret's origin."""
+def _convert_text(text: str, annotation: Any, key: str) -> Any:
+    """Return a setting from the environment; `key` is a Secret's origin."""
 
     def read(text: str, kind: Any) -> Any:
         if kind is bool:

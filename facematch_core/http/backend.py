@@ -26,7 +26,6 @@ from facematch_core.backend.calls import (
     ReadRequest,
     Request,
     StartRequest,
-    way_of,
 )
 from facematch_core.backend.session_types import Deletion, SessionAnswer, SessionReading
 from facematch_core.base.addresses import MOCK_HEADER, is_among, is_loopback
@@ -104,8 +103,7 @@ class HttpBackend(RemoteBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        sandbox = (models.Environment.SANDBOX,) if self.has_sandbox else ()
-        allowed = (models.Environment.PRODUCTION, *sandbox, models.Environment.MOCK)
+        allowed = (*self._real_environments, models.Environment.MOCK)
         if self.environment not in (None, *allowed):
             raise ConfigurationError(
                 f"environment of {self.name} must be one of {', '.join(allowed)}, not "
@@ -271,10 +269,22 @@ class HttpBackend(RemoteBackend):
         is_near = self._is_near(url)
         if self.environment is None:
             return frozenset({models.Environment.MOCK} if is_near else ())
-        is_vendor = not is_near and is_among(host_of(url), self.allowed_hosts)
-        if self.environment is models.Environment.MOCK and is_vendor:
+        is_mock = self.environment is models.Environment.MOCK
+        if is_mock and not is_near and is_among(host_of(url), self.allowed_hosts):
             return frozenset({models.Environment.PRODUCTION})
         return frozenset({self.environment})
+
+    @property
+    def session_environments(self) -> frozenset[models.Environment]:
+        """The environments of sessions: any that the vendor's host has, if none is configured."""
+        host = host_of(f"{self.base_url or self.vendor_url()}/")
+        is_vendor = is_among(host, self.allowed_hosts)
+        return self.environments or frozenset(self._real_environments if is_vendor else ())
+
+    @property
+    def _real_environments(self) -> tuple[models.Environment, ...]:
+        sandbox = (models.Environment.SANDBOX,) if self.has_sandbox else ()
+        return (models.Environment.PRODUCTION, *sandbox)
 
     def _is_near(self, url: str) -> bool:
         """Whether this machine or a test double answers `url`."""
@@ -290,18 +300,20 @@ class HttpBackend(RemoteBackend):
         """
         if self.environment is not models.Environment.MOCK:
             return None
+        billing = None
         if reply is None:
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
             is_mock = is_of_calls and models.Environment.MOCK in self.environments
             if is_mock or (url and self._is_near(url)):
                 return None
+            billing = models.Billing(models.Charged.NO, "nothing was sent")
             problem = (
                 "its address is the real vendor's: nothing was sent. Set base_url to the address "
                 "of the mock."
             )
+        elif MOCK_HEADER in reply.headers:
+            return None
         else:
-            if MOCK_HEADER in reply.headers:
-                return None
             problem = (
                 f"what answered ({reply.status}) does not say that it is a mock, and may be the "
                 "real vendor: check the address and the environment."
@@ -309,20 +321,8 @@ class HttpBackend(RemoteBackend):
         return EnvironmentMismatch(
             f"The backend {self.name} is set to mock, but {problem}",
             environment=models.Environment.PRODUCTION,
-            billing=models.Billing(models.Charged.NO, "nothing was sent")
-            if reply is None
-            else None,
+            billing=billing,
         )
-
-    @property
-    def session_environments(self) -> frozenset[models.Environment]:
-        """The environments of sessions: any that the vendor's host has, if none is configured."""
-        certain = self.environments
-        host = host_of(f"{self.base_url or self.vendor_url()}/")
-        if certain or not is_among(host, self.allowed_hosts):
-            return certain
-        sandbox = {models.Environment.SANDBOX} if self.has_sandbox else set()
-        return frozenset({models.Environment.PRODUCTION, *sandbox})
 
     def match(self, call: MatchCall) -> models.MatchResult:
         if models.Operation.MATCH not in self.capabilities.operations:
@@ -381,7 +381,7 @@ class HttpBackend(RemoteBackend):
 
     def ask(self, call: Request, kind: type[R]) -> R:
         """Make one call and return its result; raises `VendorError`."""
-        return self._carry_out(call, getattr(self, way_of(call).steps)(call), kind)
+        return self._carry_out(call, getattr(self, call.way.steps)(call), kind)
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
         """Return the result or the error of `call` if the vendor answers with these replies.
@@ -405,8 +405,8 @@ class HttpBackend(RemoteBackend):
             yield from replies
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
-        way = way_of(call)
-        return HttpCall(self, call, iterate()).run(getattr(self, way.steps)(call), way.answer)
+        steps = getattr(self, call.way.steps)(call)
+        return HttpCall(self, call, iterate()).run(steps, call.way.answer)
 
     def fetch(
         self,

@@ -219,15 +219,17 @@ def find_row(
 
 
 def error_by_table(
-    backend: HttpBackend,
-    reply: HttpReply,
-    row: ErrorRow | InconclusiveRow | None = None,
-    **details: Any,
+    backend: HttpBackend, reply: HttpReply, row: object = None, *, reconcilable: bool = False
 ) -> errors.VendorError:
     """Return the error for a reply, by its row or the backend's table of statuses."""
-    details["row"] = row if isinstance(row, ErrorRow) else None
-    now = backend.client.clock.now()
-    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
+    return vendor_error(
+        reply,
+        backend.error_table,
+        backend=backend.name,
+        now=backend.client.clock.now(),
+        reconcilable=reconcilable,
+        row=row if isinstance(row, ErrorRow) else None,
+    )
 
 
 def is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:

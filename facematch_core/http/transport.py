@@ -295,7 +295,7 @@ class HttpClient:
         now, keep_s = self.clock.monotonic(), KEEP_IDLE_S
         if seconds := _KEPT.search(headers.get("Keep-Alive", "")):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
-        connection.kept_until = now + keep_s
+        connection.kept_until, connection.process = now + keep_s, os.getpid()
         idle.append(connection)
         # The oldest is the first. After a burst nobody would take it again.
         with contextlib.suppress(IndexError):  # another thread may take one meanwhile
@@ -468,12 +468,8 @@ class Route:
 class Connection(HTTPConnection):
     """A connection to one server, with deadlines and a report of the first byte."""
 
-    #: Until when it may be used again, on the client's clock.
-    kept_until = 0.0
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        self.process = os.getpid()
-        super().__init__(*args, **options)
+    #: Until when it may be used again, on the client's clock; and by which process.
+    kept_until, process = 0.0, 0
 
     def __del__(self) -> None:
         # A client that goes drops its connections.

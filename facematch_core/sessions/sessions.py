@@ -378,9 +378,10 @@ class Sessions:
         if with_portrait and not self._can.gives_portrait:
             raise self._starting.unsupported("with_portrait", "gives no portrait")
         deadline = self._deadline(deadline_s)
-        wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
         try:
-            result, portrait = self._look(record, deadline, **wishes)
+            result, portrait = self._look(
+                record, deadline, with_way_in=with_way_in, with_portrait=with_portrait
+            )
         except errors.SessionNotFound:
             gone = judge_missing(record, self._rules(), self._clock.now())
             if gone is None:
@@ -572,32 +573,22 @@ class Sessions:
         return result
 
     def _look(
-        self,
-        record: SessionRecord,
-        deadline: Deadline,
-        *,
-        with_way_in: bool = False,
-        with_portrait: bool = False,
+        self, record: SessionRecord, deadline: Deadline, **wishes: bool
     ) -> tuple[SessionResult, Portrait]:
         """Judge one reading; return its result and the picture of the person."""
         self._check_sought(record)
-
-        wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
 
         def judge_reading(reading: SessionReading) -> tuple[SessionResult, Portrait]:
             reading = self._following.result_policy.new_masker().mask(reading, ())
             result, portrait = judge(reading, record, self._rules(), self._clock.now())
             result = attrs.evolve(result, clock=self._clock)
-            if not with_way_in:
+            if not wishes["with_way_in"]:
                 return attrs.evolve(result, way_in=None), portrait
             return self._hand_over(result, reading), portrait
 
+        fields = {"record": record, **wishes}
         return self._carry_out(
-            self._following,
-            ReadRequest,
-            lambda: {"record": record, **wishes},
-            judge_reading,
-            deadline,
+            self._following, ReadRequest, lambda: fields, judge_reading, deadline
         )
 
     def _carry_out(

@@ -73,21 +73,15 @@ _SETTLED = frozenset(SessionState) - {
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """What a verifier is set to today.
+    """The settings of a verifier today, as far as sessions are judged by them."""
 
-    Attributes:
-        backend: Name of the backend.
-        can: What its sessions can do.
-        declared, required: The environment that it is set to, and the one that answers must come
-            from; None if that is not said, or does not matter.
-        thresholds: Where a pass begins, and up to where it needs a person, 0-100.
-        threshold_rule: How the backend compares.
-    """
-
+    #: Name of the backend, and what its sessions can do.
     backend: str
     can: SessionCapabilities
+    #: The configured environment, and the one that answers must come from; None if it is open.
     declared: Environment | None
     required: Environment | None
+    #: Where a pass begins, and up to where it needs a person, 0-100.
     thresholds: Mapping[Operation, tuple[float | None, float | None]]
     threshold_rule: models.ThresholdRule
 
@@ -107,9 +101,9 @@ def check_record(record: SessionRecord, rules: Rules) -> None:
 def check_origin(
     answer: SessionAnswer, record: SessionRecord, rules: Rules, *, may_be_silent: bool = False
 ) -> Environment | None:
-    """Where an answer came from; `EnvironmentMismatch` if that is not where it must come from.
+    """Return the environment of an answer; raise `EnvironmentMismatch` if it is a wrong one.
 
-    Of what nothing declares a reading must say it; the answers to a start and a deletion need not.
+    If no setting declares it, a reading must; the answers to a start and a deletion may be silent.
     """
     word, environment = answer.environment, None
     declared = rules.declared or record.environment

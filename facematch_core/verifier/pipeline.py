@@ -23,7 +23,6 @@ from facematch_core.backend.calls import (
     MatchCall,
     Request,
     new_call_id,
-    way_of,
 )
 from facematch_core.backend.session_types import SessionAnswer
 from facematch_core.base.cancellation import (
@@ -361,7 +360,7 @@ class Pipeline:
 
     def _ask(self, call: Request, attempt: Attempt) -> Any:
         """Return the backend's answer; turn any foreign exception into an error of ours."""
-        backend, result_type = self.backend, way_of(call).answer
+        backend, result_type = self.backend, call.way.answer
         interruption: BaseException | None = None
         try:
             answer: Any = self._ask_in_time(call, attempt)
@@ -406,7 +405,7 @@ class Pipeline:
                 f"{time_limit} ran out before anything was sent.", retryable=False
             )
         call = attrs.evolve(call, on_sent=attempt.begin_sending, on_accepted=attempt.accept)
-        ask = functools.partial(getattr(backend, way_of(call).method), call)
+        ask = functools.partial(getattr(backend, call.way.method), call)
         if isinstance(call, LookUp) and call.record is not None:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
         # The backend does not report its first byte, so it may leave as soon as the call begins.

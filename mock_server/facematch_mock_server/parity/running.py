@@ -30,7 +30,7 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
 )
-from facematch_core.backend.calls import ignore, way_of
+from facematch_core.backend.calls import ignore
 from facematch_core.base.masking import PERSONAL_KEYS
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
@@ -174,7 +174,7 @@ class Caller:
         before = self._read_balance()
         outcome: Any = None
         try:
-            outcome = getattr(self.backend, way_of(request).method)(request)
+            outcome = getattr(self.backend, request.way.method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
             # Once the key was accepted, a refusal of it is a finding, not the end of the run.
