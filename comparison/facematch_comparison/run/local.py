@@ -21,7 +21,7 @@ from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
 
 from .pairs import PairOutcome, PairState
-from .worker import OpenSystem, Worker
+from .worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,21 +38,21 @@ class _Embedded(NamedTuple):
     elapsed_s: float | None
 
 
-def makes_embeddings(system: OpenSystem) -> bool:
+def makes_embeddings(worker: Worker) -> bool:
     """Return whether a system is an engine on this machine that gives embeddings."""
-    backend = system.verifier.backend
+    backend = worker.verifier.backend
     return (
         Operation.MATCH not in backend.capabilities.billed_operations
         and not isinstance(backend, HttpBackend)
         and backend.environment is Environment.LOCAL
-        and not system.verifier.policies
+        and not worker.verifier.policies
         and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
     )
 
 
 def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures, read in order
     """Ask about every free pair; each picture is looked at once."""
-    verifier, digests = worker.system.verifier, worker.digests
+    verifier, digests = worker.verifier, worker.digests
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
     pictures: dict[str, _Embedded] = {}
@@ -110,7 +110,7 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
                 return asked_whole
             worker.end_with(
                 ConfigurationError(
-                    f"The embeddings of {worker.system.name} give another score than the engine "
+                    f"The embeddings of {worker.name} give another score than the engine "
                     "itself for the same two pictures: report this."
                 )
             )

@@ -24,7 +24,7 @@ from .local import ask_locally, makes_embeddings
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
 from .stored import Price, StoredStudy, StoredSystem
-from .worker import OnEnd, OpenSystem, Worker
+from .worker import OnEnd, Worker
 
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
@@ -130,7 +130,7 @@ class StudyRun:
                     faults.append(error.message)
             refuse(study.name, faults)
             self.systems = tuple(
-                OpenSystem(called, opener, database, is_kept=called in keep, undo=undo)
+                Worker(called, opener, database, is_kept=called in keep, undo=undo)
                 for called, opener in systems.items()
             )
             settings = [system.settings for system in self.systems]
@@ -195,16 +195,15 @@ class StudyRun:
             return over.is_set() or (stop is not None and stop())
 
         on_end = progress or (lambda _name, _state: None)
-        turns, digests, clock = self.stored.turns().tolist(), self._digests, self._clock
-        team = [
-            Worker(system, self._study, digests, turns, clock, is_stopped, on_end)
-            for system in self.systems
-        ]
+        turns, clock = self.stored.turns().tolist(), self._clock
+        for worker in self.systems:
+            args = self._study, self._digests, turns
+            worker.start(*args, clock=clock, stop=is_stopped, on_end=on_end)
 
         def work(worker: Worker) -> None:
             try:
                 worker.look_back()
-                if makes_embeddings(worker.system):
+                if makes_embeddings(worker):
                     ask_locally(worker, workers)
                 else:
                     worker.ask_all(workers)
@@ -212,9 +211,9 @@ class StudyRun:
             except FaceMatchError as error:
                 worker.end_with(error)
 
-        with ThreadPoolExecutor(len(team), thread_name_prefix="facematch-run") as pool:
+        with ThreadPoolExecutor(len(self.systems), thread_name_prefix="facematch-run") as pool:
             try:
-                futures = [pool.submit(work, worker) for worker in team]
+                futures = [pool.submit(work, worker) for worker in self.systems]
                 wait(futures)
             except BaseException:
                 # The pool waits for calls under way, because they may be paid for.
@@ -225,13 +224,13 @@ class StudyRun:
         standing = self.progress()
         summaries = (
             SystemSummary(
-                name=worker.system.name,
-                progress=standing[worker.system.name],
+                name=worker.name,
+                progress=standing[worker.name],
                 asked=worker.count,
                 error=worker.error,
                 last_failure=worker.last_failure,
             )
-            for worker in team
+            for worker in self.systems
         )
         return RunSummary(study=self.stored, systems=tuple(summaries), was_stopped=is_stopped())
 

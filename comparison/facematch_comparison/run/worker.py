@@ -56,10 +56,23 @@ _AGAIN_S: Final = (0.5, 2.0, 8.0)
 _LONGEST_S: Final = 60.0
 
 
-class OpenSystem:
-    """A verifier under the name that its answers have, which writes down each step of its calls."""
+class Worker:
+    """A system of a run: its verifier, and the state that its threads share.
+
+    Attributes:
+        stored: The system, as the run database has it.
+        current: Of this thread: the `pair` whose steps are written down, and its `call_id`.
+        digests: SHA-256 of each picture when the run began.
+        count: Pairs that came to an end in this run.
+        error: What ended it early.
+    """
 
     stored: StoredSystem
+    study: Study
+    digests: Mapping[Path, str]
+    count: int
+    error: FaceMatchError | None
+    last_failure: FaceMatchError | None
 
     def __init__(
         self,
@@ -72,7 +85,6 @@ class OpenSystem:
     ) -> None:
         self.name, self.database = name, database
         self.retention = retention = Retention.KEEP if is_kept else Retention.MINIMAL
-        #: `pair` of this thread whose steps are written down, and the `call_id` that it has become.
         self.current = threading.local()
         on_event = self._write
         self.verifier = verifier = opener(on_event=on_event)
@@ -157,43 +169,30 @@ class OpenSystem:
             "privacy": privacy,
         }
 
+    # --- A run -----------------------------------------------------------------------------------
 
-@attrs.define(eq=False)
-class Worker:
-    """State that the threads of one system share while they ask and store pairs.
-
-    Attributes:
-        digests: SHA-256 of each picture when the run began.
-        turns: The turn of each pair.
-        stop: Whether to begin nothing more.
-        on_end: Told of each pair that came to an end.
-        count: How many did.
-    """
-
-    system: OpenSystem
-    study: Study
-    digests: Mapping[Path, str]
-    turns: Sequence[int]
-    clock: Clock
-    stop: Callable[[], bool]
-    on_end: OnEnd
-    count: int = 0
-    error: FaceMatchError | None = None
-    last_failure: FaceMatchError | None = None
-    _in_a_row: int = 0
-    _lock: threading.Lock = attrs.field(factory=threading.Lock)
-    _queue: deque[int] = attrs.field(factory=deque)
-    _has_answered: bool = attrs.field(init=False)
-    _is_warm: bool = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._has_answered = self.system.stored.answered_from is not None
-        self._is_warm = self.system.is_careful
+    def start(
+        self,
+        study: Study,
+        digests: Mapping[Path, str],
+        turns: Sequence[int],
+        *,
+        clock: Clock,
+        stop: Callable[[], bool],
+        on_end: OnEnd,
+    ) -> None:
+        """Begin a run: `turns` are those of the pairs, `on_end` is told of each that ends."""
+        self.study, self.digests = study, digests
+        self._turns, self._clock, self._stop, self._on_end = turns, clock, stop, on_end
+        self.count, self.error, self.last_failure = 0, None, None
+        self._has_answered = self.stored.answered_from is not None
+        self._is_warm, self._in_a_row = self.is_careful, 0
+        self._lock, self._queue = threading.Lock(), deque[int]()
 
     @property
     def is_over(self) -> bool:
         """Whether to begin nothing more."""
-        return self.error is not None or self.stop()
+        return self.error is not None or self._stop()
 
     def end_with(self, error: FaceMatchError) -> None:
         """Begin nothing more; the first reason is reported."""
@@ -202,24 +201,23 @@ class Worker:
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        system, stores = self.system, self.system.stores
-        resolve_by_budgets(system.database, system.stored, stores)
-        now = self.clock.now()
-        look_for_calls(system.database, system.stored, system.verifier, stores, now)
+        stores, now = self.stores, self._clock.now()
+        resolve_by_budgets(self.database, self.stored, stores)
+        look_for_calls(self.database, self.stored, self.verifier, stores, now)
 
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
         self.line_up()
-        count = 1 if self.system.is_careful else AT_A_TIME
-        name = f"facematch-{self.system.name}"
+        count = 1 if self.is_careful else AT_A_TIME
+        name = f"facematch-{self.name}"
         with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
             futures = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
         for future in futures:
             future.result()
 
     def line_up(self) -> None:
-        free = self.system.database.free(self.system.stored.number)
-        self._queue = deque(sorted(free, key=self.turns.__getitem__))
+        free = self.database.free(self.stored.number)
+        self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
     def ask_some(
         self,
@@ -251,20 +249,20 @@ class Worker:
             return
         for wait_s in (*_AGAIN_S, None):
             try:
-                kept, difference = self.system.database.end(self.system.stored.number, outcomes)
+                kept, difference = self.database.end(self.stored.number, outcomes)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
                     # The pairs keep their state; the next start marks asked ones as unresolved.
                     self.end_with(error)
                     return
-                self.clock.sleep(wait_s)
+                self._clock.sleep(wait_s)
         if difference is not None:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
                 UnexpectedResponse(
-                    f"{self.system.name} answered {difference}: such answers do not belong "
+                    f"{self.name} answered {difference}: such answers do not belong "
                     "together. Was an address or a setting changed? Ask it under another name, or "
                     "in another run database.",
                     billing=Billing(billed or Charged.NO),
@@ -277,36 +275,36 @@ class Worker:
                 continue
             with self._lock:
                 self.count += 1
-            self.on_end(self.system.name, outcome.state)
+            self._on_end(self.name, outcome.state)
 
     def ask(self, pair: int) -> PairOutcome | None:
         """Ask about one pair, once; return None if it was not asked and is free again."""
-        system, pictures = self.system, self.study.pairs[pair]
-        system.current.pair = pair if system.is_careful else None
-        system.current.call_id = None
-        sends_reference = system.verifier.backend.capabilities.sends_caller_ref
-        is_named = sends_reference and system.retention is Retention.KEEP
-        caller_ref = system.stored.reference(pair) if is_named else None
+        pictures = self.study.pairs[pair]
+        self.current.pair = pair if self.is_careful else None
+        self.current.call_id = None
+        sends_reference = self.verifier.backend.capabilities.sends_caller_ref
+        is_named = sends_reference and self.retention is Retention.KEEP
+        caller_ref = self.stored.reference(pair) if is_named else None
         # An engine loads its models with its first picture: that is not what a call takes.
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
-            result = system.verifier.verify(
-                probe, reference, retention=system.retention, caller_ref=caller_ref
+            result = self.verifier.verify(
+                probe, reference, retention=self.retention, caller_ref=caller_ref
             )
         except FaceMatchError as error:
-            return attrs.evolve(self._count_failure(error), call_id=system.current.call_id)
+            return attrs.evolve(self._count_failure(error), call_id=self.current.call_id)
         except HeldBack as held:
             self.end_with(held.error)
             # If the budgets cannot be written, the pair stays begun: the next start writes them.
             with contextlib.suppress(FaceMatchError):
                 # The policies count a byte that may have left; it has not.
-                now = self.clock.now()
-                finalize_budgets(system.stores, [held.call_id], Charged.NO, now)
-                system.database.release(system.stored.number, pair, held.call_id)
+                now = self._clock.now()
+                finalize_budgets(self.stores, [held.call_id], Charged.NO, now)
+                self.database.release(self.stored.number, pair, held.call_id)
             return None
         finally:
-            system.current.pair = None
+            self.current.pair = None
         self._in_a_row, self._is_warm = 0, True
         return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
@@ -324,7 +322,7 @@ class Worker:
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         outcome = PairOutcome.of_error(
-            error, has_answered=self._has_answered, is_billed=self.system.is_billed
+            error, has_answered=self._has_answered, is_billed=self.is_billed
         )
         if outcome.state is PairState.ANSWERED:
             return outcome
@@ -340,7 +338,7 @@ class Worker:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
-                    f"{self.system.name} gave no answer to {many} calls in a row, and is not asked "
+                    f"{self.name} gave no answer to {many} calls in a row, and is not asked "
                     f"any further. The last one: {error.message} Start again later: what was not "
                     "charged is asked again.",
                     backend=getattr(error, "backend", None),
@@ -348,9 +346,9 @@ class Worker:
                 )
             )
         elif isinstance(error, BreakerOpen):
-            until = self.clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
-            while not self.is_over and (wait_s := until - self.clock.monotonic()) > 0:
-                self.clock.sleep(min(wait_s, 0.2))
+            until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
+            while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
+                self._clock.sleep(min(wait_s, 0.2))
         return outcome
 
 
