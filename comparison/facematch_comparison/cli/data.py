@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from facematch_core.cli.files import check_target, write_bytes
+from facematch_core.cli.files import check_target, make_folder
 from facematch_core.cli.options import FILE, file_option
 from facematch_core.cli.text import Exit, say
 
@@ -46,14 +46,14 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
     check_target("--out", out, force=options.pop("force"))
-    from facematch_comparison.study import draw_pairs, photographs, read_groups
-    from facematch_comparison.study.reading import pairs_csv
+    from facematch_comparison.study import draw_pairs, photographs, read_groups, write_pairs_csv
     from facematch_comparison.values.numbers import counted
 
     people = photographs(folder)
     groups = read_groups(groups_file, people) if groups_file is not None else {}
     study = draw_pairs(people, groups=groups, name=out.stem, **options)
-    write_bytes(out, pairs_csv(out, study))
+    make_folder(out)
+    write_pairs_csv(out, study)
     mated = int(study.mated.sum())
     say(
         f"{mated:,} mated and {len(study.pairs) - mated:,} non-mated pairs of "

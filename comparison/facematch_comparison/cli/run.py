@@ -43,12 +43,7 @@ from facematch_core.resilience.budget import format_amount
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.run import (
-        RunDatabase,
-        RunSummary,
-        StudyRun,
-        UnresolvedCharge,
-    )
+    from facematch_comparison.run import RunDatabase, RunSummary, StudyRun, UnresolvedCharge
     from facematch_core.store import CallStore
 
 #: States of pairs that a run ends with and that are worth a column.

@@ -266,13 +266,7 @@ def _rates(
             elif low is not None and low > limit:
                 outcome = Conclusion.FAIL
         yield RateVerdict(
-            name=name,
-            limit=limit,
-            rate=rate,
-            low=low,
-            high=high,
-            outcome=outcome,
-            **place,
+            name=name, limit=limit, rate=rate, low=low, high=high, outcome=outcome, **place
         )
 
 

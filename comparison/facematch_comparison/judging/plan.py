@@ -58,11 +58,7 @@ class StudyPlan:
 
 
 def plan_study(
-    *,
-    fmr: float,
-    frr: float,
-    confidence: float = 0.95,
-    split: bool = False,
+    *, fmr: float, frr: float, confidence: float = 0.95, split: bool = False
 ) -> StudyPlan:
     """Plan a study of vendors.
 

@@ -196,21 +196,36 @@ _KIND: Final = re.compile(
 )
 
 
-def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:
-    """Read a file of pairs: `NEEDED` and columns of groups, with files relative to its folder.
+def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> Study:
+    """Read a file of pairs, and check it as a whole. Other columns are skipped.
 
-    Other columns are skipped.
+    Args:
+        source: A ``.csv`` or ``.xlsx`` file with the columns ``probe``, ``reference``, ``same``,
+            ``probe_subject`` and ``reference_subject``, with files relative to its folder.
+        note: Called with a sentence for each assumption.
+
+    Raises:
+        InvalidRequest: it is no such file, or something is wrong in it; every place is named.
     """
-    cells = read_cells(path, what="pair", example=",".join(NEEDED))
+    if not source.exists():
+        raise InvalidRequest(f"There is no file or folder {source}.")
+    if source.is_dir():
+        raise InvalidRequest(
+            f"{source} is a folder and no file of pairs: if it has a folder for each person, "
+            "draw_pairs(photographs(folder)) makes pairs of them."
+        )
+    if source.suffix.lower() not in (".csv", ".xlsx"):
+        raise InvalidRequest(f"{source} is no study: give a .csv or .xlsx file of pairs.")
+    cells = read_cells(source, what="pair", example=",".join(NEEDED))
     if note is not None:
         for text in cells.notes:
             note(text)
     cells.refuse(_of_header(cells, NEEDED), so=_SO)
-    return _study(cells, path, path.parent)
+    return _study(cells, source)
 
 
-def _study(cells: Cells, path: Path, folder: Path) -> Study:
-    """Build the study of a table that has all `NEEDED` columns; files lie in `folder`."""
+def _study(cells: Cells, path: Path) -> Study:
+    """Build the study of a table that has all `NEEDED` columns."""
     problems = [*cells.problems]
     problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
@@ -229,8 +244,8 @@ def _study(cells: Cells, path: Path, folder: Path) -> Study:
         if row in broken:
             continue
         pairs[row] = StudyPair(
-            probe=folder / probe,
-            reference=folder / reference,
+            probe=path.parent / probe,
+            reference=path.parent / reference,
             mated=MATED[same.lower()],
             probe_subject=first,
             reference_subject=second,
@@ -291,11 +306,7 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
-    write_file(path, pairs_csv(path, study))
-
-
-def pairs_csv(path: Path, study: Study) -> bytes:
-    """A study as `read_pairs_csv` reads it from `path`, with files relative to its folder."""
+    """Write a study for `read_study`, with files relative to its folder."""
     folder = Path(os.path.realpath(path.parent))
     text = io.StringIO()
     writer = csv.writer(text)
@@ -315,7 +326,7 @@ def pairs_csv(path: Path, study: Study) -> bytes:
         # A file has another name that no spreadsheet takes for a formula.
         files = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
         writer.writerow([*files, str(int(pair.mated)), *map(escaped, row[2:])])
-    return text.getvalue().encode()
+    write_file(path, text.getvalue().encode())
 
 
 def _relative(picture: Path, folder: Path) -> str:

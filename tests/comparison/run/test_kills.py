@@ -130,9 +130,9 @@ class VendorStudy:
 
 def attempts_of(world):
     """By vendor and pair: whether it was charged."""
-    from facematch_comparison.study import read_pairs_csv
+    from facematch_comparison.study import read_study
 
-    study = read_pairs_csv(world.study)
+    study = read_study(world.study)
     digests = {path: sha256(path.read_bytes()).hexdigest() for path in study.pictures}
     return {
         (vendor, place): world.charged(vendor)[

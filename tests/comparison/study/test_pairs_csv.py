@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.tables import refusal_lines, text_reader
 
-from facematch_comparison.study import Study, StudyPair, read_pairs_csv, read_study, write_pairs_csv
+from facematch_comparison.study import Study, StudyPair, read_study, write_pairs_csv
 from facematch_core import InvalidRequest
 
 HEAD = "probe,reference,same,probe_subject,reference_subject"
@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def read(folder):
-    return text_reader(folder / "pairs.csv", read_pairs_csv)
+    return text_reader(folder / "pairs.csv", read_study)
 
 
 def of_two(probe, reference, first="Ada", second="Bob", **more):
@@ -143,7 +143,7 @@ def test_no_written_cell_is_a_formula_and_no_name_is_lost(folder):
     with path.open(newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert not [cell for cell in cells if cell[:1] in "=+-@\t\r"]
-    (read,) = (study := read_pairs_csv(path)).pairs
+    (read,) = (study := read_study(path)).pairs
     assert (read.probe_subject, read.reference_subject) == ("-2+3", "@Bob")
     assert study.groups == groups
     spaced = of_two(folder / "a1.jpg", folder / "b1.jpg ")

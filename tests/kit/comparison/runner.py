@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 
 from facematch_comparison.run import RunDatabase, run_study
-from facematch_comparison.study import read_pairs_csv
+from facematch_comparison.study import read_study
 from facematch_core import FaceVerifier
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
@@ -106,7 +106,7 @@ def openers(settings, attempts):
 def run(settings, workers, die_at):
     """Run the study; 1 if a system ended early or has a pair left."""
     life = Life(die_at)
-    study = read_pairs_csv(Path(settings["study"]))
+    study = read_study(Path(settings["study"]))
     attempts = MortalAttempts(settings["store"], life)
     database = MortalDatabase(settings["store"], life)
     try:
