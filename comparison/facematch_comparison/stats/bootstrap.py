@@ -116,10 +116,9 @@ class FixedThreshold(_Drawn):
     """A threshold that nobody chose on these pairs: the same in each resample."""
 
     def __init__(self, table: Answers, threshold: float, numbers: NDArray[np.int64]) -> None:
-        is_above = table.rule is ThresholdRule.ABOVE
-        self.lowest = self.highest = (
-            threshold if is_above else float(np.nextafter(threshold, -np.inf))
-        )
+        if table.rule is not ThresholdRule.ABOVE:
+            threshold = float(np.nextafter(threshold, -np.inf))
+        self.lowest = self.highest = threshold
         self.persons = np.zeros((2, 0), np.int64)
         self.person_totals = np.zeros(len(numbers))
 

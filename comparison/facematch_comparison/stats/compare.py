@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -83,18 +83,13 @@ def compare_systems(
     drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
     differences = []
     for ((first, second), rows), blank in zip(in_common.items(), blanks, strict=True):
-        difference = blank
+        more: dict[str, Any] = {}
         if not blank.sentence:
-            values = next(drawn) - next(drawn)
-            difference = _compare(
-                (sides[first], sides[second]),
-                rows,
-                values,
-                blank,
-                required_fmr=required_fmr,
-                confidence=confidence,
-            )
-        differences.append(difference)
+            two, values = (sides[first], sides[second]), next(drawn) - next(drawn)
+            more = _compared(two, rows, values, confidence)
+            beyond = [side.name for side in two if side.exceeds(required_fmr, confidence)]
+            more["beyond"] = tuple(beyond)
+        differences.append(attrs.evolve(blank, **more))
     rates = {
         at: percentile_interval(values[~np.isnan(values)], confidence)
         for at, values in zip(of_system, drawn, strict=True)
@@ -141,16 +136,13 @@ def _blank(first: Side, second: Side, rows: NDArray[np.bool_], required_fmr: flo
     )
 
 
-def _compare(
+def _compared(
     sides: tuple[Side, Side],
     rows: NDArray[np.bool_],
     resampled: NDArray[np.float64],
-    blank: Difference,
-    *,
-    required_fmr: float,
     confidence: float,
-) -> Difference:
-    """Return what two systems differ by on `rows`, before any correction.
+) -> dict[str, Any]:
+    """Return what two systems differ by on `rows`, before any correction: fields of a `Difference`.
 
     `resampled` are differences of the FRR on people drawn again.
     """
@@ -160,21 +152,17 @@ def _compare(
     exact, p_exact = paired.interval(confidence), paired.mcnemar()
     # Resamples show nothing beyond the few errors that there are: 0 against 4 never turns round.
     # The exact interval and test see further there, so the more careful of the two counts.
-    return attrs.evolve(
-        blank,
-        errors_first=int(np.count_nonzero(wrong_first)),
-        errors_second=int(np.count_nonzero(wrong_second)),
-        only_first=paired.only_first,
-        only_second=paired.only_second,
-        frr=Estimate(
-            value=paired.value,
-            interval=percentile_interval(resampled, confidence).widened(exact),
-        ),
-        exact=exact,
-        p_value=max(bootstrap_p_value(resampled), p_exact),
-        p_exact=p_exact,
-        beyond=tuple(side.name for side in sides if side.exceeds(required_fmr, confidence)),
-    )
+    ends = percentile_interval(resampled, confidence).widened(exact)
+    return {
+        "errors_first": int(np.count_nonzero(wrong_first)),
+        "errors_second": int(np.count_nonzero(wrong_second)),
+        "only_first": paired.only_first,
+        "only_second": paired.only_second,
+        "frr": Estimate(value=paired.value, interval=ends),
+        "exact": exact,
+        "p_value": max(bootstrap_p_value(resampled), p_exact),
+        "p_exact": p_exact,
+    }
 
 
 def _correct(differences: Sequence[Difference], alpha: float) -> tuple[Difference, ...]:
@@ -184,11 +172,8 @@ def _correct(differences: Sequence[Difference], alpha: float) -> tuple[Differenc
     for each, p_value in zip(differences, adjusted, strict=True):
         is_real = p_value is not None and p_value < alpha
         better = (each.first, each.second)[each.errors_first > each.errors_second]
-        corrected.append(
-            attrs.evolve(
-                each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
-            )
-        )
+        verdict: dict[str, Any] = {"is_real": is_real, "better": better if is_real else None}
+        corrected.append(attrs.evolve(each, p_adjusted=p_value, **verdict))
     return tuple(corrected)
 
 

@@ -99,9 +99,8 @@ def _equal_error_rate(
     # The threshold then rises over this mated score and the non-mated ones equal to it, then over
     # the non-mated ones up to the next mated score.
     next_fnmr = refused_counts[vertex + 1] / mated
-    next_fmr = (
-        non_mated - int(np.searchsorted(non_mated_scores, scores[vertex], side="right"))
-    ) / non_mated
+    below = int(np.searchsorted(non_mated_scores, scores[vertex], side="right"))
+    next_fmr = (non_mated - below) / non_mated
     if next_fmr > next_fnmr:
         return float(next_fnmr)
     share = (fmr - fnmr) / ((fmr - next_fmr) + (next_fnmr - fnmr))
@@ -118,11 +117,9 @@ def _thresholds(
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
-    mated_below = np.concatenate([[-np.inf], scores])
-    non_mated_below = np.concatenate([[-np.inf], non_mated_scores])[
-        np.append(below, len(non_mated_scores))
-    ]
-    highest: NDArray[np.float64] = np.maximum(mated_below, non_mated_below)
+    others = np.concatenate([[-np.inf], non_mated_scores])
+    others_below = others[np.append(below, len(non_mated_scores))]
+    highest: NDArray[np.float64] = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)
     return highest

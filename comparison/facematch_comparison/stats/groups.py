@@ -55,7 +55,11 @@ FEW_PEOPLE: Final = 10
 FEW_EXPECTED: Final = 10
 SIMULATED: Final = 20_000
 
-RATES: Final = ("fmr", "frr")
+#: Rates that groups are compared by, and what happens to people at that rate.
+RATES: Final = {
+    "fmr": "falsely matched with another of the same group",
+    "frr": "falsely rejected",
+}
 
 
 def cells_of(
@@ -123,11 +127,12 @@ def group_differences(
     seen all of them.
     """
     differences = []
-    for name in RATES:
+    for name, happens in RATES.items():
         rates: dict[str, Rate] = {
-            cell.group: getattr(cell, name) for cell in cells if cell.too_few is None
+            cell.group: rate
+            for cell in cells
+            if cell.too_few is None and (rate := getattr(cell, name)).trials
         }
-        rates = {group: rate for group, rate in rates.items() if rate.trials}
         if len(rates) < 2 or not any(rate.errors for rate in rates.values()):
             continue
         worst = max(rates, key=lambda group: _value(rates[group]))
@@ -141,20 +146,18 @@ def group_differences(
             for rate in (high, low)
             if (ends := rate.interval)
         ]
-        happens = {
-            "frr": "falsely rejected",
-            "fmr": "falsely matched with another of the same group",
-        }[name]
+        apart = differential = None
+        if low.errors:
+            apart = _value(high) / _value(low)
+            differential = _value(high) / geometric_mean(map(_value, rates.values()))
         differences.append(
             GroupDifference(
                 column=cells[0].column,
                 rate=name,
                 worst=worst,
                 best=best,
-                ratio=_value(high) / _value(low) if low.errors else None,
-                differential=_value(high) / geometric_mean(map(_value, rates.values()))
-                if low.errors
-                else None,
+                ratio=apart,
+                differential=differential,
                 at_least=max(1.0, ratio(high, low, 1 - 2 * tail)[0]),
                 p_value=homogeneity(list(rates.values())),
                 is_real=False,
@@ -242,11 +245,10 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) ->
         return to_others / (share * to_others + 1 - share)
 
     low, high = ratio(group, others, joint)
+    ends = {"low": to_all(low), "high": to_all(high)}
     return Estimate(
         value=to_all(_value(group) / _value(others) if others.errors else math.inf),
-        interval=Interval(
-            low=to_all(low), high=to_all(high), confidence=confidence, method=Method.CLUSTERED
-        ),
+        interval=Interval(**ends, confidence=confidence, method=Method.CLUSTERED),
     )
 
 
@@ -255,11 +257,9 @@ def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, flo
     (low, high), (low_bottom, high_bottom) = (
         bounds(rate, (1 + confidence) / 2) for rate in (top, bottom)
     )
+    lower = _lower_ratio(_value(top), low, _value(bottom), high_bottom)
     inverse = _lower_ratio(_value(bottom), low_bottom, _value(top), high)
-    return (
-        _lower_ratio(_value(top), low, _value(bottom), high_bottom),
-        1 / inverse if inverse else math.inf,
-    )
+    return lower, 1 / inverse if inverse else math.inf
 
 
 def _lower_ratio(top: float, low: float, bottom: float, high: float) -> float:

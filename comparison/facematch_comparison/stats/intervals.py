@@ -213,9 +213,7 @@ def effective_size(rate: Rate, confidence: float = 0.95) -> float:
     if not rate.trials or ends is None or ends.effective is None:
         raise InvalidRequest("A rate without a trial and an interval has no bounds.")
     if not 0.5 < confidence < 1:
-        raise InvalidRequest(
-            f"A one-sided confidence lies between 0.5 and 1; {confidence} was given."
-        )
+        raise InvalidRequest(f"A one-sided confidence lies in 0.5 to 1; {confidence} was given.")
     return adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
 
 
@@ -284,9 +282,8 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
         # Pairs of the same two people were counted once at each of them.
         sum_of_squares -= clusters.squares_at_couples(rarer, rarer_count)
     correction = people / max(people - 1, 1)
-    return sum_of_squares * correction / (
-        rarer_count * (1 - rarer_count / clusters.trials)
-    ), freedom
+    independent = rarer_count * (1 - rarer_count / clusters.trials)
+    return sum_of_squares * correction / independent, freedom
 
 
 def adjusted(effective: float, freedom: float | None, confidence: float) -> float:

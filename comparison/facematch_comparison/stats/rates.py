@@ -109,9 +109,8 @@ class Rates:
         rates = []
         for refused_count in map(int, np.searchsorted(scores[order], thresholds, side)):
             errors = refused_count if clusters.is_mated else trials - refused_count
-            rarer = (
-                slice(refused_count) if 2 * refused_count <= trials else slice(refused_count, None)
-            )
+            few_refused = 2 * refused_count <= trials
+            rarer = slice(refused_count) if few_refused else slice(refused_count, None)
             ends = interval_of(errors, rarer, clusters, self.confidence)
             rates.append(sample.rate_of(errors, ends))
         return rates

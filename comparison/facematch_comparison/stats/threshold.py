@@ -110,10 +110,7 @@ def strictest_fmr(trials: int) -> float | None:
 
 
 def concentration(
-    table: Answers,
-    threshold: float | None,
-    *,
-    max_fmr: float | None = None,
+    table: Answers, threshold: float | None, *, max_fmr: float | None = None
 ) -> Concentration | None:
     """Return how far a threshold, or its FMR, depends on few people; None without such pairs.
 
@@ -178,11 +175,11 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     if is_above:
         return refused_score
     # The next score above it of either kind.
-    indices = (
-        (scores, np.searchsorted(scores, refused_score, side="right"))
+    higher = [
+        float(scores[above])
         for scores in (mated, non_mated)
-    )
-    higher = [float(scores[index]) for scores, index in indices if index < len(scores)]
+        if (above := np.searchsorted(scores, refused_score, side="right")) < len(scores)
+    ]
     if not higher:
         return None
     decimals = table.once(_decimals)
