@@ -22,12 +22,8 @@ COMMANDS: Final = {
     "unresolved": "List calls that may be charged without an answer; resolve them.",
 }
 
-#: Module to its commands, each of which is there under its own name.
-_MODULES: Final = {
-    "data": ("draw",),
-    "run": ("run", "unresolved"),
-    "judge": ("plan", "report", "gate"),
-}
+#: Name of a command to its module, where it is under its own name.
+_MODULES: Final = {"draw": "data", **dict.fromkeys(("run", "unresolved"), "run")}
 
 #: Modules of the extra `compare`, which the commands need beyond the core.
 _NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
@@ -37,8 +33,8 @@ class CompareGroup(LazyGroup):
     """Says what is missing for a command, and speaks of options where Python has arguments."""
 
     def load(self, name: str) -> click.Command:
-        (module,) = (module for module, names in _MODULES.items() if name in names)
-        command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
+        module = importlib.import_module(f"{self.package}.{_MODULES.get(name, 'judge')}")
+        command: click.Command = getattr(module, name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
