@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -316,24 +316,17 @@ def _check_wide(roles: Roles) -> None:
         roles.problems.append(Problem(text))
 
 
-def check_complete(
-    tables: Sequence[tuple[Cells, Roles]], joined: Iterable[str] | None = None
-) -> None:
-    """Raise `ColumnsNotRecognised` if something is unclear or missing.
-
-    Args:
-        tables: The files and what their columns hold.
-        joined: Our names of what they hold together; None for a single file.
-    """
-    prefix = "{}: " if joined is not None else ""
+def check_complete(tables: Sequence[tuple[Cells, Roles]]) -> None:
+    """Raise `ColumnsNotRecognised` if something is unclear, or missing in all files together."""
+    is_one = len(tables) == 1
     problems = [
-        prefix.format(cells.name) + text
+        text if is_one else f"{cells.name}: {text}"
         for cells, roles in tables
         for text in cells.texts(roles.problems)
     ]
     columns = {ours: COLUMN for _, roles in tables for ours in roles.unclear}
     if not problems:
-        missing = dict(_missing(tables, joined))
+        missing = dict(_missing(tables))
         problems += missing.values()
         columns |= dict.fromkeys(missing, COLUMN)
     if not problems:
@@ -342,7 +335,7 @@ def check_complete(
     shown = [text for cells, roles in tables for text in _shown(cells, roles)]
     example = [f"A table looks like {WIDE} or {LONG}."]
     example *= bool({"mated", "score", PERSON} & columns.keys())
-    name = tables[0][0].name if joined is None else "The comparison"
+    name = tables[0][0].name if is_one else "The comparison"
     what = "\n".join([refusal(name, problems, "nothing was judged"), *shown, *example])
     if not columns:
         raise InvalidRequest(what)
@@ -369,12 +362,12 @@ def _shown(cells: Cells, roles: Roles) -> Iterator[str]:
 
 
 def _missing(
-    tables: Sequence[tuple[Cells, Roles]], joined: Iterable[str] | None
+    tables: Sequence[tuple[Cells, Roles]],
 ) -> Iterator[tuple[str, str]]:
     """Yield our names of what is missing, each with a sentence."""
     cells, roles = tables[0]
     of = {ours: column for _, each in tables for ours, column in each.of.items()}
-    held = {*(_held(roles) if joined is None else joined)}
+    held = {ours for _, each in tables for ours in _held(each)}
     for both in (PEOPLE, PICTURES):
         absent = {*both} - held
         if len(absent) == 1:
@@ -399,7 +392,7 @@ def _missing(
     if not {"score", "decision"} & held:
         text = "no column of scores has a known name (score, similarity, confidence, distance); "
         yield "score", f"{text}if each of several columns is a system, name each of them as score"
-    several = joined is None and "system" in held and len(cells.words(of["system"]).words) > 1
+    several = len(tables) == 1 and "system" in held and len(cells.words(of["system"]).words) > 1
     if several and "pair" not in held and not {*PICTURES} <= held:
         yield "pair", "the column pair is missing: several systems have lines for the same pairs"
     if roles.independent_pairs and ({PERSON} <= held or {*PEOPLE} <= held):

@@ -124,11 +124,9 @@ def read_scores(
     )
     stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
     is_joined = len(tables) > 1
-    for cells, roles in tables:
-        for text in cells.notes:
-            say(text)
-        if not is_joined or roles.problems:
-            check_complete([(cells, roles)])
+    for text in [text for cells, _ in tables for text in cells.notes]:
+        say(text)
+    check_complete(tables)
     usual = stems if is_joined else [name or stems[0]]
     files = [
         read_lines_of(cells, roles, no_scores, stem)
@@ -138,7 +136,6 @@ def read_scores(
     if is_joined:
         lines = join_files(stems, files, say)
         lines.independent_pairs = independent_pairs
-        check_complete(tables, {*lines.words, *lines.numbers})
     systems = _systems(lines, models)
     lines.refuse(_problems_between(lines, systems, is_joined=is_joined))
     answers = _answers(lines, systems, ThresholdRule(rule or "at_least"))
