@@ -1,6 +1,6 @@
 """`Control`: the operations of a test on one account at one vendor, in Python and over HTTP.
 
-A method that `operation` marks is served by the control API; one whose name begins with ``_`` is
+A method that `Serve` marks is served by the control API; one whose name begins with ``_`` is
 the form over HTTP of the method above it.
 """
 
@@ -31,7 +31,7 @@ from facematch_mock_server.world.accounts import MAIN, Account, World
 from facematch_mock_server.world.faults import Fault, Stage, require_end
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
-from facematch_mock_server.world.kinds import Chosen, VendorKind, operation
+from facematch_mock_server.world.kinds import Chosen, Serve, VendorKind
 from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
 
 from .table import Operation, hints_of, list_operations, plain, read_record
@@ -92,7 +92,7 @@ class Control:
         """Return the vendors of this server, the first one first."""
         return tuple(self._accounts.kinds)
 
-    @operation("GET", "")
+    @Serve("GET", "")
     def _list_operations(self) -> dict[str, Any]:
         """List all operations of this API."""
         vendors, vendor = self.vendors(), self._vendor
@@ -106,7 +106,7 @@ class Control:
         """Return the names of all accounts of the server, the oldest first."""
         return tuple(account.name for account in self._accounts.all)
 
-    @operation("GET", "accounts", gives="accounts")
+    @Serve("GET", "accounts", gives="accounts")
     def _list_accounts(self) -> list[dict[str, Any]]:
         """The accounts of this server."""
         return [
@@ -114,7 +114,7 @@ class Control:
             for each in self._accounts.all
         ]
 
-    @operation("POST", "accounts")
+    @Serve("POST", "accounts")
     def new_account(self, name: str | None = None) -> NewAccount:
         """Open an account that shares nothing with the others.
 
@@ -124,7 +124,7 @@ class Control:
         keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
         return NewAccount(account=account.name, keys=keys)
 
-    @operation("POST", "accounts/close")
+    @Serve("POST", "accounts/close")
     def close_account(self, account: str) -> None:
         """Close an account: its keys are unknown from now on, and its journal is gone.
 
@@ -134,7 +134,7 @@ class Control:
 
     # Outcomes and faults
 
-    @operation("POST", "outcomes")
+    @Serve("POST", "outcomes")
     def set_outcome(
         self,
         kind: OutcomeKind,
@@ -174,12 +174,12 @@ class Control:
         world.recognizer.waiting.add(outcome)
         return outcome
 
-    @operation("GET", "outcomes", gives="outcomes")
+    @Serve("GET", "outcomes", gives="outcomes")
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """Return the outcomes that have not been used up."""
         return self.world.recognizer.waiting.all
 
-    @operation("POST", "outcomes/clear")
+    @Serve("POST", "outcomes/clear")
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
         self.world.recognizer.waiting.clear()
@@ -204,7 +204,7 @@ class Control:
         for fault in faults:
             account.faults.add(fault)
 
-    @operation("POST", "faults", more=lambda _: hints_of(Fault))
+    @Serve("POST", "faults", more=lambda _: hints_of(Fault))
     def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
         """Add a fault after the others, or several of them as a list, `faults`."""
         if faults is not None and fault:
@@ -245,12 +245,12 @@ class Control:
             _check_word(f"no {whose} is a", fault.method, methods)
         _check_field(fault.field, routes)
 
-    @operation("GET", "faults", gives="faults")
+    @Serve("GET", "faults", gives="faults")
     def faults(self) -> tuple[Fault, ...]:
         """Return the faults that have not been used up."""
         return self.account.faults.all
 
-    @operation("POST", "faults/clear")
+    @Serve("POST", "faults/clear")
     def clear_faults(self) -> None:
         """Drop all faults."""
         self.account.faults.clear()
@@ -259,7 +259,7 @@ class Control:
         """Return the outcomes and faults that no call has used."""
         return (*self.world.recognizer.waiting.unused, *self.account.faults.unused)
 
-    @operation("GET", "unused", gives="unused")
+    @Serve("GET", "unused", gives="unused")
     def _list_unused(self) -> list[dict[str, Any]]:
         """The outcomes and faults that no call has used, each with the call that came closest."""
         return [{**plain(rule), "closest": self.closest(rule)} for rule in self.unused()]
@@ -286,12 +286,12 @@ class Control:
 
     # Time
 
-    @operation("GET", "latency")
+    @Serve("GET", "latency")
     def latency(self) -> dict[str, float]:
         """Return the seconds that answers take, by operation, where set."""
         return dict(self.account.latency)
 
-    @operation("POST", "latency")
+    @Serve("POST", "latency")
     def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
         """Delay the answers of an operation by so many real seconds, 0-3600; return `latency`.
 
@@ -300,12 +300,12 @@ class Control:
         self.account.set_latency(operation, seconds)
         return self.latency()
 
-    @operation("GET", "clock", gives="now")
+    @Serve("GET", "clock", gives="now")
     def now(self) -> dt.datetime:
         """Return the time of the account's clock, UTC."""
         return self.account.clock.now()
 
-    @operation("POST", "clock/advance", gives="now")
+    @Serve("POST", "clock/advance", gives="now")
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once. Raises ValueError unless from 0 on."""
         account = self.account
@@ -321,7 +321,7 @@ class Control:
         """Return the credit that is left, in USD."""
         return self.world.ledger.balance
 
-    @operation("POST", "ledger/balance", gives="balance")
+    @Serve("POST", "ledger/balance", gives="balance")
     def set_balance(self, balance: Decimal | int | str) -> Decimal:
         """Set the credit in USD. Raises ValueError unless from 0 on, with at most four decimals."""
         self.world.ledger.balance = amount(balance)
@@ -333,7 +333,7 @@ class Control:
         """Return the charges in order; `what` is the service, the rest is as in `journal`."""
         return select(self.world.ledger.entries, since=since, limit=limit, what=what)
 
-    @operation("GET", "ledger")
+    @Serve("GET", "ledger")
     def _read_ledger(
         self, *, what: str | None = None, since: int = 0, limit: int = 0
     ) -> dict[str, Any]:
@@ -341,7 +341,7 @@ class Control:
         charges = self.charges(what=what, since=since, limit=limit)
         return {"balance": self.balance(), "entries": charges, "left_out": charges.left_out}
 
-    @operation("POST", "keys", gives="key")
+    @Serve("POST", "keys", gives="key")
     def add_key(
         self,
         kind: KeyKind | str = KeyKind.LIVE,
@@ -375,17 +375,17 @@ class Control:
         self.world.add_key(text, record)
         return text
 
-    @operation("GET", "keys", gives="keys")
+    @Serve("GET", "keys", gives="keys")
     def keys(self) -> tuple[Key, ...]:
         """Return the keys, without their secrets."""
         return self.world.keys.all()
 
-    @operation("POST", "keys/revoke")
+    @Serve("POST", "keys/revoke")
     def revoke_key(self, key: str) -> None:
         """Revoke a key. Raises LookupError if there is none."""
         self.world.keys.revoke(key)
 
-    @operation("GET", "limits")
+    @Serve("GET", "limits")
     def limits(self) -> dict[str, int | None]:
         """Return the rate limits by scope; None for no limit."""
         return self.world.rates.limits
@@ -394,7 +394,7 @@ class Control:
         """Change a rate limit. Raises ValueError for an unknown scope or a wrong number."""
         self.set_limits({scope: limit})
 
-    @operation("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
+    @Serve("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
     def set_limits(
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
@@ -407,7 +407,7 @@ class Control:
 
     # The vendor
 
-    @operation("GET", "behaviours")
+    @Serve("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
         """Return the vendor with its switches and settings, and which of them were set."""
         world, kind = self.world, self.world.kind
@@ -419,7 +419,7 @@ class Control:
             "operations": list(kind.operations),
         }
 
-    @operation("POST", "reset")
+    @Serve("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Begin again: no session, charge, fault or outcome, an empty journal, numbers from 1 on.
 
@@ -432,15 +432,15 @@ class Control:
         self._accounts.reset(self._place, self._vendor, chosen)
         return self.behaviours()
 
-    @operation("GET", "claims", gives="claims")
+    @Serve("GET", "claims", gives="claims")
     def claims(self) -> tuple[Claim, ...]:
         """Return the claims in force."""
         return self.world.claims.claims
 
     # The journal
 
-    @operation("GET", "journal", gives="entries", named={"fields": "field"})
-    @operation("GET", "journal/count", gives="count", count=True, named={"fields": "field"})
+    @Serve("GET", "journal", gives="entries", named={"fields": "field"})
+    @Serve("GET", "journal/count", gives="count", count=True, named={"fields": "field"})
     def journal(
         self,
         *,
@@ -485,7 +485,7 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
-    @operation("POST", "journal/clear")
+    @Serve("POST", "journal/clear")
     def clear_journal(self) -> None:
         """Empty the journal."""
         self.account.journal.clear()

@@ -1,4 +1,4 @@
-"""The operations of the control API: the methods that `operation` marks, and their values.
+"""The operations of the control API: the methods that `Serve` marks, and their values.
 
 Values are read by annotation from JSON or a query, and written as JSON.
 """
@@ -19,7 +19,7 @@ import attrs
 
 from facematch_mock_server.base.masking import SECRET, mask_fields
 from facematch_mock_server.base.state import UNSET, Selection, Unset, check_text
-from facematch_mock_server.world.kinds import Row, VendorKind
+from facematch_mock_server.world.kinds import Serve, VendorKind
 
 _WORDS: Mapping[Any, str] = {
     str: "a string",
@@ -173,7 +173,7 @@ class Operation:
     says: str
     takes: Mapping[str, Any]
     needed: frozenset[str]
-    _row: Row
+    _row: Serve
     #: The method, and the attribute of `Control` that has it; None for a method of its own.
     _run: Callable[..., Any]
     _of: str | None
@@ -209,7 +209,7 @@ def list_operations(
 
 
 def _make_operation(
-    row: Row, run: Callable[..., Any], of: str | None, vendor: VendorKind
+    row: Serve, run: Callable[..., Any], of: str | None, vendor: VendorKind
 ) -> Operation:
     takes = {row.named.get(name, name): hint for name, hint in row.more(vendor).items()}
     hints, needed = typing.get_type_hints(run), set()

@@ -21,7 +21,7 @@ from facematch_mock_server.base.messages import PERSON, Upload
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
-from .kinds import Extension, operation
+from .kinds import Extension, Serve
 from .services import Hosted, Session
 
 R = TypeVar("R")
@@ -297,7 +297,7 @@ class Played(Extension[R]):
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
-    @operation("GET", "sessions/open", gives="sessions")
+    @Serve("GET", "sessions/open", gives="sessions")
     def open(self) -> tuple[Session, ...]:
         """Return the hosted sessions in which a person may act, in order."""
         return open_sessions(self._control.world)
@@ -343,7 +343,7 @@ class Played(Extension[R]):
         """Let the time of a session run out, without its clock. Raises as `finish`."""
         return act(self._control.world, session_id, "expire")
 
-    @operation("POST", "sessions/act")
+    @Serve("POST", "sessions/act")
     def _act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:

@@ -29,31 +29,12 @@ class Records:
 
 
 @attrs.frozen
-class Row:
-    """What an `operation` is over HTTP; attributes as its arguments."""
-
-    method: str
-    path: str
-    gives: str | None
-    count: bool
-    named: Mapping[str, str]
-    more: Callable[[Any], Mapping[str, Any]]
-
-
-def operation(
-    method: str,
-    path: str,
-    *,
-    gives: str | None = None,
-    count: bool = False,
-    named: Mapping[str, str] | None = None,
-    more: Callable[[Any], Mapping[str, Any]] = lambda _: {},
-) -> Callable[[F], F]:
-    """Serve a method of `Control`, or of an extension of it, in the control API, too.
+class Serve:
+    """Serves a method of `Control`, or of an extension of it, in the control API, too.
 
     Its annotations say what it takes there, its docstring what it does.
 
-    Args:
+    Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
             is the first argument.
         gives: The name of the result in the answer; None if the result is an object itself.
@@ -62,12 +43,16 @@ def operation(
         more: Returns the annotations of ``**`` arguments by name, for a vendor.
     """
 
-    def mark(run: F) -> F:
-        row = Row(method, path, gives, count, named or {}, more)
-        run.__dict__["rows"] = (row, *getattr(run, "rows", ()))
-        return run
+    method: str
+    path: str
+    gives: str | None = attrs.field(default=None, kw_only=True)
+    count: bool = attrs.field(default=False, kw_only=True)
+    named: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
+    more: Callable[[Any], Mapping[str, Any]] = attrs.field(default=lambda _: {}, kw_only=True)
 
-    return mark
+    def __call__(self, run: F) -> F:
+        run.__dict__["rows"] = (self, *getattr(run, "rows", ()))
+        return run
 
 
 class Extension(Generic[R]):

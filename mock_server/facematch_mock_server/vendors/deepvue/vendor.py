@@ -26,7 +26,7 @@ from facematch_mock_server.base.messages import (
 )
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.kinds import Extension, Records, operation
+from facematch_mock_server.world.kinds import Extension, Records, Serve
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
@@ -76,7 +76,7 @@ class Tokens(Extension["DeepvueRecords"]):
         """The newest 10,000 that were given out, without their texts, in order."""
         return self._records.tokens.all()
 
-    @operation("POST", "tokens/revoke", gives="revoked")
+    @Serve("POST", "tokens/revoke", gives="revoked")
     def revoke(self) -> int:
         """Revoke every token given out so far, and return how many were valid."""
         tokens = self._records.tokens
@@ -85,7 +85,7 @@ class Tokens(Extension["DeepvueRecords"]):
             tokens.change(text, lambda token: attrs.evolve(token, revoked=True))
         return len(valid)
 
-    @operation("GET", "tokens")
+    @Serve("GET", "tokens")
     def _list(self) -> Any:
         """The number of token requests, and the tokens that were issued."""
         return {"asked": self.asked, "issued": self.issued()}

@@ -11,7 +11,7 @@ import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import Played, open_sessions
-from facematch_mock_server.world.kinds import Extension, operation
+from facematch_mock_server.world.kinds import Extension, Serve
 from facematch_mock_server.world.services import Review, Session
 from facematch_mock_server.world.webhooks import (
     DeliveryFault,
@@ -44,7 +44,7 @@ def _check_word(name: str, word: object, words: Collection[str]) -> None:
 class Sessions(Played[DiditRecords]):
     """Sessions of one world: decided by hand, or by a person at the camera. Thread-safe."""
 
-    @operation("GET", "sessions", gives="sessions")
+    @Serve("GET", "sessions", gives="sessions")
     def all(
         self,
         *,
@@ -95,13 +95,13 @@ class Sessions(Played[DiditRecords]):
             webhooks.announce(world, session)
         return session
 
-    @operation("POST", "sessions/decide")
+    @Serve("POST", "sessions/decide")
     def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
         """Decide a session as a person does: it is noted, and the webhooks are sent."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
 
-    @operation(
+    @Serve(
         *("POST", "sessions/workflows"),
         named={"workflow_id": "id"},
         more=lambda _: {"kind": str, "method": str, "callback": str | None},
@@ -118,12 +118,12 @@ class Sessions(Played[DiditRecords]):
         version = version or (former.version + 1 if former else 1)
         return workflows.put(workflow.id, attrs.evolve(workflow, version=version))
 
-    @operation("GET", "sessions/workflows", gives="workflows")
+    @Serve("GET", "sessions/workflows", gives="workflows")
     def workflows(self) -> tuple[Workflow, ...]:
         """The workflows that were published, in order."""
         return self._records.workflows.all()
 
-    @operation("POST", "sessions/block")
+    @Serve("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
         """Let this user start no session any more."""
         check_text("vendor_data", vendor_data)
@@ -133,12 +133,12 @@ class Sessions(Played[DiditRecords]):
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
-    @operation("GET", "webhooks/destinations", gives="destinations")
+    @Serve("GET", "webhooks/destinations", gives="destinations")
     def destinations(self) -> tuple[Destination, ...]:
         """The addresses of webhooks, in the order they were made."""
         return self._records.outbox.destinations.all()
 
-    @operation("POST", "webhooks/destinations")
+    @Serve("POST", "webhooks/destinations")
     def add(
         self,
         url: str,
@@ -173,7 +173,7 @@ class Webhooks(Extension[DiditRecords]):
         )
         return self._records.outbox.destinations.put(destination.uuid, destination)
 
-    @operation("POST", "webhooks/destinations/change")
+    @Serve("POST", "webhooks/destinations/change")
     def change(
         self,
         destination: str,
@@ -194,7 +194,7 @@ class Webhooks(Extension[DiditRecords]):
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
-    @operation("POST", "webhooks/destinations/remove")
+    @Serve("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
         _require(self._records.outbox.destinations.remove(destination), "destination")
@@ -216,7 +216,7 @@ class Webhooks(Extension[DiditRecords]):
         changes = {"url": url, "events": events, "enabled": enabled}
         return {name: value for name, value in changes.items() if value is not None}
 
-    @operation("GET", "webhooks/deliveries", gives="deliveries")
+    @Serve("GET", "webhooks/deliveries", gives="deliveries")
     def deliveries(
         self,
         state: DeliveryState | str | None = None,
@@ -243,7 +243,7 @@ class Webhooks(Extension[DiditRecords]):
         urls = {place.uuid: place.url for place in self.destinations()}
         return selection.map(lambda each: attrs.evolve(each, url=urls.get(each.destination)))
 
-    @operation("GET", "webhooks/deliveries/{}")
+    @Serve("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return one delivery with headers and body; LookupError if there is none of that id."""
         world, outbox = self._control.world, self._records.outbox
@@ -275,7 +275,7 @@ class Webhooks(Extension[DiditRecords]):
             )
         return self.deliveries(since=since)
 
-    @operation("POST", "webhooks/wait")
+    @Serve("POST", "webhooks/wait")
     def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
         """Count the deliveries in each state once none is due; 504 after timeout_s (10)."""
         if not 0 <= timeout_s <= 60:
@@ -286,12 +286,12 @@ class Webhooks(Extension[DiditRecords]):
         counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
         return {"due": self.due(), "last": last, **counts}
 
-    @operation("GET", "webhooks/due", gives="due")
+    @Serve("GET", "webhooks/due", gives="due")
     def due(self) -> int:
         """Count the deliveries that are due now or under way."""
         return self._records.outbox.count_due(self._control.now())
 
-    @operation("POST", "webhooks/resend", named={"delivery_id": "delivery"})
+    @Serve("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
@@ -303,22 +303,22 @@ class Webhooks(Extension[DiditRecords]):
             fresh = attrs.evolve(delivery, due=now, timestamp=int(now.timestamp()), retries=0)
             outbox.enqueue(attrs.evolve(fresh, state=DeliveryState.PENDING))
 
-    @operation("POST", "webhooks/corrupt")
+    @Serve("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
         self._records.outbox.add_fault(DeliveryFault.CORRUPT, times)
 
-    @operation("POST", "webhooks/sign-wrong")
+    @Serve("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
         self._records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
-    @operation("POST", "webhooks/drop")
+    @Serve("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
         self._records.outbox.add_fault(DeliveryFault.DROP, times)
 
-    @operation("POST", "webhooks/test")
+    @Serve("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
