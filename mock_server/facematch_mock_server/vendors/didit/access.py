@@ -11,7 +11,6 @@ from facematch_mock_server.base.masking import describe_fields
 from facematch_mock_server.base.messages import (
     MULTIPART,
     URLENCODED,
-    Headers,
     Request,
     Response,
     host_in,
@@ -114,17 +113,15 @@ def window_of(scope: str) -> str:
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     """Refuse the call with the 429 of a scope; no other answer speaks of limits (its rate page)."""
-    headers: Headers = (("Retry-After", str(window.retry_after)),)
+    lines = {"Retry-After": window.retry_after}
     # The quota of the sandbox is the application's, whatever the limits of its endpoints are.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
             # The endpoint's own limit, which is not set.
             call.claims.cite(f"rate.{call.endpoint.scope}.limit")
-        limit, reset = str(window.limit), str(window.reset)
-        headers = (
-            *(("X-RateLimit-Limit", limit), ("X-RateLimit-Remaining", "0")),
-            *(("X-RateLimit-Reset", reset), *headers),
-        )
+        facts = {"Limit": window.limit, "Remaining": 0, "Reset": window.reset}
+        lines = {**{f"X-RateLimit-{name}": fact for name, fact in facts.items()}, **lines}
+    headers = tuple((name, str(number)) for name, number in lines.items())
     call.claims.cite(f"rate.{scope}.limit", window_of(scope))
     words = {"limit": window.limit, "wait": window.retry_after}
     call.refuse(f"rate.{scope}.refused", headers=headers, **words)
@@ -136,7 +133,7 @@ def check_key(call: DiditCall) -> None:
         return
     sent = call.request.header("x-api-key")
     if not call.let_in(sent) or call.key is None:
-        key = call.world.keys.find(sent) if sent else None
+        key = call.world.keys.find(sent or "")
         problem = "wrong" if key is None or key.revoked else "expired"
         status = call.claims[f"auth.{problem if sent else 'missing'}"]
         call.refuse("auth.words.401" if status == 401 else claim_of_403(call))

@@ -29,6 +29,7 @@ from .framework import Field, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW
 
 Block = dict[str, Any]
+_THRESHOLD = "face_{}_score_decline_threshold"
 
 
 @attrs.frozen
@@ -109,16 +110,12 @@ class PictureEndpoint(Endpoint):
                 Field(name, framework.file, kind="file", required=True)
                 for name in [*self.pictures.values()][::-1]
             ),
-            Field(self.threshold, framework.threshold, kind="number", default=30),
+            Field(_THRESHOLD.format(self.name), framework.threshold, kind="number", default=30),
             Field("rotate_image", framework.boolean, kind="boolean", default=False),
             Field("save_api_request", framework.boolean, kind="boolean", default=True),
             Field("vendor_data", framework.vendor_data),
             Field("metadata", framework.metadata, kind="object"),
         )
-
-    @property
-    def threshold(self) -> str:
-        return f"face_{self.name}_score_decline_threshold"
 
 
 # The order of the checks. That fields are read before the sandbox answers, and pictures are decoded
@@ -126,12 +123,7 @@ class PictureEndpoint(Endpoint):
 
 #: A form with fewer bytes beside its files is described when the journal is read.
 _SHORT_FORM = 2048
-_NAME_IT = (
-    (
-        HINT_HEADER,
-        "a file has no extension: name it, as in form.append('user_image', blob, 'face.jpg')",
-    ),
-)
+_NAME_IT = "a file has no extension: name it, as in form.append('user_image', blob, 'face.jpg')"
 
 
 def _read_fields(call: DiditCall) -> None:
@@ -146,8 +138,8 @@ def _read_fields(call: DiditCall) -> None:
         call.shown = shown if is_short else shown()
     if errors:
         files = (file for files in form.files.values() for file in files)
-        hints = _NAME_IT if any("." not in file.name for file in files) else ()
-        call.refuse("fields.refused", errors, hints)
+        is_bare = any("." not in file.name for file in files)
+        call.refuse("fields.refused", errors, ((HINT_HEADER, _NAME_IT),) if is_bare else ())
 
 
 def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -> dict[str, str]:
@@ -169,27 +161,18 @@ def _answer_sandbox(call: DiditCall) -> None:
 def _check_credit(call: DiditCall) -> None:
     price = call.claims.get(f"credit.price.{call.endpoint.name}")
     if call.is_live and call.world.ledger.balance < price:
-        call.claims.cite("order.credit")
-        _refuse_unpaid(call)
-
-
-def _refuse_unpaid(call: DiditCall) -> None:
-    call.claims.cite(f"credit.price.{call.endpoint.name}")
-    call.refuse("credit.refused")
+        call.claims.cite("order.credit", f"credit.price.{call.endpoint.name}")
+        call.refuse("credit.refused")
 
 
 def _recognize_faces(call: DiditCall) -> None:
-    name, rotate = call.endpoint.name, call.values["rotate_image"]
-    probe = call.values["user_image"]
-    if name == "match":
+    probe, rotate = call.values["user_image"], call.values["rotate_image"]
+    if call.endpoint.name == "match":
         seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
-        decodes = seen.probe.decodes and seen.reference.decodes
-    else:
-        decodes = call.check_liveness(probe, rotate=rotate).probe.decodes
-    if not decodes and name == "liveness":
+        if not (seen.probe.decodes and seen.reference.decodes):
+            call.claims.cite("match.undecodable")
+    elif not call.check_liveness(probe, rotate=rotate).probe.decodes:
         call.refuse("liveness.undecodable")
-    if not decodes:
-        call.claims.cite("match.undecodable")
 
 
 def _finish(call: DiditCall) -> Response:
@@ -201,7 +184,7 @@ def _finish(call: DiditCall) -> Response:
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
     if not call.charge(price, what, request_id):
         # Another call took the last credit meanwhile.
-        _refuse_unpaid(call)
+        call.refuse("credit.refused")
     try:
         if values["save_api_request"]:
             session = world.sessions.add(
@@ -334,7 +317,7 @@ def _passes(
     claims: Citations, name: str, outcome: Any, score: float, values: Mapping[str, Any]
 ) -> bool:
     """Whether a score, as the answer shows it, clears the threshold of the call."""
-    threshold = values[f"face_{name}_score_decline_threshold"]
+    threshold = values[_THRESHOLD.format(name)]
     if outcome.score != score:
         claims.cite("score.compared")
     claims.cite(f"{name}.boundary")
