@@ -159,9 +159,10 @@ class Call:
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
 
     def refuse(
-        self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
+        self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
-        """End the call with that answer."""
+        """End the call with that answer, which rests on these claims, too."""
+        self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
     def charge(self, price: Decimal, what: str, request_id: str) -> bool:

@@ -109,8 +109,7 @@ def _start_with_verify(call: NumberedCall) -> Response:
     picture = next(iter(form.files.get("verifyImage", ())), None)
     values = _read_fields(call, {name: texts[-1] for name, texts in form.fields.items()})
     if picture is None:
-        call.claims.cite("session.image_name")
-        call.refuse("session.body")
+        call.refuse("session.body", "session.image_name")
     check_picture(call, picture.content)
     seen = call.look(picture)
     if not seen.decodes:
@@ -172,8 +171,7 @@ def _find(call: NumberedCall) -> Session:
     if session is None or _is_over(call, session):
         call.refuse("session.unknown")
     if f"/{hosted_of(session).workflow}-sessions/" not in call.request.path:
-        call.claims.cite("session.kinds")
-        call.refuse("session.unknown")
+        call.refuse("session.unknown", "session.kinds")
     return current(call.world, session)
 
 

@@ -153,8 +153,7 @@ def verify(call: AzureCall) -> Response:
         pictures = (Upload("image", find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
-        call.claims.cite("verify.unscored")
-        call.refuse("verify.unknown")
+        call.refuse("verify.unknown", "verify.unscored")
     call.claims.cite("verify.boundary", "verify.digits")
     confidence = base.as_fraction(score)
     answer = {"isIdentical": confidence >= 0.5, "confidence": confidence}
@@ -187,8 +186,7 @@ def _check_key(call: AzureCall) -> None:
 
 def _check_rate(call: AzureCall) -> None:
     if call.world.rates.take({"resource": 1}, "", now=call.now.timestamp()) is not None:
-        call.claims.cite("rate.limit", "rate.retry_after")
-        call.refuse("rate.exceeded")
+        call.refuse("rate.exceeded", "rate.limit", "rate.retry_after")
 
 
 def _check_access(call: AzureCall) -> None:
@@ -217,8 +215,7 @@ def _read_query(call: AzureCall) -> dict[str, Any]:
     if names & _RETIRED:
         call.refuse("attributes.retired")
     if not names <= set().union(*(_BY_MODEL.get(values[name], set()) for name in _MODELS)):
-        call.claims.cite("attributes.models")
-        call.refuse("attributes.wrong")
+        call.refuse("attributes.wrong", "attributes.models")
     return values
 
 
@@ -240,8 +237,7 @@ def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
         or face.expires <= call.now.timestamp()
         or (needs_bytes and call.world.pictures.find(face.facts.digest) is None)
     ):
-        call.claims.cite("verify.expired", "verify.kept")
-        call.refuse("verify.unknown")
+        call.refuse("verify.unknown", "verify.expired", "verify.kept")
     return face
 
 

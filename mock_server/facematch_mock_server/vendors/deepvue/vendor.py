@@ -115,7 +115,7 @@ class DeepvueCall(base.NumberedCall):
     def deny(self, key: str, body: Any = None, headers: Headers = ()) -> NoReturn:
         """End the call with that refusal."""
         self.claims.cite("error.shape")
-        self.refuse(key, body, headers)
+        self.refuse(key, body=body, headers=headers)
 
     def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
         """End the call with a 422's list of problems, by field."""
@@ -188,7 +188,8 @@ def _recognize_faces(call: DeepvueCall) -> None:
         # Clients have seen errors with these four keys.
         words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
         at = int(call.now.timestamp() * 1000)
-        call.refuse("face.missing", {"transaction_id": call.request_id, "timestamp": at, **words})
+        body = {"transaction_id": call.request_id, "timestamp": at, **words}
+        call.refuse("face.missing", body=body)
 
 
 def _read_pair(call: DeepvueCall) -> None:

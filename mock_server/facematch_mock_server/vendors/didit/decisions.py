@@ -251,8 +251,7 @@ def picture(call: DiditCall) -> Response:
     if not hmac.compare_digest(signature.encode(), call.query.get("signature", "").encode()):
         call.refuse("media.unsigned")
     if world.clock.timestamp() >= expires:
-        claims.cite("media.ttl_s")
-        call.refuse("media.expired")
+        call.refuse("media.expired", "media.ttl_s")
     content = world.pictures.find(session.pictures[name])
     if content is None:
         call.refuse("media.forgotten")

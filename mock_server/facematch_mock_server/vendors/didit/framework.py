@@ -102,7 +102,7 @@ def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str
             except Invalid as invalid:
                 errors[field.name] = invalid.words
     if errors:
-        call.refuse("fields.refused", errors)
+        call.refuse("fields.refused", body=errors)
     return values
 
 

@@ -139,7 +139,8 @@ def _read_fields(call: DiditCall) -> None:
     if errors:
         files = (file for files in form.files.values() for file in files)
         is_bare = any("." not in file.name for file in files)
-        call.refuse("fields.refused", errors, ((HINT_HEADER, _NAME_IT),) if is_bare else ())
+        hints = ((HINT_HEADER, _NAME_IT),) if is_bare else ()
+        call.refuse("fields.refused", body=errors, headers=hints)
 
 
 def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -> dict[str, str]:
@@ -161,8 +162,7 @@ def _answer_sandbox(call: DiditCall) -> None:
 def _check_credit(call: DiditCall) -> None:
     price = call.claims.get(f"credit.price.{call.endpoint.name}")
     if call.is_live and call.world.ledger.balance < price:
-        call.claims.cite("order.credit", f"credit.price.{call.endpoint.name}")
-        call.refuse("credit.refused")
+        call.refuse("credit.refused", "order.credit", f"credit.price.{call.endpoint.name}")
 
 
 def _recognize_faces(call: DiditCall) -> None:

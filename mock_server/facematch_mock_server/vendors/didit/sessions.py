@@ -32,7 +32,7 @@ def _list(call: DiditCall) -> Response:
     claims, query = call.claims, call.query
     filters, errors = _read_filters(claims, query)
     if errors:
-        call.refuse("list.refused", errors)
+        call.refuse("list.refused", body=errors)
     if not call.is_live:
         claims.cite("list.sandbox")
     claims.cite("list.saved")
@@ -207,7 +207,7 @@ def _update(call: DiditCall) -> Response:
     values = framework.read_json_fields(call, call.body, _UPDATE)
     if values.get("send_email") and not values.get("email_address"):
         words = ["Email address is required when send_email is true."]
-        call.refuse("fields.refused", {"email_address": words})
+        call.refuse("fields.refused", body={"email_address": words})
     status, result = values["new_status"], session.result
     if status == session.status:
         call.refuse("update.same")

@@ -70,11 +70,9 @@ def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None
     preferences = (settings.get("ChallengePreferences") or []) if fits else []
     is_limit = type(number) is int and 0 <= number <= 4
     if not fits or not is_limit or not _are_preferences(preferences):
-        call.claims.cite("session.ranges")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "session.ranges")
     if settings.get("OutputConfig") is not None:
-        call.claims.cite("session.s3")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "session.s3")
     challenge = preferences[0]["Type"] if preferences else _CHALLENGES[0]
     return token, challenge, number
 
@@ -97,8 +95,7 @@ def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
     """Return the state of a session, as long as AWS has anything of it."""
     claims, world, session_id = call.claims, call.world, sent.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
-        claims.cite("session.ranges")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "session.ranges")
     session = world.sessions.find(session_id)
     if session is None:
         call.refuse("session.unknown")

@@ -203,8 +203,7 @@ def perform(call: RekognitionCall) -> Response:
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
         if call.world.rates.take({scope: 1.0}, "", now=now) is not None:
-            call.claims.cite(f"quota.{scope}")
-            call.refuse(refused)
+            call.refuse(refused, f"quota.{scope}")
     body = call.read_object("body.malformed")
     names = (*_SHOWN, "Attributes")
     call.shown = presentable((name, str(body[name])) for name in names if name in body)
@@ -217,8 +216,7 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
     quality, filters = sent.get("QualityFilter"), (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
     if not is_number or not 0 <= threshold <= 100 or quality not in filters:
-        call.claims.cite("parameters.ranges")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "parameters.ranges")
     if quality not in (None, "NONE"):
         call.claims.cite("parameters.quality")
     source, source_image = _read_picture(call, sent, "SourceImage")
@@ -227,8 +225,7 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     if not seen.probe.decodes or not seen.reference.decodes:
         call.refuse("image.format")
     if not seen.probe.faces or not seen.reference.faces:
-        call.claims.cite("face.none", "credit.errors")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "face.none", "credit.errors")
     faces = seen.reference.faces[:100]
     if len(seen.probe.faces) > 1:
         call.claims.cite("face.largest")
@@ -253,8 +250,7 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
 def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     names = sent.get("Attributes") or []
     if not isinstance(names, list) or not {*map(str, names)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
-        call.claims.cite("parameters.ranges")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "parameters.ranges")
     picture, image = _read_picture(call, sent, "Image")
     seen = call.check_liveness(picture)
     if not seen.probe.decodes:
@@ -316,8 +312,7 @@ def _read_picture(
         call.claims.cite("image.orientation")
     # Guidelines and quotas.
     if min(image.width, image.height) < 80:
-        call.claims.cite("image.min_side")
-        call.refuse("parameters.wrong")
+        call.refuse("parameters.wrong", "image.min_side")
     return upload, image
 
 
