@@ -19,7 +19,6 @@ import attrs
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import (
     FormError,
-    Headers,
     Request,
     Response,
     read_form,
@@ -112,20 +111,18 @@ class DeepvueCall(base.NumberedCall):
         """``match`` or ``liveness``: prefix of the claims of a paid call."""
         return str(self.route and self.route.operation)
 
-    def deny(self, key: str, body: Any = None, headers: Headers = ()) -> NoReturn:
-        """End the call with that refusal."""
-        self.claims.cite("error.shape")
-        self.refuse(key, body=body, headers=headers)
+    def deny(self, key: str, *facts: str, **answer: Any) -> NoReturn:
+        """End the call with that refusal, as `refuse`."""
+        self.refuse(key, "error.shape", *facts, **answer)
 
     def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
         """End the call with a 422's list of problems, by field."""
-        self.claims.cite("body.validation")
         kinds = {_MISSING: "value_error.missing"}
         rows = [
             {"loc": ["body", name], "msg": words, "type": kinds.get(words, "value_error")}
             for name, words in problems.items()
         ]
-        self.deny("body.refused", {"detail": rows})
+        self.deny("body.refused", "body.validation", body={"detail": rows})
 
 
 #: The message of FastAPI with pydantic 1 for a field that is not there.
@@ -168,15 +165,13 @@ def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
     refusal = call.world.rates.take(WINDOWS, key, now=call.now.timestamp())
     if refusal is not None:
-        call.claims.cite(f"rate.{refusal[0]}.limit", "rate.retry_after")
-        call.deny("rate.refused")
+        call.deny("rate.refused", f"rate.{refusal[0]}.limit", "rate.retry_after")
 
 
 def _check_credit(call: DeepvueCall) -> None:
     price = f"credit.price.{call.name}"
     if call.world.ledger.balance < call.claims.get(price):
-        call.claims.cite(price)
-        call.deny("credit.refused")
+        call.deny("credit.refused", price)
 
 
 def _recognize_faces(call: DeepvueCall) -> None:
@@ -390,7 +385,7 @@ class Deepvue(base.Routed):
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         if call.request.method not in route.answers and isinstance(call, DeepvueCall):
-            call.deny("path.method", None, (("Allow", next(iter(route.answers))),))
+            call.deny("path.method", headers=(("Allow", next(iter(route.answers))),))
         return super().answer(call, route)
 
     def elsewhere(self, call: base.Call) -> Response:
