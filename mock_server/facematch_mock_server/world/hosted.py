@@ -136,31 +136,24 @@ def _new_token(world: World) -> str:
 
 def start(
     world: World,
-    status: str,
     now: dt.datetime,
+    lasts_s: float,
+    fields: Mapping[str, Any],
     *,
     reference: Upload | None = None,
-    vendor_data: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    result: Mapping[str, Any] | None = None,
-    internal_id: str = "",
     **hosted: Any,
 ) -> Session:
-    """Start a session; `hosted` are fields of `Hosted`."""
-    digest = None if reference is None else reference.digest
-    session = world.sessions.add(
-        world.account.ids.uuid(),
-        internal_id=internal_id,
-        status=status,
-        created_at=now,
-        vendor_data=vendor_data,
-        metadata=metadata,
-        pictures={},
-        result=result or {},
-        hosted=Hosted(token=_new_token(world), reference=digest, **hosted),
+    """Start a session with these `fields` of `Session`, and of `Hosted`."""
+    part = Hosted(
+        token=_new_token(world),
+        reference=None if reference is None else reference.digest,
+        expires_at=now + dt.timedelta(seconds=lasts_s),
+        **hosted,
     )
+    ids = world.account.ids
+    session = world.sessions.add(ids.uuid(), created_at=now, hosted=part, **fields)
     if reference is not None:
-        world.pictures.keep({str(digest): reference.content})
+        world.pictures.keep({str(reference.digest): reference.content})
     _charge(world, session, "created")
     return session
 

@@ -288,7 +288,7 @@ class Hosted:
     """
 
     token: str = attrs.field(repr=False, metadata={"secret": True})
-    kind: str
+    kind: str = "biometric"
     workflow: str | None = None
     version: int | None = None
     callback: str | None = attrs.field(default=None, repr=False)
@@ -325,10 +325,10 @@ class Session:
     service: str | None = None
     status: str
     created_at: dt.datetime
-    vendor_data: str | None
-    metadata: Mapping[str, Any] | None = attrs.field(repr=False)
-    pictures: Mapping[str, str | None]
-    result: Mapping[str, Any] = attrs.field(repr=False)
+    vendor_data: str | None = None
+    metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    pictures: Mapping[str, str | None] = attrs.field(factory=dict)
+    result: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     reviews: tuple[Review, ...] = ()
     hosted: Hosted | None = None
 

@@ -5,7 +5,6 @@ Names are those of Microsoft's examples of v1.2, and of its client @azure-rest/a
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -132,17 +131,9 @@ def _make(
     picture: Upload | None,
     results: Mapping[str, Any],
 ) -> Response:
-    session = hosted.start(
-        call.world,
-        _NOT_STARTED,
-        call.now,
-        reference=picture,
-        metadata=values,
-        result=results,
-        kind="biometric",
-        workflow=kind,
-        expires_at=call.now + dt.timedelta(seconds=values["authTokenTimeToLiveInSeconds"]),
-    )
+    lasts_s = values["authTokenTimeToLiveInSeconds"]
+    fields = {"status": _NOT_STARTED, "metadata": values, "result": results}
+    session = hosted.start(call.world, call.now, lasts_s, fields, reference=picture, workflow=kind)
     call.claims.cite("session.token")
     return call.answer("session.started", _show(session))
 

@@ -327,8 +327,7 @@ class Webhooks(Extension[DiditRecords]):
         block = sandbox_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
-            created_at=world.clock.now(), vendor_data=None, metadata=None, pictures={},
-            result=block,
+            created_at=world.clock.now(), result=block,
         )  # fmt: skip
         with world.together():
             queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)

@@ -6,7 +6,6 @@ Source of keys and words: Didit OpenAPI, 2026-07-18.
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import hmac
 import re
 from collections.abc import Mapping
@@ -133,20 +132,19 @@ def _start(call: DiditCall) -> Response:
         price = claims["credit.price.session"]
         if claims["session.charged"] != "never" and world.ledger.balance < price:
             call.refuse("start.unpaid")
+    fields: dict[str, Any] = {"status": _NOT_STARTED, "internal_id": world.account.ids.uuid()}
+    fields |= {name: values.get(name) for name in ("vendor_data", "metadata")}
     session = base.start(
         world,
-        _NOT_STARTED,
         call.now,
+        claims["session.lifetime_s"],
+        fields,
         reference=portrait,
-        vendor_data=values.get("vendor_data"),
-        metadata=values.get("metadata"),
-        internal_id=world.account.ids.uuid(),
         kind=workflow.kind,
         workflow=workflow.id,
         version=workflow.version,
         callback=callback,
         language=values.get("language"),
-        expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
         is_live=call.is_live,
         scenario=values.get("sandbox_scenario"),
     )

@@ -6,7 +6,6 @@ Names and limits are those of AWS's API model, rekognition 2016-06-27, in botoco
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import io
 import re
 from collections.abc import Mapping
@@ -49,15 +48,12 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
         if session is not None:
             claims.cite("session.token")
         else:
-            session = hosted.start(
-                world,
-                _CREATED,
-                call.now,
-                metadata={"token": token, "audit_images": audit_images},
-                kind="biometric",
-                workflow=challenge,
-                expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
+            metadata = {"token": token, "audit_images": audit_images}
+            fields, lasts_s = (
+                {"status": _CREATED, "metadata": metadata},
+                claims["session.lifetime_s"],
             )
+            session = hosted.start(world, call.now, lasts_s, fields, workflow=challenge)
     return call.answer("session.created", {"SessionId": session.id})
 
 
