@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, 
 
 if TYPE_CHECKING:
     from .control import Control
-    from .table import Operation
 
 PREFIX = f"{CONTROL}/"
 #: The path of the ready cards: ``cards/p1.png``.
@@ -29,14 +27,6 @@ GUARDS = (
 )
 
 
-@functools.cache
-def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
-    # Imported here because it loads every extension, which most servers never use.
-    from .control import operations_of
-
-    return operations_of(vendor)
-
-
 class ControlApi:
     """Serves the control API of one server; ``/__mock__/deepvue/`` is that of a vendor by name."""
 
@@ -48,15 +38,18 @@ class ControlApi:
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the paths of the API; none if it is switched off."""
+        from .control import operations_of  # imported here: it loads the vendors' recognition
+
         kind = next(iter(self._accounts.kinds.values()))
-        operations = _operations(kind) if self._accounts.control else ()
-        return tuple(PREFIX + path for _, path in operations)
+        return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
 
     def handle(self, request: Request) -> Response:
         """Answer a request. The journal has no entry for it."""
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
+        from .control import operations_of  # imported here: as in `known_paths`
+
         method, kinds = request.method, self._accounts.kinds
         if request.path.startswith(CARDS) and method in ("GET", "HEAD"):
             return _serve_card(request.path.removeprefix(CARDS))
@@ -64,7 +57,7 @@ class ControlApi:
         vendor, _, path = below.partition("/")
         if vendor not in kinds:
             vendor, path = next(iter(kinds)), below
-        operations, parent = _operations(kinds[vendor]), path[: path.rfind("/") + 1]
+        operations, parent = operations_of(kinds[vendor]), path[: path.rfind("/") + 1]
         # The id at the end of a path, if its operation takes one.
         pattern = next((x for _, x in operations if x in (path, f"{parent}{{}}")), None)
         operation = operations.get((method, pattern or path))
@@ -96,7 +89,7 @@ class ControlApi:
 
     def control(self, request: Request, vendor: str) -> Control:
         """Return the `Control` of the account that a request names. Raises LookupError."""
-        from .control import Control  # imported here: it loads the vendors' recognition
+        from .control import Control  # imported here: as in `known_paths`
 
         return Control(self.account(request), vendor)
 

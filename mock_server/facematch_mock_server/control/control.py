@@ -7,6 +7,7 @@ the form over HTTP of the method above it.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
@@ -496,6 +497,7 @@ _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIEL
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 
 
+@functools.cache
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """Return the operations of a vendor and of its extensions, by method and path."""
     owners: dict[str | None, type] = {None: Control}
