@@ -62,7 +62,8 @@ class Header:
     height: int
     #: EXIF orientation; 1 is upright.
     orientation: int = 1
-    #: The file without its metadata, in pieces; empty for what only Pillow can write.
+    #: The file without its metadata, in pieces: one that is the file itself if nothing goes. Empty
+    #: for what only Pillow can write.
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
     #: Whether that is sent as it is; a PNG only if `is_only_pixels`.
     is_sent: bool = attrs.field(default=False, eq=False)
@@ -89,14 +90,32 @@ def refuse_several(form: ImageFormat) -> NoReturn:
     )
 
 
-def join_kept(data: bytes, header: Header) -> bytes:
-    """The kept pieces of `data`; `data` itself, without a copy, if they are all of it."""
-    at = 0
-    for piece in header.kept:
-        if not data.startswith(piece, at):
-            return b"".join(header.kept)
-        at += len(piece)
-    return data if at in (0, len(data)) else data[:at]
+class _Kept:
+    """The parts of a file that stay, beginning with its first `end` bytes."""
+
+    def __init__(self, data: bytes, end: int) -> None:
+        self.data = data
+        #: Adjacent parts are one piece, which ends here.
+        self._start, self._end = 0, end
+        self._pieces: list[Piece] = []
+
+    def keep(self, start: int, end: int) -> None:
+        """Keep these bytes of the file."""
+        if start != self._end:
+            self._pieces.append(memoryview(self.data)[self._start : self._end])
+            self._start = start
+        self._end = end
+
+    def put(self, piece: bytes) -> None:
+        """Keep these bytes in the place of a segment."""
+        self.keep(-1, -1)
+        self._pieces.append(piece)
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """Return all parts; only the file itself if nothing goes."""
+        if self._start == 0 and self._end == len(self.data):
+            return (self.data,)
+        return (*self._pieces, memoryview(self.data)[self._start : self._end])
 
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
@@ -125,7 +144,7 @@ def read_jpeg(data: bytes) -> Header:
 
     EXIF is replaced by one with only the orientation; an upright picture needs none.
     """
-    jpeg, start = _Jpeg(data), 2
+    jpeg = _Jpeg(data, 2)
     for marker, start, block, end in _segments(data):
         if marker in _PLAIN:
             jpeg.keep(start, end)
@@ -176,36 +195,13 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
     return match.start()
 
 
-class _Jpeg:
+class _Jpeg(_Kept):
     """The facts of a JPEG, as far as it was read, and its kept parts."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.size: tuple[int, int] | None = None
-        self.orientation: int | None = None
-        self.scans = 0
-        self._has_jfif = False
-        #: Adjacent parts are one piece, which ends here.
-        self._start, self._end = 0, 2
-        self._pieces: list[Piece] = []
-
-    def keep(self, start: int, end: int) -> None:
-        """Keep these bytes of the file."""
-        if start != self._end:
-            self._pieces.append(memoryview(self.data)[self._start : self._end])
-            self._start = start
-        self._end = end
-
-    def _put(self, piece: bytes) -> None:
-        """Keep these bytes in the place of a segment."""
-        self.keep(-1, -1)
-        self._pieces.append(piece)
-
-    def pieces(self) -> tuple[Piece, ...]:
-        """Return all parts; only the file itself if nothing goes."""
-        if self._start == 0 and self._end == len(self.data):
-            return (self.data,)
-        return (*self._pieces, memoryview(self.data)[self._start : self._end])
+    size: tuple[int, int] | None = None
+    orientation: int | None = None
+    scans = 0
+    _has_jfif = False
 
     def read_scan(self, start: int, _block: int, end: int) -> None:
         self.scans += 1
@@ -232,13 +228,13 @@ class _Jpeg:
         if end - block == 14 and self.data[block + 12 : end] == b"\0\0":
             self.keep(start, end)
         else:
-            self._put(b"\xff\xe0\0\x10" + self.data[block : block + 12] + b"\0\0")
+            self.put(b"\xff\xe0\0\x10" + self.data[block : block + 12] + b"\0\0")
 
     def read_exif(self, _start: int, block: int, end: int) -> None:
         if self.orientation is None and self.data.startswith(b"Exif\0\0", block):
             self.orientation = orientation_of(self.data[block + 6 : end])
             if self.orientation != 1:
-                self._put(_EXIF % self.orientation)
+                self.put(_EXIF % self.orientation)
 
     def read_profile(self, start: int, block: int, end: int) -> None:
         if self.data.startswith(b"ICC_PROFILE\0", block):
@@ -250,7 +246,7 @@ class _Jpeg:
             if end - block == 12:
                 self.keep(start, end)
             else:
-                self._put(b"\xff\xee\0\x0e" + self.data[block : block + 12])
+                self.put(b"\xff\xee\0\x0e" + self.data[block : block + 12])
 
 
 _READERS: dict[int, Callable[[_Jpeg, int, int, int], None]] = {
@@ -275,28 +271,20 @@ _PIXEL_BYTES = {
 
 
 def read_png(data: bytes) -> Header:
-    names, orientation = set[bytes](), 1
-    kept: list[Piece] = [_PNG_MAGIC]
-    at = len(_PNG_MAGIC)
-    for _ in _parts():
-        length, name = _unsigned(data, at, 4), data[at + 4 : at + 8]
-        whole = memoryview(data)[at : at + 12 + length]
-        at += 12 + length
-        if at > len(data):
-            raise CutOff
+    kept, names, orientation = _Kept(data, len(_PNG_MAGIC)), set[bytes](), 1
+    for name, start, end in _chunks(data):
+        length = end - start - 12
         if (name == b"IHDR") is bool(names) or (not names and length != 13):
             raise Damaged("it does not begin with its header, or has two")
         names.add(name)
         if name in _COLOURS | _PIXELS:
-            if zlib.crc32(whole[4:-4]) != _unsigned(whole, 8 + length, 4):
+            if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != _unsigned(data, end - 4, 4):
                 raise Damaged(f"the checksum of its {name.decode()} chunk is wrong")
-            kept.append(whole)
+            kept.keep(start, end)
         elif name == b"acTL":
             refuse_several(ImageFormat.PNG)
         elif name == b"eXIf":
-            orientation = orientation_of(bytes(whole[8:-4]))
-        if name == b"IEND":
-            break
+            orientation = orientation_of(data[start + 8 : end - 4])
     if b"IDAT" not in names:
         raise Damaged("there is no picture in it")
     is_plain = data[24:29] in _PIXEL_BYTES
@@ -305,17 +293,31 @@ def read_png(data: bytes) -> Header:
         _unsigned(data, 16, 4),
         _unsigned(data, 20, 4),
         orientation=orientation,
-        kept=tuple(kept),
+        kept=kept.pieces(),
         is_sent=orientation == 1 and not (length or names & _COLOURS) and is_plain,
         is_lossless=True,
     )
 
 
-def is_only_pixels(png: Header) -> bool:
+def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, start and end of each chunk."""
+    end = len(_PNG_MAGIC)
+    for _ in _parts():
+        start, end = end, end + 12 + _unsigned(png, end, 4)
+        if end > len(png):
+            raise CutOff
+        yield (name := png[start + 4 : start + 8]), start, end
+        if name == b"IEND":
+            return
+
+
+def is_only_pixels(png: bytes) -> bool:
     """Whether its rows are as many and as long as its size says, and nothing follows them."""
-    missing = png.height * (1 + png.width * _PIXEL_BYTES[bytes(png.kept[1][16:21])])
+    width, height = _unsigned(png, 16, 4), _unsigned(png, 20, 4)
+    missing = height * (1 + width * _PIXEL_BYTES[png[24:29]])
     inflater = zlib.decompressobj()
-    for rest in (piece[8:-4] for piece in png.kept if piece[4:8] == b"IDAT"):
+    for name, start, end in _chunks(png):
+        rest = memoryview(png)[start + 8 : end - 4] if name == b"IDAT" else b""
         if rest and inflater.eof:
             return False
         while rest and missing >= 0:
@@ -323,7 +325,7 @@ def is_only_pixels(png: Header) -> bool:
                 missing -= len(inflater.decompress(rest, 1 << 18))
             except zlib.error:
                 return False
-            rest = inflater.unconsumed_tail  # noqa: PLW2901
+            rest = inflater.unconsumed_tail
     return missing == 0 and inflater.eof and not inflater.unused_data
 
 

@@ -7,18 +7,16 @@ vendor. No error holds bytes of a picture.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import io
-import logging
 import math
 from collections.abc import Collection, Iterable, Iterator
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from facematch_core.base.extras import install_command
+from facematch_core.base.masking import muted
 from facematch_core.errors import InvalidImage, InvalidRequest
 
 from . import containers as _containers
@@ -222,23 +220,16 @@ _QUALITIES = (95, 85, 75)
 #: Modes that PNG stores as they are.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
-_is_decoding: ContextVar[bool] = ContextVar("facematch_decoding", default=False)
-
-
-@functools.cache
-def _filter_logs() -> None:
-    # A filter applies to its own logger alone, and these of Pillow's log what they read.
-    for name in ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin"):
-        logging.getLogger(name).addFilter(lambda _: not _is_decoding.get())
+#: Loggers of Pillow that log what they read.
+_LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 
 
 @contextlib.contextmanager
 def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
     """Make errors of Pillow a refusal, and keep what is in a picture out of its logs."""
-    _filter_logs()
-    token = _is_decoding.set(True)
     try:
-        yield
+        with muted(*_LOGGERS):
+            yield
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
@@ -248,8 +239,6 @@ def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
             or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or cut "
             "off; transfer it again, or save it again as JPEG or PNG"
         )
-    finally:
-        _is_decoding.reset(token)
 
 
 def _open_picture(data: bytes, form: ImageFormat) -> Any:
@@ -324,9 +313,9 @@ def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.I
 
 def remove_metadata(data: bytes, header: Header) -> bytes | None:
     """Return a file with only the same pixels; None if it cannot be written without loss."""
-    is_png = header.format is ImageFormat.PNG
-    if header.is_sent and (not is_png or _containers.is_only_pixels(header)):
-        return _containers.join_kept(data, header)
+    plain, is_png = b"".join(header.kept), header.format is ImageFormat.PNG
+    if header.is_sent and (not is_png or _containers.is_only_pixels(plain)):
+        return plain
     if not header.is_lossless:
         return None
     with _pillow(header.format):
@@ -337,8 +326,7 @@ def remove_metadata(data: bytes, header: Header) -> bytes | None:
 
 def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
     # Without metadata, Pillow has nothing to choke on but the pixels.
-    plain = _containers.join_kept(data, header) if header.kept else data
-    picture = _open_picture(plain, header.format)
+    picture = _open_picture(b"".join(header.kept) or data, header.format)
     # Compared with the checked size before pixels are allocated. A decoder that turns the picture
     # may swap the sides.
     if header.format not in _TURNED_BY_DECODER and picture.size != (header.width, header.height):
