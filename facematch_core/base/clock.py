@@ -59,13 +59,9 @@ class RateWindow:
         if type(self.limit) is not int or self.limit < 1:
             raise ConfigurationError(
                 "RateWindow: limit must be a whole number of calls, at least 1, not "
-                f"{_number_shown(self.limit)}. Leave the window out if there is no limit."
+                f"{self.limit!r:.40}. Leave the window out if there is no limit."
             )
         if type(self.seconds) not in {int, float} or not 0 < self.seconds < math.inf:
             raise ConfigurationError(
-                f"RateWindow: seconds must be a number above 0, not {_number_shown(self.seconds)}."
+                f"RateWindow: seconds must be a number above 0, not {self.seconds!r:.40}."
             )
-
-
-def _number_shown(value: float) -> str:
-    return f"{value:g}" if type(value) in {int, float} else type(value).__name__

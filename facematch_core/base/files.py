@@ -29,15 +29,11 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 
     A pipe or a terminal is written to. An OSError names `path`, and leaves the old file there.
     """
-    if is_stream(path):
-        with named(path), Path(path).open("wb") as stream:
-            stream.write(content)
-        return
-    # The descriptor is used because the name could belong to another file by now.
-    with _beside(path, private) as (_, new), named(path), os.fdopen(new, "wb") as file:
+    with replacing(path, private=private) as new, named(path), new.open("wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if not is_stream(new):
+            os.fsync(file.fileno())
 
 
 @contextlib.contextmanager
@@ -46,27 +42,10 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
     A pipe or a terminal is yielded as it is. Arguments and errors are those of `write_file`.
     """
-    if is_stream(path):
-        yield Path(path)
-        return
-    with _beside(path, private) as (name, new):
-        os.close(new)
-        yield name
-
-
-def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether a pipe or a terminal is there, which is written to and never replaced."""
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
-
-
-@contextlib.contextmanager
-def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path, int]]:
-    """An empty file beside `path`, which it replaces at the end: its name, and its descriptor."""
     place, mode = Path(path), None
+    if is_stream(path):
+        yield place
+        return
     with named(path):
         with contextlib.suppress(FileNotFoundError):
             old = place.stat().st_mode
@@ -81,9 +60,9 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
         name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"
         beside = place.absolute().with_name(name)
         rights = OWNER_ONLY if private or mode is not None else _USUAL
-        new = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights))
     try:
-        yield beside, new
+        yield beside
         with named(path):
             if mode is not None:
                 beside.chmod(mode)
@@ -92,6 +71,15 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether a pipe or a terminal is there, which is written to and never replaced."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
 @contextlib.contextmanager

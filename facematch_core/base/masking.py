@@ -170,11 +170,11 @@ def _mask_word(word: re.Match[str]) -> str:
 
 def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
     """Take secrets, and pieces of the picture that is wrong, out of a vendor's own words."""
-    mask, mask_all = masker(secrets), masker(secrets, hides_pieces=True)
-    error.message = mask_all(error.message)
+    mask = masker(secrets, hides_pieces=True)
+    error.message = mask(error.message)
     error.args = (error.message,)
     if error.ids.vendor is not None:
-        error.ids = attrs.evolve(error.ids, vendor=mask_all(error.ids.vendor))
+        error.ids = attrs.evolve(error.ids, vendor=mask(error.ids.vendor))
     if isinstance(error, RequestRejected):
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():
@@ -282,9 +282,6 @@ MAX_DEPTH = 64
 PERSONAL_KEYS = frozenset({"age", "gender", "race"})
 
 
-_CONTAINERS = (dict, list, tuple, Mapping)
-
-
 def plain_json(
     value: Any,
     mask: Callable[[str], str] | None = None,
@@ -298,9 +295,9 @@ def plain_json(
         return value if mask is None else mask(value)
     if value is None or kind is int or kind is bool or (kind is float and math.isfinite(value)):
         return value
-    if isinstance(value, _CONTAINERS) and depth == MAX_DEPTH:
+    if depth == MAX_DEPTH and isinstance(value, (Mapping, list, tuple)):
         return "(left out: too deep)"
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         plain = {}
         for key, item in value.items():
             is_private = key in private_keys and item is not None

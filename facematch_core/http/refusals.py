@@ -13,7 +13,6 @@ faces. Its class only chooses the words.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import re
@@ -232,17 +231,6 @@ def error_by_table(
     )
 
 
-def is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
-    """Whether the backend's own tables say what a reply means."""
-    if reply is None:
-        return False
-    with contextlib.suppress(Exception):  # which was reported when it was read
-        return (reply.status, reply.shape) in backend.error_table or bool(
-            find_row(backend, reply)[1]
-        )
-    return False
-
-
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
     """Return the seconds of ``Retry-After``, or of AWS's header in milliseconds: 0 to 1e9.
 
@@ -381,11 +369,6 @@ def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
     return words
 
 
-def _tls_words(link: ssl.SSLError) -> str:
-    # Only errors of OpenSSL itself have a reason.
-    return f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"
-
-
 #: The text of `http.client` for a proxy that refuses CONNECT.
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 _LOGIN = "; put the login into HTTPS_PROXY: http://user:password@host:port"
@@ -401,7 +384,8 @@ def _system_words(link: OSError) -> str:
 _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (UnreadableBody, str),
     (ssl.SSLCertVerificationError, _certificate_words),
-    (ssl.SSLError, _tls_words),
+    # Only errors of OpenSSL itself have a reason.
+    (ssl.SSLError, lambda link: f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"),
     (socket.gaierror, "its host name was not found"),
     (NameResolutionError, "its host name could not be looked up in time"),
     ((TimeoutError, requests.Timeout), "it took too long"),

@@ -27,7 +27,7 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 
 from .messages import BodyShape, HttpReply, HttpRequest, Wait
-from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row, is_in_tables
+from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row
 
 #: Its module imports this one.
 HttpBackend: TypeAlias = Any
@@ -115,6 +115,8 @@ class HttpCall:
     reply: HttpReply | None = None
     #: The last error that the plug-in did not raise itself.
     refusal: errors.VendorError | None = None
+    #: Whether the backend's own tables say what the last reply means.
+    is_documented: bool = False
     #: Facts from the answers beside the result.
     request_id: str | None = None
     environment: models.Environment | None = None
@@ -218,7 +220,7 @@ class HttpCall:
         is_free = call.is_billed is False or not request.charges
         is_billed = call.is_billed or call.operation in backend.capabilities.billed_operations
         ledger.add_request(request.charges if is_billed and not is_free else 0, is_free=is_free)
-        self.reply = None
+        self.reply, self.is_documented = None, False
         try:
             reply = self._exchange(request)
         except errors.VendorError as error:
@@ -316,9 +318,10 @@ class HttpCall:
     ) -> HttpReply | models.Result | errors.VendorError:
         """Return the result or the error in a reply; the reply itself if it holds neither."""
         backend, call = self.backend, self.call
-        row = None
+        row, self.is_documented = None, (reply.status, reply.shape) in backend.error_table
         try:
             code, row = find_row(backend, reply)
+            self.is_documented |= row is not None
             if is_expected and code is None:
                 return reply
             if isinstance(call, Call) and reply.is_json:
@@ -377,7 +380,7 @@ class HttpCall:
         is_about_call = (
             isinstance(error, errors.UnexpectedResponse | errors.EnvironmentMismatch)
             or isinstance(call, LookUp)
-            or (isinstance(error, errors.RequestRejected) and is_in_tables(backend, reply))
+            or (isinstance(error, errors.RequestRejected) and self.is_documented)
         )
         if is_about_call or not (self.is_accepted and ledger.is_free):
             return _End(error, billing)
