@@ -78,7 +78,7 @@ class Capabilities:
     """The abilities of a backend; other requests are refused before anything is sent.
 
     Attributes:
-        operations: What it can be asked: `MATCH`, `LIVENESS`.
+        operations: `MATCH`, `LIVENESS`.
         retention: What it can ask its vendor to keep. A backend whose vendor promises nothing
             declares MINIMAL alone.
         sends_caller_ref, sends_metadata: Whether the vendor receives them. They are kept in the
@@ -145,9 +145,7 @@ class Backend(abc.ABC):
             these settings are heeded, if it has them: `return_hosts`, where a person may be sent
             afterwards; `handoff_hosts`, where a link may lead besides the vendor's own hosts;
             `media_hosts`, from where portraits may be fetched: each a tuple of exact names.
-        environment: What it is set to answer from.
-        environment_variables: Setting to environment variable, for settings that may come from
-            the environment (keys, above all).
+        environment_variables: Environment variables by setting, for keys above all.
         allowed_hosts: Hosts that `base_url` may name without ``allow_base_url``, in small letters;
             ``*`` stands for exactly one label: ``vision.*.acme.example``. Empty if the backend
             sends nothing, or to a server of the caller's own: beyond this machine that needs
@@ -242,14 +240,9 @@ class Backend(abc.ABC):
     def receive_session(
         self, body: bytes, headers: Mapping[str, str], now: dt.datetime
     ) -> tuple[SessionHint, ...]:
-        """The sessions that a delivery of the vendor's is about: its signature is checked first.
+        """Check the signature of a webhook; return the sessions that it is about, and no verdict.
 
-        Nothing is sent, and nothing of a verdict is shown.
-
-        Args:
-            body: The bytes that were delivered.
-            headers: Those of the delivery.
-            now: The time of day, UTC, by the verifier's clock: for its age.
+        Nothing is sent. The age of the delivery is counted until `now`, in UTC.
 
         Raises:
             WebhookRefused: it is not signed by the vendor, too old, or cannot be read.

@@ -65,13 +65,13 @@ class SdkBackend(RemoteBackend):
         return result
 
     def check_liveness(self, call: LivenessCall) -> LivenessResult:
-        if models.Operation.LIVENESS not in self.capabilities.operations:
-            return super().check_liveness(call)
         result: LivenessResult = self._guard(call)
         return result
 
     def _guard(self, call: Call) -> Any:
         """Return the masked result of a call, or raise its masked error."""
+        if call.operation not in self.capabilities.operations:
+            raise errors.Unsupported.of_operation(self.name, call.operation)
         outcome: Any = self._outcome(call)
         settings = [getattr(self, field.name) for field in attrs.fields(type(self))]
         secrets = tuple(setting for setting in settings if isinstance(setting, Secret))

@@ -19,6 +19,7 @@ from facematch_core import errors, models
 from facematch_core.backend import RemoteBackend
 from facematch_core.backend.base import can_be_sought
 from facematch_core.backend.calls import (
+    Call,
     DeleteRequest,
     LivenessCall,
     LookUp,
@@ -120,23 +121,19 @@ class HttpBackend(RemoteBackend):
     def parse(self, call: Any, reply: HttpReply) -> models.Result:
         """The result in a reply whose status the request `expects`.
 
-        A `VendorError` that it raises is handed on. Any other exception means that the reply is
-        not what was expected: the caller gets `UnexpectedResponse`, without the body, billed YES;
-        NO for an operation that is not among the `billed_operations`. A result whose `billing`
-        says nothing is billed in the same way.
+        A `VendorError` that it raises is handed on. Any other exception becomes an
+        `UnexpectedResponse` without the body, billed YES; NO for an operation that is not among
+        the `billed_operations`. A result whose `billing` says nothing is billed in the same way.
         """
         raise NotImplementedError(f"{type(self).__name__} has neither parse nor steps.")
 
     def steps(self, call: Any) -> Steps:
-        """The requests of one call, each with its reply, and the result: for several requests.
+        """Yield the requests of one call, and return its result; by default `build` and `parse`.
 
-        A generator: each `HttpRequest` that it yields is sent, and the reply comes back if the
-        request `expects` its status; any other one ends the call. Between them it may `Wait`.
-        What it returns is the result. By default one request, of `build` and `parse`.
-
-        All steps share one deadline, and their `HttpRequest.charges` are added up: an error after
-        a step that was charged says so, and is not retryable. A request goes to the host of
-        `address` or to one of `allowed_hosts`, wherever an answer leads.
+        Each `HttpRequest` is sent, and its reply comes back if the request `expects` its status;
+        any other reply ends the call. A `Wait` may be yielded between them. All steps share one
+        deadline, and their `charges` are added up: an error after a step that was charged says so,
+        and is not retryable. Requests go to the host of `address` or to `allowed_hosts` only.
         """
         reply = yield self.build(call)
         return self.parse(call, reply)
@@ -182,13 +179,12 @@ class HttpBackend(RemoteBackend):
     def vendor_id(self, reply: HttpReply) -> str | None:
         """The vendor's own id of the call (of its job, say) in a reply; by default None.
 
-        Asked of every reply. It is `ids.vendor` of the result and of every later error, and the
-        `CallRecord.vendor_id` that `reconcile` gets. Until a request that has a price is answered,
-        a later id replaces the one before. From then on each answer with a body must have the same
-        id: an answer without it, or with another one, may be about somebody else, and is an
-        `UnexpectedResponse`. Read the id from `reply.url` if the body has none. Return None for an
-        id of something else (a request, a person, a report). A text that is longer than 200
-        characters or cannot be printed is no id.
+        Called for every reply. The id is `ids.vendor` of the result and of every later error, and
+        the `CallRecord.vendor_id` that `reconcile` gets. Until a request that has a price is
+        answered, a later id replaces the one before. From then on an answer with a body and
+        without this id may be about somebody else, and is an `UnexpectedResponse`. Read the id from
+        `reply.url` if the body has none. Return None for an id of something else (a request, a
+        person, a report). An id has at most 200 printable characters.
         """
         return None
 
@@ -214,14 +210,9 @@ class HttpBackend(RemoteBackend):
         """Return `request` with a signature or with the token of a login; by default unchanged.
 
         Called before each request is sent. A signature is made over `request.encoded()`, which is
-        returned with a header more. A login is sent from here, by `client.send` without `on_sent`:
-        the first byte that counts is that of `request`. A token is a `Secret`, alone in
-        `HttpRequest.masked` if a header holds it behind a word.
-
-        Args:
-            request: What `build` made.
-            call: What it is for, a `Request`.
-            deadline: When a login must be over.
+        returned with a header more. A login is sent from here until `deadline`, by `client.send`
+        without `on_sent`: the first byte that counts is that of `request`. A token is a `Secret`,
+        alone in `HttpRequest.masked` if a header holds it behind a word.
 
         Raises:
             VendorError: the login failed; billed NO, for `request` was not sent.
@@ -325,13 +316,9 @@ class HttpBackend(RemoteBackend):
         )
 
     def match(self, call: MatchCall) -> models.MatchResult:
-        if models.Operation.MATCH not in self.capabilities.operations:
-            raise errors.Unsupported.of_operation(self.name, models.Operation.MATCH)
         return self.ask(call, models.MatchResult)
 
     def check_liveness(self, call: LivenessCall) -> models.LivenessResult:
-        if models.Operation.LIVENESS not in self.capabilities.operations:
-            return super().check_liveness(call)
         return self.ask(call, models.LivenessResult)
 
     def start_session(self, request: StartRequest) -> SessionReading:
@@ -380,25 +367,19 @@ class HttpBackend(RemoteBackend):
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     def ask(self, call: Request, kind: type[R]) -> R:
-        """Make one call and return its result; raises `VendorError`."""
+        """Make one call and return its result; raises `VendorError`, or `Unsupported`."""
+        if isinstance(call, Call) and call.operation not in self.capabilities.operations:
+            raise errors.Unsupported.of_operation(self.name, call.operation)
         return self._carry_out(call, getattr(self, call.way.steps)(call), kind)
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
         """Return the result or the error of `call` if the vendor answers with these replies.
 
-        Nothing is sent, so any reply can be tried: a 502 with a page of HTML, say.
-
-        Args:
-            call: What was asked.
-            *replies: Possible answers in the order of the requests, without clean-ups; superfluous
-                ones are ignored. Their `secrets` are masked.
-
-        Returns:
-            A `MatchResult` or a `LivenessResult`, or the answer about a session; or a
-            `FaceMatchError`.
+        Nothing is sent, so any reply can be tried: a 502 with a page of HTML, say. The replies are
+        in the order of the requests, without clean-ups; superfluous ones are ignored.
 
         Raises:
-            ValueError: the call asks for more than these.
+            ValueError: the call asks for more replies.
         """
 
         def iterate() -> Iterator[HttpReply]:
@@ -418,10 +399,10 @@ class HttpBackend(RemoteBackend):
         """Send a free GET or HEAD outside of a call, for `reconcile`, and return the answer.
 
         Args:
-            request: A request that changes nothing at the vendor.
+            request: Changes nothing at the vendor.
             call: The call that is looked for: an answer about another one is an error, by
                 `vendor_id` and `echoes`. None if the request is about no call, or about many.
-            deadline: When it must be over; without a limit `longest_call_s` from now.
+            deadline: Without a limit `longest_call_s` from now.
 
         Raises:
             VendorError: the status is not among `expects`, or the host is foreign; billed NO.

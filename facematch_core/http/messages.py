@@ -76,12 +76,11 @@ class HttpRequest:
         on_refusal: What another answer does, or a lost one. ``end`` ends the call. ``raise``, for
             requests without a charge, raises the error at the `yield`, so that a poll can be
             repeated, unless the deadline is over or the caller has gone.
-        is_cleanup: Whether it only removes what the call has left at the vendor. It is sent when
-            the call has ended, the latest first, with two seconds for all of them. Any 2xx answer
-            will do. A failure is a warning (``not_cleaned_up``) or a sentence in the error, and
-            changes neither result nor bill. It is not sent after the deadline, and after an error
-            not if the call may have been charged and can still be looked for
-            (`Backend.reconcilable`).
+        is_cleanup: Whether it only removes what the call has left at the vendor. Clean-ups are
+            sent when the call has ended, the latest first, in two seconds for all and before the
+            deadline, but not after an error if the call may have been charged and can still be
+            looked for (`Backend.reconcilable`). Any 2xx answer will do. A failure is a warning
+            (``not_cleaned_up``) or a sentence in the error, and changes neither result nor bill.
         masked: Further secrets that an answer may repeat: the token alone, where a header holds
             ``Bearer TOKEN``.
 

@@ -31,10 +31,10 @@ _ANY_VENDOR = ImageLimits()
 class Image:
     """A still picture, as bytes that never print.
 
-    It is made by `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`, and checked then:
-    one picture of a known kind, of at most `MAX_PIXELS` pixels in at most `MAX_FILE_BYTES` bytes. A
-    JPEG, PNG or WebP must be complete; of other kinds that shows when they are prepared. Nothing is
-    decoded for that. What it is, its content decides; a file's name and ending do not count.
+    It is made by `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`, and checked then
+    without decoding it: one picture of a known kind, of at most `MAX_PIXELS` pixels in at most
+    `MAX_FILE_BYTES` bytes, and complete (other kinds than JPEG, PNG and WebP show that when they
+    are prepared). The content decides the kind, not the file's name.
 
     An `Image` does not change, can be a key of a dict, and equals another one with the same bytes
     as given and as sent. It cannot be pickled: a picture of a face should not reach a queue or a
@@ -72,8 +72,7 @@ class Image:
     def read(cls, path: str | os.PathLike[str]) -> Image:
         """Read a picture from a file.
 
-        Args:
-            path: The file's name. A URL is refused: nothing is fetched. So is a pipe or a device.
+        A URL is refused: nothing is fetched. So is a pipe or a device.
 
         Raises:
             InvalidImage: no such file, a directory, no permission, or no picture that can be
@@ -133,8 +132,7 @@ class Image:
     def from_base64(cls, text: str | bytes) -> Image:
         """Take a picture from base64 text or a data URI (``data:image/jpeg;base64,...``).
 
-        The standard alphabet, with padding; white space does not count. The media type of a data
-        URI does not count either: the content decides.
+        The standard alphabet, with padding; white space and the media type do not count.
 
         Raises:
             InvalidImage: no valid base64, or no picture that can be used.
@@ -216,9 +214,9 @@ class Image:
     def of(cls, value: object) -> Image:
         """Take what a caller gave as a picture.
 
-        That is an `Image`, bytes, an `os.PathLike`, a file that is open for reading bytes
-        (`from_file`), or a picture of Pillow (`from_pil`). A plain `str` is refused, whatever it
-        holds: the text of a web form must become neither a file name nor an address.
+        That is an `Image`, bytes, an `os.PathLike`, an open binary file or a picture of Pillow. A
+        plain `str` is refused: the text of a web form must become neither a file name nor an
+        address.
 
         Raises:
             InvalidImage: another type, or no picture that can be used.
@@ -322,8 +320,8 @@ class Image:
         thumbnails, and data behind the picture's end. The colour profile stays. A JPEG keeps its
         coded pixels and its orientation, an opaque and upright lossy WebP its coded pixels. A PNG
         or lossless WebP keeps its pixels, and is upright if it was written anew (colours of 16 bits
-        become 8 then). Other files are encoded anew. Data that somebody has hidden in the coded
-        pixels, the tables or the colour profile on purpose is not found.
+        become 8 then). Other files are encoded anew. Data hidden on purpose in the coded pixels,
+        the tables or the colour profile is not found.
 
         The same picture and limits always give the same bytes. Not cached.
 

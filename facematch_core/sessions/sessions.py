@@ -79,8 +79,7 @@ class Sessions:
     Safe to share between threads. A context manager.
 
     A start passes the verifier's policies and its `retry`, and counts as one call that costs money.
-    What is asked about a session later is free: it passes the vendor's rates for readings alone,
-    and is not counted.
+    Readings and deletions are free: they pass the vendor's rates for them, and are not counted.
 
     Args:
         verifier: The verifier whose backend has them; closed together with this object. Its
@@ -269,12 +268,12 @@ class Sessions:
         """Make the session that was planned. It counts as charged, whatever comes of it.
 
         Where this vendor can find a session by its record (`SessionCapabilities.finds_lost`), it is
-        looked for first, which is free: one that an earlier start has made is given, with its way
-        in if the person can still go on, and without if it is over.
+        looked for first, which is free: one that an earlier start has made is returned, with its
+        way in unless it is over.
 
-        If its answer is lost, that is `OutcomeUnknown`, and it is not repeated by itself. Whether
-        the same start again gives the same session depends on the vendor: the message says it, and
-        `SessionCapabilities.start_is_repeatable`.
+        A lost answer is an `OutcomeUnknown`, and the start is not repeated by itself. The message,
+        and `SessionCapabilities.start_is_repeatable`, say whether the same start again gives the
+        same session.
 
         Args:
             record: Of `plan`, and written down.
