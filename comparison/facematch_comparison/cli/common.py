@@ -234,14 +234,16 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         words += ["--independent-pairs"] * error.independent_pairs
         advice = f"{error.advice}, run:\n  {typed(words)}"
         raise InvalidRequest(f"{error.what}\n{advice}") from None
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
-    evidence = _evidence(" + ".join(path.name for path in paths), digest)
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest())
     name = " + ".join(path.stem for path in paths)
     return answers, {"name": name, "digest": None, "evidence": evidence}
 
 
 def _evidence(file: str, sha256: str) -> Evidence:
-    """Return the evidence, with the options as typed that change a number; without folders."""
+    """Return the evidence: of the options as typed those that change a number, without folders."""
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()

@@ -160,31 +160,26 @@ def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:
     required, confidence = requirements.required_fmr, requirements.evaluation_confidence
-    if requirements.at is JudgedAt.REQUIRED_FMR and not math.isclose(
-        evaluation.required_fmr, required
-    ):
+    is_other_fmr = not math.isclose(evaluation.required_fmr, required)
+    has = needs = ""
+    if requirements.at is JudgedAt.REQUIRED_FMR and is_other_fmr:
+        has = f"chose thresholds for an FMR of {evaluation.required_fmr:g}"
+        needs = f"judge those for {required:g}"
+    elif evaluation.confidence < confidence - 1e-9:
+        has = f"has intervals of {100 * evaluation.confidence:g} %"
+        needs = f"need {100 * confidence:g} % to say that no other threshold would do"
+    elif requirements.counts == "transactions":
+        for system in evaluation.systems:
+            best, attempts = system.transactions, requirements.attempts
+            if best is None or attempts not in (None, best.attempts):
+                has = f"has {'none' if best is None else f'those of up to {best.attempts}'}"
+                needs = "count transactions (the columns transaction and attempt) of up to "
+                needs += f"{attempts or 'any number of'} attempts"
+    if has:
         raise InvalidRequest(
-            f"This comparison chose thresholds for an FMR of {evaluation.required_fmr:g}, and the "
-            f"requirements {requirements.name} judge those for {required:g}: judge the answers "
-            "themselves, or a report for that FMR."
+            f"The requirements {requirements.name} {needs}, and this comparison {has}: judge the "
+            "answers themselves."
         )
-    if evaluation.confidence < confidence - 1e-9:
-        raise InvalidRequest(
-            f"This comparison has intervals of {100 * evaluation.confidence:g} %, and the "
-            f"requirements {requirements.name} need {100 * confidence:g} % or more to say that no "
-            "other threshold would do: judge the answers themselves."
-        )
-    for system in evaluation.systems:
-        best, attempts = system.transactions, requirements.attempts
-        if requirements.counts == "transactions" and (
-            best is None or attempts not in (None, best.attempts)
-        ):
-            raise InvalidRequest(
-                f"The requirements {requirements.name} count transactions of up to "
-                f"{attempts or 'any number of'} attempts, and this comparison has "
-                f"{'none' if best is None else f'those of up to {best.attempts}'}: judge the "
-                "answers themselves, with the columns transaction and attempt."
-            )
 
 
 def _judge(system: System, requirements: Requirements, *, is_split: bool) -> SystemVerdict:

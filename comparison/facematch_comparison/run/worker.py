@@ -102,7 +102,9 @@ class Worker:
             )
         backend, can = verifier.backend, verifier.backend.capabilities
         what = "" if retention in can.retention else f"retention {retention}"
-        if what := str(Operation.MATCH) if Operation.MATCH not in can.operations else what:
+        if Operation.MATCH not in can.operations:
+            what = str(Operation.MATCH)
+        if what:
             raise Unsupported(
                 f"The backend {backend.name} cannot be asked for {what}: leave {name[:60]!r} out, "
                 "or ask it otherwise. Nothing was sent.",

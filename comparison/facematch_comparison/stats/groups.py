@@ -56,10 +56,7 @@ FEW_EXPECTED: Final = 10
 SIMULATED: Final = 20_000
 
 #: Rates that groups are compared by, and what happens to people at that rate.
-RATES: Final = {
-    "fmr": "falsely matched with another of the same group",
-    "frr": "falsely rejected",
-}
+RATES: Final = {"fmr": "falsely matched with another of the same group", "frr": "falsely rejected"}
 
 
 def cells_of(

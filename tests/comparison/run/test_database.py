@@ -63,8 +63,7 @@ def test_the_first_answer_says_where_answers_come_from(database):
 
 
 @pytest.mark.parametrize(
-    "where",
-    ["postgresql+psycopg://me:canary@db/faces", "study.sqlite3", "sqlite://"],
+    "where", ["postgresql+psycopg://me:canary@db/faces", "study.sqlite3", "sqlite://"]
 )
 def test_a_run_database_is_a_file_and_no_server_is_asked(where):
     with pytest.raises(ConfigurationError, match="is an SQLite file on this machine") as caught:

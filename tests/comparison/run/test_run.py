@@ -2,13 +2,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit.comparison.studies import (
-    charged_answer,
-    fail_with,
-    file_rows,
-    opener,
-    pair_states,
-)
+from kit.comparison.studies import charged_answer, fail_with, file_rows, opener, pair_states
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import read_answers, run_study

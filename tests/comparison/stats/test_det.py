@@ -6,12 +6,7 @@ from kit.comparison.tables import LOST, crowd, rates_at, system_answers
 from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 
-from facematch_comparison.stats import (
-    Rates,
-    curve_of,
-    det_curve,
-    threshold_for_fmr,
-)
+from facematch_comparison.stats import Rates, curve_of, det_curve, threshold_for_fmr
 from facematch_comparison.stats.det import POINTS
 from facematch_core.models import ThresholdRule
 

@@ -15,13 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmode
 from statsmodels.stats.multitest import multipletests
 
 from facematch_comparison.scores.answers import Answers
-from facematch_comparison.stats import (
-    Rates,
-    Side,
-    compare_systems,
-    det_curve,
-    threshold_for_fmr,
-)
+from facematch_comparison.stats import Rates, Side, compare_systems, det_curve, threshold_for_fmr
 from facematch_core.models import ThresholdRule
 
 PEOPLE, EACH, OTHERS = 120, 5, 8_000

@@ -6,11 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, rates_at, system_answers, table_of
 
-from facematch_comparison.stats import (
-    concentration,
-    threshold_for_fmr,
-    why_unseen,
-)
+from facematch_comparison.stats import concentration, threshold_for_fmr, why_unseen
 from facematch_core.models import ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)

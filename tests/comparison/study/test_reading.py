@@ -1,10 +1,6 @@
 import pytest
 
-from facematch_comparison.study import (
-    photographs,
-    read_groups,
-    read_study,
-)
+from facematch_comparison.study import photographs, read_groups, read_study
 from facematch_core import InvalidRequest
 
 
