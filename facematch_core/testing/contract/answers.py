@@ -10,8 +10,8 @@ import contextlib
 import itertools
 import json
 import math
-from collections.abc import Container, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Container, Sequence
+from typing import Any
 
 import attrs
 
@@ -19,7 +19,7 @@ import facematch_core as fm
 from facematch_core.backend import Call, Secret
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bodies
-from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
+from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested, same
 from facematch_core.testing.bodies import Place, number_in, places, show_place, write_with
 from facematch_core.testing.simulator import BAD, GOOD, Situation
 
@@ -65,21 +65,12 @@ class AnswerRules(Rules):
             _other_values(good, bad)
 
 
-class Reading(NamedTuple):
-    """The outcome of an answer: a result, the call's error, or neither if the call goes on."""
+#: What a call ends in: a result or an error, or neither if it goes on.
+Reading = tuple[Result | None, fm.VendorError | None]
 
-    where: str
-    result: Result | None = None
-    error: fm.VendorError | None = None
 
-    @property
-    def end(self) -> str:
-        return f"{self.where}: {type(self.error).__name__}"
-
-    @property
-    def passed(self) -> Result | None:
-        passes = self.result is not None and self.result.decision in PASS.values()
-        return self.result if passes else None
+def passes(result: Result | None) -> bool:
+    return result is not None and result.decision in PASS.values()
 
 
 @attrs.frozen
@@ -134,77 +125,74 @@ class Recording:
 
     def read(self, how: str, body: bytes, **other: Any) -> Reading:
         """Return what the call ends in if the request at its step is answered so."""
-        replies, step, backend = self.replies, self.step, self.bench.backend
+        bench, replies, step = self.bench, self.replies, self.step
+        backend: Any = bench.backend
         at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
-        where = f"{self.call.operation}, {at}answered {how}"
+        bench.at = f"{self.call.operation}, {at}answered {how}"
         until = [*replies[: step - 1], attrs.evolve(self.reply, body=body, **other)]
         # It may poll, and finds the good end each time.
         further = [*replies[step:], *[replies[-1]] * 20]
         for more in ([], further):
             with contextlib.suppress(ValueError):  # it asks for more than these
-                answer = backend.read_reply(self.call, *until, *more)  # type: ignore[attr-defined]
+                answer = backend.read_reply(self.call, *until, *more)
                 break
         else:
-            return Reading(where)
+            return None, None
         if isinstance(answer, fm.FaceMatchError):
-            self._judge_error(where, answer, until[-1].status, goes_on=more is further)
-            return Reading(where, error=answer)  # type: ignore[arg-type]  # judged above
+            bench.at += f": {type(answer).__name__}"
+            return None, self._judged(answer, None if more is further else until[-1].status)
         raw = None if answer.score is None else answer.score.raw
         numbers = (number_in(v) for each in until + more for _, v in places([each.at()]))
         is_read = raw is None or raw in numbers
-        assert is_read, f"{where}: its score is made of {raw}, which is in no answer of the call"
-        return Reading(where, result=None if more is further else answer)
+        assert is_read, f"its score is made of {raw}, which is in no answer of the call"
+        return None if more is further else answer, None
 
-    def _judge_error(self, where: str, error: Any, status: int, *, goes_on: bool) -> None:
-        """Assert that status, bill and `retryable` of an error agree."""
-        end = f"{where}: {type(error).__name__}"
-        assert isinstance(error, fm.VendorError), f"{end} says nothing of the charge"
+    def _judged(self, error: Any, status: int | None) -> fm.VendorError:
+        """Assert that status, bill and `retryable` of an error agree; return it."""
+        assert isinstance(error, fm.VendorError), "it says nothing of the charge"
         charged, wait_s = error.billing.charged, getattr(error, "retry_after_s", None)
-        right = goes_on or error.status_code == status
-        assert right, f"{end} has the status {error.status_code}"
+        same("the status", error.status_code, error.status_code if status is None else status)
         is_lost = isinstance(error, fm.OutcomeUnknown)
         allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # of a job that was accepted the outcome alone may be unknown
             allowed.add(fm.Charged.YES if self.costs() else fm.Charged.NO)
-        assert charged in allowed, f"{end} says of the charge: {charged}"
+        assert charged in allowed, f"it says of the charge: {charged}"
         repeats = error.retryable and charged is not fm.Charged.NO
-        assert not repeats, f"{end} may be repeated, and says of the charge: {charged}"
-        assert wait_s is None or 0 <= wait_s < math.inf, f"{end} says to wait {wait_s} s"
+        assert not repeats, f"it may be repeated, and says of the charge: {charged}"
+        assert wait_s is None or 0 <= wait_s < math.inf, f"it says to wait {wait_s} s"
+        return error
 
 
 def _other_answers(recording: Recording, face_statuses: Container[int]) -> None:
     """Read every status with any form of body."""
     priced, waits = recording.costs(before=False), itertools.cycle(bodies.WAITS)
     secrets = [secret.reveal() for secret in recording.reply.secrets]
-    forms, is_last = bodies.forms(secrets), recording.step == len(recording.requests)
+    forms, is_last = bodies.forms(secrets), recording.step == len(recording.requests) > 1
     cases = [*itertools.product(bodies.STATUSES, forms)]
     if not priced and len(recording.replies) > 1:  # a step that is free to repeat
         cases = [*zip(bodies.STATUSES, itertools.cycle(forms), strict=False)]
     for status, form in cases:
         headers = {**recording.reply.headers, "Retry-After": next(waits)}
         how = f"{status} with {form.name}"
-        reading = recording.read(how, form.body, status=status, headers=headers)
-        error, result, end = reading.error, reading.result, reading.end
+        result, error = recording.read(how, form.body, status=status, headers=headers)
         is_free = error is not None and error.billing.charged is fm.Charged.NO
         text = f"{error} {error!r} {error and vars(error)}"
-        assert not any(secret in text for secret in secrets), f"{end} shows a secret"
-        assert bodies.CANARY not in text, f"{end} shows what looks like a key"
-        assert len(str(error)) < bodies.LONG / 2, f"{end} repeats the body whole"
+        assert not any(secret in text for secret in secrets), "it shows a secret"
+        assert bodies.CANARY not in text, "it shows what looks like a key"
+        assert len(str(error)) < bodies.LONG / 2, "it repeats the body whole"
         if status in recording.requests[recording.step - 1].expects:  # it is no refusal
             wrong = is_free and recording.costs()
-            assert not wrong, f"{end} says that it was free, and the vendor charges it"
-            continue
-        if result is not None:
-            hint = " (mark what only removes something: `is_cleanup=True`)"
-            where = reading.where + hint * (is_last and recording.step > 1)
-            read = status in face_statuses and reading.passed is None
-            assert read, f"{where}: it becomes a result, {result.decision}, and not an error"
-        if error is not None:
-            assert status >= 300 or not error.retryable, f"{end} may be repeated"
+            assert not wrong, "it says that it was free, and the vendor charges it"
+        elif error is not None:
+            assert status >= 300 or not error.retryable, "it may be repeated"
             blames = status >= 500 and isinstance(error, BLAMING)
-            assert not blames, f"{end} says that it is the caller's, and the vendor failed"
+            assert not blames, "it says that it is the caller's, and the vendor failed"
             unsaid = status >= 500 and not form.is_json and priced and is_free
-            assert not unsaid, f"{end} says that it was free, and the vendor did not"
+            assert not unsaid, "it says that it was free, and the vendor did not"
+        elif result is not None:
+            hint = " (mark what only removes something: `is_cleanup=True`)" * is_last
+            is_read = status in face_statuses and not passes(result)
+            assert is_read, f"it becomes a result, {result.decision}, and no error{hint}"
 
 
 def _other_values(good: Recording, bad: Recording) -> None:
@@ -212,14 +200,12 @@ def _other_values(good: Recording, bad: Recording) -> None:
     document, bench, operation = good.reply.at(), good.bench, good.call.operation
     if not isinstance(document, (dict, list)):
         not_tested(f"A good answer of {bench.backend.name} is neither a JSON object nor a list.")
-    reading = good.read("as before", good.reply.body)
-    assert reading.result is not None, f"{reading.where}, and read again: {reading.error!r}"
-    scores, verdicts = _decide(good, reading.result)
+    usual, error = good.read("as before", good.reply.body)
+    assert usual is not None, f"it is not read a second time: {error!r}"
+    scores, verdicts = _decide(good, usual)
     if bench.scale(operation) and not scores:
         not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
-    for place, value in scores:
-        for text in _no_numbers(value):
-            _judge_no_number(good, reading.result, place, value, text)
+    _no_numbers(good, usual, scores)
     # Removing the object around a verdict removes the verdict.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(document)], itertools.count()
@@ -233,43 +219,36 @@ def _other_values(good: Recording, bad: Recording) -> None:
         for text in texts:
             if (place not in decisive and next(turn) % sparing) or text == unchanged:
                 continue
-            reading = good.read_changed(place, text)
-            if (result := reading.passed) is None:
+            result, _ = good.read_changed(place, text)
+            if result is None or not passes(result):
                 continue
-            still = f"{reading.where}: the result is still {result.decision}"
             scored = result.score is not None or not bench.scale(operation)
-            assert scored, f"{still}, without a score"
+            assert scored, f"the result is still {result.decision}, without a score"
             # A vendor may leave its word out, but no other value may stand there.
             is_unsaid = text is None and result.vendor_status is None
-            assert is_unsaid or place not in decisive, still
+            assert is_unsaid or place not in decisive, f"the result is still {result.decision}"
 
 
-def _no_numbers(value: object) -> Iterator[str | None]:
-    """Yield what stands in the place of a score and is no number, as JSON."""
-    inside = json.dumps(value)
-    yield from (None, "true", "NaN", "1e999", "[]", "{}", f'"{value}%"', f'"{value} of 100"')
-    yield from ('"high"' if isinstance(value, str) else json.dumps(str(value)), f"[{inside}]")
-    yield f'{{"value": {inside}}}'
-
-
-def _judge_no_number(
-    good: Recording, usual: Result, place: Place, value: object, text: str | None
-) -> None:
-    """Assert that where the score belongs, nothing but a number becomes one."""
-    where, result, error = reading = good.read_changed(place, text)
-    if error is not None:
-        assert isinstance(error, fm.UnexpectedResponse), f"{where}: it ends in {error!r}"
-        charged = error.billing.charged
-        paid = charged in good.bench.paid_if_unreadable(good.call.operation)
-        assert paid, f"{where}: the error says of the charge: {charged}"
-    elif result is not None:
-        warned = len(result.warnings) > len(usual.warnings)
-        if text == json.dumps(str(value)) and result.score == usual.score and warned:
-            return  # Digits were read as a number, and it says so.
-        assert result.score is None, f"{where}: the score is {result.score}"
-        # A number that is left out may leave the vendor's own verdict: R02 looks at that by itself.
-        held = text is None or reading.passed is None
-        assert held, f"{where}: the decision is {result.decision}"
+def _no_numbers(good: Recording, usual: Result, scores: Sequence[tuple[Place, object]]) -> None:
+    """Assert that where a score belongs, nothing but a number becomes one."""
+    for place, value in scores:
+        inside, as_text = json.dumps(value), json.dumps(str(value))
+        odd = '"high"' if isinstance(value, str) else as_text
+        texts = (None, "true", "NaN", "1e999", "[]", "{}", odd, f"[{inside}]")
+        for text in (*texts, f'"{value}%"', f'"{value} of 100"', f'{{"value": {inside}}}'):
+            result, error = good.read_changed(place, text)
+            if error is not None:
+                assert isinstance(error, fm.UnexpectedResponse), f"it ends in {error!r}"
+                charged = error.billing.charged
+                paid = charged in good.bench.paid_if_unreadable(good.call.operation)
+                assert paid, f"it says of the charge: {charged}"
+            elif result is not None:
+                warned = len(result.warnings) > len(usual.warnings)
+                if text == as_text and result.score == usual.score and warned:
+                    continue  # Digits were read as a number, and it says so.
+                same("the score", result.score, None)
+                # If the number is left out, the vendor's verdict may stay: R02 looks at that.
+                assert text is None or not passes(result), f"the decision is {result.decision}"
 
 
 def _decide(good: Recording, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
@@ -291,7 +270,7 @@ def _decide(good: Recording, usual: Result) -> tuple[list[tuple[Place, object]],
         if is_score:
             half = (number or 0) / 2
             another = str(half) if isinstance(value, str) else half
-        other = good.read_changed(place, json.dumps(another)).result
+        other, _ = good.read_changed(place, json.dumps(another))
         follows = other is not None and facts(other) != facts(usual)
         if is_score and follows:
             scores.append((place, value))

@@ -19,6 +19,7 @@ from facematch_core.testing.bench import (
     does_not_apply,
     judge_parts,
     not_tested,
+    same,
 )
 from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
 from facematch_core.testing.simulator import GOOD, EngineSimulator
@@ -47,19 +48,21 @@ class OptionRules(Rules):
 
         An upload that can only fail costs time at the door, and with some vendors money.
         """
-        simulator, can = bench.simulator, bench.can
+        limits, simulator = bench.can.image_limits, bench.simulator
         strict = bench.open_verifier(fit_images=False)
-        beyond = dict.fromkeys(PICTURES, simulator.refused_pictures(can.image_limits))
-        if limits := simulator.reference_limits or can.reference_limits:
-            beyond["reference"] = pictures_beyond(limits)
+        beyond = dict.fromkeys(PICTURES, simulator.refused_pictures(limits))
+        if others := simulator.reference_limits or bench.can.reference_limits:
+            beyond["reference"] = pictures_beyond(others)
         for operation in bench.operations:
             usual = dict(zip(PICTURES, simulator.pictures_for(GOOD[operation]), strict=True))
             for place in _places_of(operation):
                 for wrong, picture in beyond[place].items():
-                    how = f"of a {place} that is beyond the vendor's limit ({wrong})"
-                    images = tuple((usual | {place: picture}).values())
-                    options = {"verifier": strict, "images": images}
-                    _judge_refusal(bench, operation, fm.InvalidImage, how, **options)
+                    probe, reference = (usual | {place: picture}).values()
+                    how: dict[str, Any] = {"verifier": strict, "images": (probe, reference)}
+                    outcome = bench.ask(operation, GOOD[operation], **how)
+                    gave = f"a {place} beyond the vendor's limit ({wrong}) gave {outcome.summary}"
+                    assert isinstance(outcome.error, fm.InvalidImage), gave
+                    same("the requests before it is refused", outcome.requests, 0)
             if simulator.looks_at_pictures:
                 _compare_limits(bench, operation)
         if not any(beyond.values()):
@@ -81,33 +84,25 @@ def _places_of(operation: fm.Operation) -> tuple[str, ...]:
     return PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
 
 
-def _judge_refusal(
-    bench: Bench, operation: fm.Operation, error: type[fm.FaceMatchError], how: str, **options: Any
-) -> None:
-    outcome = bench.ask(operation, GOOD[operation], **options)
-    assert isinstance(outcome.error, error), f"{how} gave {outcome.summary}"
-    assert not outcome.requests, f"{how} is sent, and then refused"
-
-
 def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
     """Assert that the vendor itself takes what is declared as taken, and refuses what is not."""
     limits = bench.can.image_limits
-    bench.prepare(GOOD[operation])
 
     def ask_vendor(picture: fm.Image) -> Outcome:
         # Past the verifier, which would refuse it.
-        call = attrs.evolve(bench.call(operation, GOOD[operation]), probe=picture)
-        return bench.make_call(call)
+        reference = bench.call(operation, GOOD[operation])
+        return bench.make_call(attrs.evolve(reference, probe=picture))
 
     def is_taken(what: str, outcome: Outcome) -> bool:
         # A vendor may answer that it sees no face in a picture that is too small.
         result = outcome.result
         return result is not None and (what == "few bytes" or result.decision is usual.decision)
 
+    bench.prepare(GOOD[operation])
     usual = ask_vendor(noise(0, (max(320, limits.min_side_px),) * 2)).answer
     for what, picture in pictures_within(limits).items():
         outcome = ask_vendor(picture)
-        where = f"{operation} of a picture of {picture.size_bytes} bytes ({what})"
+        where = f"a picture of {picture.size_bytes} bytes ({what})"
         assert is_taken(what, outcome), f"{where}: declared as taken, it gave {outcome.summary}"
     # A megabyte may be 1,000,000 or 1,048,576 bytes. A limit set by the user is not the vendor's.
     most = None if limits.max_bytes_from else limits.max_bytes
@@ -115,7 +110,7 @@ def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
     for what, picture in pictures_beyond(wider).items():
         # A vendor may take more formats than it says.
         taken = not what.startswith("format") and is_taken(what, ask_vendor(picture))
-        assert not taken, f"{operation}: declared as refused ({what}), the vendor takes it"
+        assert not taken, f"a picture ({what}): declared as refused, the vendor takes it"
 
 
 # --- R25
@@ -131,8 +126,8 @@ def _options(bench: Bench) -> None:
         # The vendor need not hear of it if there is no choice.
         silent = option == "retention" and len(can.retention) == 1
         assert heard == value or (heard is UNTOLD and silent), (
-            f"{operation} with {option}={value!r}: it is declared, and the vendor "
-            f"heard {heard!r} (`received` of the simulator)"
+            f"{option}={value!r} is declared, and the vendor heard {heard!r} (`received` of the "
+            "simulator)"
         )
 
 
@@ -145,7 +140,7 @@ def _own_options(bench: Bench) -> None:
     for operation, options in itertools.product(bench.operations, others):
         usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
         is_heard |= usual is not UNTOLD or heard is not UNTOLD
-        where = f"{operation} with {options}: the vendor heard {heard!r}"
+        where = f"with {options} the vendor heard {heard!r}"
         assert heard != usual or not is_heard, f"{where}, and the same with {first}"
     if not is_heard:
         unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
@@ -155,11 +150,11 @@ def _own_options(bench: Bench) -> None:
 def _pictures(bench: Bench) -> None:
     for operation in bench.operations:
         pair, wishes = bench.simulator.pictures_for(GOOD[operation]), [*bench.wishes(operation)]
-        noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
         turned = [
             (pictures.turn(pair[0], turns[0]), pictures.turn(pair[1], turns[1]))
             for turns in ((6, 8), (3, 5))
         ]
+        noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
         kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
         for sent, wish in kinds:
             digests = [image.sent_digest for image in bench.fit(sent)]
@@ -168,12 +163,11 @@ def _pictures(bench: Bench) -> None:
             arrived = _receive(bench, operation, sent, **wish)
             for place, due in zip(PICTURES, digests, strict=True):
                 is_it = place not in arrived or hashlib.sha256(arrived[place]).hexdigest() == due
-                assert is_it, f"{operation}: the {place} that arrived is not what was prepared"
+                assert is_it, f"the {place} that arrived is not what was prepared"
         # An engine may get what was prepared, and still look at it turned.
         for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
             decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
-            how = f"{operation} of pictures that EXIF turns"
-            assert decision is PASS[operation], f"{how} gives {decision}"
+            same("the decision about pictures that EXIF turns", decision, PASS[operation])
 
 
 def _receive(
@@ -187,8 +181,7 @@ def _receive(
     if not arrived:
         assert outcome.error is None, f"the call was refused: {outcome.summary}"
         not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
-    due, call = _places_of(operation), f"a {operation} call{' with ' * bool(wish)}{' '.join(wish)}"
-    assert (*arrived,) == due, f"{call} sends {' and '.join(due)}, not {' and '.join(arrived)}"
+    same(f"the pictures that are sent, with {wish},", (*arrived,), _places_of(operation))
     if not all(type(data) is bytes for data in arrived.values()):
         raise SimulatorMistake("its `received` must hold the pictures as bytes")
     return arrived
@@ -201,25 +194,23 @@ def _kept(bench: Bench) -> None:
     for operation in bench.operations:
         wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
         for options in ({}, besides, *wishes):
-            call = f"a {operation} call{' with ' * bool(options)}{' and '.join(options)}"
             answer = bench.ask(operation, GOOD[operation], **options).answer
+            bench.at += f"{' with ' * bool(options)}{' and '.join(options)}"
             heard = bench.simulator.received
             retention = heard.get("retention", fm.Retention.MINIMAL)
-            same_ = retention is fm.Retention.MINIMAL
-            assert same_, f"{call}: nobody asked to keep it, and the vendor understood {retention}"
-            assert answer.ids.session is None, f"{call}: `ids.session` names a record of it"
+            same("the retention that the vendor heard", retention, fm.Retention.MINIMAL)
+            assert answer.ids.session is None, "`ids.session` names a record of it"
             kept_s = heard.get("kept_s", 0.0)
-            assert kept_s <= KEPT_S, f"{call}: the vendor keeps a face or template for {kept_s:g} s"
+            assert kept_s <= KEPT_S, f"the vendor keeps a face or template for {kept_s:g} s"
             # A job that is found by its own id is no record of the person.
             record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
-            kept = look(bench, record).result if bench.backend.reconcilable(record) else None
-            assert kept is None, (
-                f"{call}: nobody asked to keep it, and it is in the vendor's records"
-            )
+            is_sought = bench.backend.reconcilable(record)
+            is_kept = is_sought and look(bench, record).result is not None
+            assert not is_kept, "nobody asked to keep it, and it is in the vendor's records"
 
 
 def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
     """Return what the vendor hears of an option."""
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
-    assert outcome.error is None, f"{operation} with {option}={value!r} ended in {outcome.error!r}"
+    assert outcome.error is None, f"with {option}={value!r} it ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
