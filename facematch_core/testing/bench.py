@@ -284,22 +284,18 @@ class Bench:
 
     def why_not(self, situation: Situation) -> str | None:
         """Return why a situation cannot be met: as the simulator says, or as results show."""
-        if reason := self.simulator.cannot_happen.get(situation):
-            return reason
-        name = self.backend.name
+        name, reason = self.backend.name, self.simulator.cannot_happen.get(situation)
         if situation is Situation.NO_CREDIT and not self.can.billed_operations:
-            return f"{name} declares nothing that is charged."
-        if situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
-            return None
+            return reason or f"{name} declares nothing that is charged."
+        if reason or situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
+            return reason
         # The warning of a refusal (no face, for example) has the refusal's code as its tag.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
-        results = [result for case in cases if (result := self.ask(*case).result) is not None]
-        tags = {warning.tag for result in results for warning in result.warnings}
-        shown = {
-            Situation.UNKNOWN_STATUS: ("`vendor_status`", {r.vendor_status for r in results}),
-            Situation.UNKNOWN_WARNING: ("warning with a tag of its vendor's", tags),
-        }
-        what, seen = shown[situation]
+        outcomes = [self.ask(*case) for case in cases]
+        results = [each.result for each in outcomes if each.result is not None]
+        what, seen = "`vendor_status`", {result.vendor_status for result in results}
+        if situation is Situation.UNKNOWN_WARNING:
+            what, seen = "tag of a warning", {w.tag for result in results for w in result.warnings}
         return f"No result of {name} has a {what}." if results and not seen - {None} else None
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
@@ -352,14 +348,12 @@ class Bench:
         operation: Operation,
         situation: Situation,
         *,
-        score: float | None = None,
-        step: int | None = None,
         verifier: fm.FaceVerifier | None = None,
         images: tuple[fm.Image, fm.Image] | None = None,
         **options: Any,
     ) -> Outcome:
-        """Make a call as an application does."""
-        self._begin(operation, situation, score, step)
+        """Make a call as an application does; `score` and `step` are of the situation."""
+        self._begin(operation, situation, options)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
         events: list[fm.CallEvent] = []
@@ -369,26 +363,17 @@ class Bench:
         outcome = self._ask(application_call(verifier, operation, images, options), operation)
         return attrs.evolve(outcome, events=tuple(events))
 
-    def _begin(
-        self, operation: Operation, situation: Situation, score: float | None, step: int | None
-    ) -> None:
-        self.prepare(situation, score, step)
-        self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
-
-    def ask_directly(
-        self,
-        operation: Operation,
-        situation: Situation,
-        *,
-        score: float | None = None,
-        step: int | None = None,
-        **fields: Any,
-    ) -> Outcome:
+    def ask_directly(self, operation: Operation, situation: Situation, **fields: Any) -> Outcome:
         """Make a call past the verifier, whose own rules would hide a fault of the backend."""
-        self._begin(operation, situation, score, step)
+        self._begin(operation, situation, fields)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
         return self.make_call(self.call(operation, situation, **fields))
+
+    def _begin(self, operation: Operation, situation: Situation, how: dict[str, Any]) -> None:
+        score, step = how.pop("score", None), how.pop("step", None)
+        self.prepare(situation, score, step)
+        self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(
         self,
@@ -417,8 +402,8 @@ class Bench:
 
     def _ask(self, ask: Callable[[], Result], operation: Operation) -> Outcome:
         outcome, due = self.count(ask), RESULTS[operation]
-        gave = f"a {operation} call returns {type(outcome.result).__name__}, not {due.__name__}"
-        assert outcome.error or type(outcome.result) is due, gave
+        if outcome.error is None:
+            same("the class of the result", type(outcome.result), due)
         return outcome
 
     def count(self, ask: Callable[[], Any]) -> Outcome:
