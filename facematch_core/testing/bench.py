@@ -219,13 +219,14 @@ class Bench:
         reason = " ".join(without_secrets(reason, secrets).split())
         return reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
 
-    def open_backend(self) -> Backend:
-        """Open another backend; it is closed at the end of the test, as the verifiers are."""
-        return self._stack.enter_context(contextlib.closing(self.simulator.backend()))
+    def open_backend(self, **settings: Any) -> Backend:
+        """Open another backend, which is closed at the end of the test."""
+        backend = self.simulator.backend(**settings)
+        self._stack.callback(backend.close)
+        return backend
 
     def open_verifier(self, **options: Any) -> fm.FaceVerifier:
-        verifier = fm.FaceVerifier(self.simulator.backend(), **{"clock": self.clock, **options})
-        return self._stack.enter_context(contextlib.closing(verifier))
+        return fm.FaceVerifier(self.open_backend(), **{"clock": self.clock, **options})
 
     @property
     def operations(self) -> list[Operation]:
