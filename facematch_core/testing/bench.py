@@ -312,9 +312,13 @@ class Bench:
         self.need(situation)
         return operations
 
+    def known(self, *situations: Situation) -> list[Situation]:
+        """Return those that the simulator can produce."""
+        return [each for each in situations if each in self.simulator.situations]
+
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
         """Yield the situations that can be produced, each with every operation that it fits."""
-        for situation in filter(self.simulator.situations.__contains__, situations):
+        for situation in self.known(*situations):
             for operation in self.operations:
                 if self.meets(operation, situation):
                     yield operation, situation

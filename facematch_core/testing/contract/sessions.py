@@ -104,13 +104,10 @@ class Desk:
     def be_well(self) -> None:
         self.bench.prepare(good_among(self.bench.simulator.situations))
 
-    def troubles(self, *situations: Situation) -> list[Situation]:
-        return [each for each in situations if each in self.bench.simulator.situations]
-
-    def plan(self, *, live_from: float = LIVE_FROM, **how: Any) -> SessionRecord:
-        live_at = live_from if self.can.needs_liveness_threshold else None
-        how = {"purpose": PURPOSE, "about": ABOUT, "liveness_threshold": live_at, **how}
-        return self.sessions.plan(SUBJECT, **how)
+    def plan(self, **how: Any) -> SessionRecord:
+        live_at = LIVE_FROM if self.can.needs_liveness_threshold else None
+        usual = {"purpose": PURPOSE, "about": ABOUT, "liveness_threshold": live_at}
+        return self.sessions.plan(SUBJECT, **{**usual, **how})
 
     def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
         record = record or self.plan()
@@ -202,7 +199,7 @@ class Desk:
                 decisions = {item.decision for item in items}
                 assert decisions & {*INCONCLUSIVE.values()}, f"{where}: one is not finished"
             elif case is Case.LOW_SCORE:
-                low = self.look(self.start(self.plan(live_from=LOW_FROM)), case)
+                low = self.look(self.start(self.plan(liveness_threshold=LOW_FROM)), case)
                 assert low.liveness.is_live, f"{words(low)} of a record that asks for {LOW_FROM:g}"
             elif case is Case.TRY_AGAIN:
                 again = self.look(session, Case.PASSED)
@@ -258,17 +255,13 @@ class SessionRules(Rules):
                 desk.receive(*desk.player.deliver(id_of(after)))
             if desk.can.can_delete:
                 desk.delete(session.record)
-        seen = {
-            type(document).__name__ + str(n): f"{document!r} {json.dumps(document.to_dict())}"
-            for n, document in enumerate((session.record, before, after))
-        }
-        shown = {"the backend": bench.backend, "a session": session, "an event": desk.events}
-        seen |= {f"the text of {what}": repr(value) for what, value in shown.items()}
-        seen["the log"] = log.getvalue()
+        documents = session.record, before, after
+        shown = [(type(each).__name__, repr(each)) for each in (*documents, bench.backend, session)]
+        shown += [(f"a {type(each).__name__}", json.dumps(each.to_dict())) for each in documents]
+        shown += [("an event", repr(desk.events)), ("the log", log.getvalue())]
         hidden = _keys_of(session) | {*bench.simulator.secrets}
-        for where, text in seen.items():
-            is_leaked = any(leaks.find_leaks(key, text) for key in hidden)
-            assert not is_leaked, f"a link, a token or a key is in {where}"
+        leaked = [where for where, text in shown for key in hidden if leaks.find_leaks(key, text)]
+        assert not leaked, f"a link, a token or a key is in {leaked[0]}"
         raws = [str(text) for result in (before, after) for _, text in places(result.raw)]
         odd = [text for text in raws if "://" in text or len(text) > LONGEST]
         assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
@@ -407,7 +400,7 @@ def _failed_starts(desk: Desk) -> None:
     refusals = (Situation.NO_CREDIT, Situation.BAD_KEY)
     # The vendor still has what was lost last.
     losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
-    for situation in desk.troubles(*refusals, *losses):
+    for situation in desk.bench.known(*refusals, *losses):
         record = lost if situation is Situation.LOST_ANSWER else desk.plan()
         error, where = desk.start_in(situation, record), f"a start in {situation.name}"
         is_refused = situation in refusals
@@ -457,7 +450,7 @@ def _scores(desk: Desk) -> None:
         return
     for step in (-0.01, 0.0, 0.01):
         edge = min(max(round(score.value + step, 6), 0.0), 100.0)
-        result = desk.look(desk.start(desk.plan(live_from=edge)), Case.PASSED)
+        result = desk.look(desk.start(desk.plan(liveness_threshold=edge)), Case.PASSED)
         due = fm.Threshold(edge, rule_).passes(score.value)
         at = f"the score {score.value:g} of a session at the threshold {edge:g}"
         assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
@@ -475,16 +468,23 @@ def _documented_words(desk: Desk) -> None:
     passed = desk.passed().vendor_status
     rows = [row for row in player.words if not isinstance(row.means, Deletion)]
     for row, meanings in (*((row, [row.means]) for row in rows), *_new_words(desk, rows)):
-        session, place = desk.start(), show_place(row.place)
-        player.say(id_of(session), row.place, row.word)
-        result = desk.read(session.record)
+        result, where = _say(desk, row)
         if isinstance(result, fm.UnexpectedResponse) and row.source == NO_WORD:
             continue
-        where = f"`{place}` {row.word!r}, by {row.source} {row.means},"
         expect(where, result, *meanings)
         assert lets_in(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
-        expected = [passed, row.word]
-        assert result.vendor_status in expected, f"{where}: `vendor_status` is another word"
+        is_kept = result.vendor_status in (passed, row.word)
+        assert is_kept, f"{where} has the `vendor_status` {result.vendor_status}"
+
+
+def _say(desk: Desk, row: SessionWord) -> tuple[Any, str]:
+    """Return what comes of a word, in a read or a deletion, and where it stands."""
+    session = desk.start()
+    desk.player.say(id_of(session), row.place, row.word)
+    ask = desk.delete if isinstance(row.means, Deletion) else desk.read
+    return ask(
+        session.record
+    ), f"`{show_place(row.place)}` {row.word!r}, by {row.source} {row.means},"
 
 
 def _new_words(desk: Desk, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
@@ -566,10 +566,8 @@ def _deleted(desk: Desk) -> None:
     assert not is_done, "a session that is not there is deleted once more"
     for row in desk.player.words:
         if isinstance(means := row.means, Deletion):
-            session = desk.start()
-            desk.player.say(id_of(session), row.place, row.word)
-            said, where = desk.delete(session.record), f"{show_place(row.place)} {row.word!r}"
-            expect(f"a deletion with {where}, by {row.source} {means},", said, means.state)
+            said, where = _say(desk, row)
+            expect(f"a deletion with {where}", said, means.state)
             same(f"`face_kept` of a deletion with {where}", said.face_kept, means.face_kept)
 
 
@@ -580,7 +578,7 @@ def _troubled(desk: Desk) -> None:
     asks = [("a read", desk.read, TROUBLES), ("a deletion", desk.delete, TROUBLES[:1])]
     for what, ask, troubles in asks if desk.can.can_delete else asks[:1]:
         outcomes: dict[str, Any] = {}
-        for situation in desk.troubles(*troubles):
+        for situation in desk.bench.known(*troubles):
             desk.bench.prepare(situation)
             outcomes[situation.name] = ask(record)
         desk.be_well()
