@@ -36,25 +36,23 @@ T = TypeVar("T")
 class Situation(enum.StrEnum):
     """A thing that a vendor (or an engine on this machine) may do with a call.
 
-    A simulator produces as many of them as its vendor knows. A rule that needs one which the
-    simulator does not produce is skipped and says so; only those of `required` may not be missing.
+    A simulator produces as many of them as its vendor knows. A rule that needs another one is
+    skipped and says so; only those of `required` may not be missing.
     """
 
     #: Both pictures show one person: a match at the default threshold, with a score well above it.
     #: Where the vendor checks liveness as well, the probe passes a check, too.
     SAME_PERSON = "same_person"
-    #: Two people: no match at the default threshold. What a check of the probe says is left open.
+    #: Two people: no match at the default threshold. A check of the probe may say anything.
     DIFFERENT_PEOPLE = "different_people"
     #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
     LIVE = "live"
-    #: The probe shows a photograph, a screen or a mask. What a comparison says is left open, unless
-    #: the vendor says so there, too: one that only compares does, beside what would be a match.
+    #: The probe shows a photograph, a screen or a mask. A comparison may say anything; a vendor
+    #: that only compares says it there, beside what would be a match.
     SPOOF = "spoof"
     #: Exactly the score that `set_situation` is given, decided by the vendor's own rule at the
     #: threshold it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
     SCORE = "score"
-
-    # Answers that are easily misread
 
     #: No face is found in at least one picture.
     NO_FACE = "no_face"
@@ -64,14 +62,13 @@ class Situation(enum.StrEnum):
     NULL_SCORE = "null_score"
     #: A number where the score stands that is not on the vendor's scale (250 of 100).
     IMPOSSIBLE_SCORE = "impossible_score"
-    #: A high score, and the verdict `VendorSimulator.unknown_status`, which no document names.
+    #: A high score, and the undocumented verdict `VendorSimulator.unknown_status`.
     UNKNOWN_STATUS = "unknown_status"
-    #: As SAME_PERSON or LIVE, with the warning `VendorSimulator.unknown_warning`, which no document
-    #: names, of the vendor's gravest weight or of one that no document names either; best twice.
+    #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`, of
+    #: the vendor's gravest weight or of an undocumented one; best twice.
     UNKNOWN_WARNING = "unknown_warning"
 
     # Refusals: a wrong key, an empty account, too many calls, a field or file that is refused
-
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
     THROTTLED = "throttled"
@@ -90,15 +87,12 @@ class Situation(enum.StrEnum):
     #: Success and a charge, in a shape that no document describes.
     UNREADABLE_200 = "unreadable_200"
 
-    # Answers without an end: until the next `set_situation`, or until the simulator is closed
-
-    #: No byte of an answer comes.
+    #: No byte of an answer comes before the next `set_situation`.
     SLOW = "slow"
-    #: The answer begins, and goes on by a byte every 50 ms.
+    #: The answer begins, and goes on by a byte every 50 ms until the next `set_situation`.
     DRIPPING = "dripping"
-
-    #: The vendor accepts the call, charges it, and comes to no end with it until another situation
-    #: is set. Only where a good call waits, as at a vendor that answers later.
+    #: The vendor accepts the call, charges it, and does not finish it before the next
+    #: `set_situation`. Only for a vendor that answers later.
     NEVER_DONE = "never_done"
 
 
@@ -145,29 +139,28 @@ def good_among(situations: Container[Situation]) -> Situation:
 class VendorSimulator(abc.ABC):
     """Stands in for the vendor of one backend, without a network beyond the loopback.
 
-    A context manager: it may start what it needs on entry. It is used by one test at a time, but
-    calls may come from several threads at once, so its counters need a lock.
+    A context manager: it may start what it needs on entry. One test uses it at a time, but calls
+    may come from several threads at once, so its counters need a lock.
 
     Attributes:
         situations: What it can produce.
-        cannot_happen: Situations that cannot be met at this vendor at all, each with the reason
-            ("Acme documents no search"): a rule about one does not apply. A rule about a situation
-            in neither is skipped as not tested; but for UNKNOWN_STATUS and UNKNOWN_WARNING where
-            no result shows any, and NO_CREDIT where nothing is billed.
+        cannot_happen: Situations that this vendor cannot meet at all, each with the reason ("Acme
+            documents no search"): rules about them do not apply. Rules about a situation in
+            neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
+            where no result shows any, nor NO_CREDIT where nothing is billed.
         steps: How many requests the vendor needs for one call: a number, or one for each operation.
-        price_unknown: Situations that end in a result, where the vendor does not say whether it is
-            charged: there the result has to say UNKNOWN.
+        price_unknown: Situations that end in a result for which the vendor does not say whether it
+            is charged: the result has to say UNKNOWN.
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
         limits: What pictures the vendor takes, as its documents say; None for the backend's word.
         reference_limits: The same of a reference, where that differs.
-        looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does:
-            then what the backend declares is compared with that, and `limits` need not be said.
+        looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does.
+            What the backend declares is compared with that, so `limits` may be None.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
             vendor that has codes alone.
-        faces: Where the vendor says that the faces are in SAME_PERSON and LIVE, by the picture:
-            ``probe``, ``reference``; best in another place in each, so that boxes of the other
-            picture are seen.
+        faces: Where the vendor finds faces in SAME_PERSON and LIVE, by the picture (``probe``,
+            ``reference``): best in two different places, so that mixed-up boxes are seen.
         keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
             that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
             ends as the new situation says.
@@ -220,16 +213,16 @@ class VendorSimulator(abc.ABC):
         Args:
             situation: One of `situations`.
             score: The vendor's score, 0-100, for SCORE; None otherwise.
-            step: Of a call that is several requests: which of them meets a refusal or a fault,
-                from 1; the others are answered as in SAME_PERSON or LIVE. None for the last.
-                Given only where `steps` says that there are several, and for one call at a time.
+            step: Which request of a call meets a refusal or a fault, from 1; the others are
+                answered as in SAME_PERSON or LIVE. None for the last. Given only where `steps`
+                says that there are several, and for one call at a time.
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         """Return a probe and a reference for `situation`; by default noise, which shows nobody.
 
-        Where the pictures decide, a simulator picks them here. SAME_PERSON and LIVE need a score
-        that is not at the very edge of the scale: two photographs, not one picture twice.
+        If the pictures decide, override it. SAME_PERSON and LIVE need a score that is not at the
+        very edge of the scale: two photographs, not one picture twice.
         """
         return noise(1), noise(2)
 
@@ -246,10 +239,10 @@ class VendorSimulator(abc.ABC):
         return declared()
 
     def other_options(self, declared: type) -> Sequence[Any]:
-        """Return further ones, each of which the vendor must hear as something else than `options`.
+        """Return further options, each of which the vendor must hear as something else.
 
-        Best one for each thing that can be chosen, so that none of them can be forgotten. Without
-        any it is not tested whether the vendor hears of them.
+        Best one for each thing that can be chosen. Without any it is not tested whether the vendor
+        hears of them.
         """
         return ()
 
@@ -257,12 +250,12 @@ class VendorSimulator(abc.ABC):
     def received(self) -> Mapping[str, Any]:
         """The vendor's reading of the last call, in the words of `FaceVerifier.verify`.
 
-        Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``,
-        ``metadata`` and ``options``; ``kept_s``, for how many seconds the vendor keeps a face or a
-        template of the call; ``probe`` and ``reference``, the bytes of the files as the vendor got
-        them, decoded where they travel as base64. ``options`` is what arrived of them, in any form
-        that differs between `options` and each of `other_options`. Leave out what the simulator
-        cannot tell. A backend that declares to pass something on is held to it here.
+        Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``, ``metadata``;
+        ``options``, what arrived of them, in any form that differs between `options` and each of
+        `other_options`; ``kept_s``, for how many seconds the vendor keeps a face or a template of
+        the call; ``probe`` and ``reference``, the bytes of the files, decoded where they travel as
+        base64. Leave out what the simulator cannot tell. A backend that declares to pass something
+        on is held to it here.
         """
         return {}
 
@@ -389,11 +382,11 @@ PATIENCE_S = 30.0
 
 
 class HttpSimulator(VendorSimulator):
-    """The frame of a scripted HTTP vendor: what remains to be written is `backend` and `answer`.
+    """The frame of a scripted HTTP vendor: write `backend` and `answer`.
 
-    It listens at `url` on a free port of this machine while it is open, and counts for itself what
-    it has seen and charged. The situations `FAULTS` it produces alone; a simulator adds them to
-    those that its `answer` knows.
+    While it is open it listens at `url` on a free port of this machine, and counts what it has seen
+    and charged. It produces the situations `FAULTS` alone; a simulator adds them to those that its
+    `answer` knows.
 
     Attributes:
         last: The last request with a body, or None; for `received`.
@@ -413,7 +406,7 @@ class HttpSimulator(VendorSimulator):
         self._lock = threading.Lock()
         self._server: _Server | None = None
         self._released = threading.Event()
-        #: What the last `set_situation` said, and how many requests that count came since then.
+        #: The arguments of the last `set_situation`, and the number of counted requests since then.
         self._set: tuple[Situation, float | None, int | None] | None = None
         self._at = 0
 
@@ -431,8 +424,8 @@ class HttpSimulator(VendorSimulator):
         """Whether this is for a comparison or a check; False for a DELETE, for signing in, and for
         a request whose old token is refused, so that it is renewed.
 
-        What does not count is always answered, in every situation that has an answer. Polls of a
-        vendor's own library, which no rule can tell from a repeat, do not count either.
+        What does not count is answered in every situation that has an answer. Polls by a vendor's
+        own library do not count either: no rule can tell them from a repeat.
         """
         return request.method != "DELETE"
 
@@ -603,7 +596,7 @@ _NOT_AT_AN_ENGINE = {
 class EngineSimulator(VendorSimulator):
     """An engine on this machine: the pictures decide what happens, and nothing can be set.
 
-    What remains to be written is which backend it is, and its pictures::
+    Write which backend it is, and its pictures::
 
         class AcmeSimulator(EngineSimulator):
             backend_class = AcmeBackend
@@ -615,7 +608,7 @@ class EngineSimulator(VendorSimulator):
             cannot_happen = {Situation.TWO_FACES: "Acme takes the largest face."}
 
     In SLOW every call waits in the engine until the situation changes. What only a vendor does
-    cannot happen, without being named.
+    need not be named in `cannot_happen`.
 
     Attributes:
         backend_class: The backend under test.
