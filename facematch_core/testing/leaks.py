@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import io
-import json
 import logging
 import os
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
-from urllib.parse import quote, quote_plus
 
 from facematch_core import Image
 from facematch_core.backend import Backend
@@ -24,16 +21,16 @@ from facematch_core.base.masking import base64_parts
 from .simulator import author_of
 
 #: Escapes of one character in Python and JSON, and of one byte in a URL.
-_ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
-_PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
+_ESCAPED = re.compile(rb"""\\(?:([\\'"/])|([bfnrt])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
+_PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     """The forms in which `secret` is in any of `texts`.
 
-    Looked for: as it is, as `repr`, `ascii` and JSON write it (bytes, and bytes that were read as
-    text; also inside of a text that was written so again), in hexadecimal, in base64 of both
-    alphabets wherever it begins in a longer text, and escaped for a URL.
+    Looked for: as it is, also where `repr`, `ascii`, JSON or a URL escapes it (bytes, and bytes
+    that were read as text; also inside of a text that was written so again), in hexadecimal, and in
+    base64 of both alphabets wherever it begins in a longer text.
 
     Args:
         secret: At least 6 bytes.
@@ -58,52 +55,39 @@ def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
 
 
 def layers(text: bytes | str) -> Iterator[bytes]:
-    """A text as bytes, and what was written inside of quotation marks in it, up to three deep."""
-
-    def write(escaped: re.Match[bytes]) -> bytes:
-        itself, short, long = escaped.groups()
-        return itself or chr(int(short or long, 16)).encode(errors="surrogatepass")
-
+    """Yield a text as bytes, and without the escapes that are in it, up to four deep."""
     try:
         # Surrogates stand for bytes that were no text, as in file names and arguments.
         layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         layer = str(text).encode(errors="surrogatepass")
-    for _ in range(4):  # `repr` of a `repr` of JSON is quoted three times
+    for _ in range(5):  # `repr` of a `repr` of JSON is escaped three times, and the text once
         yield layer
-        # Escapes of a URL may mix small and large letters.
-        large = _PERCENT.sub(lambda escaped: escaped[0].upper(), layer)
-        if large != layer:
-            yield large
-        inner = _ESCAPED.sub(write, layer)
+        yield _PERCENT.sub(lambda escape: bytes.fromhex(escape[1].decode()), layer)
+        inner = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), layer)
         if inner == layer:
             return
+        yield _ESCAPED.sub(functools.partial(_unescape, encoding="latin-1"), layer)
         layer = inner
+
+
+def _unescape(escape: re.Match[bytes], encoding: str) -> bytes:
+    itself, control, short, long = escape.groups()
+    if itself or control:
+        return itself or b"\b\f\n\r\t"[b"bfnrt".index(control)].to_bytes()
+    letter = chr(int(short or long, 16))
+    return letter.encode("utf-8" if letter > "\xff" else encoding, errors="surrogatepass")
 
 
 @functools.lru_cache(maxsize=256)  # the same few are looked for again and again
 def _forms(raw: bytes) -> dict[str, set[bytes]]:
-    texts = {raw.decode("latin-1")}
-    with suppress(UnicodeDecodeError):
-        texts.add(raw.decode())
-    shown = {repr(raw)[2:-1], *(how(text)[1:-1] for text in texts for how in (repr, ascii))}
-    # The quotation mark is escaped or not, as the rest of the longer text has it.
-    bare = {text.replace("\\'", "'") for text in shown}
-    shown |= bare | {text.replace("'", "\\'") for text in bare}
-    plain = {raw, *(text.encode() for text in texts)}
-    # Files have either encoding.
-    quoted = {text.encode(*how) for text in shown for how in ((), ("latin-1", "backslashreplace"))}
-    jsons = {json.dumps(text, ensure_ascii=how)[1:-1] for text in texts for how in (True, False)}
-    digits = {raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper()}
-    escaped = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    # Text without anything to escape looks the same in several forms; it is named once.
+    plain = {raw, raw.decode("latin-1").encode()}
+    digits = (raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper())
     return {
-        "as it is": plain,
-        "repr": quoted - plain,
-        "JSON": {text.encode() for text in jsons} - plain,
+        # A form of a web page has "+" for a space.
+        "as it is": plain | {text.replace(b" ", b"+") for text in plain},
         "hexadecimal": {text.encode() for text in digits},
         "base64": set(base64_parts(raw)),
-        "URL": {text.encode() for text in escaped} - plain,
     }
 
 
@@ -204,9 +188,9 @@ def files_written() -> Iterator[list[str]]:
 def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open" or not _watches or not (arguments[2] or 0) & _WRITES:
         return
-    path, frame = arguments[0], inspect.currentframe()
+    path = arguments[0]
     name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else os.devnull
-    while frame is not None and name != os.devnull:
+    for frame, _ in traceback.walk_stack(None) if name != os.devnull else ():
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
             return  # Python writes what it has compiled.
         if (author := author_of(frame)) is not None:
@@ -214,4 +198,3 @@ def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
                 for files in _watches:
                     files.append(f"{name} ({frame.f_code.co_qualname})")
             return
-        frame = frame.f_back
