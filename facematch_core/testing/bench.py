@@ -198,9 +198,7 @@ class Bench:
         self._stack.close()
 
     def _note_fault(self, error: BaseException) -> None:
-        author = vars(self).get("backend")
-        for fault in (describe_fault(error), f"{type(error).__name__} in {_place(error, author)}"):
-            self.faults.setdefault(fault, tell_fault(error))
+        self.faults.setdefault(describe_fault(error), tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
         """Return why a rule has failed: the cause first, in one line, without secrets."""

@@ -32,13 +32,9 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             cause = next((each for each in failures.values() if each in causes), None)
             if cause is None:
                 try:
-                    test(self, bench, **parameters)
-                except pytest.skip.Exception:
-                    raise
+                    return test(self, bench, **parameters)
                 except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever a plug-in raises
                     reason = bench.reason(error)
-                else:
-                    return
                 cause = failures.setdefault(reason, number)
                 if cause == number:
                     pytest.fail(reason, pytrace=False)

@@ -47,17 +47,15 @@ class PrivacyRules(Rules):
             # A plug-in never reads an answer that does not come, whichever request it is for.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                seen = dict(_observe(bench, operation, situation, step))
-                seen["the console"] = "".join(capfd.readouterr())
-                leaked = {
-                    f"{what} is in {where} ({', '.join(forms)})"
-                    for where, text in seen.items()
-                    if (written := [*leaks.layers(text)])
-                    for what, secret in hidden
-                    if (forms := leaks.find_forms(secret, written))
-                }
-                found = "; ".join(sorted(leaked))
-                assert not leaked, f"{operation}, {situation.name}: {found}"
+                seen = [*_observe(bench, operation, situation, step)]
+                seen.append(("the console", "".join(capfd.readouterr())))
+                leaked = set[str]()
+                for where, text in seen:
+                    written = [*leaks.layers(text)]
+                    for what, secret in hidden:
+                        forms = leaks.find_forms(secret, written)
+                        leaked |= {f"{what} is in {where} ({form})" for form in forms}
+                assert not leaked, "; ".join(sorted(leaked))
 
 
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
@@ -89,15 +87,15 @@ def _observe(
     yield "the backend's text", f"{bench.backend!r} {bench.backend}"
     with contextlib.suppress(Exception):  # it may refuse to be pickled
         yield "its pickle", _pickled(bench.backend)
-    for outcome, how in zip(outcomes, ("", " of a direct call"), strict=False):
-        yield f"an event{how}", repr(outcome.events)
+    for outcome in outcomes:
+        yield "an event", repr(outcome.events)
         if outcome.error is not None:
-            yield f"the error with its frames{how}", leaks.told_by(outcome.error)
-            yield f"the pickled error{how}", _pickled(outcome.error)
+            yield "the error with its frames", leaks.told_by(outcome.error)
+            yield "the pickled error", _pickled(outcome.error)
         if (result := outcome.result) is not None:
             document = json.dumps(result.to_dict(), ensure_ascii=False)
-            yield f"the result{how}", f"{result!r} {result} {document}"
-            yield f"the pickled result{how}", _pickled(result)
+            yield "the result", f"{result!r} {result} {document}"
+            yield "the pickled result", _pickled(result)
 
 
 def _pickled(value: object) -> str:
