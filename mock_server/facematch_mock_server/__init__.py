@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .base.state import UNSET
     from .claims import Claim, Known, Origin
     from .control import Control, NewAccount
-    from .recognition.cards import Card, read_card
+    from .recognition.cards import Card, ReadyCard, card_sheet, read_card
     from .recognition.outcomes import SetOutcome
-    from .recognition.sheet import ReadyCard, card_sheet, make_card
+    from .recognition.sheet import make_card
     from .server import MockAccount, MockServer, Served
     from .vendors.deepvue.vendor import IssuedToken, Tokens
     from .vendors.didit.control import Webhooks
@@ -49,9 +49,9 @@ __getattr__, __dir__ = lazy_names(
         "control": "Control NewAccount",
         "world.faults": "Fault Kind Stage",
         "world.journal": "Entry SentFile",
-        "recognition.cards": "Card read_card",
+        "recognition.cards": "Card ReadyCard card_sheet read_card",
         "recognition.outcomes": "SetOutcome",
-        "recognition.sheet": "ReadyCard card_sheet make_card",
+        "recognition.sheet": "make_card",
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
         "world.services": "Charge Hosted Key KeyKind Review Session",

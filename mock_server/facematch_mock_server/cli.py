@@ -180,7 +180,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
     """Compare two ready cards, so that the console opens with a call in it."""
     # Imported here: they take longer than the start of the server.
     from facematch_core import FaceMatchError, open_verifier
-    from facematch_mock_server.recognition.sheet import READY
+    from facematch_mock_server.recognition.cards import READY
 
     access = server.of(vendor)
     settings: dict[str, Any] = {

@@ -36,9 +36,10 @@ from facematch_mock_server.http.app import App
 from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.recognition import cards
+from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.recognition.sheet import card_sheet, make_card
+from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.faults import Fault, Kind, Stage
@@ -284,7 +285,7 @@ class MockSimulator(VendorSimulator):
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         reference = _draw(size=_REFERENCE)
-        return Image.from_bytes(card_sheet()[_PROBES.get(situation, "p1-again")].data), reference
+        return Image.from_bytes(READY[_PROBES.get(situation, "p1-again")].data), reference
 
     @property
     def charges(self) -> int:

@@ -7,6 +7,7 @@ import requests
 from kit.mock_worlds import app_of, handle_with_fault, world_of
 
 from facematch_mock_server.base.messages import Request
+from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,
@@ -14,7 +15,6 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.recognition.sheet import card_sheet
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.faults import Fault
 

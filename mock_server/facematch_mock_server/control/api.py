@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response, media_type
 from facematch_mock_server.claims import JSON, encode, response
+from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
 if TYPE_CHECKING:
@@ -101,8 +102,6 @@ class ControlApi:
 
 
 def _serve_card(name: str) -> Response:
-    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
-
     card = READY.get(name.removesuffix(".png"))
     if card is None:
         return reply_words(404, f"There is no such card; there are {', '.join(READY)}.")

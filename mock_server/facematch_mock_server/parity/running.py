@@ -36,7 +36,7 @@ from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
 from facematch_core.http.transport import host_of
-from facematch_mock_server.recognition.sheet import card_sheet
+from facematch_mock_server.recognition.cards import READY
 
 from .aspects import reduce_outcome, reduce_reply
 from .calls import Step, VendorCalls
@@ -64,7 +64,7 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
     text, jpeg = b"This is no picture. " * 100, encode("JPEG")
     return {
         **dict(zip(("same", "again", "other"), pictures, strict=True)),
-        **{card: fm.Image.from_bytes(card_sheet()[card].data) for card in ("no-face", "two-faces")},
+        **{card: fm.Image.from_bytes(READY[card].data) for card in ("no-face", "two-faces")},
         "no-picture": make_file(text),
         "other-kind": make_file(text if kind == "txt" else encode(kind), kind),
         # Decoders stop at the end of the picture.

@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
@@ -122,6 +122,51 @@ class Card:
     def angle(self) -> int:
         """The degrees clockwise that make the picture upright."""
         return -self.turned % 360
+
+
+@attrs.frozen
+class ReadyCard:
+    """A ready card.
+
+    Attributes:
+        name: The name of its file without ``.png``.
+        says: A short description.
+        card: Its facts.
+    """
+
+    name: str
+    says: str
+    card: Card
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of its PNG, as the package holds it."""
+        from importlib import resources  # imported here: 2 ms
+
+        return resources.files(__package__).joinpath("sheet_cards", f"{self.name}.png").read_bytes()
+
+
+#: The ready cards by name.
+READY: Mapping[str, ReadyCard] = {
+    name: ReadyCard(name, says, card)
+    for name, says, card in (
+        ("p1", "the first person", Card(person="p1")),
+        ("p1-again", "another picture of the first person", Card(person="p1", quality=70)),
+        ("p2", "somebody else", Card(person="p2")),
+        ("no-face", "nobody in it", Card(person="p1", faces=0)),
+        ("two-faces", "one more face", Card(person="p1", faces=2)),
+        (
+            "spoof",
+            "an attack, with a low liveness score",
+            Card(person="p1", attack=True, liveness=4),
+        ),
+    )
+}
+
+
+def card_sheet() -> dict[str, ReadyCard]:
+    """Return the ready cards by name: p1, p1-again, p2, no-face, two-faces and spoof."""
+    return dict(READY)
 
 
 #: The default size of a card in pixels.

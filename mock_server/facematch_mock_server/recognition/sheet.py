@@ -1,12 +1,10 @@
-"""Making of test cards, and the six ready ones."""
+"""Making of test cards."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 import io
-from collections.abc import Mapping
-from importlib import resources
 from typing import Any, Literal, get_args
 
 import attrs
@@ -158,46 +156,3 @@ def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind 
     file = io.BytesIO()
     picture.save(file, kind, **_OPTIONS[kind])
     return file.getvalue()
-
-
-@attrs.frozen
-class ReadyCard:
-    """A ready card.
-
-    Attributes:
-        name: The name of its file without ``.png``.
-        says: A short description.
-        card: Its facts.
-    """
-
-    name: str
-    says: str
-    card: Card
-
-    @property
-    def data(self) -> bytes:
-        """The bytes of its PNG, as the package holds it."""
-        return resources.files(__package__).joinpath("sheet_cards", f"{self.name}.png").read_bytes()
-
-
-#: The ready cards by name.
-READY: Mapping[str, ReadyCard] = {
-    name: ReadyCard(name, says, card)
-    for name, says, card in (
-        ("p1", "the first person", Card(person="p1")),
-        ("p1-again", "another picture of the first person", Card(person="p1", quality=70)),
-        ("p2", "somebody else", Card(person="p2")),
-        ("no-face", "nobody in it", Card(person="p1", faces=0)),
-        ("two-faces", "one more face", Card(person="p1", faces=2)),
-        (
-            "spoof",
-            "an attack, with a low liveness score",
-            Card(person="p1", attack=True, liveness=4),
-        ),
-    )
-}
-
-
-def card_sheet() -> dict[str, ReadyCard]:
-    """Return the ready cards by name: p1, p1-again, p2, no-face, two-faces and spoof."""
-    return dict(READY)

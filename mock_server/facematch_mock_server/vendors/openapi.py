@@ -19,6 +19,7 @@ from urllib3 import encode_multipart_formdata
 from facematch_core import __version__
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.claims import Reply
+from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts
 
@@ -62,8 +63,6 @@ class Sampler:
 
     def card(self, name: str) -> bytes:
         """Return the bytes of a ready card."""
-        from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
-
         return READY[name].data
 
     def act(self, session_id: str, do: str) -> None:

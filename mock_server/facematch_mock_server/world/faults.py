@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import functools
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -16,7 +15,7 @@ import attrs
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.messages import CONTROL, HEADER_NAME, HEADER_VALUE, Request
 from facematch_mock_server.base.state import RuleQueue, check_times
-from facematch_mock_server.recognition.cards import Card
+from facematch_mock_server.recognition.cards import READY, Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
 
 
@@ -218,11 +217,11 @@ class Fault:
             raise ValueError("a fault is aimed at a card or at a person, not at both")
         if self.person is not None:
             Card(person=self.person)
-        if self.card is not None and self.card not in ready_cards():
+        if self.card is not None and self.card not in READY:
             # Imported here because it brings the errors along.
             from facematch_core.backend.kinds import nearest
 
-            hint = nearest(self.card, ready_cards())
+            hint = nearest(self.card, READY)
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 
     @property
@@ -267,7 +266,7 @@ class Fault:
     def is_of(self, card: Card) -> bool:
         """Whether it is aimed at this card."""
         if self.card is not None:
-            return ready_cards()[self.card] == card
+            return READY[self.card].card == card
         return self.person == card.person
 
     __repr__ = show_rule
@@ -288,13 +287,6 @@ def _check_path(path: str) -> None:
         )
     if path.startswith(CONTROL):
         raise ValueError("no fault strikes the control API or the console, unless at connect")
-
-
-@functools.cache
-def ready_cards() -> Mapping[str, Card]:
-    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
-
-    return {name: ready.card for name, ready in READY.items()}
 
 
 def failure_of(card: Card) -> Fault:

@@ -18,6 +18,7 @@ import attrs
 
 from facematch_core.backend.kinds import nearest
 from facematch_mock_server.base.messages import PERSON, Upload
+from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import Account, World
@@ -275,8 +276,6 @@ def _look(
 def _read_picture(card: str | bytes) -> bytes:
     if isinstance(card, bytes):
         return card
-    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
-
     if card not in READY:
         raise ValueError(f"there is no ready card {card!r:.40}; {nearest(str(card), READY)}")
     return READY[card].data

@@ -9,7 +9,7 @@ from kit.parity import CARDS, PICTURES, WORKFLOW
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.recognition.sheet import card_sheet
+from facematch_mock_server.recognition.cards import card_sheet
 
 
 @pytest.fixture

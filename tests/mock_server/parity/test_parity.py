@@ -23,7 +23,8 @@ from facematch_mock_server.parity.running import (
     choose_score,
     explain_unseen,
 )
-from facematch_mock_server.recognition.sheet import card_sheet, make_card
+from facematch_mock_server.recognition.cards import card_sheet
+from facematch_mock_server.recognition.sheet import make_card
 
 ROOT = Path(__file__).parents[3]
 SENT = "Wed, 25 Nov 2026 10:00:00 GMT"

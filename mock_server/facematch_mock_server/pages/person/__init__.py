@@ -18,6 +18,7 @@ from urllib.parse import quote
 from facematch_mock_server.base.messages import PERSON, FormError, Request, Response, read_form
 from facematch_mock_server.control.api import GUARDS, MISTAKES
 from facematch_mock_server.pages import console
+from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.services import Session
@@ -158,8 +159,6 @@ def _leave(world: World, session: Session) -> Response:
 
 def _choose(field: str) -> str:
     """Return the choice of a card, or a picture of the device, for the face or the document."""
-    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
-
     rows = [
         _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
         for at, card in enumerate(READY.values())
@@ -179,8 +178,6 @@ def _fill(file_name: str, **values: object) -> _Html:
 
 def _reply_file(file_name: str) -> Response:
     """Serve the style and the test cards of the pages."""
-    from facematch_mock_server.recognition.sheet import READY  # imported here: as in `_choose`
-
     if file_name == "style.css":
         styles = resources.files(console).joinpath("console.css").read_text("utf-8")
         return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
