@@ -33,7 +33,7 @@ from facematch_mock_server.world.faults import Fault, Stage, require_end
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.kinds import Chosen, Serve, VendorKind
-from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
+from facematch_mock_server.world.services import Charge, Key, KeyKind, amount, name_keys
 
 from .table import Operation, hints_of, list_operations, plain, read_record
 
@@ -400,10 +400,7 @@ class Control:
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
         """Change rate limits: all of them or, with the ValueError of `set_limit`, none."""
-        real = self.world.rates
-        for rates in (Rates(real.limits), real):
-            for scope, limit in {**(limits or {}), **more}.items():
-                rates.set_limit(scope, limit)
+        self.world.rates.set_limits({**(limits or {}), **more})
         return self.limits()
 
     # The vendor

@@ -207,14 +207,16 @@ class Rates:
         with self._lock:
             return dict(self._limits)
 
-    def set_limit(self, scope: str, limit: int | None) -> None:
-        """Change a limit at once; ValueError for no such scope, or no whole number from 0 on."""
-        if scope not in self._limits:
-            raise ValueError(f"there is no rate limit {scope}; there are {', '.join(self._limits)}")
-        if limit is not None and (type(limit) is not int or limit < 0):
-            raise ValueError("a limit must be a whole number from 0, or null (None) for no limit")
+    def set_limits(self, limits: Mapping[str, int | None]) -> None:
+        """Change limits at once; ValueError for no such scope, or no whole number from 0 on."""
+        for scope, limit in limits.items():
+            if scope not in self._limits:
+                names = ", ".join(self._limits)
+                raise ValueError(f"there is no rate limit {scope}; there are {names}")
+            if limit is not None and (type(limit) is not int or limit < 0):
+                raise ValueError("a limit must be a whole number from 0, or null (None) for none")
         with self._lock:
-            self._limits[scope] = limit
+            self._limits.update(limits)
 
     def take(
         self, windows: Mapping[str, float], client: str, *, now: float
