@@ -12,6 +12,7 @@ import functools
 import http.client
 import itertools
 import logging
+import math
 import socket
 import threading
 import time
@@ -170,6 +171,11 @@ class SignedPayload:
 Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
+#: When a waiting delivery is due, in seconds since 1970, its turn, its id and its destination.
+_Place = tuple[float, int, str, str]
+_NEVER: _Place = (math.inf, 0, "", "")
+
+
 class Outbox:
     """The webhooks of one world; each destination gets them one by one as due. Thread-safe."""
 
@@ -185,8 +191,8 @@ class Outbox:
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         self._turns = itertools.count(1)
-        #: The waiting deliveries by id, and the fault of the taken one by destination.
-        self._waiting: dict[str, WebhookDelivery] = {}
+        #: The places of waiting deliveries by id, and the fault of the taken one by destination.
+        self._waiting: dict[str, _Place] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
@@ -212,7 +218,7 @@ class Outbox:
         )
         if again is None:
             again = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
-        self._waiting[fresh.id] = again
+        self._waiting[fresh.id] = _place_of(again)
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
@@ -224,10 +230,11 @@ class Outbox:
     def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
         """Take the first due delivery and its fault; `record` must follow."""
         with self._changed:
-            delivery = self._first() if len(self._under_way) < MAX_SENDING else None
-            if delivery is None or _due_of(delivery) > now:
+            due, _, delivery_id, _ = self._first()
+            delivery = self.deliveries.find(delivery_id)
+            if due > now.timestamp() or delivery is None or len(self._under_way) >= MAX_SENDING:
                 return None
-            del self._waiting[delivery.id]
+            del self._waiting[delivery_id]
             # Faults strike in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
             self._under_way[delivery.destination] = fault
@@ -256,29 +263,28 @@ class Outbox:
             current = self.deliveries.change(taken.id, change)
             is_same = current is not None and current.turn == taken.turn
             if current is not None and is_same and current.state is DeliveryState.PENDING:
-                self._waiting[current.id] = current
+                self._waiting[current.id] = _place_of(current)
             self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
         """Return when the next delivery can be tried; None if none can."""
         with self._changed:
-            delivery = self._first()
-            return None if delivery is None else _due_of(delivery)
+            delivery = self.deliveries.find(self._first()[2])
+            return None if delivery is None else delivery.due
 
     def count_due(self, now: dt.datetime) -> int:
         with self._changed:
-            due = sum(_due_of(delivery) <= now for delivery in self._waiting.values())
-            return len(self._under_way) + due
+            due = [place for place in self._waiting.values() if place[0] <= now.timestamp()]
+            return len(self._under_way) + len(due)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
         """Wait until no delivery is due or under way; return whether that happened in time."""
         # The clock is not read under the lock: advancing it calls the worker under its own lock.
-        at = now()
+        at = now().timestamp()
         with self._changed:
 
             def is_done() -> bool:
-                first = self._first()
-                return not self._under_way and (first is None or _due_of(first) > at)
+                return not self._under_way and self._first()[0] > at
 
             self._changed.wait_for(lambda: is_done() or not self.is_running, timeout_s)
             return is_done()
@@ -289,15 +295,15 @@ class Outbox:
             self.is_running = is_running
             self._changed.notify_all()
 
-    def _first(self) -> WebhookDelivery | None:
-        """Return the first delivery to a destination that has nothing under way."""
-        waiting = self._waiting.values()
-        free = (delivery for delivery in waiting if delivery.destination not in self._under_way)
-        return min(free, key=lambda each: (_due_of(each), each.turn), default=None)
+    def _first(self) -> _Place:
+        """Return the first place of a destination that has nothing under way."""
+        places, busy = self._waiting.values(), self._under_way
+        return min((place for place in places if place[3] not in busy), default=_NEVER)
 
 
-def _due_of(delivery: WebhookDelivery) -> dt.datetime:
-    return delivery.due or delivery.created_at
+def _place_of(delivery: WebhookDelivery) -> _Place:
+    due = delivery.due or delivery.created_at
+    return due.timestamp(), delivery.turn, delivery.id, delivery.destination
 
 
 @attrs.frozen(kw_only=True)
