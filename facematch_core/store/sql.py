@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import re
@@ -120,15 +119,11 @@ class SqlStore(CallStore):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        outcome: dict[str, Any] = {
-            "charged": charged,
-            "at": at,
-            "error": error,
-            "answered_from": answered_from,
-        }
-        step = functools.partial(self._steps.finalize, reservation=reservation, **outcome)
+        step = lambda connection: self._steps.finalize(  # noqa: E731 - kept for later if it fails
+            connection, reservation, charged, at=at, error=error, answered_from=answered_from
+        )
         try:
-            return self._database.run(step, deadline=deadline, effect=_WRITTEN_LATER)
+            return bool(self._database.run(step, deadline=deadline, effect=_WRITTEN_LATER))
         except BaseException:
             self._database.late.append(step)
             raise
