@@ -23,7 +23,6 @@ from facematch_core.models import ThresholdRule
 if TYPE_CHECKING:
     from facematch_comparison.run import RunDatabase
     from facematch_comparison.scores.answers import Answers
-    from facematch_comparison.study import Study
     from facematch_comparison.values.model import Evidence
 
 #: Adds an option to a command.
@@ -105,7 +104,6 @@ _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as s
 
 #: Option of `compare run`: the database to write.
 store = text_option("--store", "FILE", _DATABASE, default=STORE)
-force = flag("--force", "Overwrite files that exist.")
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
 split = flag(
     "--split",
@@ -276,17 +274,3 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
     from facematch_comparison.run import RunDatabase
 
     return contextlib.closing(RunDatabase(url))
-
-
-def read_pairs(source: Path) -> Study:
-    """Read a file of pairs; for a folder say how to draw pairs of its people."""
-    from facematch_comparison.study import read_study
-
-    if source.is_dir():
-        name = f"{source.resolve().name}-pairs.csv"
-        line = typed(["facematch", "compare", "draw", str(source), "--out", name])
-        raise InvalidRequest(
-            f"{source} is a folder and no file of pairs: draw pairs of its people, then use "
-            f"{name}:\n  {line}"
-        )
-    return read_study(source, note=note)

@@ -30,7 +30,7 @@ from . import common
 )
 @common.flag("--split", "Draw within halves of the people, for `compare report --split`.")
 @common.seed
-@common.force
+@common.flag("--force", "Overwrite files that exist.")
 def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
     """Draw pairs of the photographs in FOLDER, which has one folder for each person.
 

@@ -200,9 +200,10 @@ def _export(what: Any, path: Path, study: Study | None) -> None:
 
 def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
     """Return the pairs that were run, with names and pictures."""
+    from facematch_comparison.study import read_study
     from facematch_core.images.image import MAX_FILE_BYTES
 
-    study = common.read_pairs(file)
+    study = read_study(file, note=common.note)
     digests = {
         path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
         for path in study.pictures

@@ -97,10 +97,12 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from rich.progress import TextColumn
 
     from facematch_comparison.run import Price, StudyRun
+    from facematch_comparison.study import read_study
 
     price_of = partial(Price, currency=options["currency"])
     prices = {name: price_of(amount=text) for name, text in options["prices"].items()}
-    study, more = common.read_pairs(source), {name: options[name] for name in ("name", "keep")}
+    study = read_study(source, note=common.note)
+    more = {name: options[name] for name in ("name", "keep")}
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(study, openers, database, prices=prices, **more) as study_run,

@@ -24,6 +24,7 @@ from facematch_comparison.scores.answers import GROUP, PROBE_GROUP, REFERENCE_GR
 from facematch_comparison.scores.cells import Cells, Problem, problems_at, read_cells
 from facematch_comparison.scores.columns import MATED, group_of
 from facematch_comparison.values.numbers import counted, join_names
+from facematch_core.backend.kinds import typed
 from facematch_core.base.files import write_file
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
@@ -210,9 +211,11 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
+        line = ["facematch", "compare", "draw", str(source), "--out"]
+        line.append(f"{source.resolve().name}-pairs.csv")
         raise InvalidRequest(
-            f"{source} is a folder and no file of pairs: if it has a folder for each person, "
-            "draw_pairs(photographs(folder)) makes pairs of them."
+            f"{source} is a folder and no file of pairs: draw pairs of its people, by draw_pairs "
+            f"or by this command, and use the file of pairs:\n  {typed(line)}"
         )
     if source.suffix.lower() not in (".csv", ".xlsx"):
         raise InvalidRequest(f"{source} is no study: give a .csv or .xlsx file of pairs.")
