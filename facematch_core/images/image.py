@@ -351,34 +351,26 @@ class Image:
             data = _imaging.remove_metadata(self._data, header)
             # Cleaning takes milliseconds, and a picture is often sent to several systems.
             object.__setattr__(self, "_is_clean", data is self._data)
-        size = len(self._data if data is None else data)
-        if size < limits.min_bytes and header.format in limits.formats:
-            refuse(
-                f"has {size} bytes, but at least {limits.min_bytes} are needed; use a larger one"
-            )
-        obstacle = self._obstacle(limits, size)
-        if obstacle is None and data is not None:
-            if data == self._data:
-                return self
-            # Removing metadata changes nothing else of a JPEG.
-            is_jpeg = header.format is ImageFormat.JPEG
-            return self._make(data, attrs.evolve(header, kept=(data,)) if is_jpeg else None, self)
-        formats = limits.formats
-        if obstacle is None:
-            obstacle = (
-                f"is {header.format.noun} whose metadata can only be removed by encoding it again"
-            )
-            if header.format is ImageFormat.WEBP:
-                formats = frozenset({ImageFormat.WEBP})
-        if not fit:
-            refuse(f"{obstacle}; change it first, or let facematch change it")
-        data = _imaging.fit(self._data, header, formats, limits)
+        obstacle = self._obstacle(limits, len(self._data if data is None else data))
+        # Removing metadata changes nothing else of a JPEG.
+        kept = header if header.format is ImageFormat.JPEG else None
+        if obstacle is not None or data is None:
+            formats, kept = limits.formats, None
+            if obstacle is None:
+                obstacle = "has metadata that can only be removed by encoding it again"
+                if header.format is ImageFormat.WEBP:
+                    formats = frozenset({ImageFormat.WEBP})
+            if not fit:
+                refuse(f"{obstacle}; change it first, or let facematch change it")
+            data = _imaging.fit(self._data, header, formats, limits)
         if len(data) < limits.min_bytes:
             refuse(
                 f"has {len(data)} bytes as it would be sent, but at least {limits.min_bytes} are "
                 "needed; use a larger one"
             )
-        return self if data == self._data else self._make(data, source=self)
+        if data == self._data:
+            return self
+        return self._make(data, kept and attrs.evolve(kept, kept=(data,)), self)
 
     def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
         """Why it cannot be sent as a file of `size` bytes; None if it can."""
