@@ -62,13 +62,8 @@ _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
 #: States in which a person may still go on.
 _OPEN = (SessionState.PENDING, SessionState.ABANDONED)
-#: States in which nothing more comes by itself.
-#: A person may revise what is decided: a webhook says so.
-_SETTLED = frozenset(SessionState) - {
-    SessionState.PENDING,
-    SessionState.PROCESSING,
-    SessionState.UNKNOWN,
-}
+#: States that change by themselves. A person may revise a decision: a webhook says so.
+_UNSETTLED = (SessionState.PENDING, SessionState.PROCESSING, SessionState.UNKNOWN)
 
 
 @attrs.frozen(kw_only=True)
@@ -158,7 +153,7 @@ def judge(
         expires_at=record.expires_at or (reading.way_in or WayIn()).expires_at,
         vendor={**reading.vendor, **record.vendor},
     )
-    state, lasts_s = reading.state, rules.can.result_lasts_s
+    state, age_s = reading.state, (now - started_at).total_seconds()
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
     if reading.has_begun or reading.checks:
@@ -191,9 +186,7 @@ def judge(
         environment=environment,
         required_environment=rules.required,
         billing=billing,
-        read_again_s=_read_again_s(
-            state, reading, age_s=(now - started_at).total_seconds(), left_s=left_s, lasts_s=lasts_s
-        ),
+        read_again_s=_read_again_s(state, reading, age_s, left_s, rules.can.result_lasts_s),
         raw=reading.raw,
     )
     return result, portrait if liveness.is_live else None
@@ -341,15 +334,10 @@ def _doubt(tag: str, text: str) -> ResultWarning:
 
 
 def _read_again_s(
-    state: SessionState,
-    reading: SessionReading,
-    *,
-    age_s: float,
-    left_s: float,
-    lasts_s: float | None,
+    state: SessionState, reading: SessionReading, age_s: float, left_s: float, lasts_s: float | None
 ) -> float | None:
     """Return when to read the session again: the younger it is, the sooner."""
-    if state in _SETTLED:
+    if state not in _UNSETTLED:
         return None
     shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S
     if state is SessionState.PENDING:
