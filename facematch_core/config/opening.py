@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import attrs
 import platformdirs
 
+from facematch_core import resilience
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
@@ -22,15 +23,6 @@ from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation
-from facematch_core.resilience import (
-    Budget,
-    CircuitBreaker,
-    Period,
-    Policy,
-    RateLimiter,
-    RateWindow,
-    Retry,
-)
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.sql import Database
 from facematch_core.verifier.failover import Failover
@@ -313,7 +305,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "cap": int | Decimal,
         "currency": str,
         "name": str,
-        "per": Period,
+        "per": resilience.Period,
         "price": dict[Operation, Decimal],
         "store": Any,  # read when the profile is opened: it may name an unset variable
     },
@@ -482,20 +474,20 @@ def _create_policies(
 ) -> dict[str, Any]:
     """Return the policies and the retry of a profile, as arguments of `FaceVerifier`."""
     tables = profile.policies
-    policies: list[Policy] = []
+    policies: list[resilience.Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
     try:
         if "budget" in tables:
             budget = {"name": f"profile {profile.name}", **tables["budget"]}
             cap, address = budget.pop("cap", None), budget.pop("store", None)
             store = _open_store(address, profile.folder, opens_stores=opens_stores)
-            policies.append(Budget(cap, **budget, store=store, clock=clock))
+            policies.append(resilience.Budget(cap, **budget, store=store, clock=clock))
         if "rate_limit" in tables:
             policies += _create_rate_limiters(tables["rate_limit"], backend, clock)
         if "circuit_breaker" in tables:
-            policies.append(CircuitBreaker(**tables["circuit_breaker"], clock=clock))
+            policies.append(resilience.CircuitBreaker(**tables["circuit_breaker"], clock=clock))
         if "retry" in tables:
-            arguments["retry"] = Retry(**tables["retry"])
+            arguments["retry"] = resilience.Retry(**tables["retry"])
     except ConfigurationError as error:
         raise ConfigurationError(f"{profile.where}: {error.message}") from None
     return arguments
@@ -503,9 +495,11 @@ def _create_policies(
 
 def _create_rate_limiters(
     table: Mapping[str, Any], backend: Backend, clock: Any
-) -> list[RateLimiter]:
+) -> list[resilience.RateLimiter]:
     set_here = {name: length_s for name, length_s in _WINDOWS_S.items() if name in table}
-    windows: Sequence[RateWindow] = [RateWindow(table[each], set_here[each]) for each in set_here]
+    windows: Sequence[resilience.RateWindow] = [
+        resilience.RateWindow(table[each], set_here[each]) for each in set_here
+    ]
     windows = windows or backend.capabilities.rate_windows
     if not windows:
         raise ConfigurationError(
@@ -513,7 +507,9 @@ def _create_rate_limiters(
             f"{', '.join(_WINDOWS_S)} instead."
         )
     max_wait_s = table.get("max_wait_s", 60.0)
-    return [RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows]
+    return [
+        resilience.RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows
+    ]
 
 
 def _open_store(setting: Any, folder: Path, *, opens_stores: bool) -> CallStore:

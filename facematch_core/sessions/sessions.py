@@ -332,7 +332,7 @@ class Sessions:
             return self._hand_over(result, reading)
 
         try:
-            return self._carry_out(self._starting, StartRequest, prepare, judge_start, deadline)
+            return self._carry_out(StartRequest, deadline, prepare, judge_start)
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
             # Retention of a call does not apply to a session.
             problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
@@ -414,14 +414,12 @@ class Sessions:
         self._check_sought(record)
         deadline = self._deadline(deadline_s)
 
-        def judge_deletion(deletion: Deletion) -> Deletion:
+        def judged(deletion: Deletion) -> Deletion:
             check_origin(deletion, record, self._rules(), may_be_silent=True)
             return deletion
 
         try:
-            return self._carry_out(
-                self._following, DeleteRequest, lambda: {"record": record}, judge_deletion, deadline
-            )
+            return self._carry_out(DeleteRequest, deadline, lambda: {"record": record}, judged)
         except errors.SessionNotFound:
             return Deletion(state=DeletionState.NOT_THERE, billing=FREE_BILLING)
 
@@ -577,7 +575,7 @@ class Sessions:
         """Judge one reading; return its result and the picture of the person."""
         self._check_sought(record)
 
-        def judge_reading(reading: SessionReading) -> tuple[SessionResult, Portrait]:
+        def judged(reading: SessionReading) -> tuple[SessionResult, Portrait]:
             reading = self._following.result_policy.new_masker().mask(reading, ())
             result, portrait = judge(reading, record, self._rules(), self._clock.now())
             result = attrs.evolve(result, clock=self._clock)
@@ -585,20 +583,17 @@ class Sessions:
                 return attrs.evolve(result, way_in=None), portrait
             return self._hand_over(result, reading), portrait
 
-        fields = {"record": record, **wishes}
-        return self._carry_out(
-            self._following, ReadRequest, lambda: fields, judge_reading, deadline
-        )
+        return self._carry_out(ReadRequest, deadline, lambda: {"record": record, **wishes}, judged)
 
     def _carry_out(
         self,
-        pipeline: Pipeline,
         kind: type[Request],
+        deadline: Deadline,
         prepare: Callable[[], Mapping[str, Any]],
         judge_answer: Callable[[Any], T],
-        deadline: Deadline,
     ) -> T:
         """Make one request and return its judged answer."""
+        pipeline = self._starting if kind is StartRequest else self._following
         call = CallRecord(
             id=new_call_id(),
             operation=Operation.SESSION,
