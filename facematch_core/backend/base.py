@@ -79,10 +79,8 @@ class Capabilities:
 
     Attributes:
         operations: `MATCH`, `LIVENESS`.
-        retention: What it can ask its vendor to keep. A backend whose vendor promises nothing
-            declares MINIMAL alone.
-        sends_caller_ref, sends_metadata: Whether the vendor receives them. They are kept in the
-            result in any case.
+        retention: What it can ask its vendor to keep; MINIMAL alone if that promises nothing.
+        sends_caller_ref, sends_metadata: Whether the vendor receives them; a result keeps both.
         options: The attrs class of its own options; None if it has none.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
@@ -134,8 +132,7 @@ class Backend(abc.ABC):
     them: a plain ``region: str`` is enough. A text becomes a `Secret`, a path or the value of an
     enum where one is declared; a secret may not be empty, and a number whose name ends in
     ``_s`` must be above 0. A class with an ``__attrs_post_init__`` of its own calls this one first.
-    No setting may bear the name of an argument of `FaceVerifier`: `open_verifier` takes both as
-    keywords.
+    No setting may bear the name of an argument of `FaceVerifier`.
 
     Attributes:
         api_version: Version of this interface that the backend was written for.
@@ -410,8 +407,7 @@ class RemoteBackend(Backend):
 
     Args:
         base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
-        allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
-            and faces.
+        allow_base_url: Whether a host outside `allowed_hosts` may receive key and faces.
         allow_insecure: Whether they may travel without TLS beyond this machine.
     """
 

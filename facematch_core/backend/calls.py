@@ -56,8 +56,7 @@ class Request:
         call_id: Our id of this call, a UUID.
         vendor_id: The vendor's id of it; None until an answer has given one.
         clock: The verifier's, on which waits and the deadline are counted.
-        on_sent: To be called once, just before the first byte may leave this machine. If it
-            raises, nothing may be sent.
+        on_sent: Call it once, before the first byte may leave. If it raises, send nothing.
         on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
             when an answer says more of either: it is what is known if the call is broken off.
         masker: Takes out of a result what must not be seen, just before it is returned.

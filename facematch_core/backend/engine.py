@@ -45,8 +45,7 @@ class Compared:
 class EngineBackend(Backend):
     """An engine on this machine: nothing leaves it, and nothing is charged.
 
-    What remains to be written is `compare`, and what the engine declares: `score_scale` and
-    `default_threshold` above all.
+    Write `compare`, and declare `score_scale` and `default_threshold` above all.
     """
 
     @property

@@ -33,8 +33,7 @@ class SdkBackend(RemoteBackend):
     - The verifier ends a call when its deadline is over, whatever the library's own time-outs are.
 
     Attributes:
-        mute: Loggers of the library that are silent during a call, with all below them. Other
-            threads are still heard.
+        mute: Loggers of the library that are silent during a call, with all below them.
     """
 
     reports_sent: ClassVar[bool] = True

@@ -112,8 +112,7 @@ class SessionCapabilities:
         needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
             threshold of the caller's.
         takes_language, takes_return_url: Whether a start may bring one.
-        resumes_expired: Whether a person may go on in a session that the vendor calls expired, so
-            that its way in is handed out.
+        resumes_expired: Whether a person may go on in a session that the vendor calls expired.
         reference_limits: What the vendor takes as a reference.
         options: The attrs class of the options of a start; None if it has none.
         read_windows: How many reads and deletions the vendor takes; starts count in
@@ -189,8 +188,7 @@ class SessionRecord(Document):
         vendor: What the vendor said of it at its start: version of the workflow, kind.
 
     Raises:
-        ValueError: a value is out of its range, or a match is expected and `compared_with` does not
-            say with which picture.
+        ValueError: a value is out of its range, or `compared_with` is missing for a match.
     """
 
     kind = "session"

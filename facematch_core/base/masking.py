@@ -198,8 +198,7 @@ class ResultMasker:
 
         Secrets and pieces of pictures are masked in the vendor's texts. The link and the token of a
         session are secrets, too, and the results of its checks are masked with it. Without a vendor
-        `secrets` is None, and all texts stay. A result that this object has masked before is not
-        walked again.
+        `secrets` is None, and all texts stay. The same `raw` is not walked twice.
         """
         whole: Any = result
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:

@@ -76,8 +76,7 @@ def open_verifier(
     Args:
         backend: A name that `available_backends` lists, such as ``local``.
         profile: Instead of `backend`: a profile of the configuration file.
-        config: The file; None for ``$FACEMATCH_CONFIG`` or the user's configuration folder. No
-            file is read for a `backend`.
+        config: The file of a `profile`; None for ``$FACEMATCH_CONFIG`` or the user's own.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
             a setting of the backend, and overrides the profile and the environment. A failover
             passes the arguments to every member; it takes no thresholds, policies and settings,
@@ -129,8 +128,7 @@ def open_sessions(
             ``given``, the reference of each start; ``document``, the document that the person
             showed, which may be anybody's until you compare its name; ``stored``, a face that the
             vendor already had.
-        **keywords: See `open_verifier`. `require_environment` defaults to PRODUCTION; a test sets
-            MOCK or SANDBOX.
+        **keywords: See `open_verifier`; but `require_environment` is PRODUCTION by default.
 
     Raises:
         BackendUnavailable, ConfigurationError: see `open_verifier`; also if the vendor's sessions

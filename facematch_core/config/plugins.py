@@ -182,8 +182,7 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     from stevedore import ExtensionManager
 
     class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
-        # stevedore's list comes from a cache on disk that may be minutes old, and lacks the
-        # distributions.
+        # stevedore's list comes from a cache on disk that may be minutes old.
         def list_entry_points(self) -> list[EntryPoint]:
             return [point]
 

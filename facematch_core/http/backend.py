@@ -69,8 +69,7 @@ class HttpBackend(RemoteBackend):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so a long wait saves money.
-        ca_bundle: File or folder of certificates to trust; None for those that the environment
-            names, or the usual ones.
+        ca_bundle: File or folder of certificates to trust; None for those of the environment.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
             machine; None for what the environment names.
 

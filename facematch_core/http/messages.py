@@ -81,8 +81,7 @@ class HttpRequest:
             deadline, but not after an error if the call may have been charged and can still be
             looked for (`Backend.reconcilable`). Any 2xx answer will do. A failure is a warning
             (``not_cleaned_up``) or a sentence in the error, and changes neither result nor bill.
-        masked: Further secrets that an answer may repeat: the token alone, where a header holds
-            ``Bearer TOKEN``.
+        masked: Further secrets that an answer may repeat: the token alone of ``Bearer TOKEN``.
 
     Raises:
         ConfigurationError: the address is malformed, there are two of form, JSON and body, or a
@@ -151,8 +150,8 @@ class HttpRequest:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    A caller that cancels the call ends it early. A pause for which the call has no time left ends
-    the call at once.
+    A caller that cancels the call ends it early. A pause that is too long for the deadline
+    ends the call at once.
 
     Args:
         seconds: At least 0.

@@ -62,8 +62,7 @@ class ErrorRow:
         charged: Whether the vendor charged.
         ground: Why we say so, in a few words.
         text: The meaning for the reader, after "NAME answered STATUS: ".
-        retryable: Whether a repeat may help and certainly does not pay twice; None for the default
-            of the class.
+        retryable: Whether a repeat may help and never pays twice; None for the class's default.
     """
 
     error: type[errors.VendorError]
@@ -274,8 +273,7 @@ def excerpt(reply: HttpReply) -> str:
     item is searched.
 
     Returns:
-        Up to 200 printable characters, with secrets and anything that looks like a key masked;
-        empty if there is none.
+        Up to 200 printable characters, or none; secrets and what looks like a key are masked.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []

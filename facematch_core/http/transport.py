@@ -53,9 +53,8 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain, links_of
 
-#: Seconds that an idle connection is kept, and at most if its server says how long it keeps it. A
-#: request that meets the server's close is lost, and its bill unknown; servers close after 2 s and
-#: more.
+#: Seconds that an idle connection is kept, and at most if its server says for how long. A request
+#: that meets the server's close is lost, and its bill unknown; servers close after 2 s and more.
 KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
@@ -78,8 +77,7 @@ class HttpClient:
     between threads and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Longest wait for the look-up of a name, for one address, the TLS
-            handshake or a proxy, above 0.
+        connect_timeout_s: Longest wait for a name, an address, TLS or a proxy, above 0.
         read_timeout_s: Longest wait for the next piece of upload or answer, above 0.
         max_body_bytes: Longest body of an answer after decompression.
         ca_bundle: File or folder of certificates to trust instead of the usual ones.
@@ -286,8 +284,7 @@ class HttpClient:
         if connection is None or connection.sock is None:
             return
         idle = self._idle.setdefault(exchange.origin, [])
-        # A server that refuses an upload may not have read it, and closes at any moment: the next
-        # request would be lost.
+        # A server that refuses an upload may close at any moment: the next request would be lost.
         is_refused = exchange.has_body and exchange.status >= http.HTTPStatus.BAD_REQUEST
         if is_refused or len(idle) >= MOST_IDLE:
             connection.close()
@@ -308,8 +305,7 @@ class HttpClient:
     def close(self) -> None:
         """Close the idle connections. May be called more than once.
 
-        A call that is under way goes on to its end, with all its requests; their connections are
-        not kept.
+        A call that is under way goes on to its end; its connections are not kept.
         """
         self._is_closed = True
         for idle in [*self._idle.values()]:
@@ -419,8 +415,7 @@ def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
     if failure is None and isinstance(error, Exception):
         failure = explain(error, exchange)
     for link in links_of(error):
-        # The frames hold the picture, refer to one another, and would wait for the garbage
-        # collector.
+        # The frames hold the picture, and would wait for the garbage collector.
         traceback.clear_frames(link.__traceback__)
     if failure is not None:
         return failure
@@ -621,8 +616,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
             raise UnreadableBody("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
-    # Not by urllib3, which does not notice a gzip stream that broke off. With 32 zlib detects
-    # whether it is gzip or deflate.
+    # Not by urllib3, which does not notice a gzip stream that broke off. 32: gzip or deflate.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
     with contextlib.suppress(zlib.error):
         plain = decoder.decompress(body, limit + 1)

@@ -389,8 +389,7 @@ def _lossy_webp(chunks: dict[bytes, bytes], extended: bytes | None) -> bytes:
     return b"RIFF" + len(content).to_bytes(4, "little") + content
 
 
-#: More segments or chunks than any real file has. Millions of empty ones would fit in 32 MiB, and
-#: take many seconds to walk.
+#: More segments or chunks than any real file has: millions of empty ones take many seconds.
 _MOST_PARTS = 100_000
 
 

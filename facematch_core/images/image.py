@@ -215,8 +215,7 @@ class Image:
         """Take what a caller gave as a picture.
 
         That is an `Image`, bytes, an `os.PathLike`, an open binary file or a picture of Pillow. A
-        plain `str` is refused: the text of a web form must become neither a file name nor an
-        address.
+        plain `str` is refused: the text of a web form must not become a file name.
 
         Raises:
             InvalidImage: another type, or no picture that can be used.
@@ -427,8 +426,7 @@ def _position(file: IO[bytes]) -> int:
         return 0
 
 
-#: About plain text in place of a picture. It is not repeated: it may be the picture in base64, or
-#: an address with a key in it.
+#: About plain text, which is not repeated: it may be the picture in base64, or hold a key.
 _PLAIN_TEXT = (
     "cannot be given as plain text; write "
     'Image.read("selfie.jpg") for a file or Image.from_base64(field) for a field of a form'

@@ -102,8 +102,7 @@ class ImageLimits:
         max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
         max_side_px: Most pixels of the longer side, at least 1; None if there is no known limit.
         min_bytes: Fewest bytes of one file, at least 1. A smaller one is refused.
-        min_side_px: Fewest pixels of the shorter side, at least 1. A smaller picture is refused,
-            never enlarged.
+        min_side_px: Fewest pixels of the shorter side, at least 1; no picture is enlarged.
 
     Raises:
         InvalidRequest: a value of the wrong type or range, or limits that no picture can meet.
@@ -408,8 +407,7 @@ def fit(
             data = _encode(smaller, target, **option)
             if len(data) <= max_bytes:
                 return data
-        # Bytes grow a little slower than pixels, so this aims below the limit; each step is large
-        # enough for it to end soon.
+        # Bytes grow a little slower than pixels, so this aims below the limit, in large steps.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
         if _scale(size, factor) == size:
             break

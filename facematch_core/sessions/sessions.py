@@ -358,8 +358,7 @@ class Sessions:
         Args:
             record: The session's, found by who is logged in. Without `session_id` (a start whose
                 answer was lost) only if this vendor can find it by the record.
-            with_way_in: Whether to give the person's way in, for one who comes back: where the
-                vendor still gives one.
+            with_way_in: Whether to return the way in, for a person who comes back.
             with_portrait: Whether to give a picture of the person, if the face is live.
             deadline_s: Seconds, above 0, for everything; None for the verifier's `deadline_s`.
 

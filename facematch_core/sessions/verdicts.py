@@ -56,8 +56,7 @@ _PICTURES = {
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: Extra time for a person who has begun. Our choice.
 _OVERTIME_S = 900.0
-#: Seconds between two looks: while somebody is expected, and while somebody else looks. They grow
-#: with the age of the session.
+#: Seconds between two looks, growing with the age: while the person is expected, and afterwards.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
 #: States in which a person may still go on.
