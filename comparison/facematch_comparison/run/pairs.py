@@ -44,7 +44,6 @@ from facematch_core.errors import (
     VendorError,
 )
 from facematch_core.models import CallRecord, Charged, Decision, Environment, MatchResult
-from facematch_core.verifier.events import CallEvent, EventKind
 
 from . import stored
 from .file import RunFile, change, select, text_of, time_of
@@ -94,18 +93,6 @@ _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
     Charged.UNKNOWN: PairState.UNRESOLVED,
     Charged.YES: PairState.NO_RESPONSE,
 }
-
-
-class HeldBack(BaseException):
-    """The call was stopped before its first byte, because nothing would have remembered it.
-
-    Not an `Exception`: those of a hook are logged and change nothing, and this one must.
-    """
-
-    def __init__(self, call_id: str, error: FaceMatchError) -> None:
-        super().__init__("held back")
-        self.call_id = call_id
-        self.error = error
 
 
 class RunDatabase(RunFile):
@@ -210,21 +197,6 @@ class RunDatabase(RunFile):
         return [row["pair"] for row in rows]
 
     # --- Through a call --------------------------------------------------------------------------
-
-    def follow(self, system: int, pair: int, event: CallEvent) -> None:
-        """Make the step that an event of the pair's call stands for; `HeldBack` if it cannot be."""
-        try:
-            if event.kind is EventKind.STARTED and event.call is not None:
-                self.begin(system, pair, event.call)
-            elif event.kind is EventKind.SENT:
-                self.ask(system, pair, event.call_id)
-            elif event.kind is EventKind.RETRYING:
-                self.repeat(system, pair, event.call_id)
-        except FaceMatchError as error:
-            raise HeldBack(event.call_id, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
-            why = f"The run database failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(event.call_id, ConfigurationError(why)) from None
 
     def begin(self, system: int, pair: int, call: CallRecord) -> None:
         """FREE to BEGUN: which call the pair becomes, before anything is set aside for it."""

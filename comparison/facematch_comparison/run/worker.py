@@ -34,7 +34,7 @@ from facematch_core.store import CallStore
 from facematch_core.verifier.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
-from .pairs import HeldBack, PairOutcome, PairState, RunDatabase
+from .pairs import PairOutcome, PairState, RunDatabase
 from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
 from .stored import Price, StoredSystem
 
@@ -54,6 +54,18 @@ _AGAIN_S: Final = (0.5, 2.0, 8.0)
 
 #: The longest that a breaker is waited for at a time, in seconds.
 _LONGEST_S: Final = 60.0
+
+
+class HeldBack(BaseException):
+    """The call was stopped before its first byte, because nothing would have remembered it.
+
+    Not an `Exception`: those of a hook are logged and change nothing, and this one must.
+    """
+
+    def __init__(self, call_id: str, error: FaceMatchError) -> None:
+        super().__init__("held back")
+        self.call_id = call_id
+        self.error = error
 
 
 class Worker:
@@ -113,10 +125,24 @@ class Worker:
             )
 
     def _write(self, event: CallEvent) -> None:
-        if getattr(self.current, "pair", None) is not None:
-            if event.kind is EventKind.STARTED:
-                self.current.call_id = event.call_id
-            self.database.follow(self.stored.number, self.current.pair, event)
+        """Write down the step that an event of a call stands for; `HeldBack` if it cannot be."""
+        pair = getattr(self.current, "pair", None)
+        if pair is None:
+            return
+        number, call_id = self.stored.number, event.call_id
+        try:
+            if event.kind is EventKind.STARTED and event.call is not None:
+                self.current.call_id = call_id
+                self.database.begin(number, pair, event.call)
+            elif event.kind is EventKind.SENT:
+                self.database.ask(number, pair, call_id)
+            elif event.kind is EventKind.RETRYING:
+                self.database.repeat(number, pair, call_id)
+        except FaceMatchError as error:
+            raise HeldBack(call_id, error) from None
+        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
+            why = f"The run database failed with {type(error).__name__}: nothing was sent."
+            raise HeldBack(call_id, ConfigurationError(why)) from None
 
     @property
     def is_billed(self) -> bool:
