@@ -154,7 +154,10 @@ class Behaviours:
         claims: Iterable[Claim],
         chosen: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
+        switches: Mapping[str, Any] | None = None,
     ) -> None:
+        #: The value of every switch, and the switches and settings that were set, as given.
+        self.chosen, self.switches = chosen, dict(switches or {})
         self.claims = tuple(x for x in claims if x.when is None or chosen[x.when[0]] in x.when[1:])
         self._table = _Table()
         for claim in self.claims:

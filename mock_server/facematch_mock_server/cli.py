@@ -203,7 +203,7 @@ def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """Yield the output of each vendor; with its name if there are several."""
-    from facematch_mock_server.vendors import owner_of  # imported here: as in `serve`
+    from facematch_mock_server.world.kinds import owner_of  # imported here: as in `serve`
 
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}

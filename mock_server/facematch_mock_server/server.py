@@ -17,7 +17,7 @@ from .http.server import HttpServer
 from .pages.console import Console
 from .pages.person import PersonPage
 from .recognition.recognizer import Recognizer
-from .vendors import choose_each, vendor_named
+from .vendors import vendor_named
 
 if TYPE_CHECKING:
     from .control import Control
@@ -181,7 +181,7 @@ class MockServer(_Access):
         accounts = Accounts(
             kinds,
             self._recognizer,
-            chosen=choose_each(kinds, switches),
+            switches=switches,
             clock=clock,
             seed=seed,
             control=control,

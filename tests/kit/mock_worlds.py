@@ -8,14 +8,12 @@ from facematch_mock_server.control import Control
 from facematch_mock_server.http.app import App
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Accounts
-from facematch_mock_server.world.kinds import Chosen
 
 
 def world_of(recognizer=None, *, vendor="didit", switches=None, **shared):
     """The first account's world with a vendor; `shared` are arguments of `Accounts`."""
     kind = vendor_named(vendor)
-    chosen = {vendor: Chosen.of(kind, switches or {})}
-    accounts = Accounts([kind], recognizer, chosen=chosen, **shared)
+    accounts = Accounts([kind], recognizer, switches=switches, **shared)
     return accounts.main.world(vendor)
 
 

@@ -19,7 +19,8 @@ from kit.mock_didit import P1, post_match
 from facematch_core.cli.app import facematch
 from facematch_mock_server import MockServer, cli
 from facematch_mock_server.cli import command, read_pairs
-from facematch_mock_server.vendors import choose_each, vendor_named
+from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world.kinds import choose_each
 
 FACEMATCH = "from facematch_core.cli import main; main()"
 MATCH = "/v3/face-match/"
@@ -230,7 +231,7 @@ def test_any_words_are_switches_or_refused(words):
 
 
 def test_a_switch_is_read_in_any_case():
-    assert vendor_named("didit").choose({"in_review": "TRUE"})[0]["in_review"] is True
+    assert vendor_named("didit").choose({"in_review": "TRUE"}).chosen["in_review"] is True
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from facematch_mock_server.world.accounts import MAIN, Account, World
 from facematch_mock_server.world.faults import Fault, Stage, require_end
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
-from facematch_mock_server.world.kinds import Chosen, Serve, VendorKind
+from facematch_mock_server.world.kinds import Serve, VendorKind
 from facematch_mock_server.world.services import Charge, Key, KeyKind, amount, name_keys
 
 from .table import Operation, hints_of, list_operations, plain, read_record
@@ -412,7 +412,7 @@ class Control:
         return {
             "vendor": world.vendor,
             "switches": dict(world.switches),
-            "chosen": kind.choose(world.switches)[0],
+            "chosen": world.claims.chosen,
             "known": {**kind.switches, **{n: what for n, (_, what) in kind.settings.items()}},
             "operations": list(kind.operations),
         }
@@ -426,8 +426,8 @@ class Control:
         server's. Returns `behaviours`. Raises ValueError as `MockServer`, and then changes nothing.
         """
         world = self.world
-        chosen = Chosen.of(world.kind, world.switches if switches is None else switches)
-        self._accounts.reset(self._place, self._vendor, chosen)
+        claims = world.kind.choose(world.switches if switches is None else switches)
+        self._accounts.reset(self._place, self._vendor, claims)
         return self.behaviours()
 
     @Serve("GET", "claims", gives="claims")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any
 
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
-from facematch_mock_server.world.kinds import Chosen
 
 from .base import Vendor
 
@@ -50,28 +47,3 @@ def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
     """Return the claims of one vendor, or of all vendors for None, and those of the mock."""
     names = vendor_names() if vendor is None else (vendor,)
     return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)
-
-
-def choose_each(vendors: Sequence[Vendor], switches: Mapping[str, Any] | None) -> dict[str, Chosen]:
-    """Return the switches of each vendor by name; a bare switch is of the first that has it."""
-    each: dict[str, dict[str, Any]] = {vendor.name: {} for vendor in vendors}
-    for word, value in (switches or {}).items():
-        owner, given = word, value
-        if not isinstance(value, Mapping):
-            owner, name = owner_of(vendors, word)
-            given = {name: value}
-        if owner not in each:
-            raise ValueError(f"there is no vendor {owner:.60} here; there is {', '.join(each)}")
-        for name in given.keys() & each[owner]:
-            raise ValueError(f"the switch {owner}.{name} is given twice")
-        each[owner] |= given
-    return {vendor.name: Chosen.of(vendor, each[vendor.name]) for vendor in vendors}
-
-
-def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
-    """Return the vendor of a switch, the first if none has it, and its bare name."""
-    name, dot, switch = word.partition(".")
-    if dot:
-        return name, switch
-    owners = (vendor.name for vendor in vendors if word in {*vendor.switches, *vendor.settings})
-    return next(owners, vendors[0].name), word

@@ -16,11 +16,12 @@ import attrs
 
 from facematch_mock_server.base.masking import SHORT, shorten
 from facematch_mock_server.base.messages import PERSON, Request
+from facematch_mock_server.claims import Behaviours
 
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
-from .kinds import Chosen, VendorKind
+from .kinds import VendorKind, choose_each
 from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ class Place:
 class World:
     """An account at one vendor: keys, credit, limits, sessions. Safe across threads."""
 
-    def __init__(self, account: Account, kind: VendorKind, chosen: Chosen) -> None:
-        shared, claims = account.shared, chosen.behaviours
+    def __init__(self, account: Account, kind: VendorKind, claims: Behaviours) -> None:
+        shared = account.shared
         self.account, self.kind, self.claims = account, kind, claims
-        self.vendor, self.switches = kind.name, chosen.switches
+        self.vendor, self.switches = kind.name, claims.switches
         self.clock, self.pictures = account.clock, shared.pictures
         self.recognizer = shared.recognizer.copy_for_world()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
@@ -124,12 +125,12 @@ class Account:
         name: str,
         clock: VirtualClock,
         first_keys: Mapping[str, Mapping[str, Key]],
-        chosen: Mapping[str, Chosen],
+        claims: Mapping[str, Behaviours],
         *,
         place: Place,
     ) -> None:
         self.shared, self.name, self.clock = shared, name, clock
-        self.first_keys, self.chosen, self.place = first_keys, chosen, place
+        self.first_keys, self.claims, self.place = first_keys, claims, place
         seed = shared.seed
         if seed is not None and name != MAIN:
             # Each account has ids of its own, which the same seed repeats.
@@ -152,7 +153,7 @@ class Account:
             return world
         with self._lock:
             if vendor not in self._worlds:
-                world = World(self, self.shared.kinds[vendor], self.chosen[vendor])
+                world = World(self, self.shared.kinds[vendor], self.claims[vendor])
                 self._worlds[vendor] = world
                 if world.worker is not None and (self._is_over or self.shared.is_stopped):
                     world.worker.stop()
@@ -218,7 +219,7 @@ class Accounts:
         kinds: Sequence[VendorKind],
         recognizer: Recognizer | None = None,
         *,
-        chosen: Mapping[str, Chosen] | None = None,
+        switches: Mapping[str, Any] | None = None,
         clock: VirtualClock | None = None,
         seed: int | None = None,
         control: bool = True,
@@ -249,9 +250,7 @@ class Accounts:
         #: Starts the server.
         self.start: Callable[[], Any] = lambda: None
         self.seed = seed
-        self._chosen = {
-            kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, {}) for kind in kinds
-        }
+        self._claims = choose_each(kinds, switches)
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
         self._opened = 0
@@ -265,7 +264,7 @@ class Accounts:
             for text in (first, key.client)
         }
         keys = {kind.name: kind.first_keys for kind in kinds}
-        self._put(Account(self, MAIN, clock or VirtualClock(), keys, self._chosen, place=Place()))
+        self._put(Account(self, MAIN, clock or VirtualClock(), keys, self._claims, place=Place()))
 
     @property
     def all(self) -> tuple[Account, ...]:
@@ -313,7 +312,7 @@ class Accounts:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
             keys = {vendor: kind.new_keys() for vendor, kind in self.kinds.items()}
             clock = VirtualClock(running=self.main.clock.running)
-            return self._put(Account(self, name, clock, keys, self._chosen, place=Place()))
+            return self._put(Account(self, name, clock, keys, self._claims, place=Place()))
 
     def _put(self, account: Account) -> Account:
         """Add an account, or replace the one of its name."""
@@ -335,11 +334,11 @@ class Accounts:
             self._unclaim(account)
         account.end()
 
-    def reset(self, place: Place, vendor: str, chosen: Chosen) -> None:
-        """Begin an account anew, with a vendor as chosen. Raises LookupError if it is closed."""
+    def reset(self, place: Place, vendor: str, claims: Behaviours) -> None:
+        """Begin an account anew, with these claims of a vendor. LookupError if it is closed."""
         with self._lock:
             old = place.current
-            every = {**old.chosen, vendor: chosen}
+            every = {**old.claims, vendor: claims}
             self._put(Account(self, old.name, old.clock, old.first_keys, every, place=place))
             self._unclaim(old)
         # Outside the lock, so that no request waits for the workers.

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import operator
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
@@ -129,8 +129,8 @@ class VendorKind:
         name = (host or "").partition(":")[0].lower()
         return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
-    def choose(self, switches: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the value of every switch, and the numbers that were set by key of the claim.
+    def choose(self, switches: Mapping[str, Any]) -> Behaviours:
+        """Return the claims in force with these switches.
 
         A text is read as on the command line. Raises ValueError for an unknown switch or a value
         that does not fit.
@@ -149,7 +149,7 @@ class VendorKind:
 
                 hint = nearest(name, (*self.switches, *self.settings))
                 raise ValueError(f"there is no switch {name:.60}; {hint}")
-        return chosen, settings
+        return Behaviours((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)
 
 
 def _read(name: str, value: Any, read: Callable[[Any], Any], takes: str) -> Any:
@@ -197,15 +197,28 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 }
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Chosen:
-    """The switches of a vendor, checked before anything is changed."""
+def choose_each(
+    kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
+) -> dict[str, Behaviours]:
+    """Return the claims of each vendor by name; a bare switch is of the first that has it."""
+    each: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
+    for word, value in (switches or {}).items():
+        owner, given = word, value
+        if not isinstance(value, Mapping):
+            owner, name = owner_of(kinds, word)
+            given = {name: value}
+        if owner not in each:
+            raise ValueError(f"there is no vendor {owner:.60} here; there is {', '.join(each)}")
+        for name in given.keys() & each[owner]:
+            raise ValueError(f"the switch {owner}.{name} is given twice")
+        each[owner] |= given
+    return {kind.name: kind.choose(each[kind.name]) for kind in kinds}
 
-    switches: Mapping[str, Any]
-    behaviours: Behaviours
 
-    @classmethod
-    def of(cls, kind: VendorKind, switches: Mapping[str, Any]) -> Chosen:
-        """Raises ValueError for an unknown switch or a value that does not fit."""
-        claims = Behaviours((*kind.claims, *MOCK_CLAIMS), *kind.choose(switches))
-        return cls(switches=dict(switches), behaviours=claims)
+def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
+    """Return the vendor of a switch, the first if none has it, and its bare name."""
+    name, dot, switch = word.partition(".")
+    if dot:
+        return name, switch
+    owners = (kind.name for kind in kinds if word in {*kind.switches, *kind.settings})
+    return next(owners, kinds[0].name), word
