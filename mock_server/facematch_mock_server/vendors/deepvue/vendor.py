@@ -17,12 +17,7 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_mock_server.base.masking import presentable
-from facematch_mock_server.base.messages import (
-    FormError,
-    Request,
-    Response,
-    read_form,
-)
+from facematch_mock_server.base.messages import FormError, Request, Response, read_form
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.kinds import Extension, Records, Serve

@@ -14,15 +14,7 @@ from facematch_mock_server.world.services import FIRST_KEYS, SANDBOX_KEY, Window
 from facematch_mock_server.world.webhooks import WebhookWorker
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
-from .access import (
-    HOSTS,
-    DiditCall,
-    Endpoint,
-    claim_of_403,
-    json_route,
-    refuse_rate,
-    window_of,
-)
+from .access import HOSTS, DiditCall, Endpoint, claim_of_403, json_route, refuse_rate, window_of
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .records import DiditRecords
 
