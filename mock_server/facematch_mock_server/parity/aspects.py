@@ -70,10 +70,7 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 
 
 def reduce_reply(
-    reply: HttpReply,
-    secrets: Iterable[Secret],
-    private: Collection[str],
-    words: Collection[str],
+    reply: HttpReply, secrets: Iterable[Secret], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
     """Return what an answer shows, by aspect.
 

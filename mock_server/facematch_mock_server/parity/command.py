@@ -155,10 +155,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
 
 
 def _keep_record(
-    out: Path,
-    document: dict[str, Any],
-    caller: Caller,
-    pictures: Sequence[Image],
+    out: Path, document: dict[str, Any], caller: Caller, pictures: Sequence[Image]
 ) -> None:
     """Write the record of the calls; not with what it must not hold."""
     if is_private(document, caller.secrets, pictures):

@@ -53,11 +53,7 @@ STANDS_STILL = (
 Vendor = VendorKind
 
 #: The claim of the answer of a fault, by its kind.
-_FAULTS = {
-    Kind.HTML: "fault.html",
-    Kind.WRONG_JSON: "fault.wrong_json",
-    Kind.JSON: "fault.own",
-}
+_FAULTS = {Kind.HTML: "fault.html", Kind.WRONG_JSON: "fault.wrong_json", Kind.JSON: "fault.own"}
 
 
 class Refused(Exception):

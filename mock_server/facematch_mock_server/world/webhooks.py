@@ -241,10 +241,7 @@ class Outbox:
             return delivery, fault
 
     def record(
-        self,
-        taken: WebhookDelivery,
-        attempt: Attempt | None = None,
-        **changes: Any,
+        self, taken: WebhookDelivery, attempt: Attempt | None = None, **changes: Any
     ) -> None:
         """Store the result of a delivery that was taken; without changes it is due as before."""
 

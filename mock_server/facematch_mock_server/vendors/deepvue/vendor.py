@@ -309,11 +309,7 @@ def _show_balance(call: DeepvueCall) -> Response:
 
 _FILES = ("jpeg", "jpg", "png")
 #: The paid paths, with the extensions of files that a comparison takes.
-_PAID = {
-    "/v1/facematch": _FILES,
-    "/v2/facematch": (*_FILES, "pdf"),
-    "/v1/liveness-check": (),
-}
+_PAID = {"/v1/facematch": _FILES, "/v2/facematch": (*_FILES, "pdf"), "/v1/liveness-check": ()}
 ROUTES = (
     base.Route(
         pattern=LOGIN,
