@@ -382,6 +382,13 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
     for part, what in ((chosen_from, "thresholds are chosen on"), (judged, "are judged")):
         if not part.acquired.any():
             return True, f"It compared no pair of those that {what}."
+        if not part.is_scored and part.scored.any():
+            acquired, scored = (np.count_nonzero(each) for each in (part.acquired, part.scored))
+            return False, (
+                f"{acquired - scored:,} of {acquired:,} pairs have a decision and no score, so no "
+                "threshold can be chosen. Without the column of decisions, they count as failures "
+                "to acquire."
+            )
         if not part.is_scored:
             return False, "It gives decisions only, so no threshold can be chosen."
     if judged.rule is ThresholdRule.VENDOR:

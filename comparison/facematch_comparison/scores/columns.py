@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Final
 
@@ -76,6 +77,7 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
         *("img2_path", "image2_path", "target_image", "id_photo", "id_image", "passport_photo"),
         *("reference_id", "reference_image", "reference_file", "reference_path", "gallery"),
         *("gallery_id", "gallery_image", "bio_ref_template_id", "bio_ref_reference_id"),
+        *("document", "document_photo", "document_image"),
     ),
     "probe_subject": (
         *_of_side("subject person identity name user", "1a"),
@@ -114,6 +116,9 @@ LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
 
 PEOPLE: Final = ("probe_subject", "reference_subject")
 PICTURES: Final = ("probe", "reference")
+
+#: Ways in which lines of two files are found to be of one pair; the first that all files have.
+PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
 #: The column of a table that names one person a line.
 PERSON: Final = "person"
@@ -326,7 +331,7 @@ def check_complete(tables: Sequence[tuple[Cells, Roles]]) -> None:
     ]
     columns = {ours: COLUMN for _, roles in tables for ours in roles.unclear}
     if not problems:
-        missing = dict(_missing(tables))
+        missing = dict(_missing(tables)) or dict(_missing_to_join(tables))
         problems += missing.values()
         columns |= dict.fromkeys(missing, COLUMN)
     if not problems:
@@ -398,6 +403,20 @@ def _missing(
     if roles.independent_pairs and ({PERSON} <= held or {*PEOPLE} <= held):
         flag = argument("independent_pairs", True)
         raise InvalidRequest(f"{cells.name} names people: leave out {flag}, or ignore the columns.")
+
+
+def _missing_to_join(tables: Sequence[tuple[Cells, Roles]]) -> Iterator[tuple[str, str]]:
+    """Yield ``FILE:NAME`` for what a file lacks to name pairs as most files do, with a sentence."""
+
+    def lacking(key: Sequence[str]) -> int:
+        return sum(not {*key} <= roles.of.keys() for _, roles in tables)
+
+    key = min(PAIR_KEYS, key=lacking)
+    for cells, roles in tables if len(tables) > 1 and lacking(key) else ():
+        stem = PurePath(cells.name.removeprefix("The file ")).stem
+        for name in (name for name in key if name not in roles.of):
+            reason = "all files must name pairs alike, by both pictures, a pair id or both people"
+            yield f"{stem}:{name}", f"{stem} has no column {name}, and others have; {reason}"
 
 
 def _plain(name: str) -> str:

@@ -13,19 +13,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from facematch_comparison.values.numbers import join_names
 from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
 from .cells import Cells, words_of
-from .columns import PEOPLE, PERSON, PICTURES, TRUTH, group_of
+from .columns import PAIR_KEYS, PEOPLE, PERSON, PICTURES, TRUTH, group_of
 from .lines import Lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-
-#: Ways in which lines of two files are found to be of one pair; the first that all files have.
-_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
 #: What each file may say of a pair, for all files.
 _OF_PAIR: Final = ("mated", *PEOPLE, PERSON, *PICTURES, "transaction", "attempt")
@@ -41,7 +37,7 @@ def join_files(
 
     Args:
         stems: Name of each file, without its ending.
-        files: Lines of each.
+        files: Lines of each; all have one of `PAIR_KEYS`.
         note: Called with a sentence for what did not join.
 
     Raises:
@@ -51,13 +47,7 @@ def join_files(
         raise InvalidRequest(
             f"Two files are called {twice[0]!r}: rename one, because a system is named by its file."
         )
-    key = next((key for key in _KEYS if all({*key} <= {*each.words} for each in files)), None)
-    if key is None:
-        have = [f"{each.cells.name} has {_ways(each)}" for each in files]
-        raise InvalidRequest(
-            "The files cannot be joined. Each must name pairs in the same way: by both pictures, a "
-            f"pair id or both people. {'; '.join(have)}."
-        )
+    key = next(key for key in PAIR_KEYS if all({*key} <= {*each.words} for each in files))
     frames = [_frame_of(lines, stem) for stem, lines in zip(stems, files, strict=True)]
     whole = pd.concat(frames, ignore_index=True)
     numbers = [name for name in whole.columns if whole[name].dtype == np.float64]
@@ -80,11 +70,6 @@ def join_files(
         {name: whole[name].to_numpy() for name in numbers},
         frozenset().union(*(each.distances for each in files)),
     )
-
-
-def _ways(lines: Lines) -> str:
-    """Return the ways in which a file names pairs, as a sentence has them."""
-    return join_names([" and ".join(key) for key in _KEYS if {*key} <= {*lines.words}] or ["none"])
 
 
 def _frame_of(lines: Lines, stem: str) -> DataFrame:

@@ -194,7 +194,12 @@ def _ask_whose_labels(
     A log of answers may call them anything. Judged by them, a system never errs, and no test of its
     scores can find that out.
     """
-    truth = {ours: of for _, roles in tables for ours, of in roles.of.items() if ours in TRUTH}
+    truth = {
+        ours: of
+        for _, roles in tables
+        for ours, of in roles.of.items()
+        if ours in TRUTH and (roles.scores or "decision" in roles.of)  # no list of pairs
+    }
     for each in answers if truth and lines.people_by != PEOPLE else ():
         column, name = next(iter(truth.items()))
         is_there, scores = each.scored, each.scores

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facematch_comparison import evaluate, read_scores
+from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
 from facematch_core import InvalidRequest
 
 PAIRS = 60
@@ -95,8 +95,28 @@ def test_files_that_share_no_pairs_are_refused_with_an_example_of_each(exports, 
     with pytest.raises(InvalidRequest, match=r"0 of 60 pairs .*'x0.jpg'.*'a0.jpg'"):
         read_scores(exports)
     pd.DataFrame({"pair": [1, 2], "score": [5, 6]}).to_csv(tmp_path / "ids.csv", index=False)
-    with pytest.raises(InvalidRequest, match=r"ids.csv has pair"):
+    with pytest.raises(ColumnsNotRecognised) as caught:
         read_scores([*exports, tmp_path / "ids.csv"])
+    assert caught.value.columns == {"ids:probe": "COLUMN", "ids:reference": "COLUMN"}
+
+
+def test_a_column_that_one_file_lacks_to_join_is_named_for_it(pairs, exports):
+    labels = pd.read_csv(exports[0]).rename(columns={"image2": "card"})
+    labels.to_csv(exports[0], index=False)
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read_scores(exports)
+    assert caught.value.columns == {"labels:reference": "COLUMN"}
+    answers = read_scores(exports, columns={"labels:reference": "card"})
+    assert answers[1].scores.tolist() == pairs["azure"].tolist()
+
+
+def test_labels_in_a_file_of_their_own_may_follow_the_scores_exactly(pairs, exports):
+    """A list of pairs is no vendor's answer."""
+    aws = pd.read_csv(exports[1]).assign(Similarity=pairs["mated"] * 50 + 20)
+    aws.to_csv(exports[1], index=False)
+    assert read_scores(exports[:2])[0].mated.sum() == PAIRS / 2
+    with pytest.raises(ColumnsNotRecognised):
+        read_scores(aws.assign(label=pairs["mated"]))
 
 
 def test_folders_that_differ_do_not_matter(pairs, exports):
