@@ -140,18 +140,17 @@ class Recording:
             return None, None
         if isinstance(answer, fm.FaceMatchError):
             bench.at += f": {type(answer).__name__}"
-            return None, self._judged(answer, None if more is further else until[-1].status)
+            return None, self._judged(answer)
         raw = None if answer.score is None else answer.score.raw
         numbers = (number_in(v) for each in until + more for _, v in places([each.at()]))
         is_read = raw is None or raw in numbers
         assert is_read, f"its score is made of {raw}, which is in no answer of the call"
         return None if more is further else answer, None
 
-    def _judged(self, error: Any, status: int | None) -> fm.VendorError:
-        """Assert that status, bill and `retryable` of an error agree; return it."""
+    def _judged(self, error: Any) -> fm.VendorError:
+        """Assert that bill, wait and `retryable` of an error agree; return it."""
         assert isinstance(error, fm.VendorError), "it says nothing of the charge"
         charged, wait_s = error.billing.charged, getattr(error, "retry_after_s", None)
-        same("the status", error.status_code, error.status_code if status is None else status)
         is_lost = isinstance(error, fm.OutcomeUnknown)
         allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # of a job that was accepted the outcome alone may be unknown
