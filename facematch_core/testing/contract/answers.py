@@ -143,8 +143,7 @@ class Recording:
             return None, self._judged(answer)
         raw = None if answer.score is None else answer.score.raw
         numbers = (number_in(v) for each in until + more for _, v in places([each.at()]))
-        is_read = raw is None or raw in numbers
-        assert is_read, f"its score is made of {raw}, which is in no answer of the call"
+        assert raw is None or raw in numbers, f"the score is made of {raw}, which no answer has"
         return None if more is further else answer, None
 
     def _judged(self, error: Any) -> fm.VendorError:
@@ -180,8 +179,7 @@ def _other_answers(recording: Recording, face_statuses: Container[int]) -> None:
         assert bodies.CANARY not in text, "it shows what looks like a key"
         assert len(str(error)) < bodies.LONG / 2, "it repeats the body whole"
         if status in recording.requests[recording.step - 1].expects:  # it is no refusal
-            wrong = is_free and recording.costs()
-            assert not wrong, "it says that it was free, and the vendor charges it"
+            assert not (is_free and recording.costs()), "it is free, and the vendor charges it"
         elif error is not None:
             assert status >= 300 or not error.retryable, "it may be repeated"
             blames = status >= 500 and isinstance(error, BLAMING)

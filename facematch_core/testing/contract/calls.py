@@ -204,8 +204,9 @@ def _judge_unscored(
         assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
         return
     same("the score", outcome.answer.score, None)
-    is_wrong = outcome.answer.decision in wrong
-    assert not is_wrong, f"{outcome.summary} without a score, threshold {threshold}"
+    assert outcome.answer.decision not in wrong, (
+        f"{outcome.summary} without a score, at {threshold}"
+    )
 
 
 def _edge(bench: Bench) -> None:
@@ -279,8 +280,7 @@ def _several_faces(bench: Bench) -> None:
             codes = {warning.code for warning in result.warnings}
             warns = fm.WarningCode.MULTIPLE_FACES in codes
             same("MULTIPLE_FACES", warns, situation is two)
-            refused = result.decision is fm.Decision.NO_MATCH
-            assert not refused, "no match, and one of the faces is the right one"
+            assert result.decision is not fm.Decision.NO_MATCH, "no match, with the right face"
             for place, faces in zip(PICTURES, _faces(result), strict=True):
                 count = sum(face.compared is True for face in faces)
                 assert count < 2, f"{count} faces of the {place} are `compared`: one was"
@@ -306,8 +306,7 @@ def _boxes(bench: Bench) -> None:
         assert reports, f"{name} says where faces are, and declares no `reports_faces`"
         seen = True
         if situation is Situation.TWO_FACES:
-            right = len(boxes[0]) >= 2 > len(boxes[1])
-            assert right, f"two faces in the probe and one in the reference became {boxes}"
+            assert len(boxes[0]) >= 2 > len(boxes[1]), f"two faces and one became {boxes}"
             continue
         for place, reported in zip(PICTURES, boxes, strict=True):
             if image := getattr(call, place, None):

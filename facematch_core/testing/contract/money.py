@@ -86,8 +86,7 @@ def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> No
         f"the result says {billing.charged}, not {' or '.join(may_be)}, by "
         "`billed_operations` and the simulator's `price_unknown`"
     )
-    ground = billing.ground or billing.charged is not Charged.YES
-    assert ground, "charged, and `billing.ground` does not say why"
+    assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` says nothing"
     steps = bench.steps(operation)
     # A picture without a face may end a call early.
     counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)

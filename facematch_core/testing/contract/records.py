@@ -65,10 +65,7 @@ class RecordRules(Rules):
             for end in bench.known(*ends) if removed else ():
                 sent, is_sought = _cleanups(bench, operation, end)
                 # A call that may still be looked for keeps its records.
-                assert sent or is_sought, (
-                    "nothing is removed. Yield each clean-up as soon as there is something to "
-                    "remove: it is sent at the end"
-                )
+                assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
         if not removes:
             benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
 
@@ -167,8 +164,7 @@ def _lose_calls(
         record = error.call or record_of(bench, operation, attrs.evolve(answers[end], ids=ids))
         if is_job:
             says = look(bench, record)
-            waits = says.outcome is fm.Reconciled.NOT_YET
-            assert waits, f"while a job goes on `reconcile` {says.words}"
+            assert says.outcome is fm.Reconciled.NOT_YET, f"it goes on: `reconcile` {says.words}"
         yield _Searched(f"a call lost by {loss.name}", record, end, answers[end])
 
 
@@ -195,8 +191,7 @@ def _judge_search(bench: Bench, searched: _Searched) -> None:
 
         with bench.line(refuse):
             says = look(bench, record)
-        is_open = says.outcome in (None, not_yet)
-        assert is_open, f"{where}: a look that is answered {status} {says.words}"
+        assert says.outcome in (None, not_yet), f"{where}: a look answered {status} {says.words}"
     # Ids that nobody has sent, or that begin or end as one that was.
     ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
     others = [*product(ids, (None, f"{record.vendor_id}x"))]
@@ -204,8 +199,7 @@ def _judge_search(bench: Bench, searched: _Searched) -> None:
         other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
         if bench.backend.reconcilable(other):
             says = look(bench, other)
-            is_found = says.result is not None
-            assert not is_found, f"found what nobody sent, with ids of another call: {other}"
+            assert says.result is None, f"found by ids of another call: {other}"
             ends = record.kept or says.outcome is not not_yet
             assert ends, f"{where}: for an unknown `vendor_id` `reconcile` {says.words}"
 
