@@ -258,9 +258,13 @@ class Bench:
         value = self.can.default_for(operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
-    def paid_if_unreadable(self, operation: Operation) -> tuple[fm.Charged, ...]:
-        billed = operation in self.can.billed_operations
-        return (fm.Charged.YES,) if billed else (fm.Charged.YES, fm.Charged.NO)
+    def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
+        """Assert that the error for an answer 200 that cannot be read tells the vendor's price."""
+        assert isinstance(error, fm.UnexpectedResponse), f"it ends in {error!r}"
+        is_free = operation not in self.can.billed_operations
+        paid = {fm.Charged.YES, fm.Charged.NO} if is_free else {fm.Charged.YES}
+        charged = error.billing.charged
+        assert charged in paid, f"an answer 200 is charged, and the error for it says {charged}"
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each declared wish of a caller for an operation, one at a time."""
@@ -273,10 +277,9 @@ class Bench:
 
     def need(self, *situations: Situation) -> None:
         """Skip the rule, with the reason, unless the simulator can produce all of `situations`."""
-        missing = [s for s in situations if s not in self.simulator.situations]
-        for situation in missing:
-            if reason := self.why_not(situation):
-                does_not_apply(reason)
+        missing = [each for each in situations if each not in self.simulator.situations]
+        if reasons := [*filter(None, map(self.why_not, missing))]:
+            does_not_apply(reasons[0])
         if missing:
             names = " or ".join(situation.name for situation in missing)
             not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")

@@ -130,11 +130,8 @@ def _good_calls(bench: Bench) -> None:
             if replies and all(vendor_id.encode() in body for body in replies):
                 raise SimulatorMistake(f"it answers every call with the id {vendor_id}")
             raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
-        later = bench.ask(operation, BAD[operation]).result
-        is_kept = later is not None and (later.decision, later.ids.vendor) == (
-            result.decision,
-            vendor_id,
-        )
+        later, earlier = bench.ask(operation, BAD[operation]).result, (result.decision, vendor_id)
+        is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
         assert not is_kept, "the result is that of an earlier call"
 
 
@@ -147,14 +144,12 @@ def _verdicts(bench: Bench) -> None:
         scale = bench.scale(operation)
         for situation, due in ((GOOD[operation], PASS), (BAD[operation], FAIL)):
             result = bench.ask(operation, situation, caller_ref="visitor 7").answer
-            score = result.score
             same("the decision", result.decision, due[operation])
-            if score is None:
-                is_missing = situation is GOOD[operation] and scale is not None
-                assert not is_missing, f"no score, but {scale} is declared"
-                continue
-            same("the scale of the score", score.scale, scale)
-            assert score.source is not None, "no `source` says how the scale is known"
+            if (score := result.score) is not None:
+                same("the scale of the score", score.scale, scale)
+                assert score.source is not None, "no `source` says how the scale is known"
+            elif situation is GOOD[operation]:
+                same("the scale that is declared, of a pass without a score,", scale, None)
     match, spoof = fm.Operation.MATCH, Situation.SPOOF
     # A vendor that checks faces as well may say nothing of a spoof in a comparison.
     if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
@@ -199,9 +194,7 @@ def _judge_unscored(
     """Assert that no score and none of these decisions comes out; or an error, at its price."""
     outcome = bench.ask_directly(operation, case, threshold=threshold)
     if isinstance(outcome.error, fm.UnexpectedResponse):
-        charged = outcome.error.billing.charged
-        due = charged in bench.paid_if_unreadable(operation)
-        assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
+        bench.judge_unreadable(operation, outcome.error)
         return
     same("the score", outcome.answer.score, None)
     assert outcome.answer.decision not in wrong, (
@@ -229,25 +222,21 @@ def _edge(bench: Bench) -> None:
 
 
 def _named_threshold(bench: Bench) -> None:
-    source, rule_ = models.ThresholdSource, bench.can.threshold_rule
     for operation in bench.operations:
-        sent, usual = list[tuple[float, float | None]](), bench.can.default_for(operation)
+        sent: list[tuple[Any, Any]] = []
         for value in (None, MIDDLE, 0.0, 100.0):
-            answer = bench.ask(operation, GOOD[operation], threshold=value).answer
-            set_by, due = source.CALLER, value
-            if value is None:
-                set_by, due = source.DEFAULT, usual
-            named = answer.threshold
+            named = bench.ask(operation, GOOD[operation], threshold=value).answer.threshold
+            due = bench.threshold(operation, value)
             if due is None:
-                ours = named is not None and named.source is not source.VENDOR
+                ours = named is not None and named.source is not models.ThresholdSource.VENDOR
                 assert not ours, f"the result names {named}, which nobody set"
                 continue
-            same(f"the {set_by}'s threshold in the result", named, fm.Threshold(due, rule_, set_by))
-            sent.append((due, bench.simulator.received.get("threshold")))
-        for due, arrived in sent if any(number is not None for _, number in sent) else ():
+            same("the threshold in the result", named, due)
+            sent.append((due.value, bench.simulator.received.get("threshold")))
+        for limit, arrived in sent if any(number is not None for _, number in sent) else ():
             # Left out, the vendor's default would decide, and ours be reported.
-            is_sent = arrived is not None and math.isclose(due, arrived)
-            assert is_sent, f"the threshold is {due}, and the vendor was sent {arrived}"
+            is_sent = arrived is not None and math.isclose(limit, arrived)
+            assert is_sent, f"the threshold is {limit}, and the vendor was sent {arrived}"
 
 
 def _nobody(bench: Bench) -> None:
