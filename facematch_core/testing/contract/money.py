@@ -90,10 +90,8 @@ def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> No
     steps = bench.steps(operation)
     # A picture without a face may end a call early.
     counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)
-    assert counts or not bench.sends_itself, (
-        f"{outcome.requests} requests, not {steps}: does it try again, or keep an answer? "
-        "If each is needed, the simulator says so in `steps`"
-    )
+    sent = f"{outcome.requests} requests, and the simulator's `steps` are {steps}"
+    assert counts or not bench.sends_itself, f"{sent}: does it try again, or keep an answer?"
     for wish in bench.wishes(operation) if situation is good else ():
         outcome = bench.ask(operation, good, **wish)
         agrees_with_books(outcome.answer.billing, outcome, f"with {wish} ")

@@ -56,8 +56,7 @@ class OwnSenderRules(Rules):
                 _judge_stall(bench, operation, stall)
                 for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
                     decision = bench.ask(operation, table[operation]).answer.decision
-                    after = "the decision after a call that was given up"
-                    assert decision is due, f"{after} is {decision}, not {due}: is it that call's?"
+                    same("the decision after a call that was given up", decision, due)
 
     @rule("R51")
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
@@ -145,9 +144,8 @@ def _judge_stall(bench: Bench, operation: Operation, stall: Situation) -> None:
             taken_s = time.monotonic() - at
             if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
                 break
-        assert taken_s < LATE * deadline_s, (
-            f"a call with {deadline_s:g} s to go took {taken_s:.2f} s, and gave {outcome.summary}"
-        )
+        took = f"a deadline of {deadline_s:g} s took {taken_s:.2f} s, and gave {outcome.summary}"
+        assert taken_s < LATE * deadline_s, took
         judge(bench, operation, stall, step, outcome)
 
 
@@ -179,11 +177,8 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         together = [*pool.map(ask_often, calls)]
     for by_itself, results in zip(alone, together, strict=True):
-        others = {_gist(result) for result in results} - {by_itself}
-        assert not others, (
-            f"a call gives {by_itself} by itself, and beside other threads "
-            f"{others.pop()}: does it share something with them?"
-        )
+        beside_others = {_gist(result) for result in results} | {by_itself}
+        same("what a call gives by itself and beside other threads", beside_others, {by_itself})
     due = requests + THREADS * CALLS * bench.steps(operation)
     same("the vendor's count of requests in threads", simulator.requests_seen, due)
     paid = sum(result.billing.charges or 0 for results in together for result in results)
@@ -198,5 +193,5 @@ def _judge_works(
     bench: Bench, operation: Operation, which: str, verifier: fm.FaceVerifier | None = None
 ) -> None:
     outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
-    passes = outcome.result is not None and outcome.result.decision is PASS[operation]
-    assert passes, f"a backend that was {which} gave {outcome.summary}"
+    passed = f"the result {PASS[operation]}"
+    same(f"the outcome of a backend that was {which}", outcome.summary, passed)
