@@ -100,9 +100,9 @@ def judge_parts(subject: T, *parts: Callable[[T], None]) -> None:
         does_not_apply(" ".join(dict.fromkeys(apart)))
 
 
-def same(what: str, actual: object, due: object) -> None:
-    """Assert that two values are equal."""
-    assert actual == due, f"{what} is {actual}, not {due}"
+def same(what: str, actual: object, *due: object) -> None:
+    """Assert that a value is the one, or one of those, that are due."""
+    assert actual in due, f"{what} is {actual}, not {' or '.join(map(str, due))}"
 
 
 @attrs.frozen
@@ -261,10 +261,9 @@ class Bench:
     def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
         """Assert that the error for an answer 200 that cannot be read tells the vendor's price."""
         assert isinstance(error, fm.UnexpectedResponse), f"it ends in {error!r}"
-        is_free = operation not in self.can.billed_operations
-        paid = {fm.Charged.YES, fm.Charged.NO} if is_free else {fm.Charged.YES}
-        charged = error.billing.charged
-        assert charged in paid, f"an answer 200 is charged, and the error for it says {charged}"
+        is_billed = operation in self.can.billed_operations
+        due = [fm.Charged.YES] if is_billed else [fm.Charged.YES, fm.Charged.NO]
+        same("the charge of an answer 200 in its error", error.billing.charged, *due)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each declared wish of a caller for an operation, one at a time."""

@@ -154,7 +154,7 @@ class Recording:
         allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
         if self.step > 1:  # of a job that was accepted the outcome alone may be unknown
             allowed.add(fm.Charged.YES if self.costs() else fm.Charged.NO)
-        assert charged in allowed, f"it says of the charge: {charged}"
+        same("the charge", charged, *allowed)
         repeats = error.retryable and charged is not fm.Charged.NO
         assert not repeats, f"it may be repeated, and says of the charge: {charged}"
         assert wait_s is None or 0 <= wait_s < math.inf, f"it says to wait {wait_s} s"

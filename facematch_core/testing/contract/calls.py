@@ -217,8 +217,7 @@ def _edge(bench: Bench) -> None:
             # A scale of another form is rounded.
             passes = edge.passes(score if result.score is None else result.score.value)
             right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
-            at = f"the score {score} at the threshold {edge.value}, {edge.rule},"
-            assert result.decision in right, f"{at} is {result.decision}"
+            same(f"the score {score} at {edge.value}, {edge.rule},", result.decision, *right)
 
 
 def _named_threshold(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import pytest
 from facematch_core import Billing, Charged, Operation, errors
 from facematch_core.backend.sdk import SdkBackend
 from facematch_core.http import HttpRequest
-from facematch_core.testing.bench import PASS, Bench, Outcome
+from facematch_core.testing.bench import PASS, Bench, Outcome, same
 from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
 
 from ._frame import Rules, rule
@@ -82,10 +82,8 @@ def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> No
         may_be = _UNKNOWN
     elif operation not in bench.can.billed_operations:
         may_be = _NO
-    assert billing.charged in may_be, (
-        f"the result says {billing.charged}, not {' or '.join(may_be)}, by "
-        "`billed_operations` and the simulator's `price_unknown`"
-    )
+    by = "`billed_operations` and the simulator's `price_unknown`"
+    same(f"the charge in the result, by {by},", billing.charged, *may_be)
     assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` says nothing"
     steps = bench.steps(operation)
     # A picture without a face may end a call early.
@@ -148,7 +146,7 @@ def judge(
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
     assert isinstance(error, classes), f"{gave}, and not {names}"
     charged = error.billing.charged
-    assert charged in bills, f"the error says {charged}, not {' or '.join(sorted(bills))}"
+    same("the charge in the error", charged, *sorted(bills))
     is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
     assert is_named, f"{gave}, whose bill is unknown: that is OutcomeUnknown"
     agrees_with_books(error.billing, outcome)

@@ -472,7 +472,7 @@ def _documented_words(desk: Desk) -> None:
             continue
         expect(where, result, *meanings)
         assert lets_in(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
-        assert result.vendor_status in (passed, row.word), f"{where} loses `vendor_status`"
+        same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
 
 
 def _say(desk: Desk, row: SessionWord) -> tuple[Any, str]:
