@@ -20,7 +20,6 @@ import facematch_mock_server
 import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
-from facematch_core.cli.text import Exit
 from facematch_core.config import opening as config
 from facematch_mock_server.vendors import all_claims, vendor_names
 from facematch_mock_server.world.faults import Kind
@@ -101,11 +100,6 @@ def test_every_page_is_in_the_navigation_once():
 def test_every_public_name_is_in_the_reference(module):
     text = "\n".join(page.read_text() for page in REFERENCE.glob("*.md"))
     assert not [name for name in module.__all__ if not re.search(rf"\b{name}\b", text)]
-
-
-def test_every_exit_code_is_in_the_reference():
-    page = (REFERENCE / "cli.md").read_text()
-    assert not [code for code in Exit if f"| {code:d} | {code.meaning} |" not in page]
 
 
 def test_every_key_of_a_profile_and_every_command_is_in_the_reference():

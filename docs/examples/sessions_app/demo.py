@@ -46,5 +46,5 @@ if __name__ == "__main__":
             for about in ("payout 1: 250 EUR", "payout 2: 9 EUR"):
                 service.run("INSERT INTO payouts VALUES (?, 'ada', NULL)", about)
             Thread(target=work, args=(sessions,), daemon=True).start()
-            print(f"{ORIGIN}/login")
+            print(f"{ORIGIN}/login", flush=True)
             uvicorn.run(service.app, port=8000, log_level="warning")

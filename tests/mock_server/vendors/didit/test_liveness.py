@@ -40,32 +40,6 @@ KNOWN_FROM = "liveness.known_from"
 LISTED, LIKE_LISTED = "FACE_IN_BLOCKLIST", "POSSIBLE_FACE_IN_BLOCKLIST"
 TWICE, LIKE_TWICE = "DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"
 
-#: what is seen -> status, score, risks, claim
-VERDICTS = [
-    ({"score": 30}, "Declined", 30.0, [LOW], "liveness.boundary"),
-    ({"score": 30.01}, "Approved", 30.01, [], "liveness.answer"),
-    ({"score": 30.004}, "Declined", 30.0, [LOW], "score.compared"),
-    ({"score": None}, "Declined", None, [LOW], "liveness.null_score"),
-    ({"attack": True}, "Declined", 92.12, [ATTACK], "liveness.answer"),
-    ({"faces": 2}, "Approved", 92.12, [MANY], "warning.words"),
-    ({"quality": 1, "luminance": 1}, "Approved", 92.12, [], "liveness.quality_risks"),
-    ({"blocklist": "certain"}, "Declined", 92.12, [LISTED], KNOWN_FROM),
-    ({"duplicate": "certain"}, "Approved", 92.12, [TWICE], KNOWN_FROM),
-]
-
-
-@pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
-def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
-    seen, status, score, risks, claim = case
-    for saved in ("true", "false"):
-        code, body, response = ask(liveness_request(scene(**seen), save_api_request=saved))
-        block = body["liveness"]
-        assert (code, block["status"], block["score"]) == (200, status, score)
-        assert type(block["score"]) is type(score)
-        assert [warning["risk"] for warning in block["warnings"]] == risks
-        assert f"didit.{claim}" in response.claims
-
-
 #: The types: an error declines, others do not.
 TYPES = {
     LOW: "error",
@@ -77,6 +51,35 @@ TYPES = {
     TWICE: "information",
     LIKE_TWICE: "information",
 }
+
+#: what is seen -> status, score, risks, claim
+VERDICTS = [
+    ({"score": 30}, "Declined", 30.0, [LOW], "liveness.boundary"),
+    ({"score": 30.01}, "Approved", 30.01, [], "liveness.answer"),
+    ({"score": 30.004}, "Declined", 30.0, [LOW], "score.compared"),
+    ({"score": None}, "Declined", None, [LOW], "liveness.null_score"),
+    ({"attack": True}, "Declined", 92.12, [ATTACK], "liveness.answer"),
+    ({"faces": 2}, "Approved", 92.12, [MANY], "warning.words"),
+    ({"quality": 1, "luminance": 1}, "Approved", 92.12, [], "liveness.quality_risks"),
+    ({"blocklist": "certain"}, "Declined", 92.12, [LISTED], KNOWN_FROM),
+    ({"blocklist": "likely"}, "Declined", 92.12, [LIKE_LISTED], KNOWN_FROM),
+    ({"duplicate": "certain"}, "Approved", 92.12, [TWICE], KNOWN_FROM),
+    ({"duplicate": "likely"}, "Approved", 92.12, [LIKE_TWICE], KNOWN_FROM),
+    ({"faces": 0}, "Declined", None, [NONE], "warning.words"),
+]
+
+
+@pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
+def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
+    seen, status, score, risks, claim = case
+    for saved in ("true", "false"):
+        code, body, response = ask(liveness_request(scene(**seen), save_api_request=saved))
+        block = body["liveness"]
+        assert (code, block["status"], block["score"]) == (200, status, score)
+        assert type(block["score"]) is type(score)
+        warned = {warning["risk"]: warning["log_type"] for warning in block["warnings"]}
+        assert warned == {risk: TYPES[risk] for risk in risks}
+        assert f"didit.{claim}" in response.claims
 
 
 def test_a_sandbox_key_approves_whatever_is_sent(ask):
