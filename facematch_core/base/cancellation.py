@@ -67,11 +67,20 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
     # Functions and methods have code; SIG_DFL and SIG_IGN have none.
     handlers = (signal.getsignal(number) for number in signal.valid_signals())
     codes = {code for handler in handlers if (code := getattr(handler, "__code__", None))}
-    link: BaseException | None = error
-    seen: list[BaseException] = []
-    while codes and link is not None and link not in seen:
-        seen.append(link)
+    for link in links_of(error):
         if any(frame.f_code in codes for frame, _ in traceback.walk_tb(link.__traceback__)):
             return link
-        link = link.__cause__ or link.__context__
     return None
+
+
+def links_of(error: BaseException) -> list[BaseException]:
+    """Return `error` and every exception behind it: causes, contexts, arguments."""
+    seen: set[int] = set()
+    found: list[BaseException] = []
+    links: list[object] = [error]
+    for link in links:  # grows while it is read
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            found.append(link)
+            links += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+    return found

@@ -29,6 +29,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, Pr
 
 from facematch_core import errors
 from facematch_core.backend.base import accepted_billing, unreadable_error
+from facematch_core.base.cancellation import links_of
 from facematch_core.base.masking import masker, quote_text
 from facematch_core.models import Billing, Charged, Ids, ResultWarning
 
@@ -338,19 +339,6 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
         reconcilable=exchange.reconcilable,
         **about,
     )
-
-
-def links_of(error: BaseException) -> list[BaseException]:
-    """Return `error` and every exception behind it: causes, contexts, arguments."""
-    seen: set[int] = set()
-    found: list[BaseException] = []
-    links: list[object] = [error]
-    for link in links:  # grows while it is read
-        if isinstance(link, BaseException) and id(link) not in seen:
-            seen.add(id(link))
-            found.append(link)
-            links += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
-    return found
 
 
 #: OpenSSL's codes for a chain that ends at an authority nobody trusts: a company's own, usually.

@@ -46,12 +46,13 @@ from facematch_core import errors
 from facematch_core._version import __version__
 from facematch_core.backend.calls import ignore
 from facematch_core.base.addresses import is_loopback
+from facematch_core.base.cancellation import links_of
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
 from .messages import HttpReply, HttpRequest, encode_request
-from .refusals import UnreadableBody, explain, links_of
+from .refusals import UnreadableBody, explain
 
 #: Seconds that an idle connection is kept, and at most if its server says for how long. A request
 #: that meets the server's close is lost, and its bill unknown; servers close after 2 s and more.

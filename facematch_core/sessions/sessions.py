@@ -129,10 +129,8 @@ class Sessions:
             events=FollowUpEmitter(self._backend, verifier.on_event, self._clock),
         )
 
-    def _read_expectation(
-        self, expects: Any, compared_with: Any
-    ) -> tuple[tuple[Operation, ...], ComparedWith | None]:
-        """Check that the vendor's sessions can report what is expected; else raise."""
+    def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:
+        """Return the two fields of a record; raise if the vendor's sessions cannot report that."""
         can, name = self._can, self._backend.name
         words = (expects,) if isinstance(expects, str) else expects
         try:
@@ -151,13 +149,13 @@ class Sessions:
                 f"expects={[str(check) for check in sorted(can.checks)]}."
             )
         if Operation.MATCH not in checks:
-            return (*sorted(checks),), None
+            return {"expects": (*sorted(checks),), "compared_with": None}
         if picture not in can.compares_with:
             possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
             raise errors.ConfigurationError(
                 f"Sessions of {name} compare with no {picture} picture: open them with {possible}."
             )
-        return (*sorted(checks),), picture
+        return {"expects": (*sorted(checks),), "compared_with": picture}
 
     def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
         """Refuse a threshold for what this vendor reports without a score: it could not hold."""
@@ -231,9 +229,8 @@ class Sessions:
             numbers[name] = number if is_set else Threshold(default)
         thresholds = Defaults.of_arguments(error_type=errors.InvalidRequest, **numbers).thresholds
         live_from = thresholds[Operation.LIVENESS][0]
-        expects, compared_with = self._relied_on
-        is_needed = Operation.LIVENESS in expects and self._can.needs_liveness_threshold
-        if is_needed and live_from is None:
+        is_expected = Operation.LIVENESS in self._relied_on["expects"]
+        if is_expected and self._can.needs_liveness_threshold and live_from is None:
             raise errors.InvalidRequest(
                 f"{self._backend.name} gives a score for a live face and no verdict: set "
                 "liveness_threshold, 0-100."
@@ -245,8 +242,7 @@ class Sessions:
             subject_ref=subject_ref,
             purpose=purpose,
             about=about,
-            expects=expects,
-            compared_with=compared_with,
+            **self._relied_on,
             threshold=thresholds[Operation.MATCH][0],
             review_threshold=thresholds[Operation.MATCH][1],
             liveness_threshold=live_from,
@@ -515,9 +511,8 @@ class Sessions:
                 "This session was started before: read(record, with_way_in=True) gives its link, "
                 "or plan another one."
             )
-        relied_on = ("expects", "compared_with")
-        ours = {**self._backend.session_facts, **dict(zip(relied_on, self._relied_on, strict=True))}
-        theirs = {**record.facts, **{name: getattr(record, name) for name in relied_on}}
+        ours = {**self._backend.session_facts, **self._relied_on}
+        theirs = {**record.facts, **{name: getattr(record, name) for name in self._relied_on}}
         for name in sorted(ours.keys() | theirs.keys()):
             if ours.get(name) != theirs.get(name):
                 raise errors.InvalidRequest(
