@@ -9,6 +9,7 @@ import functools
 import math
 import os
 import re
+import traceback
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -24,7 +25,7 @@ from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
 
 from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Request, StartRequest
-from .kinds import describe, is_union, kind_words, kinds_of, type_hints
+from .kinds import describe, kind_words, kinds_of, type_hints
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
@@ -55,13 +56,10 @@ def report_fault(error: BaseException) -> str:
 
 def describe_fault(error: BaseException) -> str:
     """Class, file and line of what a plug-in's code raised, never its data."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
     place = "at an unknown place"
-    if traceback is not None:
-        file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
-        place = f"in {file}, line {traceback.tb_lineno}"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = os.path.basename(frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
+        place = f"in {file}, line {line}"
     return f"{type(error).__name__} {place}"
 
 
@@ -312,7 +310,7 @@ def _check_settings(backend: Backend) -> None:
         if annotation is None or kinds is None or not field.init:
             continue
         name, value = field.alias or field.name, getattr(backend, field.name)
-        if value is None and is_union(annotation) and type(None) in typing.get_args(annotation):
+        if value is None and type(None) in typing.get_args(annotation):
             continue
         read = _convert_setting(value, *kinds)
         if read is attrs.NOTHING:

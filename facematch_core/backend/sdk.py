@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import errors, models
+from facematch_core.base.cancellation import links_of
 from facematch_core.base.masking import Secret, mask_error, muted
 from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
 
@@ -99,9 +100,8 @@ class SdkBackend(RemoteBackend):
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - the library's errors, which hold the picture
             meaning = self._translate(error)
-            for link in (error, error.__cause__, error.__context__):
-                if link is not None:
-                    traceback.clear_frames(link.__traceback__)
+            for link in links_of(error):
+                traceback.clear_frames(link.__traceback__)
             return meaning
         try:
             return self.parse(call, answer)
