@@ -85,7 +85,7 @@ class Capabilities:
             is none (then a call without a threshold leaves the verdict to the vendor).
         score_scale, liveness_scale: The scales of its scores; None if it gives none.
         image_limits: What its vendor takes.
-        reference_limits: The same of a reference, where that differs; None if it does not.
+        reference_limits: The same of a reference; None if there is no difference.
         billed_operations: The operations that cost money.
         rate_windows: How many calls its vendor takes, as published; empty if nothing is. Where
             that depends on the plan, the backend may declare it per object.

@@ -26,8 +26,7 @@ class Compared:
         raw_score, raw_name: The engine's own number (a distance, say) and what it is called.
         probe_faces, reference_faces: The faces of each picture; None if they are not known. None
             found is ``()``: then there is no score, and the result says so.
-        warnings: What is worth saying. NO_FACE and MULTIPLE_FACES follow from the faces where they
-            are not said here.
+        warnings: By default NO_FACE and MULTIPLE_FACES, as follows from the faces.
         model: Name and version of what was asked.
         raw: What else there is, as JSON.
     """

@@ -24,8 +24,7 @@ __all__ = ["SdkBackend"]
 class SdkBackend(RemoteBackend):
     """A vendor whose own library (an SDK) does the sending.
 
-    A subclass writes `ask` and `parse`, and `translate` for the library's exceptions. Turn the
-    library's own retries off: they would pay twice.
+    Write `ask`, `parse` and `translate`. Turn the library's own retries off: they would pay twice.
 
     - A call counts as sent from the moment at which the library is asked.
     - The library logs nothing meanwhile: such libraries write requests and keys into debug logs.

@@ -1,7 +1,6 @@
 """Hosted sessions as data: what a caller writes down, gets and gives back.
 
-In a hosted session the vendor's own page or component looks at the person, and our server reads the
-verdict later. `Sessions` starts and reads them.
+The vendor's own page or component looks at the person, and `Sessions` reads the verdict later.
 """
 
 from __future__ import annotations
@@ -101,16 +100,14 @@ class SessionCapabilities:
         checks: What they report: `MATCH`, `LIVENESS`.
         scored: Of which of them they give a score, so that a threshold can hold.
         compares_with: With which pictures they can compare a face; empty if with none.
-        start_is_repeatable: Whether a repeated start gives the same session again, by the id of
-            the record; else it makes a second one.
+        start_is_repeatable: Whether the same start again gives the same session, by the record.
         keeps: What of a record the vendor shows again.
         finds_lost: Whether a session whose start lost its answer can be found by its record.
         can_delete: Whether a session can be deleted.
         gives_portrait: Whether a picture of the person can be had.
         result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
         link_hosts: The vendor's own hosts for links besides that of `address`, in small letters.
-        needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
-            threshold of the caller's.
+        needs_liveness_threshold: Whether a live face is judged by the caller's threshold alone.
         takes_language, takes_return_url: Whether a start may bring one.
         resumes_expired: Whether a person may go on in a session that the vendor calls expired.
         reference_limits: What the vendor takes as a reference.
@@ -295,8 +292,7 @@ class SessionReading(SessionAnswer):
         state: In our word.
         vendor_status: The vendor's own word, untouched; None if it has none.
         way_in: For the person; None if the answer has none.
-        approved: Whether the vendor approved the session as a whole, without which no pass counts;
-            None if it has no such word.
+        approved: The vendor's approval of the whole, without which no pass counts; None if unsaid.
         checks: The items that count, all of them; where there were several attempts, those of the
             last. Empty for what was not reported.
         compared_with: With which picture a match was made.
@@ -306,8 +302,7 @@ class SessionReading(SessionAnswer):
         facts: What it shows of `SessionRecord.facts`, which must be the same.
         vendor: For `SessionRecord.vendor`; must be the same there, where both have it.
         doubts: Why a pass needs a person: a weaker method than the one that was asked for.
-        read_again_s: Seconds before which the answer wants no other look (Retry-After); None if it
-            does not say.
+        read_again_s: Seconds before the next look, by the answer (Retry-After); None if unknown.
         has_begun: Whether the person is or was in it; checks say so, too.
         is_asked_back: Whether the vendor waits for the person to come once more, however long.
         warnings: About the whole, in the vendor's order.
@@ -376,18 +371,15 @@ class SessionResult(models.NoTruth, Document):
         state: How far it has come.
         way_in: For the person, from `start` or if it was asked for; None if there is none now: the
             session is over. Not in `to_dict` and repr.
-        match, liveness: The worst item of each kind; INCONCLUSIVE with the tag ``not_reported`` if
-            there is none.
+        match, liveness: The worst item of each kind; without one INCONCLUSIVE, ``not_reported``.
         compared_with: With which picture; None without a match.
-        portrait: A picture of the person, if it was asked for and the face is live. Not in
-            `to_dict` and repr.
+        portrait: A live face, if it was asked for. Not in `to_dict` and repr.
         warnings: The vendor's about the whole, then ours.
         vendor_status: The vendor's own word for the session.
         environment: Where it came from.
         required_environment: Where it had to come from; None if that did not matter.
         billing: What it cost: of a start UNKNOWN, because vendors do not say when they charge.
-        read_again_s: Seconds, above 0, after which another look is worth it; None if nothing more
-            comes by itself.
+        read_again_s: Seconds, above 0, until the next look; None if nothing more comes by itself.
         raw: A part of the body, without pictures, addresses and secrets; not in `repr`.
     """
 

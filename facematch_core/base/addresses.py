@@ -61,8 +61,8 @@ def check_base_url(
 ) -> str:
     """The address without a slash at its end, if keys and faces may be sent there.
 
-    `allowed_hosts` are the vendor's own, in lower case; ``*`` stands for exactly one label, before
-    a domain of the vendor's: ``*.com`` is refused.
+    `allowed_hosts` are the vendor's own, in lower case; ``*`` stands for exactly one label of a
+    vendor's domain: ``*.com`` is refused.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")

@@ -1,7 +1,6 @@
 """Threads for work that nobody can end: of an engine, a vendor's library, a silent name server.
 
-Whoever waits leaves when the time is up. While all threads are taken nothing more begins. And a
-lock that the child of a fork finds free.
+A caller leaves when its time is up. And a lock that the child of a fork finds free.
 """
 
 from __future__ import annotations

@@ -131,8 +131,7 @@ def open_sessions(
         **keywords: See `open_verifier`; but `require_environment` is PRODUCTION by default.
 
     Raises:
-        BackendUnavailable, ConfigurationError: see `open_verifier`; also if the vendor's sessions
-            cannot report what is expected.
+        BackendUnavailable, ConfigurationError: see `open_verifier` and `Sessions`.
         Unsupported: the backend has no sessions.
     """
     # Late: a program without sessions need not load them.

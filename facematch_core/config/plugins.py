@@ -40,8 +40,7 @@ class BackendInfo:
         name: The name for `open_verifier`.
         target: ``module:Class``, as the distribution declares it.
         distribution, version: The distribution that offers it.
-        problem: Why it cannot be opened, if the metadata show a reason; else None. The import may
-            still fail when it is opened.
+        problem: Why it cannot be opened, by its metadata alone; None for no reason.
     """
 
     name: str

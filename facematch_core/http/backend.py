@@ -70,8 +70,7 @@ class HttpBackend(RemoteBackend):
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so a long wait saves money.
         ca_bundle: File or folder of certificates to trust; None for those of the environment.
-        proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
-            machine; None for what the environment names.
+        proxy: ``http://host:port``, without a login; None for what the environment names.
 
     Attributes:
         error_table: Meanings of answers with which a call does not go on (other than 200, as a
@@ -83,8 +82,7 @@ class HttpBackend(RemoteBackend):
         request_id_header: The header of every answer that has the vendor's own id of the request:
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
         longest_call_s: Seconds that a call without a deadline may take, above 0.
-        has_sandbox: Whether this vendor has a sandbox, so that `environment` may be SANDBOX; by
-            default it has. LOCAL is refused for every vendor.
+        has_sandbox: Whether `environment` may be SANDBOX; LOCAL is refused for every vendor.
     """
 
     reports_sent: ClassVar[bool] = True
@@ -198,8 +196,7 @@ class HttpBackend(RemoteBackend):
     def error_code(self, reply: HttpReply) -> object:
         """Return the vendor's own code in a reply of an unexpected status, for `error_codes`.
 
-        Called only if the body is JSON; a number is looked up as text. None for none, which is the
-        default, and with `codes_in_200` for success.
+        Called only if the body is JSON; a number is looked up as text. By default None, for none.
         """
         return None
 

@@ -150,8 +150,7 @@ class HttpRequest:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    A caller that cancels the call ends it early. A pause that is too long for the deadline
-    ends the call at once.
+    Cancelling the call ends it early. A pause beyond the deadline ends the call at once.
 
     Args:
         seconds: At least 0.
@@ -285,8 +284,7 @@ class HttpReply:
         """Return the body as JSON, parsed once: do not change it.
 
         Raises:
-            ValueError: it is not JSON, is nested deeper than Python reads, or holds NaN, an
-                infinity or a number beyond a float.
+            ValueError: it is not JSON, is too deep, or holds a number that is not finite.
         """
         if self._parsed is _UNREAD:
             try:

@@ -77,8 +77,7 @@ class ErrorRow:
 class InconclusiveRow:
     """A refusal that is an answer about the faces: there was nothing to compare.
 
-    With a status 4xx, or 2xx where the backend has `codes_in_200`, it becomes an INCONCLUSIVE
-    result with this warning.
+    With a 4xx, or 2xx if the backend has `codes_in_200`, it makes an INCONCLUSIVE result.
 
     Attributes:
         warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.

@@ -537,15 +537,13 @@ class TlsConnection(Connection, HTTPSConnection):
     def connect(self) -> None:
         """Connect, and make sure that the handshake took place."""
         super().connect()
-        # If the peer is gone at once, Python may return a socket without a handshake, which would
-        # send in the clear.
+        # If the peer is gone at once, Python may return a socket that would send in the clear.
         if cast(Any, self.sock).version() is None:
             self.close()
             raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
-#: Most concurrent name look-ups of this process. A look-up cannot be cancelled; with a silent name
-#: server it takes ten seconds and more.
+#: Most concurrent name look-ups of this process; none can be cancelled, and some take 10 s.
 MOST_LOOK_UPS = 8
 
 _look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")

@@ -1,7 +1,6 @@
 """Recognise the bytes of a picture, and decode and encode it by Pillow.
 
-`read` finds out what a file is without decoding it. `fit` brings a picture within the limits of a
-vendor. No error holds bytes of a picture.
+`read` recognises a file without decoding it. `fit` brings a picture within a vendor's limits.
 """
 
 from __future__ import annotations
@@ -371,8 +370,7 @@ def encode_png(picture: object) -> bytes:
         return _encode_lossless(upright, ImageFormat.PNG)
 
 
-#: A larger photograph is decoded to no more than this if it must be encoded anew: a face in it
-#: still has more pixels than any vendor looks at.
+#: A larger photograph is decoded to no more than this if it must be encoded anew.
 _ENOUGH_PIXELS = 12_000_000
 
 

@@ -200,9 +200,8 @@ class Sessions:
                 you plan another.
 
         Raises:
-            InvalidRequest: a value is of another type or out of range, or this vendor leaves the
-                verdict on a live face to a `liveness_threshold`, and there is none, or gives no
-                score for a threshold.
+            InvalidRequest: a value is of another type or out of range, a `liveness_threshold` that
+                this vendor needs is missing, or it gives no score for a threshold.
             EnvironmentMismatch: the backend is set to another environment than the required one.
         """
         self._check_open()
@@ -273,8 +272,7 @@ class Sessions:
 
         Args:
             record: Of `plan`, and written down.
-            reference: The face to compare with, as for `FaceVerifier.verify`: just where the
-                record's `compared_with` is GIVEN.
+            reference: The face to compare with, if the record's `compared_with` is GIVEN.
             return_url: Where the vendor's page sends the person afterwards: https, on one of the
                 backend's `return_hosts` or on this machine.
             language: Of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
