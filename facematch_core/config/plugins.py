@@ -57,7 +57,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
             name=name,
             target=point.value,
             distribution=distribution(point),
-            version=version(point),
+            version=(point.dist and point.dist.version) or "",
             problem=problem(point, points),
         )
         for name, points in installed(BACKENDS).items()
@@ -210,8 +210,3 @@ def distribution(point: EntryPoint) -> str:
 @functools.lru_cache(maxsize=256)
 def _read_name(distribution: metadata.Distribution) -> str | None:
     return distribution.name
-
-
-def version(point: EntryPoint) -> str:
-    """Return the version of that distribution; empty if unknown."""
-    return (point.dist and point.dist.version) or ""

@@ -81,14 +81,6 @@ def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
     return formats
 
 
-def _positive(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise InvalidRequest(f"{attribute.name} must be a whole number, at least 1, not {value!r}.")
-
-
-_optional = attrs.validators.optional(_positive)
-
-
 @attrs.frozen(kw_only=True)
 class ImageLimits:
     """The limits of one vendor, in the vendor's own documented numbers.
@@ -111,14 +103,18 @@ class ImageLimits:
         default=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP}),
         converter=_as_formats,
     )
-    max_bytes: int | None = attrs.field(default=None, validator=_optional)
+    max_bytes: int | None = None
     max_bytes_from: str | None = None
-    max_pixels: int | None = attrs.field(default=None, validator=_optional)
-    max_side_px: int | None = attrs.field(default=None, validator=_optional)
-    min_bytes: int = attrs.field(default=1, validator=_positive)
-    min_side_px: int = attrs.field(default=1, validator=_positive)
+    max_pixels: int | None = None
+    max_side_px: int | None = None
+    min_bytes: int = 1
+    min_side_px: int = 1
 
     def __attrs_post_init__(self) -> None:
+        for name in ("max_bytes", "max_pixels", "max_side_px", "min_bytes", "min_side_px"):
+            value, is_optional = getattr(self, name), name.startswith("max_")
+            if (type(value) is not int or value < 1) and not (is_optional and value is None):
+                raise InvalidRequest(f"{name} must be a whole number, at least 1, not {value!r}.")
         if self.max_pixels is not None and self.min_side_px**2 > self.max_pixels:
             raise InvalidRequest(
                 f"min_side_px {self.min_side_px} needs more pixels than max_pixels "
