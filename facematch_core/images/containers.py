@@ -106,10 +106,13 @@ class _Kept:
             self._start = start
         self._end = end
 
-    def put(self, piece: bytes) -> None:
-        """Keep these bytes in the place of a segment."""
-        self.keep(-1, -1)
-        self._pieces.append(piece)
+    def put(self, segment: bytes, start: int, end: int) -> None:
+        """Keep a segment in the place of these bytes of the file."""
+        if self.data[start:end] == segment:
+            self.keep(start, end)
+        else:
+            self.keep(-1, -1)
+            self._pieces.append(segment)
 
     def pieces(self) -> tuple[Piece, ...]:
         """Return all parts; only the file itself if nothing goes."""
@@ -225,16 +228,14 @@ class _Jpeg(_Kept):
             return
         self._has_jfif = True
         # At 12 is the size of a thumbnail, which follows.
-        if end - block == 14 and self.data[block + 12 : end] == b"\0\0":
-            self.keep(start, end)
-        else:
-            self.put(b"\xff\xe0\0\x10" + self.data[block : block + 12] + b"\0\0")
+        mark = self.data[block : block + 12]
+        self.put(b"\xff\xe0\0\x10" + mark + b"\0\0", start, end)
 
-    def read_exif(self, _start: int, block: int, end: int) -> None:
+    def read_exif(self, start: int, block: int, end: int) -> None:
         if self.orientation is None and self.data.startswith(b"Exif\0\0", block):
             self.orientation = orientation_of(self.data[block + 6 : end])
             if self.orientation != 1:
-                self.put(_EXIF % self.orientation)
+                self.put(_EXIF % self.orientation, start, end)
 
     def read_profile(self, start: int, block: int, end: int) -> None:
         if self.data.startswith(b"ICC_PROFILE\0", block):
@@ -243,10 +244,7 @@ class _Jpeg(_Kept):
     def read_adobe(self, start: int, block: int, end: int) -> None:
         # Twelve bytes say how colours are coded.
         if self.data.startswith(b"Adobe", block) and end - block >= 12:
-            if end - block == 12:
-                self.keep(start, end)
-            else:
-                self.put(b"\xff\xee\0\x0e" + self.data[block : block + 12])
+            self.put(b"\xff\xee\0\x0e" + self.data[block : block + 12], start, end)
 
 
 _READERS: dict[int, Callable[[_Jpeg, int, int, int], None]] = {
