@@ -250,19 +250,16 @@ def _is_heard(record: logging.LogRecord) -> bool:
 
 @contextlib.contextmanager
 def muted(*prefixes: str) -> Iterator[None]:
-    """Let a library work without a word in this thread: other threads are still heard.
+    """Silence these loggers, and all below them, in this thread: ``muted("botocore")``.
 
     For what a library does outside `SdkBackend.ask`: to look for credentials, say.
-
-    Args:
-        *prefixes: Loggers that are silent meanwhile, with all below them: ``"botocore"``.
     """
     # A filter counts for its own logger alone, so each one below needs it. It stays there: other
-    # threads may be asking, and what it costs is one look at a variable.
+    # threads may be asking, and it costs one look at a variable.
     manager = logging.getLogger().manager
     for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
         logger = logging.getLogger(name)
-        if prefixes and _is_heard not in logger.filters:
+        if _is_heard not in logger.filters:
             logger.addFilter(_is_heard)
     token = _SILENT.set(prefixes)
     try:
