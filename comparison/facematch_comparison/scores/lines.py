@@ -314,7 +314,7 @@ def _problems_of_cells(lines: Lines, roles: Roles) -> Iterator[Problem]:
     answered = has_score | (acquired == 1)
     if "decision" in words:
         answered = answered | words["decision"].filled
-    both = "there is an error, and an answer as well"
+    both = "there is an error, and an answer as well: a score, a decision or acquired"
     yield Problem(both, np.flatnonzero(lines.failed & answered))
     lost = "it is a failure to acquire, and has a score"
     yield Problem(lost, np.flatnonzero((acquired == 0) & has_score))
