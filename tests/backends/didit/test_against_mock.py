@@ -57,6 +57,15 @@ def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_veri
     assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
 
 
+@pytest.mark.parametrize(("score", "passes"), [(30, False), (30.01, True)])
+def test_without_a_threshold_the_documented_one_decides(verifier, mock, score, passes):
+    """Didit approves above 30 by default, in both calls."""
+    for kind in ("match", "liveness"):
+        mock.control.set_outcome(kind, score=score)
+    assert verifier.verify(REFERENCE, AGAIN).is_match is passes
+    assert verifier.check_liveness(REFERENCE).is_live is passes
+
+
 # --- kept calls ---
 
 
