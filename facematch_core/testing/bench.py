@@ -23,18 +23,9 @@ from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.verifier.pipeline import PICTURES
 
+from . import simulator as simulators
 from .clock import RunningClock
-from .simulator import (
-    AIMED,
-    BAD,
-    GOOD,
-    OPERATION_OF,
-    STALLS,
-    Situation,
-    VendorSimulator,
-    author_of,
-    check_declared,
-)
+from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
@@ -134,9 +125,11 @@ def tell_fault(error: BaseException) -> str:
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
     frames = [
-        frame for frame, _ in traceback.walk_tb(error.__traceback__) if author_of(frame) is not None
+        frame
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if simulators.author_of(frame) is not None
     ]
-    author = author_of(frames[-1]) if frames else None
+    author = simulators.author_of(frames[-1]) if frames else None
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
     text = f"{text} ({_place(error, author)})"
     if author is None:
@@ -176,7 +169,7 @@ class Bench:
     @functools.cached_property
     def backend(self) -> Backend:
         """The backend under test, opened on first use: some take their time."""
-        if problem := check_declared(self.simulator):
+        if problem := simulators.check_declared(self.simulator):
             raise SimulatorMistake(problem)
         return self.open_backend()
 

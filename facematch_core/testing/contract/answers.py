@@ -116,11 +116,8 @@ class Recording:
 
     def read_changed(self, place: Place, text: str | None) -> Reading:
         """Read the answer with `text` at `place`; with None, without the value and its key."""
-        before = self.reply.at(*place)
-        how = f"without `{show_place(place)}` (it was {before!r:.60})"
-        if text is not None:
-            shown = text[:60].replace('"', "'")
-            how = f"with `{show_place(place)}` changed from {before!r:.60} to {shown}"
+        before, after = self.reply.at(*place), "nothing" if text is None else text[:60]
+        how = f"with `{show_place(place)}` changed from {before!r:.60} to {after}"
         return self.read(how, write_with(self.reply.at(), place, text))
 
     def read(self, how: str, body: bytes, **other: Any) -> Reading:

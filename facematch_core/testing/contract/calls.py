@@ -13,18 +13,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.base.addresses import check_base_url
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import (
-    FAIL,
-    INCONCLUSIVE,
-    MIDDLE,
-    PASS,
-    REVIEW,
-    Bench,
-    Result,
-    SimulatorMistake,
-    judge_parts,
-    same,
-)
+from facematch_core.testing.bench import FAIL, MIDDLE, PASS, Bench, Result, judge_parts, same
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
 
@@ -105,9 +94,9 @@ def _what_is_declared(bench: Bench) -> None:
     assert not unknown, f"environment variables for settings that do not exist: {unknown}"
     unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
     if unnamed:
-        raise SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
+        raise benches.SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
     if missing := sorted(s.name for s in required(can) - simulator.situations):
-        raise SimulatorMistake(f"it must produce {', '.join(missing)}")
+        raise benches.SimulatorMistake(f"it must produce {', '.join(missing)}")
     for operation in set(GOOD) - can.operations:
         outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
         refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
@@ -128,7 +117,7 @@ def _good_calls(bench: Bench) -> None:
             same("`environment`", result.environment, bench.backend.environment)
         if vendor_id is not None and vendor_id == results[0].ids.vendor:
             if replies and all(vendor_id.encode() in body for body in replies):
-                raise SimulatorMistake(f"it answers every call with the id {vendor_id}")
+                raise benches.SimulatorMistake(f"it answers every call with the id {vendor_id}")
             raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
         later, earlier = bench.ask(operation, BAD[operation]).result, (result.decision, vendor_id)
         is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
@@ -216,7 +205,7 @@ def _edge(bench: Bench) -> None:
             result = bench.ask_directly(operation, situation, **options).answer
             # A scale of another form is rounded.
             passes = edge.passes(score if result.score is None else result.score.value)
-            right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
+            right = (PASS[operation],) if passes else (FAIL[operation], benches.REVIEW[operation])
             same(f"the score {score} at {edge.value}, {edge.rule},", result.decision, *right)
 
 
@@ -246,7 +235,7 @@ def _nobody(bench: Bench) -> None:
         orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
         for images, value in itertools.product(orders, (None, 0.0)):
             result = bench.ask(operation, nobody, images=images, threshold=value).answer
-            same("the decision", result.decision, INCONCLUSIVE[operation])
+            same("the decision", result.decision, benches.INCONCLUSIVE[operation])
             same("the score", result.score, None)
             codes = {warning.code for warning in result.warnings}
             right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
@@ -334,8 +323,8 @@ def _unknown_status(bench: Bench) -> None:
         with bench.overhear() as steps:
             result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
         if steps and not any(word.encode() in reply.body for _, reply in steps):
-            raise SimulatorMistake(f"its answer in UNKNOWN_STATUS does not hold {word!r}")
-        same(f"the decision of {word!r}", result.decision, REVIEW[operation])
+            raise benches.SimulatorMistake(f"its answer in UNKNOWN_STATUS does not hold {word!r}")
+        same(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
         same("`vendor_status`", result.vendor_status, word)
 
 

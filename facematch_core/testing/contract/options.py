@@ -9,17 +9,9 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
+from facematch_core.testing import bench as benches
 from facematch_core.testing import pictures
-from facematch_core.testing.bench import (
-    MIDDLE,
-    PASS,
-    Bench,
-    SimulatorMistake,
-    does_not_apply,
-    judge_parts,
-    not_tested,
-    same,
-)
+from facematch_core.testing.bench import MIDDLE, PASS, Bench, judge_parts, same
 from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
 from facematch_core.testing.simulator import GOOD, EngineSimulator
 from facematch_core.verifier.pipeline import PICTURES
@@ -65,7 +57,9 @@ class OptionRules(Rules):
             if simulator.looks_at_pictures:
                 _compare_limits(bench, operation)
         if not any(beyond.values()):
-            does_not_apply(f"{bench.backend.name} declares no limit that a picture of ours breaks.")
+            benches.does_not_apply(
+                f"{bench.backend.name} declares no limit that a picture of ours breaks."
+            )
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
@@ -125,7 +119,7 @@ def _options(bench: Bench) -> None:
 def _own_options(bench: Bench) -> None:
     simulator = bench.simulator
     if (declared := bench.can.options) is None:
-        does_not_apply(f"{bench.backend.name} has no options of its own.")
+        benches.does_not_apply(f"{bench.backend.name} has no options of its own.")
     first, *others = simulator.options(declared), *simulator.other_options(declared)
     is_heard = False
     for operation, options in itertools.product(bench.operations, others):
@@ -135,7 +129,7 @@ def _own_options(bench: Bench) -> None:
         assert heard != usual or not is_heard, f"{where}, and the same with {first}"
     if not is_heard:
         unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
-        not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
+        benches.not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
 
 
 def _pictures(bench: Bench) -> None:
@@ -150,7 +144,7 @@ def _pictures(bench: Bench) -> None:
         for sent, wish in kinds:
             digests = [image.sent_digest for image in bench.fit(sent)]
             if len({*digests}) != len(PICTURES):
-                raise SimulatorMistake("its two pictures are one: take others")
+                raise benches.SimulatorMistake("its two pictures are one: take others")
             arrived = _receive(bench, operation, sent, **wish)
             for place, due in zip(PICTURES, digests, strict=True):
                 is_it = place not in arrived or hashlib.sha256(arrived[place]).hexdigest() == due
@@ -171,16 +165,16 @@ def _receive(
     arrived = {place: received[place] for place in PICTURES if received.get(place) is not None}
     if not arrived:
         assert outcome.error is None, f"the call was refused: {outcome.summary}"
-        not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
+        benches.not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
     same(f"the pictures that are sent, with {wish},", (*arrived,), _places_of(operation))
     if not all(type(data) is bytes for data in arrived.values()):
-        raise SimulatorMistake("its `received` must hold the pictures as bytes")
+        raise benches.SimulatorMistake("its `received` must hold the pictures as bytes")
     return arrived
 
 
 def _kept(bench: Bench) -> None:
     if fm.Retention.MINIMAL not in bench.can.retention:
-        does_not_apply(f"{bench.backend.name} declares that everything is kept.")
+        benches.does_not_apply(f"{bench.backend.name} declares that everything is kept.")
     besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": MIDDLE}
     for operation in bench.operations:
         wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
