@@ -31,6 +31,8 @@ T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
 #: Sends one request.
 Send = Callable[[], HttpReply]
+#: Makes another reply of the one to a request.
+Answer = Callable[[HttpRequest, HttpReply], HttpReply]
 #: Carries a request to the vendor; the flag says whether it is a step of a call.
 Exchange = Callable[[HttpRequest, Send, bool], HttpReply]
 
@@ -425,15 +427,21 @@ class Bench:
 
     @contextlib.contextmanager
     def overhear(
-        self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
+        self, answer: Answer | None = None, *, every: bool = False, **changes: Any
     ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
-        """Collect the steps of an `HttpBackend`'s calls, with what `answer` makes of each reply."""
+        """Collect the steps of an `HttpBackend`'s calls, or every request, and change each reply.
+
+        Args:
+            answer: What is made of a request's reply.
+            every: Whether requests beside the steps are meant, too: of a look-up, for example.
+            **changes: Fields of a reply, instead of `answer`.
+        """
         steps: list[tuple[HttpRequest, HttpReply]] = []
 
         def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
             reply = send()
-            if is_step:
-                reply = reply if answer is None else answer(request, reply)
+            if is_step or every:
+                reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
                     steps.pop()  # it renewed its token: this is the same step
                 steps.append((request, reply))

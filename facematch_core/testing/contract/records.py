@@ -185,11 +185,7 @@ def _judge_search(bench: Bench, searched: _Searched) -> None:
     for name, fact in found.items():
         same(f"{where}: the {name} of what is found", fact, due[name])
     for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
-
-        def refuse(_: HttpRequest, send: Send, __: bool, status: int = status) -> HttpReply:
-            return attrs.evolve(send(), status=status, body=b"{}")
-
-        with bench.line(refuse):
+        with bench.overhear(every=True, status=status, body=b"{}"):
             says = look(bench, record)
         assert says.outcome in (None, not_yet), f"{where}: a look answered {status} {says.words}"
     # Ids that nobody has sent, or that begin or end as one that was.

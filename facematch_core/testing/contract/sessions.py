@@ -21,7 +21,7 @@ from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
-from facematch_core.testing.bench import INCONCLUSIVE, Bench, judge_parts, same
+from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, Send, judge_parts, same
 from facematch_core.testing.bodies import places, replace, show_place
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.sessions import SessionCase as Case
@@ -31,7 +31,6 @@ from facematch_core.testing.simulator import Situation, good_among
 from ._frame import Rules, rule
 from .money import EXPECTED
 
-Answer = Callable[[HttpRequest, HttpReply], HttpReply]
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
 
@@ -132,7 +131,7 @@ class Desk:
     def start_in(self, situation: Situation, record: SessionRecord) -> Any:
         """Return what comes of a start in a situation, which the search before it does not meet."""
 
-        def hear(request: HttpRequest, send: Callable[[], HttpReply], _: bool) -> HttpReply:
+        def hear(request: HttpRequest, send: Send, _: bool) -> HttpReply:
             if request.charges:
                 self.bench.prepare(situation)
             return send()
@@ -582,7 +581,7 @@ def _troubled(desk: Desk) -> None:
         desk.be_well()
         # A read first: after a deletion the session is not there.
         for status, body in product(REFUSALS, REFUSED):
-            with desk.bench.overhear(_refuse(status, body)) as steps:
+            with desk.bench.overhear(status=status, body=body) as steps:
                 outcome = ask(record)
             if steps:
                 outcomes[f"{status} {body!r}"] = outcome
@@ -631,10 +630,6 @@ def is_a(outcome: Any, kind: Any) -> bool:
 def expect(where: str, outcome: Any, *kinds: Any) -> None:
     """Assert that an outcome is of one of these classes, or says one of these words."""
     assert any(is_a(outcome, kind) for kind in kinds), f"{where} is {words(outcome)}"
-
-
-def _refuse(status: int, body: bytes) -> Answer:
-    return lambda _, reply: attrs.evolve(reply, status=status, body=body)
 
 
 def _keys_of(session: fm.SessionResult) -> set[str]:
