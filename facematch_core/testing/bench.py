@@ -61,7 +61,6 @@ MIDDLE = 61.23
 DEADLINE_S = 0.25
 #: The limit of any other call in seconds.
 ENDS_S = 15.0
-NEVER_ENDS = "a call without a deadline does not end: does it retry or poll forever?"
 
 
 class SimulatorMistake(Exception):
@@ -412,7 +411,10 @@ class Bench:
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
         try:
-            result = run_in_time(ask)
+            result = HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
+        except StillRunning:
+            ends = "a call without a deadline does not end: does it retry or poll forever?"
+            raise AssertionError(ends) from None
         except fm.FaceMatchError as failure:
             error = failure
         self.waits = tuple(self.clock.slept[slept:])
@@ -476,14 +478,6 @@ class Bench:
             yield
         finally:
             del client.send
-
-
-def run_in_time(ask: Callable[[], T]) -> T:
-    """Return what `ask` gives; raise AssertionError if it does not come to an end."""
-    try:
-        return HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
-    except StillRunning:
-        raise AssertionError(NEVER_ENDS) from None
 
 
 def application_call(

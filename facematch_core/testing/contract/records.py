@@ -13,9 +13,9 @@ import attrs
 import facematch_core as fm
 from facematch_core.backend import Backend
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_core.http import HttpBackend
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import Bench, Result, Send, same
+from facematch_core.testing.bench import Bench, Result, same
 from facematch_core.testing.simulator import BAD, GOOD, Situation
 
 from ._frame import Rules, rule
@@ -214,21 +214,15 @@ def _cleanups(
     bench: Bench, operation: fm.Operation, situation: Situation
 ) -> tuple[list[str], bool]:
     """Make a call; return the clean-ups that were sent after it, and whether it is looked for."""
-    sent, unmarked = list[str](), list[str]()
-
-    def exchange(request: HttpRequest, send: Send, _: bool) -> HttpReply:
-        text = f"{request.method} {request.url} {request.params} {request.encoded().body!r}"
-        if request.is_cleanup or request.method == "DELETE":
-            (sent if request.is_cleanup else unmarked).append(text)
-        return send()
-
-    with bench.line(exchange):
+    with bench.overhear(every=True) as steps:
         outcome = bench.ask(operation, situation)
+    removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
+    unmarked = [each.url for each in removals if not each.is_cleanup]
     assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
     warnings = outcome.result.warnings if outcome.result is not None else ()
+    sent = [f"{each.method} {each.url} {each.params} {each.encoded().body!r}" for each in removals]
     refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
-    right = situation is not GOOD[operation] or not refused
-    assert right, f"the simulator refuses {sent}"
+    assert situation is not GOOD[operation] or not refused, f"the simulator refuses {sent}"
     # A call that may have been charged, and can be found.
     error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
     call = error.call if error and error.billing.charged is not fm.Charged.NO else None
