@@ -371,7 +371,8 @@ class Bench:
 
     def _begin(self, operation: Operation, situation: Situation, how: dict[str, Any]) -> None:
         score, step = how.pop("score", None), how.pop("step", None)
-        self.prepare(situation, score, step)
+        aim = {} if step is None else {"step": step}
+        self.simulator.set_situation(situation, score=score, **aim)
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(
@@ -420,12 +421,6 @@ class Bench:
         self.waits = tuple(self.clock.slept[slept:])
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
         return Outcome(result, error, requests, charges)
-
-    def prepare(
-        self, situation: Situation, score: float | None = None, step: int | None = None
-    ) -> None:
-        aim = {} if step is None else {"step": step}
-        self.simulator.set_situation(situation, score=score, **aim)
 
     @contextlib.contextmanager
     def overhear(

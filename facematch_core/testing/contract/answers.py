@@ -90,7 +90,7 @@ class Recording:
         """Record a call as it is answered, at its last request."""
         bench.need(situation)
         call = bench.call(operation, situation, **how)
-        bench.prepare(situation)
+        bench.simulator.set_situation(situation)
         with bench.overhear() as exchanges:
             outcome = bench.make_call(call)
         # A refusal may be the word for no face.

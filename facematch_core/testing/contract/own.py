@@ -138,7 +138,7 @@ def _judge_stall(bench: Bench, operation: Operation, stall: Situation) -> None:
         for deadline_s in DEADLINES_S:
             if Situation.UNREACHABLE in bench.simulator.situations:
                 # A request that an earlier call sent too late is not counted here.
-                bench.prepare(Situation.UNREACHABLE)
+                bench.simulator.set_situation(Situation.UNREACHABLE)
             at = time.monotonic()
             outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)
             taken_s = time.monotonic() - at

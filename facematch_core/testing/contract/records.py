@@ -171,7 +171,7 @@ def _lose_calls(
 def _judge_search(bench: Bench, searched: _Searched) -> None:
     """Assert that a call is found by its own ids, and by no others."""
     how, record, situation, answer = searched
-    bench.prepare(situation)
+    bench.simulator.set_situation(situation)
     not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
     for _ in range(20):
         says = look(bench, record) if says.outcome is not_yet else says

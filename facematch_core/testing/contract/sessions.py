@@ -101,7 +101,7 @@ class Desk:
         )
 
     def be_well(self) -> None:
-        self.bench.prepare(good_among(self.bench.simulator.situations))
+        self.bench.simulator.set_situation(good_among(self.bench.simulator.situations))
 
     def plan(self, **how: Any) -> SessionRecord:
         live_at = LIVE_FROM if self.can.needs_liveness_threshold else None
@@ -133,11 +133,11 @@ class Desk:
 
         def hear(request: HttpRequest, send: Send, _: bool) -> HttpReply:
             if request.charges:
-                self.bench.prepare(situation)
+                self.bench.simulator.set_situation(situation)
             return send()
 
         if not self.can.finds_lost:
-            self.bench.prepare(situation)
+            self.bench.simulator.set_situation(situation)
         with self.bench.line(hear):
             outcome = self.tried(self.start, record)
         self.be_well()
@@ -576,7 +576,7 @@ def _troubled(desk: Desk) -> None:
     for what, ask, troubles in asks if desk.can.can_delete else asks[:1]:
         outcomes: dict[str, Any] = {}
         for situation in desk.bench.known(*troubles):
-            desk.bench.prepare(situation)
+            desk.bench.simulator.set_situation(situation)
             outcomes[situation.name] = ask(record)
         desk.be_well()
         # A read first: after a deletion the session is not there.
