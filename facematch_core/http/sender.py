@@ -207,7 +207,7 @@ class HttpCall:
         """Send a request; return its reply, or the error to raise in the steps."""
         backend, call, ledger = self.backend, self.call, self.ledger
         is_first = not ledger.is_begun
-        if host := _find_foreign_host(backend, request.url):
+        if host := self._find_foreign_host(request.url):
             # A look-up may start at an address that the vendor gave.
             if is_first and not isinstance(call, LookUp):
                 raise errors.ConfigurationError(
@@ -280,7 +280,7 @@ class HttpCall:
     def _read(self, reply: HttpReply, request: HttpRequest) -> _Answer:
         """Note what the end of the call needs of a reply; return it, or the error to raise."""
         backend, call, ledger, headers = self.backend, self.call, self.ledger, reply.headers
-        vendor_id = _read_vendor_id(backend, reply)
+        vendor_id = self._read_vendor_id(reply)
         # Until the call is accepted, an id may be that of something made for it: an upload, say.
         if vendor_id and (call.vendor_id is None or not self.is_accepted):
             self.call = attrs.evolve(call, vendor_id=vendor_id)
@@ -296,7 +296,7 @@ class HttpCall:
             return self._refuse(outcome, request)
         # Until the call is accepted, no answer has to be about it.
         heard_id = vendor_id if self.is_accepted else self.call.vendor_id
-        if problem := _find_stranger(backend, reply, self.call, heard_id):
+        if problem := self._find_stranger(reply, heard_id):
             raise self._unreadable(problem)
         if isinstance(outcome, models.Result):
             billing = outcome.billing
@@ -312,6 +312,51 @@ class HttpCall:
         if reply.status != 200:
             ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
+
+    def _read_vendor_id(self, reply: HttpReply) -> str | None:
+        """Return the vendor's id of the call in a reply; empty if it cannot be one."""
+        try:
+            vendor_id: object = self.backend.vendor_id(reply)
+        except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
+            report_fault(error)
+            return ""
+        # An id has no line break, and not the length of a page.
+        is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
+        return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
+
+    def _find_stranger(self, reply: HttpReply, vendor_id: str | None) -> str:
+        """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
+        call = self.call
+        if isinstance(call, LookUp) and call.record is None:
+            return ""
+        if call.vendor_id is not None and vendor_id != call.vendor_id and reply.body:
+            about = f"is about {vendor_id}" if vendor_id else "does not name its call"
+            return f"it {about}, and {call.vendor_id} was asked for"
+        named = call.record if isinstance(call, LookUp) else call
+        if not isinstance(named, Call | models.CallRecord):
+            return ""  # the core compares what an answer about a session shows
+        sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
+        try:
+            for name, shown in self.backend.echoes(reply).items():
+                # The record of a call may be one without what is the caller's.
+                if shown is None or (sent[name] is None and isinstance(call, LookUp)):
+                    continue
+                # Forms trim white space, and a vendor may make a number of digits.
+                if f"{shown}".strip() != f"{sent[name] or ''}".strip():
+                    return f"it repeats another {name} than was sent"
+        except Exception as error:  # noqa: BLE001 - as above: the reading of an odd body
+            return f"what it repeats cannot be read: {report_fault(error)}"
+        return ""
+
+    def _find_foreign_host(self, url: str) -> str:
+        """Return the host of a request that may not get key and faces; empty if it may."""
+        backend = self.backend
+        address = backend.address if backend.base_url or backend.vendor_url() else ""
+        if address and url.startswith(f"{address}/"):
+            return ""
+        return find_foreign_host(
+            url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
+        )
 
     def _judge(
         self, reply: HttpReply, is_expected: bool
@@ -475,7 +520,7 @@ class HttpCall:
         for request in reversed(self.cleanups):
             reason = ""
             try:
-                if host := _find_foreign_host(backend, request.url):
+                if host := self._find_foreign_host(request.url):
                     reason = f"it is at another host, {host}"
                 else:
                     reply = self._exchange(request)
@@ -490,54 +535,6 @@ class HttpCall:
             if reason:
                 text += f" {quote_text(reason, masker((*self.secrets, *request.secrets)))}"
         return text
-
-
-def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
-    """Return the vendor's id of the call in a reply: empty if it cannot be one, None for none."""
-    try:
-        vendor_id: object = backend.vendor_id(reply)
-    except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
-        report_fault(error)
-        return ""
-    # An id has no line break, and not the length of a page.
-    is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
-    return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
-
-
-def _find_stranger(
-    backend: HttpBackend, reply: HttpReply, call: Request, vendor_id: str | None
-) -> str:
-    """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
-    if isinstance(call, LookUp) and call.record is None:
-        return ""
-    if call.vendor_id is not None and vendor_id != call.vendor_id and reply.body:
-        about = f"is about {vendor_id}" if vendor_id else "does not name its call"
-        return f"it {about}, and {call.vendor_id} was asked for"
-    named = call.record if isinstance(call, LookUp) else call
-    if not isinstance(named, Call | models.CallRecord):
-        return ""  # the core compares what an answer about a session shows
-    sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
-    try:
-        for name, shown in backend.echoes(reply).items():
-            # The record of a call may be one without what is the caller's.
-            if shown is None or (sent[name] is None and isinstance(call, LookUp)):
-                continue
-            # Forms trim white space, and a vendor may make a number of digits.
-            if f"{shown}".strip() != f"{sent[name] or ''}".strip():
-                return f"it repeats another {name} than was sent"
-    except Exception as error:  # noqa: BLE001 - as above: the reading of an odd body
-        return f"what it repeats cannot be read: {report_fault(error)}"
-    return ""
-
-
-def _find_foreign_host(backend: HttpBackend, url: str) -> str:
-    """Return the host of a request that may not get key and faces; empty if it may."""
-    address = backend.address if backend.base_url or backend.vendor_url() else ""
-    if address and url.startswith(f"{address}/"):
-        return ""
-    return find_foreign_host(
-        url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
-    )
 
 
 def _report(error: Exception) -> str:
