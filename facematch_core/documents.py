@@ -71,7 +71,7 @@ class Document:
 
 @functools.cache
 def converter() -> Converter:
-    """Return the converter of documents and of settings. It never reads a text as a number."""
+    """Return the converter of documents and of settings. It never converts a string to a number."""
     # Late: reading and writing documents is not part of `import facematch_core`.
     from cattrs import Converter
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override

@@ -98,7 +98,7 @@ class InvalidRequest(FaceMatchError, ValueError):
 
 
 class Unsupported(FaceMatchError, NotImplementedError):
-    """This backend cannot do what was asked, and nothing is dropped silently. Nothing was sent.
+    """The backend does not support what was asked, and drops no option silently. Nothing was sent.
 
     Attributes:
         backend: Name of the backend.

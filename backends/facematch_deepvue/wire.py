@@ -65,7 +65,7 @@ class Scale(enum.StrEnum):
 
 
 class Meaning(enum.StrEnum):
-    """The meaning of `confidence`. It matters where Deepvue says "no match"."""
+    """What `confidence` measures. It matters where Deepvue says "no match"."""
 
     #: Confidence that the faces are alike, whatever the verdict.
     SIMILARITY = "similarity"
@@ -76,7 +76,7 @@ class Meaning(enum.StrEnum):
 
 
 class ImageForm(enum.StrEnum):
-    """The form of a picture in the JSON of a liveness check. The page says only "string"."""
+    """How the JSON of a liveness check holds a picture. The page says only "string"."""
 
     BASE64 = "base64"
     DATA_URI = "data_uri"

@@ -49,7 +49,7 @@ class WebhookEvent:
         environment: MOCK if a mock sent it; else PRODUCTION or SANDBOX, by the event's own word;
             None if it has no word, or an unknown one.
         caller_ref: The `caller_ref` of the call; None if it had none; not in `repr`.
-        call_id: Our id of the kept call; None if no kept call of ours made the session.
+        call_id: Our id of the kept call that made the session; None if none of ours did.
         raw: The decoded body, whole floats as integers; not in `repr`, because it contains
             addresses that open the pictures.
         is_test: Whether it was sent from the console as a test. Its decision is made up.

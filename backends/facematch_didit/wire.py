@@ -144,7 +144,7 @@ def _kind_of(call: Call) -> Kind:
 
 
 def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequest:
-    """Return the form of a call. Raises `Unsupported` for a `caller_ref` that cannot be sent."""
+    """Return the multipart form of a call; `Unsupported` for a `caller_ref` that cannot be sent."""
     kind = _kind_of(call)
     fields = {
         kind.threshold_field: _threshold_text(call),

@@ -87,8 +87,8 @@ class Capabilities:
         image_limits: What its vendor takes.
         reference_limits: The same of a reference; None if there is no difference.
         billed_operations: The operations that cost money.
-        rate_windows: How many calls its vendor takes, as published; empty if nothing is. Where
-            that depends on the plan, the backend may declare it per object.
+        rate_windows: Rate limits that the vendor publishes; empty if it publishes none. Where that
+            depends on the plan, the backend may declare it per object.
         reports_faces: Whether results say where the faces are.
         private_keys: Keys of the vendor's body whose values are never shown, beside ``age``,
             ``gender`` and ``race``: addresses of pictures, details of other people.

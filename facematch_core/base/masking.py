@@ -114,7 +114,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
 
 
 def _forms(value: str) -> Iterator[str]:
-    """The texts as which a secret may come back."""
+    """Yield the forms in which an answer may echo a secret."""
     yield value
     # The base64 of a shorter text would occur in many words.
     if len(value) < 8:

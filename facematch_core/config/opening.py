@@ -357,7 +357,7 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """Return what a profile opens, by default the default profile; errors: `open_verifier`."""
+        """Return what a profile opens; None is the default one. Errors as of `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(

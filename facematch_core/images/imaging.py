@@ -1,4 +1,4 @@
-"""Recognise the bytes of a picture, and decode and encode it by Pillow.
+"""Detect the format of a picture, and decode and encode it with Pillow.
 
 `read` recognises a file without decoding it. `fit` brings a picture within a vendor's limits.
 """

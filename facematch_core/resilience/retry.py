@@ -22,7 +22,7 @@ class Retry:
     it is given one.
 
     Args:
-        times: How often a call is repeated, 1-10.
+        times: The most repeats of one call, 1-10.
         first_s: Seconds before the second try, above 0; doubled for each further try, up to
             `longest_s`, and shortened at random by up to a half, so that clients spread out. A
             longer wait that the vendor asks for is kept.

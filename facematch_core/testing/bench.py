@@ -93,7 +93,7 @@ def judge_parts(subject: T, *parts: Callable[[T], None]) -> None:
 
 
 def same(what: str, actual: object, *due: object) -> None:
-    """Assert that a value is the one, or one of those, that are due."""
+    """Assert that a value is the expected one, or one of several."""
     assert actual in due, f"{what} is {actual}, not {' or '.join(map(str, due))}"
 
 

@@ -16,7 +16,7 @@ from facematch_core.models import Decision, LivenessDecision
 
 
 class SessionCase(enum.StrEnum):
-    """A session as a vendor shows it. Everything that a case does not name is as in PASSED."""
+    """A session as a vendor shows it. What a case does not mention is as in PASSED."""
 
     #: A live person, who is the right one, went through all of it, and the vendor approved it.
     PASSED = "passed"

@@ -241,8 +241,8 @@ class VendorSimulator(abc.ABC):
     def other_options(self, declared: type) -> Sequence[Any]:
         """Return further options, each of which the vendor must hear as something else.
 
-        Best one for each thing that can be chosen. Without any it is not tested whether the vendor
-        hears of them.
+        Best one for each choice that the options offer. Without any it is not tested whether the
+        vendor hears of them.
         """
         return ()
 
@@ -571,7 +571,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
 
     def log_message(self, *_: object) -> None:
-        """Not on the screen: pytest would take it for output of the test."""
+        """Print nothing: pytest would take it for output of the test."""
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
 

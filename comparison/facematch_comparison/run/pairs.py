@@ -12,11 +12,11 @@ charged once for each system, whoever dies when.
 | `ask` | BEGUN | ASKED | the same thread, before the first byte |
 | `repeat` | ASKED | BEGUN | the same thread: a try failed unpaid, and another follows |
 | `end` | FREE, BEGUN, ASKED | what the charge says | the same thread |
-| `release` | BEGUN, ASKED | FREE | the same thread: a step was not written, so nothing was sent |
-| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED (FREE if free of charge) | the next start |
+| `release` | BEGUN, ASKED | FREE | the same thread: nothing was sent, as a step was not written |
+| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if unpaid | the next start |
 | `retry_failed` | FAILED | FREE | the next start |
-| `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person, who know of the charge |
-| `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | the vendor's records have it |
+| `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person that knows the charge |
+| `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | the search in the vendor's records |
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ class StudyRun:
         asked again.
 
         Args:
-            workers: Calls at a time of each system, 1-256.
+            workers: Concurrent calls of each system, 1-256.
             progress: Called with a system's name and a state when a pair has come to an end, in any
                 thread; must not raise.
             stop: Whether to begin nothing more; what is under way is finished.

@@ -162,7 +162,7 @@ class Worker:
 
     @property
     def budget_price(self) -> Price | None:
-        """The price that a budget counts by."""
+        """The price of a call that a budget reserves."""
         for policy in self.verifier.policies:
             if isinstance(policy, Budget) and (price := policy.price(Operation.MATCH)):
                 return Price(amount=price[0], currency=price[1])

@@ -209,7 +209,7 @@ class Cells:
         return self._words[name]
 
     def numbers(self, name: str) -> tuple[NDArray[np.float64], list[Problem]]:
-        """Return a column of numbers, float64, (N,), NaN for none, and what is no number in it."""
+        """Return a column as float64, (N,), with NaN for empty cells; and its wrong cells."""
         column = self.table[name]
         if pa.types.is_string(column.type):
             column = pc.if_else(pc.equal(column, ""), None, column)

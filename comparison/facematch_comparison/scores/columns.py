@@ -146,7 +146,7 @@ class ColumnsNotRecognised(InvalidRequest):
         what: The problem, and every column with two of its cells.
         columns: Our names for what has to be named; the values are ``COLUMN`` where only the user
             knows the column.
-        independent_pairs: Whether no column can name people.
+        independent_pairs: Whether no column is left that could say who the people are.
     """
 
     def __init__(

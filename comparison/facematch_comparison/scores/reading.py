@@ -481,7 +481,7 @@ def _with_scores_below(
     below: float | Mapping[str, float] | None,
     say: Callable[[str], object],
 ) -> list[Answers]:
-    """Fill empty scores with one just below the threshold under which a system returns none."""
+    """Fill the empty scores of systems that return no score below a threshold."""
     if below is None:
         return answers
     names = [each.name for each in answers]

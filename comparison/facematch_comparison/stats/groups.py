@@ -119,9 +119,9 @@ def group_differences(
 ) -> tuple[GroupDifference, ...]:
     """Return how far the groups of one column differ in each rate.
 
-    One for each rate of which two groups or more are large enough and that has an error. `p_value`
-    is that of this one question, and nothing is called real, until `finish_group_differences` has
-    seen all of them.
+    There is one for each rate with an error and with at least two groups that are large enough.
+    `p_value` is that of this one question, and nothing is called real, until
+    `finish_group_differences` has seen all of them.
     """
     differences = []
     for name, happens in RATES.items():

@@ -380,7 +380,7 @@ class Service:
         calls: Pairs that were to be asked.
         answered: Of them, how many were answered; its errors are those that were not. Without an
             interval: an outage takes many calls at once.
-        not_answered: Name of the error, or ``unknown``, ``not asked``, to how many.
+        not_answered: Number of unanswered calls by error name, ``unknown`` or ``not asked``.
         acquisition: Failures to acquire among the answered. Without an interval: a picture fails in
             all of its pairs.
         latency_s: Percentile (``50``, ``90``, ``95``, ``99``) to seconds; empty if not measured.
@@ -535,7 +535,7 @@ class Evaluation:
         limit: The most important limit of the headline, in one sentence; None if there is no rate.
         required_fmr: The FMR that systems are compared at.
         confidence: Of every interval.
-        systems: In the order in which they were named; `differences` are of every two of them.
+        systems: In the order given; `differences` has an entry for every two of them.
         evidence: None if nobody said.
         caveats: What cannot be concluded: of single systems first, then of all.
         made_at: UTC.

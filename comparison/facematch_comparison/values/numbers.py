@@ -70,7 +70,7 @@ def one_in_at_least(rate: float) -> str:
 
 
 def quantity(number: float, width: float | None = None) -> str:
-    """A ratio, a time or another number: what its interval supports, or two digits."""
+    """Format a number to the digits that its interval supports, or to two without one."""
     value = _decimal(number)
     return _set_minus(_round_to(value, _places(value, width and _decimal(width))))
 

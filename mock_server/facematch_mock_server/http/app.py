@@ -94,7 +94,7 @@ class App:
         return None
 
     def handle(self, request: Request) -> Response:
-        """Return the whole answer to a whole request."""
+        """Return the complete answer to a request that was received completely."""
         # DNS rebinding: a page can point its own name to the loopback and ask under that name.
         # Beyond the loopback a server may have any name.
         host = host_in(request.header("host") or "127.0.0.1")

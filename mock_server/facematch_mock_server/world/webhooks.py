@@ -71,7 +71,7 @@ class DeliveryState(enum.StrEnum):
 
 
 class DeliveryFault(enum.StrEnum):
-    """A fault of one delivery."""
+    """A fault to inject into one delivery."""
 
     CORRUPT = "corrupt"  #: A byte of the body is changed after signing.
     SIGN_WRONG = "sign-wrong"  #: It is signed with another secret.
@@ -374,7 +374,7 @@ def _judge(
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
-    """Whether webhooks may be sent there: to this machine, or to one of these hosts."""
+    """Return whether webhooks may be sent to an address: of this machine or of an allowed host."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and parts.port != 0

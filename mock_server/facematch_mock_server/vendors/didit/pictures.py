@@ -221,7 +221,7 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
-    """The answer's part of a comparison; `values` are those of the fields."""
+    """Return the part of the answer about the comparison; `values` are those of the form."""
     is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
     score: float | None

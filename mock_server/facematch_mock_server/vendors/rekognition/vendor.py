@@ -389,7 +389,7 @@ class Rekognition(base.Routed):
         return next((each for each in self.routes if route and each.more == name), route), words
 
     def known_paths(self) -> tuple[str, ...]:
-        """Empty, because the path is never wrong."""
+        """Return no paths: a header names the operation, so no path is unknown."""
         return ()
 
 
