@@ -104,7 +104,7 @@ class Words:
     @cached_property
     def texts(self) -> NDArray[np.object_]:
         """object, (N,): the word of each row."""
-        return np.array([*self.words, None], object)[self.codes]
+        return np.array(self.words, object)[self.codes]
 
     @cached_property
     def filled(self) -> NDArray[np.bool_]:
@@ -119,7 +119,7 @@ class Words:
     def map(self, meanings: Mapping[str, Any], otherwise: Any, kind: type[np.generic]) -> Any:
         """(N,): the meaning of each row's word in lower case."""
         meant = [meanings.get(word.lower(), otherwise) for word in self.words]
-        return np.array([*meant, otherwise], kind)[self.codes]
+        return np.array(meant, kind)[self.codes]
 
     def problems(
         self, name: str, is_right: Callable[[str], object], advice: Callable[[str], str] | str
@@ -134,12 +134,6 @@ class Words:
             rows = np.flatnonzero(np.isin(self.codes, kind))
             problems.append(Problem(f"{name} is {word[:60]!r}; {hint}", rows))
         return problems
-
-
-def words_of(texts: Sequence[str]) -> Words:
-    """Return a column of texts."""
-    encoded = pa.array(texts, pa.string()).dictionary_encode()
-    return Words(encoded.indices.to_numpy().astype(np.int64), encoded.dictionary)
 
 
 def in_common(*columns: Words) -> tuple[Words, ...]:
@@ -325,8 +319,16 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         table = pa.Table.from_arrays(columns, lines_read.header)
         problems += [Problem(text, at) for text, at in lines_read.problems.items()]
         places = lambda: lines_read.lines  # noqa: E731
-    notes = [f"{name} {note}" for note in notes]
-    return Cells(name, table, places, "line", header_line, separator != ",", problems, notes)
+    return Cells(
+        name,
+        table,
+        places=places,
+        unit="line",
+        header_line=header_line,
+        decimal_commas=separator != ",",
+        problems=problems,
+        notes=[f"{name} {note}" for note in notes],
+    )
 
 
 def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
@@ -435,10 +437,7 @@ def _as_label(value: object) -> str:
 def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
     """Return a column as words, trimmed; in a text file without the escape of `export`."""
     if isinstance(column.type, pa.DictionaryType):
-        if column.num_chunks != 1:
-            column = column.unify_dictionaries()
         encoded = column.combine_chunks()
-        encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
         if not pa.types.is_string(encoded.dictionary.type):
             values = _as_texts(encoded.dictionary)
             encoded = pa.DictionaryArray.from_arrays(encoded.indices, values)

@@ -301,7 +301,7 @@ def _held(roles: Roles) -> set[str]:
 
 
 def tells_people(held: Container[str], *, independent_pairs: bool) -> tuple[str, ...]:
-    """Return our names of the columns that tell people apart best, of those that are held."""
+    """Return our names of the columns, among those held, that tell people apart best."""
     ways = (PEOPLE, (PERSON,), *(() if independent_pairs else (PICTURES,)))
     return next((way for way in ways if all(name in held for name in way)), ())
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
-from .cells import Cells, words_of
+from .cells import Cells
 from .columns import PAIR_KEYS, PEOPLE, PERSON, PICTURES, TRUTH, group_of
 from .lines import Lines
 
@@ -61,14 +61,16 @@ def join_files(
     _check_shares(whole, pairs, keep, note)
     whole = whole[keep].assign(pair=pairs[keep].astype(str))
     places = whole["place"].tolist()
-    cells = Cells("The comparison", pa.table({"place": places}), lambda: places, unit="")
     said = [name for name in words if name not in ("place", "file") and (whole[name] != "").any()]
+    table = pa.table({name: whole[name].tolist() for name in said})
+    cells = Cells("The comparison", table, places=lambda: places, unit="")
     return Lines(
         cells,
         np.arange(len(whole)),
-        {name: words_of(whole[name].tolist()) for name in said},
-        {name: whole[name].to_numpy() for name in numbers},
-        frozenset().union(*(each.distances for each in files)),
+        words={name: cells.words(name) for name in said},
+        numbers={name: whole[name].to_numpy() for name in numbers},
+        distances=frozenset().union(*(each.distances for each in files)),
+        independent_pairs=files[0].independent_pairs,
     )
 
 

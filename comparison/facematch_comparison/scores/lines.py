@@ -17,7 +17,7 @@ from facematch_core.models import Decision, Environment, ThresholdRule
 
 from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 from .cells import Cells, Problem, Words, in_common, problems_at
-from .columns import MATED, PEOPLE, PICTURES, TRUTH, Roles, group_of, tells_people
+from .columns import MATED, PEOPLE, PERSON, PICTURES, TRUTH, Roles, group_of, tells_people
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,7 +144,14 @@ class Lines:
     @cached_property
     def names(self) -> tuple[Words, ...]:
         """The columns of `people_by`, with one code for one name."""
+        if self.people_by == PICTURES:
+            return self.pictures
         return in_common(*map(self.words.__getitem__, self.people_by)) if self.people_by else ()
+
+    @property
+    def person_names(self) -> list[str]:
+        """Names of people; their codes are the first ones of `people`. Empty if nobody has one."""
+        return self.names[0].words if self.people_by in (PEOPLE, (PERSON,)) else []
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:

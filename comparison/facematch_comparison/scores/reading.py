@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 import numpy as np
@@ -25,7 +25,6 @@ from .columns import (
     LONG,
     PEOPLE,
     PERSON,
-    PICTURES,
     TRUTH,
     WIDE,
     ColumnsNotRecognised,
@@ -40,6 +39,10 @@ from .lines import MINUS_DISTANCE, YES_NO, Lines, first_rows, read_lines_of, row
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
+
+    #: What one column says of a system: the first line that says something, then those that say
+    #: something else; and the word or number of a line.
+    _Fact: TypeAlias = tuple[NDArray[np.int64], Callable[[int], Any]]
 
 #: A file with more systems is read wrongly.
 MOST: Final = 100
@@ -119,10 +122,9 @@ def read_scores(
     """
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
-    tables = _read_tables(
-        sources, columns or {}, ignore, independent_pairs=independent_pairs, distance=distance
-    )
     stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
+    how = {"independent_pairs": independent_pairs, "distance": distance}
+    tables = _read_tables(sources, stems, columns or {}, ignore, **how)
     is_joined = len(tables) > 1
     for text in [text for cells, _ in tables for text in cells.notes]:
         say(text)
@@ -135,7 +137,6 @@ def read_scores(
     lines = files[0]
     if is_joined:
         lines = join_files(stems, files, say)
-        lines.independent_pairs = independent_pairs
     systems = _systems(lines, models)
     lines.refuse(_problems_between(lines, systems, is_joined=is_joined))
     answers = _answers(lines, systems, ThresholdRule(rule or "at_least"))
@@ -150,6 +151,7 @@ def read_scores(
 
 def _read_tables(
     sources: Sequence[Any],
+    stems: Sequence[str],
     columns: Mapping[str, str | Sequence[str]],
     ignore: Sequence[str],
     *,
@@ -164,7 +166,6 @@ def _read_tables(
         for file, _, ours in [key.rpartition(":")]
         for column in ([of] if isinstance(of, str) else of)
     ]
-    stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
     for file, _, _ in named:
         if file and file not in stems:
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
@@ -218,41 +219,79 @@ def _ask_whose_labels(
 
 @attrs.frozen
 class _System:
-    """A system and its lines."""
+    """A system and its lines.
+
+    Attributes:
+        rows: Its lines, without those of other models than `model`.
+        first: int64, (pairs,): the first of them for each pair; -1 if there is none.
+        has_pair: bool, (pairs,): whether it has a line for a pair, of any model.
+        facts: What is said of it, by column.
+    """
 
     name: str
-    rows: NDArray[np.int64]
     model: str | None
-    #: The same lines and those of its other models.
-    every: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    first: NDArray[np.int64]
+    has_pair: NDArray[np.bool_]
+    facts: Mapping[str, _Fact]
 
 
 def _systems(lines: Lines, models: Sequence[str]) -> list[_System]:
     """Return the systems of a table; refuse one with several models unless one is chosen."""
-    words, model = lines.words["system"], lines.words.get("model")
+    words, model_of, pairs = lines.words["system"], lines.words.get("model"), lines.pairs
     if len(words.words) > MOST:
         text = f"there are {len(words.words):,} systems, and at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)], so="nothing was judged")
     systems = []
     for at, name in enumerate(words.words):
-        every = np.flatnonzero(words.codes == at)
-        if model is None:
-            systems.append(_System(name, every, None, every))
-            continue
-        codes, counts = np.unique(model.codes[every], return_counts=True)
-        of_system = {model.words[code]: int(n) for code, n in zip(codes, counts, strict=True)}
-        of_system.pop("", None)
-        chosen = [word for word in of_system if word in models]
-        if len(of_system) > 1 and len(chosen) != 1:
-            shown = join_names([f"{word!r} ({count:,} lines)" for word, count in of_system.items()])
-            raise InvalidRequest(
-                f"{name} answered with several models: {shown}. Two models are two systems: say "
-                f"whose answers count, such as {argument('models', [next(iter(of_system))])}."
-            )
-        word = (chosen or [*of_system] or [None])[0]
-        its = [model.words.index(each) for each in (word, "") if each in model.words]
-        systems.append(_System(name, every[np.isin(model.codes[every], its)], word, every))
+        rows = every = np.flatnonzero(words.codes == at)
+        model = None
+        if model_of is not None:
+            model, rows = _choose_model(name, model_of, every, models)
+        has_pair = np.zeros(len(lines.first), np.bool_)
+        has_pair[pairs[every]] = True
+        first = first_rows(pairs, rows, size=len(lines.first))
+        systems.append(_System(name, model, rows, first, has_pair, _facts_of(lines, every)))
     return systems
+
+
+def _choose_model(
+    name: str, model_of: Words, every: NDArray[np.int64], models: Sequence[str]
+) -> tuple[str | None, NDArray[np.int64]]:
+    """Return the model whose answers count, and the lines that are not another model's."""
+    codes, counts = np.unique(model_of.codes[every], return_counts=True)
+    lines_of = {model_of.words[code]: int(n) for code, n in zip(codes, counts, strict=True)}
+    lines_of.pop("", None)
+    chosen = [word for word in lines_of if word in models]
+    if len(lines_of) > 1 and len(chosen) != 1:
+        shown = join_names([f"{word!r} ({count:,} lines)" for word, count in lines_of.items()])
+        raise InvalidRequest(
+            f"{name} answered with several models: {shown}. Two models are two systems: say "
+            f"whose answers count, such as {argument('models', [next(iter(lines_of))])}."
+        )
+    model = (chosen or [*lines_of] or [None])[0]
+    its = [model_of.words.index(each) for each in (model, "") if each in model_of.words]
+    return model, every[np.isin(model_of.codes[every], its)]
+
+
+def _facts_of(lines: Lines, every: NDArray[np.int64]) -> dict[str, _Fact]:
+    """Return what the lines of a system say of it, by column."""
+    facts: dict[str, _Fact] = {}
+    for column in _OF_SYSTEM:
+        if column in lines.numbers:
+            values: NDArray[Any] = lines.numbers[column]
+            filled = every[~np.isnan(values[every])]
+            value_of: Callable[[int], Any] = values.item
+        elif column in lines.words:
+            words = lines.words[column]
+            values, filled = words.codes, every[words.filled[every]]
+            value_of = words.__getitem__
+        else:
+            continue
+        if len(filled):
+            differ = filled[values[filled] != values[filled[0]]]
+            facts[column] = np.concatenate([filled[:1], differ]), value_of
+    return facts
 
 
 def _problems_between(
@@ -292,20 +331,17 @@ def _problems_of_pairs(
 ) -> Iterator[Problem]:
     """Yield pairs that a system has twice or lacks."""
     pairs = lines.pairs
-    at = first_rows(pairs, system.rows, size=len(lines.first))
     yield from problems_at(
-        system.rows[at[pairs[system.rows]] != system.rows],
+        system.rows[system.first[pairs[system.rows]] != system.rows],
         lambda row: (
             f"the pair {lines.pair_of(row)} of {system.name[:60]!r} appears twice: it is in "
-            f"{lines.place(at[pairs[row]])}; keep one of the two {unit}s"
+            f"{lines.place(system.first[pairs[row]])}; keep one of the two {unit}s"
         ),
     )
     if is_joined:  # what does not join was noted
         return
-    is_missing = np.ones(len(lines.first), np.bool_)
-    is_missing[pairs[system.every]] = False
     yield from problems_at(
-        lines.first[is_missing],
+        lines.first[~system.has_pair],
         lambda row: (
             f"the pair {lines.pair_of(row)} has no {unit} for {system.name[:60]!r}; all systems "
             "need the same pairs (a line whose error is filled says that there was no answer)"
@@ -313,32 +349,9 @@ def _problems_of_pairs(
     )
 
 
-def _facts_of(
-    lines: Lines, system: _System
-) -> Iterator[tuple[str, NDArray[np.int64], Callable[[int], Any]]]:
-    """Yield what is said of a system: the column, lines, and the word or number of a line.
-
-    The lines are the first that says something, and those that say something else.
-    """
-    for column in _OF_SYSTEM:
-        if column in lines.numbers:
-            values: NDArray[Any] = lines.numbers[column]
-            filled = system.every[~np.isnan(values[system.every])]
-            value_of: Callable[[int], Any] = values.item
-        elif column in lines.words:
-            words = lines.words[column]
-            values, filled = words.codes, system.every[words.filled[system.every]]
-            value_of = words.__getitem__
-        else:
-            continue
-        if len(filled):
-            differ = filled[values[filled] != values[filled[0]]]
-            yield column, np.concatenate([filled[:1], differ]), value_of
-
-
 def _problems_of_facts(lines: Lines, system: _System) -> Iterator[Problem]:
     """Yield two values of a fact that a system has once."""
-    for column, rows, value_of in _facts_of(lines, system):
+    for column, (rows, value_of) in system.facts.items():
 
         def text(row: int, column: str = column, first: int = rows[0], of: Any = value_of) -> str:
             now, above = (f"{of(each)!r:.42}" for each in (row, first))
@@ -357,7 +370,7 @@ def _problems_of_groups(
     """Yield people who are said to be in two groups of one kind."""
     first = first_rows(people)
     clashes = rows_that_differ(people, labels.codes)
-    names = lines.names[0].words if lines.names and lines.people_by != PICTURES else []
+    names = lines.person_names
 
     def text(line: int) -> str:
         at = clashes[said[clashes] == line][0]
@@ -372,7 +385,7 @@ def _problems_of_groups(
 def _answers(lines: Lines, systems: Sequence[_System], rule: ThresholdRule) -> list[Answers]:
     """Return the answers of each system; facts of the pairs are computed once."""
     first = lines.first
-    names = lines.names[0].words if lines.people_by in (PEOPLE, (PERSON,)) else []
+    names = lines.person_names
     count = int(max(map(np.max, lines.people))) + 1
     # A person's number is its place among the names in order: digits as numbers.
     are_digits = all(name.isdigit() for name in names)
@@ -408,9 +421,8 @@ def _answers(lines: Lines, systems: Sequence[_System], rule: ThresholdRule) -> l
 def _of_system(
     lines: Lines, system: _System, rule: ThresholdRule, of_pairs: Mapping[str, Any]
 ) -> Answers:
-    rows = first_rows(lines.pairs, system.rows, size=len(lines.first))
-    is_asked = rows >= 0
-    rows = np.where(is_asked, rows, lines.first)
+    is_asked = system.first >= 0
+    rows = np.where(is_asked, system.first, lines.first)
     answered = is_asked & ~lines.failed[rows]
     scores = np.where(is_asked, lines.number("score")[rows], np.nan)
     decisions = lines.meant("decision", NO_DECISION, np.int8)[rows]
@@ -418,7 +430,7 @@ def _of_system(
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
     acquired = lines.meant("acquired", -1, np.int8)[rows]
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & answered
-    facts = {name: value_of(its[0]) for name, its, value_of in _facts_of(lines, system)}
+    facts = {name: value_of(its[0]) for name, (its, value_of) in system.facts.items()}
     scale, threshold, price = (facts.get(key) for key in ("scale", "threshold", "price"))
     if system.name in lines.distances:
         scale = MINUS_DISTANCE
@@ -454,7 +466,7 @@ def _of_system(
 
 
 def _errors(lines: Lines, rows: Any, is_asked: Any, answered: Any) -> pd.Categorical:
-    """Return why there is no answer to each pair that has none."""
+    """Return the reason of each pair without an answer."""
     lost = np.flatnonzero(~answered)
     reasons = np.full(len(lost), NOT_ASKED, object)
     if "error" in lines.words:
