@@ -234,7 +234,7 @@ _FAILURES: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 def look_up(
     charges: Charges, verifier: Verifier, now: datetime
 ) -> Iterator[tuple[Reservation, str, str, Exit]]:
-    """Look up each unknown call in its vendor's records, and finalize those that are found.
+    """Look up unknown calls in their vendors' records, and finalize those that are found.
 
     Yields the call, the outcome ("resolved", "error", "skipped" or one of `Reconciled`), the
     reason, and the exit code.
@@ -247,30 +247,32 @@ def look_up(
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
     obstacle = ""
     for store, charge in charges:
-        name, environment = charge.call.backend, charge.key.environment
         if charge.state is not State.UNKNOWN:
             continue
+        name, environment = charge.call.backend, charge.key.environment
         if (name, environment) not in accounts:
             why = f"It was made by {name} ({environment}), which this profile does not ask."
             yield charge, "skipped", why, Exit.LOOK
-        elif obstacle:
+            continue
+        if obstacle:
             yield charge, "skipped", obstacle, Exit.LOOK
-        else:
-            try:
-                answer = verifier.reconcile(charge.call)
-            except _FAILURES as error:
-                if isinstance(error, FATAL):
-                    obstacle = "Not looked up, because of the error before it."
-                yield charge, "error", error.message, code_of(error)
-                continue
-            if answer.result is None:
-                yield charge, answer.outcome.value, answer.reason, Exit.LOOK
-            elif (charged := answer.result.billing.charged) is Charged.UNKNOWN:
-                yield charge, Reconciled.CANNOT_KNOW.value, answer.reason, Exit.LOOK
-            else:
-                origin = answer.result.environment
-                store.finalize(charge, charged, at=now, answered_from=origin)
-                yield charge, "resolved", answer.reason, Exit.OK
+            continue
+        try:
+            answer = verifier.reconcile(charge.call)
+        except _FAILURES as error:
+            if isinstance(error, FATAL):
+                obstacle = "Not looked up, because of the error before it."
+            yield charge, "error", error.message, code_of(error)
+            continue
+        if answer.result is None:
+            yield charge, answer.outcome.value, answer.reason, Exit.LOOK
+            continue
+        charged, origin = answer.result.billing.charged, answer.result.environment
+        if charged is Charged.UNKNOWN:
+            yield charge, Reconciled.CANNOT_KNOW.value, answer.reason, Exit.LOOK
+            continue
+        store.finalize(charge, charged, at=now, answered_from=origin)
+        yield charge, "resolved", answer.reason, Exit.OK
 
 
 def _sum(state: BudgetState) -> dict[str, Any]:

@@ -168,7 +168,14 @@ class HttpClient:
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
         exchange = Exchange(
-            request, self._timeouts_s, deadline, on_sent, backend, call_id, charges, reconcilable
+            request=request,
+            timeouts_s=self._timeouts_s,
+            deadline=deadline,
+            on_sent=on_sent,
+            backend=backend,
+            call_id=call_id,
+            charges=charges,
+            reconcilable=reconcilable,
         )
         outcome = self._carry_out(exchange)
         if isinstance(outcome, HttpReply):
@@ -335,7 +342,7 @@ class NotSent(Exception):
     """`on_sent` raised, so nothing may be sent. Not an OSError, which urllib3 would handle."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, kw_only=True)
 class Exchange:
     """The state of one request and its answer; the first fields are arguments of `send`."""
 

@@ -22,8 +22,12 @@ COMMANDS: Final = {
     "unresolved": "List calls that may be charged without an answer; resolve them.",
 }
 
-#: Name of a command to its module, where it is under its own name.
-_MODULES: Final = {"draw": "data", **dict.fromkeys(("run", "unresolved"), "run")}
+#: Name of a command to its module, which has it under that name.
+_MODULES: Final = {
+    "draw": "data",
+    **dict.fromkeys(("run", "unresolved"), "run"),
+    **dict.fromkeys(("plan", "report", "gate"), "judge"),
+}
 
 #: Modules of the extra `compare`, which the commands need beyond the core.
 _NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
@@ -33,7 +37,7 @@ class CompareGroup(LazyGroup):
     """Says what is missing for a command, and speaks of options where Python has arguments."""
 
     def load(self, name: str) -> click.Command:
-        module = importlib.import_module(f"{self.package}.{_MODULES.get(name, 'judge')}")
+        module = importlib.import_module(f"{self.package}.{_MODULES[name]}")
         command: click.Command = getattr(module, name)
         return command
 

@@ -197,8 +197,9 @@ class StudyRun:
         on_end = progress or (lambda _name, _state: None)
         turns, clock = self.stored.turns().tolist(), self._clock
         for worker in self.systems:
-            args = self._study, self._digests, turns
-            worker.start(*args, clock=clock, stop=is_stopped, on_end=on_end)
+            worker.start(
+                self._study, self._digests, turns, clock=clock, stop=is_stopped, on_end=on_end
+            )
 
         def work(worker: Worker) -> None:
             try:
