@@ -5,7 +5,7 @@ limits, options, money, deadlines, events) live once in `FaceVerifier`, which ha
 prepared call as data. There are three kinds:
 
 - a vendor over HTTP: `facematch_core.http.HttpBackend`;
-- a vendor whose own library does the sending: `facematch_core.backend.sdk.SdkBackend`;
+- a vendor whose own library does the sending: `RemoteBackend`;
 - an engine on this machine: `facematch_core.backend.engine.EngineBackend`.
 """
 

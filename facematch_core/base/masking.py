@@ -252,7 +252,7 @@ def _is_heard(record: logging.LogRecord) -> bool:
 def muted(*prefixes: str) -> Iterator[None]:
     """Silence these loggers, and all below them, in this thread: ``muted("botocore")``.
 
-    For what a library does outside `SdkBackend.ask`: to look for credentials, say.
+    Libraries of vendors write requests and keys into debug logs.
     """
     # A filter counts for its own logger alone, so each one below needs it. It stays there: other
     # threads may be asking, and it costs one look at a variable.

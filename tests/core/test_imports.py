@@ -16,7 +16,7 @@ PUBLIC = {
     "facematch_core",
     *(f"facematch_core.{name}" for name in ("backend", "errors", "http", "resilience")),
     "facematch_core.models",
-    *(f"facematch_core.backend.{name}" for name in ("engine", "kinds", "sdk", "session_types")),
+    *(f"facematch_core.backend.{name}" for name in ("engine", "kinds", "session_types")),
     *(
         f"facematch_core.base.{name}"
         for name in ("addresses", "clock", "deadline", "extras", "files", "lazy")

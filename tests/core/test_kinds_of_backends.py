@@ -9,7 +9,6 @@ import facematch_core as fm
 from facematch_core import backend as spi
 from facematch_core import models
 from facematch_core.backend.engine import Compared, EngineBackend
-from facematch_core.backend.sdk import SdkBackend
 from facematch_core.testing import told_by
 
 KEY = "key-of-a-library-7d10"
@@ -74,158 +73,6 @@ def test_a_crash_of_an_engine_names_its_place_and_no_bill_and_a_refused_picture_
 
 
 @attrs.frozen(kw_only=True)
-class Library(SdkBackend):
-    """A vendor whose library sends by itself."""
-
-    name = "library"
-    mute = ("talkative",)
-    capabilities = spi.Capabilities(
-        score_scale="library/v1",
-        default_threshold=50.0,
-        billed_operations=frozenset({fm.Operation.MATCH}),
-    )
-    api_key: fm.Secret
-    asks: object
-    knows: object = None
-
-    def ask(self, call):
-        return self.asks(call)
-
-    def parse(self, call, answer):
-        score = fm.Score(answer, "library/v1")
-        return fm.MatchResult(
-            decision=spi.decide_by_threshold(score, call.threshold),
-            score=score,
-            backend=self.name,
-            billing=fm.Billing(fm.Charged.YES, "of the test"),
-        )
-
-    def translate(self, error):
-        return self.knows and self.knows(error)
-
-
-@attrs.frozen(kw_only=True)
-class Echoing(Library):
-    """Its vendor repeats who asks."""
-
-    def parse(self, call, answer):
-        face = models.Face(landmarks={answer: (1.0, 2.0)}, quality={answer: 0.5})
-        return fm.MatchResult(
-            decision=fm.Decision.REVIEW,
-            vendor_status=answer,
-            warnings=(fm.ResultWarning(code=fm.WarningCode.OTHER, text=answer),),
-            backend=self.name,
-            probe_faces=(face,),
-            raw={"trace": answer, "at": [answer, 7]},
-        )
-
-
-def raising(error):
-    def fails(_):
-        raise error
-
-    return fails
-
-
-def ask_library(asks, knows=None, **options):
-    backend = Library(api_key=KEY, asks=asks, knows=knows)
-    return fm.FaceVerifier(backend).verify(A, B, **options)
-
-
-def test_a_library_answers_and_counts_as_sent_before_it_is_asked():
-    order = []
-
-    def answer(_):
-        order.append("asked")
-        return 60.0
-
-    backend = Library(api_key=KEY, asks=answer)
-    backend.match(spi.MatchCall(probe=A, reference=B, on_sent=lambda: order.append("sent")))
-    assert order == ["sent", "asked"]
-    events = []
-    assert fm.FaceVerifier(backend, on_event=events.append).verify(A, B).is_match
-    assert [event.kind for event in events].count(fm.EventKind.SENT) == 1
-
-
-def test_of_a_library_that_hangs_no_more_threads_are_left_than_may_run_at_once():
-    release, calls = threading.Event(), []
-
-    def hang(call):
-        calls.append(call)
-        release.wait(20)
-
-    verifier = fm.FaceVerifier(Library(api_key=KEY, asks=hang))
-    ends = []
-    for _ in range(20):
-        with pytest.raises(fm.VendorError) as caught:
-            verifier.verify(A, B, deadline_s=0.05)
-        ends.append((type(caught.value), caught.value.billing.charged))
-    assert len(calls) == Library.most_at_once
-    assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
-    assert ends[8:] == [(fm.VendorUnavailable, fm.Charged.NO)] * 12
-    release.set()
-
-
-def test_of_what_a_library_raises_only_type_and_place_are_said():
-    """Its exceptions hold requests."""
-
-    def fails(call):
-        raise ValueError(call.probe.data, KEY)
-
-    with pytest.raises(fm.OutcomeUnknown, match=r"ValueError in test_kinds.*, line") as caught:
-        ask_library(fails)
-    assert caught.value.__context__ is None
-    shown = told_by(caught.value)
-    assert KEY not in shown
-    assert repr(A.data[40:60])[2:-1] not in shown
-
-
-def test_an_error_that_is_known_is_translated_and_masked_as_one_over_http():
-    error = fm.RateLimited(f"slow down, {KEY}", billing=fm.Billing(fm.Charged.NO, "documented"))
-    with pytest.raises(fm.RateLimited) as caught:
-        ask_library(raising(KeyError("throttled")), lambda _: error)
-    assert caught.value.backend == "library"
-    assert KEY not in str(caught.value)
-    error = fm.RequestRejected("no", field_errors={"probe": (f"refused for {KEY}",)})
-    with pytest.raises(fm.RequestRejected) as caught:
-        ask_library(raising(ValueError("probe")), lambda _: error)
-    assert caught.value.field_errors == {"probe": ("refused for ***",)}
-
-
-def test_an_answer_that_cannot_be_read_is_paid():
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        ask_library(lambda _: "sixty")
-    assert caught.value.billing.charged is fm.Charged.YES
-    assert caught.value.__context__ is None
-
-
-def test_a_result_of_a_library_is_masked_as_one_over_http():
-    backend = Echoing(api_key=fm.Secret(KEY), asks=lambda _: f"asked by {KEY}")
-    result = fm.FaceVerifier(backend).verify(A, B)
-    masked = "asked by ***"
-    assert result.vendor_status == masked
-    (face,) = result.probe_faces
-    assert (face.landmarks, face.quality) == ({masked: (1.0, 2.0)}, {masked: 0.5})
-    assert KEY not in f"{result!r} {result.to_dict()}"
-    assert result.raw == {"trace": masked, "at": [masked, 7]}
-
-
-def test_a_library_is_silent_during_its_call_and_others_are_heard(caplog):
-    caplog.set_level(logging.DEBUG)
-
-    def asks(_):
-        logging.getLogger("talkative.wire").debug("key %s", KEY)
-        logging.getLogger("other").debug("heard")
-        return 60.0
-
-    logging.getLogger("talkative.wire")
-    ask_library(asks, deadline_s=30)
-    logging.getLogger("talkative.wire").debug("afterwards")
-    assert {"heard", "afterwards"} <= {*caplog.messages}
-    assert not any(KEY in message for message in caplog.messages)
-
-
-@attrs.frozen(kw_only=True)
 class OnItsOwn(spi.Backend):
     """Sends by itself and minds no deadline."""
 
@@ -276,3 +123,55 @@ def test_a_billed_backend_that_does_not_say_when_it_sends_may_have_sent_at_once(
     with pytest.raises(fm.DeadlineExceeded):
         fm.FaceVerifier(backend).verify(A, B, deadline_s=0.1)
     backend.ready.set()
+
+
+def test_a_backend_that_hangs_leaves_no_more_threads_than_may_run_at_once():
+    release, calls = threading.Event(), []
+
+    class Hanging(spi.RemoteBackend):
+        name = "hanging"
+        reports_sent = True
+        capabilities = spi.Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
+
+        def match(self, call):
+            call.on_sent()
+            calls.append(call)
+            release.wait(20)
+
+    verifier = fm.FaceVerifier(Hanging())
+    ends = []
+    for _ in range(20):
+        with pytest.raises(fm.VendorError) as caught:
+            verifier.verify(A, B, deadline_s=0.05)
+        ends.append((type(caught.value), caught.value.billing.charged))
+    assert len(calls) == Hanging.most_at_once
+    assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
+    assert ends[8:] == [(fm.VendorUnavailable, fm.Charged.NO)] * 12
+    release.set()
+
+
+def test_only_type_and_place_of_a_foreign_exception_are_shown():
+    """Exceptions of a vendor's library hold requests."""
+
+    class Failing(OnItsOwn):
+        def match(self, call):
+            call.on_sent()
+            raise ValueError(call.probe.data, KEY)
+
+    with pytest.raises(fm.OutcomeUnknown, match=r"ValueError in test_kinds.*, line") as caught:
+        fm.FaceVerifier(Failing(ready=threading.Event())).verify(A, B)
+    assert caught.value.__context__ is None
+    shown = told_by(caught.value)
+    assert KEY not in shown
+    assert repr(A.data[40:60])[2:-1] not in shown
+
+
+def test_muted_silences_the_loggers_of_a_library_and_no_others(caplog):
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("talkative.wire")  # `muted` silences the loggers that exist
+    with spi.muted("talkative"):
+        logging.getLogger("talkative.wire").debug("key %s", KEY)
+        logging.getLogger("other").debug("heard")
+    logging.getLogger("talkative.wire").debug("afterwards")
+    assert {"heard", "afterwards"} <= {*caplog.messages}
+    assert not any(KEY in message for message in caplog.messages)

@@ -16,8 +16,7 @@ import pytest
 from kit.fakes import picture
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities
-from facematch_core.backend.sdk import SdkBackend
+from facematch_core.backend import Capabilities, RemoteBackend
 from facematch_core.errors import FaceMatchError, VendorError
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
 from facematch_core.store import MemoryStore
@@ -44,10 +43,11 @@ MOST = {"facematch-call": 8, "facematch-look-up": 8}
 
 
 @attrs.frozen(kw_only=True)
-class SlowLibrary(SdkBackend):
+class SlowLibrary(RemoteBackend):
     """A vendor whose library takes its time, and charges somewhere in the middle of it."""
 
     name = "library"
+    reports_sent = True
     capabilities = Capabilities(
         score_scale="library/v1",
         default_threshold=50.0,
@@ -56,14 +56,12 @@ class SlowLibrary(SdkBackend):
     dice: random.Random
     charges: list = attrs.field(factory=list)
 
-    def ask(self, call):
+    def match(self, call):
+        call.on_sent()
         time.sleep(self.dice.choice([0.0, 0.01, 0.05, 0.5, 1.5]))
         self.charges.append(call.call_id)
         time.sleep(self.dice.choice([0.0, 0.0, 0.5]))
-        return 60.0
-
-    def parse(self, call, answer):
-        score = fm.Score(answer, "library/v1")
+        score = fm.Score(60.0, "library/v1")
         billing = fm.Billing(fm.Charged.YES, "of the test")
         return fm.MatchResult(
             decision=fm.Decision.MATCH, score=score, backend=self.name, billing=billing

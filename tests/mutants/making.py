@@ -10,7 +10,6 @@ from mutants.reference import (
     HttpReferenceSimulator,
     ReferenceBackend,
     ReferenceSimulator,
-    SdkReference,
 )
 
 from facematch_core.testing import VendorSimulator
@@ -31,8 +30,7 @@ class Mutant:
 
 
 def of_class(rule, name, cls, simulator=None):
-    sends = issubclass(cls, (HttpReference, SdkReference))
-    usual = HttpReferenceSimulator if sends else ReferenceSimulator
+    usual = HttpReferenceSimulator if issubclass(cls, HttpReference) else ReferenceSimulator
     fault = " ".join(inspect.getdoc(cls).partition("\n\n")[0].split())
     return Mutant(rule=rule, name=name, fault=fault, backend=cls, simulator=simulator or usual)
 

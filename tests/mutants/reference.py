@@ -3,16 +3,13 @@
 What is asked and what an answer means is written once, in `Mapping`, as small pure methods: a
 mutant replaces one of them. `ReferenceBackend` asks a vendor in this process, so that hundreds of
 mutants are tried in seconds. The others ask the same vendor through a loopback socket, where an
-answer is bytes: `HttpReference`, which has settings, `StepsReference`, which takes several requests
-for a call, and `SdkReference`, whose vendor brings a library that does the sending.
+answer is bytes: `HttpReference`, which has settings, and `JobReference` and `CheckReference`, which
+take several requests for a call.
 """
 
 import base64
-import contextlib
 import itertools
-import json
 import threading
-from http.client import HTTPConnection, HTTPException
 from typing import ClassVar
 from urllib.parse import urljoin
 
@@ -27,7 +24,6 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
 )
-from facematch_core.backend.sdk import SdkBackend
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
@@ -403,58 +399,6 @@ class CheckReference(JobReference):
             result = self.parse(call, reply)
             result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))
         return looked_up(call, result)
-
-
-@attrs.define(kw_only=True, eq=False, slots=False)
-class SdkReference(Mapping, SdkBackend):
-    """Conforms; the vendor's own library does the sending."""
-
-    capabilities = KEEPS_NOTHING
-    allowed_hosts: ClassVar = frozenset({HOST})
-
-    api_key: fm.Secret
-    base_url: str = f"https://{HOST}"
-
-    @property
-    def library(self):
-        return Library(self.address)
-
-    def ask(self, call):
-        return self.library.ask(str(call.operation), self.api_key.reveal(), self.request(call))
-
-    def parse(self, call, answer):
-        status, content = answer
-        try:
-            body = json.loads(content)
-        except (ValueError, RecursionError):
-            body = None
-        if status != 200:
-            raise self.refusal(self.spoken(status, body))
-        return self.result(call, body)
-
-    def spoken(self, status, body):
-        return None if body is None else status
-
-    def translate(self, error):
-        if isinstance(error, ConnectionRefusedError):
-            billing = fm.Billing(fm.Charged.NO, "nobody listens")
-            return fm.VendorUnavailable("The vendor cannot be reached.", billing=billing)
-        lost = isinstance(error, (OSError, HTTPException))
-        return fm.OutcomeUnknown("The answer is lost.") if lost else None
-
-
-class Library:
-    """Stands for a vendor's own library, which knows no deadline."""
-
-    def __init__(self, url, **how):
-        self.host, self.how = url.removeprefix("http://"), how
-
-    def ask(self, path, key, words):
-        with contextlib.closing(HTTPConnection(self.host, **self.how)) as line:
-            body = words if isinstance(words, bytes) else json.dumps(words)
-            line.request("POST", f"/{path}", body, {"X-Api-Key": key})
-            reply = line.getresponse()
-            return reply.status, reply.read()
 
 
 #: By which the vendor decides if it is sent none.

@@ -11,7 +11,6 @@ from mutants.reference import (
     JobSimulator,
     ReferenceBackend,
     ReferenceSimulator,
-    SdkReference,
 )
 from mutants.sessions import SessionReference, SessionVendor
 from mutants.table import COMPARES, MUTANTS, TABLES, TellsOfPhotos
@@ -55,7 +54,6 @@ Compares = type("Compares", (ReferenceBackend,), COMPARES)
 FORMS = {
     "in this process": (ReferenceBackend, ReferenceSimulator),
     "over HTTP": (HttpReference, HttpReferenceSimulator),
-    "by a library": (SdkReference, lambda: HttpReferenceSimulator(SdkReference)),
     "as a job": (JobReference, JobSimulator),
     "as a check": (CheckReference, CheckSimulator),
     "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(Compares)),
@@ -70,7 +68,6 @@ OWN = frozenset({"R19", "R28", "R30", "R31"})
 APART = {
     **dict.fromkeys(FORMS, SESSIONS | OWN | {"R32", "R49"}),
     "in this process": SESSIONS | {"R38", "R49"},
-    "by a library": SESSIONS | {"R32", "R38", "R49"},
     # Of R16 and R21 what a live face does.
     "that only compares": SESSIONS | {"R16", "R21", "R38", "R49"},
     "as a job": SESSIONS | OWN | {"R49"},

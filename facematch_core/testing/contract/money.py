@@ -8,7 +8,6 @@ import attrs
 import pytest
 
 from facematch_core import Billing, Charged, Operation, errors
-from facematch_core.backend.sdk import SdkBackend
 from facematch_core.http import HttpRequest
 from facematch_core.testing.bench import PASS, Bench, Outcome, same
 from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
@@ -128,10 +127,7 @@ def judge(
     # The allowed errors and bills depend on the cost of this request and of those before it.
     expected, billed = (EXPECTED | _OVER)[situation], operation in bench.can.billed_operations
     classes, bills = expected.errors, {*expected.charged}
-    if situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend):
-        # A library that falls over the answer does not say that there was one.
-        bills, classes = {*bills, Charged.UNKNOWN}, (*classes, errors.OutcomeUnknown)
-    elif polled and situation in EXPECTED:
+    if polled and situation in EXPECTED:
         classes = (errors.VendorError,)
     elif free and step not in (None, 1):  # accepted, and not finished
         classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
