@@ -99,8 +99,8 @@ def test_a_screen_reader_is_given_landmarks_tables_and_named_pictures(browser, r
     for role in ("banner", "main", "contentinfo", "navigation"):
         assert roles.count(role) == 1
     drawings = [name for role, name in tree if role in ("image", "img")]
-    # One of all systems, two of each system that gives scores, and one of differences.
-    assert len(drawings) == 1 + 2 * 2 + 1
+    # One of all systems, and two of each system that gives scores.
+    assert len(drawings) == 1 + 2 * 2
     assert drawings[0].startswith("How many genuine people are turned away")
     tables = [name for role, name in tree if role == "table"]
     assert [name.partition(",")[0] for name in tables] == TABLES

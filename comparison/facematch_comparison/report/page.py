@@ -1,7 +1,7 @@
-"""The report: the verdict first, then what is behind it, in one file without a request.
+"""The report: the verdict first, then its evidence, in one file without a request.
 
-What is on the page comes from `Evaluation.to_dict` and from nowhere else. Sentences are in
-``templates``; a section without data is not there.
+The page shows `Evaluation.to_dict` alone. Its sentences are in ``templates``; a section without
+data is left out.
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def report_html(evaluation: Evaluation) -> str:
     """
     style = _style("style.css") + _style("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    content = _content(evaluation, "")
-    template = _templates().get_template("page.html")
-    return template.render(**content, style=style, style_digest=digest)
+    return _render("page.html", evaluation, "", style=style, style_digest=digest)
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
@@ -49,32 +47,33 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
 
 def fragment(evaluation: Evaluation) -> str:
-    """Return the verdict, the picture and the table as a piece of a page, for a notebook.
-
-    Its styles touch nothing around it, and there is no script in it.
-    """
+    """Return the verdict, the picture and the table as a part of a page, for a notebook."""
     document = repr(evaluation.to_dict()).encode(errors="surrogatepass")
     ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
-    template = _templates().get_template("fragment.html")
-    return template.render(**_content(evaluation, ids), style=_style("style.css"))
+    return _render("fragment.html", evaluation, ids, style=_style("style.css"))
 
 
-def _content(evaluation: Evaluation, ids: str) -> dict[str, Any]:
+def _render(template: str, evaluation: Evaluation, ids: str, **more: Any) -> str:
     document = Node(evaluation.to_dict())
     tables = Tables(document, ids)
-    return {
-        "document": document,
-        "tables": tables,
-        "evaluation": evaluation,
-        "picture": plots.det(evaluation, f"{ids}det"),
-        "sections": [*_sections(document, tables)],
-        "not_real": [system for system in tables.systems if system["environment"].raw in NOT_REAL],
-        "hollow": any(system.at_required and system.at_default for system in evaluation.systems),
-    }
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            document=document,
+            tables=tables,
+            evaluation=evaluation,
+            picture=plots.det(evaluation, f"{ids}det"),
+            sections=[*_sections(document, tables)],
+            not_real=[each for each in tables.systems if each["environment"].raw in NOT_REAL],
+            hollow=any(each.at_required and each.at_default for each in evaluation.systems),
+            **more,
+        )
+    )
 
 
 def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
-    """The sections that there are data for: macro in ``sections.html``, title, whether folded."""
+    """Yield each section with data: macro in ``sections.html``, title, whether it is folded."""
 
     def some(key: str) -> bool:
         return any(system[key] for system in tables.systems)

@@ -1,10 +1,10 @@
 """The figures of a report, as SVG that follows the colours of the page around it.
 
-A figure is drawn by a function of the evaluation that gives None where there is nothing to show.
+A function draws a figure of the evaluation, or returns None where there is nothing to show.
 
-Nothing in a figure has a colour of its own: lines, bands and marks take ``currentColor`` from
-classes (``s0`` to ``s5``) that the style sheet knows for light, dark and print. Systems differ by
-colour, dashes and markers, so that any one of them will do.
+Lines, bands and marks take ``currentColor`` from classes (``s0`` to ``s5``) that the style sheet
+knows for light, dark and print. Systems differ by colour, dashes and markers, so that any one of
+them is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
-import attrs
 from markupsafe import Markup
 
 from facematch_comparison.values import numbers
@@ -45,11 +44,15 @@ _MARKS: Final = (
     "M-6 1L0-6L6 1L3.5 5.5H-3.5Z",
 )
 
-#: The most dots of one figure, below each other: more of them nobody compares by eye.
-MOST_ROWS: Final = 60
-
 #: The most curves of one figure that have bands: more of them hide each other.
 MOST_BANDS: Final = 3
+
+#: The longest name of a system in a figure.
+_MOST_LETTERS: Final = 18
+
+#: Size of a figure, and the edges of the area inside its axes.
+_WIDTH, _HEIGHT = 480, 340
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 460, 10, 294
 
 _Corners = Sequence[tuple[float, float]]
 
@@ -62,7 +65,7 @@ class Style(NamedTuple):
     mark: str
 
     def swatch(self) -> Markup:
-        """A piece of the line, with its mark, for a legend. Says nothing to a screen reader."""
+        """Return a piece of the line with its mark, for a legend; screen readers skip it."""
         return Markup(
             '<svg class="swatch {}" viewBox="0 0 40 16" aria-hidden="true" focusable="false">'
             '<path d="M0 8H40" fill="none" stroke="currentColor" stroke-width="2" '
@@ -72,22 +75,22 @@ class Style(NamedTuple):
 
 
 def style_of(place: int) -> Style:
-    """The style of the system at a place, from 0; no two of the first 84 are alike."""
+    """Return the style of the system at a place, from 0; no two of the first 84 are alike."""
     return Style(f"s{place % 6}", _DASHES[place % len(_DASHES)], _MARKS[place % len(_MARKS)])
 
 
 def det(evaluation: Evaluation, name: str) -> Markup | None:
-    """FRR against FMR of all systems, on normal deviates; None if nobody has anything to show."""
+    """Draw FRR against FMR of all systems, on normal deviates."""
+    systems, required = evaluation.systems, evaluation.required_fmr
     points: list[tuple[int, str, OperatingPoint]] = [
         (place, kind, at)
-        for place, system in enumerate(evaluation.systems)
+        for place, system in enumerate(systems)
         for kind in ("at_default", "at_required")
         if (at := getattr(system, kind)) and None not in (at.fmr.value, at.frr.value)
     ]
-    curves = {place: each.curve for place, each in enumerate(evaluation.systems) if each.curve}
+    curves = {place: system.curve for place, system in enumerate(systems) if system.curve}
     if not points and not curves:
         return None
-    required = evaluation.required_fmr
     x = _rates([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
     y = _rates([at.frr for *_, at in points], [each.frr for each in curves.values()])
     plot = _Plot(
@@ -103,14 +106,14 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
         plot.line(plot.corners(curve.fmr, curve.frr), place, style_of(place).dashes)
     for place, kind, at in points:
-        hollow = at is not evaluation.systems[place].point
-        ends = {} if hollow else {"x_ends": _ends(at.fmr), "y_ends": _ends(at.frr)}
-        path = f"systems.{place}.{kind}"
-        plot.dot(at.fmr.value or 0, at.frr.value or 0, place, path=path, hollow=hollow, **ends)
+        hollow = at is not systems[place].point
+        plot.dot(at.fmr, at.frr, place, hollow=hollow, path=f"systems.{place}.{kind}")
     plot.name_upright("required FMR", required)
     for place, at in {place: at for place, _, at in points}.items():  # the last is judged
-        here, up = x.at(at.fmr.value or 0), y.at(at.frr.value or 0)
-        label = _short(evaluation.systems[place].name, 18)
+        here, up = plot.x(at.fmr.value or 0), plot.y(at.frr.value or 0)
+        label = plain(systems[place].name)
+        if len(label) > _MOST_LETTERS:
+            label = f"{label[: _MOST_LETTERS - 1]}…"
         plot.beside(label, here, (up - 8, up + 18), f"label {style_of(place).colour}", space=9)
     return plot.svg(
         "How many genuine people are turned away, against how many others pass",
@@ -123,10 +126,10 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
 def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     """Draw FMR and FRR of one system against the threshold, with the chosen threshold."""
     system = evaluation.systems[place]
-    curve, at = system.curve, system.at_required or system.at_default
+    curve, at = system.curve, system.point
     if curve is None or system.score_range is None:
         return None
-    x = _even(*system.score_range, numbers.score)
+    x = _scores(*system.score_range)
     y = _rates([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
     plot = _Plot(name, x, y, "threshold", "of the pairs")
     for kind, dashes, height in (("frr", _WHOLE, 0.3), ("fmr", _DASHED, 0.7)):
@@ -136,13 +139,13 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         )
         plot.band(low, high, place)
         plot.line(rates, place, dashes)
-        level = plot.top + height * (plot.bottom - plot.top)
+        level = _TOP + height * (_BOTTOM - _TOP)
         across, up = min(rates, key=lambda corner: abs(corner[1] - level))
         plot.name_line(kind.upper(), across, (up + 4, up - 14, up + 22), place)
     if at is not None and at.threshold is not None:
         plot.upright(at.threshold)
         for rate in (at.frr, at.fmr):
-            plot.dot(at.threshold, rate.value or 0.0, place, y_ends=_ends(rate))
+            plot.dot(at.threshold, rate, place)
         plot.name_upright(f"threshold {numbers.score(at.threshold)}", at.threshold)
     return plot.svg(
         f"FMR and FRR of {plain(system.name)} against the threshold",
@@ -155,7 +158,7 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
 def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     """Draw the distributions of mated and non-mated scores of one system."""
     system = evaluation.systems[place]
-    histogram, at = system.histogram, system.at_required or system.at_default
+    histogram, at = system.histogram, system.point
     if histogram is None or not (any(histogram.mated) and any(histogram.non_mated)):
         return None
     kinds = {"mated": (histogram.mated, _WHOLE), "non-mated": (histogram.non_mated, _DASHED)}
@@ -164,9 +167,9 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     # The root shows a small hill of wrong labels beside a large one.
     y = _Axis(
         lambda share: 0.94 * math.sqrt(share / most),
-        [(share, f"{100 * share:g} %", True) for share in shown],
+        [(share, f"{100 * share:g} %") for share in shown],
     )
-    x = _even(histogram.edges[0], histogram.edges[-1], numbers.score)
+    x = _scores(histogram.edges[0], histogram.edges[-1])
     plot = _Plot(name, x, y, "score", "of the pairs of a kind")
     across = [edge for edge in histogram.edges for _ in range(2)]
     for kind, (counts, dashes) in kinds.items():
@@ -187,68 +190,17 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     )
 
 
-def differences(evaluation: Evaluation, name: str) -> Markup | None:
-    """Draw the difference of the FRR of every two systems, each with its interval."""
-    rows = [(two, two.frr) for two in evaluation.differences if two.frr]
-    if not 0 < len(rows) <= MOST_ROWS:
-        return None
-    place_of = {system.name: place for place, system in enumerate(evaluation.systems)}
-    far = max(abs(end) for _, of in rows for end in (of.interval.low, of.interval.high)) or 0.01
-    x = _even(-far, far, lambda value: numbers.points(value, far))
-    labels = [_short(f"{two.first} \N{MINUS SIGN} {two.second}", 26) for two, _ in rows]
-    ticks = [(float(row), label, True) for row, label in enumerate(labels)]
-    y = _Axis(lambda row: 1 - (row + 0.5) / len(rows), ticks)
-    x_name = "FRR of the first less that of the second, in percentage points"
-    plot = _Plot(name, x, y, x_name, "", left=190, height=66 + 22 * len(rows))
-    plot.upright(0.0)
-    for row, (two, of) in enumerate(rows):
-        ends, place = (of.interval.low, of.interval.high), place_of.get(two.better or two.first, 0)
-        plot.dot(of.value, row, place, x_ends=ends, hollow=not two.is_real)
-    return plot.svg(
-        "Differences of the FRR of two systems",
-        "A dot for every two systems, with the interval of the difference. Where it is hollow, the "
-        "difference may be chance. The numbers are in the table of differences.",
-    )
-
-
-def _short(words: str, most: int) -> str:
-    words = plain(words)
-    return words if len(words) <= most else f"{words[: most - 1]}…"
-
-
-def _ends(rate: Rate) -> tuple[float, float]:
-    value = rate.value or 0.0
-    return (rate.interval.low, rate.interval.high) if rate.interval else (value, value)
-
-
-@attrs.define
-class _Axis:
-    """Places values; a tick is one with its label, and whether that has the first right to room."""
+class _Axis(NamedTuple):
+    """Place of a value on an axis, 0-1, and its ticks with labels, the preferred ones first."""
 
     share: Callable[[float], float]
-    ticks: list[tuple[float, str, bool]]
-    start: float = 0.0
-    end: float = 1.0
-
-    def at(self, value: float, *, beyond: float = 0.0) -> float:
-        """Return the place of a value in the figure, at most `beyond` outside its edge."""
-        share = min(1 + beyond, max(-beyond, self.share(value)))
-        return round(self.start + share * (self.end - self.start), 1)
-
-    def labels(self, half: Callable[[str], float]) -> list[tuple[float, str]]:
-        """Return the labels that do not touch each other, the preferred ones first."""
-        shown: list[tuple[float, str]] = []
-        for value, label, _ in sorted(self.ticks, key=lambda tick: not tick[2]):
-            here = self.at(value)
-            if all(abs(here - there) >= half(label) + half(other) for there, other in shown):
-                shown.append((here, label))
-        return shown
+    ticks: list[tuple[float, str]]
 
 
 def _rates(
     points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
 ) -> _Axis:
-    """An axis by normal deviates that holds all points whole, and of the curves what is near."""
+    """Return an axis by normal deviates that holds all points, and of the curves what is near."""
     inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
     inside += [required] if required else []
     middle = max([*inside, 0.05]) if inside else 0.5
@@ -267,53 +219,63 @@ def _rates(
         value = min(max(value, 1e-9), 1 - 1e-9)
         return gap + (1 - gap) * (deviate(value) - start) / (end - start)
 
-    ticks = [(tick, f"{100 * tick:g} %", tick in _PLAIN) for tick in _TICKS if low <= tick <= high]
-    return _Axis(share, [(0.0, "0", True), *ticks] if gap else ticks)
+    shown = sorted((tick for tick in _TICKS if low <= tick <= high), key=lambda t: t not in _PLAIN)
+    ticks = [(tick, f"{100 * tick:g} %") for tick in shown]
+    return _Axis(share, [(0.0, "0"), *ticks] if gap else ticks)
 
 
-def _even(low: float, high: float, form: Callable[[float], str]) -> _Axis:
-    """An axis of even steps that holds two numbers, with some five ticks."""
+def _scores(low: float, high: float) -> _Axis:
+    """Return an axis of even steps between two scores, with some five ticks."""
     wide = high - low or 1.0
     power = 10.0 ** max(-300, math.floor(math.log10(wide / 3)))
     step = power * max((times for times in (1, 2, 2.5, 5) if times * power <= wide / 3), default=1)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    ticks = [(tick * step, form(tick * step), True) for tick in range(first, last + 1)]
+    ticks = [(tick * step, numbers.score(tick * step)) for tick in range(first, last + 1)]
     return _Axis(lambda value: (value - low) / wide, ticks)
+
+
+def _ends(rate: Rate) -> tuple[float, float]:
+    value = rate.value or 0.0
+    return (rate.interval.low, rate.interval.high) if rate.interval else (value, value)
+
+
+def _place(share: float, start: float, end: float, beyond: float) -> float:
+    return round(start + min(1 + beyond, max(-beyond, share)) * (end - start), 1)
 
 
 class _Plot:
     """A figure to draw on: axes with a grid first, then whatever is added, in that order."""
 
-    width, right, top = 480, 460, 10
-
-    def __init__(  # noqa: PLR0917 - x and y
-        self,
-        name: str,
-        x: _Axis,
-        y: _Axis,
-        x_name: str,
-        y_name: str,
-        left: int = 62,
-        height: int = 340,
-    ) -> None:
-        self.name, self.x, self.y = name, x, y
-        self.left, self.height, self.bottom = left, height, height - 46
-        x.start, x.end, y.start, y.end = self.left, self.right, self.bottom, self.top
+    def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        self.name, self._x, self._y = name, x, y
         self._parts: list[Markup] = []
         self._taken: list[tuple[float, ...]] = []  # boxes that a label may not touch
-        lines = [f"M{x.at(value)} {self.top}V{self.bottom}" for value, *_ in x.ticks]
-        lines += [f"M{self.left} {y.at(value)}H{self.right}" for value, *_ in y.ticks]
+        lines = [f"M{self.x(value)} {_TOP}V{_BOTTOM}" for value, _ in x.ticks]
+        lines += [f"M{_LEFT} {self.y(value)}H{_RIGHT}" for value, _ in y.ticks]
         self._path("grid", "".join(lines))
-        self._path("axis", f"M{self.left} {self.top}V{self.bottom}H{self.right}")
-        for here, words in x.labels(lambda words: 4.0 * len(words) + 5):
-            self._text(words, here, self.bottom + 17, "middle")
-        for here, words in y.labels(lambda _: 9.0):
-            self._text(words, self.left - 6, here + 4.5, "end")
-        # Center the name on its axis unless it is too long.
-        middle = min((self.left + self.right) / 2, self.width - 3.3 * len(x_name))
-        self._text(x_name, middle, self.height - 8, "middle")
+        self._path("axis", f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
+        across: list[tuple[float, str]] = []
+        for value, words in x.ticks:
+            here, room = self.x(value), 4.0 * len(words) + 10
+            if all(abs(here - there) >= room + 4.0 * len(other) for there, other in across):
+                across.append((here, words))
+                self._text(words, here, _BOTTOM + 17, "middle")
+        up: list[float] = []
+        for value, words in y.ticks:
+            here = self.y(value)
+            if all(abs(here - there) >= 18 for there in up):
+                up.append(here)
+                self._text(words, _LEFT - 6, here + 4.5, "end")
+        self._text(x_name, (_LEFT + _RIGHT) / 2, _HEIGHT - 8, "middle")
         upright = '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>'
-        self._add(upright, (self.top + self.bottom) / 2, y_name)
+        self._add(upright, (_TOP + _BOTTOM) / 2, y_name)
+
+    def x(self, value: float, beyond: float = 0.0) -> float:
+        """Return the place of a value from left to right, at most `beyond` outside the figure."""
+        return _place(self._x.share(value), _LEFT, _RIGHT, beyond)
+
+    def y(self, value: float, beyond: float = 0.0) -> float:
+        return _place(self._y.share(value), _BOTTOM, _TOP, beyond)
 
     def _add(self, pattern: str, *values: object) -> None:
         self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
@@ -327,16 +289,13 @@ class _Plot:
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
         """Return the places of points, also far outside the figure, where lines are clipped."""
-        return [
-            (self.x.at(x, beyond=9), self.y.at(y, beyond=9))
-            for x, y in zip(across, up, strict=True)
-        ]
+        return [(self.x(x, 9), self.y(y, 9)) for x, y in zip(across, up, strict=True)]
 
     def line(self, corners: _Corners, place: int, dashes: str) -> None:
         self._shape("polyline", "line", corners, place, dashes)
 
     def band(self, low: _Corners, high: _Corners, place: int) -> None:
-        """The area between two lines, square at both ends."""
+        """Draw the area between two lines, square at both ends."""
         ends = (low[-1][0], high[-1][1]), (high[0][0], low[0][1])
         self._shape("polygon", "band", [*low, ends[0], *reversed(high), ends[1]], place, _WHOLE)
 
@@ -348,28 +307,20 @@ class _Plot:
         self._add(pattern, shape, kind, style_of(place).colour, self.name, points, dashes)
 
     def dot(
-        self,
-        x: float,
-        y: float,
-        place: int,
-        *,
-        x_ends: tuple[float, float] | None = None,
-        y_ends: tuple[float, float] | None = None,
-        path: str = "",
-        hollow: bool = False,
+        self, x: Rate | float, y: Rate, place: int, *, path: str = "", hollow: bool = False
     ) -> None:
-        """The mark of a system at two values, with their intervals; `path` is of the document."""
-        style, here, up = style_of(place), self.x.at(x), self.y.at(y)
+        """Draw the mark of a system, not `hollow` with intervals; `path` is of the document."""
+        style, up = style_of(place), self.y(y.value or 0.0)
+        here = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
         cross = ""
-        if x_ends is not None:
-            low, high = map(self.x.at, x_ends)
+        if isinstance(x, Rate) and not hollow:
+            low, high = map(self.x, _ends(x))
             cross += f"M{low} {up}H{high}M{low} {up - 4}v8M{high} {up - 4}v8"
             self._taken.append((low, up - 4, high, up + 4))
-        if y_ends is not None:
-            low, high = map(self.y.at, y_ends)
+        if not hollow:
+            low, high = map(self.y, _ends(y))
             cross += f"M{here} {low}V{high}M{here - 4} {low}h8M{here - 4} {high}h8"
             self._taken.append((here - 4, high, here + 4, low))
-        if cross:
             self._path(f"cross {style.colour}", cross)
         data = Markup(' data-point="{}"').format(path) if path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
@@ -377,11 +328,11 @@ class _Plot:
         self._taken.append((here - 7, up - 7, here + 7, up + 7))
 
     def upright(self, value: float) -> None:
-        """A line across the figure at a value of the x axis."""
-        self._path("limit", f"M{self.x.at(value)} {self.top}V{self.bottom}")
+        """Draw a line across the figure at a value of the x axis."""
+        self._path("limit", f"M{self.x(value)} {_TOP}V{_BOTTOM}")
 
     def name_upright(self, words: str, value: float) -> None:
-        self.beside(words, self.x.at(value), range(self.top + 12, self.bottom, 30), "note")
+        self.beside(words, self.x(value), range(_TOP + 12, _BOTTOM, 30), "note")
 
     def name_line(self, words: str, x: float, heights: Iterable[float], place: int) -> None:
         self.beside(words, x, heights, f"label {style_of(place).colour}", space=12)
@@ -389,29 +340,28 @@ class _Plot:
     def beside(
         self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5
     ) -> None:
-        """Words on one side of an x, at the first of the heights where they touch nothing."""
+        """Write words on one side of an x, at the first of the heights where they touch nothing."""
         wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in words)
-        for base, start in itertools.product(heights, (x + space, x - space - wide)):
-            left, top, right, bottom = box = (start, base - 11, start + wide, base + 3)
-            inside = self.left <= left and right <= self.right
-            inside &= self.top <= top and bottom <= self.bottom
+        for base, left in itertools.product(heights, (x + space, x - space - wide)):
+            right, top, bottom = left + wide, base - 11, base + 3
+            inside = left >= _LEFT and right <= _RIGHT and top >= _TOP and bottom <= _BOTTOM
             if inside and not any(
                 left < x1 and x0 < right and top < y1 and y0 < bottom
                 for x0, y0, x1, y1 in self._taken
             ):
-                self._taken.append(box)
-                self._text(words, start, base, "start", classes)
+                self._taken.append((left, top, right, bottom))
+                self._text(words, left, base, "start", classes)
                 break
 
     def svg(self, title: str, description: str) -> Markup:
         inside = Markup('<rect x="{}" y="{}" width="{}" height="{}"/>').format(
-            *(self.left - 2, self.top - 2, self.right - self.left + 4, self.bottom - self.top + 4)
+            *(_LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4)
         )
         return Markup(
             '<svg class="plot" viewBox="0 0 {0} {1}" role="img" aria-labelledby="{2}-title '
             '{2}-desc"><title id="{2}-title">{3}</title><desc id="{2}-desc">{4}</desc>'
             '<clipPath id="{2}-inside">{5}</clipPath>{6}</svg>'
         ).format(
-            *(self.width, self.height, self.name, title, description, inside),
+            *(_WIDTH, _HEIGHT, self.name, title, description, inside),
             Markup("").join(self._parts),
         )

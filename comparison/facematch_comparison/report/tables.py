@@ -1,7 +1,7 @@
 """The tables of a report: each is a view of the document, made when a template asks for it.
 
-A row is its cells by the titles of their columns; the first says whose they are. A row or a column
-with nothing in it is left out.
+A row maps the titles of columns to cells; its first cell names it. A row or a column with nothing
+in it is left out.
 """
 
 from __future__ import annotations
@@ -71,35 +71,30 @@ class Tables:
         return Markup('<span class="system">{} {}</span>').format(drawn, values.text(node))
 
     def _fmr(self, rate: Node) -> Markup:
-        """An FMR whole, and against what is required where that is clear."""
+        """Return an FMR, and on which side of the required one it is where that is clear."""
         shown, ends, required = values.rate(rate), rate["interval"], self.document["required_fmr"]
-        if ends and ends["low"].raw > required.raw:
-            kind, words = "bad", "above the required"
-        elif ends and ends["high"].raw <= required.raw:
-            kind, words = "good", "within the required"
-        else:
+        if not ends or ends["low"].raw <= required.raw < ends["high"].raw:
             return shown
-        return shown + Markup(' <small class="whole {}">{} {}</small>').format(
-            kind, words, values.setting(required)
-        )
+        kind, words = ("good", "within") if ends["high"].raw <= required.raw else ("bad", "above")
+        against = Markup(' <small class="whole {}">{} the required {}</small>')
+        return shown + against.format(kind, words, values.setting(required))
 
     @property
     def verdict(self) -> Table:
         """The first table: a row for each system."""
-        rows = []
-        for system in self.systems:
-            at, service = system["at_required"] or system["at_default"], system["service"]
-            rows.append(
-                {
-                    "System": self._name(system["name"]),
-                    "Threshold": _threshold(system, at),
-                    "FMR: others pass": self._fmr(at["fmr"]) if at else "",
-                    "FRR: turned away": values.rate(at["frr"], at["frr_at_fmr"]) if at else "",
-                    "FTA: failure to acquire": _if_any(service["acquisition"]),
-                    "Price of a call": values.money(service["price"], service["currency"]),
-                    "95 of 100 calls within": _within(service["latency_s"], "95"),
-                }
-            )
+        rows = [
+            {
+                "System": self._name(system["name"]),
+                "Threshold": _threshold(system, at),
+                "FMR: others pass": self._fmr(at["fmr"]) if at else "",
+                "FRR: turned away": _frr(at),
+                "FTA: failure to acquire": _if_any(service["acquisition"]),
+                "Price of a call": values.money(service["price"], service["currency"]),
+                "95 of 100 calls within": _within(service["latency_s"], "95"),
+            }
+            for system in self.systems
+            for at, service in [(_point(system), system["service"])]
+        ]
         words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
         if any(at and at["frr_at_fmr"] for at in (each["at_required"] for each in self.systems)):
             words += "; that of the FRR is at the required FMR"
@@ -116,8 +111,7 @@ class Tables:
                 at = each["point"]
                 row["Threshold " + title] = values.score(at["threshold"]) if at else ""
                 row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
-                frr = values.rate(at["frr"], at["frr_at_fmr"]) if at else _why_empty(each)
-                row["FRR " + title] = frr
+                row["FRR " + title] = _frr(at) or _why_empty(each)
             rows.append(row)
         words = "Each system at its thresholds for other false match rates, with {} intervals"
         return self._table("fmrs-table", words, rows)
@@ -189,11 +183,11 @@ class Tables:
 
     @property
     def few_errors(self) -> list[tuple[Node, Node, str]]:
-        """Rates with fewer errors than the rule of 30 asks for: system, rate, and its name."""
+        """Return the rates with fewer errors than the rule of 30 asks for, with their names."""
         return [
             (system["name"], at[name], name.upper())
             for system in self.systems
-            if (at := system["at_required"] or system["at_default"])
+            if (at := _point(system))
             for name in ("fmr", "frr")
             if at[name]["errors"].raw < RULE_OF_30
         ]
@@ -209,14 +203,13 @@ class Tables:
                 "FRR": values.rate(at["frr"]),
             }
             for system in self.systems
-            if (best := system["transactions"])
-            and (at := best["at_required"] or best["at_default"])
+            if (best := system["transactions"]) and (at := _point(best))
         ]
         words = "The best attempt of each transaction counts, with {} intervals"
         return self._table("transactions-table", words, rows)
 
     def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
-        """Sentences on groups that differ, or may by chance, each with its system."""
+        """Return the sentences on groups that differ, or may by chance, each with its system."""
         return [
             (system["name"], gap["sentence"])
             for system in self.systems
@@ -226,28 +219,25 @@ class Tables:
 
     @property
     def service(self) -> Table:
-        rows = []
-        for system in self.systems:
-            service = system["service"]
-            latency, currency = service["latency_s"], service["currency"]
-            rows.append(
-                {
-                    "System": self._name(system["name"]),
-                    "Calls": values.count(service["calls"]),
-                    "Not answered": _if_any(service["answered"]),
-                    "Why not": _by_name(service["not_answered"]),
-                    "Timed": _some(service["timed"]),
-                    "Half within": _within(latency, "50"),
-                    "90 of 100 within": _within(latency, "90"),
-                    "95 of 100 within": _within(latency, "95"),
-                    "99 of 100 within": _within(latency, "99"),
-                    "Price of a call": values.money(service["price"], currency),
-                    "Charged for all": values.money(service["cost"], currency),
-                    "Calls per genuine person who passed": values.money(
-                        service["cost_per_verified"], currency
-                    ),
-                }
-            )
+        per_person = "Calls per genuine person who passed"
+        rows = [
+            {
+                "System": self._name(system["name"]),
+                "Calls": values.count(service["calls"]),
+                "Not answered": _if_any(service["answered"]),
+                "Why not": _by_name(service["not_answered"]),
+                "Timed": _some(service["timed"]),
+                "Half within": _within(service["latency_s"], "50"),
+                "90 of 100 within": _within(service["latency_s"], "90"),
+                "95 of 100 within": _within(service["latency_s"], "95"),
+                "99 of 100 within": _within(service["latency_s"], "99"),
+                "Price of a call": values.money(service["price"], service["currency"]),
+                "Charged for all": values.money(service["cost"], service["currency"]),
+                per_person: values.money(service["cost_per_verified"], service["currency"]),
+            }
+            for system in self.systems
+            for service in [system["service"]]
+        ]
         words = "Calls of the run: how long they took, and what was charged"
         return self._table("service-table", words, rows)
 
@@ -280,18 +270,22 @@ class Tables:
             for column, groups in study["groups"].entries
             for group, size in groups.entries
         ]
-        rows = [
-            {
-                "Part": words,
-                "People": values.count(size["subjects"]),
-                "Pairs": values.count(size["pairs"]),
-                "Mated": values.count(size["mated"]),
-                "Non-mated": values.count(size["non_mated"]),
-            }
-            for words, size in parts
+        counts = {"People": "subjects", "Pairs": "pairs", "Mated": "mated"}
+        counts["Non-mated"] = "non_mated"
+        rows: list[Row] = [
+            {"Part": part, **{title: values.count(size[key]) for title, key in counts.items()}}
+            for part, size in parts
         ]
         words = "People and pairs; of a group, the pairs within it"
         return self._table("people-table", words, rows, kind="data")
+
+
+def _point(system: Node) -> Node:
+    return system["at_required"] or system["at_default"]
+
+
+def _frr(at: Node) -> Markup:
+    return values.rate(at["frr"], at["frr_at_fmr"]) if at else Markup()
 
 
 def _some(count: Node) -> Markup:
@@ -312,7 +306,7 @@ def _by_name(counts: Node) -> Markup:
 
 
 def _threshold(system: Node, at: Node) -> Markup:
-    """A threshold, or that there is none to say; under it, what it is."""
+    """Return a threshold or why there is none, and what it is."""
     words = values.text(system["why_not"])
     if not at:
         return words
@@ -326,7 +320,7 @@ def _threshold(system: Node, at: Node) -> Markup:
 
 
 def _why_empty(each: Node) -> Markup:
-    """Instead of rates at a false match rate: how many pairs it takes, or why there is none."""
+    """Return how many pairs a false match rate takes, or why there are no rates at it."""
     if each["pairs_needed"].raw is None:
         return Markup("<small>{}</small>").format(values.text(each["why_not"]))
     needed = values.count(each["pairs_needed"])

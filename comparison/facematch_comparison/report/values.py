@@ -1,7 +1,7 @@
-"""Values of a JSON document as HTML: each knows where it is, and carries its exact number.
+"""Values of a JSON document as HTML: each carries its path and its exact number.
 
-What is in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without it),
-rounded to the digits that are shown. What is missing is an empty text.
+A `data` element shows the value at its ``data-path``, times ``data-times`` (1 without it), rounded
+to the digits that are shown. A missing value is an empty text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Node:
     """A value of a JSON document, and its path: keys and places with dots between them.
 
     A key is written as in an address, with its dots as ``%2E``, so that a path can be taken apart.
-    It is true if there is anything: 0 is something, None and what is empty are nothing.
+    A node of 0 is true; None and an empty text, list or object are false.
     """
 
     def __init__(self, raw: Any, *steps: str) -> None:
@@ -71,10 +71,7 @@ Form = Callable[[Node, float | None], Markup]
 
 
 def plain(text: str) -> str:
-    """A name without what could disturb a page: control characters, half letters, turns.
-
-    Letters of any script stay; what is left out is shown as U+FFFD.
-    """
+    """Replace control characters, half letters and turns of direction by U+FFFD."""
     return "".join(
         "\N{REPLACEMENT CHARACTER}"
         if letter in _TURNING or unicodedata.category(letter) in ("Cc", "Cs")
@@ -84,10 +81,7 @@ def plain(text: str) -> str:
 
 
 def text(node: Node) -> Markup:
-    """A text of the document, word for word; nothing around it changes its direction.
-
-    A number stays on one line with its percent sign.
-    """
+    """Return a text of the document; a number stays on one line with its percent sign."""
     if not node:
         return Markup()
     words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
@@ -99,7 +93,7 @@ def name(words: str) -> Markup:
 
 
 def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int = 1) -> Markup:
-    """A number of the document, as `form` writes it."""
+    """Return a number of the document, as `form` writes it."""
     if node.raw is None:
         return Markup()
     more = Markup(' data-times="{}"').format(times) if times != 1 else ""
@@ -145,27 +139,26 @@ def ends(interval: Node, form: Form, unit: str = "") -> Markup:
 
 
 def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
-    """A number that is no share of pairs, with its interval."""
+    """Return a number that is no share of pairs, with its interval."""
     if not node:
         return Markup()
-    value, interval = form(node["value"], width_of(node["interval"])), ends(node["interval"], form)
-    return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, interval)
+    interval = node["interval"]
+    value = form(node["value"], width_of(interval))
+    return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, ends(interval, form))
 
 
 def rate(node: Node, at_fmr: Node | None = None) -> Markup:
-    """A rate with its interval: at a threshold, or at an FMR if there is one for it."""
+    """Return a rate with its interval: at a threshold, or at an FMR if there is one for it."""
     of = at_fmr or node["interval"]
     value = percent(node["value"], width_of(of))
     if not value:
         return Markup('<span class="none">no such pair</span>')
     interval = ends(of, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%")
-    under = Markup(", ").join(part for part in (interval, counts(node)) if part)
+    counts = Markup('<span class="whole">{} of {}</span>').format(
+        count(node["errors"]), count(node["trials"])
+    )
+    under = Markup(", ").join(filter(None, (interval, counts)))
     return Markup("<b>{}</b> <small>{}</small>").format(value, under)
-
-
-def counts(node: Node) -> Markup:
-    errors, trials = count(node["errors"]), count(node["trials"])
-    return Markup('<span class="whole">{} of {}</span>').format(errors, trials)
 
 
 def moment(node: Node) -> Markup:

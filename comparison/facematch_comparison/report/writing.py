@@ -9,11 +9,13 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import attrs
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+from pandas import DataFrame
 from pyarrow import csv
 
 from facematch_comparison.scores.answers import Answers, check_alike
@@ -22,9 +24,6 @@ from facematch_comparison.values.model import WrongPair
 from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 #: Facts of a system, which are columns of a file.
 _FACTS: Final = (
@@ -51,8 +50,7 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
             named as in the score file.
 
     Raises:
-        InvalidRequest: there are none, two have one name, or their pairs differ, or those of the
-            study.
+        InvalidRequest: there are no answers, two systems have one name, or the pairs differ.
     """
     return _long(answers, study, once=False)
 
@@ -60,15 +58,10 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
 def export(
     what: Sequence[Answers] | Sequence[WrongPair], path: Path, study: Study | None = None
 ) -> None:
-    """Write answers, or wrong pairs, to a file; its ending says the form.
+    """Write answers, or the list that `wrong_pairs` returns, to a ``.csv`` or ``.parquet`` file.
 
-    An existing file is replaced when the new one is whole. No cell of a CSV file is a formula. In a
-    CSV file the facts of a system are on its first line only.
-
-    Args:
-        what: Answers, or what `wrong_pairs` found, which may be empty.
-        path: Ends with ``.csv`` or ``.parquet``.
-        study: As of `to_frame`.
+    An existing file is replaced when the new one is complete. No cell of a CSV file is a formula.
+    In a CSV file the facts of a system are on its first line only. `study` is that of `to_frame`.
 
     Raises:
         InvalidRequest: another ending; else as of `to_frame`.
@@ -92,11 +85,7 @@ def export(
 
 
 def digest_answers(answers: Sequence[Answers]) -> str:
-    """Return the SHA-256, in hex, of the CSV file that `export` writes of these answers.
-
-    Raises:
-        InvalidRequest: as of `to_frame`.
-    """
+    """Return the SHA-256, in hex, of the CSV file that `export` writes; errors as of `to_frame`."""
     file = io.BytesIO()
     _write_csv(pa.Table.from_pandas(_long(answers, None, once=True), preserve_index=False), file)
     return hashlib.sha256(file.getvalue()).hexdigest()
@@ -129,26 +118,17 @@ def wrong_pairs(
     ):
         places = np.flatnonzero(rows)
         places = places[np.argsort(key[places], kind="stable")]
-        names = {name: frame[name].iloc[places].astype(str) for name in _NAMES if name in frame}
-        names = {name: names[name].tolist() if name in names else None for name in _NAMES}
-        for at, place in enumerate(places.tolist()):
-            pairs.append(
-                WrongPair(
-                    system=answers.name,
-                    kind=kind,
-                    pair=place,
-                    **{name: column and column[at] for name, column in names.items()},
-                    score=None if np.isnan(scores[place]) else float(scores[place]),
-                    threshold=threshold,
-                )
-            )
+        cells = frame.iloc[places].reindex(columns=_NAMES)
+        names = cells.astype(str).astype(object).where(cells.notna(), None)
+        for place, named in zip(places.tolist(), names.to_dict("records"), strict=True):
+            score = None if np.isnan(scores[place]) else float(scores[place])
+            rest = {"score": score, "threshold": threshold, **named}
+            pairs.append(WrongPair(system=answers.name, kind=kind, pair=place, **rest))
     return pairs
 
 
 def _frame(answers: Answers, study: Study | None) -> DataFrame:
     """Return the frame of answers, with the names of people and pictures of the test set."""
-    import pandas as pd
-
     if study is None:
         return answers.frame
     if not np.array_equal(answers.mated, study.mated):
@@ -166,8 +146,6 @@ def _frame(answers: Answers, study: Study | None) -> DataFrame:
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> DataFrame:
     """Return all answers; with `once`, facts of a system are on its first line only."""
-    import pandas as pd
-
     if not answers:
         raise InvalidRequest("There are no answers to write.")
     if len({each.name for each in answers}) < len(answers):
@@ -182,9 +160,8 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
             if name == "people_known":
                 value = None if value else "no"
             kind = float if isinstance(value, float) else "category"
-            cells = pd.Series(
-                value if kind is float or value is None else str(value), frame.index, kind
-            )
+            value = value if isinstance(value, float | None) else str(value)
+            cells = pd.Series(value, frame.index, kind)
             frame[name] = cells.where(np.arange(len(frame)) == 0) if once else cells
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]

@@ -86,8 +86,7 @@ def test_there_is_a_figure_where_there_is_something_to_see_and_its_dots_are_insi
         both = histogram and any(histogram.mated) and any(histogram.non_mated)
         figures += [(plots.thresholds(evaluation, at, "t"), system.curve, 2)]
         figures += [(plots.scores(evaluation, at, "s"), both, 0)]
-    dots = sum(two.frr is not None for two in evaluation.differences)
-    for svg, is_there, count in [*figures, (plots.differences(evaluation, "d"), dots, dots)]:
+    for svg, is_there, count in figures:
         assert (svg is not None) is bool(is_there)
         if svg is not None:
             left, top, right, bottom = inside(svg)
@@ -114,16 +113,6 @@ def test_scores_as_close_or_as_far_apart_as_numbers_can_be_are_drawn(apart):
     evaluation = evaluate([system_answers(close * 150, close[::-1] * 300)], required_fmr=0.3)
     for figure in (plots.thresholds, plots.scores):
         assert "NaN" not in str(figure(evaluation, 0, "x"))
-
-
-def test_more_dots_than_anybody_compares_are_left_to_the_table():
-    (two_systems,) = two().differences
-    many, too_many = (
-        attrs.evolve(two(), differences=(two_systems,) * count)
-        for count in (plots.MOST_ROWS, plots.MOST_ROWS + 1)
-    )
-    assert plots.differences(many, "d") is not None
-    assert plots.differences(too_many, "d") is None
 
 
 @pytest.mark.parametrize("frr", [0.005, 0.3, 0.44, 0.6, 0.95])
