@@ -292,10 +292,8 @@ class Sessions:
         self._check(record)
         self._check_start(record, reference, return_url, language, options)
         pictures = [] if reference is None else [reference]
-        images, refusal = load_images(*pictures, names=["reference"])
-        del reference, pictures
-        if refusal is not None:
-            raise refusal
+        del reference
+        images = load_images(pictures, ["reference"])
         deadline = self._deadline(deadline_s)
         if self._can.finds_lost:
             try:

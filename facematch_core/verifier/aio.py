@@ -26,7 +26,6 @@ from facematch_core.errors import (
     FATAL,
     ConfigurationError,
     FaceMatchError,
-    InvalidRequest,
     VendorError,
     VendorUnavailable,
 )
@@ -41,13 +40,13 @@ from facematch_core.models import (
 from .verifier import (
     AnyThreshold,
     LiveMatchOptions,
-    LivenessOptions,
     MatchOptions,
     PairOutcome,
     PairOutcomes,
     PairRun,
     Picture,
     Verifier,
+    no_pairs,
 )
 
 
@@ -238,13 +237,16 @@ class AsyncFaceVerifier(Awaited[Verifier]):
         return await self._call(self._verifier.verify, probe, reference, **options)
 
     async def check_liveness(
-        self, probe: Picture, **options: Unpack[LivenessOptions[AnyThreshold]]
+        self, probe: Picture, **options: Unpack[MatchOptions[AnyThreshold]]
     ) -> LivenessResult:
         """Check one picture for a live face; see `FaceVerifier.check_liveness`."""
         return await self._call(self._verifier.check_liveness, probe, **options)
 
     async def verify_live(
-        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[AnyThreshold]]
+        self,
+        probe: Picture,
+        reference: Picture,
+        **options: Unpack[LiveMatchOptions[AnyThreshold]],
     ) -> LiveMatchResult:
         """Check the probe for a live face, then compare it; see `FaceVerifier.verify_live`.
 
@@ -287,9 +289,7 @@ class AsyncFaceVerifier(Awaited[Verifier]):
         run = PairRun(verify, max_workers, stop_on, options)
         run.max_workers = min(run.max_workers, self._max_concurrency)
         if not isinstance(pairs, (Iterable, AsyncIterable)):
-            raise InvalidRequest(
-                f"pairs must be something to iterate over, not {type(pairs).__name__}."
-            )
+            raise no_pairs(pairs)
         return self._many(run, pairs, cancellation)
 
     async def _many(
@@ -368,7 +368,7 @@ class _AsyncPairOutcomes(PairOutcomes):
         return (self._index, pair[0]) if pair else None
 
     def _first(self) -> list[Future[Any]]:
-        return [self._calls[0][0].future] if self._calls else []
+        return [self._calls[0]] if self._calls else []
 
 
 async def _in_thread(work: Callable[..., R], *args: Any) -> R:

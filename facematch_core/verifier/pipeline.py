@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -59,17 +59,20 @@ LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 PICTURES = ("probe", "reference")
 
 
-def load_images(
-    *pictures: object, names: Iterable[str] = PICTURES
-) -> tuple[list[Image], errors.InvalidImage | None]:
-    """Return the pictures of a call, or the error of one, to be raised without their bytes."""
-    images = []
-    for picture, name in zip(pictures, names, strict=False):
+def load_images(pictures: list[Any], names: Sequence[str] = PICTURES) -> list[Image]:
+    """Return the pictures of a call, taken out of the list: no frame of an error holds them."""
+    images: list[Image] = []
+    for name in names[: len(pictures)]:
         try:
-            images.append(Image.of(picture))
+            images.append(Image.of(pictures.pop(0)))
         except errors.InvalidImage as error:
-            return [], error.of(name)
-    return images, None
+            failure = error.of(name)
+            break
+    else:
+        return images
+    pictures.clear()
+    images.clear()
+    raise failure
 
 
 @attrs.frozen(kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import collections
-import contextlib
 import contextvars
 import functools
 import os
@@ -85,8 +84,8 @@ else:
     T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class LivenessOptions(TypedDict, Generic[T_contra], total=False):
-    """Arguments of `check_liveness`."""
+class MatchOptions(TypedDict, Generic[T_contra], total=False):
+    """Options of `verify` and `check_liveness`."""
 
     threshold: T_contra | None
     review_threshold: T_contra | None
@@ -98,12 +97,8 @@ class LivenessOptions(TypedDict, Generic[T_contra], total=False):
     retry: Retry | Literal[False] | None
 
 
-class MatchOptions(LivenessOptions[T_contra], total=False):
-    """Arguments of `verify`: those of `check_liveness`."""
-
-
 class LiveMatchOptions(MatchOptions[T_contra], total=False):
-    """Arguments of `verify_live`."""
+    """Options of `verify_live`."""
 
     liveness_threshold: T_contra | None
     liveness_review_threshold: T_contra | None
@@ -178,26 +173,22 @@ class Verifier(abc.ABC, Generic[T_contra]):
             BudgetExceeded: there is no room for it in a budget; nothing was sent.
             VendorError: no result; `billing` says whether it was charged.
         """
-        call_options = self._read_options("verify", MatchOptions, options)
-        images, refusal = load_images(probe, reference)
+        call_options = self._read_options("verify", Operation.MATCH, options)
+        pictures = [probe, reference]
         del probe, reference
-        if refusal is not None:
-            raise refusal
-        return cast(MatchResult, self._call(images, call_options))
+        return cast(MatchResult, self._call(load_images(pictures), call_options))
 
     def check_liveness(
-        self, probe: Picture, **options: Unpack[LivenessOptions[T_contra]]
+        self, probe: Picture, **options: Unpack[MatchOptions[T_contra]]
     ) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
         Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
         """
-        call_options = self._read_options("check_liveness", LivenessOptions, options)
-        images, refusal = load_images(probe)
+        call_options = self._read_options("check_liveness", Operation.LIVENESS, options)
+        pictures = [probe]
         del probe
-        if refusal is not None:
-            raise refusal
-        return cast(LivenessResult, self._call(images, call_options))
+        return cast(LivenessResult, self._call(load_images(pictures), call_options))
 
     def verify_live(
         self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
@@ -221,18 +212,13 @@ class Verifier(abc.ABC, Generic[T_contra]):
             "threshold": options.pop("liveness_threshold", None),
             "review_threshold": options.pop("liveness_review_threshold", None),
         }
-        match_options = self._read_options("verify_live", MatchOptions, options)
-        images, refusal = load_images(probe, reference)
-        del probe, reference
-        if refusal is not None:
-            raise refusal
+        match_options = self._read_options("verify_live", Operation.MATCH, options)
         liveness_options = attrs.evolve(
-            match_options,
-            operation=Operation.LIVENESS,
-            prefix="liveness_",
-            **liveness_thresholds,
+            match_options, operation=Operation.LIVENESS, prefix="liveness_", **liveness_thresholds
         )
-        images = self._refuse(images, match_options, after=(Operation.LIVENESS,))
+        pictures = [probe, reference]
+        del probe, reference
+        images = self._refuse(load_images(pictures), match_options, after=(Operation.LIVENESS,))
         liveness = cast(LivenessResult, self._call(images[:1], liveness_options))
         if ends_early(liveness):
             return LiveMatchResult.of(liveness, None)
@@ -276,13 +262,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
             InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
         """
         run = PairRun(self.verify, max_workers, stop_on, options)
-        try:
-            source = iter(pairs)
-        except TypeError:
-            raise InvalidRequest(
-                f"pairs must be something to iterate over, not {type(pairs).__name__}."
-            ) from None
-        return PairOutcomes(run, source)
+        if not isinstance(pairs, Iterable):
+            raise no_pairs(pairs)
+        return PairOutcomes(run, iter(pairs))
 
     @abc.abstractmethod
     def reconcile(
@@ -314,17 +296,14 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Return the pictures to use; raise what `_call` would raise before it sends."""
 
     def _read_options(
-        self, method: str, kind: type[LivenessOptions[Any]], arguments: Mapping[str, Any]
+        self, method: str, operation: Operation, arguments: Mapping[str, Any]
     ) -> CallOptions:
         """Return the arguments of a call as one value; raise `TypeError` for an unknown one."""
-        for name in sorted(arguments.keys() - kind.__annotations__.keys()):
-            raise TypeError(f"{method}() has no option {name!r}: {near_option(name, kind)}")
+        if arguments.keys() - MatchOptions.__optional_keys__:
+            raise TypeError(_describe_unknown(method, arguments))
         options = dict(arguments)
-        return CallOptions(
-            operation=Operation.MATCH if kind is MatchOptions else Operation.LIVENESS,
-            deadline=self._deadline(options.pop("deadline_s", None)),
-            **options,
-        )
+        deadline = self._deadline(options.pop("deadline_s", None))
+        return CallOptions(operation=operation, deadline=deadline, **options)
 
     def _deadline(self, deadline_s: Any) -> Deadline:
         """The deadline of a call that sets `deadline_s`; `InvalidRequest` if it is no number."""
@@ -391,37 +370,38 @@ class FaceVerifier(Verifier[float | Threshold]):
             )
         value: Any = policies
         self._policies = tuple(value) if isinstance(value, Iterable) else (value,)
-        kinds: tuple[tuple[str, object, Any], ...] = (
-            ("fit_images", fit_images, bool),
-            ("retry", retry, (Retry, type(None))),
-            *(("policies", policy, Policy) for policy in self._policies),
-        )
-        for name, value, kind in kinds:
-            if not isinstance(value, kind):
-                raise errors.ConfigurationError(f"{name} cannot be of type {type(value).__name__}.")
-        if clock is not None and not callable(getattr(clock, "monotonic", None)):
-            raise errors.ConfigurationError(
-                f"clock must be a Clock such as SystemClock(), not {type(clock).__name__}."
-            )
-        if on_event is not None and not callable(on_event):
-            raise errors.ConfigurationError("on_event must be a function that takes one event.")
-        if require_environment not in (None, *Environment):
-            raise errors.ConfigurationError(
-                f"require_environment must be one of {', '.join(Environment)}."
-            )
+        has_monotonic = callable(getattr(clock, "monotonic", None))
+        for name, is_right, kinds in (
+            ("fit_images", isinstance(fit_images, bool), "True or False"),
+            ("retry", isinstance(retry, (Retry, type(None))), "a Retry or None"),
+            (
+                "policies",
+                all(isinstance(p, Policy) for p in self._policies),
+                "Policy objects such as Budget",
+            ),
+            ("clock", clock is None or has_monotonic, "a Clock such as SystemClock()"),
+            ("on_event", on_event is None or callable(on_event), "a function of one event"),
+            (
+                "require_environment",
+                require_environment in (None, *Environment),
+                f"one of {', '.join(Environment)}",
+            ),
+        ):
+            if not is_right:
+                raise errors.ConfigurationError(f"{name} must be {kinds}.")
         self._backend = backend
         self._clock = clock or SystemClock()
-        thresholds: dict[str, Any] = {
-            "threshold": threshold,
-            "liveness_threshold": liveness_threshold,
-            "review_threshold": review_threshold,
-            "liveness_review_threshold": liveness_review_threshold,
-        }
         self._pipeline = Pipeline(
             backend=backend,
             result_policy=ResultPolicy(
                 backend=backend,
-                defaults=Defaults.of_arguments(deadline_s, **thresholds),
+                defaults=Defaults.of_arguments(
+                    deadline_s,
+                    threshold=threshold,
+                    liveness_threshold=liveness_threshold,
+                    review_threshold=review_threshold,
+                    liveness_review_threshold=liveness_review_threshold,
+                ),
                 required=require_environment and Environment(require_environment),
             ),
             policies=self._policies,
@@ -556,54 +536,20 @@ class FaceVerifier(Verifier[float | Threshold]):
 MAX_WORKERS = 256
 
 
-class ThreadCall(Generic[R]):
-    """A call that a thread of a pool makes, with the context variables of its caller."""
-
-    def __init__(self, make: Callable[[], R]) -> None:
-        self.future: Future[R] = Future()
-        context = contextvars.copy_context()
-        #: Emptied by the thread that makes the call, or to drop it.
-        self._todo = [(self.future, lambda: context.run(make))]
-
-    def begin(self, pool: ThreadPoolExecutor) -> None:
-        """Submit the call to a pool; it ends at once if no thread can be started."""
-        try:
-            pool.submit(_make_call, self._todo)
-        except RuntimeError:
-            # The pool may have queued it before it failed: another thread may have begun it.
-            with contextlib.suppress(IndexError):
-                future, _ = self._todo.pop()
-                future.set_exception(
-                    VendorUnavailable("No thread could be started for the call. Nothing was sent.")
-                )
-
-    def drop(self) -> None:
-        """Never make the call, unless a thread has begun it. Takes no lock: finalisers call it."""
-        self._todo.clear()
-
-
-def _make_call(todo: list[tuple[Future[R], Callable[[], R]]]) -> None:
-    try:
-        future, make = todo.pop()
-    except IndexError:
-        return
-    try:
-        future.set_result(make())
-    except BaseException as error:  # noqa: BLE001 - raised again where the future is read
-        future.set_exception(error)
-    # The error's frames would hold the error, and the pictures for as long.
-    del future, make
-
-
 #: Options of other libraries, and ours.
 _FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
 
 
-def near_option(name: str, kind: type[LivenessOptions[Any]]) -> str:
-    """Return a hint that names the option closest to an unknown one."""
-    if name in _FOREIGN:
-        return f"write {_FOREIGN[name]}."
-    return nearest(name, kind.__annotations__)
+def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
+    """Return a sentence about the first unknown option; it names the one to write instead."""
+    known = MatchOptions.__optional_keys__
+    name = min(arguments.keys() - known)
+    hint = f"write {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
+    return f"{method}() has no option {name!r}: {hint}"
+
+
+def no_pairs(pairs: object) -> InvalidRequest:
+    return InvalidRequest(f"pairs must be something to iterate over, not {type(pairs).__name__}.")
 
 
 class PairRun:
@@ -622,10 +568,8 @@ class PairRun:
         classes = value if isinstance(value, tuple) else (value,)
         if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in classes):
             raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
-        for name in sorted(options.keys() - MatchOptions.__optional_keys__):
-            raise InvalidRequest(
-                f"verify_many() has no option {name!r}: {near_option(name, MatchOptions)}"
-            )
+        if options.keys() - MatchOptions.__optional_keys__:
+            raise InvalidRequest(_describe_unknown("verify_many", options))
         self._verify, self._stop_on, self._options = verify, classes, options
         self.max_workers = max_workers
         #: Whether no further pair may begin.
@@ -633,18 +577,7 @@ class PairRun:
         #: Exceptions of the pairs or a plug-in, raised after the calls that are paid for.
         self.failures: list[BaseException] = []
 
-    def outcome(
-        self, call: ThreadCall[PairOutcome | None], index: int, pair: Any
-    ) -> PairOutcome | None:
-        """Return the outcome of a pair when its call has ended."""
-        try:
-            return call.future.result()
-        except VendorUnavailable as error:  # no thread
-            return self.verify_pair(index, pair, error)
-
-    def verify_pair(
-        self, index: int, pair: Any, refusal: VendorUnavailable | None = None
-    ) -> PairOutcome | None:
+    def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
         """Compare a pair; None if the run was stopped or failed with a foreign exception."""
         if self.is_stopped:
             return None
@@ -660,8 +593,10 @@ class PairRun:
                         "A pair must be (probe, reference) or (probe, reference, key), "
                         f"not {type(pair).__name__}."
                     )
-            if refusal is not None:
-                raise refusal  # noqa: TRY301 - likewise
+            if not has_thread:
+                raise VendorUnavailable(  # noqa: TRY301 - likewise
+                    "No thread could be started for the call. Nothing was sent."
+                )
             result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
             # The frames below hold the pictures, and an outcome lives long.
@@ -683,10 +618,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         self._run, self._pairs = run, enumerate(pairs)
         #: Threads of the pool end when it is garbage collected.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
-        #: Each with the index of its pair, and the pair.
-        self._calls: collections.deque[tuple[ThreadCall[PairOutcome | None], int, Any]] = (
-            collections.deque()
-        )
+        self._calls = collections.deque[Future[PairOutcome | None]]()
 
     def __next__(self) -> PairOutcome:
         run, calls = self._run, self._calls
@@ -696,16 +628,13 @@ class PairOutcomes(Iterator[PairOutcome]):
                 while (
                     len(calls) < 2 * run.max_workers
                     and not run.is_stopped
-                    and not (calls and calls[0][0].future.done())
+                    and not (calls and calls[0].done())
                     and (pair := self._read_pair()) is not None
                 ):
-                    call = ThreadCall(functools.partial(run.verify_pair, *pair))
-                    call.begin(self._pool)
-                    calls.append((call, *pair))
+                    self._begin(*pair)
                 if not calls:
                     break
-                outcome = run.outcome(*calls.popleft())
-                if outcome is not None:
+                if (outcome := calls.popleft().result()) is not None:
                     return outcome
         except BaseException:  # Ctrl-C, say
             self.close()
@@ -715,6 +644,20 @@ class PairOutcomes(Iterator[PairOutcome]):
             failure, run.failures = run.failures[0], []
             raise failure
         raise StopIteration
+
+    def _begin(self, index: int, pair: Any) -> None:
+        """Give a pair to a thread, with the context variables of the caller."""
+        future: Future[PairOutcome | None] = Future()
+        make = functools.partial(self._run.verify_pair, index, pair)
+        try:
+            self._pool.submit(contextvars.copy_context().run, _fulfil, future, make)
+        except RuntimeError:
+            # No thread could be started. The pool has queued the pair before: if another thread
+            # has begun it, it cannot be cancelled.
+            if future.cancel():
+                future = Future()
+                future.set_result(make(has_thread=False))
+        self._calls.append(future)
 
     def close(self) -> None:
         """Cancel calls that have not begun, wait for the others. May be called more than once."""
@@ -734,9 +677,8 @@ class PairOutcomes(Iterator[PairOutcome]):
         self._cancel()
 
     def _cancel(self) -> None:
-        self._run.is_stopped = True
-        while self._calls:
-            self._calls.popleft()[0].drop()
+        self._run.is_stopped = True  # what is queued ends at once
+        self._calls.clear()
 
     def _read_pair(self) -> tuple[int, Any] | None:
         try:
@@ -745,3 +687,15 @@ class PairOutcomes(Iterator[PairOutcome]):
             self._run.failures.append(error)
             self._pairs = enumerate(())
             return None
+
+
+def _fulfil(future: Future[R], make: Callable[[], R]) -> None:
+    """Make a call in this thread, unless it was cancelled."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(make())
+    except BaseException as error:  # noqa: BLE001 - raised again where the future is read
+        future.set_exception(error)
+    # The error's frames would hold the error, and the pictures for as long.
+    del future, make
