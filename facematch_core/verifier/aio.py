@@ -130,18 +130,15 @@ class Awaited(Generic[V]):
         calls.add(call.future)
         call.future.add_done_callback(calls.discard)
         try:
-            has_place = False
+            with anyio.move_on_after(deadline.left_s()) as waiting:
+                await places.acquire_on_behalf_of(call)
+            if waiting.cancelled_caught:
+                raise out_of_time(deadline)
             try:
-                with anyio.move_on_after(deadline.left_s()):
-                    await places.acquire_on_behalf_of(call)
-                    has_place = True
-                if not has_place:
-                    raise out_of_time(deadline)
                 await _in_thread(_run, [call])
                 return call.future.result()
             finally:
-                if has_place:
-                    places.release_on_behalf_of(call)
+                places.release_on_behalf_of(call)
         except RuntimeError:
             if call.is_begun:
                 raise

@@ -138,14 +138,13 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         """
         self._check_open()
         backend = getattr(getattr(call, "call", None) or call, "backend", None)
-        same = {
-            name: member for name, member in self._members.items() if member.backend.name == backend
-        }
+        members = [*self._members.items()]
+        same = [(name, member) for name, member in members if member.backend.name == backend]
         deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
         # Without such a member, the first one reports what is wrong.
-        for name, member in (same or dict([next(iter(self._members.items()))])).items():
+        for name, member in same or members[:1]:
             limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:
                 reconciliation = member.reconcile(call, deadline_s=limit_s)
@@ -216,35 +215,29 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
         # Check all members first, so that a mistake in the last member's configuration shows before
         # the day on which that member is needed.
-        members: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
-        able_count = 0
+        options_by_member: dict[str, CallOptions] = {}
+        refusals: dict[str, FaceMatchError] = {}
         for name, member in self._members.items():
-            member_options = attrs.evolve(
-                options,
-                threshold=thresholds.get(name),
-                review_threshold=reviews.get(name),
+            options_by_member[name] = attrs.evolve(
+                options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
             )
             try:
-                member._refuse([], member_options)  # noqa: SLF001 - a verifier, too
+                member._refuse([], options_by_member[name])  # noqa: SLF001 - a verifier, too
             except _UNABLE as error:
-                members.append((name, member, member_options, error))
-            else:
-                members.append((name, member, member_options, None))
-                able_count += 1
-        deadline = options.deadline
-        for name, member, member_options, refusal in members:
-            if refusal is not None:
-                route_log.add(name, refusal)
+                refusals[name] = error
+        able_count = len(self._members) - len(refusals)
+        for name, member in self._members.items():
+            if name in refusals:
+                route_log.add(name, refusals[name])
                 continue
+            deadline = options.deadline
             if not deadline.is_limited:
-                member_deadline = member._deadline(None)  # noqa: SLF001 - a verifier, too
-                member_options = attrs.evolve(member_options, deadline=member_deadline)  # noqa: PLW2901 - with its time
+                deadline = member._deadline(None)  # noqa: SLF001 - a verifier, too
             elif route_log.is_begun and deadline.is_over:
                 return
             elif able_count > 1:
-                shared = deadline.sending_within(deadline.left_s() / able_count)
-                member_options = attrs.evolve(member_options, deadline=shared)  # noqa: PLW2901 - likewise
-            yield name, member, member_options
+                deadline = deadline.sending_within(deadline.left_s() / able_count)
+            yield name, member, attrs.evolve(options_by_member[name], deadline=deadline)
             able_count -= 1
 
     def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:

@@ -91,19 +91,23 @@ class Pipeline:
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
         """Make a call about pictures."""
-        fields, record = self._validate(options)
-        masker = self.result_policy.new_masker()
+        record, metadata = self._validate(options)
 
         def prepare() -> dict[str, Any]:
-            return {**fields, "masker": masker, **self.prepare(images)}
+            return {
+                "threshold": record.threshold,
+                "retention": record.retention,
+                "caller_ref": record.caller_ref,
+                "metadata": metadata,
+                "options": options.options,
+                **self.prepare(images),
+            }
 
         return self.carry_out(
             record,
             MatchCall if options.operation is Operation.MATCH else LivenessCall,
             prepare,
-            functools.partial(
-                self.result_policy.apply, call=record, metadata=fields["metadata"], masker=masker
-            ),
+            functools.partial(self.result_policy.apply, call=record, metadata=metadata),
             deadline=options.deadline,
             retry=self.retry if options.retry is None else options.retry or None,
         )
@@ -124,7 +128,8 @@ class Pipeline:
             record: What has to be remembered of it.
             kind: Of which kind it is.
             prepare: Gives the fields that are not the same for all kinds.
-            judge: Gives the result of an answer; its `elapsed_s` is from here on.
+            judge: Gives the result of an answer, with the masker of the request; its `elapsed_s`
+                is from here on.
             deadline: When all of it must be over.
             retry: Whether and when it is made again.
         """
@@ -132,24 +137,28 @@ class Pipeline:
         if CANCELLATION.get().is_cancelled:
             raise CallCancelled
         attempt = self._new_attempt(record, deadline, kind)
+        masker = self.result_policy.new_masker()
         try:
             self.events.emit(EventKind.STARTED, record, attach_call=True)
             request = kind(
                 call_id=record.id,
                 deadline=deadline,
                 clock=self.clock,
-                **{"masker": self.result_policy.new_masker(), **prepare()},
+                masker=masker,
+                **prepare(),
             )
             while True:
                 try:
                     answer = self._try(request, attempt)
+                    break
                 except FaceMatchError as error:
-                    wait_s = self._wait_s(error, attempt, retry)
-                    if wait_s is None:
+                    # A policy would refuse again, unless its store was away.
+                    was_asked = attempt.billing is not None or isinstance(error, StoreUnavailable)
+                    if retry is None or not was_asked or CANCELLATION.get().is_cancelled:
+                        raise
+                    if (wait_s := retry.wait_s(error, attempt)) is None:
                         raise
                     error_name = type(error).__name__
-                else:
-                    break
                 # Outside the except block: what the next try raises has nothing to do with this
                 # one. What follows, a Ctrl-C while waiting too, begins with nothing sent.
                 attempt = self._new_attempt(record, deadline, kind, attempt.number + 1)
@@ -162,7 +171,7 @@ class Pipeline:
                 )
                 attempt.sleep(wait_s, self.clock)
             elapsed_s = self.clock.monotonic() - started
-            result = judge(answer, elapsed_s=elapsed_s)
+            result = judge(answer, elapsed_s=elapsed_s, masker=masker)
         except BaseException as error:
             self._note_failure(error, attempt, self.clock.monotonic() - started)
             raise
@@ -182,7 +191,7 @@ class Pipeline:
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         """Return the prepared pictures; raise what `run` would raise before it sends."""
-        _, record = self._validate(options)
+        record, _ = self._validate(options)
         prepared = [*self.prepare(images).values()]
         if images:
             records = [*(attrs.evolve(record, operation=earlier) for earlier in after), record]
@@ -202,44 +211,20 @@ class Pipeline:
             error.backend = error.backend or self.backend.name
             raise
 
-    def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
-        """Check the options; return the fields of the call and its record."""
+    def _validate(self, options: CallOptions) -> tuple[CallRecord, dict[str, Any] | None]:
+        """Check options, also for what this backend can do; return the record and the metadata."""
         self.result_policy.check_environment()
-        operation = options.operation
-        if operation not in self.backend.capabilities.operations:
+        can, operation = self.backend.capabilities, options.operation
+        if operation not in can.operations:
             raise errors.Unsupported.of_operation(self.backend.name, operation)
         threshold, review = self.result_policy.thresholds(options)
-        self._check_options(options)
-        retention = Retention(options.retention)
-        record = CallRecord(
-            id=new_call_id(),
-            operation=operation,
-            backend=self.backend.name,
-            started_at=self.clock.now(),
-            kept=retention is Retention.KEEP,
-            caller_ref=options.caller_ref,
-            threshold=threshold,
-            review_threshold=review,
-        )
-        fields = {
-            "threshold": threshold,
-            "retention": retention,
-            "caller_ref": options.caller_ref,
-            "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
-            "options": options.options,
-        }
-        return fields, record
-
-    def _check_options(self, options: CallOptions) -> None:
-        """Refuse wrong options, and those that this backend does not support."""
-        can = self.backend.capabilities
         if options.retention not in (*Retention,):
             raise errors.InvalidRequest(
                 "retention must be Retention.MINIMAL or Retention.KEEP, not "
                 f"{type(options.retention).__name__}."
             )
-        if options.retention not in can.retention:
-            retention = Retention(options.retention)
+        retention = Retention(options.retention)
+        if retention not in can.retention:
             raise self.unsupported("retention", f"cannot ask for retention {retention}")
         self.check_own_options(options.options, can.options)
         if options.caller_ref is not None:
@@ -250,6 +235,17 @@ class Pipeline:
             raise errors.InvalidRequest(
                 f"retry must be a Retry, False or None, not {type(options.retry).__name__}."
             )
+        record = CallRecord(
+            id=new_call_id(),
+            operation=operation,
+            backend=self.backend.name,
+            started_at=self.clock.now(),
+            kept=retention is Retention.KEEP,
+            caller_ref=options.caller_ref,
+            threshold=threshold,
+            review_threshold=review,
+        )
+        return record, None if options.metadata is None else _copy_metadata(options.metadata)
 
     def check_own_options(self, options: Any, kind: type | None) -> None:
         """Refuse `options` of another class than the backend's own."""
@@ -319,8 +315,8 @@ class Pipeline:
             attempt.billing = answer.billing
         except BaseException as error:
             if leave is not None:
-                attempt.billing = billing = attempt.billing_after(error)
-                self._leave(leave, attempt, billing.charged, error)
+                attempt.billing = attempt.billing_after(error)
+                self._leave(leave, attempt, attempt.billing.charged, error)
             raise
         self._leave(leave, attempt, answer.billing.charged, answer)
         return answer
@@ -352,14 +348,6 @@ class Pipeline:
                 # The store keeps it in memory, and writes it with its next transaction.
                 name = type(failure).__name__
                 self.events.emit(EventKind.POSTPONED, attempt.call, error=name)
-
-    def _wait_s(self, error: FaceMatchError, attempt: Attempt, retry: Retry | None) -> float | None:
-        """Return the seconds until the next try; None if there is none."""
-        # A policy would refuse again, unless its store was away.
-        is_refused = attempt.billing is None and not isinstance(error, StoreUnavailable)
-        if retry is None or is_refused or CANCELLATION.get().is_cancelled:
-            return None
-        return retry.wait_s(error, attempt)
 
     def _ask(self, call: Request, attempt: Attempt) -> Any:
         """Return the backend's answer; turn any foreign exception into an error of ours."""

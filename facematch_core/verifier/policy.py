@@ -121,32 +121,28 @@ class ResultPolicy:
         self, options: CallOptions
     ) -> tuple[models.Threshold | None, models.Threshold | None]:
         """Return the threshold and the review threshold of a call with these options."""
-        rule = self.backend.capabilities.threshold_rule
-        default, default_review = self.defaults.thresholds[options.operation]
-        threshold = None
+        sources, can = models.ThresholdSource, self.backend.capabilities
+        value, review = self.defaults.thresholds[options.operation]
+        source = review_source = sources.PROFILE
         if options.threshold is not None:
             value = check_threshold(f"{options.prefix}threshold", options.threshold)
-            threshold = models.Threshold(value, rule, models.ThresholdSource.CALLER)
-        elif default is not None:
-            threshold = models.Threshold(default, rule, models.ThresholdSource.PROFILE)
-        elif (documented := self.backend.capabilities.default_for(options.operation)) is not None:
-            threshold = models.Threshold(documented, rule, models.ThresholdSource.DEFAULT)
-        review, source = default_review, models.ThresholdSource.PROFILE
+            source = sources.CALLER
+        elif value is None:
+            value, source = can.default_for(options.operation), sources.DEFAULT
         if options.review_threshold is not None:
             name = f"{options.prefix}review_threshold"
-            review = check_threshold(name, options.review_threshold)
-            source = models.ThresholdSource.CALLER
+            review, review_source = check_threshold(name, options.review_threshold), sources.CALLER
+        threshold = None if value is None else models.Threshold(value, can.threshold_rule, source)
         if review is None:
             return threshold, None
-        if threshold is not None and threshold.value is not None and review <= threshold.value:
-            of_call = threshold.source is models.ThresholdSource.CALLER
-            if options.review_threshold is None and of_call:
+        if value is not None and review <= value:
+            if review_source is sources.PROFILE and source is sources.CALLER:
                 # The call's threshold is above the profile's review threshold: no review is left.
                 return threshold, None
             raise errors.InvalidRequest(
-                f"review_threshold must be above threshold ({threshold.value:g}), not {review:g}."
+                f"review_threshold must be above threshold ({value:g}), not {review:g}."
             )
-        return threshold, models.Threshold(review, models.ThresholdRule.ABOVE, source)
+        return threshold, models.Threshold(review, models.ThresholdRule.ABOVE, review_source)
 
     def new_masker(self) -> ResultMasker:
         """Return the masker of one call, for everything that this verifier does not show."""

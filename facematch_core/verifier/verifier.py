@@ -374,11 +374,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         for name, is_right, kinds in (
             ("fit_images", isinstance(fit_images, bool), "True or False"),
             ("retry", isinstance(retry, (Retry, type(None))), "a Retry or None"),
-            (
-                "policies",
-                all(isinstance(p, Policy) for p in self._policies),
-                "Policy objects such as Budget",
-            ),
+            ("policies", all(isinstance(p, Policy) for p in self._policies), "of type Policy"),
             ("clock", clock is None or has_monotonic, "a Clock such as SystemClock()"),
             ("on_event", on_event is None or callable(on_event), "a function of one event"),
             (
