@@ -46,6 +46,7 @@ from .verifier import (
     PairRun,
     Picture,
     Verifier,
+    fulfil,
     no_pairs,
 )
 
@@ -90,9 +91,9 @@ class Awaited(Generic[V]):
         if self._closing is None:
             self._closing = Future()
             try:
-                threading.Thread(target=_fulfil, args=(self._closing, self._close)).start()
+                threading.Thread(target=fulfil, args=(self._closing, self._close)).start()
             except RuntimeError:  # no thread can be started
-                _fulfil(self._closing, self._verifier.close)
+                fulfil(self._closing, self._verifier.close)
         interruption: BaseException | None = None
         with anyio.CancelScope(shield=True):
             while not self._closing.done():
@@ -175,7 +176,7 @@ class _Call(Generic[R]):
             if self._cancellation.is_cancelled:
                 return
             self.is_begun = True
-        _fulfil(self.future, self._in_thread)
+        fulfil(self.future, self._in_thread)
 
     def _in_thread(self) -> R:
         if self._deadline.is_over:
@@ -187,8 +188,8 @@ class _Call(Generic[R]):
         """Send nothing from now on; a call whose first byte has left goes on."""
         with self._lock:
             self._cancellation.cancel()
-            if not self.is_begun:
-                self.future.cancel()
+            if not self.is_begun and self.future.cancel():
+                self.future.set_running_or_notify_cancel()  # wakes up who waits for it
 
 
 class AsyncFaceVerifier(Awaited[Verifier]):
@@ -312,7 +313,7 @@ class AsyncFaceVerifier(Awaited[Verifier]):
             run.is_stopped = True
             cancellation.cancel()
             # The calls that were sent are finished in the background.
-            threading.Thread(target=_fulfil, args=(ended, outcomes.close)).start()
+            threading.Thread(target=fulfil, args=(ended, outcomes.close)).start()
             if isinstance(outcomes, _AsyncPairOutcomes):
                 await outcomes.aclose()
 
@@ -377,15 +378,6 @@ async def _in_thread(work: Callable[..., R], *args: Any) -> R:
 def _run(calls: list[_Call[Any]]) -> None:
     # An idle thread of anyio keeps its last arguments, result and error: here an empty list.
     calls.pop().run()
-
-
-def _fulfil(future: Future[R], work: Callable[[], R]) -> None:
-    """Run work, and store its result or error."""
-    try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - raised where the future is read
-        future.set_exception(error)
-    del future, work  # the error's frames would hold the error, and the pictures
 
 
 def out_of_time(deadline: Deadline) -> VendorUnavailable:

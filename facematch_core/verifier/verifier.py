@@ -646,7 +646,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         future: Future[PairOutcome | None] = Future()
         make = functools.partial(self._run.verify_pair, index, pair)
         try:
-            self._pool.submit(contextvars.copy_context().run, _fulfil, future, make)
+            self._pool.submit(contextvars.copy_context().run, fulfil, future, make)
         except RuntimeError:
             # No thread could be started. The pool has queued the pair before: if another thread
             # has begun it, it cannot be cancelled.
@@ -685,7 +685,7 @@ class PairOutcomes(Iterator[PairOutcome]):
             return None
 
 
-def _fulfil(future: Future[R], make: Callable[[], R]) -> None:
+def fulfil(future: Future[R], make: Callable[[], R]) -> None:
     """Make a call in this thread, unless it was cancelled."""
     if not future.set_running_or_notify_cancel():
         return

@@ -484,6 +484,32 @@ async def test_call_cancelled_while_waiting_for_a_place_holds_nothing():
     assert names(stage.events).count("STARTED") == 2
 
 
+async def test_closing_does_not_wait_for_a_call_that_is_cancelled_meanwhile(monkeypatch):
+    hold, begun, ended, others = Hold(), [], [], anyio.CancelScope()
+    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend(script=[hold])), max_concurrency=1)
+    plain_wait = aio.wait
+
+    def wait(calls):
+        begun.append(calls)
+        ended.append(plain_wait(calls, LIMIT_S))
+
+    async def give_up():
+        with others:
+            await verifier.verify(A, B)
+
+    monkeypatch.setattr(aio, "wait", wait)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(verifier.verify, A, B)
+        await hold.wait()
+        tasks.start_soon(give_up)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(verifier.aclose)
+        await anyio.to_thread.run_sync(wait_for, lambda: len(begun) == 2)
+        others.cancel()
+        hold.go_on.set()
+    assert not any(calls.not_done for calls in ended)
+
+
 # As asyncio cancels
 
 
