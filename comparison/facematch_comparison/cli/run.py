@@ -170,15 +170,15 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for system in study_run.systems:
-        count, stored, cost = calls[system.name], system.stored, "nothing"
-        if system.is_billed and stored.price is not None:
-            amount = f"{format_amount(stored.price * count)} {stored.currency}"
+        count, price, cost = calls[system.name], system.stored.price, "nothing"
+        if system.is_billed and price is not None:
+            amount = f"{format_amount(price.amount * count)} {price.currency}"
             cost = amount if system.costs_money else f"nothing; {amount} if it were real"
             if system.costs_money:
-                sums[str(stored.currency)] += stored.price * count
+                sums[price.currency] += price.amount * count
         elif system.costs_money:
             cost = "not known"
-        where = (stored.settings["backend"], stored.settings["environment"])
+        where = (system.stored.settings["backend"], system.stored.settings["environment"])
         share = f"{count} of {study.pairs}"
         rows.append((system.name, *where, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")

@@ -26,8 +26,7 @@ T = TypeVar("T")
 #: Schema version; a file of another version is left alone.
 VERSION: Final = 4
 
-#: Single row: the version, and the process that holds the file since when. The entry of a killed
-#: process stays.
+#: One row: the version, and the process that locked the file. A killed process stays in it.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS facematch_comparison_store (
   version INTEGER NOT NULL PRIMARY KEY, host TEXT, pid INTEGER, since VARCHAR(40))"""
@@ -37,9 +36,9 @@ _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticE
 
 
 class RunFile:
-    """Steps in an SQLite file, each a transaction; the file is made by the first of them."""
+    """Steps in an SQLite file, each a transaction; the first step makes the file."""
 
-    #: Statements that make the tables, in a new file.
+    #: Statements that make the tables of a new file.
     tables: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, where: str, *, clock: Clock | None = None) -> None:
@@ -72,7 +71,7 @@ class RunFile:
         return database
 
     def _make_tables(self, db: Db) -> object:
-        """The version of the tables, which are there afterwards."""
+        """Make missing tables; return the version of the file."""
         db.exec_driver_sql(_TABLE)
         for row in select(db, "SELECT version FROM facematch_comparison_store"):
             return row["version"]
@@ -82,7 +81,7 @@ class RunFile:
         return VERSION
 
     def transact(self, step: Callable[..., T], *parameters: object) -> T:
-        """Carry out a step, wholly or not at all; no error quotes what is in the file."""
+        """Carry out a step in a transaction; no error quotes the file."""
         try:
             return (self._database or self._open()).run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
@@ -99,19 +98,17 @@ class RunFile:
         raise ConfigurationError(problem)
 
     def close(self) -> None:
-        """Let go of it, and close its connections. May be called more than once, and used again."""
+        """Unlock the file and close its connections. The next step opens it again."""
         self.unlock()
         if self._database is not None:
             self._database.close()
 
     def lock(self) -> None:
-        """Hold the file for writing until `unlock`, `close` or the end of the process."""
+        """Lock the file for writing until `unlock`, `close` or the end of the process."""
         lock = _take_lock(f"{self._file.resolve()}.lock")
         if lock is None:
-            (row,) = self.transact(
-                lambda db: select(db, "SELECT * FROM facematch_comparison_store")
-            )
-            who = "another process"
+            query, who = "SELECT * FROM facematch_comparison_store", "another process"
+            (row,) = self.transact(select, query)
             if row["pid"] is not None:
                 since = str(row["since"])[:19].replace("T", " ")
                 who = f"process {row['pid']} on {row['host']}, since {since} UTC"
@@ -128,22 +125,22 @@ class RunFile:
             raise
 
     def unlock(self) -> None:
-        """Let others write. May be called more than once."""
+        """Unlock the file. May be called more than once."""
         lock, self._lock = self._lock, None
         if lock is not None:
-            # The lock is what counts; the note says whose it is.
+            # The note only says who holds the lock.
             with contextlib.suppress(ConfigurationError):
                 self._note_holder(None, None, None)
             lock.close()
 
     def _note_holder(self, *holder: object) -> None:
         note = "UPDATE facematch_comparison_store SET host = ?, pid = ?, since = ?"
-        self.transact(lambda db: change(db, note, *holder))
+        self.transact(change, note, *holder)
 
     def calls(self) -> SqlStore | None:
-        """The store of calls in the same file, to be closed; None if there is none."""
+        """Open the store of calls in the same file, if there is one."""
         query = "SELECT name FROM sqlite_master WHERE name = 'facematch_attempts'"
-        return SqlStore(self._where) if self.transact(lambda db: select(db, query)) else None
+        return SqlStore(self._where) if self.transact(select, query) else None
 
 
 def select(db: Db, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
@@ -155,7 +152,7 @@ def change(db: Db, statement: str, *parameters: object) -> int:
 
 
 def text_of(at: datetime) -> str:
-    """A time, UTC, as it is stored: text that sorts."""
+    """Return a time, UTC, as text that sorts."""
     return at.isoformat(timespec="microseconds")
 
 
@@ -167,10 +164,10 @@ def time_of(text: str) -> datetime:
 
 
 def _take_lock(file: str) -> sqlite3.Connection | None:
-    """The lock of SQLite on an empty file, which ends with its process; None if somebody has it."""
+    """Lock an empty file by SQLite until the process ends; return None if it is locked."""
     try:
         with contextlib.suppress(FileExistsError):
-            # The lock file is as private as the database.
+            # Another user who can open the lock could keep its owner out.
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         try:
@@ -184,5 +181,4 @@ def _take_lock(file: str) -> sqlite3.Connection | None:
         reason = getattr(error, "strerror", None) or str(error)
     else:
         return lock
-    # Outside the except block: the sentence says it all.
     raise ConfigurationError(f"The lock {file} cannot be taken: {reason}.")

@@ -1,13 +1,11 @@
-"""Ask an engine of one's own, which looks at each picture once and compares embeddings.
+"""Runs with an engine on this machine, which looks at each picture once and compares embeddings.
 
-Only calls that are never charged and never leave the machine go this way. The answers are those of
-`Worker.ask_all`.
+The answers are those of `Worker.ask_all`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -18,9 +16,10 @@ import numpy as np
 from facematch_core.backend import decide_by_threshold
 from facematch_core.errors import ConfigurationError
 from facematch_core.http import HttpBackend
-from facematch_core.models import Charged, Decision, Environment, Operation, Score
+from facematch_core.models import Charged, Decision, Operation, Score
 
 from .pairs import PairOutcome, PairState
+from .system import RunSystem
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -38,23 +37,23 @@ class _Embedded(NamedTuple):
     elapsed_s: float | None
 
 
-def makes_embeddings(worker: Worker) -> bool:
+def makes_embeddings(system: RunSystem) -> bool:
     """Return whether a system is an engine on this machine that gives embeddings."""
-    backend = worker.verifier.backend
+    backend = system.backend
     return (
-        Operation.MATCH not in backend.capabilities.billed_operations
+        not system.is_careful
         and not isinstance(backend, HttpBackend)
-        and backend.environment is Environment.LOCAL
-        and not worker.verifier.policies
+        and not system.verifier.policies
         and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
     )
 
 
 def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures, read in order
-    """Ask about every free pair; each picture is looked at once."""
-    verifier, digests = worker.verifier, worker.digests
+    """Ask about every free pair; the engine looks at each picture once."""
+    digests, verifier = worker.digests, worker.system.verifier
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
+    # Each picture takes about 1 kB of memory.
     pictures: dict[str, _Embedded] = {}
     # The first pair with a score is also asked as a whole. Other pairs have its scale and names,
     # and an engine whose embeddings give another score ends here.
@@ -64,23 +63,13 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
         if worker.is_over:
             return
         for row in engine.embed([path]).to_pylist():
-            vector = row["embedding"] if row["face"] else None
-            vector = None if vector is None else np.asarray(vector, np.float32)
+            vector = np.asarray(row["embedding"], np.float32) if row["face"] else None
             if vector is not None and not np.isfinite(vector).all():
                 vector = None
             pictures[row["sha256"]] = _Embedded(vector, row["error"], row["elapsed_s"])
         if digests[path] not in pictures:
             worker.picture(path)
             raise ConfigurationError(f"The engine names {path} by another digest: report this.")
-
-    def embed_pairs(numbers: Sequence[int]) -> None:
-        """Look at the pictures that are not known yet; each takes about 1 kB of memory."""
-        pairs = [worker.study.pairs[number] for number in numbers]
-        paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
-        missing = [path for digest, path in paths.items() if digest not in pictures]
-        count = min(threads, os.cpu_count() or 1)
-        with ThreadPoolExecutor(count, thread_name_prefix="facematch-embed") as pool:
-            list(pool.map(look, missing))
 
     def judge(score: float | None, first: PairOutcome) -> PairOutcome:
         scale = None if score is None else first.scale
@@ -91,8 +80,8 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
             decision = Decision.REVIEW
         return attrs.evolve(first, score=score, scale=scale, decision=decision, call_id=None)
 
-    def outcome(number: int) -> PairOutcome | None:
-        """Return what a pair ends in; None if it is to be asked another time."""
+    def ask(number: int) -> PairOutcome | None:
+        """Return the outcome of a pair; None if a later start asks it."""
         nonlocal pattern
         pair = worker.study.pairs[number]
         seen = [pictures.get(digests[path]) for path in (pair.probe, pair.reference)]
@@ -110,7 +99,7 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
                 return asked_whole
             worker.end_with(
                 ConfigurationError(
-                    f"The embeddings of {worker.name} give another score than the engine "
+                    f"The embeddings of {worker.system.name} give another score than the engine "
                     "itself for the same two pictures: report this."
                 )
             )
@@ -123,4 +112,10 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
         return attrs.evolve(judge(score, pattern), elapsed_s=elapsed_s)
 
     worker.line_up()
-    worker.ask_some(PAIRS, outcome, embed_pairs)
+    count = min(threads, os.cpu_count() or 1)
+    with ThreadPoolExecutor(count, "facematch-embed") as pool:
+        while numbers := worker.take(PAIRS):
+            pairs = [worker.study.pairs[number] for number in numbers]
+            paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
+            list(pool.map(look, [paths[digest] for digest in paths if digest not in pictures]))
+            worker.ask_each(numbers, ask)

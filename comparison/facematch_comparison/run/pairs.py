@@ -1,21 +1,21 @@
-"""The life of a pair with one system, from "not asked yet" to its answer; each row is one pair.
+"""The states of a pair with one system, from "not asked yet" to its answer; each row is one pair.
 
-A step is one conditional UPDATE in one transaction: of a row that is in a state which the step
-leads out of, and that has no other call. It is written *before* what it stands for is done. So
-whoever is killed leaves BEGUN, which is never paid for, or ASKED, which may be; each pair is
-charged once for each system, whoever dies when.
+A step is one conditional UPDATE in one transaction: it changes a row in a state that the step leads
+out of, and with no other call. A step is written *before* the call goes on. So a killed process
+leaves pairs BEGUN, which were not paid for, or ASKED, which may have been; whenever a process is
+killed, a pair is charged once for each system.
 
 | Step | From | To | Taken by |
 |---|---|---|---|
 | `enter_system` | | FREE | the start of a run |
-| `begin` | FREE | BEGUN | the thread that has the pair: its call has an id, budgets come next |
+| `begin` | FREE | BEGUN | the thread of the pair: its call has an id, budgets come next |
 | `ask` | BEGUN | ASKED | the same thread, before the first byte |
 | `repeat` | ASKED | BEGUN | the same thread: a try failed unpaid, and another follows |
 | `end` | FREE, BEGUN, ASKED | what the charge says | the same thread |
 | `release` | BEGUN, ASKED | FREE | the same thread: nothing was sent, as a step was not written |
 | `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if unpaid | the next start |
 | `retry_failed` | FAILED | FREE | the next start |
-| `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person that knows the charge |
+| `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person who knows the charge |
 | `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | the search in the vendor's records |
 """
 
@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from attrs.converters import optional
 
 from facematch_core.backend.kinds import argument
 from facematch_core.errors import (
@@ -52,7 +52,7 @@ from .stored import StoredStudy, StoredSystem, compact
 if TYPE_CHECKING:
     from .file import Db
 
-#: A record of a call that is missing after this time will not come any more.
+#: A call whose record is still missing after this time has none.
 SURELY_LATE: Final = timedelta(minutes=15)
 
 #: A row for each pair and system, from the first start on.
@@ -74,7 +74,7 @@ class PairState(enum.StrEnum):
     BEGUN = "begun"
     #: The first byte may have left.
     ASKED = "asked"
-    #: The system said something of it, or refuses its pictures.
+    #: The system answered, or refuses its pictures.
     ANSWERED = "answered"
     #: Failed and certainly not charged; the next start asks it again.
     FAILED = "failed"
@@ -84,9 +84,9 @@ class PairState(enum.StrEnum):
     NO_RESPONSE = "no response"
 
 
-#: States of a pair that is being asked about, or was when its process ended.
+#: States of a pair whose call is under way, or was when its process ended.
 UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
-#: States of a pair without an answer that may have been charged, or was.
+#: States of a pair without an answer that was charged, or may have been.
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
 #: State of a pair without an answer, by its charge; what was not charged depends on the error.
 _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
@@ -98,18 +98,17 @@ _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
 class RunDatabase(RunFile):
     """Remembers each pair and system in an SQLite file, in tables that it makes.
 
-    It may be the file of a store of calls. Anybody may read it at any time; whoever writes holds it
-    (`lock`), which one process does at a time. Safe across threads. What was written outlives
-    ``kill -9``; a power cut may take the last moments. No picture, no name of a file or of a person
-    is written.
+    The file may also hold a store of calls. One process at a time writes it (`lock`); any process
+    may read it meanwhile. Safe across threads. A finished step survives ``kill -9``; a power cut
+    may lose the last moments. No picture and no name of a file or of a person is written.
 
     Args:
         where: ``sqlite:///FILE``. A new file is made when something is first written or read.
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: it is another address, or another version of facematch made it; by each
-            method, if it cannot be read or written, or holds what no facematch has written.
+        ConfigurationError: it is another address, or another version of facematch made the file; by
+            each method, if the file cannot be read or written, or is damaged.
     """
 
     tables = (*stored.TABLES, _TABLE)
@@ -117,7 +116,7 @@ class RunDatabase(RunFile):
     # --- Test sets and systems -------------------------------------------------------------------
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
-        """A test set, entered now unless it is there; under the name that it was first given."""
+        """Enter a test set unless it is there; return it under its first name."""
         values = study.digest, study.name, study.pairs, text_of(study.made_at)
 
         def step(db: Db) -> StoredStudy:
@@ -156,31 +155,27 @@ class RunDatabase(RunFile):
         raise InvalidRequest(f"This run database {what}; there are: {there}.{hint}")
 
     def systems(self, digest: str) -> tuple[StoredSystem, ...]:
-        """The systems of a test set, in the order in which they came."""
+        """Return the systems of a test set, in the order in which they were entered."""
         query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
         return self.transact(lambda db: tuple(map(StoredSystem.of_row, select(db, query, digest))))
 
     # --- Steps to FREE ---------------------------------------------------------------------------
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
-        """A system with all its pairs, entered now unless it is there, and its number."""
+        """Enter a system with all its pairs unless it is there; return it with its number."""
         this = study.digest, system.name
         query = "SELECT * FROM facematch_systems WHERE study = ? AND name = ?"
 
         def step(db: Db) -> StoredSystem:
             rows = select(db, query, *this)
             if not rows:
-                values = (*this, compact(system.settings), self.now())
                 insert = "INSERT INTO facematch_systems (study, name, settings, made_at) "
+                values = (*this, compact(system.settings), self.now())
                 change(db, insert + "VALUES (?, ?, ?, ?)", *values)
                 (row,) = rows = select(db, query, *this)
-                insert = (
-                    "WITH RECURSIVE numbers(pair) AS "
-                    "(SELECT 0 UNION ALL SELECT pair + 1 FROM numbers WHERE pair + 1 < ?) "
-                    "INSERT INTO facematch_comparisons (system, pair, state) "
-                    "SELECT ?, pair, ? FROM numbers"
-                )
-                change(db, insert, study.pairs, row["number"], PairState.FREE)
+                insert = "INSERT INTO facematch_comparisons (system, pair, state) VALUES (?, ?, ?)"
+                free = [(row["number"], pair, PairState.FREE) for pair in range(study.pairs)]
+                db.exec_driver_sql(insert, free)
             entered = StoredSystem.of_row(rows[0]).apply_changes(system)
             stored.write_system(db, entered)
             # A missing row must be found now and not in the middle of a run.
@@ -192,14 +187,14 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def free(self, system: int) -> list[int]:
-        """Pairs that may be asked, by their numbers."""
+        """Return the numbers of the pairs that may be asked."""
         rows = self.transact(_select, "pair", system, (PairState.FREE,))
         return [row["pair"] for row in rows]
 
     # --- Through a call --------------------------------------------------------------------------
 
     def begin(self, system: int, pair: int, call: CallRecord) -> None:
-        """FREE to BEGUN: which call the pair becomes, before anything is set aside for it."""
+        """FREE to BEGUN: note the call of a pair before a budget reserves its price."""
         values = {"call_id": call.id, "call": compact(call.to_dict()), "started_at": self.now()}
         values["state"] = PairState.BEGUN
         self.transact(_must_change, system, pair, call.id, (PairState.FREE,), values)
@@ -210,7 +205,7 @@ class RunDatabase(RunFile):
         self.transact(_must_change, system, pair, call_id, (PairState.BEGUN,), values)
 
     def repeat(self, system: int, pair: int, call_id: str) -> None:
-        """ASKED to BEGUN: a try failed, was not charged, and is made again: none is under way."""
+        """ASKED to BEGUN: a try failed, was not charged, and is made again later."""
         values = {"state": PairState.BEGUN}
         self.transact(_must_change, system, pair, call_id, (PairState.ASKED,), values)
 
@@ -219,7 +214,8 @@ class RunDatabase(RunFile):
     ) -> tuple[list[tuple[int, PairOutcome]], str | None]:
         """Store the outcomes of a batch in one transaction; safe to repeat.
 
-        Of an answer that differs from the first one the charge alone is written; also how it does.
+        Return what was stored: the charge alone of an answer that does not compare with the first
+        one; and how such an answer differs.
         """
         at = self.now()
 
@@ -249,8 +245,8 @@ class RunDatabase(RunFile):
     ) -> None:
         """Free the pairs that an ended process has begun; mark as UNRESOLVED those it has asked.
 
-        Those are freed, too, if the system charges nothing. `finalize` writes the charges of these
-        calls to budgets before the pairs change.
+        Asked pairs of a system that charges nothing are freed, too. `finalize` writes the charges
+        of these calls to budgets before the pairs change.
         """
         number, is_billed = system.number, system.settings.get("billed", True)
         rows = self.transact(_select, "state, call_id", number, UNDER_WAY)
@@ -269,16 +265,16 @@ class RunDatabase(RunFile):
         self.transact(_change_all, _EMPTY, "system = ? AND state = ?", system, PairState.FAILED)
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
-        """Pairs without an answer that may have been charged, or were; by their numbers."""
-
-        def step(db: Db) -> tuple[UnresolvedCharge, ...]:
-            rows = _select(db, "*", system.number, WITHOUT_ANSWER)
-            return tuple(UnresolvedCharge.of_row(row, system.name) for row in rows)
-
-        return self.transact(step)
+        """Return the pairs without an answer that were charged, or may have been."""
+        return self.transact(
+            lambda db: tuple(
+                UnresolvedCharge.of_row(row, system.name)
+                for row in _select(db, "*", system.number, WITHOUT_ANSWER)
+            )
+        )
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
-        """UNRESOLVED to NO_RESPONSE if it was charged, else to FREE; False if it is not that."""
+        """UNRESOLVED to NO_RESPONSE if the call was charged, else to FREE; False from elsewhere."""
         values = _EMPTY
         if billed is not Charged.NO:
             values = {"state": PairState.NO_RESPONSE, "billed": Charged.YES, "ended_at": self.now()}
@@ -300,7 +296,7 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def note_search(self, charge: UnresolvedCharge) -> None:
-        """Note that a call was looked for in the vendor's records in vain; its state stays."""
+        """Note that the vendor's records do not have a call; its state stays."""
         row, values = (charge.system, charge.pair), {"looked_at": self.now()}
         call_id = None if charge.call is None else charge.call.id
         self.transact(_change, *row, call_id, WITHOUT_ANSWER, values)
@@ -317,13 +313,13 @@ class RunDatabase(RunFile):
             models: Counter[str | None] = Counter()
             not_acquired = 0
             for row in _select(db, f"{columns}, count(*) AS n", system, rest=f"GROUP BY {columns}"):
-                state = PairState(row["state"])
-                states[state] += row["n"]
-                billed[row["billed"] and Charged(row["billed"])] += row["n"]
-                if state is PairState.ANSWERED:
-                    models[row["model"]] += row["n"]
-                    if row["decision"] in (None, Decision.INCONCLUSIVE):
-                        not_acquired += row["n"]
+                outcome, count = PairOutcome.of_row({**_EMPTY, **row}), row["n"]
+                states[outcome.state] += count
+                billed[outcome.billed] += count
+                if outcome.state is PairState.ANSWERED:
+                    models[outcome.model] += count
+                    if outcome.decision in (None, Decision.INCONCLUSIVE):
+                        not_acquired += count
             return Progress(
                 states=dict(states),
                 not_acquired=not_acquired,
@@ -338,7 +334,7 @@ class RunDatabase(RunFile):
         """Return the outcome of each pair, in the order of the test set."""
 
         def step(db: Db) -> list[PairOutcome]:
-            rows = _select(db, "*, coalesce(ended_at, started_at) AS at", system)
+            rows = _select(db, "*", system)
             if [row["pair"] for row in rows] != list(range(pairs)):
                 raise ValueError("other pairs")
             return [PairOutcome.of_row(row) for row in rows]
@@ -349,7 +345,7 @@ class RunDatabase(RunFile):
 def _select(
     db: Db, columns: str, system: int, states: Sequence[PairState] = (), rest: str = "ORDER BY pair"
 ) -> Sequence[Mapping[str, Any]]:
-    """Rows of a system's pairs in these states, or in any."""
+    """Return the rows of a system's pairs in these states, or in any."""
     of_states = f"AND state IN ({', '.join('?' * len(states))})" if states else ""
     where = f"WHERE system = ? {of_states} {rest}"
     query = f"SELECT {columns} FROM facematch_comparisons {where}"  # noqa: S608 - ours alone
@@ -357,7 +353,7 @@ def _select(
 
 
 def _change_all(db: Db, values: Mapping[str, Any], where: str, *parameters: object) -> int:
-    """Change the columns of the rows where this is so; how many there were."""
+    """Change columns of the rows where this is so; return how many there were."""
     columns = ", ".join(f"{name} = ?" for name in values)
     statement = f"UPDATE facematch_comparisons SET {columns} WHERE {where}"  # noqa: S608
     return change(db, statement, *values.values(), *parameters)
@@ -371,7 +367,7 @@ def _change(  # noqa: PLR0917 - which row, and how
     out_of: Sequence[PairState],
     values: Mapping[str, Any],
 ) -> bool:
-    """Change the row of a pair, if it is in one of these states and has no other call."""
+    """Change the row of a pair if it is in one of these states and has no other call."""
     where = (
         f"system = ? AND pair = ? AND state IN ({', '.join('?' * len(out_of))}) "
         "AND (call_id IS NULL OR call_id = ?)"
@@ -388,42 +384,37 @@ def _must_change(db: Db, system: int, pair: int, *how: Any) -> None:
 
 
 def _compare(system: StoredSystem, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
-    """A system with what its first answers are like; and how this one differs from them."""
+    """Return a system with what its first answers are like, and how this one differs."""
     if outcome.decision is None:
         return system, None
     if None in (system.scale, system.answered_from):
-        system = attrs.evolve(
-            system,
-            scale=system.scale or outcome.scale,
-            answered_from=system.answered_from or outcome.environment,
-        )
-    difference = None
+        scale, where = system.scale or outcome.scale, system.answered_from or outcome.environment
+        system = attrs.evolve(system, scale=scale, answered_from=where)
     if outcome.scale not in (None, system.scale):
-        difference = f"a score on the scale {outcome.scale}, and before on {system.scale}"
-    elif outcome.environment is not system.answered_from:
-        difference = f"from {outcome.environment}, and before from {system.answered_from}"
-    return system, difference
+        return system, f"a score on the scale {outcome.scale}, and before on {system.scale}"
+    if outcome.environment is not system.answered_from:
+        return system, f"from {outcome.environment}, and before from {system.answered_from}"
+    return system, None
 
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
     """Outcome of one pair."""
 
-    state: PairState
-    billed: Charged | None
-    decision: Decision | None = None
-    score: float | None = None
+    state: PairState = attrs.field(converter=PairState)
+    billed: Charged | None = attrs.field(converter=optional(Charged))
+    decision: Decision | None = attrs.field(default=None, converter=optional(Decision))
+    # SQLite keeps any text in a column of numbers.
+    score: float | None = attrs.field(default=None, converter=optional(float))
     scale: str | None = None
-    elapsed_s: float | None = None
-    environment: Environment | None = None
+    elapsed_s: float | None = attrs.field(default=None, converter=optional(float))
+    environment: Environment | None = attrs.field(default=None, converter=optional(Environment))
     backend: str | None = None
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
-    #: The call, if it has become known better since it began: by the vendor's id.
+    #: The call, if the vendor's id has become known since it began.
     call: CallRecord | None = None
-    #: Stored time of the end.
-    at: str | None = None
 
     @classmethod
     def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> PairOutcome:
@@ -446,10 +437,9 @@ class PairOutcome:
     ) -> PairOutcome:
         """Build the outcome of an error. A pair that was certainly not charged may be asked again.
 
-        A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
-        system cannot use it, and nobody would be accepted by it. But until it `has_answered`
-        anything, a vendor that refuses may be one that is asked in a wrong way. Unless the system
-        `is_billed`, no call is charged, not even one that was lost after its first byte.
+        A refused picture is a failure to acquire, whether the vendor refuses it or it is not sent.
+        But a vendor that never `has_answered` may refuse because it is asked in a wrong way. Unless
+        the system `is_billed`, no call is charged, not even one that was lost after its first byte.
         """
         billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
         billed = billed if is_billed else Charged.NO
@@ -489,35 +479,17 @@ class PairOutcome:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> PairOutcome:
-        for name in ("score", "elapsed_s"):
-            # SQLite keeps any text in a column of numbers.
-            if row[name] is not None and not math.isfinite(row[name]):
-                raise ValueError("not finite")
-        texts = {name: row[name] for name in ("scale", "backend", "model", "error", "at")}
-        if not all(text is None or isinstance(text, str) for text in texts.values()):
-            raise TypeError("no text")
-        return cls(
-            state=PairState(row["state"]),
-            billed=row["billed"] and Charged(row["billed"]),
-            decision=row["decision"] and Decision(row["decision"]),
-            environment=row["environment"] and Environment(row["environment"]),
-            score=row["score"],
-            elapsed_s=row["elapsed_s"],
-            **texts,
-        )
+        return cls(**{name: row[name] for name in _KEPT})
 
 
-#: Errors about the run and not about the pair, which stays free.
+#: Errors about the run and not about a pair, which stays free.
 _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
 #: Statuses by which a vendor refuses what is in a request: the pictures.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
 
 #: Fields of an outcome that are columns of the same name.
-_KEPT: Final = (
-    *("state", "billed", "decision", "score", "scale", "elapsed_s"),
-    *("environment", "backend", "model", "error"),
-)
+_KEPT: Final = [field.name for field in attrs.fields(PairOutcome) if "call" not in field.name]
 
 #: The row of a pair that is free, without its numbers.
 _EMPTY: Final[Mapping[str, Any]] = {
@@ -528,32 +500,32 @@ _EMPTY: Final[Mapping[str, Any]] = {
 
 @attrs.frozen(kw_only=True)
 class UnresolvedCharge:
-    """A pair whose call has no answer, and may have been charged or was.
+    """A pair whose call has no answer, and was charged or may have been.
 
     Attributes:
         system: Its number in the run database.
         pair: Its place in the test set, from 0.
         state: `UNRESOLVED`, or `NO_RESPONSE`.
         call: None if it was not written down.
-        error: Class name of the error that it ended in; None if its process is gone.
+        error: Class name of the error that ended it; None if its process is gone.
         since: When it was asked, UTC.
-        looked_at: When it was last looked for in the vendor's records in vain, UTC; None if never.
+        looked_at: When the vendor's records were last searched in vain, UTC; None if never.
     """
 
     system: int
     name: str
     pair: int
-    state: PairState
+    state: PairState = attrs.field(converter=PairState)
     call: CallRecord | None
     error: str | None
-    since: datetime
-    looked_at: datetime | None = None
+    since: datetime = attrs.field(converter=time_of)
+    looked_at: datetime | None = attrs.field(converter=optional(time_of))
 
     def is_due(self, now: datetime) -> bool:
-        """Whether to look for it unasked: at once, and once more when it is late.
+        """Return whether a run looks for the call: at its end, and once more when it is late.
 
-        To look for a call that was never made takes the records of a whole day. A call with the
-        vendor's own id is always due: to ask for it is one small request.
+        The search for a call that was never made reads the records of a whole day. A call with the
+        vendor's own id is always due, because it takes one small request.
         """
         if self.call is None:
             return False
@@ -563,14 +535,10 @@ class UnresolvedCharge:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], name: str) -> UnresolvedCharge:
-        return cls(
-            **{column: row[column] for column in ("system", "pair", "error")},
-            name=name,
-            state=PairState(row["state"]),
-            call=row["call"] and CallRecord.from_dict(json.loads(row["call"])),
-            since=time_of(row["started_at"] or row["ended_at"]),
-            looked_at=row["looked_at"] and time_of(row["looked_at"]),
-        )
+        kept = {column: row[column] for column in ("system", "pair", "state", "error", "looked_at")}
+        call = row["call"] and CallRecord.from_dict(json.loads(row["call"]))
+        since = row["started_at"] or row["ended_at"]
+        return cls(name=name, call=call, since=since, **kept)
 
 
 @attrs.frozen(kw_only=True)
@@ -578,11 +546,10 @@ class Progress:
     """Progress of one system in one test set.
 
     Attributes:
-        states: How many pairs are in each state; a state without a pair is not there.
-        not_acquired: Of those that are answered: those in which no two faces could be compared.
-        charged: Pairs that were charged.
-        maybe_charged: Pairs that may have been.
-        models: Model that answers name to how many; more than one: the vendor changed it meanwhile.
+        states: Number of pairs in each state that occurs.
+        not_acquired: Answered pairs in which no two faces could be compared.
+        charged, maybe_charged: Pairs that were charged, and pairs that may have been.
+        models: Number of answers by model; the vendor changed it if there are several.
     """
 
     states: Mapping[PairState, int]
@@ -597,6 +564,6 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Pairs that a start would ask: of which nothing was sent, or nothing was charged."""
+        """Pairs that the next start asks: nothing was sent of them, or nothing was charged."""
         states = (PairState.FREE, PairState.BEGUN, PairState.FAILED)
         return sum(self.states.get(state, 0) for state in states)

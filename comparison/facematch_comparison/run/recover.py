@@ -1,7 +1,7 @@
-"""What becomes of calls without an answer: the vendor's records, the budgets, a person's word.
+"""Calls without an answer: resolved by budgets, by the vendor's records, or by a person.
 
-Budgets always come before the run database: if the process ends between the two, the run database
-still has the call, and the next start comes to it again.
+Budgets are written before the run database: if the process ends between the two, the run database
+still has the call, and the next start writes both again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def stores_of(policies: Iterable[object]) -> list[CallStore]:
 def finalize_budgets(
     stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
 ) -> None:
-    """Say of calls whether they were charged, to budgets where they are still open."""
+    """Write the charge of calls to the budgets in which they are still open."""
     calls = set(call_ids)
     for store in stores if calls else ():
         for entry in store.open_reservations():
@@ -46,19 +46,18 @@ def finalize_budgets(
 def resolve_by_budgets(
     database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
 ) -> int:
-    """Resolve pairs of which all budgets that have the call know; how many there were."""
-    charges = [
-        charge for charge in database.unresolved(system) if charge.state is PairState.UNRESOLVED
+    """Resolve pairs whose charge all budgets with the call know; return how many."""
+    call_ids = [
+        charge.call.id
+        for charge in database.unresolved(system)
+        if charge.state is PairState.UNRESOLVED and charge.call is not None
     ]
-    call_ids = [charge.call.id for charge in charges if charge.call is not None]
     if not call_ids:
         return 0
     with contextlib.ExitStack() as stack:
         books = [store for store in stores if isinstance(store, SqlStore)]
-        here = database.calls()
-        if here is not None:
-            stack.callback(here.close)
-            books.append(here)
+        if (here := database.calls()) is not None:
+            books.append(stack.enter_context(contextlib.closing(here)))
         entries = [book.charges(call_ids) for book in books]
     resolved = 0
     for call_id in call_ids:

@@ -1,4 +1,4 @@
-"""From the run database to answers, for `evaluate`: no picture is needed."""
+"""The answers in a run database, for `evaluate`; it needs no picture."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _REASONS: Final = {
     PairState.NO_RESPONSE: "charged, no response",
 }
 
-#: Answers of these environments say nothing about a vendor: one of them speaks for all.
+#: Environments that say nothing about a vendor: a system with one such answer counts as that.
 _FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
 
 _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
@@ -44,12 +44,11 @@ _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 def read_answers(
     database: RunDatabase, study: StoredStudy, *, models: Sequence[str] = ()
 ) -> list[Answers]:
-    """Return what systems answered in a test set, in the order in which they were entered.
+    """Return the answers of each system in a test set, in the order in which they were entered.
 
     Args:
-        study: As `RunDatabase.study` finds it.
-        models: Whose answers count if the vendor changed the model during the run; pairs that
-            another model answered count as not asked.
+        models: The models whose answers count if a vendor changed its model during the run; pairs
+            that another model answered count as not asked.
 
     Raises:
         InvalidRequest: a system answered with several models, and `models` does not name one.
@@ -105,8 +104,8 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
         backend=_common(row.backend for row in replies),
         model=_common(row.model for row in replies),
         environment=where if environments else None,
-        price=None if system.price is None else float(system.price),
-        currency=system.currency,
+        price=None if system.price is None else float(system.price.amount),
+        currency=None if system.price is None else system.price.currency,
         privacy=str(system.settings["privacy"]),
     )
 

@@ -1,6 +1,6 @@
-"""Test sets and systems in a run database: entered once, and the same ever after.
+"""Test sets and systems in a run database: entered once, then unchanged.
 
-No picture, no name of a file or of a person is in them.
+They hold no picture, and no name of a file or of a person.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from .file import Db
 
-#: `content` is who is alike and in which group, as JSON. A system has a number, because each of its
-#: pairs carries it.
+#: `content` is JSON: who is in each pair, and in which group. Each row of a pair has the number of
+#: its system.
 TABLES: Final = (
     """
 CREATE TABLE IF NOT EXISTS facematch_studies (
@@ -43,8 +43,8 @@ CREATE TABLE IF NOT EXISTS facematch_systems (
   made_at VARCHAR(40) NOT NULL, UNIQUE (study, name))""",
 )
 
-#: Settings that change answers, and what they are called in a sentence. Prices and what is kept
-#: may change between two starts.
+#: Settings that change answers, with their words in a sentence. Prices and what is kept may change
+#: between two starts.
 _FIXED: Final = {
     "backend": "backend",
     "environment": "environment",
@@ -77,7 +77,7 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class StoredStudy:
-    """A test set as the run database has it: who is alike, without pictures and names."""
+    """A test set in the run database: who is in each pair, without pictures and names."""
 
     digest: str
     name: str
@@ -89,35 +89,28 @@ class StoredStudy:
     def of_study(
         cls, study: Study, digest: str, name: str | None, made_at: datetime
     ) -> StoredStudy:
-        """A test set as numbers: who is alike, and who belongs to which group."""
-        probe, reference = (numbers.tolist() for numbers in study.subject_numbers)
-        # Number people by first appearance, so that names do not matter.
-        people = (number for pair in zip(probe, reference, strict=True) for number in pair)
-        place = {number: index for index, number in enumerate(dict.fromkeys(people))}
+        probe, reference = study.subject_numbers
+        groups = {
+            column: {
+                "labels": list(group.labels),
+                "probe": group.probe.tolist(),
+                "reference": group.reference.tolist(),
+            }
+            for column, group in study.groupings().items()
+        }
         content = {
             "mated": study.mated.astype(int).tolist(),
-            "probe": [place[number] for number in probe],
-            "reference": [place[number] for number in reference],
-            "groups": {
-                column: {
-                    "labels": list(group.labels),
-                    "probe": group.probe.tolist(),
-                    "reference": group.reference.tolist(),
-                }
-                for column, group in study.groupings().items()
-            },
+            "probe": probe.tolist(),
+            "reference": reference.tolist(),
+            "groups": groups,
         }
-        pairs = len(study.pairs)
-        return cls(
-            digest=digest, name=name or study.name, pairs=pairs, made_at=made_at, content=content
-        )
+        pairs, name = len(study.pairs), name or study.name
+        return cls(digest=digest, name=name, pairs=pairs, made_at=made_at, content=content)
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> StoredStudy:
         parsed = {"made_at": time_of(row["made_at"]), "content": json.loads(row["content"])}
-        study = cls(**{**dict(row), **parsed})
-        if {type(study.name), type(study.digest)} != {str}:
-            raise TypeError("no name")
+        study = cls(**{**row, **parsed})
         if any(len(column) != study.pairs for column in study.columns().values()):
             raise ValueError("another number of pairs")
         study.groups()
@@ -142,10 +135,10 @@ class StoredStudy:
         }
 
     def turns(self) -> NDArray[np.int64]:
-        """Return the turn of each pair, the same in every start.
+        """Return the turn of each pair, at random by the digest: the same in every start.
 
-        At random by the digest, mated and non-mated pairs in proportion: wherever a run ends, what
-        was asked is a sample of the whole, however its file is sorted.
+        Mated and non-mated pairs come in proportion. So the asked pairs are a sample of the whole
+        wherever a run ends, however its file is sorted.
         """
         chance = np.random.default_rng(list(self.digest.encode()))
         mated = self.columns()["mated"]
@@ -160,7 +153,7 @@ class StoredStudy:
 
 @attrs.frozen(kw_only=True)
 class StoredSystem:
-    """A system as the run database has it: what it was asked with, and how its answers are."""
+    """A system in the run database: its settings, and what its first answers are like."""
 
     number: int = 0
     study: str = ""
@@ -168,8 +161,7 @@ class StoredSystem:
     settings: Mapping[str, Any]
     scale: str | None = None
     answered_from: Environment | None = None
-    price: Decimal | None = None
-    currency: str | None = None
+    price: Price | None = None
 
     def reference(self, pair: int) -> str:
         """Return the caller reference of a kept call, which contains no personal data."""
@@ -180,12 +172,10 @@ class StoredSystem:
         settings = json.loads(row["settings"])
         for name in (*_FIXED, "kept", "privacy"):
             settings[name]
-        return cls(
-            **{name: row[name] for name in ("number", "study", "name", "scale", "currency")},
-            settings=settings,
-            answered_from=row["answered_from"] and Environment(row["answered_from"]),
-            price=row["price"] and Decimal(row["price"]),
-        )
+        price = row["price"] and Price(amount=row["price"], currency=row["currency"])
+        where = row["answered_from"] and Environment(row["answered_from"])
+        same = {name: row[name] for name in ("number", "study", "name", "scale")}
+        return cls(**same, settings=settings, answered_from=where, price=price)
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply the settings that may change between two starts; raise if others changed."""
@@ -197,14 +187,11 @@ class StoredSystem:
                     f"{system.settings[key]}: its answers would not belong together. Set it back, "
                     "or run a profile of another name. Nothing was sent."
                 )
-        changes: dict[str, Any] = {}
-        if system.settings["kept"] and not self.settings["kept"]:
+        settings = self.settings
+        if system.settings["kept"] and not settings["kept"]:
             # Calls that were kept stay kept, whatever later calls ask for.
-            kept = {name: system.settings[name] for name in ("kept", "privacy")}
-            changes["settings"] = {**self.settings, **kept}
-        if system.price is not None:
-            changes |= {"price": system.price, "currency": system.currency}
-        return attrs.evolve(self, **changes)
+            settings = {**settings, **{name: system.settings[name] for name in ("kept", "privacy")}}
+        return attrs.evolve(self, settings=settings, price=system.price or self.price)
 
 
 def read_system(db: Db, number: int) -> StoredSystem:
@@ -217,8 +204,8 @@ def write_system(db: Db, system: StoredSystem) -> None:
         "UPDATE facematch_systems SET settings = ?, scale = ?, answered_from = ?, price = ?, "
         "currency = ? WHERE number = ?"
     )
-    price = None if system.price is None else str(system.price)
-    row = (compact(system.settings), system.scale, system.answered_from, price, system.currency)
+    price = (str(system.price.amount), system.price.currency) if system.price else (None, None)
+    row = (compact(system.settings), system.scale, system.answered_from, *price)
     change(db, statement, *row, system.number)
 
 

@@ -1,4 +1,4 @@
-"""A run of a test set: every system is asked about every pair, once, whatever happens meanwhile."""
+"""A run of a test set: every system is asked about every pair, once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.tables import refuse
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
+from facematch_core.models import Retention
 from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .local import ask_locally, makes_embeddings
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
 from .stored import Price, StoredStudy, StoredSystem
+from .system import RunSystem
 from .worker import OnEnd, Worker
 
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
@@ -36,10 +38,10 @@ class SystemSummary:
     """Progress of one system after a run.
 
     Attributes:
-        progress: How its pairs stand, over all runs.
+        progress: States of its pairs, over all runs.
         asked: Pairs that came to an end in this run.
-        error: What ended it before all pairs were asked; None if nothing did.
-        last_failure: Of the last pair that failed without a charge in this run; None if none did.
+        error: The error that ended it before all pairs were asked, if any.
+        last_failure: The error of the last pair that failed without a charge in this run, if any.
     """
 
     name: str
@@ -64,7 +66,7 @@ class RunSummary:
 
     @property
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
-        """Systems whose answers name several models: name to model to how many.
+        """Number of answers by model, of each system that answered with several models.
 
         `read_answers` then asks whose answers count.
         """
@@ -73,21 +75,20 @@ class RunSummary:
 
 
 class StudyRun:
-    """A test set with its systems, opened, written down, and nothing sent. A context manager.
+    """A test set with its opened systems, entered in the run database. A context manager.
 
     Args:
-        systems: Name of each to what opens it.
-        database: Where what happens is written down, and nobody else writes until `close`. Its
-            owner closes it.
-        name: Of the test set; None for its own.
+        systems: Name of each system to its opener.
+        database: The run database, locked until `close`; its owner closes it.
+        name: Name of the test set; None for its own.
         keep: Names of systems whose vendor is asked to keep each call as a record, so that a lost
             answer can be looked for.
-        prices: Name of a system to its price; what is left out is what its budget counts by.
+        prices: Price by name of a system; the default is the price that its budget counts.
         clock: Time, for tests.
 
     Attributes:
-        stored: The test set, as the run database has it.
-        systems: In the order in which they were named.
+        stored: The test set in the run database.
+        systems: The opened systems, in the order in which they were named.
 
     Raises:
         InvalidRequest: a picture cannot be read; another test set has this name; a system was asked
@@ -119,19 +120,17 @@ class StudyRun:
                         f"{', '.join(systems)}."
                     )
         with contextlib.ExitStack() as undo:
-            # Write nothing unless all systems can be asked. A file that is no picture would count
-            # as a face that was not found.
-            digests: dict[Path, str] = {}
-            faults: list[str] = []
-            for path in study.pictures:
-                try:
-                    digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
-                except InvalidImage as error:
-                    faults.append(error.message)
-            refuse(study.name, faults)
+            # Write nothing unless all systems can be asked.
+            digests = _digests_of(study)
             self.systems = tuple(
-                Worker(called, opener, database, is_kept=called in keep, undo=undo)
-                for called, opener in systems.items()
+                RunSystem(
+                    each,
+                    opener,
+                    database,
+                    Retention.KEEP if each in keep else Retention.MINIMAL,
+                    undo,
+                )
+                for each, opener in systems.items()
             )
             settings = [system.settings for system in self.systems]
             database.lock()
@@ -140,12 +139,7 @@ class StudyRun:
             self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
             for system, asked_with in zip(self.systems, settings, strict=True):
                 price = prices.get(system.name) or system.budget_price
-                entry = StoredSystem(
-                    name=system.name,
-                    settings=asked_with,
-                    price=price.amount if price else None,
-                    currency=price.currency if price else None,
-                )
+                entry = StoredSystem(name=system.name, settings=asked_with, price=price)
                 system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
                 finalize = partial(finalize_budgets, system.stores, now=now)
@@ -171,21 +165,20 @@ class StudyRun:
     ) -> RunSummary:
         """Ask every system about every pair that is left, each with threads of its own.
 
-        Pairs are asked in an order that mixes mated and non-mated ones and people, so that those of
-        a run that ended early are a sample. A slow vendor does not hold up a fast one, and an error
-        that would meet every further pair ends that system alone. A pair whose call may have been
-        charged is looked for in the vendor's records, or stays listed as unresolved; it is not
+        Pairs are asked in random order, so that those of a run that ended early are a sample. An
+        error that would meet every further pair ends that system alone. A pair whose call may have
+        been charged is looked for in the vendor's records, or stays listed as unresolved; it is not
         asked again.
 
         Args:
             workers: Concurrent calls of each system, 1-256.
             progress: Called with a system's name and a state when a pair has come to an end, in any
                 thread; must not raise.
-            stop: Whether to begin nothing more; what is under way is finished.
+            stop: Whether to begin nothing more; calls under way are finished.
 
         Raises:
             InvalidRequest: `workers` is out of range.
-            KeyboardInterrupt: after what was under way is finished.
+            KeyboardInterrupt: after calls under way are finished.
         """
         if type(workers) is not int or not 1 <= workers <= MAX_WORKERS:
             raise InvalidRequest(f"workers must be a whole number from 1 to {MAX_WORKERS}.")
@@ -194,27 +187,22 @@ class StudyRun:
         def is_stopped() -> bool:
             return over.is_set() or (stop is not None and stop())
 
-        on_end = progress or (lambda _name, _state: None)
-        turns, clock = self.stored.turns().tolist(), self._clock
-        for worker in self.systems:
-            worker.start(
-                self._study, self._digests, turns, clock=clock, stop=is_stopped, on_end=on_end
-            )
-
         def work(worker: Worker) -> None:
             try:
                 worker.look_back()
-                if makes_embeddings(worker):
-                    ask_locally(worker, workers)
-                else:
-                    worker.ask_all(workers)
+                ask = ask_locally if makes_embeddings(worker.system) else Worker.ask_all
+                ask(worker, workers)
                 worker.look_back()
             except FaceMatchError as error:
                 worker.end_with(error)
 
-        with ThreadPoolExecutor(len(self.systems), thread_name_prefix="facematch-run") as pool:
+        more: dict[str, Any] = {"clock": self._clock, "stop": is_stopped}
+        more["on_end"] = progress or (lambda _name, _state: None)
+        turns = self.stored.turns().tolist()
+        asking = [Worker(each, self._study, self._digests, turns, **more) for each in self.systems]
+        with ThreadPoolExecutor(len(asking), thread_name_prefix="facematch-run") as pool:
             try:
-                futures = [pool.submit(work, worker) for worker in self.systems]
+                futures = [pool.submit(work, worker) for worker in asking]
                 wait(futures)
             except BaseException:
                 # The pool waits for calls under way, because they may be paid for.
@@ -225,18 +213,18 @@ class StudyRun:
         standing = self.progress()
         summaries = (
             SystemSummary(
-                name=worker.name,
-                progress=standing[worker.name],
+                name=worker.system.name,
+                progress=standing[worker.system.name],
                 asked=worker.count,
                 error=worker.error,
                 last_failure=worker.last_failure,
             )
-            for worker in self.systems
+            for worker in asking
         )
         return RunSummary(study=self.stored, systems=tuple(summaries), was_stopped=is_stopped())
 
     def close(self) -> None:
-        """Close the systems, and let go of the run database. May be called more than once."""
+        """Close the systems, and unlock the run database. May be called more than once."""
         self._at_end.close()
 
     def __enter__(self) -> Self:
@@ -244,6 +232,19 @@ class StudyRun:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _digests_of(study: Study) -> dict[Path, str]:
+    """Return the SHA-256 of each picture; a file that is no picture would count as no face."""
+    digests: dict[Path, str] = {}
+    faults: list[str] = []
+    for path in study.pictures:
+        try:
+            digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
+        except InvalidImage as error:
+            faults.append(error.message)
+    refuse(study.name, faults)
+    return digests
 
 
 def run_study(
@@ -257,9 +258,8 @@ def run_study(
 ) -> RunSummary:
     """Ask every system about every pair of a test set, once; go on where an earlier start ended.
 
-    Arguments and errors are those of `StudyRun` and of `StudyRun.run`; a system is opened by
-    ``partial(open_verifier, profile="didit")`` for example. What ends one system alone is in the
-    summary.
+    Arguments and errors are those of `StudyRun` and of `StudyRun.run`; the summary has the errors
+    that end one system alone. An opener is ``partial(open_verifier, profile="didit")`` for example.
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress)

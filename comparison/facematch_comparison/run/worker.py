@@ -1,4 +1,4 @@
-"""One system of a run: the threads that lead its pairs through their steps (`pairs`)."""
+"""One system in one run: the threads that lead its pairs through their steps (`pairs`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -21,186 +21,49 @@ from facematch_core.errors import (
     BreakerOpen,
     ConfigurationError,
     FaceMatchError,
-    InvalidRequest,
     OutcomeUnknown,
     UnexpectedResponse,
-    Unsupported,
     VendorUnavailable,
 )
 from facematch_core.images.image import MAX_FILE_BYTES, Image
-from facematch_core.models import Billing, Charged, Environment, Operation, Retention
-from facematch_core.resilience import Budget
-from facematch_core.store import CallStore
-from facematch_core.verifier.events import CallEvent, EventKind
-from facematch_core.verifier.verifier import FaceVerifier
+from facematch_core.models import Billing, Charged, Retention
 
 from .pairs import PairOutcome, PairState, RunDatabase
-from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
-from .stored import Price, StoredSystem
+from .recover import finalize_budgets, look_for_calls, resolve_by_budgets
+from .system import HeldBack, RunSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
 
-#: After so many calls in a row without an answer a system is left alone: it is down, or each of
-#: them may cost money.
+#: A system is not asked further after so many calls in a row without an answer: it is down, or each
+#: of them may cost money.
 MOST_FAILURES: Final = 20
 
-#: Pairs that a thread takes at a time where nothing is charged and nothing leaves the machine: they
-#: are written down together.
-AT_A_TIME: Final = 16
-
-#: Waits, in seconds, before what a call ended in is written once more: it may be paid for.
+#: Waits, in seconds, before an outcome is written again: it may be paid for.
 _AGAIN_S: Final = (0.5, 2.0, 8.0)
 
-#: The longest that a breaker is waited for at a time, in seconds.
+#: The longest wait for a breaker at a time, in seconds.
 _LONGEST_S: Final = 60.0
 
 
-class HeldBack(BaseException):
-    """The call was stopped before its first byte, because nothing would have remembered it.
-
-    Not an `Exception`: those of a hook are logged and change nothing, and this one must.
-    """
-
-    def __init__(self, call_id: str, error: FaceMatchError) -> None:
-        super().__init__("held back")
-        self.call_id = call_id
-        self.error = error
-
-
 class Worker:
-    """A system of a run: its verifier, and the state that its threads share.
+    """Asks one system about the free pairs of a test set.
+
+    Args:
+        digests: SHA-256 of each picture when the run began.
+        turns: The turn of each pair.
+        stop: Whether to begin nothing more.
+        on_end: Called with each pair that came to an end.
 
     Attributes:
-        stored: The system, as the run database has it.
-        current: Of this thread: the `pair` whose steps are written down, and its `call_id`.
-        digests: SHA-256 of each picture when the run began.
         count: Pairs that came to an end in this run.
-        error: What ended it early.
+        error: The error that ended the run of this system early.
+        last_failure: The error of the last pair that failed without a charge.
     """
-
-    stored: StoredSystem
-    study: Study
-    digests: Mapping[Path, str]
-    count: int
-    error: FaceMatchError | None
-    last_failure: FaceMatchError | None
 
     def __init__(
         self,
-        name: str,
-        opener: Callable[..., Any],
-        database: RunDatabase,
-        *,
-        is_kept: bool,
-        undo: contextlib.ExitStack,
-    ) -> None:
-        self.name, self.database = name, database
-        self.retention = retention = Retention.KEEP if is_kept else Retention.MINIMAL
-        self.current = threading.local()
-        on_event = self._write
-        self.verifier = verifier = opener(on_event=on_event)
-        if callable(closing := getattr(verifier, "close", None)):
-            undo.callback(closing)
-        if not isinstance(verifier, FaceVerifier):
-            raise InvalidRequest(
-                f"The system {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one "
-                "backend under each name. Of a failover, name its members."
-            )
-        if verifier.on_event is not on_event:
-            raise InvalidRequest(
-                f"The system {name[:60]!r} was opened without the on_event that it was given: "
-                "nothing would be written down of its calls. Hand it to FaceVerifier."
-            )
-        backend, can = verifier.backend, verifier.backend.capabilities
-        what = "" if retention in can.retention else f"retention {retention}"
-        if Operation.MATCH not in can.operations:
-            what = str(Operation.MATCH)
-        if what:
-            raise Unsupported(
-                f"The backend {backend.name} cannot be asked for {what}: leave {name[:60]!r} out, "
-                "or ask it otherwise. Nothing was sent.",
-                backend=backend.name,
-                what=what,
-            )
-
-    def _write(self, event: CallEvent) -> None:
-        """Write down the step that an event of a call stands for; `HeldBack` if it cannot be."""
-        pair = getattr(self.current, "pair", None)
-        if pair is None:
-            return
-        number, call_id = self.stored.number, event.call_id
-        try:
-            if event.kind is EventKind.STARTED and event.call is not None:
-                self.current.call_id = call_id
-                self.database.begin(number, pair, event.call)
-            elif event.kind is EventKind.SENT:
-                self.database.ask(number, pair, call_id)
-            elif event.kind is EventKind.RETRYING:
-                self.database.repeat(number, pair, call_id)
-        except FaceMatchError as error:
-            raise HeldBack(call_id, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
-            why = f"The run database failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(call_id, ConfigurationError(why)) from None
-
-    @property
-    def is_billed(self) -> bool:
-        """Whether its backend declares that a comparison costs money, wherever it is asked."""
-        return Operation.MATCH in self.verifier.backend.capabilities.billed_operations
-
-    @property
-    def costs_money(self) -> bool:
-        """Whether a comparison is charged for by a real vendor."""
-        where = self.verifier.backend.environment
-        return self.is_billed and where in (None, Environment.PRODUCTION)
-
-    @property
-    def is_careful(self) -> bool:
-        """Whether every step of a call is written down: not for what never leaves the machine."""
-        return self.is_billed or self.verifier.backend.environment is not Environment.LOCAL
-
-    @property
-    def budget_price(self) -> Price | None:
-        """The price of a call that a budget reserves."""
-        for policy in self.verifier.policies:
-            if isinstance(policy, Budget) and (price := policy.price(Operation.MATCH)):
-                return Price(amount=price[0], currency=price[1])
-        return None
-
-    @property
-    def stores(self) -> list[CallStore]:
-        return stores_of(self.verifier.policies)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of the system, as the run database keeps them."""
-        backend, kept = self.verifier.backend, self.retention is Retention.KEEP
-        threshold, review = self.verifier.thresholds(Operation.MATCH)
-        privacy = f"Both pictures of each pair were sent; {backend.name} "
-        if backend.environment is Environment.LOCAL:
-            privacy = "Nothing left this machine."
-        elif kept:
-            privacy = f"{backend.name} was asked to keep each call as a record, pictures included."
-        elif Retention.KEEP in backend.capabilities.retention:
-            privacy += "was asked to keep nothing."
-        else:
-            privacy += "cannot be asked to keep nothing, and what it keeps is not known."
-        return {
-            "backend": backend.name,
-            "environment": (backend.environment or Environment.PRODUCTION).value,
-            "threshold": threshold and threshold.value,
-            "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
-            "review_threshold": review and review.value,
-            "billed": self.is_billed,
-            "kept": kept,
-            "privacy": privacy,
-        }
-
-    # --- A run -----------------------------------------------------------------------------------
-
-    def start(
-        self,
+        system: RunSystem,
         study: Study,
         digests: Mapping[Path, str],
         turns: Sequence[int],
@@ -209,12 +72,14 @@ class Worker:
         stop: Callable[[], bool],
         on_end: OnEnd,
     ) -> None:
-        """Begin a run: `turns` are those of the pairs, `on_end` is told of each that ends."""
-        self.study, self.digests = study, digests
+        self.system, self.study, self.digests = system, study, digests
+        self._database: RunDatabase = system.database
         self._turns, self._clock, self._stop, self._on_end = turns, clock, stop, on_end
-        self.count, self.error, self.last_failure = 0, None, None
-        self._has_answered = self.stored.answered_from is not None
-        self._is_warm, self._in_a_row = self.is_careful, 0
+        self.count = self._in_a_row = 0
+        self.error: FaceMatchError | None = None
+        self.last_failure: FaceMatchError | None = None
+        self._has_answered = system.stored.answered_from is not None
+        self._is_warm = system.is_careful
         self._lock, self._queue = threading.Lock(), deque[int]()
 
     @property
@@ -228,56 +93,54 @@ class Worker:
             self.error = self.error or _drop_frames(error)
 
     def look_back(self) -> None:
-        """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        stores, now = self.stores, self._clock.now()
-        resolve_by_budgets(self.database, self.stored, stores)
-        look_for_calls(self.database, self.stored, self.verifier, stores, now)
+        """Resolve calls without an answer: by budgets, then by the vendor's records."""
+        system, stores = self.system, self.system.stores
+        resolve_by_budgets(self._database, system.stored, stores)
+        now = self._clock.now()
+        look_for_calls(self._database, system.stored, system.verifier, stores, now)
 
     def ask_all(self, threads: int) -> None:
-        """Ask about every free pair, with so many threads, until there is none or it is over."""
+        """Ask about every free pair with so many threads."""
         self.line_up()
-        count = 1 if self.is_careful else AT_A_TIME
-        name = f"facematch-{self.name}"
-        with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
-            futures = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
+        with ThreadPoolExecutor(threads, f"facematch-{self.system.name}") as pool:
+            futures = [pool.submit(self._ask_in_turn) for _ in range(threads)]
         for future in futures:
             future.result()
 
     def line_up(self) -> None:
-        free = self.database.free(self.stored.number)
+        free = self._database.free(self.system.stored.number)
         self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
-    def ask_some(
-        self,
-        count: int,
-        ask: Callable[[int], PairOutcome | None],
-        prepare: Callable[[list[int]], None] = lambda _pairs: None,
-    ) -> None:
-        """Ask about pairs, each given to no other thread, and write down so many at a time."""
-        while True:
-            pairs: list[int] = []
-            with contextlib.suppress(IndexError):
-                while len(pairs) < count and not self.is_over:
-                    pairs.append(self._queue.popleft())
-            if not pairs:
-                return
-            ended: list[tuple[int, PairOutcome]] = []
-            try:
-                prepare(pairs)
-                for pair in pairs:
-                    outcome = None if self.is_over else ask(pair)
-                    if outcome is not None:
-                        ended.append((pair, outcome))
-            finally:
-                self._finish(ended)
+    def take(self, count: int) -> list[int]:
+        """Take so many pairs at most; no other thread gets them."""
+        pairs: list[int] = []
+        with contextlib.suppress(IndexError):
+            while len(pairs) < count and not self.is_over:
+                pairs.append(self._queue.popleft())
+        return pairs
+
+    def _ask_in_turn(self) -> None:
+        while pairs := self.take(1):
+            self.ask_each(pairs, self.ask)
+
+    def ask_each(self, pairs: Sequence[int], ask: Callable[[int], PairOutcome | None]) -> None:
+        """Ask about these pairs and write them down together."""
+        ended: list[tuple[int, PairOutcome]] = []
+        try:
+            for pair in pairs:
+                outcome = None if self.is_over else ask(pair)
+                if outcome is not None:
+                    ended.append((pair, outcome))
+        finally:
+            self._finish(ended)
 
     def _finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
-        """Write down what pairs ended in; what is free again is asked after all others."""
+        """Write down outcomes; a pair that is free again is asked after all others."""
         if not outcomes:
             return
         for wait_s in (*_AGAIN_S, None):
             try:
-                kept, difference = self.database.end(self.stored.number, outcomes)
+                kept, difference = self._database.end(self.system.stored.number, outcomes)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
@@ -285,17 +148,16 @@ class Worker:
                     self.end_with(error)
                     return
                 self._clock.sleep(wait_s)
+        name = self.system.name
         if difference is not None:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
-            self.end_with(
-                UnexpectedResponse(
-                    f"{self.name} answered {difference}: such answers do not belong "
-                    "together. Was an address or a setting changed? Ask it under another name, or "
-                    "in another run database.",
-                    billing=Billing(billed or Charged.NO),
-                )
+            why = (
+                f"{name} answered {difference}: such answers do not belong together. Was an "
+                "address or a setting changed? Ask it under another name, or in another run "
+                "database."
             )
+            self.end_with(UnexpectedResponse(why, billing=Billing(billed or Charged.NO)))
         for pair, outcome in kept:
             self._has_answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
@@ -303,41 +165,39 @@ class Worker:
                 continue
             with self._lock:
                 self.count += 1
-            self._on_end(self.name, outcome.state)
+            self._on_end(name, outcome.state)
 
     def ask(self, pair: int) -> PairOutcome | None:
         """Ask about one pair, once; return None if it was not asked and is free again."""
-        pictures = self.study.pairs[pair]
-        self.current.pair = pair if self.is_careful else None
-        self.current.call_id = None
-        sends_reference = self.verifier.backend.capabilities.sends_caller_ref
-        is_named = sends_reference and self.retention is Retention.KEEP
-        caller_ref = self.stored.reference(pair) if is_named else None
-        # An engine loads its models with its first picture: that is not what a call takes.
+        system, pictures = self.system, self.study.pairs[pair]
+        current, retention = system.current, system.retention
+        current.pair, current.call_id = pair if system.is_careful else None, None
+        is_named = system.backend.capabilities.sends_caller_ref and retention is Retention.KEEP
+        caller_ref = system.stored.reference(pair) if is_named else None
+        # An engine loads its models with its first picture, which says nothing of later calls.
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
-            result = self.verifier.verify(
-                probe, reference, retention=self.retention, caller_ref=caller_ref
+            result = system.verifier.verify(
+                probe, reference, retention=retention, caller_ref=caller_ref
             )
         except FaceMatchError as error:
-            return attrs.evolve(self._count_failure(error), call_id=self.current.call_id)
+            return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
             self.end_with(held.error)
             # If the budgets cannot be written, the pair stays begun: the next start writes them.
             with contextlib.suppress(FaceMatchError):
                 # The policies count a byte that may have left; it has not.
-                now = self._clock.now()
-                finalize_budgets(self.stores, [held.call_id], Charged.NO, now)
-                self.database.release(self.stored.number, pair, held.call_id)
+                finalize_budgets(system.stores, [held.call_id], Charged.NO, self._clock.now())
+                self._database.release(system.stored.number, pair, held.call_id)
             return None
         finally:
-            self.current.pair = None
+            current.pair = None
         self._in_a_row, self._is_warm = 0, True
         return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
     def picture(self, path: Path) -> Image:
-        """A picture of the test set; `ConfigurationError` if it is another one by now."""
+        """Read a picture of the test set; `ConfigurationError` if it changed since the start."""
         try:
             data = read_regular(path, MAX_FILE_BYTES)
         except OSError as error:
@@ -350,7 +210,7 @@ class Worker:
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         outcome = PairOutcome.of_error(
-            error, has_answered=self._has_answered, is_billed=self.is_billed
+            error, has_answered=self._has_answered, is_billed=self.system.is_billed
         )
         if outcome.state is PairState.ANSWERED:
             return outcome
@@ -366,7 +226,7 @@ class Worker:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
-                    f"{self.name} gave no answer to {many} calls in a row, and is not asked "
+                    f"{self.system.name} gave no answer to {many} calls in a row, and is not asked "
                     f"any further. The last one: {error.message} Start again later: what was not "
                     "charged is asked again.",
                     backend=getattr(error, "backend", None),

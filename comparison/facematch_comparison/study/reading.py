@@ -80,8 +80,9 @@ class Study:
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
-        """Everybody in it, by name."""
-        return tuple(sorted(self._in_order))
+        """Names of all people, in the order in which they first are in a pair."""
+        both = ((pair.probe_subject, pair.reference_subject) for pair in self.pairs)
+        return tuple(dict.fromkeys(name for two in both for name in two))
 
     @cached_property
     def pictures(self) -> tuple[Path, ...]:
@@ -96,7 +97,7 @@ class Study:
 
     @cached_property
     def subject_numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """int64, (N,), twice: the place in `subjects` of whom the probe and the reference show."""
+        """Places in `subjects` of the people of the probes and of the references: int64, (N,)."""
         place = {name: at for at, name in enumerate(self.subjects)}
         probe = [place[pair.probe_subject] for pair in self.pairs]
         reference = [place[pair.reference_subject] for pair in self.pairs]
@@ -116,33 +117,24 @@ class Study:
         return groupings
 
     def digest(self, of_picture: Mapping[Path, str]) -> str:
-        """SHA-256, in hex, of what the study is: its pictures, who is alike, and the groups.
+        """Return the SHA-256, in hex, of the pictures, of who is in each pair, and of the groups.
 
         Names of files and people do not count, so that a study is the same on every machine.
 
         Args:
             of_picture: SHA-256, in hex, of the bytes of each picture.
         """
-        place = {name: at for at, name in enumerate(self._in_order)}
+        people = zip(*(numbers.tolist() for numbers in self.subject_numbers), strict=True)
         pairs = [
-            [
-                *(of_picture[pair.probe], of_picture[pair.reference]),
-                *(place[pair.probe_subject], place[pair.reference_subject]),
-            ]
-            for pair in self.pairs
+            [of_picture[pair.probe], of_picture[pair.reference], *two]
+            for pair, two in zip(self.pairs, people, strict=True)
         ]
         groups = {
-            column: [of_subject.get(name) for name in self._in_order]
+            column: [of_subject.get(name) for name in self.subjects]
             for column, of_subject in sorted(self.groups.items())
         }
         text = json.dumps([pairs, groups], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
-
-    @cached_property
-    def _in_order(self) -> tuple[str, ...]:
-        """Everybody, in the order in which they first are in a pair."""
-        both = ((pair.probe_subject, pair.reference_subject) for pair in self.pairs)
-        return tuple(dict.fromkeys(name for two in both for name in two))
 
 
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:

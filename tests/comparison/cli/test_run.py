@@ -88,7 +88,7 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
     assert "not known" in answer.stderr
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
     a, b = database.systems(database.study().digest)
-    assert (str(a.price), a.currency, b.price) == ("0.05", "USD", None)
+    assert (str(a.price.amount), a.price.currency, b.price) == ("0.05", "USD", None)
     store = database.calls()
     assert int(store.budgets()[0].spent * 100) == 30
     store.close()

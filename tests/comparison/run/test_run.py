@@ -42,7 +42,7 @@ def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch, both):
         raise KeyboardInterrupt
 
     def start(pool, work, *words):
-        second = work.__name__ == "work" and words[0].name == "b"
+        second = work.__name__ == "work" and words[0].system.name == "b"
         return interrupt() if second else submit(pool, work, *words)
 
     name = "study_run.wait" if both else "study_run.ThreadPoolExecutor.submit"

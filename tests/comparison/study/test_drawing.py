@@ -129,8 +129,7 @@ def test_each_seed_draws_other_halves():
     couples = set()
     for seed in range(20):
         study = draw_pairs(pictures, mated=0, non_mated=2, seed=seed, split=True)
-        first, second = study.subject_numbers
-        couples |= {frozenset(pair) for pair in zip(first.tolist(), second.tolist(), strict=True)}
+        couples |= {frozenset((p.probe_subject, p.reference_subject)) for p in study.pairs}
     assert len(couples) == 6, "whoever is in one half with whom"
 
 
