@@ -22,7 +22,7 @@ from facematch_core.base.clock import RateWindow
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image, ImageLimits
-from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
+from facematch_core.models import LivenessResult, MatchResult
 
 from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Request, StartRequest
 from .kinds import describe, kind_words, kinds_of, type_hints
@@ -435,22 +435,3 @@ class RemoteBackend(Backend):
             allow_base_url=self.allow_base_url,
             allow_insecure=self.allow_insecure,
         )
-
-
-def accepted_billing(charges: int) -> Billing:
-    """Return the bill of an accepted call whose answer does not state one."""
-    if charges:
-        return Billing(Charged.YES, "an answer is taken as charged", charges)
-    return Billing(Charged.NO, "the vendor charges nothing for it")
-
-
-def unreadable_error(
-    answered: str, problem: str, billing: Billing, **about: Any
-) -> errors.UnexpectedResponse:
-    """The error for a success that a plug-in cannot read; `answered` says who spoke, and how."""
-    counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
-    return errors.UnexpectedResponse(
-        f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
-        billing=billing,
-        **about,
-    )

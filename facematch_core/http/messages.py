@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import json
 import math
 import os
@@ -250,9 +251,6 @@ class BodyShape(enum.Enum):
     OTHER = enum.auto()
 
 
-_UNREAD: Any = object()
-
-
 @attrs.frozen(kw_only=True)
 class HttpReply:
     """A complete answer. Its `repr` shows status and size alone.
@@ -274,8 +272,6 @@ class HttpReply:
     url: str = attrs.field(default="", eq=False)
     secrets: tuple[Secret, ...] = attrs.field(default=(), eq=False)
     is_free: bool = attrs.field(default=False, eq=False)
-    #: The parsed body, once it was asked for.
-    _parsed: Any = attrs.field(default=_UNREAD, init=False, eq=False)
 
     def __repr__(self) -> str:
         return f"<HttpReply {self.status}, {len(self.body)} bytes>"
@@ -286,18 +282,16 @@ class HttpReply:
         Raises:
             ValueError: it is not JSON, is too deep, or holds a number that is not finite.
         """
-        if self._parsed is _UNREAD:
-            try:
-                value = load_json(self.body, parse_constant=_finite, parse_float=_finite)
-            except ValueError as error:
-                problem: str | None = type(error).__name__
-            else:
-                problem = None
-                object.__setattr__(self, "_parsed", value)
-            # Not inside the except block: json's own error carries the whole body.
-            if problem is not None:
-                raise ValueError(f"The body is not JSON: {problem}.")
         return self._parsed
+
+    @functools.cached_property
+    def _parsed(self) -> Any:
+        try:
+            return load_json(self.body, parse_constant=_finite, parse_float=_finite)
+        except ValueError as error:
+            problem = type(error).__name__
+        # Not inside the except block: json's own error carries the whole body.
+        raise ValueError(f"The body is not JSON: {problem}.")
 
     def at(self, *path: str | int) -> Any:
         """Return the value at a path of keys and indices: ``reply.at("error", "code")``.

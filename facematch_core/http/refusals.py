@@ -28,10 +28,9 @@ import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, ProtocolError
 
 from facematch_core import errors
-from facematch_core.backend.base import accepted_billing, unreadable_error
 from facematch_core.base.cancellation import links_of
 from facematch_core.base.masking import masker, quote_text
-from facematch_core.models import Billing, Charged, Ids, ResultWarning
+from facematch_core.models import Billing, Charged, ResultWarning
 
 from .messages import BodyShape, HttpReply
 
@@ -46,12 +45,25 @@ NOT_KEPT = (
     "nothing, so its records cannot say what happened"
 )
 
-
-#: The bill of an answer that says nothing about money.
+#: The bill of an answer that says nothing about money, and of a request without a price.
 SILENT = Billing()
-#: The bill of a request without a price.
-_FREE_GROUND = "nothing is charged for this request"
-FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
+FREE_BILLING = Billing(Charged.NO, "nothing is charged for this request")
+
+
+def accepted_billing(charges: int) -> Billing:
+    """Return the bill of an accepted call whose answer does not state one."""
+    if charges:
+        return Billing(Charged.YES, "an answer is taken as charged", charges)
+    return Billing(Charged.NO, "the vendor charges nothing for it")
+
+
+def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
+    """Return the error for a success that cannot be read; `answered` says who answered, and how."""
+    counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
+    return errors.UnexpectedResponse(
+        f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
+        billing=billing,
+    )
 
 
 @attrs.frozen
@@ -112,54 +124,65 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     from a gateway that gave up on a call: UNKNOWN. Another 2xx is charged. When in doubt it is
     UNKNOWN, because "not charged" invites a repeat.
     """
-    if status in _REFUSALS:
-        error, text = _REFUSALS[status]
-        return ErrorRow(error, Charged.NO, _4XX, text)
-    if status in (301, 307, 308):
-        return ErrorRow(
-            errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT
-        )
-    if 200 <= status < 300:
-        text = "success in a form that this backend does not know; please report it"
-        return ErrorRow(
-            errors.UnexpectedResponse, Charged.YES, "a 2xx answer is taken as charged", text
-        )
-    may = "the call may have been executed and charged"
-    if status in _GIVEN_UP:
-        ground = "given up half way by the server or a gateway"
-        text = f"it gave up waiting; {may}"
-    elif 400 <= status < 500 and shape is BodyShape.JSON_OBJECT:
-        return ErrorRow(errors.RequestRejected, Charged.NO, _4XX, "the request was rejected")
-    elif 400 <= status < 500:
-        ground = "a 4xx answer that is not in the vendor's own form"
-        text = f"this is not the vendor's own form, so {may}"
-    elif 300 <= status < 400:
-        ground, text = "a redirect after the call", _REDIRECT
-    elif status < 200:
-        ground, text = "no final answer", f"no final answer came; {may}"
-    else:
-        ground, text = "a 5xx answer", "it may have executed and charged the call"
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if 400 <= status < 500:
+        return _VENDORS_4XX if shape is BodyShape.JSON_OBJECT else _FOREIGN_4XX
+    return _OTHER.get(status // 100, _5XX)
+
+
+def _unread(error: type[errors.VendorError], text: str) -> ErrorRow:
+    """Return the row of a status that is given before any work."""
+    return ErrorRow(error, Charged.NO, "a 4xx answer; the vendor says nothing of charging", text)
+
+
+def _unknown(ground: str, text: str) -> ErrorRow:
     return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
 #: Statuses of a gateway that gave up on a call.
 _GIVEN_UP = (408, 460, 499)
-_4XX = "a 4xx answer; the vendor says nothing of charging"
+_MAY = "the call may have been executed and charged"
 _REDIRECT = "redirects are never followed; correct the address (base_url)"
-_REFUSALS: dict[int, tuple[type[errors.VendorError], str]] = {
-    401: (errors.AuthenticationFailed, "the key or token is not accepted"),
-    402: (errors.InsufficientCredit, "the account has no credit"),
-    403: (errors.PermissionDenied, "the key may not do this"),
-    404: (errors.RequestRejected, "there is nothing at this address; check base_url"),
-    405: (errors.RequestRejected, "the address does not accept this method; check base_url"),
-    407: (errors.RequestRejected, "a proxy asks for a login; put it into HTTPS_PROXY"),
-    413: (errors.RequestRejected, "the pictures are too large"),
-    415: (errors.RequestRejected, "the form of the request is not accepted"),
-    429: (errors.RateLimited, "too many calls; wait before the next"),
+_BY_STATUS = {
+    **dict.fromkeys(
+        (301, 307, 308),
+        ErrorRow(errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT),
+    ),
+    401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
+    402: _unread(errors.InsufficientCredit, "the account has no credit"),
+    403: _unread(errors.PermissionDenied, "the key may not do this"),
+    404: _unread(errors.RequestRejected, "there is nothing at this address; check base_url"),
+    405: _unread(errors.RequestRejected, "the address does not accept this method; check base_url"),
+    407: _unread(errors.RequestRejected, "a proxy asks for a login; put it into HTTPS_PROXY"),
+    413: _unread(errors.RequestRejected, "the pictures are too large"),
+    415: _unread(errors.RequestRejected, "the form of the request is not accepted"),
+    429: _unread(errors.RateLimited, "too many calls; wait before the next"),
     **dict.fromkeys(
         (411, 414, 417, 421, 426, 428, 431),
-        (errors.RequestRejected, "the request was rejected unread"),
+        _unread(errors.RequestRejected, "the request was rejected unread"),
     ),
+    **dict.fromkeys(
+        _GIVEN_UP,
+        _unknown("given up half way by the server or a gateway", f"it gave up waiting; {_MAY}"),
+    ),
+}
+_VENDORS_4XX = _unread(errors.RequestRejected, "the request was rejected")
+_FOREIGN_4XX = _unknown(
+    "a 4xx answer that is not in the vendor's own form",
+    f"this is not the vendor's own form, so {_MAY}",
+)
+_5XX = _unknown("a 5xx answer", "it may have executed and charged the call")
+#: By the first digit of the status.
+_OTHER = {
+    1: _unknown("no final answer", f"no final answer came; {_MAY}"),
+    2: ErrorRow(
+        errors.UnexpectedResponse,
+        Charged.YES,
+        "a 2xx answer is taken as charged",
+        "success in a form that this backend does not know; please report it",
+    ),
+    3: _unknown("a redirect after the call", _REDIRECT),
 }
 
 
@@ -189,7 +212,8 @@ def vendor_error(
     if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
         text = "no answer that can be used, to a request that is free"
         may_help = reply.status >= 500 or reply.status in _GIVEN_UP
-        row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
+        ground = FREE_BILLING.ground
+        row = ErrorRow(errors.VendorUnavailable, Charged.NO, ground, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
     if words := excerpt(reply):
         message += f' It says: "{words}".'
@@ -233,27 +257,22 @@ def error_by_table(
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
     """Return the seconds of ``Retry-After``, or of AWS's header in milliseconds: 0 to 1e9.
 
-    Args:
-        reply: Any reply.
-        now: Time of day, with its zone, if the header holds a date; None for the machine's.
-
-    Returns:
-        None if there is no such header or it makes no sense.
+    None if there is no such header or it makes no sense. `now` is the time of day, with its zone,
+    if the header holds a date; by default the machine's.
     """
-    text = reply.headers.get("Retry-After", "").strip()
-    unit_s = 1.0
+    text, unit_s = reply.headers.get("Retry-After", "").strip(), 1.0
     if not text:
         text, unit_s = reply.headers.get("x-amz-retry-after", "").strip(), 0.001
-    if _NUMBER.fullmatch(text):
-        seconds = float(text) * unit_s
-    else:
-        try:
+    try:
+        if _NUMBER.fullmatch(text):
+            seconds = float(text) * unit_s
+        else:
             moment = parsedate_to_datetime(text)
             # A date without a zone is UTC, as RFC 9110 has all dates.
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             seconds = (moment - (now or datetime.now(UTC))).total_seconds()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
     return min(max(0.0, seconds), _LONGEST_WAIT_S)
 
 
@@ -266,14 +285,11 @@ _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", 
 
 
 def excerpt(reply: HttpReply) -> str:
-    """Return the vendor's sentence for people, fit for an error message.
+    """Return the vendor's sentence for people: up to 200 printable characters, or none.
 
     The first text under ``detail``, ``error``, ``message``, ``Message``, ``exception``,
     ``errorMessage`` or ``error_description`` counts, the outermost first; of a list only the first
-    item is searched.
-
-    Returns:
-        Up to 200 printable characters, or none; secrets and what looks like a key are masked.
+    item is searched. Secrets and what looks like a key are masked.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []
@@ -297,9 +313,8 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
     """Return the error for an exception of the network; None for any other."""
     if isinstance(error, errors.FaceMatchError):
         return None
-    links = links_of(error)
-    is_expired = exchange.has_expired(links)
-    reason, is_retryable = _describe(links, is_sent=exchange.is_sent)
+    links, name, status = links_of(error), exchange.backend, exchange.status
+    reason, is_expired = _describe(links, exchange), exchange.has_expired(links)
     if is_expired:
         is_share = not exchange.is_sent and exchange.deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"
@@ -308,36 +323,51 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
         if exchange.connection is not None or not exchange.is_sent:
             return None
         reason = f"it failed with {type(error).__name__}"
-    about: dict[str, Any] = {
-        "backend": exchange.backend,
-        "ids": Ids(call=exchange.call_id),
-        "status_code": exchange.status or None,
-    }
-    through = f" through the proxy {exchange.proxy}" if exchange.proxy else ""
+    proxy = exchange.route and exchange.route.proxy
+    through = f" through the proxy {proxy.netloc}" if proxy else ""
     if not exchange.is_sent:
-        return errors.VendorUnavailable(
-            f"{exchange.backend} could not be reached{through}: {reason}. Nothing of this request "
-            "was sent.",
-            # An impatient caller says nothing about the vendor, so no breaker may count it.
-            retryable=is_retryable and not is_expired,
-            billing=Billing(Charged.NO, "no byte of the request has left"),
-            **about,
+        # A certificate stays as it is, and so does a proxy's refusal. An impatient caller says
+        # nothing about the vendor, so no breaker may count it.
+        is_final = is_expired or any(
+            isinstance(link, ssl.SSLCertVerificationError) or _refusal_of_proxy(link)[:1] == "4"
+            for link in links
         )
-    if isinstance(error, UnreadableBody) and exchange.status in exchange.request.expects:
-        answered = f"{exchange.backend} answered {exchange.status}"
-        return unreadable_error(answered, reason, accepted_billing(exchange.charges), **about)
-    message = (
-        f"The request was sent to {exchange.backend}{through}, but no usable answer came: {reason}."
-    )
+        return errors.VendorUnavailable(
+            f"{name} could not be reached{through}: {reason}. Nothing of this request was sent.",
+            backend=name,
+            retryable=not is_final,
+            billing=Billing(Charged.NO, "no byte of the request has left"),
+        )
+    if isinstance(error, UnreadableBody) and status in exchange.request.expects:
+        billing = accepted_billing(exchange.charges)
+        unreadable = unreadable_error(f"{name} answered {status}", reason, billing)
+        unreadable.backend, unreadable.status_code = name, status
+        return unreadable
+    message = f"The request was sent to {name}{through}, but no usable answer came: {reason}."
     if exchange.charges:
         kept = KEPT if exchange.reconcilable else NOT_KEPT
         message += f" It may have been executed and charged. {kept}."
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
         message,
+        backend=name,
         billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
         reconcilable=exchange.reconcilable,
-        **about,
+        status_code=status or None,
     )
+
+
+def _describe(links: list[BaseException], exchange: Exchange) -> str:
+    """Return the words for "... could not be reached: <words>."; empty for a fault of ours."""
+    for kind, words in _REASONS:
+        for link in links:
+            reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
+            if reason:
+                return reason
+    # urllib3 raises a plain ValueError for a chunk whose length is below 0.
+    if exchange.is_sent and any(type(link) is ValueError for link in links):
+        return "its answer is no proper HTTP"
+    # An OSError without a number has no words of its own.
+    return "the connection failed" if any(isinstance(link, OSError) for link in links) else ""
 
 
 #: OpenSSL's codes for a chain that ends at an authority nobody trusts: a company's own, usually.
@@ -345,23 +375,24 @@ _UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
 
 def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
-    words = f"its certificate fails ({link.verify_message})"
-    if link.verify_code in _UNKNOWN_AUTHORITY:
-        words += (
-            "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
-            "file with the company's certificates"
-        )
-    return words
+    advice = (
+        "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
+        "file with the company's certificates"
+    )
+    is_unknown = link.verify_code in _UNKNOWN_AUTHORITY
+    return f"its certificate fails ({link.verify_message}){advice if is_unknown else ''}"
 
 
-#: The text of `http.client` for a proxy that refuses CONNECT.
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})")
-_LOGIN = "; put the login into HTTPS_PROXY: http://user:password@host:port"
+def _refusal_of_proxy(link: BaseException) -> str:
+    """Return the status with which a proxy refused a tunnel, in the words of `http.client`."""
+    refused = re.match("Tunnel connection failed: ([0-9]{3})", str(link))
+    return refused[1] if refused else ""
 
 
 def _system_words(link: OSError) -> str:
-    if refused := _TUNNEL_REFUSED.match(str(link)):
-        return f"the proxy answers {refused[1]}{_LOGIN if refused[1] == '407' else ''}"
+    if status := _refusal_of_proxy(link):
+        login = "; put the login into HTTPS_PROXY: http://user:password@host:port"
+        return f"the proxy answers {status}{login if status == '407' else ''}"
     return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
 
 
@@ -380,21 +411,3 @@ _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     ((http.client.HTTPException, ProtocolError, InvalidHeader), "its answer is no proper HTTP"),
     ((HTTPError, requests.RequestException), "the connection failed"),
 )
-
-
-def _describe(links: list[BaseException], *, is_sent: bool) -> tuple[str, bool]:
-    """Return the words for "... could not be reached: <words>.", and whether a retry may help."""
-    for kind, words in _REASONS:
-        for link in links:
-            reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
-            if reason:
-                refused = _TUNNEL_REFUSED.match(str(link))
-                is_final = isinstance(link, ssl.SSLCertVerificationError) or (
-                    refused is not None and refused[1].startswith("4")
-                )
-                return reason, not is_final
-    # urllib3 raises a plain ValueError for a chunk whose length is below 0.
-    if is_sent and any(type(link) is ValueError for link in links):
-        return "its answer is no proper HTTP", False
-    # An OSError without a number has no words of its own.
-    return ("the connection failed" if any(isinstance(e, OSError) for e in links) else ""), True

@@ -17,8 +17,7 @@ from typing import Any, TypeAlias, cast
 import attrs
 
 from facematch_core import errors, models
-from facematch_core.backend import base
-from facematch_core.backend.base import accepted_billing, can_be_sought, report_fault
+from facematch_core.backend.base import can_be_sought, report_fault
 from facematch_core.backend.calls import Call, LookUp, Request, ignore
 from facematch_core.backend.session_types import SessionAnswer, SessionReading
 from facematch_core.base.addresses import MOCK_HEADER, find_foreign_host
@@ -27,7 +26,15 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 
 from .messages import BodyShape, HttpReply, HttpRequest, Wait
-from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row
+from .refusals import (
+    FREE_BILLING,
+    SILENT,
+    accepted_billing,
+    default_row,
+    error_by_table,
+    find_row,
+    unreadable_error,
+)
 
 #: Its module imports this one.
 HttpBackend: TypeAlias = Any
@@ -73,7 +80,7 @@ class Ledger:
         """
         # An unknown number of charges is at least one.
         charges = last.charges or int(last.charged is models.Charged.YES)
-        if is_success and last.charged is models.Charged.YES and charges < self.price:
+        if is_success and 0 < charges < self.price:
             last, charges = attrs.evolve(last, charges=self.price), self.price
         if not self.paid_charges:
             return last
@@ -125,16 +132,22 @@ class HttpCall:
 
     def run(self, steps: _Steps, kind: type) -> Any:
         """Return the result or the error; raise what `steps` raises before its first request."""
-        call = self.call
+        call, answer = self.call, cast(_Answer, None)
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
             self.deadline = Deadline.after(self.backend.longest_call_s, call.clock)
-        answer: _Answer = None
         try:
             while True:
-                answer = self._take(self._advance(steps, kind, answer))
+                step = self._advance(steps, kind, answer)
+                answer = None
+                if isinstance(step, Wait):
+                    self._wait(step)
+                elif step.is_cleanup:
+                    self.cleanups.append(step)
+                else:
+                    answer = self._send(step)
         except _End as end:
-            outcome, billing = end.outcome, end.billing
+            outcome = self._finish(end.outcome, end.billing)
         except BaseException as error:
             self._leave(error)
             raise
@@ -142,7 +155,6 @@ class HttpCall:
             # An error may keep this frame alive, and with it a lock that the steps hold.
             with contextlib.suppress(Exception):
                 steps.close()
-        outcome = self._finish(outcome, billing)
         return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(self, steps: _Steps, kind: type, answer: _Answer) -> HttpRequest | Wait:
@@ -153,35 +165,23 @@ class HttpCall:
             step = resume(answer)
         except StopIteration as end:
             step = end.value
-        except errors.VendorError as error:
-            if not ledger.is_begun:
-                raise
-            if error is self.refusal:
-                raise self._refused(error) from None
-            is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
-            raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
         except Exception as error:
             if not ledger.is_begun:
                 raise
-            # The caller must learn that the call is paid for.
-            raise self._unreadable(_report(error)) from None
+            if error is self.refusal:
+                raise self._refused(self.refusal) from None
+            if not isinstance(error, errors.VendorError):
+                # The caller must learn that the call is paid for.
+                raise self._unreadable(_report(error)) from None
+            is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
+            raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
         if isinstance(step, (HttpRequest, Wait)):
+            if self.reply is not None and self.backend.find_mismatch(self.reply):
+                raise _End(None, ledger.bill_all())
             return step
         if isinstance(step, kind):
             raise _End(step, ledger.bill_all(getattr(step, "billing", SILENT)))
         raise self._unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
-
-    def _take(self, step: HttpRequest | Wait) -> _Answer:
-        """Take a step of the call."""
-        if self.reply is not None and self.backend.find_mismatch(self.reply):
-            raise _End(None, self.ledger.bill_all())
-        if isinstance(step, HttpRequest) and not step.is_cleanup:
-            return self._send(step)
-        if isinstance(step, Wait):
-            self._wait(step)
-        else:
-            self.cleanups.append(step)
-        return None
 
     def _wait(self, pause: Wait) -> None:
         """Wait; end a call that has no time for it."""
@@ -244,9 +244,7 @@ class HttpCall:
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
             return canned if canned.url else attrs.evolve(canned, url=request.url)
-        is_step = not (request.is_cleanup or isinstance(call, LookUp))
-        is_repeated = False
-        while True:
+        for is_repeated in (False, True):
             # Only the first byte of a call is reported, and must leave in time.
             deadline, on_sent = self.deadline, self._note_sent
             if self.is_sent:
@@ -265,13 +263,15 @@ class HttpCall:
                 deadline=deadline,
                 on_sent=on_sent,
                 reconcilable=can_be_sought(backend, call),
-                call_id=call.call_id if is_step else None,
             )
             # No second picture goes to a server that should be a mock and is none.
-            is_last = is_repeated or not backend.should_relogin(signed, reply)
-            if is_last or backend.find_mismatch(reply):
-                return reply
-            is_repeated = True
+            if (
+                is_repeated
+                or not backend.should_relogin(signed, reply)
+                or backend.find_mismatch(reply)
+            ):
+                break
+        return reply
 
     def _note_sent(self) -> None:
         self.call.on_sent()
@@ -294,9 +294,7 @@ class HttpCall:
             outcome = self._judge(reply, is_expected)
         if isinstance(outcome, errors.VendorError):
             return self._refuse(outcome, request)
-        # Until the call is accepted, no answer has to be about it.
-        heard_id = vendor_id if self.is_accepted else self.call.vendor_id
-        if problem := self._find_stranger(reply, heard_id):
+        if problem := self._find_stranger(reply, vendor_id):
             raise self._unreadable(problem)
         if isinstance(outcome, models.Result):
             billing = outcome.billing
@@ -327,12 +325,14 @@ class HttpCall:
     def _find_stranger(self, reply: HttpReply, vendor_id: str | None) -> str:
         """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
         call = self.call
-        if isinstance(call, LookUp) and call.record is None:
+        named = call.record if isinstance(call, LookUp) else call
+        if named is None:
             return ""
-        if call.vendor_id is not None and vendor_id != call.vendor_id and reply.body:
+        # Until the call is accepted, no answer has to be about it.
+        is_named = self.is_accepted and call.vendor_id is not None and bool(reply.body)
+        if is_named and vendor_id != call.vendor_id:
             about = f"is about {vendor_id}" if vendor_id else "does not name its call"
             return f"it {about}, and {call.vendor_id} was asked for"
-        named = call.record if isinstance(call, LookUp) else call
         if not isinstance(named, Call | models.CallRecord):
             return ""  # the core compares what an answer about a session shows
         sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
@@ -409,7 +409,7 @@ class HttpCall:
             )
         else:
             status = f" {reply.status}" if reply else ""
-            error = base.unreadable_error(f"{name} answered{status}", problem, billing)
+            error = unreadable_error(f"{name} answered{status}", problem, billing)
         return _End(error, billing)
 
     def _refused(self, error: errors.VendorError) -> _End:

@@ -101,6 +101,7 @@ class HttpClient:
     ) -> None:
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = max_body_bytes
+        self.clock: Clock = clock or SystemClock()
         self._context: ssl.SSLContext | None = None
         self._proxies: dict[str, str] = {}
         self.configure(ca_bundle, proxy)
@@ -110,14 +111,11 @@ class HttpClient:
             # Answers are small, and an uncompressed one cannot be a bomb.
             "Accept-Encoding": "identity",
         }
-        self.clock: Clock = clock or SystemClock()
-        self._is_closed = False
         #: Holds the adapters that tests mount.
         self._session = requests.Session()
-        #: Cache by origin: finding a proxy costs more than the rest of a call.
+        #: By origin: finding a proxy costs more than the rest of a call.
         self._routes: dict[str, Route] = {}
-        #: Idle connections by origin. Appending to a list and popping from it are atomic.
-        self._idle: dict[str, list[Connection]] = {}
+        self._is_closed = False
 
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
         """Trust these certificates and use this proxy; None leaves what is set."""
@@ -135,25 +133,23 @@ class HttpClient:
         request: HttpRequest,
         *,
         backend: str,
-        charges: int = 1,
+        charges: int | None = None,
         deadline: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = ignore,
         reconcilable: bool = False,
-        call_id: str | None = None,
     ) -> HttpReply:
         """Send one request, once.
 
         Args:
             request: What to send.
             backend: Name of the backend, for errors.
-            charges: What an answer costs with which the call goes on; 0 for a login, say.
+            charges: What an answer costs with which the call goes on; None for what `request` says.
             deadline: When everything must be over; by default the time-outs alone count. Its
                 `send_by` is when the first byte must have left.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
             reconcilable: Whether the vendor can be asked later what became of the call.
-            call_id: Our id of the call, for errors.
 
         Returns:
             Any complete answer, whatever its status. Redirects are answers.
@@ -173,23 +169,9 @@ class HttpClient:
             deadline=deadline,
             on_sent=on_sent,
             backend=backend,
-            call_id=call_id,
-            charges=charges,
+            charges=request.charges if charges is None else charges,
             reconcilable=reconcilable,
         )
-        outcome = self._carry_out(exchange)
-        if isinstance(outcome, HttpReply):
-            return outcome
-        # The frame of a function that raises stays alive with the error.
-        del request, on_sent, exchange
-        try:
-            raise outcome
-        finally:
-            outcome.__context__ = None
-            del outcome
-
-    def _carry_out(self, exchange: Exchange) -> HttpReply | BaseException:
-        """Return the reply, or what is to be raised; raises nothing itself."""
         started = self.clock.monotonic()
         token = CURRENT.set(exchange)
         try:
@@ -197,20 +179,26 @@ class HttpClient:
             exchange.status, headers, pieces = self._request(exchange)
             body = read_body(headers, pieces, self._max_body_bytes)
             self._put_back(exchange, headers)
-        except BaseException as error:  # noqa: BLE001 - raised again by send()
-            return _give_up(error, exchange)
+            return HttpReply(
+                status=exchange.status,
+                headers=headers,
+                body=body,
+                elapsed_s=max(0.0, self.clock.monotonic() - started),
+                secrets=request.secrets,
+                url=request.url,
+                is_free=not request.charges,
+            )
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failure = _give_up(error, exchange)
         finally:
             CURRENT.reset(token)
-        request = exchange.request
-        return HttpReply(
-            status=exchange.status,
-            headers=headers,
-            body=body,
-            elapsed_s=max(0.0, self.clock.monotonic() - started),
-            secrets=request.secrets,
-            url=request.url,
-            is_free=not request.charges,
-        )
+        # The frame of a function that raises stays alive with the error.
+        del request, on_sent, exchange
+        try:
+            raise failure
+        finally:
+            failure.__context__ = None
+            del failure
 
     def _request(self, exchange: Exchange) -> _Answer:
         """Send the request; return status, headers and the unread body of the answer."""
@@ -220,23 +208,22 @@ class HttpClient:
         names = {name.lower() for name in sent}
         headers = {name: text for name, text in self._headers.items() if name.lower() not in names}
         headers |= sent
-        exchange.has_body = bool(body)
         adapter = self._session.get_adapter(url)
         # Not compared with a function kept at import: this module may be imported under a patch.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
         if is_patched or type(adapter) is not HTTPAdapter:
             prepared = requests.Request(request.method, url, headers, data=body).prepare()
             return _ask_double(adapter, prepared, exchange)
-        exchange.origin = origin = f"{parts.scheme}://{parts.netloc}"
+        origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin)
         if route is None:
-            route = self._routes[origin] = self._find_route(url, parts)
-        path = parts.request_uri
-        if route.proxy is not None:
-            exchange.proxy = route.proxy.netloc or ""
-            if route.scheme == "http":  # the proxy reads the request and sends it on
-                path, headers = url, {**route.proxy_headers, **headers}
-        connection = exchange.connection = self._take(origin) or route.open()
+            # Two threads may both find it; setdefault keeps one.
+            route = self._routes.setdefault(origin, self._find_route(url, parts))
+        exchange.route, path = route, parts.request_uri
+        if route.proxy is not None and route.scheme == "http":
+            # The proxy reads the request and sends it on.
+            path, headers = url, {**route.proxy_headers, **headers}
+        connection = exchange.connection = route.take(self.clock.monotonic()) or route.open()
         try:
             connection.request(
                 request.method,
@@ -272,40 +259,20 @@ class HttpClient:
         host = str(parts.host)
         return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
 
-    def _take(self, origin: str) -> Connection | None:
-        """Return an idle connection that can be used."""
-        idle = self._idle.get(origin, [])
-        with contextlib.suppress(IndexError):
-            while True:
-                connection = idle.pop()
-                # After a fork the connections are the parent's: they are dropped.
-                is_ours = connection.process == os.getpid()
-                is_fresh = self.clock.monotonic() <= connection.kept_until
-                if is_ours and is_fresh and connection.is_connected:
-                    return connection
-                connection.close()
-        return None
-
     def _put_back(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
         """Keep the connection for as long as its server says, unless something is left on it."""
-        connection = exchange.connection
-        if connection is None or connection.sock is None:
+        connection, route = exchange.connection, exchange.route
+        if connection is None or connection.sock is None or route is None:
             return
-        idle = self._idle.setdefault(exchange.origin, [])
         # A server that refuses an upload may close at any moment: the next request would be lost.
-        is_refused = exchange.has_body and exchange.status >= http.HTTPStatus.BAD_REQUEST
-        if is_refused or len(idle) >= MOST_IDLE:
+        if exchange.status >= http.HTTPStatus.BAD_REQUEST and exchange.request.method != "GET":
             connection.close()
             return
         now, keep_s = self.clock.monotonic(), KEEP_IDLE_S
         if seconds := _KEPT.search(headers.get("Keep-Alive", "")):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         connection.kept_until, connection.process = now + keep_s, os.getpid()
-        idle.append(connection)
-        # The oldest is the first. After a burst nobody would take it again.
-        with contextlib.suppress(IndexError):  # another thread may take one meanwhile
-            while idle[0].kept_until < now:
-                idle.pop(0).close()
+        route.keep(connection, now)
         # After it is entered, so that either close() or this line sees it.
         if self._is_closed:
             self.close()
@@ -316,10 +283,8 @@ class HttpClient:
         A call that is under way goes on to its end; its connections are not kept.
         """
         self._is_closed = True
-        for idle in [*self._idle.values()]:
-            with contextlib.suppress(IndexError):  # another thread may take one meanwhile
-                while True:
-                    idle.pop().close()
+        for route in [*self._routes.values()]:
+            route.close()
 
     def is_doubled(self, url: str) -> bool:
         """Whether a mounted test double answers `url`, so that nothing leaves this process.
@@ -352,7 +317,6 @@ class Exchange:
     deadline: Deadline
     on_sent: Callable[[], None]
     backend: str
-    call_id: str | None
     charges: int
     reconcilable: bool
 
@@ -360,12 +324,10 @@ class Exchange:
     is_sent: bool = False
     #: The exception that `on_sent` raised.
     refusal: BaseException | None = None
+    #: None where a test double answers.
+    route: Route | None = None
     connection: Connection | None = None
     response: Any = None
-    #: Scheme, host and port that are asked; and the proxy on the way, empty for none.
-    origin: str = ""
-    proxy: str = ""
-    has_body: bool = False
     #: The status of the answer; 0 until its head is read.
     status: int = 0
     _is_cut_short: bool = False
@@ -428,27 +390,58 @@ def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
     if failure is not None:
         return failure
     # Ours, or no fault of the network: a bug, or the program's own exception. Its first frame is
-    # that of `_carry_out`, which still runs and holds the picture.
+    # that of `send`, which still runs and holds the picture.
     error.__cause__ = error.__context__ = None
     trace = error.__traceback__
     return error.with_traceback(trace and trace.tb_next)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Route:
-    """The way to one origin; `port` is None for the default of the scheme."""
+    """The way to one origin, and the idle connections along it."""
 
     scheme: str
     host: str
+    #: None for the default of the scheme.
     port: int | None
     #: The proxy to go through, without its login; and its login, as a header.
     proxy: Url | None
     proxy_headers: Mapping[str, str] = attrs.field(repr=False)
     #: The trusted certificates, if anything on the way speaks TLS.
     context: ssl.SSLContext | None = attrs.field(repr=False)
+    #: The oldest first. Appending to a list and popping from it are atomic.
+    idle: list[Connection] = attrs.field(factory=list, repr=False)
+
+    def take(self, now: float) -> Connection | None:
+        """Return an idle connection that can be used; close those that cannot."""
+        with contextlib.suppress(IndexError):
+            while True:
+                connection = self.idle.pop()
+                # After a fork the connections are the parent's: they are dropped.
+                is_fresh = now <= connection.kept_until and connection.process == os.getpid()
+                if is_fresh and connection.is_connected:
+                    return connection
+                connection.close()
+        return None
+
+    def keep(self, connection: Connection, now: float) -> None:
+        """Keep a connection, and close those that nobody has taken in time, as after a burst."""
+        if len(self.idle) >= MOST_IDLE:
+            connection.close()
+            return
+        self.idle.append(connection)
+        with contextlib.suppress(IndexError):  # another thread may take one meanwhile
+            while self.idle[0].kept_until < now:
+                self.idle.pop(0).close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with contextlib.suppress(IndexError):
+            while True:
+                self.idle.pop().close()
 
     def open(self) -> Connection:
-        """Return a connection along this route; it connects with its first request."""
+        """Return a new connection; it connects with its first request."""
         proxy, host, port = self.proxy, self.host, self.port
         if proxy is not None:
             host, port = str(proxy.host), proxy.port or (443 if proxy.scheme == "https" else 80)
@@ -506,24 +499,20 @@ class Connection(HTTPConnection):
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         problem = OSError("The name has no address.")
         for family, kind, protocol, _, address in addresses:
-            sock = None
             try:
-                sock = socket.socket(family, kind, protocol)
-                for option in self.socket_options or ():
-                    sock.setsockopt(*option)
-                # Again for each address: a name may have many, and the deadline is one.
-                wait_s(sock)
-                sock.connect(address)
-                # The TLS handshake waits next.
-                wait_s(sock)
-            except BaseException as error:
-                if sock is not None:
-                    sock.close()
-                if not isinstance(error, OSError):
-                    raise
+                with contextlib.ExitStack() as failed:
+                    sock = failed.enter_context(socket.socket(family, kind, protocol))
+                    for option in self.socket_options or ():
+                        sock.setsockopt(*option)
+                    # Again for each address: a name may have many, and the deadline is one.
+                    wait_s(sock)
+                    sock.connect(address)
+                    # The TLS handshake waits next.
+                    wait_s(sock)
+                    failed.pop_all()
+                    return sock
+            except OSError as error:
                 problem = error
-            else:
-                return sock
         raise NewConnectionError(self, "No address of the host answers.") from problem
 
     def _tunnel(self) -> None:
@@ -657,12 +646,12 @@ def _ask_double(
     """Return the answer of a test double, which knows no deadline and no first byte."""
     # requests wants time-outs above 0.
     left_s = max(exchange.left_s(), 0.001)
-    connect_s, read_s = exchange.timeouts_s
+    connect_s, read_s = (min(timeout_s, left_s) for timeout_s in exchange.timeouts_s)
     try:
         # Not by a session, which would follow redirects and read the body.
         response = adapter.send(
             prepared,
-            timeout=(min(connect_s, left_s), min(read_s, left_s)),
+            timeout=(connect_s, read_s),
             stream=True,
             verify=True,
             cert=None,
