@@ -14,7 +14,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import urldefrag, urlencode, urljoin
 
 import attrs
@@ -144,7 +144,7 @@ class HttpRequest:
     def secrets(self) -> tuple[Secret, ...]:
         """The secrets to mask in the answer: from headers, fields and `masked`."""
         values = (*self.headers.values(), *self.fields.values(), *self.masked)
-        return tuple(value for value in values if isinstance(value, Secret))
+        return tuple([value for value in values if isinstance(value, Secret)])
 
 
 @attrs.frozen
@@ -168,8 +168,14 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
-def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
-    """Return headers and body as sent; a form without files is text, as test doubles expect."""
+def _reveal(values: Mapping[str, str | Secret]) -> dict[str, str]:
+    return {
+        name: value.reveal() if isinstance(value, Secret) else value
+        for name, value in values.items()
+    }
+
+
+def _encode_headers(request: HttpRequest) -> dict[str, str]:
     headers = _reveal(request.headers)
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
@@ -181,15 +187,27 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | 
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
                 "(of a key, often), or a character outside Latin-1."
             )
-    fields = _reveal(request.fields)
+    return headers
+
+
+def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
+    """Return headers and body as sent; a form without files is text, as test doubles expect."""
+    headers, fields = _encode_headers(request), _reveal(request.fields)
     for name, text in fields.items():
         if not isinstance(text, str):
             kind = type(text).__name__
             raise errors.InvalidRequest(
                 f"The field {name} must be text, not {kind}: nothing was sent."
             )
+    media_type, body = "", cast("bytes | str | None", request.body)
     try:
-        media_type, body = _encode_body(request, fields)
+        if request.files:
+            media_type, body = _multipart(fields, request.files)
+        elif fields:
+            media_type, body = "application/x-www-form-urlencoded", urlencode(fields)
+        elif request.json is not None:
+            media_type = "application/json"
+            body = json.dumps(request.json, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
     else:
@@ -200,24 +218,6 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | 
     raise errors.InvalidRequest(
         f"The request cannot be written as HTTP ({problem}): nothing was sent."
     )
-
-
-def _encode_body(request: HttpRequest, fields: dict[str, str]) -> tuple[str, bytes | str | None]:
-    """Return the media type, empty for none or the caller's own, and the body."""
-    if request.files:
-        return _multipart(fields, request.files)
-    if fields:
-        return "application/x-www-form-urlencoded", urlencode(fields)
-    if request.json is not None:
-        return "application/json", json.dumps(request.json, allow_nan=False).encode()
-    return "", request.body
-
-
-def _reveal(values: Mapping[str, str | Secret]) -> dict[str, str]:
-    return {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in values.items()
-    }
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:

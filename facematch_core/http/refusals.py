@@ -47,7 +47,8 @@ NOT_KEPT = (
 
 #: The bill of an answer that says nothing about money, and of a request without a price.
 SILENT = Billing()
-FREE_BILLING = Billing(Charged.NO, "nothing is charged for this request")
+_FREE_GROUND = "nothing is charged for this request"
+FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
 def accepted_billing(charges: int) -> Billing:
@@ -212,8 +213,7 @@ def vendor_error(
     if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
         text = "no answer that can be used, to a request that is free"
         may_help = reply.status >= 500 or reply.status in _GIVEN_UP
-        ground = FREE_BILLING.ground
-        row = ErrorRow(errors.VendorUnavailable, Charged.NO, ground, text, retryable=may_help)
+        row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
     if words := excerpt(reply):
         message += f' It says: "{words}".'

@@ -278,32 +278,25 @@ class HttpCall:
         self.is_sent = True
 
     def _read(self, reply: HttpReply, request: HttpRequest) -> _Answer:
-        """Note what the end of the call needs of a reply; return it, or the error to raise."""
-        backend, call, ledger, headers = self.backend, self.call, self.ledger, reply.headers
-        vendor_id = self._read_vendor_id(reply)
-        # Until the call is accepted, an id may be that of something made for it: an upload, say.
-        if vendor_id and (call.vendor_id is None or not self.is_accepted):
-            self.call = attrs.evolve(call, vendor_id=vendor_id)
-        self.reply = reply
-        self.request_id = headers.get(backend.request_id_header or "") or self.request_id
-        self.environment = models.Environment.MOCK if MOCK_HEADER in headers else self.environment
-        self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
-        outcome: HttpReply | models.Result | errors.VendorError = reply
-        is_expected = reply.status in request.expects
-        if not is_expected or backend.codes_in_200:
-            outcome = self._judge(reply, is_expected)
-        if isinstance(outcome, errors.VendorError):
-            return self._refuse(outcome, request)
+        """Return a reply with which the call goes on, or its error; end the call at another one."""
+        call, ledger = self.call, self.ledger
+        vendor_id = self._note(reply)
+        is_expected, result = reply.status in request.expects, None
+        if not is_expected or self.backend.codes_in_200:
+            try:
+                result = self._judge(reply, is_expected)
+            except errors.VendorError as error:
+                return self._refuse(error, request)
         if problem := self._find_stranger(reply, vendor_id):
             raise self._unreadable(problem)
-        if isinstance(outcome, models.Result):
-            billing = outcome.billing
+        if result is not None:
+            billing = result.billing
             if billing == SILENT:
                 default = default_row(reply.status, reply.shape)
                 billing = models.Billing(default.charged, default.ground)
             if ledger.is_free and ledger.paid_charges and billing.charged is not models.Charged.NO:
                 billing = FREE_BILLING  # it only asks about a call that is paid for
-            raise _End(outcome, ledger.bill(billing, is_success=is_expected))
+            raise _End(result, ledger.bill(billing, is_success=is_expected))
         self.is_accepted = self.is_accepted or not ledger.is_free
         if self.canned_replies is None and (ledger.price or self.call is not call):
             call.on_accepted(self.call.vendor_id, ledger.bill_all())
@@ -311,16 +304,31 @@ class HttpCall:
             ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
 
-    def _read_vendor_id(self, reply: HttpReply) -> str | None:
-        """Return the vendor's id of the call in a reply; empty if it cannot be one."""
+    def _note(self, reply: HttpReply) -> str | None:
+        """Note what the end of the call needs of a reply; return the vendor's id of the call in it.
+
+        The id is empty if it cannot be one.
+        """
+        backend, call, self.reply = self.backend, self.call, reply
+        self.request_id = reply.headers.get(backend.request_id_header or "") or self.request_id
+        if MOCK_HEADER in reply.headers:
+            self.environment = models.Environment.MOCK
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         try:
-            vendor_id: object = self.backend.vendor_id(reply)
+            vendor_id: str | None = backend.vendor_id(reply)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
             report_fault(error)
             return ""
+        if vendor_id is None:
+            return None
         # An id has no line break, and not the length of a page.
-        is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
-        return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
+        is_text = isinstance(vendor_id, str)
+        if not (is_text and vendor_id.isprintable() and 0 < len(vendor_id) <= 200):
+            return ""
+        # Until the call is accepted, an id may be that of something made for it: an upload, say.
+        if call.vendor_id is None or not self.is_accepted:
+            self.call = attrs.evolve(call, vendor_id=vendor_id)
+        return vendor_id
 
     def _find_stranger(self, reply: HttpReply, vendor_id: str | None) -> str:
         """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
@@ -358,31 +366,30 @@ class HttpCall:
             url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
         )
 
-    def _judge(
-        self, reply: HttpReply, is_expected: bool
-    ) -> HttpReply | models.Result | errors.VendorError:
-        """Return the result or the error in a reply; the reply itself if it holds neither."""
+    def _judge(self, reply: HttpReply, is_expected: bool) -> models.Result | None:
+        """Return the result in a refusal, or raise its error; None if the call goes on."""
         backend, call = self.backend, self.call
         row, self.is_documented = None, (reply.status, reply.shape) in backend.error_table
         try:
             code, row = find_row(backend, reply)
             self.is_documented |= row is not None
             if is_expected and code is None:
-                return reply
+                return None
+            result = None
             if isinstance(call, Call) and reply.is_json:
                 result = backend.parse_non_200(call, reply)
-                if isinstance(result, models.Result):
-                    return result
-            return cast(errors.VendorError, backend.error(reply, call))
+            if isinstance(result, models.Result):
+                return result
+            refusal: errors.VendorError = backend.error(reply, call)
         except errors.VendorError as error:
-            return error
+            refusal = error
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
             is_reconcilable = can_be_sought(backend, call)
             refusal = error_by_table(backend, reply, row, reconcilable=is_reconcilable)
             refusal.message += (
                 f" (Its backend failed to read that: {report_fault(error)}; please report it.)"
             )
-            return refusal
+        raise refusal
 
     def _refuse(self, refusal: errors.VendorError, request: HttpRequest) -> errors.VendorError:
         """Return an error that the steps handle; end the call with another one."""
@@ -398,33 +405,20 @@ class HttpCall:
             return refusal
         raise self._refused(refusal) from None
 
-    def _unreadable(self, problem: str) -> _End:
-        """Return the end of a call whose answer counts as charged and cannot be used."""
-        name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
-        if reply is not None and reply.shape is BodyShape.HTML:
-            error = errors.UnexpectedResponse(
-                f"{name} answered {reply.status} with a page of HTML: a proxy, a firewall or a "
-                "login page may have answered in its place. Check base_url and the network.",
-                billing=billing,
-            )
-        else:
-            status = f" {reply.status}" if reply else ""
-            error = unreadable_error(f"{name} answered{status}", problem, billing)
-        return _End(error, billing)
-
     def _refused(self, error: errors.VendorError) -> _End:
         """Return the end of a call with an error that the steps do not handle."""
         backend, call, ledger, reply = self.backend, self.call, self.ledger, self.reply
-        is_success = isinstance(error, errors.UnexpectedResponse) or (
-            reply is not None and 200 <= reply.status < 300
+        is_unusable = isinstance(error, errors.UnexpectedResponse)
+        billing = ledger.bill(
+            FREE_BILLING if ledger.is_free else error.billing,
+            is_success=is_unusable or (reply is not None and 200 <= reply.status < 300),
         )
-        last = FREE_BILLING if ledger.is_free else error.billing
-        billing = ledger.bill(last, is_success=is_success)
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
         # call itself, unless the vendor's own tables say so, or it is what was looked for.
         is_about_call = (
-            isinstance(error, errors.UnexpectedResponse | errors.EnvironmentMismatch)
+            is_unusable
             or isinstance(call, LookUp)
+            or isinstance(error, errors.EnvironmentMismatch)
             or (isinstance(error, errors.RequestRejected) and self.is_documented)
         )
         if is_about_call or not (self.is_accepted and ledger.is_free):
@@ -444,6 +438,20 @@ class HttpCall:
             retry_after_s=error.retry_after_s,
         )
         return _End(error_about_call, billing)
+
+    def _unreadable(self, problem: str) -> _End:
+        """Return the end of a call whose answer counts as charged and cannot be used."""
+        name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
+        if reply is not None and reply.shape is BodyShape.HTML:
+            error = errors.UnexpectedResponse(
+                f"{name} answered {reply.status} with a page of HTML: a proxy, a firewall or a "
+                "login page may have answered in its place. Check base_url and the network.",
+                billing=billing,
+            )
+        else:
+            status = f" {reply.status}" if reply else ""
+            error = unreadable_error(f"{name} answered{status}", problem, billing)
+        return _End(error, billing)
 
     def _finish(self, outcome: Any, billing: models.Billing) -> Any:
         """Return the outcome with bill and ids, its secrets masked."""
@@ -479,20 +487,18 @@ class HttpCall:
 
     def _clean_up(self, outcome: Any) -> Any:
         """Send the clean-ups; return the outcome, which says what failed."""
-        is_trusted = not isinstance(outcome, errors.EnvironmentMismatch)
-        billing = outcome.billing if isinstance(outcome, errors.VendorError) else None
-        text = self._remove(billing) if is_trusted else ""
-        if not text:
+        if isinstance(outcome, errors.EnvironmentMismatch):
             return outcome
-        text = f"What the call left at {self.backend.name} was not removed:{text}"
-        if isinstance(outcome, errors.VendorError):
+        is_error = isinstance(outcome, errors.VendorError)
+        if not (problems := self._remove(outcome.billing if is_error else None)):
+            return outcome
+        text = f"What the call left at {self.backend.name} was not removed:{problems}"
+        if is_error:
             outcome.message += f" ({text})"
             outcome.args = (outcome.message,)
         elif isinstance(outcome, (models.Result, SessionReading)):
-            code, severity = models.WarningCode.OTHER, models.Severity.WARNING
-            warning = models.ResultWarning(
-                code=code, tag="not_cleaned_up", severity=severity, text=text
-            )
+            code = models.WarningCode.OTHER
+            warning = models.ResultWarning(code=code, tag="not_cleaned_up", text=text)
             return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
         return outcome
 
@@ -511,30 +517,30 @@ class HttpCall:
         Nothing is removed of a call that may be charged and can still be looked for.
         `billing` is that of a call without a result.
         """
-        backend, text = self.backend, ""
+        backend, problems = self.backend, ""
         is_charged = billing is not None and billing.charged is not models.Charged.NO
         if not self.is_sent or (is_charged and can_be_sought(backend, self.call)):
             return ""
         self.ledger.add_request(0, is_free=True)
         self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
-            reason = ""
+            problem = ""
             try:
                 if host := self._find_foreign_host(request.url):
-                    reason = f"it is at another host, {host}"
+                    problem = f"it is at another host, {host}"
                 else:
                     reply = self._exchange(request)
                     if mismatch := backend.find_mismatch(reply):
-                        reason = mismatch.message
+                        problem = mismatch.message
                     elif not (200 <= reply.status < 300 or reply.status in request.expects):
-                        reason = error_by_table(backend, reply).message
+                        problem = error_by_table(backend, reply).message
             except errors.VendorError as error:
-                reason = error.message
+                problem = error.message
             except Exception as error:  # noqa: BLE001 - the verdict stands, whatever this was
-                reason = _report(error)
-            if reason:
-                text += f" {quote_text(reason, masker((*self.secrets, *request.secrets)))}"
-        return text
+                problem = _report(error)
+            if problem:
+                problems += f" {quote_text(problem, masker((*self.secrets, *request.secrets)))}"
+        return problems
 
 
 def _report(error: Exception) -> str:
