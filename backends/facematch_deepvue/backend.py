@@ -283,7 +283,7 @@ class DeepvueBackend(HttpBackend):
         """Send, and return what `read` makes of a 200; errors, also its ValueError, are free."""
         source = None
         try:
-            reply = self.client.send(request, backend=self.name, charges=0, deadline=deadline)
+            reply = self.client.send(request, backend=self.name, deadline=deadline)
             source = Environment.MOCK if MOCK_HEADER in reply.headers else None
             if mismatch := self.find_mismatch(reply):
                 raise mismatch

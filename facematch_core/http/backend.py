@@ -252,26 +252,31 @@ class HttpBackend(RemoteBackend):
         Usually the configured one. PRODUCTION if it is MOCK, but the address is the vendor's own
         over the network. MOCK if none is configured, and this machine or a double answers.
         """
-        url = f"{self.base_url or self.vendor_url()}/"
-        is_near = self._is_near(url)
-        if self.environment is None:
+        environment, is_near = self.environment, self._is_near(self._url)
+        if environment is None:
             return frozenset({models.Environment.MOCK} if is_near else ())
-        is_mock = self.environment is models.Environment.MOCK
-        if is_mock and not is_near and is_among(host_of(url), self.allowed_hosts):
+        if environment is models.Environment.MOCK and self._is_vendors and not is_near:
             return frozenset({models.Environment.PRODUCTION})
-        return frozenset({self.environment})
+        return frozenset({environment})
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
         """The environments of sessions: any that the vendor's host has, if none is configured."""
-        host = host_of(f"{self.base_url or self.vendor_url()}/")
-        is_vendor = is_among(host, self.allowed_hosts)
-        return self.environments or frozenset(self._real_environments if is_vendor else ())
+        return self.environments or frozenset(self._real_environments if self._is_vendors else ())
 
     @property
     def _real_environments(self) -> tuple[models.Environment, ...]:
         sandbox = (models.Environment.SANDBOX,) if self.has_sandbox else ()
         return (models.Environment.PRODUCTION, *sandbox)
+
+    @property
+    def _url(self) -> str:
+        return f"{self.base_url or self.vendor_url()}/"
+
+    @property
+    def _is_vendors(self) -> bool:
+        """Whether the address is one of the vendor's own hosts."""
+        return is_among(host_of(self._url), self.allowed_hosts)
 
     def _is_near(self, url: str) -> bool:
         """Whether this machine or a test double answers `url`."""
@@ -287,24 +292,23 @@ class HttpBackend(RemoteBackend):
         """
         if self.environment is not models.Environment.MOCK:
             return None
-        billing = None
-        if reply is None:
+        if reply is not None:
+            is_mock, billing = MOCK_HEADER in reply.headers, None
+            problem = (
+                f"what answered ({reply.status}) does not say that it is a mock, and may be the "
+                "real vendor: check the address and the environment."
+            )
+        else:
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
             is_mock = is_of_calls and models.Environment.MOCK in self.environments
-            if is_mock or (url and self._is_near(url)):
-                return None
+            is_mock = is_mock or (bool(url) and self._is_near(url))
             billing = models.Billing(models.Charged.NO, "nothing was sent")
             problem = (
                 "its address is the real vendor's: nothing was sent. Set base_url to the address "
                 "of the mock."
             )
-        elif MOCK_HEADER in reply.headers:
+        if is_mock:
             return None
-        else:
-            problem = (
-                f"what answered ({reply.status}) does not say that it is a mock, and may be the "
-                "real vendor: check the address and the environment."
-            )
         return EnvironmentMismatch(
             f"The backend {self.name} is set to mock, but {problem}",
             environment=models.Environment.PRODUCTION,
@@ -328,21 +332,18 @@ class HttpBackend(RemoteBackend):
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
         # No error may name the address: it gives access to the face.
-        host, hosts = host_of(address.reveal()), getattr(self, "media_hosts", ())
-        is_of_mock = is_loopback(host) and is_loopback(host_of(f"{self.address}/"))
-        if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
+        url = address.reveal()
+        host, hosts = host_of(url), getattr(self, "media_hosts", ())
+        is_of_mock = is_loopback(host) and is_loopback(host_of(self._url))
+        if not is_of_mock and (host not in hosts or not url.startswith("https://")):
             raise ConfigurationError(
                 f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
                 "media_hosts to the exact names of the vendor's hosts for pictures."
             )
         try:
             # Without a key.
-            reply = self.client.send(
-                HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
-                backend=self.name,
-                charges=0,
-                deadline=request.deadline,
-            )
+            picture = HttpRequest(method="GET", url=url, charges=0, masked=(address,))
+            reply = self.client.send(picture, backend=self.name, deadline=request.deadline)
             if reply.status == 200:
                 return Image.from_bytes(reply.body)
             problem = f"answered {reply.status}"
