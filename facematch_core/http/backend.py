@@ -332,18 +332,20 @@ class HttpBackend(RemoteBackend):
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
         # No error may name the address: it gives access to the face.
-        url = address.reveal()
-        host, hosts = host_of(url), getattr(self, "media_hosts", ())
+        host, hosts = host_of(address.reveal()), getattr(self, "media_hosts", ())
         is_of_mock = is_loopback(host) and is_loopback(host_of(self._url))
-        if not is_of_mock and (host not in hosts or not url.startswith("https://")):
+        if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
             raise ConfigurationError(
                 f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
                 "media_hosts to the exact names of the vendor's hosts for pictures."
             )
         try:
             # Without a key.
-            picture = HttpRequest(method="GET", url=url, charges=0, masked=(address,))
-            reply = self.client.send(picture, backend=self.name, deadline=request.deadline)
+            reply = self.client.send(
+                HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
+                backend=self.name,
+                deadline=request.deadline,
+            )
             if reply.status == 200:
                 return Image.from_bytes(reply.body)
             problem = f"answered {reply.status}"
