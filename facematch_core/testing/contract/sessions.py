@@ -9,19 +9,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Any
+from unittest import mock
 from urllib.parse import unquote
 
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import Backend, StartRequest
+from facematch_core.backend import Backend
 from facematch_core.backend import session_types as hosted
 from facematch_core.backend.session_types import Deletion, DeletionState, Kept, SessionRecord
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
-from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, Send, judge_parts, same
+from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, judge_parts, same
 from facematch_core.testing.bodies import places, replace, show_place
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.sessions import SessionCase as Case
@@ -66,8 +67,7 @@ VERDICTS: dict[Case, Any] = {
 STRANGERS: dict[Case, Any] = {
     Case.FOREIGN: fm.VendorError,
     Case.OLDER: fm.SessionMismatch,
-    Case.SANDBOX: fm.EnvironmentMismatch,
-    Case.UNKNOWN_ENVIRONMENT: fm.EnvironmentMismatch,
+    **dict.fromkeys((Case.SANDBOX, Case.UNKNOWN_ENVIRONMENT), fm.EnvironmentMismatch),
 }
 DUE = {**VERDICTS, **STRANGERS, Case.VANISHED: State.GONE}
 #: The check that a case is about, and the environment that its record requires.
@@ -92,13 +92,20 @@ class Desk:
         self.open(player.compared_with[-1])
         self.be_well()
 
-    def open(self, compared_with: fm.ComparedWith | None) -> None:
-        """Open the sessions that compare a face with such a picture; None for no match."""
-        self.sessions = Sessions(
-            fm.FaceVerifier(self.bench.backend, clock=self.clock, on_event=self.events.append),
-            expects=self.can.checks - ({MATCH} if compared_with is None else set()),
-            compared_with=compared_with or fm.ComparedWith.GIVEN,
-        )
+    def open(self, compared_with: fm.ComparedWith | None, *, searches: bool = True) -> None:
+        """Open the sessions that compare a face with such a picture; None for no match.
+
+        Args:
+            compared_with: The kind of picture.
+            searches: Whether a start looks for an earlier one first, where it can.
+        """
+        can = attrs.evolve(self.can, finds_lost=self.can.finds_lost and searches)
+        with mock.patch.object(type(self.bench.backend), "session_capabilities", can):
+            self.sessions = Sessions(
+                fm.FaceVerifier(self.bench.backend, clock=self.clock, on_event=self.events.append),
+                expects=can.checks - ({MATCH} if compared_with is None else set()),
+                compared_with=compared_with or fm.ComparedWith.GIVEN,
+            )
 
     def be_well(self) -> None:
         self.bench.simulator.set_situation(good_among(self.bench.simulator.situations))
@@ -110,38 +117,11 @@ class Desk:
 
     def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
         record = record or self.plan()
-        return self.sessions.start(record, **{**self._choices(record), **how})
-
-    def _choices(self, record: SessionRecord) -> dict[str, Any]:
-        """Return the reference and the options of a start."""
         _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
         is_given = record.compared_with is fm.ComparedWith.GIVEN
-        options = self.can.options and self.player.options(self.can.options)
-        return {"reference": reference if is_given else None, "options": options}
-
-    def start_anew(self, record: SessionRecord) -> str:
-        """Return the id from a start that looks for no earlier one."""
-        record, how = attrs.evolve(record, started_at=self.clock.now()), self._choices(record)
-        if reference := how["reference"]:
-            how["reference"] = reference.prepared(self.can.reference_limits)
-        request = StartRequest(record=record, clock=self.clock, **how)
-        reading: hosted.SessionReading = self.bench.backend.start_session(request)
-        return reading.session_id
-
-    def start_in(self, situation: Situation, record: SessionRecord) -> Any:
-        """Return what comes of a start in a situation, which the search before it does not meet."""
-
-        def hear(request: HttpRequest, send: Send, _: bool) -> HttpReply:
-            if request.charges:
-                self.bench.simulator.set_situation(situation)
-            return send()
-
-        if not self.can.finds_lost:
-            self.bench.simulator.set_situation(situation)
-        with self.bench.line(hear):
-            outcome = self.tried(self.start, record)
-        self.be_well()
-        return outcome
+        usual = {"reference": reference if is_given else None}
+        usual["options"] = self.can.options and self.player.options(self.can.options)
+        return self.sessions.start(record, **{**usual, **how})
 
     def look(self, session: fm.SessionResult, case: Case, **how: Any) -> fm.SessionResult:
         self.player.play(id_of(session), case)
@@ -392,28 +372,33 @@ def _wishes(desk: Desk) -> None:
 
 def _failed_starts(desk: Desk) -> None:
     """A refusal is free; a start whose answer is lost or odd is not, and is sent once."""
+    how, lost, can = desk.player.compared_with[-1], desk.plan(), desk.can
+    desk.open(how, searches=False)
     desk.tried(desk.start)
-    usual, lost, can = desk.counted.requests, desk.plan(), desk.can
-    refusals = (Situation.NO_CREDIT, Situation.BAD_KEY)
+    usual, refusals = desk.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
     # The vendor still has what was lost last.
     losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
     for situation in desk.bench.known(*refusals, *losses):
-        record = lost if situation is Situation.LOST_ANSWER else desk.plan()
-        error, where = desk.start_in(situation, record), f"a start in {situation.name}"
-        is_refused = situation in refusals
+        desk.bench.simulator.set_situation(situation)
+        error = desk.tried(desk.start, lost if situation is losses[-1] else desk.plan())
+        desk.be_well()
+        is_refused, where = situation in refusals, f"a start in {situation.name}"
         expect(where, error, *(EXPECTED[situation].errors if is_refused else [fm.VendorError]))
         charged, sent = error.billing.charged, desk.counted.requests
         assert (charged is fm.Charged.NO) is is_refused, f"{where} is charged: {charged}"
         assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
     desk.bench.need(Situation.LOST_ANSWER)
-    found = desk.read(lost) if can.finds_lost else None
+    ids = list[str]()
     if can.finds_lost:
+        desk.open(how)
+        found = desk.read(lost)
         expect("declared to be found, a session that was lost", found, fm.SessionResult)
+        ids.append(id_of(found))
+        desk.open(how, searches=False)
     if can.start_is_repeatable:
-        ids = [desk.start_anew(record) for record in (lost, lost, desk.plan())]
-        first = ids[0] if found is None else id_of(found)
-        assert first == ids[1], "the same start again makes a second session"
-        assert ids[1] != ids[2], "two records of one person have one session"
+        ids += [id_of(desk.start(record)) for record in (lost, lost, desk.plan())]
+        assert len({*ids[:-1]}) == 1, "the same start again makes a second session"
+        assert ids[-1] != ids[0], "two records of one person have one session"
 
 
 def _references(desk: Desk) -> None:
