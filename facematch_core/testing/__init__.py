@@ -20,10 +20,12 @@ from .clock import ManualClock
 from .contract import BackendContract
 from .leaks import find_leaks, picture_samples, told_by
 from .pictures import noise, photograph, pictures_beyond
-from .sessions import SessionCase, SessionSimulator, SessionWord
 from .simulator import (
     EngineSimulator,
     HttpSimulator,
+    SessionCase,
+    SessionSimulator,
+    SessionWord,
     SimulatorReply,
     SimulatorRequest,
     Situation,

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+from unittest import mock
 
 import attrs
 import pytest
@@ -29,12 +30,8 @@ from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, Vendor
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
-#: Sends one request.
-Send = Callable[[], HttpReply]
 #: Makes another reply of the one to a request.
 Answer = Callable[[HttpRequest, HttpReply], HttpReply]
-#: Carries a request to the vendor; the flag says whether it is a step of a call.
-Exchange = Callable[[HttpRequest, Send, bool], HttpReply]
 
 #: First words of the reason of a skipped rule.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
@@ -44,16 +41,11 @@ PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed
 LONGEST = 600
 
 #: The decision that lets somebody in, and the others, per operation.
-PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
-FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
-REVIEW = {Operation.MATCH: fm.Decision.REVIEW, Operation.LIVENESS: fm.LivenessDecision.REVIEW}
-INCONCLUSIVE = {
-    Operation.MATCH: fm.Decision.INCONCLUSIVE,
-    Operation.LIVENESS: fm.LivenessDecision.INCONCLUSIVE,
-}
-
-#: The class of the result, per operation.
-RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
+_MATCH, _LIVE = (Operation.MATCH, fm.Decision), (Operation.LIVENESS, fm.LivenessDecision)
+PASS = {_MATCH[0]: _MATCH[1].MATCH, _LIVE[0]: _LIVE[1].LIVE}
+FAIL = {_MATCH[0]: _MATCH[1].NO_MATCH, _LIVE[0]: _LIVE[1].NOT_LIVE}
+REVIEW = {operation: kind.REVIEW for operation, kind in (_MATCH, _LIVE)}
+INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in (_MATCH, _LIVE)}
 
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
@@ -125,30 +117,21 @@ def tell_fault(error: BaseException) -> str:
     """Say what was raised that no rule expects, where, and whose fault it is."""
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
-    frames = [
-        frame
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        if simulators.author_of(frame) is not None
-    ]
-    author = simulators.author_of(frames[-1]) if frames else None
+    steps = [*traceback.walk_tb(error.__traceback__)]
+    by_authors = [frame for frame, _ in steps if simulators.author_of(frame) is not None]
+    author = simulators.author_of(by_authors[-1]) if by_authors else None
+    modules = {cls.__module__ for cls in type(author).__mro__}
+    modules = {name for name in modules if not name.startswith("facematch_core.")}
+    own = [step for step in steps if step[0].f_globals.get("__name__") in modules]
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
-    text = f"{text} ({_place(error, author)})"
+    for frame, line in (own or steps)[-1:]:
+        text += f" ({Path(frame.f_code.co_filename).name}, line {line})"
     if author is None:
         return f"{PLUG_IN_FAILED}the kit could not read what it gave: {text}"
     if issubclass(type(author), Backend):
         return f"{PLUG_IN_FAILED}its own code raised {text}"
-    return f"{SIMULATOR_FAILED}{text} in {type(author).__name__}.{frames[-1].f_code.co_name}"
-
-
-def _place(error: BaseException, author: object) -> str:
-    """Return file and line: the last ones in a module of the author's, if there are any."""
-    modules = {cls.__module__ for cls in type(author).__mro__}
-    modules = {name for name in modules if not name.startswith("facematch_core.")}
-    every = [*traceback.walk_tb(error.__traceback__)]
-    own = [each for each in every if each[0].f_globals.get("__name__") in modules]
-    for frame, line in (own or every)[-1:]:
-        return f"{Path(frame.f_code.co_filename).name}, line {line}"
-    return "nowhere"
+    where = f"{type(author).__name__}.{by_authors[-1].f_code.co_name}"
+    return f"{SIMULATOR_FAILED}{text} in {where}"
 
 
 class Bench:
@@ -401,8 +384,9 @@ class Bench:
         return self._ask(lambda: ask(call), call.operation)
 
     def _ask(self, ask: Callable[[], Result], operation: Operation) -> Outcome:
-        outcome, due = self.count(ask), RESULTS[operation]
+        outcome, is_match = self.count(ask), operation is Operation.MATCH
         if outcome.error is None:
+            due = fm.MatchResult if is_match else fm.LivenessResult
             same("the class of the result", type(outcome.result), due)
         return outcome
 
@@ -434,17 +418,22 @@ class Bench:
             **changes: Fields of a reply, instead of `answer`.
         """
         steps: list[tuple[HttpRequest, HttpReply]] = []
+        if not isinstance(self.backend, HttpBackend):
+            yield steps
+            return
+        client: Any = self.backend.client
+        send = client.send
 
-        def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
-            reply = send()
-            if is_step or every:
+        def hear(request: HttpRequest, **options: Any) -> HttpReply:
+            reply: HttpReply = send(request, **options)
+            if every or options.get("call_id") is not None:
                 reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
                     steps.pop()  # it renewed its token: this is the same step
                 steps.append((request, reply))
             return reply
 
-        with self.line(hear):
+        with mock.patch.object(client, "send", hear):
             yield steps
 
     def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
@@ -454,25 +443,6 @@ class Bench:
                 self.ask_directly(operation, GOOD[operation])
             self._requests[operation] = tuple(request for request, _ in steps)
         return self._requests[operation]
-
-    @contextlib.contextmanager
-    def line(self, exchange: Exchange) -> Iterator[None]:
-        """Let `exchange` carry the requests of an `HttpBackend` meanwhile."""
-        if not isinstance(self.backend, HttpBackend):
-            yield
-            return
-        client: Any = self.backend.client
-        send = client.send
-
-        def carry(request: HttpRequest, **options: Any) -> HttpReply:
-            is_step = options.get("call_id") is not None
-            return exchange(request, functools.partial(send, request, **options), is_step)
-
-        client.send = carry
-        try:
-            yield
-        finally:
-            del client.send
 
 
 def application_call(

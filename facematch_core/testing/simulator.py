@@ -1,4 +1,4 @@
-"""The vendor behind a backend, played by something on this machine."""
+"""The vendor behind a backend, and its hosted sessions, played by something on this machine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_core import Image, Operation
+from facematch_core import ComparedWith, Decision, Image, LivenessDecision, Operation, SessionState
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
 from facematch_core.backend.kinds import is_union, type_hints
+from facematch_core.backend.session_types import Deletion
+from facematch_core.base.clock import Clock
 from facematch_core.models import Box
 
 from .pictures import noise, pictures_beyond
-from .sessions import SessionSimulator
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class Situation(enum.StrEnum):
     #: the vendor's gravest weight or of an undocumented one; best twice.
     UNKNOWN_WARNING = "unknown_warning"
 
-    # Refusals: a wrong key, an empty account, too many calls, a field or file that is refused
+    #: The vendor refuses the key, the empty account, too many calls, or a field or file.
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
     THROTTLED = "throttled"
@@ -99,26 +100,21 @@ class Situation(enum.StrEnum):
 #: The situation of a pass, per operation, and its opposite.
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
-
 #: Situations that only one operation can meet; SPOOF a comparison, too, where there is no check.
 OPERATION_OF = {case: operation for table in (GOOD, BAD) for operation, case in table.items()}
-
 #: Situations that end in a result, whatever its decision.
 ANSWERS = (
-    *(*GOOD.values(), *BAD.values(), Situation.NO_FACE, Situation.TWO_FACES),
+    *(*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES),
     *(Situation.NULL_SCORE, Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING),
 )
-
 #: Situations that end in an error.
 FAILURES = (
     *(Situation.BAD_KEY, Situation.NO_CREDIT, Situation.THROTTLED, Situation.REJECTED),
     *(Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER),
     *(Situation.GATEWAY_ERROR, Situation.OUTAGE, Situation.UNREADABLE_200),
 )
-
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING)
-
 #: Situations that meet one request of a call; others meet all, unless a step is named.
 AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
@@ -134,6 +130,125 @@ def good_among(situations: Container[Situation]) -> Situation:
     """Return SAME_PERSON, or LIVE where only that is among them."""
     is_alone = Situation.LIVE in situations and Situation.SAME_PERSON not in situations
     return Situation.LIVE if is_alone else Situation.SAME_PERSON
+
+
+class SessionCase(enum.StrEnum):
+    """A session as a vendor shows it. What a case does not mention is as in PASSED."""
+
+    #: A live person, who is the right one, went through all of it, and the vendor approved it.
+    PASSED = "passed"
+    #: Another person, who is live: the vendor's comparison says so.
+    OTHER_PERSON = "other_person"
+    #: A photograph or a mask: the vendor's liveness check says so.
+    SPOOF = "spoof"
+    #: The vendor approved it, and shows no item about a face.
+    NO_FACE_ITEM = "no_face_item"
+    #: The face was compared with another picture than the start's reference: a stored one, or a
+    #: document.
+    OTHER_PICTURE = "other_picture"
+    #: Beside an item that passed is another about the same, later one, that is not finished.
+    UNFINISHED = "unfinished"
+    #: The vendor's best word, and a score of 50 for a live face: of a vendor without a verdict.
+    LOW_SCORE = "low_score"
+    #: An attempt failed, and the person may try again in the same session.
+    TRY_AGAIN = "try_again"
+    #: The answer is about a session of another id.
+    FOREIGN = "foreign"
+    #: The session was made a day before it was planned.
+    OLDER = "older"
+    #: The answer says that it is from the vendor's sandbox.
+    SANDBOX = "sandbox"
+    #: The answer names an environment that no document of the vendor's names.
+    UNKNOWN_ENVIRONMENT = "unknown_environment"
+    #: The vendor has nothing of it any more, in its own words for that.
+    VANISHED = "vanished"
+
+
+@attrs.frozen
+class SessionWord:
+    """The meaning of a documented word of the vendor, in an answer as in PASSED.
+
+    Write it from the vendor's pages, apart from the code that reads the word: a word that is
+    misread in both places is not noticed.
+
+    Attributes:
+        place: Where the word is in an answer about a session: ``("status",)``.
+        word: The vendor's word there, or another value; None for null.
+        means: What a reading has to say: of the session, of the match, of the live face, or with
+            which picture the face was compared. A `Deletion` for a word in the answer to a
+            deletion: its `state` and `face_kept`.
+        source: The page that says so, and when it was read.
+        is_yes: Whether a person who passed is verified by this word: as a rule true of one word at
+            each place.
+    """
+
+    place: tuple[str | int, ...]
+    word: Any
+    means: SessionState | Decision | LivenessDecision | ComparedWith | Deletion
+    source: str
+    is_yes: bool = False
+
+
+class SessionSimulator(abc.ABC):
+    """Plays the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
+
+    `VendorSimulator.set_situation` holds for requests about sessions, too, which count in
+    `requests_seen`: a refusal or a fault meets each of them. A session that was made before a
+    LOST_ANSWER, or by it, is still there when SAME_PERSON or LIVE is set after it.
+
+    Attributes:
+        cases: What it can play. Cases about a check that the sessions do not report are not asked
+            for, and LOW_SCORE only where the vendor leaves the verdict to a threshold.
+        words: Every word that the vendor's pages name for a session, for a face in it, and for a
+            deletion. The kit plays an unknown word at each place as well.
+        cannot_happen: Cases that this vendor cannot show, each with the reason. A case that is in
+            neither was not tested, and the rule is skipped with that reason.
+        clock: The vendor's clock, by whose `sleep` time passes; None for the one of the kit.
+        compared_with: With which picture the face is compared, None for none: each way that can be
+            played. The last one is taken where one is enough.
+        hands_over: Parts of `WayIn` that the vendor's start gives: ``link``, ``token``, ``page``.
+        reference_limits: What the vendor takes as a reference, as its documents say; None for the
+            backend's word.
+        looks_at_references: Whether it refuses the references that its vendor refuses.
+    """
+
+    cases: frozenset[SessionCase]
+    words: tuple[SessionWord, ...] = ()
+    cannot_happen: Mapping[SessionCase, str] = {}
+    clock: Clock | None = None
+    compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
+    hands_over: tuple[str, ...] = ()
+    reference_limits: ImageLimits | None = None
+    looks_at_references: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def play(self, session_id: str, case: SessionCase) -> None:
+        """Show a session, in which a person may still do something, as `case` says.
+
+        After TRY_AGAIN another case may follow, and VANISHED after any.
+        """
+
+    @abc.abstractmethod
+    def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
+        """Show a session as in PASSED, but for `word` at `place`."""
+
+    def kept(self, session_id: str) -> int | None:
+        """Return how many pictures and templates of the person the vendor keeps of a session that
+        was passed or deleted, beside those for the verdict; None where nobody can say."""
+        return None
+
+    def lasts_s(self, session_id: str) -> float | None:
+        """Return for how many seconds link or token of a session work, as its start has asked; None
+        where a start cannot say it."""
+        return None
+
+    def options(self, declared: type) -> Any:
+        """Return options of a start, of the declared type: those for a portrait, for example."""
+        return declared()
+
+    def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
+        """Return body and headers of a webhook about a session, signed by the vendor now."""
+        raise NotImplementedError(f"{type(self).__name__} sends no webhooks.")
 
 
 class VendorSimulator(abc.ABC):
@@ -268,11 +383,9 @@ class VendorSimulator(abc.ABC):
 
 def check_declared(simulator: VendorSimulator) -> str:
     """Say what a simulator declares in another form than is annotated; "" if nothing."""
-    pairs: list[tuple[type, Any]] = [(VendorSimulator, simulator)]
-    if simulator.sessions is not None:
-        pairs.append((SessionSimulator, simulator.sessions))
-    for base, author in pairs:
-        for name, kind in type_hints(base).items():
+    authors = {VendorSimulator: simulator, SessionSimulator: simulator.sessions}
+    for base, author in authors.items():
+        for name, kind in type_hints(base).items() if author is not None else ():
             value = getattr(author, name, None)
             if not _fits(value, kind):
                 words = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(kind))
@@ -291,9 +404,7 @@ def _fits(value: Any, kind: Any) -> bool:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return False
     if origin is Mapping:
-        if not isinstance(value, Mapping):
-            return False
-        value, inner = value.values(), inner[1:]
+        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
     return all(any(_fits(each, one) for one in inner) for each in value)
 
 
@@ -446,15 +557,11 @@ class HttpSimulator(VendorSimulator):
         self._released.set()
         self._released = threading.Event()
         self._set, self._at = (situation, score, step), 0
-        self._listen()
-
-    def _listen(self) -> None:
         if self._server is not None:
-            self._server.listen(on=self._set is None or self._set[0] is not Situation.UNREACHABLE)
+            self._server.listen(on=situation is not Situation.UNREACHABLE)
 
     def __enter__(self) -> Self:
         self._server = _Server(self._serve)
-        self._listen()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -484,9 +591,9 @@ class HttpSimulator(VendorSimulator):
             is_aim = self._at == step if step else self.ends(request)
         is_met = is_aim or (step is None and situation not in AIMED)
         is_fault = counts and is_met and situation in self.FAULTS
-        asked, good = (situation, score), (good_among(self.situations), None)
+        asked = situation, score
         if is_fault or (counts and not is_met):
-            asked = good
+            asked = good_among(self.situations), None
         if not is_fault or situation is not Situation.SLOW:
             reply: Any = self.answer(request, *asked)
             if not isinstance(reply, SimulatorReply):
@@ -530,6 +637,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self.serve = serve
         self._thread: threading.Thread | None = None
         self.server_bind()
+        self.listen(on=True)
 
     def listen(self, *, on: bool) -> None:
         if on and self._thread is None:
@@ -579,17 +687,18 @@ class _Handler(BaseHTTPRequestHandler):
 #: Whatever `Image.of` takes.
 Picture = Image | bytes | os.PathLike[str]
 
-_NO_VENDOR = "Nothing leaves this machine: no vendor refuses, loses or bills a call."
-_NO_ANSWER = "No vendor's answer is read: the engine itself gives score and verdict."
-
-#: Situations that no engine can meet, each with the reason.
+#: Situations that no engine can meet, by the reason.
 _NOT_AT_AN_ENGINE = {
-    **dict.fromkeys((*FAILURES, Situation.DRIPPING), _NO_VENDOR),
-    **dict.fromkeys((Situation.UNREADABLE_200, Situation.NULL_SCORE), _NO_ANSWER),
-    **dict.fromkeys((Situation.IMPOSSIBLE_SCORE, Situation.UNKNOWN_STATUS), _NO_ANSWER),
-    **dict.fromkeys((Situation.UNKNOWN_WARNING, Situation.SPOOF), _NO_ANSWER),
-    Situation.SCORE: "The pictures decide the score: nobody else can set it.",
-    Situation.NEVER_DONE: "The engine answers at once: it takes no jobs.",
+    "Nothing leaves this machine: no vendor refuses, loses or bills a call.": (
+        *(set(FAILURES) - {Situation.UNREADABLE_200}),
+        Situation.DRIPPING,
+    ),
+    "No vendor's answer is read: the engine itself gives score and verdict.": (
+        *(Situation.UNREADABLE_200, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE),
+        *(Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING, Situation.SPOOF),
+    ),
+    "The pictures decide the score: nobody else can set it.": (Situation.SCORE,),
+    "The engine answers at once: it takes no jobs.": (Situation.NEVER_DONE,),
 }
 
 
@@ -628,7 +737,8 @@ class EngineSimulator(VendorSimulator):
         super().__init_subclass__(**rest)
         if "pictures" in vars(cls):
             cls.situations = frozenset({*cls.pictures, Situation.SLOW})
-        never, shown = {**_NOT_AT_AN_ENGINE, **cls.cannot_happen}, getattr(cls, "situations", ())
+        never = {case: why for why, cases in _NOT_AT_AN_ENGINE.items() for case in cases}
+        shown, never = getattr(cls, "situations", ()), {**never, **cls.cannot_happen}
         cls.cannot_happen = {case: why for case, why in never.items() if case not in shown}
 
     def __init__(self) -> None:
@@ -639,7 +749,11 @@ class EngineSimulator(VendorSimulator):
         def watch(method: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
             def begin(backend: Backend, call: Call) -> T:
                 if call.operation in backend.capabilities.operations:
-                    self._begin(call)
+                    pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
+                    with self._lock:
+                        self.requests_seen += 1
+                        self.received = {name: each.data for name, each in pictures.items() if each}
+                    self._released.wait(PATIENCE_S)
                 return method(backend, call)
 
             return begin
@@ -648,14 +762,6 @@ class EngineSimulator(VendorSimulator):
         methods = {name: watch(getattr(cls, name)) for name in ("match", "check_liveness")}
         watched: type[Backend] = type(f"Watched{cls.__name__}", (cls,), methods)
         return watched(**{**self.settings, **settings})
-
-    def _begin(self, call: Call) -> None:
-        pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
-        with self._lock:
-            self.requests_seen += 1
-            self.received = {name: image.data for name, image in pictures.items() if image}
-            released = self._released
-        released.wait(PATIENCE_S)
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None

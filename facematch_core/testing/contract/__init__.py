@@ -9,7 +9,6 @@ from .money import MoneyRules
 from .options import OptionRules
 from .own import OwnSenderRules
 from .privacy import PrivacyRules
-from .records import RecordRules
 from .sessions import SessionRules
 
 
@@ -18,7 +17,6 @@ class BackendContract(
     SessionRules,
     AnswerRules,
     OwnSenderRules,
-    RecordRules,
     PrivacyRules,
     OptionRules,
     MoneyRules,

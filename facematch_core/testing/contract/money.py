@@ -1,16 +1,24 @@
-"""R16: what each answer costs, and which error each failure becomes."""
+"""R16, R32, R49: what a call costs, which error a failure becomes, and what the vendor keeps."""
 
 from __future__ import annotations
 
 import math
+import uuid
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
 
 import attrs
 import pytest
 
+import facematch_core as fm
 from facematch_core import Billing, Charged, Operation, errors
-from facematch_core.http import HttpRequest
-from facematch_core.testing.bench import PASS, Bench, Outcome, same
-from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
+from facematch_core.backend import Backend
+from facematch_core.base.deadline import Deadline
+from facematch_core.http import HttpBackend, HttpRequest
+from facematch_core.testing import bench as benches
+from facematch_core.testing.bench import PASS, Bench, Outcome, Result, same
+from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situation
 
 from ._frame import Rules, rule
 
@@ -27,7 +35,6 @@ class Expected:
 
 _NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
 _LOST = Expected((errors.OutcomeUnknown,), _UNKNOWN)
-_LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
 
 EXPECTED = {
     Situation.BAD_KEY: Expected((errors.AuthenticationFailed, errors.PermissionDenied), _NO),
@@ -41,17 +48,13 @@ EXPECTED = {
     Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
-
 #: The errors of situations that only a deadline ends.
-_OVER = {
-    Situation.SLOW: _LATE,
-    Situation.DRIPPING: _LATE,
-    Situation.NEVER_DONE: _LOST,
-}
+_LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
+_OVER = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE: _LOST}
 
 
 class MoneyRules(Rules):
-    """Rules about money: what a call costs, and which error a failure becomes."""
+    """Rules about money and records: what a call costs, and how a lost one is found or removed."""
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     @rule("R51")
@@ -68,6 +71,48 @@ class MoneyRules(Rules):
                 _judge_failure(bench, operation, situation)
             else:
                 _judge_price(bench, operation, situation)
+
+    @rule("R51")
+    def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
+        """`reconcile` finds a call that was lost, by its ids, and never another one.
+
+        A call that is paid and not found is paid again. And two visitors come in one second: the
+        newest record, or the one with the same reference, may be the other one's.
+        """
+        backend, simulator = bench.backend, bench.simulator
+        if type(backend).reconcile is Backend.reconcile:
+            benches.does_not_apply(f"{backend.name} cannot look into its vendor's records.")
+        if not simulator.keeps_records:
+            benches.not_tested(f"{type(simulator).__name__} keeps no records to be looked into.")
+        searched = [*map(_judge_search, _kept_and_lost(bench))]
+        if not searched:
+            benches.not_tested(f"no lost call of {backend.name} is `reconcilable`.")
+
+    @rule("R51")
+    def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
+        """Everything that a call makes at the vendor is removed after it, however the call ends.
+
+        A face that stays is a leak that nobody sees.
+        """
+        if not isinstance(bench.backend, HttpBackend):
+            benches.does_not_apply(f"{bench.backend.name} is no HttpBackend, and has no clean-ups.")
+        removes = False
+        for operation in bench.operations:
+            removed, others = (_cleanups(bench, operation, GOOD[operation])[0] for _ in range(2))
+            assert len({*removed}) == len(removed), f"removed twice: {removed}"
+            shared = {*removed} & {*others}
+            assert not shared, f"two calls remove the same: {shared}"
+            removes |= bool(removed)
+            ends = BAD[operation], Situation.NO_FACE, Situation.UNREADABLE_200
+            for end in bench.known(*ends) if removed else ():
+                sent, is_sought = _cleanups(bench, operation, end)
+                # A call that may still be looked for keeps its records.
+                assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
+        if not removes:
+            benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
+
+
+# --- R16
 
 
 def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> None:
@@ -176,3 +221,157 @@ def request_at(bench: Bench, operation: Operation, step: int | None) -> HttpRequ
     """Return the request of a good call at this step; where a library sends it, one that costs."""
     sent = bench.requests(operation)[(step or 1) - 1 :]
     return sent[0] if sent else HttpRequest(url="https://vendor.example")
+
+
+# --- R32
+
+
+class _Searched(NamedTuple):
+    """A call in the vendor's records, in which situation it ends there, and what it answers."""
+
+    bench: Bench
+    how: str
+    record: fm.CallRecord
+    situation: Situation
+    answer: Result
+
+
+def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
+    """Return what one would look for to find the call that gave `result`, if it was kept."""
+    ids, now = result.ids, bench.clock.now()
+    return fm.CallRecord(
+        id=str(ids.call),
+        operation=operation,
+        backend=bench.backend.name,
+        started_at=result.created_at or now,
+        kept=True,
+        caller_ref=ids.caller,
+        threshold=result.threshold,
+        vendor_id=ids.vendor,
+    )
+
+
+def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
+    """Return what the backend says of a call, without outcome for an error; both are free."""
+    deadline = Deadline.after(benches.ENDS_S / 2, bench.clock)
+    asked = bench.count(lambda: bench.backend.reconcile(record, deadline=deadline))
+    same("what the vendor charges for `reconcile`", asked.charges, 0)
+    if asked.error is not None:
+        if not isinstance(asked.error, fm.VendorError):
+            raise asked.error
+        same("the charge of an error of `reconcile`", asked.error.billing.charged, Charged.NO)
+        nothing: Any = None
+        return fm.Reconciliation(outcome=nothing, call=record, reason=asked.summary)
+    says: fm.Reconciliation = asked.result
+    same("the class that `reconcile` returns", type(says), fm.Reconciliation)
+    about = getattr(says.call, "id", None)
+    same("the id of the call that `reconcile` answers about", about, record.id)
+    return attrs.evolve(says, reason=f"{says.outcome} ({says.reason})")
+
+
+def _kept_and_lost(bench: Bench) -> Iterator[_Searched]:
+    """Yield calls that the vendor's records have: kept ones, and ones whose answer was lost.
+
+    A job that goes on is NOT_YET found.
+    """
+    keeps = fm.Retention.KEEP in bench.can.retention
+    retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
+    for operation in bench.operations:
+        options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
+        answers: dict[Situation, Result] = {}
+        for end in (GOOD[operation], BAD[operation]):
+            # The first of five is far down in a list of records.
+            every = [bench.ask(operation, end, **options).answer for _ in range(5)]
+            answers[end], waits_s = every[0], sum(bench.waits)
+            kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
+            if keeps and all(bench.backend.reconcilable(record) for record, _ in kept):
+                yield from (_Searched(bench, "a kept call", of, end, answer) for of, answer in kept)
+        options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
+        steps = bench.each_step(operation, Situation.LOST_ANSWER)
+        paid_at = [step for step in steps if request_at(bench, operation, step).charges]
+        lost = [(Situation.LOST_ANSWER, GOOD[operation], at) for at in {*paid_at[:1], steps[-1]}]
+        if waits_s:
+            bench.need(Situation.NEVER_DONE)
+            lost = [*((Situation.NEVER_DONE, end, None) for end in answers), *lost]
+        for loss, end, step in lost:
+            if loss not in bench.simulator.situations:
+                continue
+            options["images"] = bench.simulator.pictures_for(end)
+            outcome = bench.ask(operation, loss, step=step, **options)
+            error, is_job = outcome.error, loss is Situation.NEVER_DONE
+            if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
+                assert not is_job, f"it gives {outcome.summary}, which nobody could look for"
+                continue
+            # The error of a call that is never charged has no record of it.
+            ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
+            record = error.call or record_of(bench, operation, attrs.evolve(answers[end], ids=ids))
+            if is_job:
+                says = look(bench, record)
+                is_open = says.outcome is fm.Reconciled.NOT_YET
+                assert is_open, f"it goes on: `reconcile` gives {says.reason}"
+            yield _Searched(bench, f"a call lost by {loss.name}", record, end, answers[end])
+
+
+def _judge_search(searched: _Searched) -> None:
+    """Assert that a call is found by its own ids, and by no others."""
+    bench, how, record, situation, answer = searched
+    bench.simulator.set_situation(situation)
+    not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
+    for _ in range(20):
+        says = look(bench, record) if says.outcome is not_yet else says
+    where = f"{record.operation}, {how} that ends in {situation.name}"
+    assert says.result is not None, (
+        f"{where}: it is in the vendor's records, and for its `vendor_id` {record.vendor_id} "
+        f"`reconcile` gives {says.reason}. A simulator without records sets `keeps_records` = False"
+    )
+    vendor_id = record.vendor_id or says.result.ids.vendor
+    found, due = _facts(says.result), _facts(answer) | {"ids": (record.id, vendor_id)}
+    for name, fact in found.items():
+        same(f"{where}: the {name} of what is found", fact, due[name])
+    for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
+        with bench.overhear(every=True, status=status, body=b"{}"):
+            says = look(bench, record)
+        told = f"{where}: a look answered {status} gives {says.reason}"
+        assert says.outcome in (None, not_yet), told
+    # Ids that nobody has sent, or that begin or end as one that was.
+    ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
+    others = [*product(ids, (None, f"{record.vendor_id}x"))]
+    for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
+        other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
+        if bench.backend.reconcilable(other):
+            says = look(bench, other)
+            assert says.result is None, f"found by ids of another call: {other}"
+            ends = record.kept or says.outcome is not not_yet
+            assert ends, f"{where}: for an unknown `vendor_id` `reconcile` gives {says.reason}"
+
+
+def _facts(result: Result) -> dict[str, object]:
+    score, billing = result.score, result.billing
+    return {
+        "ids": (result.ids.call, result.ids.vendor),
+        "decision": result.decision,
+        "score": score and (score.value, score.scale),
+        "bill": (billing.charged, billing.charges),
+    }
+
+
+# --- R49
+
+
+def _cleanups(
+    bench: Bench, operation: fm.Operation, situation: Situation
+) -> tuple[list[str], bool]:
+    """Make a call; return the clean-ups that were sent after it, and whether it is looked for."""
+    with bench.overhear(every=True) as steps:
+        outcome = bench.ask(operation, situation)
+    removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
+    unmarked = [each.url for each in removals if not each.is_cleanup]
+    assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
+    warnings = outcome.result.warnings if outcome.result is not None else ()
+    sent = [f"{each.method} {each.url} {each.params} {each.encoded().body!r}" for each in removals]
+    refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
+    assert situation is not GOOD[operation] or not refused, f"the simulator refuses {sent}"
+    # A call that may have been charged, and can be found.
+    error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
+    call = error.call if error and error.billing.charged is not fm.Charged.NO else None
+    return sent, call is not None and bench.backend.reconcilable(call)

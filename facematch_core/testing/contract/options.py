@@ -17,7 +17,7 @@ from facematch_core.testing.simulator import GOOD, EngineSimulator
 from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules, rule
-from .records import look, record_of
+from .money import look, record_of
 
 #: A caller's reference and metadata: as long as two ids, and with more than one kind of value.
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"

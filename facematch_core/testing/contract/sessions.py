@@ -25,9 +25,8 @@ from facematch_core.testing import leaks
 from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, judge_parts, same
 from facematch_core.testing.bodies import places, replace, show_place
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
-from facematch_core.testing.sessions import SessionCase as Case
-from facematch_core.testing.sessions import SessionWord
-from facematch_core.testing.simulator import Situation, good_among
+from facematch_core.testing.simulator import SessionCase as Case
+from facematch_core.testing.simulator import SessionWord, Situation, good_among
 
 from ._frame import Rules, rule
 from .money import EXPECTED
@@ -119,8 +118,8 @@ class Desk:
         record = record or self.plan()
         _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
         is_given = record.compared_with is fm.ComparedWith.GIVEN
-        usual = {"reference": reference if is_given else None}
-        usual["options"] = self.can.options and self.player.options(self.can.options)
+        options = self.can.options and self.player.options(self.can.options)
+        usual = {"reference": reference if is_given else None, "options": options}
         return self.sessions.start(record, **{**usual, **how})
 
     def look(self, session: fm.SessionResult, case: Case, **how: Any) -> fm.SessionResult:
