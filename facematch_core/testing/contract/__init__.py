@@ -8,7 +8,6 @@ from .calls import CallRules
 from .money import MoneyRules
 from .options import OptionRules
 from .own import OwnSenderRules
-from .privacy import PrivacyRules
 from .sessions import SessionRules
 
 
@@ -17,7 +16,6 @@ class BackendContract(
     SessionRules,
     AnswerRules,
     OwnSenderRules,
-    PrivacyRules,
     OptionRules,
     MoneyRules,
     CallRules,

@@ -1,36 +1,45 @@
-"""R24, R25: pictures and options arrive, or are refused before anything is sent."""
+"""R21, R24, R25: options and pictures arrive or are refused; keys and faces do not leak."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
+import json
+import pickle
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import pytest
 
 import facematch_core as fm
 from facematch_core.testing import bench as benches
-from facematch_core.testing import pictures
+from facematch_core.testing import leaks, pictures
 from facematch_core.testing.bench import MIDDLE, PASS, Bench, judge_parts, same
 from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
-from facematch_core.testing.simulator import GOOD, EngineSimulator
+from facematch_core.testing.simulator import FAILURES, GOOD, EngineSimulator, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules, rule
 from .money import look, record_of
 
+#: The pictures of a call, per operation.
+PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
 #: A caller's reference and metadata: as long as two ids, and with more than one kind of value.
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 UNTOLD = "nothing"
-#: Seconds that a vendor may keep a face for the call itself.
-KEPT_S = 600.0
-#: A little more than the ratio of a megabyte of 1,024 times 1,024 bytes to one of a million.
-MEGABYTES = 1.06
+#: Answers that different lines of a plug-in read, all failures, and an answer that does not come.
+LEAKING = (
+    *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
+    *(Situation.UNKNOWN_WARNING, *FAILURES, Situation.SLOW),
+)
 
 
 class OptionRules(Rules):
-    """Rules about pictures and options: they arrive, or are refused before anything is sent."""
+    """Rules about options, pictures and privacy: they arrive, or are refused, and nothing leaks."""
 
     @rule("R51")
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
@@ -46,7 +55,7 @@ class OptionRules(Rules):
             beyond["reference"] = pictures_beyond(others)
         for operation in bench.operations:
             usual = dict(zip(PICTURES, simulator.pictures_for(GOOD[operation]), strict=True))
-            for place in _places_of(operation):
+            for place in PLACES[operation]:
                 for wrong, picture in beyond[place].items():
                     probe, reference = (usual | {place: picture}).values()
                     how: dict[str, Any] = {"verifier": strict, "images": (probe, reference)}
@@ -72,9 +81,39 @@ class OptionRules(Rules):
         """
         judge_parts(bench, _options, _own_options, _pictures, _kept)
 
+    @pytest.mark.parametrize("situation", LEAKING, ids=str)
+    @rule("R51")
+    def test_r21_nothing_leaks(self, bench: Bench, situation: Situation, capfd: Any) -> None:
+        """No key, token or picture is in a result, an error, its frames, an event, a log, or what
+        the backend prints or pickles.
 
-def _places_of(operation: fm.Operation) -> tuple[str, ...]:
-    return PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
+        Results go to databases and errors to trackers that others read. A face cannot be changed
+        like a password.
+        """
+        for operation in bench.operations_for(situation):
+            pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
+            for image in (*pair, *bench.fit(pair)):
+                samples = leaks.picture_samples(image)
+                if not samples:
+                    raise benches.SimulatorMistake(
+                        "its pictures are too plain to be found: take others"
+                    )
+                hidden |= {("a picture", sample) for sample in samples}
+            # A plug-in never reads an answer that does not come, whichever request it is for.
+            stalls = situation is Situation.SLOW
+            for step in [None] if stalls else bench.each_step(operation, situation):
+                seen = [*_observe(bench, operation, situation, step)]
+                seen.append(("the console", "".join(capfd.readouterr())))
+                leaked = set[str]()
+                for where, text in seen:
+                    written = [*leaks.layers(text)]
+                    for what, secret in hidden:
+                        forms = leaks.find_forms(secret, written)
+                        leaked |= {f"{what} is in {where} ({form})" for form in forms}
+                assert not leaked, "; ".join(sorted(leaked))
+
+
+# --- R24
 
 
 def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
@@ -94,7 +133,7 @@ def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
         assert is_taken(what, picture), f"{where}: declared as taken, the vendor refuses it"
     # A megabyte may be 1,000,000 or 1,048,576 bytes. A limit set by the user is not the vendor's.
     most = None if limits.max_bytes_from else limits.max_bytes
-    wider = attrs.evolve(limits, max_bytes=most and int(most * MEGABYTES))
+    wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
     for what, picture in pictures_beyond(wider).items():
         # A vendor may take more formats than it says.
         taken = not what.startswith("format") and is_taken(what, picture)
@@ -133,43 +172,35 @@ def _own_options(bench: Bench) -> None:
 
 
 def _pictures(bench: Bench) -> None:
+    name = type(bench.simulator).__name__
     for operation in bench.operations:
-        pair, wishes = bench.simulator.pictures_for(GOOD[operation]), [*bench.wishes(operation)]
+        pair, wishes = bench.simulator.pictures_for(GOOD[operation]), bench.wishes(operation)
         turned = [
-            (pictures.turn(pair[0], turns[0]), pictures.turn(pair[1], turns[1]))
-            for turns in ((6, 8), (3, 5))
+            (pictures.turn(pair[0], a), pictures.turn(pair[1], b)) for a, b in ((6, 8), (3, 5))
         ]
         noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
         kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
         for sent, wish in kinds:
-            digests = [image.sent_digest for image in bench.fit(sent)]
-            if len({*digests}) != len(PICTURES):
+            prepared = dict(zip(PICTURES, bench.fit(sent), strict=True))
+            if prepared["probe"].sent_digest == prepared["reference"].sent_digest:
                 raise benches.SimulatorMistake("its two pictures are one: take others")
-            arrived = _receive(bench, operation, sent, **wish)
-            for place, due in zip(PICTURES, digests, strict=True):
-                is_it = place not in arrived or hashlib.sha256(arrived[place]).hexdigest() == due
+            outcome = bench.ask(operation, GOOD[operation], images=sent, **wish)
+            assert outcome.requests, f"nothing was sent: {outcome.summary}"
+            received = bench.simulator.received
+            arrived = {place: received[place] for place in PICTURES if received.get(place)}
+            if not arrived:
+                assert outcome.error is None, f"the call was refused: {outcome.summary}"
+                benches.not_tested(f"{name} does not say which pictures arrived.")
+            same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
+            for place, data in arrived.items():
+                if type(data) is not bytes:
+                    raise benches.SimulatorMistake("its `received` must hold the pictures as bytes")
+                is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
                 assert is_it, f"the {place} that arrived is not what was prepared"
         # An engine may get what was prepared, and still look at it turned.
         for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
             decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
             same("the decision about pictures that EXIF turns", decision, PASS[operation])
-
-
-def _receive(
-    bench: Bench, operation: fm.Operation, pair: tuple[fm.Image, fm.Image], **wish: Any
-) -> dict[str, bytes]:
-    """Return the pictures of a call that arrived, by their places."""
-    outcome = bench.ask(operation, GOOD[operation], images=pair, **wish)
-    assert outcome.requests, f"nothing was sent: {outcome.summary}"
-    received = bench.simulator.received
-    arrived = {place: received[place] for place in PICTURES if received.get(place) is not None}
-    if not arrived:
-        assert outcome.error is None, f"the call was refused: {outcome.summary}"
-        benches.not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
-    same(f"the pictures that are sent, with {wish},", (*arrived,), _places_of(operation))
-    if not all(type(data) is bytes for data in arrived.values()):
-        raise benches.SimulatorMistake("its `received` must hold the pictures as bytes")
-    return arrived
 
 
 def _kept(bench: Bench) -> None:
@@ -186,7 +217,8 @@ def _kept(bench: Bench) -> None:
             same("the retention that the vendor heard", retention, fm.Retention.MINIMAL)
             assert answer.ids.session is None, "`ids.session` names a record of it"
             kept_s = heard.get("kept_s", 0.0)
-            assert kept_s <= KEPT_S, f"the vendor keeps a face or template for {kept_s:g} s"
+            # The call itself may need a face for some minutes.
+            assert kept_s <= 600, f"the vendor keeps a face or template for {kept_s:g} s"
             # A job that is found by its own id is no record of the person.
             record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
             is_sought = bench.backend.reconcilable(record)
@@ -199,3 +231,45 @@ def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
+
+
+# --- R21
+
+
+def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
+    """Yield the simulator's secrets, each with what it is; of a long one both its ends."""
+    for secret in bench.simulator.secrets:
+        # A log with "only the beginning" of a key still gives it away.
+        ends, what = {secret}, "a secret"
+        if len(secret) >= 24:
+            ends, what = {secret[:12], secret[-12:]}, "the beginning or end of a secret"
+        yield from ((what, end.encode()) for end in ends)
+
+
+def _observe(
+    bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
+) -> Iterator[tuple[str, str]]:
+    """Yield whatever can be seen of a call, made as an application does, and directly."""
+    ways = [bench.ask, bench.ask_directly]
+    if situation is Situation.SLOW:
+        # Once, since it takes its time; without a deadline of the backend's own by the verifier.
+        ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
+    with (
+        leaks.capture_log() as log,
+        warnings.catch_warnings(record=True, action="always") as warned,
+    ):
+        outcomes = [ask(operation, situation, step=step) for ask in ways]
+    yield "the log", log.getvalue()
+    yield "a warning", " ".join(str(each.message) for each in warned)
+    # The backend may hold a token after the call.
+    yield "the backend's text", f"{bench.backend!r} {bench.backend}"
+    with contextlib.suppress(Exception):  # it may refuse to be pickled
+        yield "the backend's pickle", pickle.dumps(bench.backend).decode("latin-1")
+    for result, error, events in ((each.result, each.error, each.events) for each in outcomes):
+        yield "an event", repr(events)
+        yield "a pickle", pickle.dumps((result, error)).decode("latin-1")
+        if error is not None:
+            yield "the error with its frames", leaks.told_by(error)
+        if result is not None:
+            document = json.dumps(result.to_dict(), ensure_ascii=False)
+            yield "the result", f"{result!r} {result} {document}"

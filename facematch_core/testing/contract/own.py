@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 from unittest import mock
 
@@ -26,7 +27,7 @@ from facematch_core.testing.simulator import BAD, GOOD, STALLS, Situation
 
 from ._frame import Rules, rule
 from .money import judge
-from .privacy import secrets_of
+from .options import secrets_of
 
 #: Seconds that a call is given where the answer has no end, and how many times as long it may take.
 #: It is tried with more where it was late: the machine may have been busy.
@@ -51,12 +52,11 @@ class OwnSenderRules(Rules):
         can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
         stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
         bench.need(*(stalls or STALLS))
-        for operation in bench.operations:
-            for stall in stalls:
-                _judge_stall(bench, operation, stall)
-                for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
-                    decision = bench.ask(operation, table[operation]).answer.decision
-                    same("the decision after a call that was given up", decision, due)
+        for operation, stall in product(bench.operations, stalls):
+            _judge_stall(bench, operation, stall)
+            for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
+                decision = bench.ask(operation, table[operation]).answer.decision
+                same("the decision after a call that was given up", decision, due)
 
     @rule("R51")
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
@@ -164,11 +164,8 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
         for n in range(THREADS)
     ]
     alone = [_gist(call()) for call in calls[:4]] * (THREADS // 4)
-    requests, charges, start = (
-        simulator.requests_seen,
-        simulator.charges,
-        threading.Barrier(THREADS),
-    )
+    requests, charges = simulator.requests_seen, simulator.charges
+    start = threading.Barrier(THREADS)
 
     def ask_often(call: Callable[[], Result]) -> list[Result]:
         start.wait()
@@ -177,7 +174,7 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         together = [*pool.map(ask_often, calls)]
     for by_itself, results in zip(alone, together, strict=True):
-        beside_others = {_gist(result) for result in results} | {by_itself}
+        beside_others = {by_itself, *map(_gist, results)}
         same("what a call gives by itself and beside other threads", beside_others, {by_itself})
     due = requests + THREADS * CALLS * bench.steps(operation)
     same("the vendor's count of requests in threads", simulator.requests_seen, due)

@@ -23,12 +23,12 @@ from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
 from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, judge_parts, same
-from facematch_core.testing.bodies import places, replace, show_place
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionWord, Situation, good_among
 
 from ._frame import Rules, rule
+from .answers import places, replace, show_place
 from .money import EXPECTED
 
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
