@@ -192,23 +192,23 @@ class SessionWord:
 class SessionSimulator(abc.ABC):
     """Plays the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
 
-    `VendorSimulator.set_situation` holds for requests about sessions, too, which count in
-    `requests_seen`: a refusal or a fault meets each of them. A session that was made before a
-    LOST_ANSWER, or by it, is still there when SAME_PERSON or LIVE is set after it.
+    A refusal or a fault of `VendorSimulator.set_situation` meets each request about a session, and
+    `requests_seen` counts them. A session that was made before a LOST_ANSWER, or by it, is still
+    there when SAME_PERSON or LIVE is set after it.
 
     Attributes:
-        cases: What it can play. Cases about a check that the sessions do not report are not asked
-            for, and LOW_SCORE only where the vendor leaves the verdict to a threshold.
+        cases: What it can play. Cases about a check that the sessions do not report are not played,
+            and LOW_SCORE only where the vendor leaves the verdict to a threshold.
         words: Every word that the vendor's pages name for a session, for a face in it, and for a
             deletion. The kit plays an unknown word at each place as well.
-        cannot_happen: Cases that this vendor cannot show, each with the reason. A case that is in
-            neither was not tested, and the rule is skipped with that reason.
+        cannot_happen: Cases that this vendor cannot show, each with the reason. Rules about a case
+            in neither are skipped as not tested.
         clock: The vendor's clock, by whose `sleep` time passes; None for the one of the kit.
-        compared_with: With which picture the face is compared, None for none: each way that can be
-            played. The last one is taken where one is enough.
+        compared_with: With which pictures the face can be compared, None for none. The last one is
+            taken where one is enough.
         hands_over: Parts of `WayIn` that the vendor's start gives: ``link``, ``token``, ``page``.
-        reference_limits: What the vendor takes as a reference, as its documents say; None for the
-            backend's word.
+        reference_limits: What references the vendor takes by its documents; None for the backend's
+            word.
         looks_at_references: Whether it refuses the references that its vendor refuses.
     """
 
@@ -233,13 +233,12 @@ class SessionSimulator(abc.ABC):
         """Show a session as in PASSED, but for `word` at `place`."""
 
     def kept(self, session_id: str) -> int | None:
-        """Return how many pictures and templates of the person the vendor keeps of a session that
-        was passed or deleted, beside those for the verdict; None where nobody can say."""
+        """Return the number of pictures and templates that the vendor keeps after a session, beside
+        those for the verdict; None where nobody can say."""
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
-        """Return for how many seconds link or token of a session work, as its start has asked; None
-        where a start cannot say it."""
+        """Return how many seconds link or token work by the start; None if it cannot say that."""
         return None
 
     def options(self, declared: type) -> Any:
@@ -254,8 +253,8 @@ class SessionSimulator(abc.ABC):
 class VendorSimulator(abc.ABC):
     """Stands in for the vendor of one backend, without a network beyond the loopback.
 
-    A context manager: it may start what it needs on entry. One test uses it at a time, but calls
-    may come from several threads at once, so its counters need a lock.
+    A context manager: it may start what it needs on entry. Calls may come from several threads at
+    once, so its counters need a lock.
 
     Attributes:
         situations: What it can produce.
@@ -264,10 +263,10 @@ class VendorSimulator(abc.ABC):
             neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
             where no result shows any, nor NO_CREDIT where nothing is billed.
         steps: How many requests the vendor needs for one call: a number, or one for each operation.
-        price_unknown: Situations that end in a result for which the vendor does not say whether it
-            is charged: the result has to say UNKNOWN.
+        price_unknown: Situations whose results have to say UNKNOWN, since the vendor does not say
+            whether they are charged.
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
-        limits: What pictures the vendor takes, as its documents say; None for the backend's word.
+        limits: What pictures the vendor takes by its documents; None for the backend's word.
         reference_limits: The same of a reference, where that differs.
         looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does.
             What the backend declares is compared with that, so `limits` may be None.
@@ -276,11 +275,10 @@ class VendorSimulator(abc.ABC):
             vendor that has codes alone.
         faces: Where the vendor finds faces in SAME_PERSON and LIVE, by the picture (``probe``,
             ``reference``): best in two different places, so that mixed-up boxes are seen.
-        keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
-            that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
-            ends as the new situation says.
-        sessions: Who plays its hosted sessions; None if the vendor has none.
-        problem: What its own code has raised while it answered, for the rule that failed by it.
+        keeps_records: Whether `Backend.reconcile` can find after `set_situation` what was accepted
+            before: a call whose answer was lost, and a job, which ends as the new situation says.
+        sessions: The player of its hosted sessions; None if the vendor has none.
+        problem: The error of its own code while it answered, for the rule that failed by it.
     """
 
     situations: frozenset[Situation]
@@ -292,10 +290,7 @@ class VendorSimulator(abc.ABC):
     reference_limits: ImageLimits | None = None
     looks_at_pictures: ClassVar[bool] = False
     unknown_status: ClassVar[str] = "Pending Moonrise"
-    unknown_warning: ClassVar[tuple[str, str | None]] = (
-        "FACE_IS_A_TEAPOT",
-        "It resembles a teapot.",
-    )
+    unknown_warning: ClassVar[tuple[str, str | None]] = ("FACE_IS_A_TEAPOT", "It is a teapot.")
     faces: Mapping[str, Sequence[Box]] = {}
     keeps_records: ClassVar[bool] = True
     sessions: SessionSimulator | None = None
@@ -304,7 +299,7 @@ class VendorSimulator(abc.ABC):
     @property
     @abc.abstractmethod
     def requests_seen(self) -> int:
-        """Requests for a comparison or a liveness check that the vendor has seen since it started.
+        """The number of requests for a comparison or a liveness check since it started.
 
         Refused ones count, signing in does not. For an engine: the calls it has begun to work on.
         """
@@ -687,19 +682,9 @@ class _Handler(BaseHTTPRequestHandler):
 #: Whatever `Image.of` takes.
 Picture = Image | bytes | os.PathLike[str]
 
-#: Situations that no engine can meet, by the reason.
-_NOT_AT_AN_ENGINE = {
-    "Nothing leaves this machine: no vendor refuses, loses or bills a call.": (
-        *(set(FAILURES) - {Situation.UNREADABLE_200}),
-        Situation.DRIPPING,
-    ),
-    "No vendor's answer is read: the engine itself gives score and verdict.": (
-        *(Situation.UNREADABLE_200, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE),
-        *(Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING, Situation.SPOOF),
-    ),
-    "The pictures decide the score: nobody else can set it.": (Situation.SCORE,),
-    "The engine answers at once: it takes no jobs.": (Situation.NEVER_DONE,),
-}
+#: What an engine may meet; the pictures decide.
+_AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
+_NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bills a call."
 
 
 class EngineSimulator(VendorSimulator):
@@ -737,8 +722,8 @@ class EngineSimulator(VendorSimulator):
         super().__init_subclass__(**rest)
         if "pictures" in vars(cls):
             cls.situations = frozenset({*cls.pictures, Situation.SLOW})
-        never = {case: why for why, cases in _NOT_AT_AN_ENGINE.items() for case in cases}
-        shown, never = getattr(cls, "situations", ()), {**never, **cls.cannot_happen}
+        never = dict.fromkeys(set(Situation) - _AT_AN_ENGINE, _NO_VENDOR) | {**cls.cannot_happen}
+        shown = getattr(cls, "situations", ())
         cls.cannot_happen = {case: why for case, why in never.items() if case not in shown}
 
     def __init__(self) -> None:
