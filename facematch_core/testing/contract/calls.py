@@ -40,7 +40,53 @@ class CallRules(Rules):
         Every other rule builds on it. An answer that is kept lets the next visitor in, and an
         auditor must see which vendor decided about which request.
         """
-        judge_parts(bench, _what_is_declared, _good_calls)
+        judge_parts(bench, self._r51_what_is_declared, self._r51_good_calls)
+
+    def _r51_what_is_declared(self, bench: Bench) -> None:
+        backend, can, simulator = bench.backend, bench.can, bench.simulator
+        fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
+        assert fits, f"the name {backend.name!r} is not a small letter, then those, 0-9 and _.-"
+        assert bench.operations, "it declares no operation"
+        billed = can.billed_operations - can.operations
+        assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
+        settings = inspect.signature(type(backend)).parameters
+        usual = settings["base_url"].default if "base_url" in settings else None
+        if isinstance(usual, str) and usual:  # the simulator sets another one
+            check_base_url(usual, allowed_hosts=backend.allowed_hosts)
+        unknown = {*backend.environment_variables} - {*settings}
+        assert not unknown, f"environment variables for settings that do not exist: {unknown}"
+        unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
+        if unnamed:
+            raise benches.SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
+        if missing := sorted(s.name for s in required(can) - simulator.situations):
+            raise benches.SimulatorMistake(f"it must produce {', '.join(missing)}")
+        for operation in set(GOOD) - can.operations:
+            outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
+            refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
+            assert refused, f"{operation} is not declared, and gives {outcome.summary}"
+
+    def _r51_good_calls(self, bench: Bench) -> None:
+        for operation, situation in bench.cases(GOOD.values()):
+            results, replies = list[Result](), list[bytes]()
+            for _ in range(2):
+                with bench.overhear() as steps:
+                    results.append(bench.ask(operation, situation).answer)
+                replies += [reply.body for _, reply in steps[-1:]]
+            result, vendor_id = results[-1], results[-1].ids.vendor
+            same("the decision", result.decision, PASS[operation])
+            same("`backend` of the result", result.backend, bench.backend.name)
+            if result.environment is not fm.Environment.MOCK:
+                same("`environment`", result.environment, bench.backend.environment)
+            if vendor_id is not None and vendor_id == results[0].ids.vendor:
+                if replies and all(vendor_id.encode() in body for body in replies):
+                    raise benches.SimulatorMistake(f"it answers every call with the id {vendor_id}")
+                raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
+            later, earlier = (
+                bench.ask(operation, BAD[operation]).result,
+                (result.decision, vendor_id),
+            )
+            is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
+            assert not is_kept, "the result is that of an earlier call"
 
     @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
@@ -52,8 +98,118 @@ class CallRules(Rules):
         means that the answer was misread. 0 for a missing number would say "two people" where the
         vendor said nothing, and "no match" would accuse somebody whose photograph was cut off.
         """
-        unscored = [functools.partial(_unscored, case=case) for case in UNSCORED]
-        judge_parts(bench, _verdicts, _vendors_number, *unscored, _edge, _named_threshold, _nobody)
+        unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
+        judge_parts(
+            bench,
+            self._r02_verdicts,
+            self._r02_vendors_number,
+            *unscored,
+            self._r02_edge,
+            self._r02_named_threshold,
+            self._r02_nobody,
+        )
+
+    def _r02_verdicts(self, bench: Bench) -> None:
+        # Every call is of the same visitor: a pass must not be remembered for the next call.
+        for operation in reversed(bench.operations):
+            scale = bench.scale(operation)
+            for situation, due in ((GOOD[operation], PASS), (BAD[operation], FAIL)):
+                result = bench.ask(operation, situation, caller_ref="visitor 7").answer
+                same("the decision", result.decision, due[operation])
+                if (score := result.score) is not None:
+                    same("the scale of the score", score.scale, scale)
+                    assert score.source is not None, "no `source` says how the scale is known"
+                elif situation is GOOD[operation]:
+                    same("the scale that is declared, of a pass without a score,", scale, None)
+        match, spoof = fm.Operation.MATCH, Situation.SPOOF
+        # A vendor that checks faces as well may say nothing of a spoof in a comparison.
+        if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
+            return
+        bench.need(spoof)
+        for threshold in (None, 0.0):
+            decision = bench.ask(match, spoof, threshold=threshold).answer.decision
+            assert decision is not PASS[match], "a match, and the answer calls the probe a spoof"
+
+    def _r02_vendors_number(self, bench: Bench) -> None:
+        scaled = bench.scaled()
+        bench.need(Situation.SCORE)
+        for operation, value in itertools.product(scaled, SCORES):
+            score = bench.ask(operation, Situation.SCORE, score=value).answer.score
+            assert score is not None, f"the vendor said {value}, the result says None"
+            # A fraction that was made a percentage changes by less, a whole one not at all; a
+            # number of another form, a cosine for example, by what its arithmetic loses.
+            is_rescaled = score.raw is not None and abs(score.raw - value) > 1e-6
+            off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
+            close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
+            assert close, f"the vendor said {value} of 100, and the score is {score.value}"
+
+    def _r02_unscored(self, bench: Bench, case: Situation) -> None:
+        """No score and no verdict by one comes out; or an error, at its price."""
+        is_null = case is Situation.NULL_SCORE
+        for operation in bench.operations_for(case):
+            bench.ask(operation, GOOD[operation])  # whose score may be left behind
+            for threshold in UNSCORED[case]:
+                outcome = bench.ask_directly(operation, case, threshold=threshold)
+                if isinstance(outcome.error, fm.UnexpectedResponse):
+                    bench.judge_unreadable(operation, outcome.error)
+                    continue
+                same("the score", outcome.answer.score, None)
+                wrong = [FAIL[operation]] * is_null
+                # Without a scale only the verdict counts: no threshold is held against it.
+                if threshold is not None and (bench.scale(operation) or not is_null):
+                    wrong.append(PASS[operation])
+                said = f"{outcome.summary} without a score, at {threshold}"
+                assert outcome.answer.decision not in wrong, said
+
+    def _r02_edge(self, bench: Bench) -> None:
+        """At the threshold, a little below and above it; past the verifier's second look."""
+        rule_ = bench.can.threshold_rule
+        if rule_ is models.ThresholdRule.VENDOR:
+            benches.does_not_apply(f"{bench.backend.name} leaves the threshold rule to its vendor.")
+        for operation in bench.scaled():
+            situation, setting, score = bench.find_score(operation)
+            scores = [score] if setting is None else EDGES
+            for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
+                edge = fm.Threshold(min(max(score + step, 0.0), 100.0), rule_)
+                options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
+                result = bench.ask_directly(operation, situation, **options).answer
+                # A scale of another form is rounded.
+                passes = edge.passes(score if result.score is None else result.score.value)
+                right = (
+                    (PASS[operation],) if passes else (FAIL[operation], benches.REVIEW[operation])
+                )
+                same(f"the score {score} at {edge.value}, {edge.rule},", result.decision, *right)
+
+    def _r02_named_threshold(self, bench: Bench) -> None:
+        for operation in bench.operations:
+            sent: list[tuple[Any, Any]] = []
+            for value in (None, MIDDLE, 0.0, 100.0):
+                named = bench.ask(operation, GOOD[operation], threshold=value).answer.threshold
+                due = bench.threshold(operation, value)
+                if due is None:
+                    ours = named is not None and named.source is not models.ThresholdSource.VENDOR
+                    assert not ours, f"the result names {named}, which nobody set"
+                    continue
+                same("the threshold in the result", named, due)
+                sent.append((due.value, bench.simulator.received.get("threshold")))
+            for limit, arrived in sent if any(number is not None for _, number in sent) else ():
+                # Left out, the vendor's default would decide, and ours be reported.
+                is_sent = arrived is not None and math.isclose(limit, arrived)
+                assert is_sent, f"the threshold is {limit}, and the vendor was sent {arrived}"
+
+    def _r02_nobody(self, bench: Bench) -> None:
+        nobody, code = Situation.NO_FACE, fm.WarningCode
+        for operation in bench.operations_for(nobody):
+            pair = bench.simulator.pictures_for(nobody)
+            # If the pictures decide, the other one shows no face.
+            orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
+            for images, value in itertools.product(orders, (None, 0.0)):
+                result = bench.ask(operation, nobody, images=images, threshold=value).answer
+                same("the decision", result.decision, benches.INCONCLUSIVE[operation])
+                same("the score", result.score, None)
+                codes = {warning.code for warning in result.warnings}
+                right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
+                assert right, f"no face, and the warnings are {', '.join(codes)}"
 
     @rule("R51")
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
@@ -63,7 +219,50 @@ class CallRules(Rules):
         Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
         A reviewer cuts the box out of the photograph, and sees whoever is in it.
         """
-        judge_parts(bench, _several_faces, _boxes)
+        judge_parts(bench, self._r12_several_faces, self._r12_boxes)
+
+    def _r12_several_faces(self, bench: Bench) -> None:
+        two = Situation.TWO_FACES
+        for operation in bench.operations_for(two):
+            for situation in (two, GOOD[operation]):
+                result = bench.ask(operation, situation).answer
+                codes = {warning.code for warning in result.warnings}
+                warns = fm.WarningCode.MULTIPLE_FACES in codes
+                same("MULTIPLE_FACES", warns, situation is two)
+                assert result.decision is not fm.Decision.NO_MATCH, "no match, with the right face"
+                for place, found in zip(PICTURES, _faces(result), strict=True):
+                    count = sum(face.compared is True for face in found)
+                    assert count < 2, f"{count} faces of the {place} are `compared`: one was"
+                faces = [face for each in _faces(result) for face in each]
+                alike = [(f.similarity, f.compared is True) for f in faces if f.similarity]
+                if (score := result.score) is not None and alike:
+                    most = max(alike, key=lambda each: (each[0].value, each[1]))
+                    right = most == (score, True)
+                    assert right, f"the score {score.value} is not that of the most alike face"
+
+    def _r12_boxes(self, bench: Bench) -> None:
+        name, reports = bench.backend.name, bench.can.reports_faces
+        shown, seen = bench.simulator.faces, False
+        if reports and shown.get("probe") == shown.get("reference"):
+            benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
+        for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
+            result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
+            boxes = [[face.box for face in faces if face.box] for faces in _faces(result)]
+            if not any(boxes):
+                continue
+            assert reports, f"{name} says where faces are, and declares no `reports_faces`"
+            seen = True
+            if situation is Situation.TWO_FACES:
+                assert len(boxes[0]) >= 2 > len(boxes[1]), f"two faces and one became {boxes}"
+                continue
+            for place, reported in zip(PICTURES, boxes, strict=True):
+                if image := getattr(call, place, None):
+                    meant = shown.get(place, ())
+                    at = f"the faces of the {place} are at {meant}"
+                    assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
+        if not reports:
+            benches.does_not_apply(f"{name} does not say where faces are.")
+        assert seen, "`reports_faces` is declared, and no result says where a face is"
 
     @rule("R51")
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
@@ -73,216 +272,35 @@ class CallRules(Rules):
         Vendors add words without asking. One that means "held back" must not open a door because
         the score beside it is high, and the warning may be the new word for a deep fake.
         """
-        judge_parts(bench, _unknown_status, _unknown_warning)
+        judge_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
 
-
-# --- R51
-
-
-def _what_is_declared(bench: Bench) -> None:
-    backend, can, simulator = bench.backend, bench.can, bench.simulator
-    fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
-    assert fits, f"the name {backend.name!r} is not a small letter, then those, 0-9 and _.-"
-    assert bench.operations, "it declares no operation"
-    billed = can.billed_operations - can.operations
-    assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
-    settings = inspect.signature(type(backend)).parameters
-    usual = settings["base_url"].default if "base_url" in settings else None
-    if isinstance(usual, str) and usual:  # the simulator sets another one
-        check_base_url(usual, allowed_hosts=backend.allowed_hosts)
-    unknown = {*backend.environment_variables} - {*settings}
-    assert not unknown, f"environment variables for settings that do not exist: {unknown}"
-    unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
-    if unnamed:
-        raise benches.SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
-    if missing := sorted(s.name for s in required(can) - simulator.situations):
-        raise benches.SimulatorMistake(f"it must produce {', '.join(missing)}")
-    for operation in set(GOOD) - can.operations:
-        outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
-        refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
-        assert refused, f"{operation} is not declared, and gives {outcome.summary}"
-
-
-def _good_calls(bench: Bench) -> None:
-    for operation, situation in bench.cases(GOOD.values()):
-        results, replies = list[Result](), list[bytes]()
-        for _ in range(2):
+    def _r13_unknown_status(self, bench: Bench) -> None:
+        word = bench.simulator.unknown_status
+        for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
             with bench.overhear() as steps:
-                results.append(bench.ask(operation, situation).answer)
-            replies += [reply.body for _, reply in steps[-1:]]
-        result, vendor_id = results[-1], results[-1].ids.vendor
-        same("the decision", result.decision, PASS[operation])
-        same("`backend` of the result", result.backend, bench.backend.name)
-        if result.environment is not fm.Environment.MOCK:
-            same("`environment`", result.environment, bench.backend.environment)
-        if vendor_id is not None and vendor_id == results[0].ids.vendor:
-            if replies and all(vendor_id.encode() in body for body in replies):
-                raise benches.SimulatorMistake(f"it answers every call with the id {vendor_id}")
-            raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
-        later, earlier = bench.ask(operation, BAD[operation]).result, (result.decision, vendor_id)
-        is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
-        assert not is_kept, "the result is that of an earlier call"
+                result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
+            if steps and not any(word.encode() in reply.body for _, reply in steps):
+                raise benches.SimulatorMistake(
+                    f"its answer in UNKNOWN_STATUS does not hold {word!r}"
+                )
+            same(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
+            same("`vendor_status`", result.vendor_status, word)
 
-
-# --- R02
-
-
-def _verdicts(bench: Bench) -> None:
-    # Every call is of the same visitor: a pass must not be remembered for the next call.
-    for operation in reversed(bench.operations):
-        scale = bench.scale(operation)
-        for situation, due in ((GOOD[operation], PASS), (BAD[operation], FAIL)):
-            result = bench.ask(operation, situation, caller_ref="visitor 7").answer
-            same("the decision", result.decision, due[operation])
-            if (score := result.score) is not None:
-                same("the scale of the score", score.scale, scale)
-                assert score.source is not None, "no `source` says how the scale is known"
-            elif situation is GOOD[operation]:
-                same("the scale that is declared, of a pass without a score,", scale, None)
-    match, spoof = fm.Operation.MATCH, Situation.SPOOF
-    # A vendor that checks faces as well may say nothing of a spoof in a comparison.
-    if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
-        return
-    bench.need(spoof)
-    for threshold in (None, 0.0):
-        decision = bench.ask(match, spoof, threshold=threshold).answer.decision
-        assert decision is not PASS[match], "a match, and the answer calls the probe a spoof"
-
-
-def _vendors_number(bench: Bench) -> None:
-    scaled = bench.scaled()
-    bench.need(Situation.SCORE)
-    for operation, value in itertools.product(scaled, SCORES):
-        score = bench.ask(operation, Situation.SCORE, score=value).answer.score
-        assert score is not None, f"the vendor said {value}, the result says None"
-        # A fraction that was made a percentage changes by less, a whole one not at all; a
-        # number of another form, a cosine for example, by what its arithmetic loses.
-        is_rescaled = score.raw is not None and abs(score.raw - value) > 1e-6
-        off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
-        close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
-        assert close, f"the vendor said {value} of 100, and the score is {score.value}"
-
-
-def _unscored(bench: Bench, case: Situation) -> None:
-    """No score and no verdict by one comes out; or an error, at its price."""
-    is_null = case is Situation.NULL_SCORE
-    for operation in bench.operations_for(case):
-        bench.ask(operation, GOOD[operation])  # whose score may be left behind
-        for threshold in UNSCORED[case]:
-            outcome = bench.ask_directly(operation, case, threshold=threshold)
-            if isinstance(outcome.error, fm.UnexpectedResponse):
-                bench.judge_unreadable(operation, outcome.error)
-                continue
-            same("the score", outcome.answer.score, None)
-            wrong = [FAIL[operation]] * is_null
-            # Without a scale only the verdict counts: no threshold is held against it.
-            if threshold is not None and (bench.scale(operation) or not is_null):
-                wrong.append(PASS[operation])
-            said = f"{outcome.summary} without a score, at {threshold}"
-            assert outcome.answer.decision not in wrong, said
-
-
-def _edge(bench: Bench) -> None:
-    """At the threshold, a little below and above it; past the verifier's second look."""
-    rule_ = bench.can.threshold_rule
-    if rule_ is models.ThresholdRule.VENDOR:
-        benches.does_not_apply(f"{bench.backend.name} leaves the threshold rule to its vendor.")
-    for operation in bench.scaled():
-        situation, setting, score = bench.find_score(operation)
-        scores = [score] if setting is None else EDGES
-        for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
-            edge = fm.Threshold(min(max(score + step, 0.0), 100.0), rule_)
-            options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
-            result = bench.ask_directly(operation, situation, **options).answer
-            # A scale of another form is rounded.
-            passes = edge.passes(score if result.score is None else result.score.value)
-            right = (PASS[operation],) if passes else (FAIL[operation], benches.REVIEW[operation])
-            same(f"the score {score} at {edge.value}, {edge.rule},", result.decision, *right)
-
-
-def _named_threshold(bench: Bench) -> None:
-    for operation in bench.operations:
-        sent: list[tuple[Any, Any]] = []
-        for value in (None, MIDDLE, 0.0, 100.0):
-            named = bench.ask(operation, GOOD[operation], threshold=value).answer.threshold
-            due = bench.threshold(operation, value)
-            if due is None:
-                ours = named is not None and named.source is not models.ThresholdSource.VENDOR
-                assert not ours, f"the result names {named}, which nobody set"
-                continue
-            same("the threshold in the result", named, due)
-            sent.append((due.value, bench.simulator.received.get("threshold")))
-        for limit, arrived in sent if any(number is not None for _, number in sent) else ():
-            # Left out, the vendor's default would decide, and ours be reported.
-            is_sent = arrived is not None and math.isclose(limit, arrived)
-            assert is_sent, f"the threshold is {limit}, and the vendor was sent {arrived}"
-
-
-def _nobody(bench: Bench) -> None:
-    nobody, code = Situation.NO_FACE, fm.WarningCode
-    for operation in bench.operations_for(nobody):
-        pair = bench.simulator.pictures_for(nobody)
-        # If the pictures decide, the other one shows no face.
-        orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
-        for images, value in itertools.product(orders, (None, 0.0)):
-            result = bench.ask(operation, nobody, images=images, threshold=value).answer
-            same("the decision", result.decision, benches.INCONCLUSIVE[operation])
-            same("the score", result.score, None)
-            codes = {warning.code for warning in result.warnings}
-            right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
-            assert right, f"no face, and the warnings are {', '.join(codes)}"
-
-
-# --- R12
+    def _r13_unknown_warning(self, bench: Bench) -> None:
+        tag, text = bench.simulator.unknown_warning
+        for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
+            warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
+            kept = [warning for warning in warnings if warning.tag == tag]
+            assert kept, f"the warning {tag} is gone: {warnings}"
+            for warning in kept:
+                # A vendor that has codes alone has no text that could be kept.
+                same(f"the text of {tag}", warning.text, text or warning.text)
+                same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
+                assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
 
 
 def _faces(result: Result) -> list[tuple[models.Face, ...]]:
     return [tuple(getattr(result, f"{place}_faces", None) or ()) for place in PICTURES]
-
-
-def _several_faces(bench: Bench) -> None:
-    two = Situation.TWO_FACES
-    for operation in bench.operations_for(two):
-        for situation in (two, GOOD[operation]):
-            result = bench.ask(operation, situation).answer
-            codes = {warning.code for warning in result.warnings}
-            warns = fm.WarningCode.MULTIPLE_FACES in codes
-            same("MULTIPLE_FACES", warns, situation is two)
-            assert result.decision is not fm.Decision.NO_MATCH, "no match, with the right face"
-            for place, found in zip(PICTURES, _faces(result), strict=True):
-                count = sum(face.compared is True for face in found)
-                assert count < 2, f"{count} faces of the {place} are `compared`: one was"
-            faces = [face for each in _faces(result) for face in each]
-            alike = [(f.similarity, f.compared is True) for f in faces if f.similarity]
-            if (score := result.score) is not None and alike:
-                most = max(alike, key=lambda each: (each[0].value, each[1]))
-                right = most == (score, True)
-                assert right, f"the score {score.value} is not that of the most alike face"
-
-
-def _boxes(bench: Bench) -> None:
-    name, reports = bench.backend.name, bench.can.reports_faces
-    shown, seen = bench.simulator.faces, False
-    if reports and shown.get("probe") == shown.get("reference"):
-        benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
-    for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
-        result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
-        boxes = [[face.box for face in faces if face.box] for faces in _faces(result)]
-        if not any(boxes):
-            continue
-        assert reports, f"{name} says where faces are, and declares no `reports_faces`"
-        seen = True
-        if situation is Situation.TWO_FACES:
-            assert len(boxes[0]) >= 2 > len(boxes[1]), f"two faces and one became {boxes}"
-            continue
-        for place, reported in zip(PICTURES, boxes, strict=True):
-            if image := getattr(call, place, None):
-                meant = shown.get(place, ())
-                at = f"the faces of the {place} are at {meant}"
-                assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
-    if not reports:
-        benches.does_not_apply(f"{name} does not say where faces are.")
-    assert seen, "`reports_faces` is declared, and no result says where a face is"
 
 
 def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
@@ -301,30 +319,3 @@ def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Ima
         for box, face in pairs
         for side, edge in zip(box, face, strict=True)
     )
-
-
-# --- R13
-
-
-def _unknown_status(bench: Bench) -> None:
-    word = bench.simulator.unknown_status
-    for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
-        with bench.overhear() as steps:
-            result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
-        if steps and not any(word.encode() in reply.body for _, reply in steps):
-            raise benches.SimulatorMistake(f"its answer in UNKNOWN_STATUS does not hold {word!r}")
-        same(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
-        same("`vendor_status`", result.vendor_status, word)
-
-
-def _unknown_warning(bench: Bench) -> None:
-    tag, text = bench.simulator.unknown_warning
-    for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
-        warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
-        kept = [warning for warning in warnings if warning.tag == tag]
-        assert kept, f"the warning {tag} is gone: {warnings}"
-        for warning in kept:
-            # A vendor that has codes alone has no text that could be kept.
-            same(f"the text of {tag}", warning.text, text or warning.text)
-            same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
-            assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
