@@ -34,27 +34,10 @@ from .money import EXPECTED
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
 
-#: Arguments of a start by capability, with a pattern of what the vendor is sent.
-WISHES = {
-    "return_url": ("http://127.0.0.1/kit-return-3d51", "kit-return-3d51"),
-    "language": ("pt-BR", r"\bpt(?![a-z])"),
-}
 #: Data about a person in a vendor's answer; no part of it may be shown.
 PERSON = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-secret-9e02c41d"}
 #: Thresholds for a live face: one that a good one passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
-#: The most characters of a text in `raw`.
-LONGEST = 300
-#: Seconds after which a signed webhook is too old: no vendor's tolerance is as long.
-OLD_S = 6 * 3600.0
-#: Seconds that a session is open in the rule about how long it is.
-OPEN_S = 1800.0
-
-#: Faults that say nothing about the session, and statuses and bodies of refusals.
-TROUBLES = (Situation.OUTAGE, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
-REFUSALS = (400, 401, 403, 429, 500, 503)
-REFUSED = (b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>")
-
 #: What must come out of each case: a class of result or error, a state, or a decision.
 VERDICTS: dict[Case, Any] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
@@ -73,6 +56,10 @@ DUE = {**VERDICTS, **STRANGERS, Case.VANISHED: State.GONE}
 CHECKS = dict.fromkeys((Case.OTHER_PERSON, Case.OTHER_PICTURE), MATCH)
 CHECKS |= dict.fromkeys((Case.SPOOF, Case.LOW_SCORE), LIVENESS)
 REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: None}
+
+
+#: The source of a word that is missing.
+NO_WORD = "an answer without the word"
 
 
 class Desk:
@@ -183,6 +170,230 @@ class Desk:
                 again = self.look(session, Case.PASSED)
                 assert lets_in(again), f"who passed at the second attempt is {words(again)}"
 
+    def ways_in(self) -> None:
+        for compared_with in self.player.compared_with:
+            self.open(compared_with)
+            session = self.start()
+            assert session.way_in, "a start gives no link, token or page: nobody can go through it"
+            for part in self.player.hands_over:
+                assert getattr(session.way_in, part), f"a start loses the vendor's {part}"
+            with self.bench.overhear() as steps:
+                before = self.read(session.record, with_way_in=True)
+            expect("a session in which nobody was", before, State.PENDING)
+            assert not items_of(before), f"nobody was looked at, and it has {words(before)}"
+            same("the charges of a read", self.counted.charges, 0)
+            bodies = "".join(f"{reply.at()}" for _, reply in steps)
+            is_shown = any(key in bodies for key in _keys_of(session))
+            assert before.way_in or not is_shown, "a person who comes back gets no link or token"
+            if before.way_in:
+                same("the page of a read", dict(before.way_in.page), dict(session.way_in.page))
+            result = self.look(session, Case.PASSED)
+            assert lets_in(result), f"a session that was passed is {words(result)}"
+
+    def wishes(self) -> None:
+        # Arguments of a start by capability, with a pattern of what the vendor is sent.
+        wishes = {
+            "return_url": ("http://127.0.0.1/kit-return-3d51", "kit-return-3d51"),
+            "language": ("pt-BR", r"\bpt(?![a-z])"),
+        }
+        wishes = {name: how for name, how in wishes.items() if getattr(self.can, f"takes_{name}")}
+        values, open_s = {name: value for name, (value, _) in wishes.items()}, 1800.0
+        with self.bench.overhear() as steps:
+            session = self.start(self.plan(valid_for_s=open_s), **values)
+        sent = unquote(" ".join(_text_of(request) for request, _ in steps))
+        for name, (value, form) in wishes.items() if steps else ():
+            is_told = re.search(form, sent, re.IGNORECASE)
+            assert is_told, f"a start with the {name} {value} does not say it to the vendor"
+        lasts_s = self.player.lasts_s(id_of(session)) or 0.0
+        assert lasts_s <= open_s, f"a session of {open_s:g} s has a link or token for {lasts_s:g} s"
+        self.clock.sleep(open_s + 1)
+        is_open = is_a(self.read(session.record), State.PENDING)
+        assert not is_open, "a session to which nobody came in time is open forever"
+
+    def failed_starts(self) -> None:
+        """A refusal is free; a start whose answer is lost or odd is not, and is sent once."""
+        how, lost, can = self.player.compared_with[-1], self.plan(), self.can
+        self.open(how, searches=False)
+        self.tried(self.start)
+        usual, refusals = self.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
+        # The vendor still has what was lost last.
+        losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
+        for situation in self.bench.known(*refusals, *losses):
+            self.bench.simulator.set_situation(situation)
+            error = self.tried(self.start, lost if situation is losses[-1] else self.plan())
+            self.be_well()
+            is_refused, where = situation in refusals, f"a start in {situation.name}"
+            expect(where, error, *(EXPECTED[situation].errors if is_refused else [fm.VendorError]))
+            charged, sent = error.billing.charged, self.counted.requests
+            assert (charged is fm.Charged.NO) is is_refused, f"{where} is charged: {charged}"
+            assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
+        self.bench.need(Situation.LOST_ANSWER)
+        ids = list[str]()
+        if can.finds_lost:
+            self.open(how)
+            found = self.read(lost)
+            expect("declared to be found, a session that was lost", found, fm.SessionResult)
+            ids.append(id_of(found))
+            self.open(how, searches=False)
+        if can.start_is_repeatable:
+            ids += [id_of(self.start(record)) for record in (lost, lost, self.plan())]
+            assert len({*ids[:-1]}) == 1, "the same start again makes a second session"
+            assert ids[-1] != ids[0], "two records of one person have one session"
+
+    def references(self) -> None:
+        """Compare what is declared of a reference with what the vendor takes."""
+        limits, player = self.can.reference_limits, self.player
+        if fm.ComparedWith.GIVEN not in player.compared_with:
+            benches.does_not_apply(f"No start of {self.bench.backend.name} brings a reference.")
+        self.open(fm.ComparedWith.GIVEN)
+        for what, picture in pictures_beyond(player.reference_limits or limits).items():
+            try:
+                picture.prepared(limits, fit=False)
+            except fm.InvalidImage:
+                continue
+            raise AssertionError(f"a reference beyond the vendor's limit ({what}) would be sent")
+        for what, picture in pictures_within(limits).items() if player.looks_at_references else ():
+            started = self.tried(self.start, reference=picture)
+            where = f"a reference of {picture.size_bytes} bytes ({what})"
+            expect(f"{where} is declared as taken, and", started, fm.SessionResult)
+
+    def scores(self) -> None:
+        """Look for the scores, and put a threshold beside one that the backend holds itself."""
+        passed, can, rule_ = self.passed(), self.can, self.bench.can.threshold_rule
+        for operation in can.scored:
+            item = getattr(passed, operation)
+            scored = item.score is not None or item not in items_of(passed)
+            assert scored, f"a {operation} of a session has no score, and is `scored`"
+        if not can.needs_liveness_threshold or (score := passed.liveness.score) is None:
+            return
+        for step in (-0.01, 0.0, 0.01):
+            edge = min(max(round(score.value + step, 6), 0.0), 100.0)
+            result = self.look(self.start(self.plan(liveness_threshold=edge)), Case.PASSED)
+            due = fm.Threshold(edge, rule_).passes(score.value)
+            at = f"the score {score.value:g} of a session at the threshold {edge:g}"
+            assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
+
+    def documented_words(self) -> None:
+        """Play each documented word, one that nobody knows at each place, and none."""
+        player = self.player
+        if not player.words:
+            benches.not_tested(f"{type(player).__name__} has no `words` of the vendor's pages.")
+        passed = self.passed().vendor_status
+        rows = [row for row in player.words if not isinstance(row.means, Deletion)]
+        for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
+            result, where = self._say(row)
+            if isinstance(result, fm.UnexpectedResponse) and row.source == NO_WORD:
+                continue
+            expect(where, result, *meanings)
+            assert lets_in(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
+            same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
+
+    def _say(self, row: SessionWord) -> tuple[Any, str]:
+        """Return what comes of a word, in a read or a deletion, and where it stands."""
+        record = self.start().record
+        self.player.say(str(record.session_id), row.place, row.word)
+        result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
+        return result, f"`{show_place(row.place)}` {row.word!r}, by {row.source} {row.means},"
+
+    def _new_words(self, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
+        """Yield an unknown word and a missing one for each place, with what they may mean."""
+        for place in dict.fromkeys(row.place for row in rows):
+            at = [row for row in rows if row.place == place and isinstance(row.word, str)]
+            kind: Any = type(at[0].means) if at else None
+            if kind not in (State, fm.Decision, fm.LivenessDecision):
+                continue
+            unknown = State.UNKNOWN if kind is State else kind.REVIEW
+            # If every word means the same, another one may mean it, too.
+            means = {row.means for row in at}
+            also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
+            yield (
+                SessionWord(place, self.bench.simulator.unknown_status, unknown, "no page"),
+                [unknown, *also],
+            )
+            is_documented = any(row.place == place and row.word is None for row in rows)
+            if kind is not State and not is_documented:
+                means_none = [unknown, kind.INCONCLUSIVE, *also]
+                yield SessionWord(place, None, unknown, NO_WORD), means_none
+
+    def changed_records(self) -> None:
+        can, first, second = self.can, self.passed().record, self.start().record
+        other_id = attrs.evolve(second, session_id=first.session_id)
+        changed = {
+            Kept.ID: other_id,
+            Kept.TERMS: attrs.evolve(first, about="another one"),
+            Kept.SUBJECT: attrs.evolve(first, subject_ref="somebody else"),
+        }
+        for kept in can.keeps & {*changed}:
+            expect(f"a record with another {kept}", self.read(changed[kept]), fm.SessionMismatch)
+        if can.can_delete and Kept.ID in can.keeps:
+            outcome = self.delete(other_id)
+            expect("the deletion of another person's session", outcome, fm.SessionMismatch)
+        for name, value in second.facts.items():
+            shown = list[object]()
+            with self.bench.overhear(_put_for(value, shown)):
+                outcome = self.read(second)
+            if shown:
+                expect(f"an answer with another {name}", outcome, fm.SessionMismatch)
+            other = attrs.evolve(first, facts={**first.facts, name: f"another-{value}"})
+            expect(f"a record with another {name}", self.read(other), fm.FaceMatchError)
+
+    def vanished(self) -> None:
+        self.play(Case.VANISHED)
+        if (lasts_s := self.can.result_lasts_s) is None:
+            return
+        record = self.passed().record
+        self.clock.sleep(lasts_s * 0.9)
+        expect(f"a result is declared to last {lasts_s:g} s, and", self.read(record), State.DECIDED)
+        self.clock.sleep(lasts_s * 0.1 + 1)
+        # The record says that it was there, so that "not found" would be an error.
+        for kind in (State.GONE, fm.SessionResult):
+            expect("after the time that a result lasts it", self.read(record), kind)
+
+    def deleted(self) -> None:
+        if not self.can.can_delete:
+            benches.does_not_apply(f"{self.bench.backend.name} deletes no sessions.")
+        record, done, asked = self.passed().record, DeletionState.DONE, DeletionState.REQUESTED
+        deletion = self.delete(record)
+        expect("the deletion of a session that is there", deletion, done, asked)
+        same("the charges of a deletion", self.counted.charges, 0)
+        kept = self.player.kept(str(record.session_id)) or deletion.face_kept is True
+        assert not kept, "after a deletion the vendor keeps pictures or a template of the face"
+        rest, again = self.read(record), self.delete(record)
+        if deletion.state is done:
+            expect("a session that was deleted", rest, State.GONE)
+        expect("the deletion of a session that is not there", again, Deletion)
+        # A session that is shown as gone may be asked to go once more.
+        is_done = again.state is done and not isinstance(rest, fm.SessionResult)
+        assert not is_done, "a session that is not there is deleted once more"
+        for row in self.player.words:
+            if isinstance(means := row.means, Deletion):
+                said, where = self._say(row)
+                expect(f"a deletion with {where}", said, means.state)
+                same(f"`face_kept` of a deletion with {where}", said.face_kept, means.face_kept)
+
+    def troubled(self) -> None:
+        """Ask in faults and refusals, which say nothing of the session."""
+        record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
+        refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
+        asks: list[Any] = [("a read", self.read, (*faults, Situation.UNREADABLE_200))]
+        # A read first: after a deletion the session is not there. Any answer 200 to a deletion may
+        # say that it is done.
+        asks += [("a deletion", self.delete, faults[:1])] * self.can.can_delete
+        for what, ask, troubles in asks:
+            outcomes: dict[str, Any] = {}
+            for situation in self.bench.known(*troubles):
+                self.bench.simulator.set_situation(situation)
+                outcomes[situation.name] = ask(record)
+            self.be_well()
+            for status, body in product((400, 401, 403, 429, 500, 503), refused):
+                with self.bench.overhear(status=status, body=body) as steps:
+                    outcome = ask(record)
+                if steps:
+                    outcomes[f"{status} {body!r}"] = outcome
+            for name, outcome in outcomes.items():
+                expect(where := f"{what} that meets {name}", outcome, fm.VendorError)
+                assert not is_a(outcome, State.GONE), f"{where} says that it is gone"
+
 
 class SessionRules(Rules):
     """Hosted sessions: a yes is for one person and one thing, and comes from a read alone."""
@@ -195,7 +406,7 @@ class SessionRules(Rules):
         vendor hears where the person goes afterwards. A verdict that never comes keeps out the
         right person, and every waiting program would pay for a read that costs.
         """
-        judge_parts(Desk(bench), _ways_in, _wishes)
+        judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
@@ -205,7 +416,7 @@ class SessionRules(Rules):
         Where the vendor knows a session again by its record, the same start gives the same session,
         and another start another one: else one person goes through the session of somebody else.
         """
-        judge_parts(Desk(bench), _failed_starts, _references)
+        judge_parts(Desk(bench), Desk.failed_starts, Desk.references)
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
@@ -239,7 +450,7 @@ class SessionRules(Rules):
         leaked = [where for where, text in shown for key in hidden if leaks.find_leaks(key, text)]
         assert not leaked, f"a link, a token or a key is in {leaked[0]}"
         raws = [str(text) for result in (before, after) for _, text in places(result.raw)]
-        odd = [text for text in raws if "://" in text or len(text) > LONGEST]
+        odd = [text for text in raws if "://" in text or len(text) > 300]
         assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
         text = json.dumps(later.to_dict()) if isinstance(later, fm.SessionResult) else ""
         person = [name for name, value in PERSON.items() if value in f"{text} {log.getvalue()}"]
@@ -253,7 +464,8 @@ class SessionRules(Rules):
         "Approved" may speak of a document, "succeeded" of a camera that worked; a word that nobody
         knows may be a new one for fraud.
         """
-        judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), _scores, _documented_words)
+        parts = Desk.scores, Desk.documented_words
+        judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
 
     @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
@@ -263,7 +475,7 @@ class SessionRules(Rules):
         Else the session that somebody passed in order to log in pays out the money of another one.
         In a sandbox anybody passes.
         """
-        judge_parts(Desk(bench), _changed_records, lambda desk: desk.play(*STRANGERS))
+        judge_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
 
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
@@ -288,21 +500,20 @@ class SessionRules(Rules):
         forged = [body.replace(text.encode(), text[::-1].encode()) for text in ids]
         forged = [each for each in forged if each != body] + [b"\xff{", b"[" * 50_000, b""]
         # A stranger leaves out the signatures that do not fit, too.
-        fewer = [{n: v for n, v in headers.items() if n != name} for name in headers]
-        alone = [{name: value} for name, value in headers.items()]
-        for sent, some in [*product(forged, [{}, headers, *fewer, *alone]), (body, {})]:
-            outcome, where = desk.receive(sent, some), f"a forged webhook with {', '.join(some)}"
+        some = [{n: v for n, v in headers.items() if n != name} for name in headers]
+        some += [{}, {**headers}, *({name: value} for name, value in headers.items())]
+        for sent, parts in [*product(forged, some), (body, {})]:
+            outcome, where = desk.receive(sent, parts), f"a forged webhook with {', '.join(parts)}"
             expect(where, outcome, fm.WebhookRefused)
             assert outcome.http_status != 422, f"{where} is read before it is verified"
         after = words(desk.sessions.read(session.record))
         assert after == before, f"after a webhook that was refused a session is {after}"
-        signed = _times_in(headers)
-        desk.clock.sleep(OLD_S)
-        again = _times_in(desk.player.deliver(id_of(session))[1])
-        # Only a time that is signed anew is the time of the signature.
-        if any(abs(new - old - OLD_S) < 60 for new, old in product(again, signed)):
+        # No vendor's tolerance is as long. Only a time that is signed anew is the signature's.
+        desk.clock.sleep(hours_s := 6 * 3600.0)
+        now = desk.clock.now().timestamp()
+        if any(abs(at - now) < 60 for at in _times_in(desk.player.deliver(id_of(session))[1])):
             late = desk.receive(body, headers)
-            expect(f"a webhook signed {OLD_S / 3600:g} hours ago", late, fm.WebhookRefused)
+            expect(f"a webhook signed {hours_s / 3600:g} hours ago", late, fm.WebhookRefused)
 
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
@@ -312,7 +523,7 @@ class SessionRules(Rules):
         A program that takes it for an outage asks forever; one that takes an outage for a refusal
         turns away a person who passed. And somebody answers for each face that is kept.
         """
-        judge_parts(Desk(bench), _vanished, _deleted, _troubled)
+        judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
     @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
@@ -327,254 +538,6 @@ class SessionRules(Rules):
             result = desk.look(desk.start(), case, with_portrait=True)
             portrait, is_live = result.portrait, result.liveness.is_live
             assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, and {portrait}"
-
-
-# --- Starts
-
-
-def _ways_in(desk: Desk) -> None:
-    for compared_with in desk.player.compared_with:
-        desk.open(compared_with)
-        session = desk.start()
-        assert session.way_in, "a start gives no link, token or page: nobody can go through it"
-        for part in desk.player.hands_over:
-            assert getattr(session.way_in, part), f"a start loses the vendor's {part}"
-        with desk.bench.overhear() as steps:
-            before = desk.read(session.record, with_way_in=True)
-        expect("a session in which nobody was", before, State.PENDING)
-        assert not items_of(before), f"nobody was looked at, and it has {words(before)}"
-        same("the charges of a read", desk.counted.charges, 0)
-        bodies = "".join(f"{reply.at()}" for _, reply in steps)
-        is_shown = any(key in bodies for key in _keys_of(session))
-        assert before.way_in or not is_shown, "a person who comes back gets no link or token"
-        if before.way_in:
-            same("the page of a read", dict(before.way_in.page), dict(session.way_in.page))
-        result = desk.look(session, Case.PASSED)
-        assert lets_in(result), f"a session that was passed is {words(result)}"
-
-
-def _wishes(desk: Desk) -> None:
-    wishes = {name: how for name, how in WISHES.items() if getattr(desk.can, f"takes_{name}")}
-    values = {name: value for name, (value, _) in wishes.items()}
-    with desk.bench.overhear() as steps:
-        session = desk.start(desk.plan(valid_for_s=OPEN_S), **values)
-    sent = unquote(" ".join(_text_of(request) for request, _ in steps))
-    for name, (value, form) in wishes.items() if steps else ():
-        is_told = re.search(form, sent, re.IGNORECASE)
-        assert is_told, f"a start with the {name} {value} does not say it to the vendor"
-    lasts_s = desk.player.lasts_s(id_of(session)) or 0.0
-    assert lasts_s <= OPEN_S, f"a session of {OPEN_S:g} s has a link or token for {lasts_s:g} s"
-    desk.clock.sleep(OPEN_S + 1)
-    late = desk.read(session.record)
-    assert not is_a(late, State.PENDING), "a session to which nobody came in time is open forever"
-
-
-def _failed_starts(desk: Desk) -> None:
-    """A refusal is free; a start whose answer is lost or odd is not, and is sent once."""
-    how, lost, can = desk.player.compared_with[-1], desk.plan(), desk.can
-    desk.open(how, searches=False)
-    desk.tried(desk.start)
-    usual, refusals = desk.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
-    # The vendor still has what was lost last.
-    losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
-    for situation in desk.bench.known(*refusals, *losses):
-        desk.bench.simulator.set_situation(situation)
-        error = desk.tried(desk.start, lost if situation is losses[-1] else desk.plan())
-        desk.be_well()
-        is_refused, where = situation in refusals, f"a start in {situation.name}"
-        expect(where, error, *(EXPECTED[situation].errors if is_refused else [fm.VendorError]))
-        charged, sent = error.billing.charged, desk.counted.requests
-        assert (charged is fm.Charged.NO) is is_refused, f"{where} is charged: {charged}"
-        assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
-    desk.bench.need(Situation.LOST_ANSWER)
-    ids = list[str]()
-    if can.finds_lost:
-        desk.open(how)
-        found = desk.read(lost)
-        expect("declared to be found, a session that was lost", found, fm.SessionResult)
-        ids.append(id_of(found))
-        desk.open(how, searches=False)
-    if can.start_is_repeatable:
-        ids += [id_of(desk.start(record)) for record in (lost, lost, desk.plan())]
-        assert len({*ids[:-1]}) == 1, "the same start again makes a second session"
-        assert ids[-1] != ids[0], "two records of one person have one session"
-
-
-def _references(desk: Desk) -> None:
-    """Compare what is declared of a reference with what the vendor takes."""
-    limits, player = desk.can.reference_limits, desk.player
-    if fm.ComparedWith.GIVEN not in player.compared_with:
-        benches.does_not_apply(f"No start of {desk.bench.backend.name} brings a reference.")
-    desk.open(fm.ComparedWith.GIVEN)
-    for what, picture in pictures_beyond(player.reference_limits or limits).items():
-        try:
-            picture.prepared(limits, fit=False)
-        except fm.InvalidImage:
-            continue
-        raise AssertionError(f"a reference beyond the vendor's limit ({what}) would be sent")
-    for what, picture in pictures_within(limits).items() if player.looks_at_references else ():
-        started = desk.tried(desk.start, reference=picture)
-        where = f"a reference of {picture.size_bytes} bytes ({what})"
-        expect(f"{where} is declared as taken, and", started, fm.SessionResult)
-
-
-# --- Verdicts
-
-
-def _scores(desk: Desk) -> None:
-    """Look for the scores, and put a threshold beside one that the backend holds itself."""
-    passed, can, rule_ = desk.passed(), desk.can, desk.bench.can.threshold_rule
-    for operation in can.scored:
-        item = getattr(passed, operation)
-        scored = item.score is not None or item not in items_of(passed)
-        assert scored, f"a {operation} of a session has no score, and is `scored`"
-    if not can.needs_liveness_threshold or (score := passed.liveness.score) is None:
-        return
-    for step in (-0.01, 0.0, 0.01):
-        edge = min(max(round(score.value + step, 6), 0.0), 100.0)
-        result = desk.look(desk.start(desk.plan(liveness_threshold=edge)), Case.PASSED)
-        due = fm.Threshold(edge, rule_).passes(score.value)
-        at = f"the score {score.value:g} of a session at the threshold {edge:g}"
-        assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
-
-
-#: Sources of rows that no page has.
-NO_PAGE, NO_WORD = "no page", "an answer without the word"
-
-
-def _documented_words(desk: Desk) -> None:
-    """Play each documented word, one that nobody knows at each place, and none."""
-    player = desk.player
-    if not player.words:
-        benches.not_tested(f"{type(player).__name__} has no `words` of the vendor's pages.")
-    passed = desk.passed().vendor_status
-    rows = [row for row in player.words if not isinstance(row.means, Deletion)]
-    for row, meanings in (*((row, [row.means]) for row in rows), *_new_words(desk, rows)):
-        result, where = _say(desk, row)
-        if isinstance(result, fm.UnexpectedResponse) and row.source == NO_WORD:
-            continue
-        expect(where, result, *meanings)
-        assert lets_in(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
-        same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
-
-
-def _say(desk: Desk, row: SessionWord) -> tuple[Any, str]:
-    """Return what comes of a word, in a read or a deletion, and where it stands."""
-    session = desk.start()
-    desk.player.say(id_of(session), row.place, row.word)
-    ask = desk.delete if isinstance(row.means, Deletion) else desk.read
-    return ask(
-        session.record
-    ), f"`{show_place(row.place)}` {row.word!r}, by {row.source} {row.means},"
-
-
-def _new_words(desk: Desk, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
-    """Yield an unknown word and a missing one for each place, with what they may mean."""
-    for place in dict.fromkeys(row.place for row in rows):
-        at = [row for row in rows if row.place == place and isinstance(row.word, str)]
-        kind: Any = type(at[0].means) if at else None
-        if kind not in (State, fm.Decision, fm.LivenessDecision):
-            continue
-        unknown = State.UNKNOWN if kind is State else kind.REVIEW
-        # If every word means the same, another one may mean it, too.
-        means = {row.means for row in at}
-        also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
-        word = desk.bench.simulator.unknown_status
-        yield SessionWord(place, word, unknown, NO_PAGE), [unknown, *also]
-        is_documented = any(row.place == place and row.word is None for row in rows)
-        if kind is not State and not is_documented:
-            yield SessionWord(place, None, unknown, NO_WORD), [unknown, kind.INCONCLUSIVE, *also]
-
-
-# --- Whose session
-
-
-def _changed_records(desk: Desk) -> None:
-    can, first, second = desk.can, desk.passed().record, desk.start().record
-    other_id = attrs.evolve(second, session_id=first.session_id)
-    changed = {
-        Kept.ID: other_id,
-        Kept.TERMS: attrs.evolve(first, about="another one"),
-        Kept.SUBJECT: attrs.evolve(first, subject_ref="somebody else"),
-    }
-    for kept, record in changed.items():
-        if kept in can.keeps:
-            expect(f"a record with another {kept}", desk.read(record), fm.SessionMismatch)
-    if can.can_delete and Kept.ID in can.keeps:
-        outcome = desk.delete(other_id)
-        expect("the deletion of another person's session", outcome, fm.SessionMismatch)
-    for name, value in second.facts.items():
-        shown = list[object]()
-        with desk.bench.overhear(_put_for(value, shown)):
-            outcome = desk.read(second)
-        if shown:
-            expect(f"with another {name} in the vendor's answer it", outcome, fm.SessionMismatch)
-        other = attrs.evolve(first, facts={**first.facts, name: f"another-{value}"})
-        expect(f"a record with another {name}", desk.read(other), fm.FaceMatchError)
-
-
-# --- The end
-
-
-def _vanished(desk: Desk) -> None:
-    desk.play(Case.VANISHED)
-    if (lasts_s := desk.can.result_lasts_s) is None:
-        return
-    record = desk.passed().record
-    desk.clock.sleep(lasts_s * 0.9)
-    expect(f"a result is declared to last {lasts_s:g} s, and", desk.read(record), State.DECIDED)
-    desk.clock.sleep(lasts_s * 0.1 + 1)
-    # The record says that it was there, so that "not found" would be an error.
-    for kind in (State.GONE, fm.SessionResult):
-        expect("after the time that a result lasts it", desk.read(record), kind)
-
-
-def _deleted(desk: Desk) -> None:
-    if not desk.can.can_delete:
-        benches.does_not_apply(f"{desk.bench.backend.name} cannot be asked to delete a session.")
-    record, done, asked = desk.passed().record, DeletionState.DONE, DeletionState.REQUESTED
-    deletion = desk.delete(record)
-    expect("the deletion of a session that is there", deletion, done, asked)
-    same("the charges of a deletion", desk.counted.charges, 0)
-    kept = desk.player.kept(str(record.session_id)) or deletion.face_kept is True
-    assert not kept, "after a deletion the vendor keeps pictures or a template of the face"
-    rest, again = desk.read(record), desk.delete(record)
-    if deletion.state is done:
-        expect("a session that was deleted", rest, State.GONE)
-    expect("the deletion of a session that is not there", again, Deletion)
-    # A session that is shown as gone may be asked to go once more.
-    is_done = again.state is done and not isinstance(rest, fm.SessionResult)
-    assert not is_done, "a session that is not there is deleted once more"
-    for row in desk.player.words:
-        if isinstance(means := row.means, Deletion):
-            said, where = _say(desk, row)
-            expect(f"a deletion with {where}", said, means.state)
-            same(f"`face_kept` of a deletion with {where}", said.face_kept, means.face_kept)
-
-
-def _troubled(desk: Desk) -> None:
-    """Ask in faults and refusals, which say nothing of the session."""
-    record = desk.start().record
-    # Any answer 200 to a deletion may say that it is done.
-    asks = [("a read", desk.read, TROUBLES), ("a deletion", desk.delete, TROUBLES[:1])]
-    for what, ask, troubles in asks if desk.can.can_delete else asks[:1]:
-        outcomes: dict[str, Any] = {}
-        for situation in desk.bench.known(*troubles):
-            desk.bench.simulator.set_situation(situation)
-            outcomes[situation.name] = ask(record)
-        desk.be_well()
-        # A read first: after a deletion the session is not there.
-        for status, body in product(REFUSALS, REFUSED):
-            with desk.bench.overhear(status=status, body=body) as steps:
-                outcome = ask(record)
-            if steps:
-                outcomes[f"{status} {body!r}"] = outcome
-        for where, outcome in outcomes.items():
-            expect(f"{what} that meets {where}", outcome, fm.VendorError)
-            assert not is_a(outcome, State.GONE), f"{what} that meets {where} says that it is gone"
-
-
-# --- Outcomes and answers
 
 
 def id_of(session: fm.SessionResult) -> str:
