@@ -426,7 +426,8 @@ class Bench:
 
         def hear(request: HttpRequest, **options: Any) -> HttpReply:
             reply: HttpReply = send(request, **options)
-            if every or options.get("call_id") is not None:
+            # Only a call says when its first byte has left; a login does not.
+            if every or ("on_sent" in options and not request.is_cleanup):
                 reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
                     steps.pop()  # it renewed its token: this is the same step
