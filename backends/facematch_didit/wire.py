@@ -222,7 +222,7 @@ def read_result(
 
 
 def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
-    """Return the faces found in the http.picture `name`; None if the answer does not list them."""
+    """Return the faces found in the picture `name`; None if the answer does not list them."""
     if block.get(name) is None:
         return None
     found = read_object(block[name], name)
@@ -240,7 +240,7 @@ def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
 def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
     box = None
     if entity.get("bbox") is not None:
-        # Pixels of the http.picture as Didit rotated and shrank it; no answer gives its size.
+        # Pixels of the picture as Didit rotated and shrank it; no answer gives its size.
         left, top, right, bottom = (
             read_number(edge, name) for edge in read_list(entity["bbox"], name)
         )
@@ -337,7 +337,7 @@ def _read_warning(item: object) -> ResultWarning:
 
 # Didit never sends an error code, only one of four forms of words (read on 2026-11-20):
 #
-# - ``{"error": text}``: no credit (403), a http.picture that cannot be used (400);
+# - ``{"error": text}``: no credit (403), a picture that cannot be used (400);
 # - ``{"detail": text}``: key and rights (401, 403), method, media type, rate limit (429);
 # - ``{field: [text]}``: everything that is wrong with the fields of a form (400);
 # - ``[text]``: the same without a field, of other calls than these.
