@@ -1,4 +1,4 @@
-"""Policies: budgets, circuit breakers, rate limiters and retries for the calls of a verifier."""
+"""Policies for a verifier's calls: budgets, circuit breakers, rate limiters and retries."""
 
 from facematch_core.base.clock import RateWindow
 from facematch_core.store import Period

@@ -1,4 +1,4 @@
-"""`Budget`: a limit on the cost of calls, checked before the first byte leaves."""
+"""`Budget`: a limit on the cost of calls, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -28,34 +28,33 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Budget(Policy):
-    """Refuse a call that could cost more than is allowed. Safe across threads and processes.
+    """Refuses calls that could exceed a spending limit. Safe across threads and processes.
 
-    The price of each try is reserved before it is sent. A charged try is spent, a free one is
-    released, and a try with an unknown charge stays reserved until it is reconciled. A try that
-    reports no end within 15 minutes (its process was killed, say) becomes unknown, too. Free
-    operations are not counted.
+    The price of each try is reserved before the try is sent. When the try ends, a charged amount is
+    spent, a free one is released, and an amount with an unknown charge stays reserved until it is
+    reconciled. If a try reports no end within 15 minutes (for example, because its process was
+    killed), its charge becomes unknown, too. Free operations are not counted.
 
-    Each environment has its own sum, by the environment that the backend is set to: calls of a mock
-    or a sandbox do not use up a production budget. A backend that declares no environment counts as
-    production.
+    Each environment has its own sum, so calls to a mock or a sandbox do not use up a production
+    budget. The backend's `environment` setting decides; without one, calls count as production.
 
     Args:
-        cap: The most that may be spent, 0 to 10**12: a whole number of calls or, with `currency`,
-            an amount (a Decimal or a whole number, at most six decimal places).
+        cap: The spending limit, 0 to 10**12: a whole number of calls or, with `currency`, an amount
+            (a Decimal or a whole number, at most six decimal places).
         currency: Three capital letters; None to count calls.
-        per: The period after which the budget starts again.
-        name: The owner: a vendor, a profile. Budgets with the same name, unit and period in one
-            store are the same budget.
-        price: The cost of one call of each operation, in `currency`. Vendors' answers do not state
-            it, so these are the amounts that are counted.
-        store: Where the sums are kept; None for the memory of this process.
-        clock: Time, for tests.
+        per: The period after which the budget is reset.
+        name: The budget's owner, such as a vendor or a profile. Budgets with the same name, unit
+            and period in one store are the same budget.
+        price: The price of one call per operation, in `currency`. Vendors do not return the price
+            of a call, so the budget counts these amounts.
+        store: The store of the sums; None for this process's memory.
+        clock: The clock, for tests.
 
     Attributes:
-        name, store: The arguments.
+        name, store: The arguments of the same name.
 
     Raises:
-        ConfigurationError: an argument is wrong, or an amount has no price.
+        ConfigurationError: an argument is invalid, or `currency` has no `price`.
     """
 
     def __init__(
@@ -74,19 +73,19 @@ class Budget(Policy):
         is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
         are_known = all(operation in list(Operation) for operation in price or ())
         bad_currency = (
-            "The currency of a budget must be three capital letters (USD), or None to count calls."
+            "A budget's currency must be three capital letters (USD), or None to count calls."
         )
         no_price = (
-            f"The budget {name!r} counts {currency} and needs to know what calls cost: set "
-            'price={Operation.MATCH: Decimal("0.05"), …} to what the vendor asks.'
+            f"The budget {name!r} counts {currency}, but has no prices: set "
+            'price={Operation.MATCH: Decimal("0.05"), …} to the vendor\'s prices.'
         )
         for is_right, why in (
-            (is_name, "The name of a budget must be text of 1 to 200 characters."),
+            (is_name, "A budget's name must be a string of 1 to 200 printable characters."),
             (is_currency or currency is None, bad_currency),
             (per in list(Period), f"per must be one of {', '.join(Period)}."),
-            (currency or not price, "A budget has prices only with a currency."),
+            (currency or not price, "`price` needs a `currency`."),
             (price or not currency, no_price),
-            (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
+            (are_known, f"price has an unknown operation; known are {', '.join(Operation)}."),
         ):
             if not is_right:
                 raise errors.ConfigurationError(why)
@@ -109,8 +108,8 @@ class Budget(Policy):
         """Reserve the price of a try.
 
         Raises:
-            BudgetExceeded: the budget has no room for it.
-            StoreUnavailable: the store was busy or away until the deadline.
+            BudgetExceeded: the try would exceed the budget.
+            StoreUnavailable: the store was busy or unavailable until the deadline.
             ConfigurationError: the operation has no price, or the store failed.
         """
         if not attempt.paid:
@@ -125,7 +124,7 @@ class Budget(Policy):
         try:
             full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
         except BaseException as error:
-            # Ctrl-C, say, before or after the reservation: nothing was sent.
+            # For example, Ctrl-C before or after the reservation: nothing was sent.
             if not isinstance(error, errors.FaceMatchError):
                 with contextlib.suppress(errors.FaceMatchError):
                     self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
@@ -135,7 +134,7 @@ class Budget(Policy):
         return lambda outcome: self._finalize(reservation, outcome, attempt.deadline)
 
     def check(self, attempts: Sequence[Attempt]) -> None:
-        """Raise if the calls together have no room now; errors as `enter`."""
+        """Raise if the calls together would exceed the budget (errors: see `enter`)."""
         totals: dict[BudgetKey, Decimal] = {}
         for attempt in attempts:
             if attempt.paid:
@@ -150,7 +149,7 @@ class Budget(Policy):
                 raise self._describe_excess(state, amount, send_by)
 
     def close(self) -> None:
-        """Close the store's connections; other users of the store open them again."""
+        """Close the store's connections. Other users of the store reconnect automatically."""
         self.store.close()
 
     def __repr__(self) -> str:
@@ -172,7 +171,7 @@ class Budget(Policy):
         if operation in self._price:
             return self._price[operation]
         raise errors.ConfigurationError(
-            f"The budget {self.name!r} counts {self._currency}, and has no price for {operation}: "
+            f"The budget {self.name!r} counts {self._currency}, but has no price for {operation}: "
             f"set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was sent."
         )
 
@@ -188,7 +187,7 @@ class Budget(Policy):
         try:
             write(deadline=deadline)
         except BaseException as error:
-            # Ctrl-C, say. Writing the outcome a second time is safe; not writing it loses it.
+            # For example, Ctrl-C. Without a second write, which is safe, the outcome may be lost.
             if not isinstance(error, errors.FaceMatchError):
                 with contextlib.suppress(errors.FaceMatchError):
                     write(deadline=Deadline.after(0.0))
@@ -198,15 +197,15 @@ class Budget(Policy):
         self, state: BudgetState, amount: Decimal, send_by: Deadline
     ) -> errors.BudgetExceeded:
         key, ends_at = state.key, state.key.ends_at
-        # Expiring reservations makes no room, only a clearer message, and it is slow: a call that
-        # fits does not wait for it.
+        # Expiring reservations is slow and frees nothing; it only makes the message clearer. So
+        # only a call that exceeds the budget pays for it.
         if state.reserved:
             with contextlib.suppress(errors.StoreUnavailable):
                 expire_reservations(self.store, self._clock.now(), key, deadline=send_by)
                 state = self.store.budget(key, deadline=send_by) or state
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
-        renewal = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
+        renewal = f" It resets at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
         name = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
         return errors.BudgetExceeded(
             f"{name} has no room for {format_amount(amount)} more ({format_amount(state.spent)} "
@@ -231,7 +230,7 @@ def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
     if currency is None and type(value) is not int:
         raise errors.ConfigurationError(
             f"The {what} of a budget must be a whole number of calls, not {type(value).__name__}; "
-            "an amount needs a currency."
+            "for an amount, set `currency`."
         )
     if not (isinstance(value, Decimal) or type(value) is int):
         raise errors.ConfigurationError(
@@ -241,7 +240,7 @@ def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
     amount = Decimal(value)
     # NaN fails this comparison, too.
     if not (amount.is_finite() and 0 <= amount <= MOST):
-        raise errors.ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
+        raise errors.ConfigurationError(f"The {what} of a budget must be between 0 and {MOST}.")
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):
         raise errors.ConfigurationError(f"The {what} of a budget has more than six decimal places.")
     return amount

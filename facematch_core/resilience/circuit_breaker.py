@@ -1,4 +1,4 @@
-"""`CircuitBreaker`: stop calling a vendor that is down, and probe it now and then."""
+"""`CircuitBreaker`: stop calling a vendor that is down, and probe the vendor regularly."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from . import policy
 
 _REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
 
-#: Errors that an outage causes. An unreadable answer is one: a maintenance page with status 200.
+#: Errors of an outage. `UnexpectedResponse` counts: a maintenance page may have status 200.
 _OUTAGE = (errors.VendorUnavailable, errors.OutcomeUnknown, errors.UnexpectedResponse)
 
-#: Errors that prove nothing: a gateway may throttle on behalf of a vendor that is down.
+#: Errors that say nothing about an outage: a gateway may throttle while the vendor is down.
 _UNCLEAR = (errors.RateLimited, errors.EnvironmentMismatch, errors.BreakerOpen)
 
 
 class BreakerState(enum.StrEnum):
-    """Which calls a circuit breaker lets through."""
+    """The state of a circuit breaker."""
 
-    #: Every call.
+    #: All calls pass.
     CLOSED = "closed"
-    #: No call, until `open_s` is over.
+    #: No call passes until `open_s` has elapsed.
     OPEN = "open"
-    #: The next call only, as the probe. The others are refused until the probe ends.
+    #: Only the next call passes, as the probe. Other calls are refused until the probe ends.
     HALF_OPEN = "half_open"
 
 
 def is_outage(error: errors.FaceMatchError | None) -> bool | None:
-    """Return whether a call's error looks like an outage; None if it says nothing about one."""
+    """Return whether an error indicates an outage; None if the error says nothing about that."""
     if error is None:
         return False
     if not isinstance(error, errors.VendorError) or isinstance(error, _UNCLEAR):
         return None
     if isinstance(error, errors.VendorUnavailable) and not error.retryable and error.status_code:
-        return None  # a vendor that forgot what it was asked before, say
+        return None  # for example, the vendor lost the state of an earlier request
     return isinstance(error, _OUTAGE)
 
 
 @attrs.define(kw_only=True, eq=False)
 class CircuitBreaker(policy.Policy):
-    """Refuse calls to a vendor that is down, and let one call in `open_s` probe it.
+    """Refuses calls to a vendor that is down; one call per `open_s` passes as a probe.
 
-    The breaker opens after `failures` failed calls in a row. While it is open, calls are refused
-    with `BreakerOpen` before anything is sent. After `open_s` one call goes through, the probe. An
-    answer closes the breaker; a failure keeps it open for another `open_s`. If a probe says
-    nothing about the vendor (Ctrl-C, throttled, refused by a later policy), the next call probes.
+    The breaker opens after `failures` consecutive failed calls. While it is open, calls raise
+    `BreakerOpen` before anything is sent. After `open_s` one call passes as the probe. A response
+    closes the breaker; a failure keeps it open for another `open_s`. If the probe says nothing
+    about the vendor (Ctrl-C, throttled, refused by a later policy), the next call is the probe.
 
-    A failure is an error that an outage causes: no connection, a 5xx, a lost or unreadable answer,
-    no answer before the deadline. A rejected request, a bad key and a negative decision are
-    answers. Throttling, and calls that were not sent, do not count.
+    A failure is an error that an outage causes: no connection, a 5xx, a lost or unreadable
+    response, a timeout. A rejected request, a bad key and a negative decision count as responses.
+    Throttled calls and calls that were not sent do not count.
 
-    Put it after a `RateLimiter`, so that calls that waited there meet it just before they are sent.
-    Safe across threads. The child of a fork starts with a copy.
+    Place the breaker after a `RateLimiter`: calls that waited there are then checked right before
+    they are sent. Safe across threads. The child of a fork starts with a copy.
 
     Args:
-        failures: Failed calls in a row that open the breaker, 1 or more.
+        failures: Consecutive failed calls that open the breaker, 1 or more.
         open_s: Seconds between opening and a probe, and between two probes, above 0.
-        clock: Time, for tests; the verifier's.
+        clock: The clock, for tests; otherwise the verifier's.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -76,18 +76,18 @@ class CircuitBreaker(policy.Policy):
     )
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
-    #: Failed calls since the last answer.
+    #: Number of failed calls since the last response.
     _failed: int = attrs.field(init=False, default=0, repr=False)
     #: Start of the next probe, on the monotonic clock; None while closed.
     _probe_at: float | None = attrs.field(init=False, default=None, repr=False)
-    #: The call that probes. If it never ends (a killed thread), another call probes at `_probe_at`.
+    #: The probe under way. If it never ends (a killed thread), another call probes at `_probe_at`.
     _probe: object | None = attrs.field(init=False, default=None, repr=False)
     #: The error of the last failed call, for the message of `BreakerOpen`.
     _reason: str = attrs.field(init=False, default="", repr=False)
 
     @property
     def state(self) -> BreakerState:
-        """Which calls it lets through now."""
+        """The current state."""
         with policy.lock:
             if self._probe_at is None:
                 return BreakerState.CLOSED
@@ -95,15 +95,15 @@ class CircuitBreaker(policy.Policy):
             return BreakerState.HALF_OPEN if is_due or self._probe else BreakerState.OPEN
 
     def reset(self) -> None:
-        """Close the breaker: for an operator who knows that the vendor is up again."""
+        """Close the breaker, for example when an operator knows that the vendor is up again."""
         with policy.lock:
             self._failed, self._probe_at, self._probe = 0, None, None
 
     def enter(self, attempt: policy.Attempt) -> policy.Leave:
-        """Let a call through, or refuse it.
+        """Let a call through unless the breaker is open.
 
         Raises:
-            BreakerOpen: the vendor is down; `retry_after_s` says when the next probe may start.
+            BreakerOpen: the vendor is down; `retry_after_s` is the time until the next probe.
         """
         name = attempt.call.backend
         self.admit(attempt, name)
@@ -115,7 +115,7 @@ class CircuitBreaker(policy.Policy):
         return leave
 
     def admit(self, call: object, name: str) -> None:
-        """Let a call to `name` through, as the probe if one is due; else raise as `enter`."""
+        """Let a call to `name` through, as the probe if one is due; else raise `BreakerOpen`."""
         with policy.lock:
             now = self.clock.monotonic()
             if self._probe_at is None:
@@ -125,7 +125,7 @@ class CircuitBreaker(policy.Policy):
                 return
             after_s, reason = self._probe_at - now, self._reason
         raise errors.BreakerOpen(
-            f"{name} is down: nothing was sent. It will be tried again in {after_s:.3g} s. "
+            f"{name} is down: nothing was sent. Retry in {after_s:.3g} s. "
             f"The last call failed with {reason}",
             retry_after_s=after_s,
             billing=_REFUSED,
@@ -134,14 +134,14 @@ class CircuitBreaker(policy.Policy):
     def learn(
         self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
     ) -> None:
-        """Note the end of a call; `failed` is None if it says nothing about the vendor."""
+        """Record the end of a call; `failed` is None if the end says nothing about the vendor."""
         before = self.state
         with policy.lock:
             now, is_probe = self.clock.monotonic(), call is self._probe
             if is_probe:
                 self._probe = None
             elif self._probe_at is not None:
-                return  # a call from before the outage
+                return  # the call started before the breaker opened
             if failed is None:
                 self._probe_at = now if is_probe else None
             elif failed:
@@ -152,4 +152,4 @@ class CircuitBreaker(policy.Policy):
             else:
                 self._failed, self._probe_at = 0, None
         if (after := self.state) is not before:
-            policy.log.warning("The circuit breaker of %s is %s now, was %s.", name, after, before)
+            policy.log.warning("The circuit breaker of %s is now %s (was %s).", name, after, before)

@@ -1,4 +1,4 @@
-"""The interface of a policy, and how one try of a call passes all policies."""
+"""The `Policy` interface, and running one try of a call through all policies."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from facematch_core.models import Billing, CallRecord, Charged, Environment
 
 log = logging.getLogger("facematch")
 
-#: Guards the state of every circuit breaker and rate limiter of the process.
+#: Lock for the state of every circuit breaker and rate limiter of the process.
 lock = fork_safe_lock()
 
 
 class Sending(enum.IntEnum):
-    """Whether a try has sent its first byte, and whether it still may."""
+    """Whether a try has sent its first byte, or still may."""
 
     UNSENT = 0
-    #: The try will never send: its time is over.
+    #: The try will never send: its time to send is over.
     STOPPED = 1
-    #: The backend is working, and does not report when it sends.
+    #: The backend is running and does not report when it sends.
     PERHAPS = 2
     SENT = 3
 
 
-# Compared by identity: a policy recognises in `sent` the try that it let through in `enter`.
+# Compared by identity: `Policy.sent` and `Policy.enter` get the same object for a try.
 @attrs.define(kw_only=True, eq=False)
 class Attempt:
-    """A try of a call. Policies read it, and do not change it.
+    """A try of a call. Policies must not change it.
 
     Attributes:
         call: The call; its id is the same in every try.
         number: 1 for the first try.
         paid: Whether the backend declares that the operation costs money.
-        environment: The environment that the backend is set to; None if unknown.
-        deadline: The caller's deadline, on the verifier's clock. Its `send_by` is the end of the
-            time for everything before the first byte.
+        environment: The backend's configured environment; None if unknown.
+        deadline: The caller's deadline, on the verifier's clock. Its `send_by` is the deadline for
+            the first byte.
     """
 
     call: CallRecord
@@ -56,28 +56,28 @@ class Attempt:
     paid: bool
     environment: Environment | None
     deadline: Deadline = NO_DEADLINE
-    #: Called with the previous state when the try starts to send, perhaps or certainly.
+    #: Called with the previous state when `sending` becomes PERHAPS or SENT.
     on_sending: Callable[[Attempt, Sending], None] = attrs.field(
         default=lambda *_: None, repr=False
     )
     sending: Sending = attrs.field(default=Sending.UNSENT, init=False)
     was_asked: bool = attrs.field(default=False, init=False)
     vendor_id: str | None = attrs.field(default=None, init=False)
-    #: The bill, once it is certain: a later Ctrl-C does not change it.
+    #: The bill, once it is certain. A later Ctrl-C does not change the bill.
     billing: Billing | None = attrs.field(default=None, init=False)
-    # The calling thread's: a plug-in may report the first byte from another thread.
+    # Read in the calling thread: a plug-in may report the first byte from another thread.
     _cancellation: Cancellation = attrs.field(factory=CANCELLATION.get, init=False, repr=False)
-    # Two threads race for it: one reports the first byte, the other ends the time to send.
+    # `begin_sending` and `stop` race: different threads call them.
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
-    #: The process that makes it: the child of a fork finds tries of its parent.
+    #: Id of the process that makes the try: after a fork, the child inherits its parent's tries.
     process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def sleep(self, seconds: float, clock: Clock | None = None) -> None:
-        """Sleep on `clock` (None: the verifier's), and wake up if the call is cancelled."""
+        """Sleep on `clock` (None: the verifier's); wake up early if the call is cancelled."""
         self._cancellation.sleep(seconds, clock or self.deadline.clock)
 
     def begin_sending(self, sending: Sending = Sending.SENT) -> None:
-        """Note that the first byte may leave now; raise `CallCancelled` if it must not."""
+        """Record that the first byte may be sent now; raise `CallCancelled` if it must not."""
         with self._lock:
             before = self.sending
             if before >= sending:
@@ -89,16 +89,16 @@ class Attempt:
         self.on_sending(self, before)
 
     def stop(self) -> bool:
-        """Forbid the first byte from now on; return whether none has left."""
+        """Forbid sending from now on; return whether nothing was sent before."""
         with self._lock:
             if self.sending is Sending.UNSENT:
                 self.sending = Sending.STOPPED
             return self.sending is Sending.STOPPED
 
     def accept(self, vendor_id: str | None, billing: Billing) -> None:
-        """Note the id and bill of an accepted call that goes on with further requests."""
+        """Record the vendor's id and the bill of an accepted request; more requests follow."""
         self.vendor_id = vendor_id
-        # A free first request does not make the next one free.
+        # If the first request was free, the next request may still cost.
         if not (self.paid and billing.charged is Charged.NO):
             self.billing = billing
 
@@ -108,24 +108,24 @@ class Attempt:
             return error.billing
         if self.billing is not None:
             return self.billing
-        is_foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
+        is_foreign = not isinstance(error, FaceMatchError)  # for example, Ctrl-C
         is_unknown = is_foreign and self.sending >= Sending.PERHAPS
         return Billing(Charged.UNKNOWN if is_unknown else Charged.NO)
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """The end of a try.
+    """The outcome of a try.
 
     Attributes:
-        charged: Whether it was charged; UNKNOWN also if it was interrupted after the first byte.
-        sent: Whether a byte may have left.
-        environment: Where the answer came from; None if unknown.
-        error: The error instead of a result; None for a result, and for a foreign exception such
-            as Ctrl-C, after which `answered` is False.
+        charged: Whether the try was charged; UNKNOWN also if interrupted after the first byte.
+        sent: Whether anything may have been sent.
+        environment: The environment that answered; None if unknown.
+        error: The error; None for a result or a foreign exception such as Ctrl-C (then `answered`
+            is False).
         answered: Whether there is a result.
-        was_asked: Whether the backend was called: no policy refused the try, and its deadline was
-            not over before.
+        was_asked: Whether the backend was called. False if a policy refused the try or the deadline
+            had already passed.
     """
 
     charged: Charged
@@ -146,47 +146,47 @@ class Outcome:
         )
 
 
-#: Called once, when the try has ended.
+#: Function that a policy returns from `enter`; called once, when the try has ended.
 Leave: TypeAlias = Callable[[Outcome], None]
 
 
 class Policy(abc.ABC):
     """Refuses, delays or counts calls. Safe across threads.
 
-    Every method gets the same `Attempt` object for a try.
+    All methods get the same `Attempt` object for one try.
     """
 
     @abc.abstractmethod
     def enter(self, attempt: Attempt) -> Leave:
-        """Let a try through, perhaps after a wait, or refuse it.
+        """Let a try through, possibly after a wait, or refuse the try.
 
         Raises:
             FaceMatchError: the try is refused; nothing was sent, and nothing stays reserved.
         """
 
     def sent(self, attempt: Attempt) -> None:  # noqa: B027 - optional
-        """Note that the first byte of a try may leave now. Must not wait or raise.
+        """Record that the first byte of a try may be sent now. Must not wait or raise.
 
-        May be called more than once for a try, and never for a try that is not sent.
+        May be called more than once per try. Never called for a try that is not sent.
         """
 
     def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - optional
-        """Raise if `enter` would refuse one of these calls, made one after the other.
+        """Raise if `enter` would refuse any of these calls, made one after the other.
 
-        Reserves nothing: `enter` decides, because another thread may be first.
+        Reserves nothing. `enter` may still refuse, because other threads make calls meanwhile.
 
         Raises:
-            FaceMatchError: one of them would be refused.
+            FaceMatchError: one of the calls would be refused.
         """
 
     def close(self) -> None:  # noqa: B027 - optional
-        """Release what the policy holds. May be called more than once."""
+        """Release the policy's resources. May be called more than once."""
 
 
 def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome], list[Exception]]:
     """Enter the policies in order; if one refuses, leave the earlier ones.
 
-    Returns a function that leaves all policies, last one first, and returns their failures.
+    Returns a function that leaves all policies in reverse order and returns their exceptions.
     """
     entered: list[Leave] = []
     try:
@@ -217,7 +217,7 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
 def must_be(
     what: str, is_right: Callable[[Any], bool]
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
-    """Return a validator whose error says what the setting must be."""
+    """Return a validator whose error says that the setting must be `what`."""
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not is_right(value):

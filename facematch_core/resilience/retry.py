@@ -1,4 +1,4 @@
-"""`Retry`: repeat a call that was certainly not charged."""
+"""`Retry`: retry a call that was certainly not charged."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .policy import Attempt, must_be, positive_seconds
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """Repeat a call that certainly cost nothing, if another try may help.
+    """Retries calls that were certainly not charged, if another try may succeed.
 
-    Repeated are: a call of which nothing was sent, a throttled call (429), an answer that the
-    vendor documents as free, and a call that waited for a budget's store. A call that may have been
-    charged is never repeated, nor is any other refusal of a policy. A verifier has no retry unless
-    it is given one.
+    Retries a call that was not sent, a throttled call (429), a temporary error that the vendor
+    documents as free, and a call that timed out waiting for a budget's store. Never retries a call
+    that may have been charged, nor any other refusal of a policy. Without a `Retry`, a verifier
+    does not retry.
 
     Args:
-        times: The most repeats of one call, 1-10.
-        first_s: Seconds before the second try, above 0; doubled for each further try, up to
-            `longest_s`, and shortened at random by up to a half, so that clients spread out. A
-            longer wait that the vendor asks for is kept.
-        longest_s: The longest wait in seconds, above 0. If the vendor asks for a longer one, or the
-            deadline comes first, the error is raised at once.
+        times: The most retries of one call, 1-10.
+        first_s: Seconds before the second try, above 0. Doubles with each further try up to
+            `longest_s`, with a random jitter that shortens the wait by up to half. If the vendor
+            asks for a longer wait, that wait is used.
+        longest_s: The longest wait in seconds, above 0. If the vendor asks for a longer wait, or
+            the deadline comes first, the error is raised immediately.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -41,11 +41,11 @@ class Retry:
     )
     first_s: float = attrs.field(default=1.0, validator=positive_seconds)
     longest_s: float = attrs.field(default=60.0, validator=positive_seconds)
-    #: The system's generator has no state that a fork would copy.
+    #: The system's random generator: a fork copies no state of it.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
     def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
-        """Return the seconds until the next try; None if there is none."""
+        """Return the seconds until the next try; None if the call is not retried."""
         if isinstance(error, errors.VendorError):
             is_known = not isinstance(error, errors.OutcomeUnknown)
             may_repeat = error.retryable and is_known and error.billing.charged is Charged.NO
@@ -55,7 +55,7 @@ class Retry:
             return None
         wait_s: float = min(self.first_s * 2 ** (attempt.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
-        # The pause of a circuit breaker is ours, not the vendor's.
+        # Ignore the `retry_after_s` of a circuit breaker: the vendor did not ask for it.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
         is_late = wait_s > self.longest_s or wait_s >= attempt.deadline.send_by.left_s()

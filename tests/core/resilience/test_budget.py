@@ -144,7 +144,7 @@ def test_a_result_survives_a_store_that_fails(backend):
 def test_a_day_ends_at_midnight_in_utc(limited, clock):
     verifier = limited(1, **DAY)
     verifier.verify(A, B)
-    midnight = exceeded(verifier, r"of 1 calls per day .* It begins anew at").frees_at
+    midnight = exceeded(verifier, r"of 1 calls per day .* It resets at").frees_at
     assert (midnight.hour, midnight.utcoffset()) == (0, dt.timedelta(0))
     clock.advance((midnight - clock.now()).total_seconds() - 1)
     assert exceeded(verifier).frees_at == midnight
@@ -191,7 +191,7 @@ def test_an_operation_without_a_price_is_refused_before_anything_is_sent(limited
 
 def test_the_same_budget_twice_is_refused(backend, store):
     budgets = [Budget(10, name="shop", store=store)] * 2
-    with pytest.raises(errors.ConfigurationError, match="a name or a period of its own"):
+    with pytest.raises(errors.ConfigurationError, match="its own name or period"):
         FaceVerifier(backend, policies=budgets).verify(A, B)
     assert sums(store) == (0, 0, 0)
 
@@ -219,7 +219,7 @@ def test_a_liveness_check_and_a_comparison_fit_by_their_own_prices(limited, back
 
 WRONG = {
     "calls as a float": (1.0, {}, "whole number of calls, not float"),
-    "calls as an amount": (Decimal(1), {}, "an amount needs a currency"),
+    "calls as an amount": (Decimal(1), {}, "for an amount, set `currency`"),
     "true": (True, {}, "not bool"),
     "text": ("5", {}, "not str"),
     "below nothing": (-1, {}, "between 0 and"),
@@ -235,8 +235,8 @@ WRONG = {
     "a long name": (1, {"name": "a" * 201}, "name"),
     "a currency in small": (1, USD | {"currency": "usd"}, "currency"),
     "no price": (1, {"currency": "USD"}, "set price={Operation.MATCH"),
-    "an empty price": (1, {"currency": "USD", "price": {}}, "'shop' counts USD and needs to know"),
-    "a price of calls": (1, {"price": PRICES}, "prices only with a currency"),
+    "an empty price": (1, {"currency": "USD", "price": {}}, "'shop' counts USD, but has no prices"),
+    "a price of calls": (1, {"price": PRICES}, "`price` needs a `currency`"),
     "a price as a float": (1, USD | {"price": {Operation.MATCH: 0.05}}, "price of match"),
     "a price of what": (1, USD | {"price": {"fly": Decimal(1)}}, "match, liveness"),
     "an odd period": (1, {"per": "week"}, "day, total"),
