@@ -1,4 +1,4 @@
-"""Stores: what each call may have cost and how it ended, for budgets."""
+"""Stores for budgets: reservations of calls, and sums of spent amounts."""
 
 from .memory import MemoryStore
 from .records import (

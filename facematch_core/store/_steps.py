@@ -1,6 +1,6 @@
 """Tables, rows and steps of a SQL store. Each step is one transaction.
 
-Imports SQLAlchemy, so only an opened store imports this module.
+This module imports SQLAlchemy, so it is imported only when a store is opened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facematch_core.models import CallRecord, Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
-#: Schema version; a store of another version is refused.
+#: Schema version. A store with another version cannot be opened.
 VERSION: Final = 2
 
 METADATA: Final = sa.MetaData()
@@ -29,7 +29,7 @@ STORE: Final = sa.Table(
     "facematch_store", METADATA, sa.Column("version", sa.Integer, primary_key=True)
 )
 
-#: A row per sum. Amounts are whole numbers: calls, or millionths of the currency.
+#: One row per sum. Amounts are whole numbers: calls, or millionths of the currency.
 BUDGETS: Final = sa.Table(
     "facematch_budgets",
     METADATA,
@@ -45,7 +45,7 @@ BUDGETS: Final = sa.Table(
     sa.Column("unknown", sa.BigInteger, nullable=False),
 )
 
-#: A row per try of a call and budget.
+#: One row per try and budget.
 ATTEMPTS: Final = sa.Table(
     "facematch_attempts",
     METADATA,
@@ -55,7 +55,7 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("backend", sa.Text, nullable=False),
     sa.Column("operation", sa.String(20), nullable=False),
     sa.Column("environment", sa.String(20), nullable=False),
-    # Times are sortable UTC text: SQLite has no type for times with a zone.
+    # Times are sortable UTC text, because SQLite has no timezone-aware type.
     sa.Column("started_at", sa.String(40), nullable=False),
     sa.Column("ended_at", sa.String(40)),
     sa.Column("state", sa.String(20), nullable=False),
@@ -68,12 +68,12 @@ ATTEMPTS: Final = sa.Table(
     sa.Index("facematch_attempts_open", "state", "started_at"),
 )
 
-#: Key of PostgreSQL's advisory lock for creating the tables: "facm" in ASCII.
+#: Key of the PostgreSQL advisory lock for creating the tables: "facm" in ASCII.
 _CREATION_LOCK: Final = 0x6661636D
 
 
 class Damaged(ValueError):
-    """A row holds a value that facematch never writes."""
+    """A row has a value that facematch never writes."""
 
 
 def name_of(key: BudgetKey) -> str:
@@ -96,7 +96,7 @@ def _to_units(amount: Decimal, currency: str | None) -> int:
 
 
 def _from_units(units: object, currency: str | None) -> Decimal:
-    # SQLite accepts text in a number column, and adds it as zero.
+    # SQLite accepts text in a number column and treats it as zero in sums.
     if type(units) is not int or units < 0:
         raise Damaged
     return Decimal(units) if currency is None else Decimal(units).scaleb(-6, EXACT)
@@ -150,9 +150,9 @@ def _write_row(reservation: Reservation) -> dict[str, Any]:
 
 
 def make_tables(connection: sa.Connection) -> int:
-    """Create the tables where needed, and return their version."""
+    """Create missing tables; return the schema version."""
     if connection.dialect.name == "postgresql":
-        # If several processes start at once, one creates the tables.
+        # The lock lets only one of several starting processes create the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
     STORE.create(connection, checkfirst=True)
     version: int | None = connection.execute(STORE.select()).scalars().first()
@@ -167,7 +167,7 @@ def reserve(
 ) -> BudgetState | None:
     key = reservation.key
     if not _set_aside(connection, reservation, cap):
-        # No room, or no row for the sum yet; another process may have inserted it meanwhile.
+        # The budget is full or has no row yet. Another process may insert the row concurrently.
         row = {
             "budget": name_of(key),
             "name": key.name,
@@ -181,13 +181,13 @@ def reserve(
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
     if not _insert_if_new(connection, ATTEMPTS, _write_row(reservation)):
-        # The error rolls the reserved amount back.
+        # The error rolls back the reserved amount.
         raise ConfigurationError(records.describe_second_reservation(reservation))
     return None
 
 
 def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
-    """Reserve the amount in one conditional UPDATE; return whether there was room."""
+    """Reserve the amount in one conditional UPDATE; return whether it fits the cap."""
     key, sums = reservation.key, BUDGETS.c
     amount, cap_units = _to_units(reservation.amount, key.currency), _to_units(cap, key.currency)
     statement = (
@@ -198,12 +198,12 @@ def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal
         .returning(*BUDGETS.c)
     )
     changed = connection.execute(statement).mappings().one_or_none()
-    # A damaged sum would leave room for everything; reading it raises Damaged.
+    # A damaged sum could pass the condition; reading the row raises `Damaged` then.
     return changed is not None and _read_budget(changed) is not None
 
 
 def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Insert a row, after other transactions on it; return False if it exists."""
+    """Insert a row after waiting for other transactions on it; return False if it exists."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(table).values(row).on_conflict_do_nothing()
     return bool(connection.execute(statement.returning(*table.primary_key)).all())
@@ -211,7 +211,7 @@ def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, An
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
     """Release the reservation of a call that is not made, even if it is committed later."""
-    # A final row makes a later reservation of the same try fail.
+    # If the reservation is committed later, the final row inserted here makes it fail.
     at = reservation.call.started_at
     row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
     _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)
@@ -282,7 +282,7 @@ def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Cha
     """Return the charge of each call; `Charged.UNKNOWN` while one of its tries is open."""
     tries: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
-    # Every database allows 500 parameters in one statement.
+    # All databases allow 500 parameters per statement.
     for start in range(0, len(call_ids), 500):
         is_chosen = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
         for call_id, state, billed in connection.execute(sa.select(*columns).where(is_chosen)):

@@ -1,4 +1,4 @@
-"""`MemoryStore`: budgets of one process, lost when it ends."""
+"""`MemoryStore`: budgets in memory, lost when the process ends."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from facematch_core.models import Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State
 
-#: Guards every memory store of the process: each step under it takes microseconds.
+#: Lock for all memory stores of the process: each step holds it for microseconds only.
 _lock = fork_safe_lock()
 
 _Identity: TypeAlias = tuple[str, int, BudgetKey]
 
 
 class MemoryStore(CallStore):
-    """Budgets in the memory of this process. A call with a known charge is kept only in the sums.
+    """Keeps budgets in this process's memory. Calls with a known charge are kept as sums only.
 
-    Safe across threads. The child of a fork goes on with a copy; calls that other threads of the
-    parent had reserved stay reserved in it.
+    Safe across threads. The child of a fork gets a copy; calls that the parent's other threads had
+    reserved stay reserved in the copy.
     """
 
     def __init__(self) -> None:
         self._sums: dict[BudgetKey, BudgetState] = {}
-        #: Open reservations by state: an outage may leave thousands unknown.
+        #: Open reservations by state, because an outage may leave thousands unknown.
         self._open: dict[State, dict[_Identity, Reservation]]
         self._open = {State.RESERVED: {}, State.UNKNOWN: {}}
 
@@ -109,7 +109,7 @@ class MemoryStore(CallStore):
         return tuple(sorted(entries, key=lambda entry: entry.order))
 
     def close(self) -> None:
-        """Do nothing: a memory store holds no connection."""
+        """Do nothing: a memory store has no connections."""
 
 
 def _identity(reservation: Reservation) -> _Identity:

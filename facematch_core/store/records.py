@@ -1,4 +1,4 @@
-"""The records of a store: reservations of calls, and the sums of budgets."""
+"""Records of a store: reservations of calls, and sums of budgets."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import attrs
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.models import CallRecord, Charged, Environment
 
-#: Decimal context for sums: the program's own context may round early.
+#: Decimal context for exact sums: the program's own context may round.
 EXACT: Final = Context(prec=60)
 
-#: Seconds after which an open reservation becomes unknown: no call takes longer.
+#: Seconds until an open reservation expires and becomes unknown: no call takes longer.
 LEASE_S: Final = 900.0
 
 
 class Period(enum.StrEnum):
-    """The period after which a budget starts again."""
+    """The period after which a budget is reset."""
 
-    #: The UTC day on which a call began.
+    #: The UTC day on which a call started.
     DAY = "day"
-    #: Never: the budget is a total.
+    #: The budget is never reset.
     TOTAL = "total"
 
 
@@ -33,26 +33,26 @@ class State(enum.StrEnum):
 
     #: The call is about to be sent, or under way.
     RESERVED = "reserved"
-    #: The call has ended, and its charge is known.
+    #: The call has ended, and the charge is known.
     FINAL = "settled"
-    #: The call has ended, and its charge is not known.
+    #: The call has ended, and the charge is unknown.
     UNKNOWN = "unknown"
 
 
-#: The sum that takes the amount of a finished call; a call that was not charged is in no sum.
+#: The sum that the amount of a finished call is added to. A free call is added to none.
 SUM_BY_CHARGE: Final = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
 @attrs.frozen(kw_only=True)
 class BudgetKey:
-    """The sum that a call counts for.
+    """The key of the sum that a call counts towards.
 
     Attributes:
-        name: The owner: a vendor or a profile.
+        name: The budget's owner, such as a vendor or a profile.
         currency: Three letters; None if calls are counted.
-        environment: The environment that the backend was set to: calls of a mock never count
-            together with a vendor's.
-        period: The period after which the sum starts again.
+        environment: The backend's configured environment: calls to a mock never count together with
+            calls to a vendor.
+        period: The period after which the sum is reset.
         window: The day (``2026-11-20``); empty for `TOTAL`.
     """
 
@@ -76,7 +76,7 @@ class BudgetKey:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Sort key of sums."""
+        """The sort key of sums."""
         return (self.name, self.unit, self.environment, self.period, self.window)
 
 
@@ -86,10 +86,10 @@ class BudgetState:
 
     Attributes:
         key: The budget.
-        cap: The most that may be spent, as of the last reservation.
-        spent: Amount of charged calls.
-        reserved: Amount of calls under way, and of calls whose process was killed a moment ago.
-        unknown: Amount of calls whose charge is not known.
+        cap: The spending limit, as of the last reservation.
+        spent: The amount of charged calls.
+        reserved: The amount of calls under way, including calls of a process killed recently.
+        unknown: The amount of calls whose charge is unknown.
     """
 
     key: BudgetKey
@@ -100,7 +100,7 @@ class BudgetState:
 
     @property
     def used(self) -> Decimal:
-        """Spent, reserved and unknown together."""
+        """The sum of `spent`, `reserved` and `unknown`."""
         return EXACT.add(EXACT.add(self.spent, self.reserved), self.unknown)
 
     @property
@@ -111,17 +111,17 @@ class BudgetState:
 
 @attrs.frozen(kw_only=True)
 class Reservation:
-    """A try of a call, as one budget counts it. Holds no picture and no key.
+    """The amount that one budget reserves for a try. Contains no picture and no API key.
 
     Attributes:
         call: The call, without `caller_ref`.
         number: 1 for the first try.
-        key: The sum that it counts for.
+        key: The sum that the try counts towards.
         amount: 1 call, or the price of the call.
         state: Whether the call is under way, and whether its charge is known.
         charged: The charge; None while the call is under way.
         error: Class name of the call's error; None for a result, and while under way.
-        ended_at: When the call ended, UTC; None while it is under way.
+        ended_at: The end of the call, UTC; None while the call is under way.
         answered_from: The environment of the answer; None if unknown.
     """
 
@@ -137,33 +137,33 @@ class Reservation:
 
     @property
     def order(self) -> tuple[datetime, str, int, tuple[str, ...]]:
-        """Sort key of reservations: the oldest call first."""
+        """The sort key of reservations: the oldest call first."""
         return (self.call.started_at, self.call.id, self.number, self.key.order)
 
 
 class CallStore(Protocol):
     """Keeps reservations and sums. Safe across threads and after a fork.
 
-    A method waits for a store that is busy or away until `deadline`, or until the store's own
-    patience ends, whichever is first.
+    If the store is busy or unavailable, every method waits until `deadline` or the store's own
+    timeout, whichever is first.
 
     Raises:
-        StoreUnavailable: by each method: the store was busy or away until then.
-        ConfigurationError: by each method: the store cannot be read or written.
+        StoreUnavailable: by every method: the store was busy or unavailable for all that time.
+        ConfigurationError: by every method: the store cannot be read or written.
     """
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        """Reserve the amount, if spent, reserved and unknown stay within `cap` with it.
+        """Reserve the amount unless the sum of spent, reserved and unknown would exceed `cap`.
 
-        Comparing and adding is one atomic step across threads, processes and machines.
+        The check and the reservation are atomic across threads, processes and machines.
 
         Returns:
             None if the amount is reserved; else the state of the full budget.
 
         Raises:
-            ConfigurationError: this try was already reserved for the same sum.
+            ConfigurationError: this try is already reserved in the same sum.
         """
 
     def finalize(
@@ -176,21 +176,21 @@ class CallStore(Protocol):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        """Note the charge of a finished try: YES is spent, NO is released, UNKNOWN stays reserved.
+        """Record the charge of a finished try: YES is spent, NO released; UNKNOWN stays reserved.
 
         Returns:
-            False if nothing changed: the try was final before, or already UNKNOWN.
+            False if nothing changed: the try was already final, or already UNKNOWN.
 
         Raises:
-            StoreUnavailable: nothing was written. The store keeps the charge in memory, and writes
-                it in the transaction of its next step, or when it is closed.
+            StoreUnavailable: nothing was written. The store keeps the charge in memory and writes
+                it with the next step or `close`.
         """
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
-        """Return a sum; None if nothing was ever reserved for it."""
+        """Return a budget's sums; None if nothing was ever reserved in the budget."""
 
     def budgets(self) -> tuple[BudgetState, ...]:
-        """Return all sums, sorted by name."""
+        """Return the sums of all budgets, sorted by name."""
 
     def open_reservations(
         self,
@@ -199,10 +199,10 @@ class CallStore(Protocol):
         *,
         deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
-        """Return open reservations, oldest first: of one sum or state; None for all."""
+        """Return the open reservations with `key` and `state` (None: any), oldest first."""
 
     def close(self) -> None:
-        """Close connections. The next step opens them again."""
+        """Close the connections. The next step reconnects."""
 
 
 def expire_reservations(
@@ -212,10 +212,10 @@ def expire_reservations(
     *,
     deadline: Deadline = NO_DEADLINE,
 ) -> int:
-    """Mark old open reservations as unknown: their calls may have been sent. Return their number.
+    """Mark expired reservations as unknown, because the calls may have been sent.
 
-    The amounts stay reserved. An answer that comes later still finalizes them. `key` is the sum to
-    look at; None for all.
+    The amounts stay reserved, and a late response still finalizes the reservation. `key` selects a
+    sum; None selects all. Returns the number of changed reservations.
     """
     count = 0
     for reservation in store.open_reservations(key, State.RESERVED, deadline=deadline):
@@ -227,5 +227,5 @@ def expire_reservations(
 def describe_second_reservation(reservation: Reservation) -> str:
     return (
         f"Try {reservation.number} of call {reservation.call.id} is already reserved in the budget "
-        f"{reservation.key.name!r}: give each budget of a verifier a name or a period of its own."
+        f"{reservation.key.name!r}: give each budget of a verifier its own name or period."
     )

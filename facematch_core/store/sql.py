@@ -35,57 +35,57 @@ T = TypeVar("T")
 
 log = logging.getLogger("facematch")
 
-#: Seconds that a step waits for a database that is busy or away.
+#: Timeout in seconds of a step while the database is busy or unavailable.
 PATIENCE_S = 30.0
-#: Seconds that a server may be silent in a step; and in the next step, while a thread still waits.
+#: Read timeouts in seconds of a step: usually, and while an earlier step's thread still hangs.
 SILENCE_S, AGAIN_S = 5.0, 1.0
-#: The shortest step of PostgreSQL in seconds, for one try after the deadline.
+#: The shortest timeout of a PostgreSQL step in seconds: one try even after the deadline.
 MOMENT_S = 0.2
-#: Seconds that a step waits for a lock; a step of PostgreSQL may wait for two locks.
+#: Lock timeout in seconds. A PostgreSQL step may wait for two locks.
 LOCK_S = 0.4
-#: The most threads that use a PostgreSQL server at once: the size of SQLAlchemy's pool.
+#: The most concurrent threads per PostgreSQL server: the size of SQLAlchemy's pool.
 CONNECTIONS = 15
 
 #: The effect of a failed step on the call, for messages.
 _NOTHING_SENT = "Nothing was sent."
-_WRITTEN_LATER = "The charge of the call is kept in memory, and written with the next step."
+_WRITTEN_LATER = "The charge of the call is kept in memory and written with the next step."
 
 
 class SqlStore(CallStore):
-    """Budgets in tables of SQLite or PostgreSQL, which are created if they are missing.
+    """Keeps budgets in SQLite or PostgreSQL; creates missing tables.
 
     Safe across threads, processes and, with PostgreSQL, machines; usable in the child of a fork. A
-    committed step survives ``kill -9``. A power cut may lose the last moments of a SQLite file, so
-    that a budget counts less than was spent; PostgreSQL follows its own settings.
+    committed step survives ``kill -9``. A power failure may lose the last writes to a SQLite file,
+    so that a budget counts less than was spent; PostgreSQL follows its own settings.
 
-    A step waits for a database that is busy or away until the deadline of the call, 30 s at most. A
-    PostgreSQL server that stops answering, while connecting or in a step, is given up after 5 s;
-    while a thread still waits for it, the next step gives it one second. A charge that could not be
-    written is kept in memory, and written with the next step. The child of a fork leaves it to its
-    parent.
+    If the database is busy or unavailable, a step waits until the deadline of the call, at most
+    30 s. If a PostgreSQL server stops responding while connecting or in a step, the step times out
+    after 5 s; while that step's thread still hangs, further steps time out after one second. A
+    charge that could not be written is kept in memory and written with the next step. The child of
+    a fork leaves such charges to its parent.
 
-    A new SQLite file is readable by its owner alone. Pictures, keys and the caller's own data are
-    never written.
+    Only the owner can read a new SQLite file. Pictures, keys and the caller's own data are never
+    written.
 
-    The table ``facematch_store`` holds the schema version, ``facematch_budgets`` a row per sum, and
-    ``facematch_attempts`` a row per try and sum. Amounts are whole numbers: calls, or millionths of
-    the currency. Times are ISO 8601 text in UTC.
+    The table ``facematch_store`` has the schema version, ``facematch_budgets`` one row per sum, and
+    ``facematch_attempts`` one row per try and sum. Amounts are whole numbers: calls, or millionths
+    of the currency. Times are ISO 8601 text in UTC.
 
     Args:
         where: A SQLAlchemy URL (``sqlite:////var/lib/shop/calls.sqlite3``,
             ``postgresql+psycopg://user@host/name``), or an engine. `close` leaves a passed engine
-            open, and its settings (a file's journal, connection time-outs) are not changed.
+            open. An engine's settings (a file's journal, connection timeouts) are not changed.
 
     Raises:
-        ConfigurationError: SQLAlchemy is not installed; the database is of another kind, cannot be
-            used, or has another schema version.
-        StoreUnavailable: the database is busy, or does not answer. While opening, a refused
-            connection is a `ConfigurationError`; after that the store counts as away.
+        ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
+            PostgreSQL, cannot be used, or has another schema version.
+        StoreUnavailable: the database is busy or does not respond. A refused connection is a
+            `ConfigurationError` while opening, and a `StoreUnavailable` later.
     """
 
     def __init__(self, where: str | Engine) -> None:
         self._database = Database(where)
-        from . import _steps  # after Database, which says what is missing
+        from . import _steps  # after Database, which explains a missing SQLAlchemy
 
         self._steps = _steps
         version = self._database.run(_steps.make_tables)
@@ -93,7 +93,7 @@ class SqlStore(CallStore):
             self.close()
             raise ConfigurationError(
                 f"Store schema version {version} is not supported (expected {_steps.VERSION}): "
-                "name another store, or use the facematch that created it."
+                "use another store, or the facematch version that created this one."
             )
 
     def reserve(
@@ -105,7 +105,7 @@ class SqlStore(CallStore):
             cap,
             deadline=deadline,
             effect=_NOTHING_SENT,
-            # The row may be committed, now or later, although the call is not made.
+            # The row may still be committed, although the call is not made.
             undo=lambda connection: self._steps.release(connection, reservation),
         )
 
@@ -144,19 +144,19 @@ class SqlStore(CallStore):
         return self._database.run(self._steps.open_reservations, key, state, deadline=deadline)
 
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
-        """Return the charge of each call that a budget here knows.
+        """Return the charge of each call in `call_ids` that has a reservation in this store.
 
-        A call of several tries is charged if one of them is, and UNKNOWN while one is open.
+        A call is charged if one of its tries is, and UNKNOWN while one of its tries is open.
         """
         return self._database.run(self._steps.charges, call_ids)
 
     def close(self) -> None:
-        """Write charges that are still in memory, and close connections. May be used again."""
+        """Write the charges that are still in memory and close connections. Reusable afterwards."""
         self._database.close()
 
 
 class Database:
-    """Runs steps as transactions of SQLite or PostgreSQL; `label` names it in messages."""
+    """Runs steps as SQLite or PostgreSQL transactions; `label` is its name in messages."""
 
     def __init__(self, where: str | Engine, *, label: str = "store of calls") -> None:
         self._label = label
@@ -170,13 +170,13 @@ class Database:
         self.engine: Engine = _create_engine(where) if isinstance(where, str) else where
         if self.engine.dialect.name not in ("sqlite", "postgresql"):
             raise ConfigurationError(
-                f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
+                f"SqlStore supports SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Charges that were not written, or not for certain: the next step writes them first.
+        #: Late steps: charges that may not have been written. The next step writes them first.
         self.late: list[Callable[[Connection], object]] = []
         self._was_reached = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        #: Steps of PostgreSQL that are still running after their callers left.
+        #: PostgreSQL steps that are still running after their callers timed out.
         self.stuck: set[Future[Any]] = set()
         with _registry_lock:
             if self.is_sqlite:
@@ -195,15 +195,15 @@ class Database:
         effect: str = "",
         undo: Callable[[Connection], object] | None = None,
     ) -> T:
-        """Run a step and the late ones in one transaction, again while the database is locked.
+        """Run the late steps and `step` in one transaction; retry while the database is locked.
 
-        `undo` becomes a late step if this one may have been committed although it failed.
+        If `step` fails but may have been committed, `undo` becomes a late step.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         from ._steps import Damaged
 
-        # On the machine's clock: the deadline may be on another one.
+        # A duration, because the deadline may use another clock.
         patience_s = min(PATIENCE_S, deadline.left_s())
         if not self.is_sqlite:
             patience_s = max(MOMENT_S, patience_s)
@@ -212,11 +212,11 @@ class Database:
         try:
             result = run(lambda connection: step(connection, *args), progress)
             progress.may_be_written = False
-            return result  # noqa: TRY300 - an interruption here belongs to the step
+            return result  # noqa: TRY300 - an interruption here counts for the step
         except FaceMatchError:
             raise
         except Exception as error:
-            # SQLAlchemy wraps an interruption, or fails an assertion because of it.
+            # SQLAlchemy may wrap a Ctrl-C in its own error, or fail an assertion because of it.
             failure = find_callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
                 if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
@@ -224,47 +224,47 @@ class Database:
                 if _is_passing(error, was_reached=self._was_reached):
                     waited_s = patience_s - progress.limit.left_s()
                     cause = _describe_cause(error)
-                    problem = f"was busy or away for {waited_s:.1f} s ({cause}). {effect}"
+                    problem = f"was busy or unavailable for {waited_s:.1f} s ({cause}). {effect}"
                     failure = StoreUnavailable(f"The {self._label} {problem}".rstrip())
                 else:
                     failure = ConfigurationError(f"The {self._label} {_describe_failure(error)}.")
                     if self._is_ours:
-                        # A caller who could not open a store has nothing to close.
+                        # If opening failed, the caller has no store to close.
                         self.engine.dispose()
         finally:
             # Order matters: a running thread sets `may_be_written`, then reads `is_abandoned`.
             progress.is_abandoned = True
             if undo is not None and progress.may_be_written:
                 self.late.append(undo)
-        # Outside the except block: the exception names an address and values.
+        # Raised outside the except block, because the exception there names an address and values.
         raise failure
 
     def _run_in_caller(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
         """Run a SQLite step in this thread once it holds the lock."""
-        # A finaliser may run in the middle of another step, and would wait for its own thread.
-        if self.turn._is_owned():  # noqa: SLF001 - as threading.Condition asks, too
+        # A finalizer that runs in the middle of another step would deadlock with its own thread.
+        if self.turn._is_owned():  # noqa: SLF001 - threading.Condition uses it, too
             raise _StoreAway("this thread is in the middle of another step")
         try:
             if not self.turn.acquire(timeout=progress.limit.left_s()):
                 raise _StoreAway("other threads use it")
             return self._write(step, progress)
         finally:
-            # No context manager: a Ctrl-C while entering it would leave the lock taken.
+            # No context manager: a Ctrl-C while entering it would leave the lock held.
             try:  # noqa: SIM105
                 self.turn.release()
             except RuntimeError:
-                pass  # the lock was never taken: time-out or interruption
+                pass  # the lock was not acquired: timeout or interruption
 
     def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run a PostgreSQL step in a thread, until the deadline or the server's silence."""
-        # A caller may leave the thread, which commits later or not: `undo` is right in both cases.
+        """Run a PostgreSQL step in a thread until the deadline or the read timeout."""
+        # A thread whose caller timed out may or may not commit; `undo` handles both cases.
         limit, future = progress.limit, None
         while future is None:
             turn = limit.within(LOCK_S)
             try:
                 future = self._threads.start(lambda: self._write(step, progress), turn)
             except NoThread as error:
-                # Give up early if no thread can be started at all, or if all are stuck.
+                # Give up early if no thread can be started, or if all threads are stuck.
                 if limit.is_over or not turn.is_over or len(self.stuck) >= CONNECTIONS:
                     raise _StoreAway(str(error)) from None
         progress.note_answer()
@@ -275,16 +275,16 @@ class Database:
                 if future.done():
                     return future.result()
                 if end.is_over:
-                    raise _StoreAway("it does not answer")
+                    raise _StoreAway("it does not respond")
                 wait([future], end.timeout_s())
         finally:
             if not future.done():
                 self.stuck.add(future)
                 future.add_done_callback(self.stuck.discard)
-            del future  # the error's frames would keep the error alive
+            del future  # otherwise the future and the error's traceback keep each other alive
 
     def _write(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run the late steps and this one in a transaction, again while the database is locked."""
+        """Run the late steps and `step` in one transaction; retry while the database is locked."""
         from sqlalchemy.exc import DBAPIError
 
         from ._steps import Damaged
@@ -293,7 +293,7 @@ class Database:
 
         def work(connection: Connection) -> T:
             for write_late in late:
-                # The amount of a damaged row stays reserved.
+                # Skip a damaged row; its amount stays reserved.
                 with contextlib.suppress(Damaged):
                     write_late(connection)
                 progress.note_answer()
@@ -311,18 +311,18 @@ class Database:
                 progress.note_answer()
         self._was_reached = True
         for write_late in late:
-            with contextlib.suppress(ValueError):  # another thread was first
+            with contextlib.suppress(ValueError):  # another thread removed it first
                 self.late.remove(write_late)
         return result
 
     def _transact(self, work: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Try once, with a short wait for a lock: a Ctrl-C cannot interrupt SQLite's wait."""
+        """Try once with a short lock timeout: a Ctrl-C cannot interrupt SQLite's wait."""
         from sqlalchemy.exc import OperationalError
 
         lock_s = min(LOCK_S, progress.limit.left_s())
         proxy: PoolProxiedConnection | None = None
         try:
-            # The pool rolls an uncommitted transaction back when the connection returns.
+            # The pool rolls back an uncommitted transaction when the connection is returned.
             with self.engine.connect() as connection:
                 proxy = connection.connection
                 try:
@@ -333,7 +333,7 @@ class Database:
                     progress.may_be_written = True
                     if progress.is_abandoned:
                         progress.may_be_written = False
-                        raise _StoreAway("nobody waits for it")
+                        raise _StoreAway("the caller timed out")
                     if self.is_sqlite:
                         connection.exec_driver_sql("COMMIT")
                     else:
@@ -341,7 +341,7 @@ class Database:
                     return result
                 finally:
                     if progress.is_abandoned:
-                        # A closed pool would not close this connection.
+                        # If the pool was closed meanwhile, it does not close this connection.
                         connection.invalidate()
         except (FaceMatchError, OperationalError):
             raise
@@ -354,14 +354,14 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Write the late steps and close the connections; a passed engine stays open."""
+        """Write the late steps and close the connections; leave a passed engine open."""
         if self.late:
             with contextlib.suppress(FaceMatchError):
                 self.run(lambda _: None, deadline=Deadline.after(1.0))
         if self.late:
             log.error(
-                "The %s was closed, and the charges of %d calls could not be written: they become "
-                "unknown.",
+                "The %s was closed before the charges of %d calls could be written: these charges "
+                "become unknown.",
                 *(self._label, len(self.late)),
             )
         if self._is_ours:
@@ -369,20 +369,20 @@ class Database:
 
 
 class _StoreAway(Exception):
-    """The store is busy or away; the message says why."""
+    """The store is busy or unavailable; the message is the reason."""
 
 
 @attrs.define(eq=False)
 class _StepProgress:
     """The progress of a step, shared by its caller and the thread that runs it."""
 
-    #: The end of the wait for a busy store.
+    #: The step's deadline.
     limit: Deadline
-    #: Time of the server's last answer, on the monotonic clock.
+    #: Time of the server's last response, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
-    #: The caller has left: an open transaction must not be committed.
+    #: Whether the caller has left: an open transaction must not be committed.
     is_abandoned: bool = False
-    #: The commit has started, and the caller does not know its result.
+    #: Whether the commit has started and the caller does not know its outcome.
     may_be_written: bool = False
 
     def note_answer(self) -> None:
@@ -392,14 +392,14 @@ class _StepProgress:
 def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="AUTOCOMMIT")
     cursor = connection.connection.cursor()
-    # Fetch all rows: an unfinished statement blocks the commits of other connections.
+    # Fetch all rows: an unfinished statement blocks commits of other connections.
     ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
     try:
         cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
-        # IMMEDIATE: a transaction that reads before it writes may fail in the middle.
+        # IMMEDIATE takes the write lock now. A deferred transaction may fail at its first write.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
-        # After a Ctrl-C SQLAlchemy has closed the connection.
+        # After a Ctrl-C, SQLAlchemy has already closed the connection.
         with contextlib.suppress(sqlite3.Error):
             cursor.execute(f"PRAGMA busy_timeout = {owners_ms}")
             cursor.close()
@@ -407,7 +407,7 @@ def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
 
 def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="READ COMMITTED")
-    # At least 1, because 0 means no limit. The second setting frees the locks of a silent program.
+    # At least 1 ms, because 0 means no timeout. The second setting releases a hung client's locks.
     connection.exec_driver_sql(
         f"SELECT set_config('lock_timeout', '{max(1, lock_s * 1000):.0f}', true), "
         f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
@@ -415,8 +415,8 @@ def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
 
 
 def _roll_back(connection: Any, _record: object) -> None:
-    # After a Ctrl-C SQLAlchemy closes the connection. Its open transaction would keep the file
-    # locked as long as the traceback lives.
+    # After a Ctrl-C, SQLAlchemy closes the connection. Without a rollback the open transaction
+    # would lock the file as long as the traceback exists.
     with contextlib.suppress(sqlite3.Error):
         connection.rollback()
 
@@ -432,11 +432,11 @@ def _create_engine(address: str) -> Engine:
     except ImportError:
         reason = "its driver is not installed"
     except (SQLAlchemyError, TypeError, ValueError) as error:
-        reason = type(error).__name__  # the text may quote a password
+        reason = type(error).__name__  # the message may contain a password
     else:
         libpq = {
             "connect_timeout": int(SILENCE_S),
-            # These end a thread that waits for a dead machine after half a minute.
+            # If the machine is dead, these make a waiting thread fail after half a minute.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 4,
@@ -447,39 +447,39 @@ def _create_engine(address: str) -> Engine:
             "psycopg2": libpq,
             "psycopg": {
                 **libpq,
-                # psycopg returns bytes for the text of a SQL_ASCII database otherwise.
+                # Otherwise psycopg returns text of a SQL_ASCII database as bytes.
                 "client_encoding": "utf8",
-                # A pooler may change connections between transactions, and lose what is prepared.
+                # A pooler may switch connections between transactions and lose prepared statements.
                 "prepare_threshold": None,
             },
         }.get(engine.driver, {})
-        # Options of the URL override these.
+        # Options in the URL override these settings.
         event.listen(engine, "do_connect", lambda *call: call[3].update(settings | call[3]))
         if engine.dialect.name != "sqlite":
             return engine
         file = engine.url.database
         if file not in (None, "", ":memory:") and not str(file).startswith("file:"):
-            path = os.path.abspath(str(file))  # noqa: PTH100 - as SQLAlchemy has it, too
+            path = os.path.abspath(str(file))  # noqa: PTH100 - the same call as in SQLAlchemy
             event.listen(engine, "do_connect", lambda *_: _make_private(path))
             event.listen(engine, "connect", _set_up_sqlite)
             _follow_file(engine, path)
             return engine
-        # Each thread would open its own database.
+        # Each connection would open its own database.
         reason = "in memory, or named by a URI"
     raise ConfigurationError(
-        f"The address of the store cannot be used ({reason}): write sqlite:///FILE, or "
+        f"Invalid store address ({reason}): use sqlite:///FILE or "
         f"postgresql+psycopg://… ({install_command('postgres')})."
     )
 
 
 def _make_private(file: str) -> None:
-    """Create a file that only its owner can read; SQLite copies the mode to its side files."""
+    """Create a file that only its owner can read; SQLite's journal files inherit the mode."""
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass
     except OSError as error:
-        problem = f"The file of the store, {file!r}, cannot be made: {error.strerror}."
+        problem = f"Cannot create the store's file {file!r}: {error.strerror}."
         raise ConfigurationError(problem) from None
 
 
@@ -503,18 +503,18 @@ def _follow_file(engine: Engine, file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # Fails while another process holds the file; a damaged file fails in the first step anyway.
+    # Ignore errors: another process may hold the lock, and a damaged file fails in the first step.
     with contextlib.suppress(sqlite3.Error):
-        # Writes survive the process; a power cut may lose the last ones.
+        # Writes survive the end of the process. A power failure may lose the last writes.
         connection.execute("PRAGMA synchronous = NORMAL")
-        # Readers do not block the writer; the file keeps this setting.
+        # With WAL, readers do not block the writer. The setting is stored in the file.
         connection.execute("PRAGMA journal_mode = WAL")
 
 
 #: SQLSTATEs and SQLite error names of a lock.
 _LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
-#: Temporary errors: a lock, a restart, no free connection, a serialization failure, our own
-#: silence, or a pooler's connection with or without prepared statements.
+#: SQLSTATEs of temporary errors: a lock, a restart, no free connection, a serialization failure, an
+#: idle transaction, a lost connection, or a pooler that has mixed up prepared statements.
 _PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...|42P05|26000")
 
 
@@ -526,7 +526,7 @@ def _read_state(error: Exception) -> str:
 
 
 def _is_passing(error: Exception, *, was_reached: bool) -> bool:
-    """Return whether the same step may succeed in a moment."""
+    """Return whether a retry of the same step may succeed."""
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -534,16 +534,16 @@ def _is_passing(error: Exception, *, was_reached: bool) -> bool:
     is_gone = getattr(error, "connection_invalidated", False)
     if state or isinstance(cause, sqlite3.Error):
         return is_gone or _PASSING.fullmatch(state) is not None
-    # A failed connection has no state; a server that accepted us before will do so again.
+    # A refused connection has no SQLSTATE. If the server accepted one before, it may do so again.
     is_away = was_reached and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
     return is_gone or is_away or is_silent or isinstance(error, (_StoreAway, PoolTimeout))
 
 
 def _describe_cause(error: Exception) -> str:
-    """Describe an error without an address, a statement or a value."""
+    """Describe an error without addresses, statements or values."""
     cause = getattr(error, "orig", None) or error
-    # SQLite's own texts name only tables and columns; the sqlite3 module quotes unreadable values.
+    # SQLite's own messages name only tables and columns; the sqlite3 module's may quote values.
     if isinstance(cause, _StoreAway) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
@@ -551,40 +551,40 @@ def _describe_cause(error: Exception) -> str:
 
 #: Advice by prefix of SQLite's error name.
 _ADVICE = {
-    "SQLITE_FULL": "make room on its disk",
-    "SQLITE_CANTOPEN": "its folder must be writable, for SQLite writes beside the file",
-    "SQLITE_READONLY": "the file and its folder must be writable, for SQLite writes beside it",
+    "SQLITE_FULL": "free some disk space",
+    "SQLITE_CANTOPEN": "make its folder writable, because SQLite writes files beside it",
+    "SQLITE_READONLY": "make the file and its folder writable; SQLite writes files beside it",
 }
 
 
 def _describe_failure(error: Exception) -> str:
-    """Describe a failure that does not pass by itself, with advice."""
+    """Describe a permanent failure, with advice."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
         return (
-            "is damaged: one of its rows cannot be read. Nothing was counted; restore a backup, or "
-            "name a new store"
+            "is damaged: a row cannot be read. Nothing was counted. Restore a backup, or use a new "
+            "store"
         )
     name = _read_state(error)
     advice = next(
         (advice for start, advice in _ADVICE.items() if name.startswith(start)),
-        "check that it is there and may be written",
+        "check that it exists and is writable",
     )
     return f"failed ({_describe_cause(error)}): {advice}"
 
 
-# A fork copies connections, and two processes on one connection break it. SQLite files must be
-# closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next step opens them
-# again. The child leaves its parent's PostgreSQL connections alone and makes its own.
+# A fork copies connections, and two processes must not share one. SQLite files must be closed
+# before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next step opens them again. The
+# child leaves its parent's PostgreSQL connections alone and opens its own.
 
-#: A lock per SQLite file, which has one writer at a time: threads wait better for a lock than for a
-#: file. A fork takes all of them; no other code holds two.
+#: One lock per SQLite file, which allows one writer at a time: waiting for a lock is fairer than
+#: SQLite's polling. A fork acquires all these locks; no other code holds two.
 _file_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 _registry_lock = threading.RLock()
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 #: Locks held during a fork.
 _locks_of_fork: list[Any] = []
-#: The parent's pools, kept alive: closing one would end the parent's connections.
+#: The parent's pools, kept alive in the child: closing a pool would end the parent's connections.
 _pools_of_parent: list[object] = []
 
 

@@ -49,11 +49,11 @@ def test_an_engine_of_somebody_else_is_used_as_it_is_and_left_open(tmp_path):
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("SQLITE_FULL", "make room"),
-        ("SQLITE_CANTOPEN", "folder must be writable"),
-        ("SQLITE_READONLY_DIRECTORY", "folder must be writable"),
-        ("SQLITE_READONLY", "folder must be writable"),
-        ("SQLITE_READONLY_DBMOVED", "folder must be writable"),
+        ("SQLITE_FULL", "free some disk space"),
+        ("SQLITE_CANTOPEN", "folder writable"),
+        ("SQLITE_READONLY_DIRECTORY", "folder writable"),
+        ("SQLITE_READONLY", "folder writable"),
+        ("SQLITE_READONLY_DBMOVED", "folder writable"),
     ],
 )
 def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):
@@ -81,7 +81,7 @@ def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):
     ["", "nonsense", "postgresql+nodriver://u:canary@h/d", "sqlite:///:memory:", "sqlite:///a\0b"],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_its_password(address):
-    with pytest.raises(ConfigurationError, match="cannot be used") as caught:
+    with pytest.raises(ConfigurationError, match="Invalid store address") as caught:
         SqlStore(address)
     assert "canary" not in str(caught.value)
     assert caught.value.__context__ is None
