@@ -1,4 +1,4 @@
-"""The backend `azure`: face verification by Azure AI Face."""
+"""Backend `azure`: face verification with Azure AI Face."""
 
 from .backend import AzureBackend
 from .sessions import AzureSessionOptions, OperationMode

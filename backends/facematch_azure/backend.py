@@ -1,9 +1,9 @@
-"""`AzureBackend`: the requests to Azure AI Face, and the reading of its answers.
+"""`AzureBackend`: build requests to Azure AI Face and parse its responses.
 
-Facts are from Microsoft's specification of the REST API v1.2 (Azure/azure-rest-api-specs, commit
-1b7c640), and from these pages of Microsoft Learn, by their dates: *Azure AI Face API error codes*
-(2025-08-21), *Data and privacy for Face* (2026-03-31), *Mitigate latency and improve performance*
-(2026-01-30); all read 2026-11-21. "Ours" marks a choice of this project.
+Sources: Microsoft's specification of the REST API v1.2 (Azure/azure-rest-api-specs, commit
+1b7c640) and these dated pages of Microsoft Learn: *Azure AI Face API error codes* (2025-08-21),
+*Data and privacy for Face* (2026-03-31), *Mitigate latency and improve performance* (2026-01-30);
+all read 2026-11-21. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from facematch_core import backend, http, models
 
 from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 
-#: Microsoft recommends these models; the service's defaults are the oldest ones.
+#: The models that Microsoft recommends. The service defaults to its oldest models.
 RECOGNITION, DETECTION = "recognition_04", "detection_03"
 SCALE = f"azure/{RECOGNITION}"
-#: The shortest life of a face id that Azure accepts, in seconds.
+#: Lifetime of a face id in seconds: the shortest that Azure accepts.
 LIFE_S = 60
 
 _QUERY = {
@@ -32,35 +32,35 @@ _QUERY = {
     "faceIdTimeToLive": str(LIFE_S),
 }
 
-# Ours: no page says what a refusal costs.
-_GROUND = "the request was refused; Microsoft says nothing of charging that"
-#: The message when the calls of a month are used up begins so. It is not on Face's page of errors;
-#: it was seen at other services of Azure AI (azure-sdk-for-python #25619, read 2026-11-26).
+# Ours: Microsoft does not document whether a rejected request is charged.
+_GROUND = "the request was rejected; Microsoft documents no charge for that"
+#: Prefix of the message for a used-up monthly quota. Face's error page does not list the message;
+#: other Azure AI services return it (azure-sdk-for-python #25619, read 2026-11-26).
 _NO_QUOTA = "Out of call volume quota"
-#: Rows by Microsoft's code; other codes go by their status.
+#: Error rows by Microsoft's error code. Other codes are mapped by their HTTP status.
 _CODES = {
     "403 quota": http.ErrorRow(
-        fm.InsufficientCredit, fm.Charged.NO, _GROUND, "the calls of this resource are used up"
+        fm.InsufficientCredit, fm.Charged.NO, _GROUND, "the call quota of this resource is used up"
     ),
     "UnsupportedFeature": http.ErrorRow(
         fm.PermissionDenied,
         fm.Charged.NO,
         _GROUND,
-        "this resource has no approval for verification or liveness, which Microsoft gives on "
-        "request: https://aka.ms/facerecognition",
+        "Microsoft has not approved this resource for verification or liveness: apply at "
+        "https://aka.ms/facerecognition",
     ),
     "SessionNotFound": http.ErrorRow(
         fm.SessionNotFound,
         fm.Charged.NO,
         _GROUND,
-        "no such session: deleted, older than 48 hours, or another resource's",
+        "session not found: deleted, older than 48 hours, or owned by another resource",
     ),
-    # By then at least one request of the call is paid.
+    # Not retryable: at least one request of the call has already been charged.
     "FaceNotFound": http.ErrorRow(
         fm.VendorUnavailable,
         fm.Charged.NO,
         _GROUND,
-        f"a face id of this call has expired; ids live {LIFE_S} seconds",
+        f"a face id of this call has expired; face ids expire after {LIFE_S} seconds",
         retryable=False,
     ),
 }
@@ -70,37 +70,37 @@ _CODES = {
 class AzureBackend(SessionBackend):
     """Compares two faces with Azure AI Face.
 
-    A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions.
-    Each answered request counts as one that is charged (ours: we did not read the price list), and
-    `billing.charges` counts them. A picture without a face ends the call before the remaining
-    requests. The largest face of each picture is compared.
+    A comparison sends three requests: detect, detect, verify. Microsoft's quotas count
+    transactions. `billing.charges` counts each answered request as charged (ours: we did not read
+    the price list). If a picture has no face, the remaining requests are not sent. The largest face
+    of each picture is compared.
 
-    Verification needs Microsoft's approval of the resource. Without it calls raise
-    `PermissionDenied`.
+    Microsoft must approve the resource for verification. Until then calls raise `PermissionDenied`.
 
-    The service returns a confidence, and its own verdict at 0.5, which is in `raw` and
-    `vendor_status`. The threshold decides, 50 by default. A verdict that contradicts the confidence
-    is `Decision.REVIEW`.
+    The service returns a confidence and its own verdict at 0.5. `raw` and `vendor_status` contain
+    the verdict. The decision compares the confidence with the threshold, 50 by default. If the
+    verdict contradicts the confidence, the decision is `Decision.REVIEW`.
 
-    A session (`open_sessions("azure")`) is one request. With a reference it compares, too.
+    Starting a session (`open_sessions("azure")`) takes one request. A session with a reference also
+    compares faces.
 
     Microsoft stores no picture of a comparison. It stores a template of each face for `LIFE_S`
     seconds, the shortest time that can be requested.
 
     Args:
-        api_key: One of the two keys of the resource. Default: ``FACE_APIKEY``.
-        base_url: The endpoint of the resource, as the Azure portal shows it:
-            ``https://NAME.cognitiveservices.azure.com``, or its region's,
+        api_key: Either of the resource's two keys. Default: ``FACE_APIKEY``.
+        base_url: The resource's endpoint as shown in the Azure portal,
+            ``https://NAME.cognitiveservices.azure.com``, or the regional endpoint,
             ``https://REGION.api.cognitive.microsoft.com``. Default: ``FACE_ENDPOINT``.
-        environment: PRODUCTION at Microsoft, which has no sandbox, or MOCK; None if unknown. Hosted
-            sessions must be from PRODUCTION, unless they are opened for something else.
+        environment: PRODUCTION for Microsoft, which has no sandbox, or MOCK; None if unknown.
+            Hosted sessions require PRODUCTION unless `require_environment` names another.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
     name: ClassVar[str] = "azure"
-    # The names of Microsoft's quickstart.
+    # The variable names in Microsoft's quickstart.
     environment_variables: ClassVar[Mapping[str, str]] = {
         "api_key": "FACE_APIKEY",
         "base_url": "FACE_ENDPOINT",
@@ -119,12 +119,12 @@ class AzureBackend(SessionBackend):
         image_limits=backend.ImageLimits(
             formats=frozenset(map(backend.ImageFormat, ("jpeg", "png", "gif", "bmp"))),
             min_bytes=1024,  # "1 KB"
-            max_bytes=6_000_000,  # "6 MB"; ours: 1 MB may be more than 10**6 bytes
+            max_bytes=6_000_000,  # "6 MB"; ours: read as 10**6 bytes per MB, to be safe
         ),
     )
     session_capabilities = backend.SessionCapabilities(
         checks=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
-        # A liveness check has no score.
+        # Azure returns no score for liveness.
         scored=frozenset({fm.Operation.MATCH}),
         compares_with=frozenset({fm.ComparedWith.GIVEN}),
         can_delete=True,
@@ -138,7 +138,7 @@ class AzureBackend(SessionBackend):
     environment: fm.Environment | None = None
 
     def steps(self, call: backend.MatchCall) -> http.Steps:
-        """Detect, detect, verify; a picture without a face ends the call."""
+        """Yield detect, detect and verify; return early if a picture has no face."""
         url, key_headers = self.url, self.key_headers(call)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}
@@ -149,7 +149,7 @@ class AzureBackend(SessionBackend):
             faces[name] = reply.json()
             if not isinstance(faces[name], list):
                 raise TypeError("not a list of faces")
-            # The scale of the score names this model.
+            # The score's scale is named after this model.
             if any(face["recognitionModel"] != RECOGNITION for face in faces[name]):
                 raise ValueError("faces of another recognition model")
             if not faces[name]:
@@ -159,7 +159,7 @@ class AzureBackend(SessionBackend):
         return _build_result(faces, reply, call.threshold)
 
     def error_code(self, reply: http.HttpReply) -> object:
-        """Return Microsoft's code: the inner one, which some answers have, or ``403 quota``."""
+        """Return Microsoft's error code (inner, if any), or ``403 quota`` for a used-up quota."""
         code = reply.at("error", "innererror", "code") or reply.at("error", "code")
         has_quota = not str(reply.at("error", "message")).startswith(_NO_QUOTA)
         return code if has_quota else "403 quota"
@@ -170,25 +170,25 @@ def _build_result(
     verify_reply: http.HttpReply | None = None,
     threshold: fm.Threshold | None = None,
 ) -> fm.MatchResult:
-    """Return the result; any exception means that an answer is unreadable."""
+    """Build the result; any exception means that a response cannot be parsed."""
     warnings: list[fm.ResultWarning] = []
     for name, bodies in faces.items():
         if not bodies:
             warnings.append(attrs.evolve(backend.NO_FACE, text=f"the {name} shows no face"))
         elif len(bodies) > 1:
-            text = f"the {name} shows {len(bodies)} faces; the largest counts"
+            text = f"the {name} shows {len(bodies)} faces; the largest is compared"
             warnings.append(attrs.evolve(backend.MULTIPLE_FACES, text=text))
     score, status, raw, contradicts = None, None, dict(faces), False
     if verify_reply is not None:
         raw["verify"] = verdict = verify_reply.json()
         identical, confidence = verdict["isIdentical"], verdict["confidence"]
         if not isinstance(identical, bool):
-            raise TypeError("a verdict that is neither true nor false")
+            raise TypeError("isIdentical is not a boolean")
         status = f"isIdentical: {str(identical).lower()}"
         if confidence is not None:
             score = fm.Score.from_fraction(confidence, SCALE, raw_name="confidence")
             # The specification: "isIdentical is set to True if similarity confidence is greater
-            # than or equal to 0.5". If not, one of the two is wrong.
+            # than or equal to 0.5". Otherwise one of the two values is wrong.
             contradicts = identical is not (confidence >= 0.5)
     probe, reference = (
         tuple(

@@ -1,8 +1,8 @@
-"""Hosted sessions of Azure AI Face, v1.2: the requests, and the reading of the answers.
+"""Hosted sessions of Azure AI Face v1.2: build requests and parse responses.
 
-Facts are from Microsoft's examples (Azure/azure-rest-api-specs, Face v1.2), from the types of its
-client @azure-rest/ai-vision-face 1.0.0-beta.3, and from *Azure AI Face API error codes*
-(2025-08-21); all read 2026-11-23. "Ours" marks a choice of this project.
+Sources: Microsoft's examples (Azure/azure-rest-api-specs, Face v1.2), the types of Microsoft's
+client @azure-rest/ai-vision-face 1.0.0-beta.3, and *Azure AI Face API error codes* (2025-08-21);
+all read 2026-11-23. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import facematch_core as fm
 from facematch_core import backend, http, models
 from facematch_core.backend.session_types import Deletion, DeletionState
 
-#: Seconds for which Azure keeps a session, unless it is deleted.
+#: Seconds that Azure keeps a session, unless the session is deleted first.
 LASTS_S = 48 * 3600.0
-#: The shortest and the longest life of a token, in seconds.
+#: The shortest and the longest lifetime of a token, in seconds.
 _SHORTEST_S, _LONGEST_S = 60, 86400
-#: The two kinds of session, as their paths begin.
+#: Path prefixes of the two kinds of session: liveness only, and liveness with a comparison.
 _LIVENESS, _WITH_VERIFY = "detectLiveness", "detectLivenessWithVerify"
 #: Ours: Microsoft does not name the model that compares faces in a session.
 SCALE = "azure/liveness_with_verify"
@@ -36,23 +36,23 @@ class OperationMode(enum.StrEnum):
     """The method of the liveness check."""
 
     PASSIVE = "Passive"
-    #: Also asks for movements if the light is bad. Microsoft prefers it in browsers.
+    #: Passive, with active movements if the light is bad. Microsoft prefers this mode in browsers.
     PASSIVE_ACTIVE = "PassiveActive"
 
 
 @attrs.frozen(kw_only=True)
 class AzureSessionOptions:
-    """Options of a start.
+    """Options for starting a session.
 
     Attributes:
         operation_mode: The method of the liveness check.
         model_version: The version of the liveness model, such as ``2024-11-15``; None for the
             latest.
-        enable_session_image: Whether Microsoft keeps a picture of the person with the session. Only
-            then ``read(record, with_portrait=True)`` returns a portrait.
+        enable_session_image: Whether Microsoft keeps a picture of the person with the session.
+            Required for a portrait from ``read(record, with_portrait=True)``.
 
     Raises:
-        ValueError: the mode is unknown.
+        ValueError: `operation_mode` is unknown.
     """
 
     operation_mode: OperationMode = attrs.field(
@@ -69,7 +69,7 @@ _STATES = {
     "Failed": fm.SessionState.FAILED,
     "Canceled": fm.SessionState.CANCELED,
 }
-#: In lower case: Microsoft's examples have realface and realFace.
+#: Keys are lower case, because Microsoft's examples contain both realface and realFace.
 _DECISIONS = {
     "realface": fm.LivenessDecision.LIVE,
     "spoofface": fm.LivenessDecision.NOT_LIVE,
@@ -78,15 +78,15 @@ _DECISIONS = {
 
 
 class SessionBackend(http.ApiKeyBackend):
-    """The requests of `AzureBackend` about sessions."""
+    """The session requests of `AzureBackend`."""
 
     @property
     def url(self) -> str:
-        """The address that each request begins with."""
+        """The base URL of every request."""
         return f"{self.address}/face/v1.2"
 
     def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
-        """Return the key, and the id by which Microsoft's support finds a request."""
+        """Return the headers with the API key and the id that Microsoft's support asks for."""
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
@@ -94,7 +94,7 @@ class SessionBackend(http.ApiKeyBackend):
         life_s = min(max(math.ceil(record.valid_for_s), _SHORTEST_S), _LONGEST_S)
         fields: dict[str, Any] = {
             "livenessOperationMode": options.operation_mode.value,
-            # Microsoft counts attempts by it. A random one does not reveal the device.
+            # Microsoft counts attempts per id. A random id does not reveal the device.
             "deviceCorrelationId": str(uuid.uuid4()),
             "authTokenTimeToLiveInSeconds": life_s,
             "enableSessionImage": options.enable_session_image,
@@ -117,7 +117,7 @@ class SessionBackend(http.ApiKeyBackend):
             way_in=backend.WayIn(
                 token=backend.Secret(_text(answer["authToken"])),
                 page={"endpoint": self.address},
-                # No answer has the time of expiry.
+                # Azure's responses do not contain the expiry.
                 expires_at=sent_at + dt.timedelta(seconds=life_s),
             ),
         )
@@ -133,14 +133,14 @@ class SessionBackend(http.ApiKeyBackend):
         try:
             reply = yield http.HttpRequest(url=url, on_refusal="raise", **get)
         except fm.RequestRejected:
-            return reading  # The picture is missing; the verdict stands.
+            return reading  # The picture is missing, but the verdict is valid.
         liveness, *others = reading.checks
         liveness = attrs.evolve(liveness, portrait=backend.Image.from_bytes(reply.body))
         return attrs.evolve(reading, checks=(liveness, *others))
 
     def delete_steps(self, request: backend.DeleteRequest) -> http.DeleteSteps:
         delete: dict[str, Any] = {"method": "DELETE", "headers": self.key_headers(request)}
-        # The reference says 200; Microsoft's client takes 204 alone.
+        # The reference documents 200; Microsoft's client accepts only 204.
         yield http.HttpRequest(url=self._url_of(request.record), expects={200, 204}, **delete)
         # "Successfully deleted session and all correlated data."
         return Deletion(state=DeletionState.DONE, face_kept=False)
@@ -155,10 +155,10 @@ class SessionBackend(http.ApiKeyBackend):
     def _read(
         self, answer: Any, record: fm.SessionRecord, now: dt.datetime
     ) -> tuple[backend.SessionReading, str | None]:
-        """Return the reading of a session, and the id of the picture of a live person.
+        """Return the reading of a session and, for a live person, the id of the picture.
 
-        The attempt with the highest id decides. The status of the session counts only if there is
-        no attempt: in Microsoft's example it is NotStarted beside a result.
+        The attempt with the highest id decides. The session's own status counts only before the
+        first attempt, because Microsoft's example combines NotStarted with a result.
         """
         results, word = answer["results"], _text(answer["status"])
         attempts = {backend.number(each["attemptId"]): each for each in results["attempts"]}
@@ -174,7 +174,7 @@ class SessionBackend(http.ApiKeyBackend):
             if state is fm.SessionState.DECIDED and error is None:
                 verdict = latest.get("result")
             checks = _read_checks(error, verdict, self._threshold_of(record))
-            # While the token lives, another attempt may follow.
+            # Another attempt may follow until the token expires.
             if may_go_on and is_token_alive and state is fm.SessionState.FAILED:
                 state = fm.SessionState.PENDING
         if state is fm.SessionState.DECIDED and verdict is None:
@@ -206,20 +206,20 @@ def _kind_of(record: fm.SessionRecord) -> str:
 
 def _check_id(vendor_id: object) -> str:
     if not isinstance(vendor_id, str) or not re.fullmatch(r"[\w-]{1,200}", vendor_id, re.ASCII):
-        raise fm.InvalidRequest("An id of Azure may have letters, digits, - and _ only.")
+        raise fm.InvalidRequest("Invalid Azure id: use 1-200 letters, digits, - and _ only.")
     return vendor_id
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("not a text")
+        raise TypeError("not a string")
     return value
 
 
 def _read_checks(
     error: Any, verdict: Any, threshold: fm.Threshold
 ) -> tuple[backend.SessionCheck, backend.SessionCheck]:
-    """Return both checks of an attempt: INCONCLUSIVE with its error if there is no verdict."""
+    """Return an attempt's two checks; without a verdict, INCONCLUSIVE with the attempt's error."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
         code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
@@ -236,10 +236,10 @@ def _read_checks(
     if compared is not None:
         identical, confidence = compared["isIdentical"], compared["matchConfidence"]
         if not isinstance(identical, bool):
-            raise TypeError("a verdict that is neither true nor false")
+            raise TypeError("isIdentical is not a boolean")
         score = fm.Score.from_fraction(confidence, SCALE, raw_name="matchConfidence")
         decision = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
-        # If the verdict contradicts the confidence, one of the two is wrong.
+        # The verdict and the confidence contradict each other, so one of them is wrong.
         if identical is not threshold.passes(score.value):
             decision = fm.Decision.REVIEW
         status = f"isIdentical: {str(identical).lower()}"
@@ -248,7 +248,7 @@ def _read_checks(
     return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
 
 
-#: Fields of an answer that `raw` shows: no token, digest, hash, or place of a face.
+#: Response fields that `raw` keeps. Tokens, digests, hashes and face positions are dropped.
 _SHOWN = frozenset({
     *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
     *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),

@@ -1,4 +1,4 @@
-"""The backend `compreface`: face verification on a CompreFace server that you run."""
+"""Backend `compreface`: face verification on a CompreFace server that you run."""
 
 from .backend import ComprefaceBackend
 

@@ -1,7 +1,7 @@
-"""`ComprefaceBackend`: the requests to a CompreFace server, and the reading of its answers.
+"""`ComprefaceBackend`: build requests to a CompreFace server and parse its responses.
 
-Facts are from CompreFace's documentation and source at commit ddf32da (November 2023, version
-1.2.0, the last one), read 2026-11-21. "Ours" marks a choice of this project.
+Sources: CompreFace's documentation and source at commit ddf32da (November 2023, version 1.2.0, the
+latest), read 2026-11-21. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from facematch_core.http import (
 )
 from facematch_core.models import Box, Face, ThresholdRule
 
-_FREE = "you run the server: CompreFace charges nobody"
+_FREE = "you run the server: CompreFace charges nothing"
 _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification service has this key")
 
-#: docs/Face-services-and-plugins.md. ``landmarks2d106`` is left out: it needs a custom build.
+#: From docs/Face-services-and-plugins.md. ``landmarks2d106`` needs a custom build and is left out.
 _PLUGINS = ("calculator", "landmarks", "mask", "pose")
 #: In the order of embedding-calculator's detectors.
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
 _NO_FACE = attrs.evolve(
-    NO_FACE, text="no face was found in one of the pictures, or one of them cannot be read"
+    NO_FACE, text="no face was found in one of the pictures, or a picture cannot be read"
 )
 _TWO_FACES = attrs.evolve(MULTIPLE_FACES, text="the probe shows more than one face")
 _SEVERAL = attrs.evolve(
     MULTIPLE_FACES,
-    text="the reference shows more than one face; the one most like the probe was taken",
+    text="the reference shows more than one face; the most similar to the probe is compared",
 )
 
 
@@ -56,35 +56,35 @@ _SEVERAL = attrs.evolve(
 class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
-    CompreFace returns a similarity and no verdict: the threshold decides, 50 by default. Its
-    documentation puts most pairs of one person above 0.5 and most pairs of two people below, and
-    recommends a higher threshold where security matters. A similarity means something else for each
-    model of the server. Nothing is charged, so a lost answer is asked for again.
+    CompreFace returns a similarity and no verdict; the threshold decides, 50 by default. According
+    to CompreFace's documentation most pairs of one person are above 0.5 and most pairs of two
+    people below; where security matters, it recommends a higher threshold. Each model of the server
+    has its own scale. Calls are free, so a call whose response was lost is retried.
 
     Args:
         api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.
         base_url: The server's address. An address beyond this machine needs `allow_base_url`.
-        model: The server's calculator, such as ``facenet.Calculator``. It names the scale of the
-            scores, and answers of another model raise `UnexpectedResponse`. None accepts any model.
-        det_prob_threshold: The least confidence of the face detector, 0-1; None for the server's.
-        plugins: What else to look for in each face, separated by commas. ``landmarks`` and ``pose``
-            fill the fields of that name. ``mask`` fills `quality`: CompreFace's word and its
-            probability, 0-1. ``calculator`` puts the embedding into `raw`, which is then as private
-            as the face. The server ignores plug-ins that it does not have.
+        model: The server's calculator, such as ``facenet.Calculator``. The score scale is named
+            after it. Responses of another model raise `UnexpectedResponse`. None accepts any model.
+        det_prob_threshold: The face detector's minimum confidence, 0-1; None for the server's.
+        plugins: Face plug-ins to run, separated by commas. ``landmarks`` and ``pose`` fill the
+            fields of the same name. ``mask`` fills `quality` with CompreFace's label and its
+            probability, 0-1. ``calculator`` adds the embedding to `raw`, which is then as private
+            as the face. The server ignores plug-ins that are not installed.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
     name = "compreface"
-    # Other codes go by their status: 400 also stands for the server's own faults.
+    # Other codes are mapped by their HTTP status. The server returns 400 for its own faults, too.
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         **dict.fromkeys(("10", "20", "26 key"), _KEY),
         "28": InconclusiveRow(_NO_FACE, Charged.NO, _FREE),
         "31": InconclusiveRow(_TWO_FACES, Charged.NO, _FREE),
     }
     capabilities = Capabilities(
-        # Ours: no document says whether a similarity equal to the threshold is a match.
+        # Ours: CompreFace does not document whether a similarity equal to the threshold matches.
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=50.0,
         score_scale="compreface/similarity",
@@ -92,7 +92,7 @@ class ComprefaceBackend(ApiKeyBackend):
         image_limits=ImageLimits(
             formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},
             max_bytes=5 * 1024 * 1024,
-            max_bytes_from="CompreFace's MAX_FILE_SIZE, 5 MB unless the server was set otherwise",
+            max_bytes_from="CompreFace's MAX_FILE_SIZE, 5 MB unless configured otherwise",
         ),
     )
 
@@ -105,9 +105,9 @@ class ComprefaceBackend(ApiKeyBackend):
         super().__attrs_post_init__()
         least = self.det_prob_threshold
         if least is not None and not 0 <= least <= 1:
-            raise ConfigurationError("det_prob_threshold must be a number from 0 to 1.")
+            raise ConfigurationError(f"det_prob_threshold must be from 0 to 1 (got {least!r}).")
         if self.plugins and not set(_PLUGINS).issuperset(self.plugins.split(",")):
-            raise ConfigurationError(f"plugins must be some of {','.join(_PLUGINS)}.")
+            raise ConfigurationError(f"Unknown plugins {self.plugins!r}: use {','.join(_PLUGINS)}.")
         if self.model is not None:
             # Each model has its own scale, so this backend gets its own capabilities.
             vars(self)["capabilities"] = attrs.evolve(
@@ -115,7 +115,7 @@ class ComprefaceBackend(ApiKeyBackend):
             )
 
     def build(self, call: MatchCall) -> HttpRequest:
-        """Return the request for `call`; ``status`` makes the answer name the model."""
+        """Return the request for `call`; ``status`` makes the response name the model."""
         query = {"status": "true"}
         if self.det_prob_threshold is not None:
             query["det_prob_threshold"] = str(self.det_prob_threshold)
@@ -130,12 +130,12 @@ class ComprefaceBackend(ApiKeyBackend):
         )
 
     def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
-        """Return the result in a 200; any exception means that the answer cannot be read."""
+        """Parse a 200 response; any exception means that the response cannot be parsed."""
         body = reply.json()
         (result,) = body["result"]
         model = (result.get("plugins_versions") or {}).get("calculator")
         if self.model not in (None, model):
-            raise ValueError("the answer is from another model than the setting names")
+            raise ValueError("the response is from another model than `model` names")
         matches = result["face_matches"]
         scale = self.capabilities.score_scale or self.name
         scores = [
@@ -163,9 +163,9 @@ class ComprefaceBackend(ApiKeyBackend):
         )
 
     def error_code(self, reply: HttpReply) -> object:
-        """Return CompreFace's code; ``26 key`` for a key that is no UUID.
+        """Return CompreFace's error code; ``26 key`` if the key is not a UUID.
 
-        Code 26 is any violated constraint. CompreFace's source has this one message about the key.
+        Code 26 stands for any violated constraint; only this message is about the key.
         """
         code = reply.at("code")
         is_key = code == 26 and reply.at("message") == "Service API key should be UUID"
@@ -173,7 +173,7 @@ class ComprefaceBackend(ApiKeyBackend):
 
 
 def _read_face(body: Any, **comparison: Any) -> Face:
-    """Return a face with the fields that the plug-ins added; the others are None."""
+    """Return a face; the fields of plug-ins that did not run are None."""
     left, top, right, bottom = (number(body["box"][side]) for side in _SIDES)
     fields = {
         name: read(body[name]) for name, read in _READERS.items() if body.get(name) is not None
@@ -210,5 +210,5 @@ def _read_probability(body: Any) -> float:
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__}, not a text")
+        raise TypeError(f"{type(value).__name__}, not a string")
     return value

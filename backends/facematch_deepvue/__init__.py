@@ -1,6 +1,6 @@
-"""The backend `deepvue`: face match (v1 or v2) and passive liveness of Deepvue.
+"""Backend `deepvue`: Deepvue's face match (v1 or v2) and passive liveness.
 
-Settings cover what Deepvue's pages leave open: the meaning of its numbers, and its charges.
+Deepvue does not document the scale and meaning of its numbers, so they are settings.
 """
 
 from .backend import DeepvueBackend

@@ -1,8 +1,8 @@
-"""`DeepvueBackend`: the requests for face match, passive liveness, login and balance.
+"""`DeepvueBackend`: build requests for face match, passive liveness, login and balance.
 
-Paths, fields and headers: the pages of the two face matches and of liveness that `wire` names;
-Deepvue docs, /reference/auth/authorization and /authentication; /reference/utilities/
-wallet-balance. All pages were read on 2026-11-20. "Ours" marks a choice of this project.
+Sources of paths, fields and headers: the pages on face match and liveness listed in `wire`; Deepvue
+docs, /reference/auth/authorization and /authentication; /reference/utilities/wallet-balance. All
+pages were read on 2026-11-20. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -51,52 +51,52 @@ log = logging.getLogger("facematch")
 
 T = TypeVar("T")
 
-#: The host of the API: Deepvue docs, /authentication.
+#: The API's host: Deepvue docs, /authentication.
 HOST = "production.deepvue.tech"
 
-#: A test host, from the README of deepvue-aadhaar-offline-ekyc-react-sdk. Face calls: unknown.
+#: A test host, from the README of deepvue-aadhaar-offline-ekyc-react-sdk. Face calls are untested.
 TEST_HOST = "pre-production.deepvue.tech"
 
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
 
 
 def _as_choice(value: str | None) -> Any:
-    # Lets type checkers accept "percent", too; the core converts texts to members.
+    # Lets type checkers accept "percent", too; the core converts strings to enum members.
     return value
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class DeepvueBackend(HttpBackend):
-    """Compares faces at Deepvue, and checks liveness: two calls, each of them charged.
+    """Compares faces and checks liveness with Deepvue; each is a call with its own charge.
 
-    Deepvue returns yes or no by a threshold that it does not publish. A caller's threshold can only
-    tighten that verdict, and there is none by default. The meaning of the number is not documented
-    either: see `confidence_scale` and `confidence_meaning`. The result marks every assumption. No
-    page says what Deepvue keeps of the pictures.
+    Deepvue decides by its own threshold, which is not published. Your threshold, None by default,
+    can only tighten this verdict. The scale and meaning of the number are not documented either:
+    see `confidence_scale` and `confidence_meaning`. The result marks every assumption. Deepvue does
+    not document whether it keeps pictures.
 
-    A call logs in when it needs to. A token lives a day at most, is kept in memory only, and is
-    fetched once for all threads. If Deepvue refuses it (401, 403), the call logs in again and is
-    repeated once. Such a refusal counts as not charged (ours: Deepvue does not say).
+    A call logs in if no token is valid. The token is valid for at most a day, is kept in memory
+    only, and is fetched once for all threads. If Deepvue rejects the token (401, 403), the call
+    logs in again and is retried once. Such a rejection counts as free (ours: not documented).
 
     Args:
-        client_id: The client. Default: ``DEEPVUE_CLIENT_ID``.
-        client_secret: The key. Default: ``DEEPVUE_CLIENT_SECRET``.
-        base_url: The address, without ``/v1``.
-        environment: The environment of the address, if you know it: PRODUCTION, SANDBOX for a test
-            host, or MOCK to accept answers of a mock only. Trial keys use the same address.
-        api_version: The face match, ``v1`` or ``v2``; read it as `version`. Their scores do not
-            compare.
+        client_id: The client id. Default: ``DEEPVUE_CLIENT_ID``.
+        client_secret: The client secret. Default: ``DEEPVUE_CLIENT_SECRET``.
+        base_url: The API's address, without ``/v1``.
+        environment: The environment of the address: PRODUCTION, SANDBOX for a test host, or MOCK to
+            accept only responses of a mock; None if unknown. Trial keys use the same address.
+        api_version: The face match version, ``v1`` or ``v2``; the attribute is `version`. Scores of
+            the two versions are not comparable.
         confidence_scale: The scale of `confidence`: ``percent``, ``fraction``, or ``unknown`` for
-            no score. None assumes percent, which is logged once and marked in the result.
-        confidence_meaning: Whether `confidence` is the confidence in the ``similarity`` or in the
-            ``decision``. ``unknown`` is read as the latter: no score where Deepvue says no.
-        liveness_score_scale: The scale of a liveness check's number. By default ``unknown``: the
-            check has no score, and with a threshold it is never a pass. Another value also says
-            that higher is more live, which no page does.
-        liveness_image_form: The form of a liveness check's picture: ``base64`` or ``data_uri``.
-        max_file_bytes: The largest file to send. No page has a limit; 5 MiB is our assumption.
-        plan: The booked plan, for the rates that Deepvue publishes: ``starter``, ``business``,
-            ``growth`` or ``enterprise``.
+            no score. None assumes percent, logs that once and marks the result.
+        confidence_meaning: Whether `confidence` is about the ``similarity`` of the faces or about
+            Deepvue's ``decision``. ``unknown`` means ``decision``: no score for a "no match".
+        liveness_score_scale: The scale of the liveness score. The default ``unknown`` returns no
+            score, so a check with a threshold never passes. Any other value assumes that higher
+            means more live, which Deepvue does not document.
+        liveness_image_form: The encoding of the liveness picture: ``base64`` or ``data_uri``.
+        max_file_bytes: The largest file to send. Deepvue documents no limit; 5 MiB is ours.
+        plan: The booked plan: ``starter``, ``business``, ``growth`` or ``enterprise``. Selects the
+            published rate limits.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -108,13 +108,13 @@ class DeepvueBackend(HttpBackend):
         "client_secret": "DEEPVUE_CLIENT_SECRET",
     }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST, TEST_HOST})
-    #: For the default settings; each backend has its own.
+    #: Capabilities for the default settings; each backend object replaces them.
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_BOTH,
-        # Ours: Deepvue does not document its own rule.
+        # Ours: Deepvue does not document its rule.
         threshold_rule=ThresholdRule.AT_LEAST,
         score_scale=wire.SCALES[ApiVersion.V1],
-        # Documented for v1; v2 takes "images" and PDF, which is not offered here.
+        # Documented for v1. v2 takes "images" and PDF; PDF is not supported here.
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
             max_bytes=5 * 1024 * 1024,
@@ -128,7 +128,7 @@ class DeepvueBackend(HttpBackend):
     client_secret: Secret = attrs.field(converter=as_secret)
     base_url: str = f"https://{HOST}"
     environment: Environment | None = attrs.field(default=None, converter=_as_choice)
-    # Not `api_version`, which is the version of the plug-in interface.
+    # Not named `api_version`, which is the version of the plug-in interface.
     version: ApiVersion = attrs.field(
         default=ApiVersion.V1, alias="api_version", converter=_as_choice
     )
@@ -159,7 +159,7 @@ class DeepvueBackend(HttpBackend):
     def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
         """Return the request for `call`, without token and key.
 
-        Deepvue treats the two files of a face match alike. The first is the reference (ours).
+        Deepvue does not distinguish the two files of a face match; ours: the reference is first.
         """
         if isinstance(call, MatchCall):
             return HttpRequest(
@@ -174,9 +174,9 @@ class DeepvueBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return `request` with token and key, after a login if no token is valid.
+        """Return `request` with token and key; log in first if no token is valid.
 
-        A `VendorError` of the login is always charged NO.
+        If the login fails, the `VendorError` is always charged NO.
         """
         tokens: Tokens = vars(self)["_tokens"]
         token = tokens.get(self._fetch_token, self.client.clock, deadline)
@@ -191,22 +191,22 @@ class DeepvueBackend(HttpBackend):
         )
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Return whether to log in again: after a 401, or a 403 in Deepvue's own form.
+        """Return whether to log in again: after a 401, or a 403 with a JSON object.
 
-        Deepvue's pages describe 403 as "known, but not entitled". Their sample texts, in the order
-        of their list of statuses, pair it with "Not a valid token". Other clients log in again
-        after either.
+        Deepvue's pages describe 403 as "known, but not entitled". Their list of sample texts, in
+        the order of the list of statuses, assigns "Not a valid token" to 403. Other clients log in
+        again after both.
         """
         if reply.status not in (401, 403):
             return False
         vars(self)["_tokens"].forget(request.masked[0])
-        # A 403 in another form is a gateway's; the next call logs in again, to be sure.
+        # A 403 without a JSON object is from a gateway. The next call logs in again anyway.
         return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 
     def parse(
         self, call: MatchCall | LivenessCall, reply: HttpReply
     ) -> MatchResult | LivenessResult:
-        """Return the result in a 200; any exception but `NoVerdict` means that it is unreadable."""
+        """Parse a 200 response; any exception but `NoVerdict` means that parsing failed."""
         if isinstance(call, LivenessCall):
             return wire.liveness_result(call, reply, scale=self.liveness_score_scale)
         scale = self.confidence_scale
@@ -216,29 +216,29 @@ class DeepvueBackend(HttpBackend):
         if (
             result.score is not None
             and scale is None
-            # Once for each backend: of two threads, one sets the marker.
+            # Log once per backend: if two threads race, one of them sets the marker.
             and vars(self).setdefault("_warner", marker := object()) is marker
         ):
             log.warning(
-                "Deepvue does not document the scale of its confidence: percent is assumed. Set "
+                "Deepvue does not document the scale of its confidence; assuming percent. Set "
                 "confidence_scale."
             )
         return result
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """Return the error for any other answer."""
+        """Return the error for a response other than 200."""
         return wire.error_of(reply, now=self.client.clock.now())
 
     def wallet_balance(self, *, deadline_s: float | None = None) -> WalletBalance:
-        """Return the balance of the prepaid wallet. No price is documented for this request.
+        """Return the balance of the prepaid wallet. Deepvue documents no price for this request.
 
         Args:
-            deadline_s: Seconds for all of it, above 0; None for the timeouts alone.
+            deadline_s: Deadline in seconds, above 0; None for the timeouts alone.
 
         Raises:
-            EnvironmentMismatch: `environment` is MOCK, and the address is Deepvue's own, or the
-                answer is no mock's.
-            VendorError: no usable answer came; billed NO.
+            EnvironmentMismatch: `environment` is MOCK, but the address is Deepvue's own or the
+                response is not a mock's.
+            VendorError: the request failed; billed NO.
         """
         if mismatch := self.find_mismatch():
             raise mismatch
@@ -258,7 +258,7 @@ class DeepvueBackend(HttpBackend):
     def close(self) -> None:
         """Close all connections; calls that are under way continue."""
         super().close()
-        # The token is dropped with the last open backend of this client.
+        # The last open backend of this client drops the token.
         vars(self)["_tokens"] = Tokens()
 
     def _fetch_token(self, deadline: Deadline) -> Token:
@@ -268,8 +268,8 @@ class DeepvueBackend(HttpBackend):
             secret = Secret(wire.read_access_token(reply), origin="login at Deepvue")
             return Token(secret, clock.monotonic() + wire.read_life_s(reply.json(), clock.now()))
 
-        # Urlencoded, as on the older page (Deepvue docs, /api-reference/api_keys/authentication);
-        # the newer page says multipart.
+        # Form-urlencoded as on the older page (Deepvue docs, /api-reference/api_keys/
+        # authentication); the newer page says multipart.
         request = HttpRequest(
             url=f"{self.address}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},
@@ -280,7 +280,7 @@ class DeepvueBackend(HttpBackend):
     def _send_free(
         self, what: str, request: HttpRequest, read: Callable[[HttpReply], T], deadline: Deadline
     ) -> T:
-        """Send, and return what `read` makes of a 200; errors, also its ValueError, are free."""
+        """Send a free request and `read` the 200 response; all errors are billed NO."""
         source = None
         try:
             reply = self.client.send(request, backend=self.name, deadline=deadline)
@@ -295,7 +295,7 @@ class DeepvueBackend(HttpBackend):
             try:
                 return read(reply)
             except ValueError as problem:
-                text = f"{self.name} answered 200 in a form that cannot be read ({problem}). "
+                text = f"{self.name} answered 200, but the body is invalid ({problem}). "
             error = UnexpectedResponse(f"{text}Please report it.", backend=self.name)
             error.billing, error.status_code = wire.FREE, 200
         error.environment = error.environment or source

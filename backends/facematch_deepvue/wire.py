@@ -1,10 +1,10 @@
-"""Deepvue's words, and pure functions that read its answers: results, errors, tokens, the balance.
+"""Parse Deepvue's responses: results, errors, tokens and the balance. All functions are pure.
 
 All pages were read on 2026-11-20. Face match: Deepvue docs, Face Match v1,
-/reference/forensics/face/face-match (the only complete one), and Face Match v2,
+/reference/forensics/face/face-match (the only complete page), and Face Match v2,
 /reference/forensics/face/face-match-v2. Liveness: /reference/forensics/face/face-liveness-check.
-All calls: /response-format and /errors. Where no page says a thing, it is a setting, or an
-assumption that is marked as ours.
+All calls: /response-format and /errors. Undocumented facts are settings, or assumptions marked as
+"ours".
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ NAME = "deepvue"
 
 
 class ApiVersion(enum.StrEnum):
-    """A version of the face match: v1 is documented, v2 in part, and sold as better."""
+    """A version of the face match: v1 is documented, v2 only in part. Deepvue calls v2 better."""
 
     V1 = "v1"
     V2 = "v2"
 
 
 class Scale(enum.StrEnum):
-    """The scale of a number, which no page documents: 0-100, 0-1, or unknown (no score)."""
+    """The scale of a number: 0-100, 0-1, or unknown (no score). Deepvue does not document it."""
 
     PERCENT = "percent"
     FRACTION = "fraction"
@@ -65,25 +65,25 @@ class Scale(enum.StrEnum):
 
 
 class Meaning(enum.StrEnum):
-    """What `confidence` measures. It matters where Deepvue says "no match"."""
+    """The meaning of `confidence`. The members differ only for a "no match" of Deepvue."""
 
-    #: Confidence that the faces are alike, whatever the verdict.
+    #: The similarity of the faces, independent of the verdict.
     SIMILARITY = "similarity"
     #: Confidence that the verdict is right: 97 with "no match" means that the faces surely differ.
     DECISION = "decision"
-    #: Unknown; read as DECISION, which lets nobody in.
+    #: Unknown. Treated as DECISION, which is safe: a "no match" gets no score.
     UNKNOWN = "unknown"
 
 
 class ImageForm(enum.StrEnum):
-    """How the JSON of a liveness check holds a picture. The page says only "string"."""
+    """The encoding of a liveness picture in JSON. Deepvue's page says only "string"."""
 
     BASE64 = "base64"
     DATA_URI = "data_uri"
 
 
 class Plan(enum.StrEnum):
-    """A plan that an account has booked: Deepvue docs, /rate-limits."""
+    """A booked plan: Deepvue docs, /rate-limits."""
 
     STARTER = "starter"
     BUSINESS = "business"
@@ -91,7 +91,7 @@ class Plan(enum.StrEnum):
     ENTERPRISE = "enterprise"
 
 
-#: Calls of one key by plan: Deepvue docs, /rate-limits. Each window is counted separately.
+#: Rate limits of one key, by plan: Deepvue docs, /rate-limits. Each window counts separately.
 RATES: Mapping[Plan, tuple[RateWindow, ...]] = MappingProxyType(
     {
         plan: (RateWindow(second, 1.0), RateWindow(minute, 60.0), RateWindow(day, 86_400.0))
@@ -104,25 +104,25 @@ RATES: Mapping[Plan, tuple[RateWindow, ...]] = MappingProxyType(
     }
 )
 
-#: Names of the scales. No page says that v1 and v2 mean the same, so they do not compare.
+#: Score scales. Deepvue does not document that v1 and v2 have the same scale, so they differ here.
 SCALES: Mapping[ApiVersion, str] = MappingProxyType(
     {version: f"deepvue/{version}" for version in ApiVersion}
 )
 LIVENESS_SCALE = "deepvue/liveness-check"
 
-# No page gives a price, or says which answers are charged.
+# Deepvue documents neither prices nor which responses are charged.
 _PAID = Billing(
-    Charged.YES, "Deepvue does not say what it charges for; an answer 200 counts as charged"
+    Charged.YES, "Deepvue does not document its charges; a 200 response counts as charged"
 )
-FREE = Billing(Charged.NO, "a call for a token or for the balance; no price is documented for it")
+FREE = Billing(Charged.NO, "a request for a token or the balance; Deepvue documents no price")
 
 
 class NoVerdict(errors.UnexpectedResponse):
-    """A 200 that reports no success. Counts as charged.
+    """A 200 response that reports no success. Counts as charged.
 
     Attributes:
-        sub_code: Deepvue's `sub_code`; None if the answer has none.
-        error_code: `error_code` of ``data``, as text; None if the answer has none.
+        sub_code: Deepvue's `sub_code`; None if missing.
+        error_code: The `error_code` in ``data``, as a string; None if missing.
     """
 
     sub_code: str | None = None
@@ -135,13 +135,13 @@ class NoVerdict(errors.UnexpectedResponse):
 def match_result(
     call: MatchCall, reply: HttpReply, *, version: ApiVersion, scale: Scale | None, meaning: Meaning
 ) -> MatchResult:
-    """Return the result of a face match; None for `scale` assumes percent."""
+    """Parse a face match; None for `scale` assumes percent."""
     answer, data = _read_success(reply)
     is_match = _read_flag(data["match"])
     confidence, warnings = _read_number(data, "confidence")
     source = ScaleSource.ASSUMED if scale is None else ScaleSource.CONFIGURED
     scale = scale or Scale.PERCENT
-    # Read it even if it will not count: a number off its scale makes the answer unreadable.
+    # Parse the score even if it is not used: a value outside the scale makes the response invalid.
     score = _read_score(confidence, scale, SCALES[version], "confidence", source)
     if not is_match and meaning is not Meaning.SIMILARITY:
         score = None
@@ -151,7 +151,7 @@ def match_result(
         warnings.append(_ASSUMED)
     if confidence is not None and scale is Scale.PERCENT and 0 < confidence <= 1:
         text = (
-            f"A confidence of {confidence:g} is read as percent, and looks like a fraction: check "
+            f"A confidence of {confidence:g} is read as percent, but looks like a fraction: check "
             "confidence_scale."
         )
         warnings.append(ResultWarning(code=WarningCode.SCALE_SUSPICIOUS, text=text))
@@ -166,7 +166,7 @@ def match_result(
 
 
 def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> LivenessResult:
-    """Return the result of a liveness check."""
+    """Parse a liveness check."""
     answer, data = _read_success(reply)
     is_live = _read_flag(data["is_live"])
     value, warnings = _read_number(data, "score")
@@ -181,15 +181,15 @@ def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> Li
 
 
 def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the body of a success, and its `data`; raise `NoVerdict` if it reports none."""
-    # No page shows a failure with 200, but clients of Deepvue's other products met some.
+    """Return the body of a success and its `data`; else raise `NoVerdict`."""
+    # No page shows a failure with 200, but clients of other Deepvue products have received some.
     answer = reply.json()
     data = answer.get("data")
-    # `code` is null in the page's own sample, and `sub_code` is missing on /response-format.
+    # The page's own sample has a null `code`. /response-format has no `sub_code`.
     if answer.get("code") not in (None, 200):
-        problem = "another code than 200"
+        problem = "a code other than 200"
     elif answer.get("sub_code", "SUCCESS") != "SUCCESS":
-        problem = "another sub_code than SUCCESS"
+        problem = "a sub_code other than SUCCESS"
     elif not data:
         problem = "no data"
     elif data.get("error_code") is not None:
@@ -204,7 +204,7 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, code in codes.items()
         if isinstance(code, (str, int))
     }
-    message = f"{NAME} answered 200 with {problem}, so without a verdict. It counts as charged."
+    message = f"{NAME} answered 200 with {problem}: no verdict. The call counts as charged."
     if texts := ", ".join(f"{name} {code}" for name, code in shown.items() if code):
         message += f" It says {texts}."
     if words := http.excerpt(_with_words(reply, read_words(reply)[0])):
@@ -216,14 +216,14 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _read_flag(value: object) -> bool:
-    """Return a boolean. Another truthy value could be a wrong "match", so it is a `TypeError`."""
+    """Return a boolean; raise `TypeError` for other truthy values, which could be a false match."""
     if not isinstance(value, bool):
-        raise TypeError(f"{type(value).__name__}, not true or false")
+        raise TypeError(f"{type(value).__name__}, not a boolean")
     return value
 
 
 def _read_number(data: Mapping[str, Any], name: str) -> tuple[float | None, list[ResultWarning]]:
-    """Return a number, with a warning if it is text; None if it is null or missing."""
+    """Return a number, with a warning if it is sent as text; None if null or missing."""
     value = data.get(name)
     if value is None:
         return None, []
@@ -236,7 +236,7 @@ def _read_number(data: Mapping[str, Any], name: str) -> tuple[float | None, list
 def _read_score(
     value: float | None, scale: Scale, name: str, raw_name: str, source: ScaleSource
 ) -> Score | None:
-    """Return the score; None on an unknown scale. `ValueError` for a number off the scale."""
+    """Return the score; None if the scale is unknown. `ValueError` if outside the scale."""
     if value is None or scale is Scale.UNKNOWN:
         return None
     if scale is Scale.FRACTION:
@@ -246,35 +246,35 @@ def _read_score(
 
 D = TypeVar("D", Decision, LivenessDecision)
 
-# The decisions for passed, review and failed, and the warning for Deepvue's no.
+# The decisions for passed, review and failed, and the warning for a negative verdict.
 _MATCH = (
     Decision.MATCH,
     Decision.REVIEW,
     Decision.NO_MATCH,
     ResultWarning(
-        code=WarningCode.LOW_SIMILARITY, text="Deepvue says that the faces do not match."
+        code=WarningCode.LOW_SIMILARITY, text="Deepvue's verdict: the faces do not match."
     ),
 )
 _LIVE = (
     LivenessDecision.LIVE,
     LivenessDecision.REVIEW,
     LivenessDecision.NOT_LIVE,
-    ResultWarning(code=WarningCode.LOW_LIVENESS, text="Deepvue says that the face is not live."),
+    ResultWarning(code=WarningCode.LOW_LIVENESS, text="Deepvue's verdict: the face is not live."),
 )
 _NO_THRESHOLD = ResultWarning(
     code=WarningCode.THRESHOLD_UNKNOWN,
     severity=Severity.INFORMATION,
-    text="No threshold was set, and Deepvue does not publish its own: only its verdict counts.",
+    text="No threshold is set, and Deepvue does not publish its own: Deepvue's verdict decides.",
 )
 _NO_SIMILARITY = ResultWarning(
     code=WarningCode.SCORE_NOT_SIMILARITY,
-    text="The confidence may be the confidence in the mismatch, so it is no score: set "
-    "confidence_meaning if you know it from Deepvue.",
+    text="The confidence may be about the mismatch, so it is not used as a score: set "
+    "confidence_meaning if Deepvue told you the meaning.",
 )
 _ASSUMED = ResultWarning(
     code=WarningCode.SCALE_ASSUMED,
     severity=Severity.INFORMATION,
-    text="Deepvue does not document the scale of its confidence; percent is assumed: set "
+    text="Deepvue does not document the scale of its confidence; assuming percent. Set "
     "confidence_scale.",
 )
 
@@ -285,7 +285,7 @@ def _decide(
     threshold: Threshold | None,
     words: tuple[D, D, D, ResultWarning],
 ) -> tuple[D, list[ResultWarning]]:
-    """Return the decision and its warnings: a threshold can only tighten Deepvue's verdict."""
+    """Return the decision and its warnings. A threshold can only tighten Deepvue's verdict."""
     passed, review, failed, denied = words
     value = None if score is None else score.value
     reached = None if threshold is None else threshold.passes(value)
@@ -293,10 +293,10 @@ def _decide(
     if not says_yes:
         if not reached:
             return failed, [denied]
-        text = f"Deepvue says no, although the score {value:g} reaches the threshold {limit:g}."
+        text = f"Deepvue's verdict is no, but the score {value:g} reaches the threshold {limit:g}."
         return failed, [denied, ResultWarning(code=WarningCode.THRESHOLD_CONFLICT, text=text)]
     if reached is False:
-        text = f"Deepvue says yes, but the score {value:g} is below the threshold {limit:g}."
+        text = f"Deepvue's verdict is yes, but the score {value:g} is below threshold {limit:g}."
         return failed, [attrs.evolve(denied, text=text)]
     warnings = [_NO_THRESHOLD] if threshold is None else []
     if score is None:
@@ -308,7 +308,7 @@ def _common_fields(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> d
     """Return the fields that both kinds of result share."""
     return {
         "backend": NAME,
-        # Deepvue's own threshold and rule are unknown.
+        # Without the caller's threshold, Deepvue's own decides, which is unknown.
         "threshold": call.threshold
         or Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR),
         "vendor_status": answer.get("sub_code"),
@@ -320,7 +320,7 @@ def _common_fields(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> d
 
 
 def _read_moment(timestamp: object) -> datetime | None:
-    """Return the time of milliseconds since 1970, which v2 does not send; None if it is odd."""
+    """Convert milliseconds since 1970 to a time; None if invalid or missing (v2 sends none)."""
     if isinstance(timestamp, bool) or not isinstance(timestamp, int):
         return None
     try:
@@ -331,15 +331,15 @@ def _read_moment(timestamp: object) -> datetime | None:
 
 def _read_transaction_id(reply: HttpReply) -> str | None:
     """Return Deepvue's id of a call; None if it does not look like an id."""
-    # 32 hex digits in the sample of v1, a dashed UUID in that of v2; the form is not documented.
+    # v1's sample has 32 hex digits, v2's sample a dashed UUID. The format is not documented.
     text = reply.at("transaction_id")
     return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else None
 
 
 # Errors
 
-#: Deepvue's texts about key, token and client, in lower case (Deepvue docs, /errors and the pages
-#: of each call). Ours: "Not a valid token" comes with 403, by the order on the page.
+#: Deepvue's messages about key, token and client, in lower case (Deepvue docs, /errors and the page
+#: of each call). Ours: "Not a valid token" belongs to 403, judging by the order on the page.
 _ABOUT_CREDENTIALS = (
     *("inactive client_id", "not authenticated", "could not validate credentials"),
     *("invalid client_id", "invalid client_id or client_secret, access denied"),
@@ -348,13 +348,13 @@ _ABOUT_CREDENTIALS = (
 
 
 def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
-    """Return the error for an answer other than 200."""
-    # Deepvue's pages advise to repeat a call after 500 and 503. It does not say which answers it
-    # charges for, so a repeat might pay twice: neither is retryable.
+    """Return the error for a response other than 200."""
+    # Deepvue's pages recommend a retry after 500 and 503. But Deepvue does not document which
+    # responses are charged, so a retry might pay twice: neither is retryable.
     words, fields = read_words(reply)
     row = http.default_row(reply.status, reply.shape)
     if reply.status in (404, 405):
-        text = "there is nothing of this kind at this address; check base_url and api_version"
+        text = "this address has no such endpoint: check base_url and api_version"
         row = attrs.evolve(row, text=text)
     elif (
         reply.status in (400, 403)
@@ -363,10 +363,10 @@ def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     ):
         row = http.default_row(401, reply.shape)
     if reply.is_free and 300 <= reply.status < 400:
-        # Nothing was charged, so every redirect is a wrong address.
+        # The request was free, so every redirect is mapped to a wrong address.
         row = http.default_row(307, reply.shape)
     about: dict[str, Any] = {"ids": Ids(vendor=_read_transaction_id(reply))}
-    # The caller has not set the fields of a login.
+    # The fields of a login were not set by the caller.
     if issubclass(row.error, errors.RequestRejected) and not reply.is_free:
         about["field_errors"] = fields
     error = http.vendor_error(
@@ -377,9 +377,9 @@ def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
 
 
 def read_words(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """Return the words of an answer, not yet masked, and those about each field."""
-    # ``{"detail": text}`` is documented (/errors and /response-format). Ours: a list of
-    # ``{"loc": [...], "msg": text}``, as FastAPI makes it.
+    """Return a response's message, not yet masked, and the messages by field."""
+    # ``{"detail": text}`` is documented (/errors and /response-format). Ours: FastAPI's list of
+    # ``{"loc": [...], "msg": text}``.
     for place in (("detail",), ("details",), ("message",), ("data", "message")):
         words = reply.at(*place)
         if isinstance(words, str) and words.strip():
@@ -394,7 +394,7 @@ def read_words(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
 
 
 def _read_fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
-    """Return the messages by field of a FastAPI list; empty for any other list."""
+    """Return the messages by field in FastAPI's list of errors; empty for any other list."""
     fields: dict[str, tuple[str, ...]] = {}
     for item in items:
         if isinstance(item, dict) and isinstance(item.get("msg"), str):
@@ -406,14 +406,14 @@ def _read_fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _with_words(reply: HttpReply, words: str) -> HttpReply:
-    """Return the reply with `words` where the core masks, shortens and repeats them."""
+    """Return the reply with `words` in the field that the core masks, shortens and quotes."""
     return attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
 
 
 def free_error(error: errors.VendorError) -> errors.VendorError:
-    """Return the error of a login, or a request for the balance, without a usable answer."""
+    """Convert the error of a failed login or balance request to one that is billed NO."""
     if isinstance(error, errors.OutcomeUnknown):
-        # A caller's deadline says nothing about Deepvue: no retry, and no breaker counts it.
+        # The caller's deadline says nothing about Deepvue: no retry, no failure for the breaker.
         is_hasty, status = isinstance(error, errors.DeadlineExceeded), error.status_code
         error = errors.VendorUnavailable(
             error.message, backend=NAME, retryable=not is_hasty, status_code=status
@@ -424,25 +424,25 @@ def free_error(error: errors.VendorError) -> errors.VendorError:
 
 # Tokens and the balance
 
-#: The longest life of a token in seconds, and the life of a token whose end is unreadable (ours).
+#: The longest lifetime of a token in seconds, and the lifetime if the expiry is invalid (ours).
 LONGEST_S = 24 * 3600.0
 UNKNOWN_S = 23 * 3600.0
 
 
 def read_access_token(reply: HttpReply) -> str:
-    """Return the token of a login; `ValueError` with a sentence of ours if there is none."""
+    """Return the token of a login response; raise `ValueError` with the reason if invalid."""
     token = reply.at("access_token")
     if not isinstance(token, str) or not re.fullmatch(r"[!-~]{1,8192}", token):
-        raise ValueError("it has no access_token that a header could carry")
+        raise ValueError("access_token is missing or not a valid header value")
     if str(reply.at("token_type") or "bearer").lower() != "bearer":
-        raise ValueError("its token_type is not bearer")
+        raise ValueError("token_type is not bearer")
     return token
 
 
 def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
     """Return the seconds from `now` until a token expires, 0 to `LONGEST_S`."""
     # Deepvue docs, /reference/auth/authorization and /authentication: 24 hours from issue, and an
-    # ISO 8601 time. Other clients met the other forms; the soonest readable one counts.
+    # ISO 8601 time. Other clients have received the other formats; the earliest valid one counts.
     expiry = answer.get("expiry")
     lives = [_read_seconds(value) for value in (expiry, answer.get("expires_in"))]
     readable = [life for life in (*lives, _read_iso_time(expiry, now)) if life is not None]
@@ -450,7 +450,7 @@ def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
 
 
 def _read_seconds(value: object) -> float | None:
-    """Return seconds, given as a number, as digits in text, or as ``24hrs``."""
+    """Parse seconds: a number, a string of digits, or ``24hrs``; None if invalid."""
     if isinstance(value, str):
         text = value.strip().lower()
         value = LONGEST_S if text == "24hrs" else None
@@ -461,8 +461,8 @@ def _read_seconds(value: object) -> float | None:
 
 
 def _read_iso_time(value: object, now: datetime) -> float | None:
-    """Return the seconds from `now` until an ISO 8601 time; without a zone it is UTC."""
-    # Digits alone, such as 20260308, would be read as a date.
+    """Return the seconds from `now` until an ISO 8601 time (UTC by default); None if invalid."""
+    # `fromisoformat` would parse digits alone, such as 20260308, as a date.
     if not isinstance(value, str) or value.strip().isdigit():
         return None
     try:
@@ -477,7 +477,7 @@ class WalletBalance:
     """The balance of the wallet (Deepvue docs, /reference/utilities/wallet-balance).
 
     Attributes:
-        amount: Deepvue's `current_balance`. No page has its unit.
+        amount: Deepvue's `current_balance`. The unit is not documented.
         environment: The environment that answered; None if unknown.
     """
 
@@ -486,14 +486,14 @@ class WalletBalance:
 
 
 def read_balance(reply: HttpReply, declared: Environment | None) -> WalletBalance:
-    """Return the balance in a 200; `ValueError` with a sentence of ours if there is none."""
+    """Return the balance in a 200 response; raise `ValueError` with the reason if invalid."""
     if reply.at("success") not in (None, True):
-        raise ValueError("its success is not true")
+        raise ValueError("success is not true")
     try:
         amount = Decimal(str(reply.at("current_balance")))
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite():
-        raise ValueError("its current_balance is not a number")
+        raise ValueError("current_balance is not a number")
     environment = Environment.MOCK if http.MOCK_HEADER in reply.headers else declared
     return WalletBalance(amount=amount, environment=environment)

@@ -1,11 +1,11 @@
-"""The backend `didit`: face match, passive liveness and sessions of Didit, and its account.
+"""Backend `didit`: Didit's face match, passive liveness, hosted sessions and account.
 
-Answers are read as Didit's documents of three editions describe them (early 2026, July 2026,
-November 2026), so no setting names the edition.
+The parser accepts responses as described in three editions of Didit's documentation (early 2026,
+July 2026, November 2026), so there is no setting for the edition.
 
-The modules, each importing from those before it: `words` (vocabulary, readers of JSON), `wire`
-(forms, answers, verdicts, errors), `backend`, `webhooks`, `records` (the list of sessions and their
-decisions), `reconcile`, `sessions` (hosted sessions), `account`.
+Modules, each importing only earlier ones: `words` (vocabulary, readers of JSON values), `wire`
+(requests, responses, verdicts, errors), `backend`, `webhooks`, `records` (the list of sessions and
+their decisions), `reconcile`, `sessions` (hosted sessions), `account`.
 """
 
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ __all__ = [
     "verify_webhook",
 ]
 
-#: Module of each public name, imported on first use: a comparison needs no account or webhook.
+#: Public names by module, imported lazily: a comparison needs neither account nor webhooks.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""`DiditAccount`: credit and kept calls of an account at Didit.
+"""`DiditAccount`: the credit and the kept calls of a Didit account.
 
 ::
 
@@ -34,18 +34,18 @@ from .words import NAME, read_object
 
 
 class DiditAccount:
-    """The credit and the kept calls of an account at Didit.
+    """Reads the credit and the kept calls of a Didit account, and deletes sessions.
 
-    All methods are free, and none is repeated by itself. An account may be shared between threads.
-    It is a context manager. Open an account, log in and buy credit in Didit's console.
+    All methods are free and never retried automatically. Thread-safe; a context manager. To sign
+    up, log in or buy credit, use Didit's console.
 
     Every method raises errors of `facematch_core.errors`: `AuthenticationFailed` (401, 403),
-    `RequestRejected` with Didit's words (`SessionNotFound` for a session's 404), `RateLimited`
-    (not executed), `VendorUnavailable` (no usable answer: ask again), `UnexpectedResponse`, and
+    `RequestRejected` with Didit's message (`SessionNotFound` for a session's 404), `RateLimited`
+    (not executed), `VendorUnavailable` (no usable response: retry), `UnexpectedResponse`, and
     `InvalidRequest` for a wrong argument, before anything is sent.
 
     Args:
-        api_key: The application's key.
+        api_key: The application's API key.
         **settings: Other settings of `DiditBackend`.
 
     Raises:
@@ -59,7 +59,7 @@ class DiditAccount:
     def of(cls, backend: object) -> Self:
         """Return the account of a backend's key: ``DiditAccount.of(verifier.backend)``.
 
-        It uses the settings and connections of the backend.
+        The account shares the backend's settings and connections.
 
         Raises:
             ConfigurationError: `backend` is not a `DiditBackend`.
@@ -73,7 +73,7 @@ class DiditAccount:
         return account
 
     def close(self) -> None:
-        """Close the connections, unless they belong to a backend. May be called again."""
+        """Close the connections, unless they belong to a backend. May be called more than once."""
         if self._is_own:
             self._backend.close()
 
@@ -84,29 +84,29 @@ class DiditAccount:
         self.close()
 
     def balance(self) -> Decimal:
-        """Return the credit of the organization that the key belongs to, in US dollars.
+        """Return the credit of the key's organization, in US dollars.
 
-        All digits of Didit's answer are kept. No document rules out a negative credit.
+        All digits of the response are kept. Didit does not document whether it can be negative.
         """
         return fetch(self._backend, "/v3/billing/balance/", _read_balance)
 
     def decision(self, session_id: Id, *, call: CallRecord | None = None) -> SessionDecision:
         """Return the current state of a session, with the results of its calls.
 
-        Without `call` the results are Didit's verdict alone: Didit does not know the
-        `review_threshold` of a call, so a call that was REVIEW because of it is a pass here. With
-        `call` its thresholds are applied, as in `FaceVerifier.reconcile`.
+        Without `call`, the results are Didit's own verdicts. Didit does not know a call's
+        `review_threshold`, so a call that was REVIEW because of this threshold is a pass here. With
+        `call`, the call's thresholds are applied, as in `FaceVerifier.reconcile`.
 
         Args:
             session_id: The `ids.session` of a kept call's result.
-            call: The record of the call that made the session, as the event STARTED or an error
-                carries it; None for Didit's verdict.
+            call: The record of the call that created the session, from the event STARTED or an
+                error; None for Didit's verdict.
 
         Raises:
-            SessionNotFound: the session is unknown, deleted or out of the key's scope. No document
-                says that a session can be read immediately after its call.
-            EnvironmentMismatch: the session names an unknown environment.
-            InvalidRequest: an argument is wrong, or the session is not that of `call`.
+            SessionNotFound: the session is unknown, deleted or out of the key's scope. Didit does
+                not document that a session can be read immediately after its call.
+            EnvironmentMismatch: the session has an unknown environment.
+            InvalidRequest: an argument is wrong, or the session belongs to another call.
         """
         if call is not None and not isinstance(call, CallRecord):
             raise InvalidRequest(f"call must be a CallRecord, not {type(call).__name__}.")
@@ -118,10 +118,10 @@ class DiditAccount:
         return attrs.evolve(decision, matches=tuple(judged), liveness_checks=tuple(checked))
 
     def delete(self, session_id: Id) -> Deletion:
-        """Delete a session with its pictures and faces. This cannot be undone; no credit returns.
+        """Delete a session with its pictures and faces. Cannot be undone; credit is not refunded.
 
         Returns:
-            Whether the session was deleted or not there, and whether Didit kept the face.
+            Whether the session was deleted or did not exist, and whether Didit kept the face.
         """
         backend, clock = self._backend, self._backend.client.clock
         if mismatch := backend.find_mismatch():
@@ -139,7 +139,7 @@ class DiditAccount:
 
 def _read_balance(body: object, _: object) -> Decimal:
     value = read_object(body, "the body").get("balance")
-    # Documented as text; a JSON number counts by its digits.
+    # Documented as a string; for a JSON number, the digits count.
     text = str(value) if type(value) in (int, float) else value
     if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", text):
         raise ValueError("balance is not an amount")

@@ -1,4 +1,4 @@
-"""`DiditBackend`: face match, passive liveness and hosted sessions at Didit."""
+"""`DiditBackend`: Didit's face match, passive liveness and hosted sessions."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
 
 @attrs.frozen(kw_only=True)
 class DiditSessionOptions:
-    """Options of the start of a session (Didit OpenAPI, 2026-07-18, read on 2026-11-23).
+    """Options for starting a session (Didit OpenAPI, 2026-07-18, read on 2026-11-23).
 
     Attributes:
-        callback_method: Which device goes on to the `return_url` if the person changed devices: the
-            first (``initiator``), the last (``completer``) or both; None for Didit's default,
-            ``initiator``.
-        sandbox_scenario: How the session ends: ``approve``, ``decline_liveness_attack``. Sent only
-            where the setting `environment` is SANDBOX, or a mock answers. None for none.
+        callback_method: The device that is redirected to the `return_url` if the person switched
+            devices: the first (``initiator``), the last (``completer``) or both; None for Didit's
+            default, ``initiator``.
+        sandbox_scenario: The outcome of a sandbox session, such as ``approve`` or
+            ``decline_liveness_attack``; None for none. Requires `environment` SANDBOX or a mock.
     """
 
     callback_method: Literal["initiator", "completer", "both"] | None = None
@@ -86,48 +86,47 @@ def _as_keys(value: Any) -> tuple[Secret, ...]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class DiditBackend(ApiKeyBackend):
-    """Compares faces at Didit, and checks that one is live.
+    """Compares faces and checks liveness with Didit.
 
-    A score above the threshold passes: 30 unless the caller sets another one. Didit calls 30
-    permissive and suggests 50-60 for stricter use. Didit decides, and its verdict counts. Each
-    answer 200 costs one credit, whatever the verdict.
+    A score above the threshold passes. The default is 30, which Didit calls permissive; for
+    stricter use Didit suggests 50-60. Didit's own verdict is the decision. Each 200 response costs
+    one credit, whatever the verdict.
 
-    By default Didit is asked to keep nothing. With ``Retention.KEEP`` it stores the pictures, the
-    result and our id of the call (``facematch_attempt_id`` in the metadata), and a liveness check
-    also enrols the face in the account's index. Every liveness check is compared with the account's
-    blocklist and earlier faces, kept or not, except faces of the same `caller_ref`.
+    By default Didit is asked to keep nothing. With ``Retention.KEEP`` Didit stores the pictures,
+    the result and our call id (``facematch_attempt_id`` in the metadata); a liveness check also
+    enrolls the face in the account's index. Every liveness check, kept or not, is compared with the
+    account's blocklist and earlier faces, except faces of the same `caller_ref`.
 
-    A hosted session runs a workflow of Didit's console, with its checks, methods and thresholds.
-    Didit always keeps it. It is sent the id of the record (as ``vendor_data``, by which it groups
-    sessions) and, in the metadata, that id and a digest of the terms.
+    A hosted session runs a workflow from Didit's console, with the workflow's checks, methods and
+    thresholds. Didit always keeps the session. Didit receives the record's id (as ``vendor_data``,
+    by which it groups sessions) and, in the metadata, that id and a digest of the terms.
 
     Args:
-        api_key: The application's key. May come from ``DIDIT_API_KEY``.
-        base_url: Address of Didit.
-        allow_base_url: Whether another host than Didit's and this machine may receive key and
-            faces.
-        allow_insecure: Whether they may travel without TLS beyond this machine.
-        environment: What the key is for, PRODUCTION or SANDBOX; None if unknown, and then results
-            do not say it either, because Didit's answers do not. A sandbox key approves every valid
-            call; nothing is charged or kept. MOCK if only a mock may answer: Didit's own host is
-            then not called. An answer that names another environment is an `EnvironmentMismatch`.
-        connect_timeout_s: Longest wait for a connection, above 0.
-        read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
-            given up may have been charged, so patience saves money.
-        workflow_id: For sessions: the UUID of a published workflow. May come from
-            ``DIDIT_WORKFLOW_ID``.
-        workflow_takes_reference: Whether that workflow compares with the `reference` of a start:
-            the kind Biometric Authentication with a face match. Others ignore a reference, so it is
-            refused without this setting. With a reference, a pass that was compared with a document
-            needs a person.
-        liveness_method: How the workflow checks a live face: ``PASSIVE``, ``FLASHING`` or
-            ``ACTIVE_3D``. A pass by another method needs a person. None for any.
-        webhook_secrets: The ``secret_shared_key`` of the webhook destination; several during its
-            rotation. One may come from ``DIDIT_WEBHOOK_SECRET``.
-        media_hosts: Exact names of the hosts from which portraits may be fetched; empty for none.
-        handoff_hosts: Exact names of further hosts to which a link may lead: your own domain at
-            Didit.
-        return_hosts: Exact names of the hosts to which a person may be sent afterwards.
+        api_key: The application's API key. Default: ``DIDIT_API_KEY``.
+        base_url: Didit's address.
+        allow_base_url: Whether a host other than Didit's and this machine may receive the key and
+            the pictures.
+        allow_insecure: Whether to allow connections without TLS beyond this machine.
+        environment: The environment of the key, PRODUCTION or SANDBOX; None if unknown. Didit's
+            responses do not name the environment, so results then have none. A sandbox key approves
+            every valid call; nothing is charged or kept. With MOCK only a mock may answer, and
+            Didit's own host is not called. A mismatch raises `EnvironmentMismatch`.
+        connect_timeout_s: Connect timeout in seconds, above 0.
+        read_timeout_s: Read timeout in seconds, above 0. A call that times out may have been
+            charged, so a long timeout saves money.
+        workflow_id: For sessions: the UUID of a published workflow. Default: ``DIDIT_WORKFLOW_ID``.
+        workflow_takes_reference: Whether the workflow compares with the `reference` of a start: the
+            kind Biometric Authentication with a face match. Other workflows ignore a reference, so
+            a reference raises `Unsupported` without this setting. With a reference, a pass that was
+            compared with a document needs a review by a person.
+        liveness_method: The workflow's liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``;
+            None for any. A pass by another method needs a review by a person.
+        webhook_secrets: The ``secret_shared_key`` of the webhook destination; several during a
+            rotation. Default: one from ``DIDIT_WEBHOOK_SECRET``.
+        media_hosts: Exact names of hosts from which portraits may be fetched; empty for none.
+        handoff_hosts: Exact names of further hosts that a session link may point to, such as your
+            own domain at Didit.
+        return_hosts: Exact names of hosts that a person may be redirected to after a session.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -168,7 +167,7 @@ class DiditBackend(ApiKeyBackend):
         takes_language=True,
         takes_return_url=True,
         # "base64, at most 2 MB" (Didit OpenAPI, 2026-07-18) may mean the picture or its base64
-        # text, which is a third longer.
+        # encoding, which is a third longer.
         reference_limits=ImageLimits(formats=wire.LIMITS.formats, max_bytes=1_500_000),
         options=DiditSessionOptions,
         read_windows=(RateWindow(600, 60.0),),
@@ -185,24 +184,24 @@ class DiditBackend(ApiKeyBackend):
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_names)
 
     def build(self, call: Any) -> HttpRequest:
-        """Return the form for `call`.
+        """Return the multipart request for `call`.
 
         Raises:
-            Unsupported: `caller_ref` is longer than 255 characters, or white space alone.
+            Unsupported: `caller_ref` is longer than 255 characters, or only white space.
         """
         return wire.build_request(call, address=self.address, api_key=self.api_key)
 
     def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
-        """Return the result in an answer 200; any exception means that it cannot be read."""
+        """Parse a 200 response; any exception means that the response is invalid."""
         return wire.read_result(call, reply.json(), self.environment)
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the echoes of a kept call; the edition of early 2026 has none."""
+        """Return the echoed values of a kept call; the edition of early 2026 has none."""
         call_id = reply.at("metadata", CALL_ID_KEY)
         return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
     def error(self, reply: HttpReply, call: Request) -> VendorError:
-        """Return the error for any other answer."""
+        """Return the error for a response other than 200."""
         about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=call.call_id)}
         if isinstance(call, Call):
             return wire.read_error(reply, reconcilable=self.reconcilable(call), **about)
@@ -211,7 +210,7 @@ class DiditBackend(ApiKeyBackend):
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The workflow, in small letters."""
+        """The workflow id, in lower case."""
         return {"workflow_id": (self.workflow_id or "").lower()}
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
@@ -229,20 +228,20 @@ class DiditBackend(ApiKeyBackend):
         return sessions.read_delivery(self, body, headers, now)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Whether Didit's records can show the call later: it is asked to keep it, and does."""
+        """Return whether Didit's records will contain the call: if kept and not in the sandbox."""
         return call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
 
     def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:
-        """Look for a kept call in Didit's records; see `FaceVerifier.reconcile`.
+        """Search Didit's records for a kept call; see `FaceVerifier.reconcile`.
 
-        Opens the sessions of the call's service and `caller_ref` from ten minutes before the call
-        until ten minutes and the time-outs after it; then, if none carries the call's id, all
-        sessions of those days (UTC), because this machine's clock may have been wrong. With more
-        than 300 sessions to open, or two that carry the id, the answer is `CANNOT_KNOW`.
+        Reads the sessions with the call's service and `caller_ref` from ten minutes before the call
+        until ten minutes plus the timeouts after it. If none has the call's id, reads all sessions
+        of those days (UTC), because this machine's clock may have been wrong. If there are more
+        than 300 sessions, or two with the id, the outcome is `CANNOT_KNOW`.
 
         Args:
             call: The record of the call.
-            deadline: When the whole search must be over; five minutes if it has no limit.
+            deadline: The deadline of the whole search; without a limit, five minutes.
 
         Raises:
             VendorError: Didit's records could not be read.

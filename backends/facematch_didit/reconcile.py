@@ -1,7 +1,7 @@
-"""Find a kept call in Didit's records, by our call id in its metadata.
+"""Find a kept call in Didit's records by our call id in the metadata.
 
-All requests are free. Lists and decisions: Didit OpenAPI, 2026-07-18, read on 2026-11-20. How wide
-and how long to search is ours.
+All requests are free. Lists and decisions: Didit OpenAPI, 2026-07-18, read on 2026-11-20. Ours: the
+time range and duration of the search.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from facematch_core.http import ApiKeyBackend
 
 from .records import SessionDecision, SessionRow, fetch_decision, fetch_rows
 
-#: Largest usual distance of the two clocks, and how long Didit may work on a call that was given
-#: up: the sessions within it are opened first.
+#: Usual clock skew, and the time that Didit may still work on a call that timed out. Sessions in
+#: this range are read first.
 SKEW = timedelta(minutes=10)
 
-#: Most rows, and most sessions, of one search: together fewer than the 600 requests that Didit
-#: allows in a minute.
+#: The most rows and the most sessions of one search: together fewer than the 600 requests that
+#: Didit allows per minute.
 MAX_ROWS = 10_000
 MAX_CANDIDATES = 300
 
-#: Seconds of a search without a deadline. Most take seconds; reading all that may be read takes a
-#: minute under Didit's limits.
+#: Default deadline of a search in seconds. Most searches take seconds; the largest takes a minute
+#: within Didit's rate limits.
 DEADLINE_S = 300.0
 
 
 def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> Reconciliation:
-    """Look for `call`; see `DiditBackend.reconcile`."""
+    """Search for `call`; see `DiditBackend.reconcile`."""
     if backend.environment is Environment.SANDBOX:
-        return _cannot_know(call, "Didit keeps nothing of a call with a sandbox key.")
+        return _cannot_know(call, "Didit does not keep calls with a sandbox key.")
     if not deadline.is_limited:
         deadline = Deadline.after(DEADLINE_S, backend.client.clock)
     started = call.started_at.astimezone(UTC)
-    # At most a day: a longer time-out would leave the range of dates.
+    # At most a day: a longer timeout would exceed the range of dates.
     longest_s = min(backend.connect_timeout_s + backend.read_timeout_s, 86_400.0)
     window = started - SKEW, started + SKEW + timedelta(seconds=longest_s)
     search = _Search(backend, deadline, call, window)
-    # Didit's list cannot be filtered by white space alone.
+    # Didit's list cannot be filtered by a reference of only white space.
     ref = call.caller_ref
     search.look(window, caller_ref=ref if ref and ref.strip() else None)
     if search.is_whole and not search.records:
-        # The clock of this machine may be wrong, and Didit may have stored another reference. A
-        # caller who hears that there is nothing pays again, so search once more without both.
+        # This machine's clock may be wrong, or Didit may have stored another reference. A caller
+        # who gets NOT_YET may pay for a second call, so search again without time and reference.
         search.look(None, caller_ref=None)
     return search.conclude()
 
@@ -64,8 +64,8 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
 class _Search:
     """A search through the sessions of the days in `days`, in UTC.
 
-    `records` are the decisions that carry the id of the call, `opened` the ids of all sessions that
-    were opened; `is_whole` says whether each look so far saw everything that there is.
+    `records` are the decisions with the call's id; `opened` are the ids of all sessions that were
+    read; `is_whole` is whether every `look` so far read everything in its range.
     """
 
     backend: ApiKeyBackend
@@ -79,7 +79,7 @@ class _Search:
     opened: set[str] = attrs.field(factory=set)
 
     def look(self, window: tuple[datetime, datetime] | None, *, caller_ref: str | None) -> None:
-        """Open the unopened sessions of a window, or of whole days, the nearest in time first."""
+        """Read the remaining sessions of a window (None: of `days`), nearest in time first."""
         started, (first, last) = self.call.started_at, self.days
         rows = fetch_rows(
             self.backend,
@@ -88,12 +88,12 @@ class _Search:
             days=(first.date(), last.date()),
             deadline=self.deadline,
         )
-        # By id, because a session that is added meanwhile moves a row to the next page as well.
+        # Keyed by id: a session added meanwhile shifts a row to the next page, which repeats it.
         new: dict[str, SessionRow] = {}
         for row in rows:
             at = row.created_at
             if window and at and at < window[0]:
-                break  # all others are older
+                break  # all further rows are older
             self.row_count += 1
             if self.row_count > MAX_ROWS:
                 self.is_whole = False
@@ -108,38 +108,38 @@ class _Search:
             try:
                 decision = fetch_decision(self.backend, row.session_id, deadline=self.deadline)
             except SessionNotFound:
-                continue  # deleted since it was listed
+                continue  # deleted since the list was read
             except (EnvironmentMismatch, UnexpectedResponse):
-                # It may be another program's, and must not hide the one that can be read.
+                # May be another program's session. It must not stop the search.
                 self.unreadable += 1
                 continue
             if decision.call_id == self.call.id:
                 self.records.append(decision)
 
     def conclude(self) -> Reconciliation:
-        """Return what the looks amount to."""
+        """Return the outcome of the search."""
         if len(self.records) > 1:
-            reason = f"{len(self.records)} of Didit's records carry the id of this call."
+            reason = f"{len(self.records)} of Didit's records have the id of this call."
             return _cannot_know(self.call, reason)
         if self.records:
             return _take_result(self.call, self.records[0])
         if not self.is_whole:
             return _cannot_know(
                 self.call,
-                "No record of Didit's that was opened carries the id of this call, but those days "
-                "have more records than are searched.",
+                "None of the Didit records that were read has the id of this call, but those days "
+                "have more records than the search reads.",
             )
         if self.unreadable:
-            reason = f"{self.unreadable} of Didit's records of those days cannot be read."
+            reason = f"{self.unreadable} of Didit's records of those days are unreadable."
             return _cannot_know(self.call, reason)
         days = " and ".join(dict.fromkeys(moment.date().isoformat() for moment in self.days))
         return Reconciliation(
             outcome=Reconciled.NOT_YET,
             call=self.call,
             reason=(
-                f"No record of Didit's of {days} (UTC) carries the id of this call. Minutes after "
-                "the call, that most likely means that it was not carried out, unless its record "
-                "was deleted, or this machine's clock had the wrong day."
+                f"No Didit record of {days} (UTC) has the id of this call. Minutes after the call, "
+                "that most likely means that the call was not executed, unless the record was "
+                "deleted or this machine's clock had the wrong day."
             ),
         )
 
@@ -148,17 +148,17 @@ def _take_result(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     is_match = call.operation is Operation.MATCH
     results = decision.matches if is_match else decision.liveness_checks
     if len(results) != 1:
-        reason = f"Didit's record {decision.session_id} has {len(results)} results, not one."
+        reason = f"Didit's record {decision.session_id} has {len(results)} results, expected 1."
         return _cannot_know(call, reason)
     result, billing = results[0], results[0].billing
-    if billing.charged is not Charged.NO:  # NO is a sandbox's
-        ground = "a kept record of it is in Didit's list, and each answer 200 is charged"
+    if billing.charged is not Charged.NO:  # NO in the sandbox
+        ground = "Didit's list contains the call's record, and each 200 response is charged"
         billing = Billing(Charged.YES, ground)
     return Reconciliation(
         outcome=Reconciled.FOUND,
         call=call,
         result=attrs.evolve(result, billing=billing),
-        reason=f"Didit's record {decision.session_id} carries the id of this call.",
+        reason=f"Didit's record {decision.session_id} has the id of this call.",
     )
 
 

@@ -1,8 +1,8 @@
-"""Didit's records of calls and sessions: the list, one decision, and the results in it.
+"""Didit's records of calls and sessions: the list, one decision, and the decision's results.
 
-Reading them is free. Sources: Didit OpenAPI, 2026-07-18; for pages counted by ``page`` Didit's
-skills, early 2026; both read on 2026-11-20. No document shows the decision of a kept call: it is
-read by the general form, in which a check that never ran is null.
+All requests are free. Sources: Didit OpenAPI, 2026-07-18; for pagination by ``page``, Didit's
+skills, early 2026; both read on 2026-11-20. Didit does not document the decision of a kept call. It
+is parsed like any session's decision, in which a check that never ran is null.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ T = TypeVar("T")
 
 Id: TypeAlias = str | uuid.UUID
 
-#: The bill of a reading.
-FREE_GROUND = "nothing is charged for asking"
+#: The bill of a request that only reads.
+FREE_GROUND = "reading is free"
 FREE = Billing(Charged.NO, FREE_GROUND)
 
 
 @attrs.frozen(kw_only=True)
 class SessionRow:
-    """A session in Didit's list; `status` is Didit's word, `created_at` in UTC."""
+    """A session in Didit's list; `status` is Didit's value, `created_at` is in UTC."""
 
     session_id: str
     status: str
@@ -71,25 +71,25 @@ class SessionRow:
 class SessionDecision:
     """The current state of a session.
 
-    `status` is about the whole session, and staff may have set it. Each result is about one
-    comparison or check, by Didit's verdict: `review_threshold` of the call is not applied. A pass
+    `status` is the status of the whole session, which your staff may have set. Each result is
+    Didit's verdict on one comparison or check; the call's `review_threshold` is not applied. A pass
     in a session that is not approved is REVIEW, with a warning. An approved session does not turn a
     failed comparison into a match.
 
-    In `matches` and `liveness_checks` threshold, faces and elapsed time are None.
+    In `matches` and `liveness_checks`, threshold, faces and elapsed time are None.
 
     Attributes:
         session_id: Didit's id.
-        status: Didit's word: ``Approved``, ``Declined``, ``In Review``, ``Kyc Expired``.
+        status: Didit's status, such as ``Approved``, ``Declined``, ``In Review``, ``Kyc Expired``.
         matches: The comparisons.
         liveness_checks: The liveness checks. A session of another kind (a face search, an age
-            estimation) has neither.
-        environment: MOCK if a mock answered; else by the session's own word, else the setting;
-            None if neither says it.
-        created_at: UTC; None if the decision does not say.
-        raw: Didit's words and numbers about session, comparisons and checks, with `vendor_data`,
-            `metadata`, `features` and `reviews`; without addresses of pictures, links, documents
-            and estimates about the person; not in `repr`.
+            estimation) has neither matches nor liveness checks.
+        environment: MOCK if a mock answered; else the session's own environment, else the setting;
+            None if neither is known.
+        created_at: The creation time, UTC; None if the decision has none.
+        raw: Didit's values about the session, comparisons and checks, with `vendor_data`,
+            `metadata`, `features` and `reviews`. Excludes URLs of pictures, links, documents and
+            estimates about the person. Not in `repr`.
     """
 
     session_id: str
@@ -102,7 +102,7 @@ class SessionDecision:
 
     @property
     def call_id(self) -> str | None:
-        """Our id of the kept call that made the session; None if no call of ours did."""
+        """Our id of the kept call that created the session; None if we did not create it."""
         return _call_id_in(self.raw.get("metadata"))
 
 
@@ -122,10 +122,10 @@ def fetch(
     deadline: Deadline = NO_DEADLINE,
     params: Mapping[str, str] | None = None,
 ) -> T:
-    """Return what `read` makes of the answer to a free GET.
+    """Send a free GET request and return the response parsed by `read`.
 
-    `read` gets the decoded body, and MOCK if a mock answered. Its `ValueError` is raised as
-    `UnexpectedResponse`; other errors are those of `HttpBackend.fetch`.
+    `read` gets the decoded body, and MOCK if a mock answered, else None. A `ValueError` of `read`
+    is raised as `UnexpectedResponse`; for other errors see `HttpBackend.fetch`.
     """
     request = HttpRequest(
         method="GET",
@@ -141,7 +141,7 @@ def fetch(
     except ValueError as error:
         problem = str(error)
     raise UnexpectedResponse(
-        f"{NAME} answered 200 in a form that cannot be read ({problem}). Please report it.",
+        f"{NAME} answered 200, but the body is invalid ({problem}). Please report it.",
         backend=NAME,
         billing=FREE,
         status_code=reply.status,
@@ -150,10 +150,10 @@ def fetch(
 
 
 def check_id(session_id: Id) -> str:
-    """Return a session's UUID as written in paths; Didit answers other texts with HTML."""
+    """Return a session's UUID for a path; for other strings Didit would return HTML."""
     text = str(session_id).lower()
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
-        raise InvalidRequest(f"session_id must be a UUID, not a text of {len(text)} characters.")
+        raise InvalidRequest(f"session_id must be a UUID, not a string of {len(text)} characters.")
     return text
 
 
@@ -169,10 +169,10 @@ def fetch_decision(
     return fetch(backend, path, read, deadline=deadline)
 
 
-#: Rows of a page: Didit's default since July 2026.
+#: Rows per page: Didit's default since July 2026.
 PAGE_SIZE = 50
 
-#: Most pages of one list. Ours: no account has a million calls in two days.
+#: The most pages of one list. Ours: no account has a million calls in two days.
 MAX_PAGES = 20_000
 
 
@@ -184,10 +184,10 @@ def fetch_rows(
     days: tuple[dt.date, dt.date],
     deadline: Deadline,
 ) -> Iterator[SessionRow]:
-    """Iterate over the sessions of kept calls, newest first; pages are requested as needed.
+    """Iterate over the sessions of kept calls, newest first. Fetches pages lazily.
 
-    `caller_ref` is that of the calls, None for any; `days` are the first and the last day of
-    creation, in UTC; `deadline` holds for each request.
+    `caller_ref` selects the calls with this reference, None any; `days` are the first and the last
+    day of creation, in UTC; `deadline` applies to each request.
     """
     filters = {
         "api_service": "FACE_MATCH" if operation is Operation.MATCH else "PASSIVE_LIVENESS",
@@ -202,7 +202,7 @@ def fetch_rows(
     while counters:
         page = frozenset(counters.items())
         if page in asked or len(asked) == MAX_PAGES:
-            problem = f"{NAME} returned a list without an end, after {len(asked)} pages."
+            problem = f"{NAME} returned a list that does not end after {len(asked)} pages."
             raise UnexpectedResponse(f"{problem} Please report it.", backend=NAME, billing=FREE)
         asked.add(page)
         rows, counters = fetch(
@@ -216,11 +216,11 @@ def fetch_rows(
 
 
 def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
-    """Return the rows of a page, and the counters of the next page, empty at the end.
+    """Return the rows of a page and the next page's query parameters, empty on the last page.
 
-    Editions count pages in two ways: ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18), or
-    ``page`` and ``page_size`` (Didit's skills, early 2026). So the counters of ``next`` are used.
-    Its address is not: the key goes to no address that an answer names.
+    Didit's editions paginate by ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18) or by ``page``
+    and ``page_size`` (Didit's skills, early 2026). So the parameters of the URL in ``next`` are
+    used. The URL itself is not: the API key is never sent to a URL from a response.
     """
     answer = read_object(body, "the body")
     rows = [_read_row(row) for row in read_list(answer.get("results"), "results")]
@@ -233,7 +233,7 @@ def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
         if name in ("limit", "offset", "page", "page_size") and re.fullmatch("[0-9]{1,12}", value)
     }
     if not counters:
-        raise ValueError("next does not name a page")
+        raise ValueError("next has no page parameters")
     return rows, counters
 
 
@@ -250,39 +250,39 @@ def _read_row(item: object) -> SessionRow:
     )
 
 
-#: The bill of the call or session behind a record.
+#: Bills of the call or session that a record is about.
 _IS_PAID = Billing(Charged.YES, CHARGED)
 _IN_SANDBOX = Billing(
     Charged.NO,
-    "no billing in the sandbox (Didit API reference, Face Match, June 2026); so the session says",
+    "the session is in the sandbox, which is free (Didit API reference, Face Match, June 2026)",
 )
-_IN_WORKFLOW = Billing(Charged.UNKNOWN, "a decision does not name the price of its workflow")
+_IN_WORKFLOW = Billing(Charged.UNKNOWN, "a decision does not contain the workflow's price")
 
 
 def read_decision(
     body: Any, *, declared: Environment | None = None, origin: Environment | None = None
 ) -> SessionDecision:
-    """Return the decision in a decoded body.
+    """Parse a decision from a decoded body.
 
-    The environment is `origin` (MOCK if a mock answered), else the session's own word, else the
-    setting `declared`.
+    The environment is `origin` (MOCK if a mock answered), else the session's own environment, else
+    the setting `declared`.
 
     Raises:
         ValueError: the body is not a decision as documented.
-        EnvironmentMismatch: the session names an unknown environment, unless a mock answered.
+        EnvironmentMismatch: the session has an unknown environment, unless a mock answered.
     """
     answer, row = read_object(body, "the body"), _read_row(body)
     word = text_or_none(answer.get("environment"), "environment")
     environment = ENVIRONMENTS.get(word or "")
     if word is not None and environment is None and origin is not Environment.MOCK:
-        # The word may stand for something that is not real.
-        problem = "The session names an environment other than live and sandbox."
+        # An unknown environment may be a test environment.
+        problem = "The session has an environment other than live and sandbox."
         raise EnvironmentMismatch(problem, backend=NAME, billing=FREE)
     workflow_id = text_or_none(answer.get("workflow_id"), "workflow_id")
     billing = _IN_WORKFLOW if workflow_id else _IS_PAID
     if (environment or declared) is Environment.SANDBOX:
         billing = _IN_SANDBOX
-    # Other programs may write any JSON as metadata.
+    # Other programs may store any JSON as metadata.
     metadata = answer.get("metadata")
     entries = metadata if isinstance(metadata, dict) else {}
     common: dict[str, Any] = {
@@ -301,7 +301,7 @@ def read_decision(
     items: dict[str, tuple[Any, ...]] = {}
     for name, kind, feature in _ITEMS:
         blocks = read_list(answer.get(name) or [], name)
-        # Calls that check nobody use these blocks as well; their features tell.
+        # Face searches and age estimations use these blocks, too; `features` tells them apart.
         is_ours = feature in features or not features & {"AGE_ESTIMATION", "FACE_SEARCH"}
         items[name] = tuple(
             kind.result(**_read_item(kind, block, row.status), **common)
@@ -319,7 +319,7 @@ def read_decision(
     )
 
 
-#: Lists of a decision that hold verdicts on faces, with the feature that fills each.
+#: Lists in a decision that contain verdicts on faces, and the feature that fills each list.
 _ITEMS = (
     ("face_matches", wire.MATCH, "FACE_MATCH"),
     ("liveness_checks", wire.LIVENESS, "LIVENESS"),
@@ -327,31 +327,31 @@ _ITEMS = (
 
 
 def _read_features(value: object) -> Iterator[str]:
-    """Yield Didit's words for the checks of a session: texts, or objects that hold them."""
+    """Yield the names of a session's features, given as strings or as objects."""
     for item in read_list(value or [], "features"):
         word = item if isinstance(item, str) else read_object(item, "a feature").get("feature")
         yield read_text(word, "a feature")
 
 
 def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
-    """Return the fields of the result of one comparison or check in a session of this status."""
+    """Return the result fields of one comparison or check in a session with this status."""
     block = {"status": None, "score": None, **read_object(item, f"an item of {kind.block}")}
-    # Null in an item that never ended.
+    # Null if the check was never finished.
     block["warnings"] = block.get("warnings") or []
     fields = wire.read_verdict(kind, block)
     if block["status"] == "Not Finished":
         fields["decision"] = kind.decisions.INCONCLUSIVE
     elif fields["decision"] is kind.passed and status != APPROVED:
-        # A declined, expired or open session verifies nobody.
+        # A pass does not count in a declined, expired or open session.
         fields["decision"] = kind.decisions.REVIEW
-        text = "It passed, but its session is not approved, so the pass does not count."
+        text = "The check passed, but its session is not approved, so the pass does not count."
         warning = ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
         fields["warnings"] = (*fields["warnings"], warning)
     return {**fields, "raw": allow(block)}
 
 
-#: Keys of a decision whose value is shown: a text, a number or a flag; and lists of such objects.
-#: Not among them: media, links, documents, estimates about the person, and faces of others.
+#: Keys of a decision whose string, number or flag is kept, and lists of objects with these keys.
+#: Excluded are media, links, documents, estimates about the person, and other people's faces.
 _WORDS = frozenset(
     {
         *("session_id", "session_kind", "session_number", "status", "environment", "workflow_id"),
@@ -361,12 +361,12 @@ _WORDS = frozenset(
     }
 )
 _LISTS = ("face_matches", "liveness_checks", "warnings", "reviews")
-#: Further keys of `SessionDecision.raw`: what the caller sent, and what staff wrote.
+#: Further keys of `SessionDecision.raw`, with values from the caller or from your staff.
 _RAW_NAMES = ("features", "vendor_data", "metadata", "reviews")
 
 
 def allow(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a decoded decision that may be shown."""
+    """Return the fields of a decoded decision that may be shown."""
     allowed: dict[str, Any] = {}
     for name, value in body.items():
         if name in _LISTS and isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Hosted sessions at Didit: start, read, delete, and the webhooks about them.
+"""Hosted sessions at Didit: start, read, delete, and parse webhooks.
 
-Pure: steps yield a request and get its answer. Sources: Didit OpenAPI, 2026-07-18; docs.didit.me,
-/integration/webhooks and /sessions-api/delete-session, November 2026. All were read on 2026-11-23.
+Steps yield requests and receive responses. Sources: Didit OpenAPI, 2026-07-18; docs.didit.me,
+/integration/webhooks and /sessions-api/delete-session, November 2026. All read on 2026-11-23.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from facematch_core.models import Severity
 from . import records, wire, words
 from .webhooks import verify_webhook
 
-#: A `DiditBackend`, whose module imports this one.
+#: A `DiditBackend`; importing its module here would be a cycle.
 DiditBackend: TypeAlias = Any
 
 
@@ -52,7 +52,7 @@ def _request(backend: DiditBackend, path: str, method: str, **more: Any) -> http
 def _session_request(
     backend: DiditBackend, session_id: str, what: str, method: str = "GET", **more: Any
 ) -> http.HttpRequest:
-    """Return a free request about one session; `InvalidRequest` if its id is not a UUID."""
+    """Return a free request about one session; raise `InvalidRequest` if its id is not a UUID."""
     path = f"/v3/session/{records.check_id(session_id)}/{what}/"
     return _request(backend, path, method, charges=0, on_refusal="raise", **more)
 
@@ -61,32 +61,32 @@ def _session_request(
 
 
 def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSteps:
-    """Start a session of the workflow; raises before anything is sent if that cannot work."""
+    """Start a session of the workflow. Raises before anything is sent if a setting is wrong."""
     record, options, reference = request.record, request.options, request.reference
     if not re.fullmatch(r"[0-9a-fA-F-]{36}", backend.workflow_id or ""):
         raise errors.ConfigurationError(
-            "Sessions at Didit need workflow_id: the UUID of a published workflow, as Didit's "
-            "console shows it. Set it, or the environment variable DIDIT_WORKFLOW_ID."
+            "Sessions at Didit need workflow_id: the UUID of a published workflow, from Didit's "
+            "console. Set workflow_id, or the environment variable DIDIT_WORKFLOW_ID."
         )
     if reference is not None and not backend.workflow_takes_reference:
         raise errors.Unsupported(
-            "Most workflows of Didit ignore a reference, and compare with the document that the "
-            "person shows: set workflow_takes_reference to true if this one takes it.",
+            "Most Didit workflows ignore a reference and compare with the person's document: if "
+            "your workflow uses the reference, set workflow_takes_reference to true.",
             backend=words.NAME,
             what="reference",
         )
     scenario, unreal = options and options.sandbox_scenario, {Environment.SANDBOX, Environment.MOCK}
     if scenario and not (backend.environments and backend.environments <= unreal):
         raise errors.Unsupported(
-            "sandbox_scenario decides how a session ends: it is sent only where the setting "
-            "environment is sandbox or mock.",
+            "sandbox_scenario sets the outcome of a session: use it only with the setting "
+            "environment sandbox or mock.",
             backend=words.NAME,
             what="sandbox_scenario",
         )
     body = {
         "workflow_id": backend.workflow_id,
-        # Didit returns an open session again for the same vendor_data. With the subject in it, a
-        # start for a payout would return the link of an open login.
+        # For the same vendor_data Didit returns the open session again. If vendor_data were the
+        # subject, a start for a payout would return the link of an open login.
         "vendor_data": record.id,
         "metadata": {"id": record.id, "terms": record.terms},
         "callback": request.return_url,
@@ -99,7 +99,7 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
     reply = yield _request(backend, "/v3/session/", "POST", json=fields, expects={200, 201})
     answer = words.read_object(reply.json(), "the body")
     if _read_terms(answer.get("metadata"))[0] != record.id:
-        raise ValueError("metadata does not have the id that was sent")
+        raise ValueError("metadata lacks the id that was sent")
     version, workflow = answer.get("workflow_version"), answer.get("workflow_id")
     return SessionReading(
         session_id=records.check_id(words.read_full_text(answer["session_id"], "session_id")),
@@ -115,10 +115,10 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
 
 
 def _read_terms(metadata: object) -> tuple[str | None, str | None]:
-    """Return the record's id and terms in the metadata of a session; None where it has none."""
+    """Return the record's id and terms from a session's metadata; None if they are missing."""
     ours = metadata if isinstance(metadata, dict) else {}
     record_id, terms = ours.get("id"), ours.get("terms")
-    # Other programs may store an id of their own under the same name.
+    # Other programs may store their own id under the same name.
     is_ours = isinstance(terms, str) and re.fullmatch(r"[0-9a-f]{32}", str(record_id))
     return (str(record_id), terms) if is_ours else (None, None)
 
@@ -127,15 +127,15 @@ def _read_terms(metadata: object) -> tuple[str | None, str | None]:
 
 _Listing: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, list[str]]
 
-#: Most sessions of one `vendor_data` that are opened to find a start that lost its answer. Ours.
+#: The most sessions with one `vendor_data` read to find a start with a lost response. Ours.
 MOST_ROWS = 20
 
 
 def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionSteps:
-    """Read the session of a record; without `session_id` the one that carries the record's id.
+    """Read a record's session; without `session_id`, find it by the record's id in the metadata.
 
-    If several carry it, a judged session comes before an open one, then the oldest: nobody should
-    go through a second one.
+    If several sessions have the id, prefer a decided session over an open one, then the oldest, so
+    that the person does not have to repeat the session.
     """
     if record.session_id is not None:
         reply = yield _session_request(backend, record.session_id, "decision")
@@ -145,7 +145,7 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionStep
         try:
             reply = yield _session_request(backend, session_id, "decision")
         except errors.SessionNotFound:
-            continue  # deleted since it was listed
+            continue  # deleted since the list was read
         reading = read_reply(backend, record, reply)
         if reading.record_id != record.id:
             continue
@@ -158,24 +158,24 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionStep
 
 
 def _list_sessions(backend: DiditBackend, record: SessionRecord) -> _Listing:
-    """Return the ids of the sessions started with a record, the newest first."""
+    """Return the ids of the sessions started with a record, newest first."""
     filters = {"vendor_data": record.id, "limit": str(MOST_ROWS), "offset": "0"}
     reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
     rows, _ = records.read_page(reply.json())
-    # A server may ignore the filter.
+    # Check the reference again, because the server may ignore the filter.
     return [row.session_id for row in rows[:MOST_ROWS] if row.caller_ref == record.id]
 
 
 def _not_listed() -> errors.SessionNotFound:
     return errors.SessionNotFound(
-        "Didit lists no session that carries the id of this record: none was started, or it was "
+        "Didit lists no session with the id of this record: no session was started, or it was "
         "deleted.",
         backend=words.NAME,
         billing=records.FREE,
     )
 
 
-#: Didit's words for the status of a session (docs.didit.me, /integration/verification-statuses).
+#: States by Didit's session status (docs.didit.me, /integration/verification-statuses).
 _STATES: Mapping[str, SessionState] = {
     "Not Started": SessionState.PENDING,
     "In Progress": SessionState.PENDING,
@@ -193,14 +193,14 @@ _STATES: Mapping[str, SessionState] = {
 def read_reply(
     backend: DiditBackend, record: SessionRecord, reply: http.HttpReply
 ) -> SessionReading:
-    """Return what a decision says about the session of `record`; errors as `read_decision`."""
+    """Parse a decision about the session of `record`; for errors see `read_decision`."""
     answer = words.read_object(reply.json(), "the body")
     origin = Environment.MOCK if http.MOCK_HEADER in reply.headers else None
     decision = records.read_decision({**answer, "metadata": None}, origin=origin)
     status = decision.status
     session_id = record.session_id or decision.session_id
     if session_id.lower() != decision.session_id.lower():
-        raise ValueError("it is another session")
+        raise ValueError("session_id is of another session")
     state = _STATES.get(status, SessionState.UNKNOWN)
     record_id, terms = _read_terms(answer.get("metadata"))
     link = answer.get("session_url") if state is SessionState.PENDING else None
@@ -233,7 +233,7 @@ def read_reply(
 def _read_checks(
     decision: records.SessionDecision, answer: dict[str, Any]
 ) -> Iterator[SessionCheck]:
-    """Yield every item, with the address of the face that was found live."""
+    """Yield all checks; a liveness check has the URL of the person's face as `portrait`."""
     yield from (SessionCheck(result=result) for result in decision.matches)
     blocks = answer.get("liveness_checks") or ()
     for result, block in zip(decision.liveness_checks, blocks, strict=False):
@@ -243,10 +243,10 @@ def _read_checks(
 
 
 def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWith:
-    """Return with which picture the face was compared.
+    """Return the kind of picture that the face was compared with.
 
     ``source_image_session_id`` is the session's own id for a submitted portrait, another session's
-    for a stored face, and null for a document of this session (or if the workflow hides it).
+    id for a stored face, and null for a document of this session (or if the workflow hides it).
     """
     matches = answer.get("face_matches") or []
     source = matches[0].get("source_image_session_id") if len(matches) == 1 else None
@@ -267,10 +267,10 @@ def _read_doubts(
     backend: DiditBackend, decision: records.SessionDecision
 ) -> Iterator[ResultWarning]:
     method = backend.liveness_method
-    # Didit's pages show it in capitals and in small letters.
+    # Didit's pages show the method in upper and in lower case.
     methods = {(check.method or "").upper() for check in decision.liveness_checks}
     if method and methods - {method}:
-        text = f"The live face was to be checked by {method}: has the workflow been changed?"
+        text = f"Liveness was not checked by {method}: has the workflow been changed?"
         yield ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
 
 
@@ -279,18 +279,18 @@ def _read_doubts(
 
 @attrs.frozen(kw_only=True)
 class DeleteById(DeleteRequest):
-    """Delete a session by its id alone, whoever started it: of `DiditAccount`."""
+    """A request of `DiditAccount` to delete any session by its id, whoever started it."""
 
 
-#: Didit's words for what became of the face. Any other word says nothing.
+#: Whether the face is kept, by Didit's `face_retention_outcome`; unknown for other values.
 _FACE_KEPT = {"retained_with_user": True, "deleted": False, "none": False}
 
 
 def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSteps:
-    """Delete a session; without `session_id` every session started with the record.
+    """Delete a session; without `session_id`, delete every session started with the record.
 
-    A session that does not carry the record's id is a `SessionMismatch`. Nothing else of its
-    decision is read: a film must not stay because its verdict cannot be understood.
+    Raises `SessionMismatch` if the session does not have the record's id. Ignores the rest of the
+    decision, so that an unreadable verdict cannot prevent the deletion of a video.
     """
     record = request.record
     if record.session_id is None:
@@ -309,7 +309,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
         is_ours = str(shown).lower() == record.session_id.lower() and record_id == record.id
         if shown is not None and not is_ours:
             raise errors.SessionMismatch(
-                "The session does not carry the id of this record: nothing was deleted. "
+                "The session does not have the id of this record: nothing was deleted. "
                 "DiditAccount.delete deletes a session by its id alone.",
                 backend=words.NAME,
                 field="record_id",
@@ -319,7 +319,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
 
 def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
     try:
-        # Since August 2026; without it a policy of the account may keep a template of the face.
+        # Since August 2026. Otherwise an account policy may keep a template of the face.
         wish = {"retain_face_embeddings": False}
         reply = yield _session_request(
             backend, session_id, "delete", "DELETE", json=wish, expects=range(200, 300)
@@ -327,7 +327,7 @@ def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
     except errors.SessionNotFound:
         return Deletion(state=DeletionState.NOT_THERE)
     if reply.shape not in (http.BodyShape.EMPTY, http.BodyShape.JSON_OBJECT):
-        raise ValueError("it is not in Didit's own form")
+        raise ValueError("the body is neither empty nor a JSON object")
     word = words.text_or_none(reply.at("face_retention_outcome"), "face_retention_outcome")
     kept = _FACE_KEPT.get(word or "")
     return Deletion(state=DeletionState.DONE, face_kept=kept, vendor_word=word)
@@ -339,11 +339,11 @@ def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
 def read_delivery(
     backend: DiditBackend, body: bytes, headers: Mapping[str, str], now: dt.datetime
 ) -> tuple[SessionHint, ...]:
-    """Return the session that a delivery is about; nothing for one about a user or transaction."""
+    """Return the session of a delivery; nothing if it is about a user or a transaction."""
     if not backend.webhook_secrets:
         raise errors.ConfigurationError(
-            "Webhooks of Didit need webhook_secrets: the destination's secret_shared_key, or "
-            "several. Set it, or the environment variable DIDIT_WEBHOOK_SECRET."
+            "Didit's webhooks need webhook_secrets: the destination's secret_shared_key, or "
+            "several. Set webhook_secrets, or the environment variable DIDIT_WEBHOOK_SECRET."
         )
     event = verify_webhook(body, headers, backend.webhook_secrets, now)
     if event.session_id is None:
@@ -359,30 +359,30 @@ def read_delivery(
 
 # --- refusals ---
 
-_REFUSED = "a refusal, so no session was made"
+_REFUSED = "the request was rejected, so no session was created"
 _NO_CREDIT = http.ErrorRow(
     errors.InsufficientCredit, Charged.NO, _REFUSED, "the account has no credit; top it up"
 )
 _NO_SESSION = http.ErrorRow(
     errors.SessionNotFound,
     Charged.NO,
-    "an answer 404",
-    "there is no such session: its id is unknown, it was deleted, or the key may not see it",
+    "a 404 response",
+    "session not found: the id is unknown, the session was deleted, or the key has no access",
 )
 
 
 def error_row(
     request: Request, status: int, form: wire.Form, shape: http.BodyShape
 ) -> http.ErrorRow:
-    """Return the meaning of an answer about sessions or records that is not a success."""
+    """Return the error row of a failed request about sessions or records."""
     is_start = isinstance(request, StartRequest)
     if form == "detail" and status == 404 and not is_start:
         return _NO_SESSION
     if form == "detail" and status == 400 and is_start:
-        # A wrong field is named by its key instead.
+        # For an invalid field, the response has the field's name instead of "detail".
         return _NO_CREDIT
     if status >= 500:
-        # No document says whether a fault of Didit's own leaves a session behind.
+        # Didit does not document whether a 5xx may leave a session behind.
         return http.default_row(status, shape)
     row = wire.error_row(status, form, shape)
     ground = _REFUSED if is_start else records.FREE_GROUND

@@ -1,9 +1,9 @@
-"""Webhooks of Didit: verify a delivery's signature and age, and read its event.
+"""Didit's webhooks: verify a delivery's signature and age, and parse its event.
 
-Independent of any web framework. Sources: docs.didit.me, /integration/webhooks, November 2026, with
-Didit's demonstration program of January 2026 and a delivery captured in May 2026, where that page
-is silent; all read on 2026-11-20. Whole floats of any size are signed as integers: Didit's
-WordPress plugin, which signs as its server does, read on 2026-11-25.
+Independent of any web framework. Sources: docs.didit.me, /integration/webhooks, November 2026, and
+for gaps in that page Didit's demo program of January 2026 and a delivery captured in May 2026; all
+read on 2026-11-20. Whole floats of any size are signed as integers: Didit's WordPress plugin, which
+signs like Didit's server, read on 2026-11-25.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from .words import (
     text_or_none,
 )
 
-#: Largest body of which the JSON is read before its signature fits; deliveries have a few KB. Ours.
+#: The largest body that is parsed before its signature is verified. Ours: deliveries have few KB.
 MAX_BYTES = 262_144
 
 
 @attrs.frozen(kw_only=True)
 class WebhookEvent:
-    """A delivery that Didit signed. It is a hint: read the session for its current state.
+    """An event signed by Didit. Only a hint: read the session for its current state.
 
     Attributes:
-        type: What happened: ``status.updated``, ``data.updated`` and others.
-        event_id: Didit's UUID of the event; None for test deliveries. Keep it in a unique column:
-            Didit may deliver an event more than once.
-        session_id: The session; None for events that are not about one.
-        vendor_status: Didit's word for its status: ``Approved``; None for events without.
-        timestamp: When it was sent, in UTC, to the second.
-        environment: MOCK if a mock sent it; else PRODUCTION or SANDBOX, by the event's own word;
-            None if it has no word, or an unknown one.
-        caller_ref: The `caller_ref` of the call; None if it had none; not in `repr`.
-        call_id: Our id of the kept call that made the session; None if none of ours did.
-        raw: The decoded body, whole floats as integers; not in `repr`, because it contains
-            addresses that open the pictures.
-        is_test: Whether it was sent from the console as a test. Its decision is made up.
+        type: The event type, such as ``status.updated`` or ``data.updated``.
+        event_id: Didit's UUID of the event; None for test deliveries. Store it in a unique column,
+            because Didit may deliver an event more than once.
+        session_id: The session's id; None for events that are not about a session.
+        vendor_status: Didit's status of the session, such as ``Approved``; None if missing.
+        timestamp: The time of sending, in UTC, to the second.
+        environment: MOCK if a mock sent the event; else PRODUCTION or SANDBOX as stated in the
+            event; None if missing or unknown.
+        caller_ref: The `caller_ref` of the call; None if missing; not in `repr`.
+        call_id: Our id of the kept call that created the session; None if we did not create it.
+        raw: The decoded body, with whole floats as integers. Not in `repr`, because it contains
+            URLs of the pictures.
+        is_test: Whether this is a test delivery from the console, with an invented decision.
     """
 
     type: str
@@ -77,60 +77,60 @@ def verify_webhook(
 ) -> WebhookEvent:
     """Verify a delivery's signature and age; return its event.
 
-    Takes ``X-Signature``, over the bytes, or ``X-Signature-V2``, which still fits after a proxy
-    wrote the JSON anew. ``X-Signature-Simple`` is not enough, because it does not cover the
-    decision. The age is that of the body's timestamp: no signature covers ``X-Timestamp``.
+    Accepts ``X-Signature``, over the bytes, or ``X-Signature-V2``, which stays valid if a proxy
+    reformats the JSON. Ignores ``X-Signature-Simple``, because it does not cover the decision. The
+    age is computed from the body's timestamp, because no signature covers ``X-Timestamp``.
 
     Args:
-        body: The body as received, before it was decoded.
-        headers: Headers of the request, in any case.
-        secrets: The destination's ``secret_shared_key``; several while it is being rotated.
-        now: Time of day, with its zone; None for the system's.
-        tolerance_s: Largest distance of the timestamp from `now`, 0-86400 seconds. Didit documents
-            300; its second retry comes about five minutes after the first attempt.
+        body: The body as received, before decoding.
+        headers: The request's headers; names in any case.
+        secrets: The destination's ``secret_shared_key``; several during a rotation.
+        now: The current time with time zone; None for the system clock.
+        tolerance_s: The largest difference between the timestamp and `now`, 0-86400 seconds. Didit
+            documents 300. Didit's second retry comes about five minutes after the first attempt.
 
     Raises:
-        WebhookRefused: do not act on it; answer its `http_status`: 401 if it is not signed or not
-            recent, 422 if it is signed but unreadable. Didit sends neither again.
+        WebhookRefused: reject the delivery and respond with the error's `http_status`: 401 if it is
+            not signed or not recent, 422 if it is signed but invalid. Didit retries neither.
         ConfigurationError: a secret is missing or malformed.
-        InvalidRequest: another argument is wrong; answer 500, and Didit sends it again.
+        InvalidRequest: another argument is wrong; respond with 500, so that Didit retries.
     """
     keys, now = read_webhook_secrets(secrets), now or SystemClock().now()
     if not keys:
         raise ConfigurationError(
-            "secrets must be the webhook destination's secret_shared_key, or several."
+            "`secrets` must be the webhook destination's secret_shared_key, or several."
         )
     if not isinstance(body, bytes):
-        raise InvalidRequest(f"body must be the bytes as received, not {type(body).__name__}.")
+        raise InvalidRequest(f"body must be the received bytes, not {type(body).__name__}.")
     if now.tzinfo is None or not 0 <= tolerance_s <= 86_400:
-        raise InvalidRequest("now must have a zone, and tolerance_s be from 0 to 86400.")
+        raise InvalidRequest("`now` needs a time zone, and tolerance_s must be from 0 to 86400.")
     texts = {name.lower(): text for name, text in headers.items()}
     if not _is_signed(body, texts, keys):
         raise WebhookRefused(
-            "No X-Signature or X-Signature-V2 fits the body with a secret that is set "
-            f"({len(keys)}): compare with the destination's, and pass the body as received."
+            "Neither X-Signature nor X-Signature-V2 is valid for this body with any of the "
+            f"{len(keys)} secrets: check the destination's secret, and pass the body as received."
         )
     try:
         event = _read_event(_load(body), is_mock=MOCK_HEADER.lower() in texts)
     except ValueError as error:
         raise WebhookRefused(
-            f"The signature fits, but the delivery cannot be read: {error}.", http_status=422
+            f"The signature is valid, but the delivery is not: {error}.", http_status=422
         ) from None
     distance = abs(event.timestamp - now)
     if distance > timedelta(seconds=tolerance_s):
         raise WebhookRefused(
-            f"Its timestamp is {distance} from the clock here; at most {tolerance_s:g} s are "
-            "accepted."
+            f"The delivery's timestamp differs by {distance} from this machine's clock; at most "
+            f"{tolerance_s:g} s are accepted."
         )
     return event
 
 
 def _is_signed(body: bytes, headers: Mapping[str, str], keys: Iterable[Secret]) -> bool:
-    """Whether a signature over the whole body fits a secret: HMAC-SHA256 in lower-case hex.
+    """Return whether a signature over the whole body is valid: HMAC-SHA256 in lower-case hex.
 
-    The key is the secret as UTF-8 text. Version 2 signs canonical JSON, as Didit's server, a Python
-    program, writes it: whole floats as integers, keys in the order of their code points, ``,`` and
-    ``:`` without spaces, letters beyond ASCII as UTF-8.
+    The key is the secret as UTF-8 text. Version 2 signs canonical JSON as written by Didit's
+    server, a Python program: whole floats as integers, keys sorted by code points, ``,`` and ``:``
+    without spaces, non-ASCII characters as UTF-8.
     """
 
     def fits(header: str, message: bytes) -> bool:
@@ -156,7 +156,7 @@ def _is_signed(body: bytes, headers: Mapping[str, str], keys: Iterable[Secret]) 
 
 
 def _load(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in `body`, whole floats as integers; `ValueError` if it is not one."""
+    """Decode the JSON object in `body`, whole floats as integers; `ValueError` if invalid."""
 
     def read_float(digits: str) -> int | float:
         number = float(digits)
@@ -165,20 +165,20 @@ def _load(body: bytes) -> dict[str, Any]:
     def read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         fields = dict(pairs)
         if len(fields) != len(pairs):
-            # Two readers could take different values from a repeated key.
+            # Parsers could disagree on the value of a repeated key.
             raise ValueError
         return fields
 
     try:
         document = load_json(body.decode(), object_pairs_hook=read_pairs, parse_float=read_float)
     except ValueError:
-        raise ValueError("the body is not JSON as a program writes it") from None
+        raise ValueError("the body is not JSON, or repeats a key") from None
     return read_object(document, "the body")
 
 
 def _read_event(document: dict[str, Any], *, is_mock: bool) -> WebhookEvent:
     metadata = document.get("metadata")
-    # Other programs may write any JSON as metadata.
+    # Other programs may store any JSON as metadata.
     entries = metadata if isinstance(metadata, dict) else {}
     call_id = entries.get(CALL_ID_KEY)
     word = text_or_none(document.get("environment"), "environment")

@@ -1,9 +1,9 @@
-"""Face match and passive liveness at Didit on the wire: forms, answers, verdicts, errors.
+"""Didit's face match and passive liveness: build requests, parse responses, verdicts and errors.
 
-Pure mappings. Answers are read as the documents of three editions show them: whole numbers for
-floats, warnings of four or six keys, with and without echoes, times that end in ``Z`` or
-``+00:00``. Sources: Didit face-match and passive-liveness skill pages, early 2026; Didit API
-reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20.
+No I/O. The parser accepts responses of three editions of Didit's documentation: integers or floats,
+warnings with four or six keys, with or without echoes, times that end in ``Z`` or ``+00:00``.
+Sources: Didit face-match and passive-liveness skill pages, early 2026; Didit API reference, Face
+Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20.
 """
 
 from __future__ import annotations
@@ -73,29 +73,29 @@ from .words import (
     time_or_none,
 )
 
-#: Didit judges a file by its extension: tiff, jpg, jpeg, png, webp. Its limit of "5 MB" may mean
+#: Didit checks a file's extension: tiff, jpg, jpeg, png, webp. The limit of "5 MB" may mean
 #: 5,242,880 bytes; 5,000,000 are safe (Didit API reference, Face Match, June 2026).
 LIMITS = ImageLimits(
     formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF}),
     max_bytes=5_000_000,
 )
 
-#: POST, PATCH and DELETE of one key share this limit (Didit OpenAPI, 2026-07-18).
+#: The rate limit shared by POST, PATCH and DELETE of one key (Didit OpenAPI, 2026-07-18).
 RATES = (RateWindow(300, 60.0),)
 
-#: Longest `caller_ref` in characters. Ours: Didit documents no limit for `vendor_data`.
+#: Maximum length of `caller_ref` in characters. Ours: Didit documents no limit for `vendor_data`.
 MAX_CALLER_REF = 255
 
 
 @attrs.frozen(kw_only=True)
 class Kind:
-    """One of the two calls: its words on the wire and its decisions.
+    """The names and decisions of one kind of call: face match or passive liveness.
 
     Attributes:
-        block: Key of the answer that holds the verdict.
-        reasons: Warnings for which Didit declines a face. A decline for any other reason says
-            nothing about the face.
-        certain: Those of `reasons` that count without a score, and without a face.
+        block: The key of the verdict in the response.
+        reasons: Warnings that mean a negative verdict on the face. A decline without any of these
+            warnings says nothing about the face.
+        certain: The subset of `reasons` that counts even without a score or a face.
     """
 
     result: type[MatchResult | LivenessResult]
@@ -144,7 +144,7 @@ def _kind_of(call: Call) -> Kind:
 
 
 def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequest:
-    """Return the multipart form of a call; `Unsupported` for a `caller_ref` that cannot be sent."""
+    """Return the multipart request of a call; raise `Unsupported` for an invalid `caller_ref`."""
     kind = _kind_of(call)
     fields = {
         kind.threshold_field: _threshold_text(call),
@@ -155,7 +155,7 @@ def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequ
         fields["vendor_data"] = _check_caller_ref(call.caller_ref)
     metadata = dict(call.metadata or {})
     if call.retention is Retention.KEEP:
-        # Not in vendor_data: that is the caller's, and Didit's face index uses it.
+        # Not in vendor_data, which has the caller's reference and is used by Didit's face index.
         metadata[CALL_ID_KEY] = call.call_id
     if metadata:
         fields["metadata"] = json.dumps(metadata, allow_nan=False)
@@ -168,11 +168,11 @@ def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequ
 
 
 def _check_caller_ref(text: str) -> str:
-    # White space alone cannot be filtered for in Didit's list, and a framework may drop it.
+    # Didit's list cannot be filtered by only white space, and a web framework may strip it.
     if not text.strip() or len(text) > MAX_CALLER_REF:
         raise errors.Unsupported(
-            f"caller_ref has {len(text)} characters. Didit is sent at most {MAX_CALLER_REF} as "
-            "vendor_data, not white space alone. Nothing was sent.",
+            f"caller_ref (got {len(text)} characters) must have at most {MAX_CALLER_REF} and not "
+            "only white space. Nothing was sent.",
             backend=NAME,
             what="caller_ref",
         )
@@ -187,8 +187,8 @@ def _threshold_of(call: Call) -> Threshold:
 
 
 def _threshold_text(call: Call) -> str:
-    """Return the threshold with all its digits, and without a fraction if it is whole."""
-    # Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
+    """Return the threshold with all digits; a whole number has no fraction."""
+    # In early 2026 Didit documented only whole numbers (Didit face-match skill page).
     value = _threshold_of(call).value or 0.0
     return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
@@ -199,7 +199,7 @@ def _threshold_text(call: Call) -> str:
 def read_result(
     call: Call, body: object, declared: Environment | None
 ) -> MatchResult | LivenessResult:
-    """Return the result in an answer 200; `declared` is the setting `environment`."""
+    """Parse a 200 response; `declared` is the setting `environment`."""
     kind, answer = _kind_of(call), read_object(body, "the body")
     block = read_object(answer[kind.block], kind.block)
     faces = {"probe": _read_faces(block, "user_image")}
@@ -211,7 +211,7 @@ def read_result(
     return kind.result(
         **read_verdict(kind, block, faces),
         threshold=_threshold_of(call),
-        # The id of a call that was not kept leads nowhere: asking for it gives 404.
+        # The session of a call that was not kept cannot be read: Didit returns 404.
         ids=Ids(call=call.call_id, vendor=request_id, session=request_id if is_kept else None),
         created_at=time_or_none(answer.get("created_at"), "created_at"),
         billing=Billing(
@@ -222,7 +222,7 @@ def read_result(
 
 
 def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
-    """Return the faces found in the picture `name`; None if the answer does not list them."""
+    """Return the faces found in the picture `name`; None if the response does not list faces."""
     if block.get(name) is None:
         return None
     found = read_object(block[name], name)
@@ -240,7 +240,7 @@ def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
 def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
     box = None
     if entity.get("bbox") is not None:
-        # Pixels of the picture as Didit rotated and shrank it; no answer gives its size.
+        # In pixels of the picture rotated and shrunk by Didit. The response lacks that size.
         left, top, right, bottom = (
             read_number(edge, name) for edge in read_list(entity["bbox"], name)
         )
@@ -254,8 +254,8 @@ def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
 
 # --- verdict ---
 
-# Didit's status decides. The score is never compared here: no document says whether Didit compares
-# it before or after rounding. Warnings can only turn a pass into REVIEW or INCONCLUSIVE.
+# Didit's status decides. The score is never compared with the threshold here, because Didit does
+# not document whether it rounds first. Warnings can only turn a pass into REVIEW or INCONCLUSIVE.
 
 
 def read_verdict(
@@ -263,15 +263,15 @@ def read_verdict(
     block: dict[str, Any],
     faces: Mapping[str, tuple[Face, ...] | None] = {},
 ) -> dict[str, Any]:
-    """Return the fields of a result that a verdict block of a call or a decision holds.
+    """Parse the verdict block of a call or a decision into the fields of a result.
 
-    `faces` are those of the pictures, by ``probe`` and ``reference``.
+    `faces` are the faces of the pictures, by ``probe`` and ``reference``.
     """
     status = read_text(block["status"], "status")
     warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
     codes = {warning.code for warning in warnings}
     value, score = percentage_or_none(block["score"], "score"), None
-    # Without a face Didit's score is null for a kept call, and 0 for others.
+    # Without a face, Didit's score is null for a kept call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
     is_grave = any(warning.severity.is_grave for warning in warnings)
@@ -283,12 +283,12 @@ def read_verdict(
         "vendor_status": status,
     }
     if WarningCode.MULTIPLE_FACES not in codes:
-        # Face match sends no warning of its own about several faces.
+        # Didit's face match sends no warning about several faces.
         warnings += [
             ResultWarning(
                 code=WarningCode.MULTIPLE_FACES,
                 severity=Severity.WARNING,
-                text=f"The {name} shows {len(found)} faces; Didit takes the largest.",
+                text=f"The {name} shows {len(found)} faces; Didit uses the largest.",
             )
             for name, found in faces.items()
             if found is not None and len(found) > 1
@@ -310,12 +310,12 @@ def _decide(
     if WarningCode.NO_FACE in codes and not codes & kind.certain:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
-        # Documented: a grave warning declines, and an approval has a score.
+        # As documented, a grave warning declines and an approval has a score: else REVIEW.
         return kind.passed if has_score and not is_grave else kind.decisions.REVIEW
     if status == DECLINED:
         if is_grave and not codes & kind.reasons:
             return kind.decisions.REVIEW
-        # Without a score nothing was measured.
+        # Without a score Didit did not compare or check a face.
         return kind.failed if has_score or codes & kind.certain else kind.decisions.INCONCLUSIVE
     return kind.decisions.REVIEW
 
@@ -335,20 +335,20 @@ def _read_warning(item: object) -> ResultWarning:
 
 # --- errors ---
 
-# Didit never sends an error code, only one of four forms of words (read on 2026-11-20):
+# Didit's error responses have no error code, only one of four shapes (read on 2026-11-20):
 #
 # - ``{"error": text}``: no credit (403), a picture that cannot be used (400);
-# - ``{"detail": text}``: key and rights (401, 403), method, media type, rate limit (429);
-# - ``{field: [text]}``: everything that is wrong with the fields of a form (400);
-# - ``[text]``: the same without a field, of other calls than these.
+# - ``{"detail": text}``: key and permissions (401, 403), method, media type, rate limit (429);
+# - ``{field: [text]}``: all invalid fields of a form (400);
+# - ``[text]``: the same without a field, from other endpoints than these.
 #
-# Only answers 200 are charged. That is relied on for these four forms, because Didit wrote them. A
-# page of markup, an empty answer or another form may come from a gateway, and gets the core's
-# default for its status. The editions differ only in whether a bad key is 401 or 403.
+# Only 200 responses are charged. For these four shapes that is certain, because Didit wrote them.
+# HTML, an empty body or another shape may come from a gateway and gets the core's default for the
+# status. The editions differ only in whether a bad key is 401 or 403.
 
-STATED = "only answers 200 are charged (Didit API reference, Face Match, June 2026)"
+STATED = "only 200 responses are charged (Didit API reference, Face Match, June 2026)"
 
-#: Form of words of an answer; ``other`` is not one of Didit's.
+#: The shape of an error response; ``other`` is not one of Didit's shapes.
 Form = Literal["error", "detail", "fields", "list", "other"]
 
 _FAULT = http.ErrorRow(
@@ -358,19 +358,19 @@ _NO_CREDIT = http.ErrorRow(
     errors.InsufficientCredit, Charged.NO, STATED, "the account has no credit; top it up"
 )
 _BAD_KEY = http.ErrorRow(
-    errors.AuthenticationFailed, Charged.NO, STATED, "the key is not accepted, or may not do this"
+    errors.AuthenticationFailed, Charged.NO, STATED, "the key is invalid or lacks the permission"
 )
 
 
 def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
-    """Return the meaning of an answer other than 200 to a call."""
+    """Return the error row of a response other than 200."""
     usual = http.default_row(status, shape)
     if form == "other":
         return usual
     if status == 403 and form in ("error", "detail"):
         return _NO_CREDIT if form == "error" else _BAD_KEY
-    # Didit documents no body for its own faults; these two forms are used for everything else. With
-    # 502, 504 and 520 and more a gateway reports that it lost a call, which may still be running.
+    # Didit documents no body for its own faults; these two shapes occur in all its other errors.
+    # With 502, 504 or at least 520 a gateway reports a lost call, which may still be running.
     if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT
     if 400 <= status < 500 and usual.charged is Charged.NO:
@@ -385,7 +385,7 @@ def read_error(
     find_row: Any = error_row,
     **about: Any,
 ) -> errors.VendorError:
-    """Return the error for an answer without a result; `find_row` has the form of `error_row`."""
+    """Return the error for a response without a result; `find_row` is used like `error_row`."""
     form, fields = _read_words(reply)
     quotable = reply
     if fields:
@@ -410,7 +410,7 @@ def read_error(
 
 
 def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]]:
-    """Return the form of words of a reply, and its texts by field if the form has fields."""
+    """Return the shape of an error response and, if the shape has fields, the texts by field."""
     try:
         body = reply.json()
     except ValueError:
@@ -423,7 +423,7 @@ def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]
         fields = {name: _texts(value) for name, value in body.items()}
         return ("fields", fields) if body and all(fields.values()) else ("other", {})
     texts = _texts(body) if isinstance(body, list) else ()
-    # Didit's framework uses this name for texts that belong to no field.
+    # Didit's framework uses this name for texts without a field.
     return ("list", {"non_field_errors": texts}) if texts else ("other", {})
 
 

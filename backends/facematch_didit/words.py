@@ -1,8 +1,8 @@
-"""Didit's words and numbers, what they mean here, and readers for the values of its JSON.
+"""Didit's constants, their mapping to this package, and readers for JSON values.
 
-Every word has the page that documents it; all pages were read on 2026-11-20. A reader raises
-`ValueError` for a value of an undocumented type; the message names the place and not the value.
-Nothing here loads an HTTP client: a program that only receives webhooks needs none.
+Each constant names its source; all pages were read on 2026-11-20. A reader raises `ValueError` for
+a value of an undocumented type; the message contains the value's place but not the value. This
+module imports no HTTP client, because a program that only receives webhooks needs none.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 NAME = "didit"
 
-#: Host of all calls.
+#: The host of all calls.
 HOST = "verification.didit.me"
 
-#: Names of the two score scales. Scores of different scales do not compare.
+#: The two score scales. Scores on different scales are not comparable.
 MATCH_SCALE = "didit/face-match"
 LIVENESS_SCALE = "didit/passive-liveness"
 
@@ -31,32 +31,31 @@ LIVENESS_SCALE = "didit/passive-liveness"
 #: liveness Didit OpenAPI, 2026-07-18.
 DEFAULT_THRESHOLD = 30.0
 
-#: The two verdicts that the documents of July 2026 name. "In Review" (Didit face-match skill page,
-#: early 2026) and unknown words mean that a person should look.
+#: The two verdicts documented in July 2026. "In Review" (Didit face-match skill page, early 2026)
+#: and unknown verdicts require a review by a person.
 APPROVED = "Approved"
 DECLINED = "Declined"
 
-#: Words for the kind of application that a session belongs to (Didit OpenAPI, 2026-07-18).
+#: Environments by Didit's name for the kind of application (Didit OpenAPI, 2026-07-18).
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
 )
 
-#: Grounds of bills.
+#: Reasons for `Billing.ground`.
 CHARGED = (
-    "one credit for each answer 200, whatever the verdict (Didit API reference, Face Match, "
-    "June 2026)"
+    "one credit per 200 response, whatever the verdict (Didit API reference, Face Match, June 2026)"
 )
 FREE_IN_SANDBOX = (
-    "sandbox keys are not billed (Didit API reference, Face Match, June 2026); that this is one is "
-    "the setting `environment`"
+    "sandbox keys are not billed (Didit API reference, Face Match, June 2026); the setting "
+    "`environment` is SANDBOX"
 )
 
-#: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18; the three about quality
-#: and light: Didit passive-liveness skill page, early 2026.
+#: Warnings by Didit's code: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18;
+#: the three codes on quality and light: Didit passive-liveness skill page, early 2026.
 WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     {
         "LOW_FACE_MATCH_SIMILARITY": WarningCode.LOW_SIMILARITY,
-        # One of the pictures shows no face. A missing picture is a 400.
+        # One of the pictures has no face. A missing picture is a 400.
         "NO_REFERENCE_IMAGE": WarningCode.NO_FACE,
         "NO_FACE_DETECTED": WarningCode.NO_FACE,
         "MULTIPLE_FACES_DETECTED": WarningCode.MULTIPLE_FACES,
@@ -72,14 +71,14 @@ WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     }
 )
 
-#: `log_type` of a warning: "error" declines, the others never do by themselves (Didit OpenAPI,
+#: Severities by the `log_type` of a warning. Only "error" declines by itself (Didit OpenAPI,
 #: 2026-07-18).
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     {"error": Severity.ERROR, "warning": Severity.WARNING, "information": Severity.INFORMATION}
 )
 
-#: Keys of addresses of pictures and films, and of details about other people whose faces Didit
-#: found (Didit OpenAPI, 2026-07-18). Their values are masked.
+#: Keys whose values are masked: URLs of pictures and videos, and details about other people whose
+#: faces Didit found (Didit OpenAPI, 2026-07-18).
 MASKED_KEYS = frozenset(
     {
         *("source_image", "target_image", "reference_image", "video_url", "match_image_url"),
@@ -89,16 +88,16 @@ MASKED_KEYS = frozenset(
 
 
 def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
-    """Return each ``secret_shared_key`` as a `Secret`; `ConfigurationError` for malformed ones."""
+    """Return each ``secret_shared_key`` as a `Secret`; raise `ConfigurationError` if malformed."""
     each = (secrets,) if isinstance(secrets, (str, Secret)) else secrets
     try:
         keys = tuple(Secret.of(secret) for secret in each)
     except TypeError:
-        raise ConfigurationError("A webhook secret must be a text, or several.") from None
+        raise ConfigurationError("A webhook secret must be a string.") from None
     if not all(re.fullmatch("[!-~]+", key.reveal()) for key in keys):
         raise ConfigurationError(
-            "A webhook secret is empty, or contains a space, a line break or a letter that Didit's "
-            "keys do not have: give the destination's secret_shared_key alone."
+            "A webhook secret is empty, or contains a space, a line break or a non-ASCII "
+            "character: set exactly the destination's secret_shared_key."
         )
     return keys
 
@@ -107,7 +106,7 @@ def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tupl
 
 
 def _reader(kind: type[T], description: str) -> Callable[[object, str], T]:
-    """Return a reader of one JSON type; true is not a number."""
+    """Return a reader for one JSON type; booleans are not numbers."""
 
     def read(value: object, place: str) -> T:
         if not isinstance(value, kind) or isinstance(value, bool):
@@ -119,12 +118,12 @@ def _reader(kind: type[T], description: str) -> Callable[[object, str], T]:
 
 read_object = _reader(dict, "an object")
 read_list = _reader(list, "an array")
-read_text = _reader(str, "a text")
+read_text = _reader(str, "a string")
 read_whole_number = _reader(int, "a whole number")
 
 
 def read_number(value: object, place: str) -> float:
-    """Return a finite number; documents show whole numbers in place of floats."""
+    """Return a finite number as a float; Didit's documents show whole numbers, too."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - a vendor's value, not a caller's
     if not abs(value) < 1e300:
@@ -141,7 +140,7 @@ def read_percentage(value: object, place: str) -> float:
 
 
 def read_time(value: object, place: str) -> datetime:
-    """Return an ISO 8601 time in UTC; Didit's times without a zone are UTC."""
+    """Return an ISO 8601 time in UTC; a time without a time zone is UTC at Didit."""
     text = read_text(value, place)
     try:
         at = datetime.fromisoformat(text)
@@ -151,7 +150,7 @@ def read_time(value: object, place: str) -> datetime:
 
 
 def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
-    """Return a reader that gives None for null and for a missing value."""
+    """Return a reader that returns None for null and for a missing value."""
     return lambda value, place: None if value is None else read(value, place)
 
 
@@ -162,7 +161,7 @@ time_or_none = _optional(read_time)
 
 
 def read_full_text(value: object, place: str) -> str:
-    """Return a text that is not empty."""
+    """Return a non-empty string."""
     text = read_text(value, place)
     if not text:
         raise ValueError(f"{place} is empty")

@@ -37,30 +37,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-#: Modules of the extra, and the distribution that it installs for each.
+#: The modules that the extra needs, and the distribution of each.
 NEEDED = {"cv2": "opencv-python-headless", "numpy": "numpy"}
 
 INSTALL = "The backend local needs {missing}: {command} (about 80 MB)."
 
 LIMITS = ImageLimits(formats=frozenset(ImageFormat) - {ImageFormat.HEIC})
 
-#: Between OpenCV's threshold of 36.3 and the first that rejects all strangers we measured, 43.
+#: Between OpenCV's threshold, 36.3, and 43, the lowest that rejected all strangers we measured.
 DEFAULT_THRESHOLD = 40.0
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
 class LocalBackend(EngineBackend):
-    """Comparison on this machine: YuNet finds the faces, SFace compares them, OpenCV runs both.
+    """Compares faces on this machine: YuNet finds them, SFace compares them, OpenCV runs both.
 
-    The score is 100 times the cosine of two embeddings, 0 if it is negative, rounded to two
-    decimals before it is compared with the threshold. It is not a probability. The default
-    threshold is 40 (at least); 50 is strict.
+    The score is 100 times the cosine similarity of two embeddings, or 0 if that is negative. The
+    score is rounded to two decimals, then compared with the threshold. The score is not a
+    probability. The default threshold is 40 (at least); 50 is strict.
 
     Pictures stay on this machine, and nothing is written to disk. A picture in many pairs is
-    embedded once. There is no liveness check: `Unsupported`.
+    embedded once. Liveness checks raise `Unsupported`.
 
     Args:
-        rotate: Also try each picture turned by 90, 180 and 270 degrees.
+        rotate: Whether to also try each picture turned by 90, 180 and 270 degrees.
         cached_pictures: Maximum number of pictures in the cache, 0-1,000,000; about 2 kB each.
             Embeddings are biometric data: they stay in memory until the backend is closed.
 
@@ -96,7 +96,7 @@ class LocalBackend(EngineBackend):
         self._cache = FaceCache(self.cached_pictures)
 
     def load(self) -> None:
-        """Load the models now, about half a second, rather than with the first picture.
+        """Load the models now instead of with the first picture; takes about half a second.
 
         Raises:
             ConfigurationError: a model file is missing or damaged, or OpenCV is older than 4.11.
@@ -105,7 +105,7 @@ class LocalBackend(EngineBackend):
 
     @property
     def pictures_computed(self) -> int:
-        """Number of pictures looked at; pictures taken from the cache do not count."""
+        """The number of pictures processed, not counting cache hits."""
         return self._cache.memory.computed
 
     def compare(self, call: MatchCall) -> Compared:
@@ -125,14 +125,14 @@ class LocalBackend(EngineBackend):
         *,
         max_workers: int | None = None,
     ) -> NDArray[np.float64]:
-        """Return the scores of every probe with every reference, from M + N embeddings.
+        """Return the score of every probe with every reference; embeds each picture only once.
 
         Args:
-            probes, references: Pictures as `FaceVerifier.verify` takes them.
+            probes, references: Pictures, in any form that `FaceVerifier.verify` accepts.
             max_workers: Number of threads, at least 1; None for the number of cores.
 
         Returns:
-            float64, (M, N), scores 0-100 rounded to two decimals; NaN where a picture has no face.
+            float64, (M, N), scores 0-100 rounded to two decimals; NaN if a picture has no face.
 
         Raises:
             InvalidImage: a picture cannot be used.
@@ -148,10 +148,10 @@ class LocalBackend(EngineBackend):
     ) -> NDArray[np.float64]:
         """Return the embedding of the largest face of each picture, for `scores_from_embeddings`.
 
-        Embeddings are biometric data: you are responsible for those that you keep.
+        Embeddings are biometric data: you are responsible for embeddings that you keep.
 
         Args:
-            pictures: As `FaceVerifier.verify` takes them.
+            pictures: Pictures, in any form that `FaceVerifier.verify` accepts.
             max_workers: Number of threads, at least 1; None for the number of cores.
 
         Returns:
@@ -175,24 +175,24 @@ class LocalBackend(EngineBackend):
             return np.array(list(pool.map(embed, images))).reshape(len(images), 128)
 
     def embed(self, paths: Iterable[os.PathLike[str]]) -> pa.Table:
-        """Return the embeddings of many files as an Arrow table.
+        """Return the embeddings of files as an Arrow table.
 
-        The table depends on the files alone: nothing is cached and nothing is written. The method
-        uses one thread, so run it in one process per core. Embeddings are biometric data: you are
-        responsible for those that you keep.
+        The table depends only on the files: nothing is cached or written. This method uses one
+        thread; run one process per core. Embeddings are biometric data: you are responsible for
+        embeddings that you keep.
 
         Args:
             paths: The files, in any number.
 
         Returns:
-            One row per file: ``path``; ``sha256`` of its bytes in hex; ``face``, whether one was
-            found; ``error``, the class name of the error if the file cannot be used, else null;
-            ``embedding`` of the largest face, 128 float32, null without a face; ``elapsed_s``,
-            seconds to find and embed it without loading the models; ``engine``, models and
-            versions as JSON, also in the table's metadata (``facematch.engine``).
+            One row per file: ``path``; ``sha256`` of the bytes in hex; ``face``, whether a face was
+            found; ``error``, the class name of the error if the file is unusable, else null;
+            ``embedding`` of the largest face, 128 float32, null without a face; ``elapsed_s``, the
+            processing time in seconds without loading the models; ``engine``, models and versions
+            as JSON, also in the table's metadata (``facematch.engine``).
 
         Raises:
-            ConfigurationError: pyarrow is not installed (extra ``compare``), or as `load`.
+            ConfigurationError: pyarrow is not installed (extra ``compare``), or see `load`.
         """
         try:
             import pyarrow as pa
@@ -225,16 +225,16 @@ class LocalBackend(EngineBackend):
         row["elapsed_s"] = time.perf_counter() - started
         return row | {"face": faces.embedding is not None, "embedding": faces.embedding}
 
-    #: `scores_from_embeddings`, for code that opens this backend by its name.
+    #: Alias of `scores_from_embeddings`, for code that opens this backend by name.
     scores = staticmethod(scores_from_embeddings)
 
     def close(self) -> None:
-        """Clear the cache, and free the models unless another backend uses them."""
+        """Clear the cache; free the models unless another backend uses them."""
         self._cache.clear()
         self._engine.close()
 
     def diagnose(self) -> Mapping[str, Any]:
-        """Return model, score scale, state of the model files, and versions."""
+        """Return the model, score scale, state of the model files and versions."""
         from importlib.metadata import packages_distributions, version
 
         facts: dict[str, Any] = {"model": MODEL, "scale": SCALE}
@@ -260,5 +260,5 @@ class LocalBackend(EngineBackend):
             )
         except InvalidImage as error:
             refusal = error.of(picture)
-        # Outside the except block: the first error's frames hold the picture.
+        # Raised outside the except block, because the first error's frames hold the picture.
         raise refusal

@@ -1,6 +1,6 @@
-"""The engine: loads the models at first use, shares them across threads, survives a fork.
+"""The engine: loads the models lazily and shares them across threads. Safe after a fork.
 
-Importing this module is cheap; OpenCV and numpy are imported with the first picture.
+Importing this module is cheap: OpenCV and numpy are imported when the models are loaded.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .faces import PictureFaces
     from .recognition import Parts
 
-#: Loaded models by process id, shared by the open engines and freed with the last of them. The key
-#: keeps a forked child from using the models of its parent.
+#: Loaded models by process id, shared by all open engines and freed with the last engine. The
+#: process id keeps the child of a fork from using its parent's models.
 _shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 
@@ -34,7 +34,7 @@ class _Models:
 class Engine:
     """Finds faces and computes embeddings. Thread-safe; all engines of a process share the models.
 
-    The models take about 100 MB, and each thread that looks at a picture about 10 MB more.
+    The models take about 100 MB, plus about 10 MB per thread that processes a picture.
     """
 
     def __init__(self) -> None:
@@ -42,15 +42,15 @@ class Engine:
         self._last_models = _Models()
 
     def load(self) -> None:
-        """Load the models now, about half a second, rather than with the first picture."""
+        """Load the models now instead of with the first picture; takes about half a second."""
         self._load()
 
     def close(self) -> None:
-        """Free the models unless another engine uses them. The next call loads them again."""
+        """Free the models unless another engine uses them. The next call reloads them."""
         self.models.parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> PictureFaces:
-        """Find the faces of a picture and embed the largest; `rotate` also tries quarter turns."""
+        """Find a picture's faces and embed the largest; `rotate` also tries 90-degree turns."""
         return self._load().look(data, rotate=rotate)
 
     @property
@@ -58,9 +58,9 @@ class Engine:
         """The models of this process."""
         inherited = self._last_models
         if inherited.pid != os.getpid():
-            # Another thread of the parent may have held a lock of the models when the process
-            # forked, and in the child it is never released. So the child neither uses nor frees
-            # what the parent loaded; freeing takes locks, too.
+            # If another thread of the parent held a lock of the models during the fork, the lock is
+            # never released in the child. So the child neither uses nor frees the parent's models:
+            # freeing acquires locks, too.
             self._inherited.append(inherited)
             self._last_models = _Models()
         return self._last_models

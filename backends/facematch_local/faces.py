@@ -1,6 +1,6 @@
-"""The faces that the engine found in a picture, and an LRU cache of them.
+"""The faces that the engine found in a picture, and an LRU cache of faces.
 
-Both hold biometric data: they stay in memory and appear in no repr, pickle or log.
+Both contain biometric data, which stays in memory and never appears in a repr, pickle or log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FaceBox(NamedTuple):
-    """A face in pixels of the upright picture; right and bottom are exclusive."""
+    """A face box in pixels of the upright picture; right and bottom are exclusive."""
 
     left: int
     top: int
@@ -38,11 +38,11 @@ class PictureFaces:
         boxes: The faces, the largest first.
         size: Width and height in pixels of the upright picture, turned by `angle`.
         angle: Degrees clockwise, after the EXIF orientation.
-        embedding: Of the largest face, (128,), read-only, of length 1; None without a face, as all
-            that follows.
-        face_px: Width of the largest face in pixels of the full size, at least 1.
+        embedding: Embedding of the largest face, shape (128,), read-only, normalized to length 1.
+            This and the attributes below are None if there is no face.
+        face_px: Width of the largest face in pixels of the full-size picture, at least 1.
         luminance: Mean brightness of that face, 0-100.
-        sharpness: Variance of the Laplacian of that face, scaled to 100 x 100 grey levels 0-255.
+        sharpness: Variance of the Laplacian of that face, scaled to 100 x 100 gray levels 0-255.
     """
 
     boxes: tuple[FaceBox, ...]
@@ -58,7 +58,7 @@ class PictureFaces:
 
 
 class _Memory:
-    """The cache of one process. A forked child makes a new one: the lock may be held for ever."""
+    """The cache of one process. The child of a fork creates a new one: its lock may be stuck."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -110,7 +110,7 @@ class FaceCache:
         return future.result()
 
     def clear(self) -> None:
-        """Remove all faces."""
+        """Remove all entries."""
         memory = self.memory
         with memory.lock:
             memory.futures.clear()

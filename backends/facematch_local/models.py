@@ -1,4 +1,4 @@
-"""The two model files in the folder `weights`; each is checked when it is read."""
+"""The two model files in the folder `weights`. Reading a file checks its SHA-256."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ WEIGHTS = Path(__file__).parent / "weights"
 #: YuNet: face boxes with five landmarks (MIT).
 DETECTION = "face_detection_yunet_2023mar_int8bq.onnx"
 
-#: SFace: a face as 128 numbers (Apache-2.0).
+#: SFace: face embeddings of 128 numbers (Apache-2.0).
 RECOGNITION = "face_recognition_sface_2021dec_int8bq.onnx"
 
-#: SHA-256 of each file, as OpenCV's model zoo publishes them (github.com/opencv/opencv_zoo, Git LFS
+#: SHA-256 of each file, as published in OpenCV's model zoo (github.com/opencv/opencv_zoo, Git LFS
 #: object ids, read 2026-11-26). The documented error rates were measured with these files.
 DIGESTS = MappingProxyType(
     {
@@ -29,7 +29,7 @@ DIGESTS = MappingProxyType(
 def read_model(name: str) -> bytes:
     """Return the bytes of a model file.
 
-    OpenCV is given bytes rather than a path: on Windows it cannot open every path.
+    OpenCV gets bytes instead of a path, because OpenCV cannot open every path on Windows.
 
     Raises:
         ConfigurationError: the file cannot be read or has another digest.
@@ -38,7 +38,7 @@ def read_model(name: str) -> bytes:
         data = (WEIGHTS / name).read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"The model file {name} cannot be read ({error.strerror}); reinstall facematch."
+            f"The model file {name} cannot be read ({error.strerror}): reinstall facematch."
         ) from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != DIGESTS[name]:

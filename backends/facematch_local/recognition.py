@@ -1,11 +1,11 @@
-"""Decode a picture, find its faces, align the largest and embed it. Importing this loads OpenCV.
+"""Decode a picture, find its faces, align and embed the largest. Importing this loads OpenCV.
 
-YuNet finds the faces with five landmarks each. A chip is cut out of the largest face: 112 x 112
-pixels, upright, eyes at fixed places. SFace turns the chip into 128 numbers of length 1.
+YuNet finds the faces with five landmarks each. The largest face is cut out as a chip: 112 x 112
+pixels, upright, eyes at fixed positions. SFace embeds the chip as 128 numbers of length 1.
 
-Landmarks decide whether one person matches: on a small tilted face YuNet puts both eyes on one
-level, and SFace then gives two photographs of one girl a cosine of 0.11 instead of 0.72. So a face
-that is small or tilted is looked at again, enlarged and then turned upright.
+A match depends on accurate landmarks. On a small tilted face YuNet puts both eyes at one height:
+two photographs of one girl then had a cosine of 0.11 instead of 0.72. So the detector runs again on
+small or tilted faces, enlarged and turned upright.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ from .models import DETECTION, RECOGNITION, read_model
 OLDEST_OPENCV = (4, 11)
 
 #: Longest side in pixels of the picture that faces are cut from. A chip has 112 pixels, so a larger
-#: picture adds time and memory and no detail.
+#: picture costs time and memory without adding detail.
 WORKING_SIDE = 1024
 
-#: Longest side in pixels of the first look at a picture, and of the second if no face was found.
+#: Longest side in pixels for the first detection, and for the second if no face was found.
 LOOKS = (512, WORKING_SIDE)
 
-#: Minimum side in pixels of what the detector is given. OpenCV 4.11 to 5.0 reads uninitialised
-#: memory for a picture with a side of 32 or less, and then finds faces that are not there.
+#: Minimum side in pixels of the detector's input. With a side of 32 or less, OpenCV 4.11 to 5.0
+#: reads uninitialized memory and may detect faces that do not exist.
 LEAST_SIDE = 64
 
-#: Minimum confidence of a face in a whole picture, and where a face was already found.
+#: Minimum confidence of a face in a whole picture, and in the repeated detection of a known face.
 LEAST_CONFIDENCE, LEAST_AGAIN = 0.6, 0.3
 
-#: Beside a face of this confidence, less certain boxes are ignored: blurred hands and heads behind.
+#: If a face has this confidence, boxes with less are ignored: blurred hands, heads in the back.
 SURE = 0.8
 
-#: Longer side of the face and side of the square around it in a further look, in pixels.
+#: Longer side of the face, and side of the square around it, in a repeated detection, in pixels.
 FACE_SIDE, CUT_SIDE = 200, 320
 
-#: Roll in degrees up to which the landmarks of a large face are accurate, and the number of further
-#: looks to turn it that far.
+#: Roll in degrees up to which the landmarks of a large face are accurate, and the maximum number of
+#: repeated detections to turn a face that far.
 UPRIGHT, MOST_LOOKS_AGAIN = 8, 3
 
 CHIP_SIDE = 112
 
-#: Places of the eyes, the nose and the corners of the mouth in a chip: those of ArcFace, which
+#: Positions of the eyes, the nose and the corners of the mouth in a chip: ArcFace's template, which
 #: SFace was trained with (opencv/opencv, modules/objdetect/src/face_recognize.cpp).
 _PLACES = np.column_stack(
     [
@@ -67,10 +67,10 @@ _PLACES = np.column_stack(
     ]
 )
 
-#: The part of a chip whose brightness and sharpness are measured, both ways.
+#: Rows and columns of a chip in which brightness and sharpness are measured.
 _FACE = slice(6, 106)
 
-#: Mean brightness of a face, 0-100, below and above which its chip is enhanced (ordinary: 30-72).
+#: Mean brightness of a face, 0-100, below or above which its chip is enhanced (usually 30-72).
 DARK, BRIGHT = 20, 75
 
 #: Exceptions that Pillow's decoders raise for damaged files.
@@ -81,17 +81,17 @@ _DAMAGE = (
 
 
 def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
-    """Return the first frame in RGB, upright by EXIF, at most 1024 pixels, and its full size.
+    """Return the first frame (RGB, upright by EXIF, at most 1024 pixels a side) and its full size.
 
     Raises:
-        InvalidImage: the data is no picture, or a damaged one.
+        InvalidImage: the data is not a picture, or the picture is damaged.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             size = image.size
             if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
                 size = size[::-1]
-            # Decodes a JPEG straight to a half, a quarter or an eighth of its size.
+            # Decodes a JPEG directly at a half, a quarter or an eighth of its size.
             image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
             ImageOps.exif_transpose(image, in_place=True)
             pixels = _as_rgb(image)
@@ -107,10 +107,10 @@ def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "P" and "transparency" in image.info:
-        # Pillow warns if a palette with transparency is converted straight to RGB.
+        # Pillow warns if a palette with transparency is converted directly to RGB.
         image = image.convert("RGBA")
     elif image.mode.startswith("I;16"):
-        # Converted straight to RGB, Pillow clips 16 bits to 8 and leaves hardly anything but white.
+        # Converting directly to RGB, Pillow would clip 16 bits to 8: the result is almost white.
         image = image.convert("I").point(lambda shade: shade * (1 / 257))
     return image.convert("RGB")
 
@@ -127,7 +127,7 @@ class Parts:
     """The loaded models. All methods are safe across threads."""
 
     def __init__(self) -> None:
-        """Load the models, about half a second.
+        """Load the models; takes about half a second.
 
         Raises:
             ConfigurationError: OpenCV is too old, or a model file is missing or damaged.
@@ -135,18 +135,18 @@ class Parts:
         version = tuple(map(int, re.findall(r"\d+", cv2.__version__)[:2]))
         if version < OLDEST_OPENCV:
             raise ConfigurationError(
-                f"OpenCV {cv2.__version__} is too old for the local backend, which needs 4.11 or "
-                "newer: upgrade opencv-python-headless, or the package that brought cv2."
+                f"OpenCV {cv2.__version__} is too old: the local backend needs 4.11 or newer. "
+                "Upgrade opencv-python-headless, or the package that installed cv2."
             )
         self._detector_file = np.frombuffer(read_model(DETECTION), np.uint8)
         self._detectors: list[Any] = []
-        # cv2.FaceRecognizerSF of OpenCV 5 refuses this file, for 29 inputs that nothing uses.
+        # OpenCV 5's cv2.FaceRecognizerSF rejects this file because of 29 unused inputs.
         self._network = cv2.dnn.readNetFromONNX(np.frombuffer(read_model(RECOGNITION), np.uint8))
         self._network_lock = threading.Lock()
 
     @contextlib.contextmanager
     def _detector(self) -> Iterator[Any]:
-        """Lend a detector that no other thread uses: a shared one crashes the process."""
+        """Lend a detector for exclusive use: sharing one between threads crashes the process."""
         try:
             detector = self._detectors.pop()
         except IndexError:
@@ -155,7 +155,7 @@ class Parts:
         self._detectors.append(detector)
 
     def find(self, pixels: NDArray[Any], least: float) -> NDArray[np.float32]:
-        """Return one row a face: left, top, width, height, five landmarks (x, y), confidence."""
+        """Return one row per face: left, top, width, height, five landmarks (x, y), confidence."""
         down, right = (max(0, LEAST_SIDE - length) for length in pixels.shape[:2])
         if down or right:
             pixels = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_CONSTANT)
@@ -166,7 +166,7 @@ class Parts:
             return np.empty((0, 15), np.float32) if faces is None else faces.copy()
 
     def _detect(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """Return the faces, the largest first, and pixels of the picture per pixel of the look."""
+        """Return the faces, largest first, and the picture's pixels per pixel of the detection."""
         for side in LOOKS:
             small = _shrink(pixels, side)
             faces = self.find(small, LEAST_CONFIDENCE)
@@ -182,8 +182,8 @@ class Parts:
     ) -> NDArray[np.float64]:
         """Return the landmarks of a face, (5, 2), in pixels of this picture.
 
-        The detector underestimates the roll of a face, the more the smaller it is. So it looks
-        again until it has seen the face large and upright.
+        The detector underestimates the roll of a face, most of all for small faces. So detection is
+        repeated until the face is large and upright in its input.
         """
         points = face[4:14].reshape(5, 2).astype(np.float64)
         middle, side = face[:2] + face[2:4] / 2, float(max(face[2:4]))
@@ -209,7 +209,7 @@ class Parts:
         return points
 
     def cut(self, data: bytes, *, rotate: bool) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
-        """Find the faces and cut out the chip of the largest; the embedding is still missing."""
+        """Find the faces and cut out the largest face's chip. Does not compute the embedding."""
         image, size = decode(data)
         upright = np.asarray(image)[:, :, ::-1]
         turns = [np.ascontiguousarray(np.rot90(upright, -turn)) for turn in range(1 + 3 * rotate)]
@@ -250,7 +250,7 @@ class Parts:
 
 
 def _enhance(chip: NDArray[np.uint8], luminance: float) -> Any:
-    """Return a dark chip brighter and smoother, a bright one smoother, and others unchanged."""
+    """Brighten and smooth a dark chip, smooth a bright chip; return other chips unchanged."""
     if luminance < DARK:
         brighter = cv2.convertScaleAbs(chip, alpha=43 / max(luminance, 1))
         return cv2.GaussianBlur(brighter, (0, 0), 1.2)
@@ -258,7 +258,7 @@ def _enhance(chip: NDArray[np.uint8], luminance: float) -> Any:
 
 
 def _new_detector(file: NDArray[np.uint8]) -> Any:
-    # OpenCV 5.0 warns on stderr at each detector. OpenCV 4.11 has no cv2.utils.logging.
+    # OpenCV 5.0 warns on stderr for each new detector. OpenCV 4.11 has no cv2.utils.logging.
     logging = getattr(cv2.utils, "logging", None)
     level = logging and logging.setLogLevel(logging.LOG_LEVEL_ERROR)
     try:
@@ -275,7 +275,7 @@ def _roll(points: NDArray[np.float64]) -> float:
 
 
 def fit(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation, scale and shift, (2, 3), that bring points nearest to places.
+    """Return the rotation, scale and shift, (2, 3), that map `points` closest to `places`.
 
     Least squares without reflection (Umeyama 1991).
     """
@@ -286,7 +286,7 @@ def fit(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.
 
 
 def _box(face: NDArray[np.float32], scale: NDArray[np.float64], size: tuple[int, int]) -> FaceBox:
-    """Return the box of a face in pixels of the full size, inside of the picture."""
+    """Return the box of a face in pixels of the full size, clipped to the picture."""
     left, top = np.clip(np.rint(face[:2] * scale), 0, np.array(size) - 1)
     right, bottom = np.clip(np.rint((face[:2] + face[2:4]) * scale), 1, size)
     return FaceBox(int(left), int(top), int(right), int(bottom), float(face[14]))

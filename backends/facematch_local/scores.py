@@ -1,6 +1,6 @@
-"""Scores and results from embeddings: pure functions and tables.
+"""Compute scores and results from embeddings. All functions are pure.
 
-The score is 100 times the cosine of two embeddings, and 0 if the cosine is negative. In our
+The score is 100 times the cosine similarity of two embeddings, or 0 if that is negative. In our
 measurements, pictures of one person score about 73 and pictures of two people about 12. A score is
 not a probability.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Name of the scale: engine and model.
+#: The score scale: engine and model.
 SCALE = "local/sface-2021dec"
 
-#: Name of the model file in OpenCV's model zoo.
+#: The model file's name in OpenCV's model zoo.
 MODEL = "face_recognition_sface_2021dec_int8bq"
 
 
@@ -36,7 +36,7 @@ def scores_from_embeddings(
     """Return the score of every probe with every reference.
 
     Args:
-        probes, references: Embeddings of `LocalBackend.embeddings`, one a row.
+        probes, references: Embeddings from `LocalBackend.embeddings`, one per row.
 
     Returns:
         float64, (M, N), scores 0-100 rounded to two decimals; NaN where a row is NaN.
@@ -50,7 +50,7 @@ def scores_from_embeddings(
 
 @attrs.frozen
 class QualityLimit:
-    """A limit of a property of a face, beyond which its picture gets a warning."""
+    """The range of a property of a face. Outside this range, the picture gets a warning."""
 
     attribute: str
     below: float
@@ -59,7 +59,7 @@ class QualityLimit:
     problem: str
 
 
-#: Where false non-matches of degraded copies begin; ordinary photographs are inside of all limits.
+#: Degraded copies outside these limits cause false non-matches. Ordinary photographs are inside.
 LIMITS = (
     QualityLimit("face_px", 30, math.inf, WarningCode.LOW_QUALITY, "is small"),
     QualityLimit("sharpness", 20, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
@@ -79,7 +79,7 @@ def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
         and not limit.below <= value <= limit.above
     ]
     if len(faces.boxes) > 1:
-        text = f"The {picture} shows {len(faces.boxes)} faces; the largest one was compared."
+        text = f"The {picture} shows {len(faces.boxes)} faces; the largest was compared."
         warnings.insert(0, ResultWarning(code=WarningCode.MULTIPLE_FACES, text=text))
     return tuple(warnings)
 
@@ -105,7 +105,7 @@ def faces_of(faces: PictureFaces) -> tuple[Face, ...]:
 
 
 def compare_faces(probe: PictureFaces, reference: PictureFaces) -> Compared:
-    """Return the comparison of two pictures; without a score if one has no face."""
+    """Compare the faces of two pictures. The score is None if a picture has no face."""
     cosine = score = None
     if probe.embedding is not None and reference.embedding is not None:
         cosine = float(probe.embedding.astype(float) @ reference.embedding.astype(float))

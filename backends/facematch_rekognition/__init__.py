@@ -1,4 +1,4 @@
-"""The backend `rekognition`: face verification by Amazon Rekognition."""
+"""Backend `rekognition`: face verification with Amazon Rekognition."""
 
 from .backend import RekognitionBackend
 from .sessions import Challenge, FaceLivenessOptions

@@ -1,7 +1,7 @@
-"""AWS's own settings: region, endpoint and credentials as botocore finds them, and signatures.
+"""AWS region, endpoint and credentials from botocore's configuration, and request signing.
 
-botocore's loggers write signed headers and answers of AWS's sign-in services at level DEBUG, so
-they are muted while it works here.
+At level DEBUG, botocore logs signed headers and the responses of AWS's sign-in services. So its
+loggers are muted during the calls in this module.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from facematch_core.errors import VendorUnavailable
 from facematch_core.http import HttpRequest, is_loopback
 
 _MISSING = (
-    "rekognition finds no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the "
-    "setting aws_profile, or give this machine a role."
+    "rekognition: no AWS credentials found. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
+    "aws_profile, or give this machine a role."
 )
-#: botocore's errors about the user's configuration. Every other error is a failed sign-in.
+#: botocore's errors about the user's configuration. All other errors are failed sign-ins.
 _MISTAKES = ("ProfileNotFound", "PartialCredentialsError", "ConfigNotFound", "ConfigParseError")
 
 
 class AwsSettings:
-    """Region, endpoint and credentials: the given ones, else those of botocore's chain.
+    """Region, endpoint and credentials: the explicit settings, else botocore's credential chain.
 
-    Credentials are looked up at the first call, and renewed when they expire.
+    Credentials are looked up at the first call and refreshed when they expire.
 
     Attributes:
         region: The region, such as ``eu-west-1``.
@@ -49,22 +49,22 @@ class AwsSettings:
             raise ConfigurationError(
                 f"The backend rekognition needs botocore: {install_command('rekognition')}"
             ) from None
-        # The chain reads files, runs programs and calls services with timeouts of its own. In a
-        # thread, a call whose deadline ends does not wait for it.
+        # The chain reads files, runs programs and calls services with its own timeouts. It runs in
+        # a thread, so that a call can time out earlier.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
         self._profile, self._keys = profile, keys
         self._opened: Any = None
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
-                "The backend rekognition needs a region such as eu-west-1: set region or "
+                "The backend rekognition needs a region such as eu-west-1: set `region` or "
                 "AWS_REGION."
             )
 
     @property
     def _session(self) -> Any:
-        # Made late, because it takes longer than a call. Only one thread uses it: that of the
-        # constructor, then that of `_lookups`. So it needs no lock, which a fork could leave held.
+        # Created lazily, because this takes longer than a call. Needs no lock, which a fork could
+        # leave held: first the constructor's thread uses it, later only the thread of `_lookups`.
         if self._opened is None:
             import botocore.session
 
@@ -72,11 +72,11 @@ class AwsSettings:
         return self._opened
 
     def find_endpoint(self) -> str:
-        """Return the endpoint that AWS's settings name, on this machine; empty if none does.
+        """Return the endpoint configured in AWS's settings; empty if none is.
 
-        AWS's SDKs and Tools Reference Guide, Service-specific endpoints (read 2026-11-26): the
-        environment comes before the configuration file, and a service's own setting before the one
-        for all services.
+        The environment overrides the configuration file, and a service's endpoint overrides the
+        endpoint for all services (AWS SDKs and Tools Reference Guide, Service-specific endpoints,
+        read 2026-11-26).
 
         Raises:
             ConfigurationError: the endpoint is on another machine.
@@ -91,9 +91,9 @@ class AwsSettings:
         if is_loopback(host):
             return str(url)
         raise ConfigurationError(
-            f"{source} names {host[:80] or 'no host'}. rekognition takes an endpoint beyond this "
-            "machine from base_url only: set base_url (and allow_base_url, if the host is not "
-            "AWS's), or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true to call AWS's own endpoint."
+            f"{source} names {host[:80] or 'no host'}, which is not on this machine: set base_url "
+            "(and allow_base_url, if the host is not AWS's) to use it, or "
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true to call AWS's own endpoint."
         )
 
     def _read_endpoint(self) -> tuple[str, str]:
@@ -112,15 +112,15 @@ class AwsSettings:
         """Return botocore's ``ReadOnlyCredentials`` for one call.
 
         Raises:
-            ConfigurationError: there are none.
-            AuthenticationFailed: AWS did not give any.
-            VendorUnavailable: the deadline ended first.
+            ConfigurationError: no credentials are configured.
+            AuthenticationFailed: AWS's sign-in failed.
+            VendorUnavailable: the lookup did not finish before the deadline.
         """
         try:
             return self._lookups.run(self._look_up, deadline)
         except (NoThread, StillRunning):
             raise VendorUnavailable(
-                "The deadline ran out before AWS gave rekognition credentials. Nothing was sent.",
+                "rekognition: no AWS credentials before the deadline. Nothing was sent.",
                 billing=Billing(Charged.NO, "the request was not sent"),
                 retryable=False,
             ) from None
@@ -139,16 +139,16 @@ class AwsSettings:
         return Credentials(*(key.reveal() if key else None for key in self._keys))
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
-        """Return botocore's answer; of its errors only the class is shown: texts may hold keys."""
+        """Call botocore; errors show only the class, because the messages may contain keys."""
         try:
             with muted("botocore"):
                 return ask()
         except Exception as error:  # noqa: BLE001 - the chain may raise anything
             kind = type(error).__name__
         if kind in _MISTAKES:
-            raise ConfigurationError(f"The AWS profile of rekognition cannot be used: {kind}.")
+            raise ConfigurationError(f"rekognition: invalid AWS profile ({kind}).")
         raise AuthenticationFailed(
-            f"AWS gave rekognition no credentials: {kind}.",
+            f"rekognition: sign-in to AWS failed ({kind}).",
             billing=Billing(Charged.NO, "the request was not sent"),
         )
 
@@ -156,7 +156,7 @@ class AwsSettings:
 def sign_request(
     request: HttpRequest, *, region: str, credentials: Any, at: datetime
 ) -> HttpRequest:
-    """Return the encoded `request` with the headers of Signature Version 4."""
+    """Return the encoded `request` with Signature Version 4 headers."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -168,7 +168,7 @@ def sign_request(
     aws_request = AWSRequest(request.method, request.url, plain, request.body)
     aws_request.context["timestamp"] = plain["X-Amz-Date"]
     auth = SigV4Auth(Credentials(*credentials), "rekognition", region)
-    # Not `add_auth`, which logs each step and the session token.
+    # `add_auth` would log each step and the session token.
     text = auth.string_to_sign(aws_request, auth.canonical_request(aws_request))
     signature = auth.signature(text, aws_request)
     names = auth.signed_headers(auth.headers_to_sign(aws_request))

@@ -1,9 +1,9 @@
-"""`RekognitionBackend`: the requests to Amazon Rekognition, and the reading of its answers.
+"""`RekognitionBackend`: build requests to Amazon Rekognition and parse its responses.
 
-Facts are from AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5), the Rekognition
-Developer Guide (Comparing faces, Error handling, Guidelines and quotas, Non-storage operations),
-the Amazon Rekognition FAQs (Billing, Data privacy), all read 2026-11-21, and AWS's common errors,
-read 2026-11-26. "Ours" marks a choice of this project. It was never run against AWS.
+Sources: AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5), the Rekognition Developer
+Guide (Comparing faces, Error handling, Guidelines and quotas, Non-storage operations) and the
+Amazon Rekognition FAQs (Billing, Data privacy), all read 2026-11-21; AWS's common errors, read
+2026-11-26. "Ours" marks a choice of this project. This backend has never been run against AWS.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from .aws import AwsSettings, sign_request
 
 NAME = "rekognition"
 _SCALE = f"{NAME}/similarity"
-#: The domain of a region by the beginning of its name; from botocore's partitions.
+#: Domains by region prefix, from botocore's partitions.
 _SUFFIXES = {
     "cn": "amazonaws.com.cn",
     "eu-isoe": "cloud.adc-e.uk",
@@ -76,25 +76,25 @@ _SUFFIXES = {
     "us-isof": "csp.hci.ic.gov",
 }
 _USUAL_SUFFIX = "amazonaws.com"
-#: Domains of the dual-stack endpoints: AWS General Reference, read 2026-11-23; for China and the
-#: European sovereign cloud botocore's partitions.
+#: Domains of dual-stack endpoints: AWS General Reference, read 2026-11-23; for China and the
+#: European Sovereign Cloud, botocore's partitions.
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
-#: FAQs, Billing: of CompareFaces only the source image counts, so a comparison is one image.
-_COUNTED = "AWS counts one image for each comparison, and one for each detection"
-_REFUSED = "AWS counts analyzed images, and it refused to analyze this one"
-_UNSAID = "AWS does not say whether a comparison counts that found no face"
+#: FAQs, Billing: CompareFaces counts only the source image, so a comparison is one image.
+_COUNTED = "AWS counts one image per comparison and one per detection"
+_REFUSED = "AWS counts analyzed images, and this one was rejected unanalyzed"
+_UNSAID = "AWS does not document whether a comparison without a face is charged"
 
 _KEYS = (
     *("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"),
     *("MissingAuthenticationTokenException", "IncompleteSignatureException"),
-    # The names of AWS's common errors have no "Exception".
+    # AWS's common errors, whose names lack "Exception".
     *("InvalidClientTokenId", "MissingAuthenticationToken", "IncompleteSignature"),
 )
-#: InvalidSignatureException with one of these messages is about the time (seen: aws/aws-sdk-php
+#: With one of these messages, InvalidSignatureException means a wrong clock (seen: aws/aws-sdk-php
 #: #1780, aws/aws-sdk-go #2194; read 2026-11-26).
 _CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
 _CLOCK = ("RequestExpired", "InvalidSignatureException clock")
-#: The account is not activated for Rekognition, or not any more.
+#: Errors of an account that is not (or no longer) activated for Rekognition.
 _ACCOUNT = ("OptInRequired", "SubscriptionRequiredException")
 _QUOTAS = (
     *("ThrottlingException", "ProvisionedThroughputExceededException"),
@@ -104,30 +104,30 @@ _PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
 _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     code: ErrorRow(error, Charged.NO, _REFUSED, text)
     for codes, error, text in (
-        (_KEYS, AuthenticationFailed, "AWS does not accept the credentials"),
+        (_KEYS, AuthenticationFailed, "AWS rejected the credentials"),
         (
             _CLOCK,
             AuthenticationFailed,
-            "this machine's clock is off by more than 5 minutes: set it",
+            "this machine's clock is off by more than 5 minutes: correct it",
         ),
         (
             ("AccessDeniedException",),
             PermissionDenied,
-            "the credentials lack AWS's permission for this",
+            "the credentials lack the AWS permission for this operation",
         ),
         (_ACCOUNT, InsufficientCredit, "the AWS account is not subscribed to Rekognition"),
         (_QUOTAS, RateLimited, "the AWS account has reached a quota"),
-        (_PICTURES, RequestRejected, "AWS does not take these pictures"),
-        (("SessionNotFoundException",), SessionNotFound, "AWS has no such session (any more)"),
+        (_PICTURES, RequestRejected, "AWS rejected the size or format of a picture"),
+        (("SessionNotFoundException",), SessionNotFound, "the session is unknown or expired"),
     )
     for code in codes
 }
-# Other invalid parameters have this code, too, but this backend sends none.
+# AWS uses this code for any invalid parameter; a picture without a face is the only one sent here.
 _ERRORS["InvalidParameterException"] = InconclusiveRow(NO_FACE, Charged.UNKNOWN, _UNSAID)
 
 
 class QualityFilter(enum.StrEnum):
-    """The least quality of a face that is compared; AWS does not document the levels."""
+    """The minimum quality of a compared face. AWS does not document the levels."""
 
     NONE = "NONE"
     AUTO = "AUTO"
@@ -138,42 +138,42 @@ class QualityFilter(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class RekognitionBackend(HttpBackend):
-    """Compares two faces with Amazon Rekognition's CompareFaces; hosted sessions by Face Liveness.
+    """Compares faces with Amazon Rekognition's CompareFaces. Hosted sessions use Face Liveness.
 
     AWS returns similarities and no verdict: the threshold decides, 80 by default, like AWS's own
-    filter. AWS advises a review by a person for decisions about people.
+    filter. AWS recommends human review for decisions about people.
 
-    The reference is AWS's source image, of which the largest face counts. The probe is the target
-    image: each of its faces has a similarity, and a second face gives a warning.
+    The reference is AWS's source image; its largest face is compared. The probe is the target
+    image; each of its faces gets a similarity, and more than one face gives a warning.
 
-    A call counts as one image, and as two with `reference_quality`. CompareFaces reports a picture
-    without a face as an invalid parameter. This backend sends no other, so that is `INCONCLUSIVE`
-    with `NO_FACE`. AWS does not document whether it is charged: `billing.charged` is UNKNOWN.
+    A call counts as one image, or as two with `reference_quality`. For a picture without a face
+    CompareFaces returns an invalid-parameter error; the result is `INCONCLUSIVE` with `NO_FACE`.
+    AWS does not document whether this error is charged: `billing.charged` is UNKNOWN.
 
-    The Developer Guide says that CompareFaces keeps neither pictures nor results. The FAQs say that
-    AWS may store inputs and improve its services with them, unless the account opts out. Only an AI
-    services opt-out policy of AWS Organizations does that, and nothing in a call.
+    According to the Developer Guide, CompareFaces keeps neither pictures nor results. According to
+    the FAQs, AWS may store inputs to improve its services unless the account opts out with an AI
+    services opt-out policy of AWS Organizations. A call cannot opt out.
 
-    Credentials that are not set here come from botocore's chain at the first call, and are renewed
-    when they expire. The chain may read the environment and files, run a profile's
+    Without explicit credentials, botocore's credential chain runs at the first call and when the
+    credentials expire. The chain may read the environment and files, run a profile's
     ``credential_process``, and call AWS STS, single sign-on, or the metadata service of a container
-    or machine, each with botocore's own timeouts. A verifier's `deadline_s` ends the call anyway.
+    or machine, each with botocore's own timeouts. A verifier's `deadline_s` still applies.
 
     Args:
         region: The region, such as ``eu-west-1``. Default: ``AWS_REGION``, ``AWS_DEFAULT_REGION``
-            or the profile's.
-        aws_profile: A profile of ``~/.aws/config``; None for ``AWS_PROFILE`` or the chain's.
-        access_key_id, secret_access_key: Credentials in place of the chain's; both or neither.
-        session_token: The token that belongs to temporary credentials.
+            or the profile's region.
+        aws_profile: A profile in ``~/.aws/config``; None for ``AWS_PROFILE`` or the default.
+        access_key_id, secret_access_key: Explicit credentials; both or neither.
+        session_token: The session token of temporary credentials.
         base_url: The endpoint. Default: ``AWS_ENDPOINT_URL_REKOGNITION``, ``AWS_ENDPOINT_URL`` or
-            the profile's ``endpoint_url`` if it is on this machine, else AWS's for the region.
-        environment: PRODUCTION at AWS, which has no sandbox, or MOCK; None if unknown. Hosted
-            sessions must be from PRODUCTION, unless they are opened for something else.
-        fips: Whether to use AWS's FIPS 140 endpoint, which some regions have.
-        quality_filter: The least quality of a face that is compared.
-        reference_quality: Whether to call DetectFaces on the reference first. CompareFaces returns
-            no quality, pose or landmarks of its face, and no further faces. Costs one image more. A
-            reference without a face ends the call.
+            the profile's ``endpoint_url`` if on this machine, else AWS's endpoint for the region.
+        environment: PRODUCTION for AWS, which has no sandbox, or MOCK; None if unknown. Hosted
+            sessions require PRODUCTION unless `require_environment` names another.
+        fips: Whether to use AWS's FIPS 140 endpoint, which only some regions have.
+        quality_filter: The minimum quality of a compared face.
+        reference_quality: Whether to call DetectFaces on the reference first, for one more image.
+            CompareFaces alone returns no quality, pose or landmarks of the reference's face, and no
+            other faces. If the reference has no face, CompareFaces is not called.
 
     Raises:
         ConfigurationError: a setting is wrong, no region is set, AWS's settings name an endpoint
@@ -196,7 +196,7 @@ class RekognitionBackend(HttpBackend):
         score_scale=_SCALE,
         reports_faces=True,
         billed_operations=frozenset({Operation.MATCH}),
-        # Guesses that a comparison does not need.
+        # AWS's guesses about the person, which a comparison does not need.
         private_keys=frozenset({"AgeRange", "Gender", "Emotions", "Smile"}),
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
@@ -219,13 +219,13 @@ class RekognitionBackend(HttpBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        self._aws  # noqa: B018 - to refuse a missing region now
+        self._aws  # noqa: B018 - to raise for a missing region now
 
     @functools.cached_property
     def _aws(self) -> AwsSettings:
         key_id, key, token = self.access_key_id, self.secret_access_key, self.session_token
         if (key_id is None) is not (key is None) or (token and key_id is None):
-            raise ConfigurationError("access_key_id and secret_access_key are set together.")
+            raise ConfigurationError("Set both access_key_id and secret_access_key, or neither.")
         return AwsSettings(self.aws_profile, self.region, (key_id, key, token) if key_id else ())
 
     @functools.cached_property
@@ -236,11 +236,11 @@ class RekognitionBackend(HttpBackend):
         return self._aws.find_endpoint() or own
 
     def vendor_url(self) -> str:
-        """Return the endpoint if `base_url` is not set."""
+        """Return the default for `base_url`."""
         return self._endpoint
 
     def steps(self, call: MatchCall) -> Steps:
-        """CompareFaces, after DetectFaces if `reference_quality` is set."""
+        """Yield CompareFaces, preceded by DetectFaces if `reference_quality` is set."""
         details: list[Any] | None = None
         if self.reference_quality:
             reply = yield self._request("DetectFaces", {"Image": _encode_image(call.reference)})
@@ -257,24 +257,24 @@ class RekognitionBackend(HttpBackend):
             "SourceImage": _encode_image(call.reference),
             "TargetImage": _encode_image(call.probe),
         }
-        # AWS hides similarities below the threshold, so ask for all of them.
+        # AWS omits similarities below its threshold; 0 returns all of them.
         limits = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
         reply = yield self._request("CompareFaces", {**pictures, **limits})
         return _build_result(reply.json(), call.threshold, details)
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The region: each has its own sessions."""
+        """The region, because sessions exist only in their region."""
         return {"region": self._aws.region}
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
-        """CreateFaceLivenessSession, without audit images and S3."""
+        """Yield CreateFaceLivenessSession, without audit images and without S3."""
         body = sessions.build_start(request)
         reply = yield self._request("CreateFaceLivenessSession", body)
         return sessions.read_start(reply.json(), request, self._aws.region)
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
-        """GetFaceLivenessSessionResults."""
+        """Yield GetFaceLivenessSessionResults."""
         region = self._aws.region
         body = sessions.build_read(request, region)
         reply = yield self._request("GetFaceLivenessSessionResults", body)
@@ -293,7 +293,7 @@ class RekognitionBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return the encoded `request`, signed with the credentials of this moment."""
+        """Return the encoded `request`, signed with the current credentials."""
         return sign_request(
             request.encoded(),
             region=self._aws.region,
@@ -302,7 +302,7 @@ class RekognitionBackend(HttpBackend):
         )
 
     def error_code(self, reply: HttpReply) -> str | None:
-        """Return the name of AWS's exception, without its namespace and the address behind it."""
+        """Return the name of AWS's exception, without the namespace before and the URL after it."""
         kind = reply.at("__type")
         if kind is None:
             return None
@@ -315,14 +315,14 @@ class RekognitionBackend(HttpBackend):
 def _build_result(
     body: Any, threshold: Threshold | None, details: Sequence[Any] | None
 ) -> MatchResult:
-    """Return the result of CompareFaces; `details` are the faces that DetectFaces found first."""
+    """Parse CompareFaces; `details` are the reference's faces from DetectFaces, if called."""
     probes = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
     score = max((face.similarity for face in probes if face.similarity), default=None)
-    # With the threshold 0 these faces could not be compared.
+    # With threshold 0, unmatched faces are faces that could not be compared.
     probes += map(_read_face, body.get("UnmatchedFaces", ()))
     references = [_read_face(body["SourceImageFace"])]
     if details is not None:
-        # CompareFaces takes the largest face.
+        # CompareFaces compares the largest face.
         references = sorted(map(_read_face, details), key=_area, reverse=True)
         body = {**body, "FaceDetails": details}
     warnings = [

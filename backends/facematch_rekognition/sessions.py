@@ -1,8 +1,8 @@
-"""Face Liveness: the bodies of the requests about a hosted session, and the reading of answers.
+"""Hosted sessions with Face Liveness: build request bodies and parse responses.
 
-Facts are from AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5) and the Developer
-Guide (Programming the Amazon Rekognition Face Liveness APIs), read 2026-11-23. "Ours" marks a
-choice of this project. It was never run against AWS.
+Sources: AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5) and the Developer Guide
+(Programming the Amazon Rekognition Face Liveness APIs), read 2026-11-23. "Ours" marks a choice of
+this project. This code has never been run against AWS.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from facematch_core.backend import (
 )
 from facematch_core.models import ScaleSource, Severity, ThresholdRule
 
-#: The time after its start for which AWS keeps a session and its results.
+#: How long AWS keeps a session and its results, from the start of the session.
 _LIFETIME = dt.timedelta(minutes=3)
 _STATES = {
     "CREATED": SessionState.PENDING,
     "IN_PROGRESS": SessionState.PENDING,
-    # The check ran. The threshold decides whether the person is live.
+    # SUCCEEDED means that the check ran; the threshold decides whether the person is live.
     "SUCCEEDED": SessionState.DECIDED,
     "FAILED": SessionState.FAILED,
     "EXPIRED": SessionState.EXPIRED,
 }
-#: The warning for AWS's code about the video; OTHER for every other code.
+#: Warnings by AWS's feedback code on the video; OTHER for all other codes.
 _FEEDBACK = {
     "FACE_NOT_VISIBLE": WarningCode.NO_FACE,
     "FACE_OBSTRUCTION_DETECTED": WarningCode.LOW_QUALITY,
@@ -58,27 +58,27 @@ _FEEDBACK = {
     "LOW_LIGHTING_DETECTED": WarningCode.TOO_DARK,
     "HIGH_LIGHTING_DETECTED": WarningCode.TOO_BRIGHT,
 }
-#: Fields of an answer that `raw` shows: no pictures, and no place of one in S3.
+#: Response fields that `raw` keeps: no pictures, and no S3 location of a picture.
 _SHOWN = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
-#: Fields within those.
+#: Fields that `raw` keeps inside the fields above.
 _SHOWN_INSIDE = ("Type", "Version", "Code", "Message", "SDKType")
 _NO_PORTRAIT = ResultWarning(
     code=WarningCode.OTHER,
     tag="no_reference_image",
-    text="AWS returned no reference image of this check, and advises to let the person retry.",
+    text="AWS returned no reference image for this check. AWS recommends a new check.",
 )
 _OTHER_CHALLENGE = ResultWarning(
     code=WarningCode.OTHER,
     severity=Severity.ERROR,
     tag="other_challenge",
-    text="The person passed another challenge than the start asked for.",
+    text="The person completed a challenge that was not requested at the start.",
 )
 
 
 class Challenge(enum.StrEnum):
-    """A task for the person, by AWS's name."""
+    """A task for the person."""
 
-    #: The person moves the face, and the screen flashes coloured light.
+    #: The person moves the face while the screen flashes colored light.
     FACE_MOVEMENT_AND_LIGHT = "FaceMovementAndLightChallenge"
     FACE_MOVEMENT = "FaceMovementChallenge"
 
@@ -89,12 +89,12 @@ def _as_challenges(names: Iterable[str]) -> tuple[Challenge, ...]:
 
 @attrs.frozen(kw_only=True)
 class FaceLivenessOptions:
-    """Options of a start.
+    """Options for starting a session.
 
     Attributes:
-        challenges: The accepted challenges, the preferred one first. Default, as at AWS:
-            `Challenge.FACE_MOVEMENT_AND_LIGHT`. A pass of another challenge is `REVIEW`, because
-            the component in the browser tells AWS which ones it supports.
+        challenges: The accepted challenges, in order of preference. The default is AWS's:
+            `Challenge.FACE_MOVEMENT_AND_LIGHT`. The browser component tells AWS which challenges it
+            supports, so a completed challenge that is not in this list is `REVIEW`.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(
@@ -115,7 +115,7 @@ CAPABILITIES = SessionCapabilities(
 
 
 def build_start(request: StartRequest) -> dict[str, Any]:
-    """Return the body of CreateFaceLivenessSession. The same token gives the same session again."""
+    """Return the body of CreateFaceLivenessSession. ``ClientRequestToken`` makes it idempotent."""
     preferences = [{"Type": str(challenge)} for challenge in _list_challenges(request)]
     settings = {"AuditImagesLimit": 0, "ChallengePreferences": preferences}
     return {"ClientRequestToken": request.record.id, "Settings": settings}
@@ -133,18 +133,18 @@ def read_start(body: Any, request: StartRequest, region: str) -> SessionReading:
 
 
 def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
-    """Return the body of GetFaceLivenessSessionResults; `InvalidRequest` if the region differs."""
+    """Return the body of GetFaceLivenessSessionResults; `InvalidRequest` for another region."""
     started_in = request.record.facts.get("region", region)
     if started_in != region:
         raise InvalidRequest(
-            f"The session was started in the region {started_in:.40}, and this backend asks "
-            f"{region}: set region to {started_in:.40}."
+            f"The session was started in region {started_in:.40}, but this backend uses {region}: "
+            f"set `region` to {started_in:.40}."
         )
     return {"SessionId": request.record.session_id}
 
 
 def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
-    """Return the reading of a session; any exception means that the answer is unreadable."""
+    """Return the reading of a session; any exception means that the response is invalid."""
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
     method = None if challenge is None else _read_text(challenge, "Type")
@@ -153,7 +153,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     is_other = method is not None and method not in enough
     state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
     if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
-        # AWS has deleted the result of a person who passed, too.
+        # By now AWS has deleted all results, so EXPIRED does not mean that the person failed.
         state = SessionState.GONE
     has_run, portrait = status == "SUCCEEDED", None
     if has_run and request.with_portrait:
@@ -166,7 +166,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
         checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
         has_begun=status == "IN_PROGRESS",
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
-        # A session serves one check, which cannot begin twice.
+        # A session is for one check, which cannot be started twice.
         way_in=WayIn(
             page={"session_id": session_id, "region": region} if status == "CREATED" else {},
             expires_at=ends_at,
@@ -187,7 +187,7 @@ def _pick(value: Any) -> Any:
 def _read_check(
     body: Any, record: SessionRecord, method: str | None, backend: str
 ) -> LivenessResult:
-    """Return the check, decided by the threshold of the record: AWS returns no verdict."""
+    """Return the liveness result. AWS returns no verdict: the record's threshold decides."""
     confidence, least = body.get("Confidence"), record.liveness_threshold
     threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
     warnings = [*map(_read_feedback, body.get("Feedback") or ())]
@@ -217,7 +217,7 @@ def _read_feedback(row: Any) -> ResultWarning:
 
 
 def _read_portrait(body: Any) -> Image | None:
-    """Return the picture in the answer; None if it is missing, unreadable or in S3."""
+    """Return the reference image of the response; None if missing, invalid or in S3."""
     try:
         return Image.from_bytes(base64.b64decode(body["ReferenceImage"]["Bytes"], validate=True))
     except (KeyError, TypeError, ValueError, InvalidImage):
@@ -227,7 +227,7 @@ def _read_portrait(body: Any) -> Image | None:
 def _read_text(body: Any, name: str) -> str:
     text = body[name]
     if not isinstance(text, str) or not text:
-        raise TypeError(f"{name} is not a text")
+        raise TypeError(f"{name} is not a non-empty string")
     return text
 
 
@@ -237,5 +237,5 @@ def _list_challenges(request: StartRequest) -> tuple[Challenge, ...]:
 
 
 def _find_end(record: SessionRecord) -> dt.datetime | None:
-    """Return the time at which AWS deletes the session, 3 minutes after its start."""
+    """Return when AWS deletes the session: 3 minutes after its start; None if that is unknown."""
     return None if record.started_at is None else record.started_at + _LIFETIME

@@ -70,7 +70,7 @@ def test_errors_of_free_requests_are_free():
         for body in bodies:
             error = error_of(attrs.evolve(reply(status, body), is_free=True), now=NOW)
             assert error.billing.charged is NO
-            assert "a call for a token or for the balance" in error.billing.ground
+            assert "a request for a token or the balance" in error.billing.ground
             assert not isinstance(error, errors.OutcomeUnknown)
 
 

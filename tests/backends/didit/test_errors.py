@@ -42,7 +42,7 @@ def test_each_documented_answer_is_free_and_quoted(status, body, error_class, ca
     error = caught.value
     assert type(error) is error_class
     assert error.billing.charged is fm.Charged.NO
-    assert "only answers 200 are charged" in error.billing.ground
+    assert "only 200 responses are charged" in error.billing.ground
     assert error.ids.call == "a-1"
     texts = body if isinstance(body, list) else body.values()
     for text in itertools.chain.from_iterable([t] if isinstance(t, str) else t for t in texts):

@@ -66,7 +66,7 @@ def write_program(tmp_path, text):
 
 
 def test_missing_credentials_send_nothing(mock, monkeypatch):
-    with pytest.raises(fm.ConfigurationError, match="set AWS_ACCESS"):
+    with pytest.raises(fm.ConfigurationError, match="Set AWS_ACCESS"):
         ask(mock)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
     with pytest.raises(fm.ConfigurationError) as caught:
