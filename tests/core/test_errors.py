@@ -2,9 +2,8 @@ import copy
 import inspect
 import pickle
 
-import attrs
 import pytest
-from kit import gate_passages
+from kit.attempts import new_record
 from kit.fakes import liveness_result
 
 from facematch_core import Billing, Charged, Environment, errors
@@ -19,7 +18,7 @@ CLASSES = sorted(
     key=lambda cls: cls.__name__,
 )
 
-ATTEMPT = attrs.evolve(gate_passages.GATE_CALL, backend="x", kept=True, caller_ref="case 7")
+ATTEMPT = new_record(backend="x", kept=True, caller_ref="case 7")
 NEEDED = {
     errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billing": Billing(Charged.YES)},
     errors.Unsupported: {"backend": "x", "what": "retention"},

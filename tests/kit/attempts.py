@@ -5,6 +5,7 @@ import itertools
 from decimal import Decimal
 
 from facematch_core import CallRecord, Charged, Environment, Operation
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.resilience import Attempt, Outcome, Period
 from facematch_core.store import BudgetKey, Reservation
 from facematch_core.testing import ManualClock
@@ -33,9 +34,11 @@ def entry(key=BUDGET_KEY, amount=UNIT, number=1, **changes):
     return Reservation(call=new_record(**changes), number=number, key=key, amount=amount)
 
 
-def new_attempt(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
+def new_attempt(number=1, paid=True, deadline=NO_DEADLINE, **changes):
     """One try of a call, as a gate is given it."""
-    return Attempt(call=new_record(**changes), number=number, paid=paid, environment=environment)
+    environment = changes.pop("environment", Environment.PRODUCTION)
+    about = {"number": number, "paid": paid, "environment": environment, "deadline": deadline}
+    return Attempt(call=new_record(**changes), **about)
 
 
 def ending(billed=Charged.YES, error=None):

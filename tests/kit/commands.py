@@ -1,19 +1,18 @@
 """Fixtures of the command line: over a scripted backend, or plug-ins that exist for one test."""
 
 import contextlib
-import importlib
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from kit.fakes import FakeBackend, invoke_facematch, open_always, picture
+from kit.plugins import Site
 
 from facematch_core import __version__
 from facematch_core.cli import text
@@ -142,28 +141,18 @@ def terminal(monkeypatch):
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Install a distribution for this test: its code, and its entry points by group."""
-    modules = []
 
     def install(code, groups, name="stranger"):
-        folder = tmp_path / f"site-{name}"
-        module = f"{name}_of_{tmp_path.name}".replace("-", "_")
-        meta = folder / f"{name}-2.5.dist-info"
-        meta.mkdir(parents=True)
-        (folder / f"{module}.py").write_text(textwrap.dedent(code))
-        (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.5\n")
-        points = "".join(
-            f"[{group}]\n" + "".join(f"{point} = {module}:{of}\n" for point, of in entries.items())
+        site = Site(tmp_path / f"site-{name}", monkeypatch)
+        points = [
+            (group, point, target)
             for group, entries in groups.items()
-        )
-        (meta / "entry_points.txt").write_text(points)
-        monkeypatch.syspath_prepend(str(folder))
-        importlib.invalidate_caches()
-        modules.append(module)
-        return folder
+            for point, target in entries.items()
+        ]
+        site.add(name, points, code, "2.5")
+        return site.folder
 
-    yield install
-    for module in modules:
-        sys.modules.pop(module, None)
+    return install
 
 
 @pytest.fixture

@@ -1,31 +1,10 @@
-"""Attempts, and how they end, for the tests of policies."""
-
-import datetime as dt
+"""How attempts end, for the tests of policies."""
 
 import attrs
 from kit.fakes import match_result
 
-from facematch_core import CallRecord, Charged, Environment, Operation, errors
-from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.resilience import Attempt, Outcome
-
-GATE_CALL = CallRecord(
-    id="a",
-    operation=Operation.MATCH,
-    backend="fake",
-    started_at=dt.datetime(2026, 7, 2, tzinfo=dt.UTC),
-    kept=False,
-)
-
-
-def gate_attempt(number=1, deadline=NO_DEADLINE):
-    return Attempt(
-        call=GATE_CALL,
-        number=number,
-        paid=True,
-        environment=Environment.PRODUCTION,
-        deadline=deadline,
-    )
+from facematch_core import Charged, Environment, errors
+from facematch_core.resilience import Outcome
 
 
 def failed(error, *, sent=True, was_asked=True):

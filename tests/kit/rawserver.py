@@ -1,56 +1,39 @@
 """A scripted TCP server for what no proper server does: resets, broken framing, dribbling.
 
-Each connection runs a script, a sequence of steps; the first connection runs the first script, and
-so on, and the last script serves every further connection::
+Each connection runs a script, a sequence of steps; the last script serves every further one::
 
     with RawServer([read_request, send(http_reply(200, b"{}"))]) as server:
         requests.get(server.url)
     assert server.requests[0].startswith(b"GET / ")
 
-A step is a function of the `Connection`; write further ones in the test where they are needed.
-After its last step a connection is closed in good order (FIN). Steps end early, without an error,
-when the client goes away or the server is closed; nothing sleeps without a reason.
+A step is a function of the `Connection`; write further ones in the test that needs them. After the
+last step the connection is closed with FIN. A script ends early, without an error, if the client
+goes away or the server is closed.
 """
-
-from __future__ import annotations
 
 import contextlib
 import re
 import socket
-import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
-
-Step = Callable[["Connection"], None]
-Script = Sequence[Step]
 
 
 class ClientGone(Exception):
-    """The client has gone, or the server is being closed: the script ends here."""
+    """The script ends here: the client has gone, or the server is being closed."""
 
 
 class Connection:
-    """One accepted connection.
+    """One accepted connection: its socket, every byte received, and the requests read.
 
-    Attributes:
-        sock: The socket; over TLS once that has begun.
-        received: Every byte that the steps took in (decrypted), in order.
-        requests: The requests that `read_request` took in, one by one.
-        stopping: Set when the server is being closed.
-        done: Set when the script is over and the connection closed.
+    `stopping` is set when the server is being closed, `done` when this connection is closed.
     """
 
-    def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
-        self.sock = sock
-        self.stopping = stopping
-        self.received = bytearray()
-        self.requests: list[bytes] = []
-        self.done = threading.Event()
+    def __init__(self, sock, stopping):
+        self.sock, self.stopping = sock, stopping
+        self.received, self.requests, self.done = bytearray(), [], threading.Event()
         self._taken = 0
 
-    def take(self, size: int) -> bytes:
+    def take(self, size):
         try:
             data = self.sock.recv(size)
         except OSError:
@@ -60,14 +43,14 @@ class Connection:
         self.received += data
         return data
 
-    def give(self, data: bytes) -> None:
+    def give(self, data):
         try:
             self.sock.sendall(data)
         except OSError:
             raise ClientGone from None
 
-    def take_request(self) -> bytes:
-        """One whole request, up to its Content-Length; what follows stays for the next."""
+    def take_request(self):
+        """Read one whole request, up to its Content-Length."""
         while self.received.find(b"\r\n\r\n", self._taken) < 0:
             self.take(65536)
         end = self.received.index(b"\r\n\r\n", self._taken) + 4
@@ -75,16 +58,13 @@ class Connection:
         end += int(length[1]) if length else 0
         while len(self.received) < end:
             self.take(min(65536, end - len(self.received)))
-        request = bytes(self.received[self._taken : end])
+        self.requests.append(bytes(self.received[self._taken : end]))
         self._taken = end
-        self.requests.append(request)
-        return request
+        return self.requests[-1]
 
-    def run(self, script: Script, tls: ssl.SSLContext | None) -> None:
+    def run(self, script, tls):
         try:
-            if tls is not None:
-                start_tls(tls)(self)
-            for step in script:
+            for step in [*([start_tls(tls)] if tls else []), *script]:
                 step(self)
         except ClientGone:
             pass
@@ -96,47 +76,32 @@ class Connection:
 class RawServer:
     """Listens on loopback while it is open; each connection has a thread of its own.
 
-    Args:
-        scripts: One script for every connection, or a list of scripts, one per connection.
-        tls: Context with a certificate, to speak TLS from the first byte; None for plain TCP.
-
-    Attributes:
-        port: Where it listens.
-        connections: In the order in which they were accepted.
-        scripts: May be changed while it runs; counts for connections that are still to come.
+    `scripts` is one script for every connection, or a list of scripts, one per connection; `tls` a
+    context with a certificate, to speak TLS from the first byte.
     """
 
-    def __init__(
-        self, scripts: Script | Sequence[Script] = (), *, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, scripts=(), *, tls=None):
         many = bool(scripts) and not callable(scripts[0])
-        self.scripts: list[Script] = list(scripts) if many else [scripts]  # type: ignore[arg-type, list-item]  # as `many` says
-        self.tls = tls
-        self.connections: list[Connection] = []
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self.scripts, self.tls, self.connections = list(scripts) if many else [scripts], tls, []
+        self._stopping, self._threads = threading.Event(), []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
+        self.port = self._listener.getsockname()[1]
+        start = "http://127.0.0.1" if tls is None else "https://localhost"
+        self.url = f"{start}:{self.port}/"
 
     @property
-    def url(self) -> str:
-        if self.tls is not None:
-            return f"https://localhost:{self.port}/"
-        return f"http://127.0.0.1:{self.port}/"
-
-    @property
-    def received(self) -> bytes:
+    def received(self):
         return b"".join(c.received for c in self.connections)
 
     @property
-    def requests(self) -> list[bytes]:
+    def requests(self):
         return [request for c in self.connections for request in c.requests]
 
-    def __enter__(self) -> Self:
+    def __enter__(self):
         self._start(self._accept)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_):
         self._stopping.set()
         # Wakes accept() up, on every system.
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
@@ -148,12 +113,12 @@ class RawServer:
         for thread in self._threads:
             thread.join()
 
-    def _start(self, target: Callable[..., None], *args: object) -> None:
+    def _start(self, target, *args):
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self) -> None:
+    def _accept(self):
         with self._listener:
             while True:
                 sock, _ = self._listener.accept()
@@ -167,12 +132,12 @@ class RawServer:
                 self._start(connection.run, script, self.tls)
 
 
-def read_request(connection: Connection) -> None:
+def read_request(connection):
     connection.take_request()
 
 
-def read_bytes(size: int) -> Step:
-    def step(connection: Connection) -> None:
+def read_bytes(size):
+    def step(connection):
         missing = size
         while missing:
             missing -= len(connection.take(missing))
@@ -180,18 +145,12 @@ def read_bytes(size: int) -> Step:
     return step
 
 
-def read_to_end(connection: Connection) -> None:
-    with contextlib.suppress(ClientGone):
-        while True:
-            connection.take(65536)
-
-
-def send(data: bytes) -> Step:
+def send(data):
     return lambda connection: connection.give(data)
 
 
-def dribble(data: bytes, every_s: float) -> Step:
-    def step(connection: Connection) -> None:
+def dribble(data, every_s):
+    def step(connection):
         for byte in data:
             connection.give(bytes([byte]))
             if connection.stopping.wait(every_s):
@@ -200,22 +159,24 @@ def dribble(data: bytes, every_s: float) -> Step:
     return step
 
 
-def reset(connection: Connection) -> None:
+def reset(connection):
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.sock.close()
     raise ClientGone
 
 
-def close(connection: Connection) -> None:
+def close(connection):
     raise ClientGone
 
 
-def hold(connection: Connection) -> None:
-    read_to_end(connection)
+def hold(connection):
+    """Read until the client closes."""
+    while True:
+        connection.take(65536)
 
 
-def start_tls(context: ssl.SSLContext) -> Step:
-    def step(connection: Connection) -> None:
+def start_tls(context):
+    def step(connection):
         try:
             connection.sock = context.wrap_socket(connection.sock, server_side=True)
         except OSError:
@@ -224,23 +185,21 @@ def start_tls(context: ssl.SSLContext) -> Step:
     return step
 
 
-def http_reply(
-    status: int, body: bytes = b"", *headers: str, length: int | None = None, reason: str = "Word"
-) -> bytes:
-    """An HTTP answer with a Content-Length (that of the body, or `length`)."""
-    head = [f"HTTP/1.1 {status} {reason}", *headers]
+def http_reply(status, body=b"", *headers, length=None):
+    """Return an HTTP answer with a Content-Length (that of the body, or `length`)."""
+    head = [f"HTTP/1.1 {status} Word", *headers]
     head.append(f"Content-Length: {len(body) if length is None else length}")
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body
 
 
-def one_each(*answers: bytes, **more: Any) -> RawServer:
-    """A server that gives one answer to one request of each connection."""
+def one_each(*answers, **more):
+    """Return a server that gives one answer to one request of each connection."""
     return RawServer([[read_request, send(reply), close] for reply in answers], **more)
 
 
 @contextlib.contextmanager
-def closed_port() -> Iterator[int]:
-    """A port of the loopback that is taken, but at which nothing listens."""
+def closed_port():
+    """Yield a port of the loopback that is taken, but at which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield sock.getsockname()[1]

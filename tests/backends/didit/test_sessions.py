@@ -15,7 +15,7 @@ from kit.strategies import json_values
 import facematch_core as fm
 from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
 from facematch_core.backend.session_types import DeletionState
-from facematch_core.http import MOCK_HEADER, HttpReply
+from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend, DiditSessionOptions
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
@@ -225,14 +225,6 @@ def test_with_which_picture_the_face_was_compared(blocks, source, with_reference
     assert read(given_record, **blocks).compared_with == with_reference
     assert read(**blocks).compared_with == without
     assert read(**blocks | {"face_matches": blocks["face_matches"] * 2}).compared_with == "unknown"
-
-
-@pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", ""])
-def test_an_unknown_environment_is_refused_unless_a_mock_answers(word, read):
-    for environment in (None, "production", "sandbox"):
-        with pytest.raises(fm.EnvironmentMismatch):
-            read(environment=word, with_settings={"environment": environment})
-    assert read(environment=word, headers={MOCK_HEADER: "1"}).environment == "mock"
 
 
 @pytest.mark.parametrize("word", ["sandbox", None])

@@ -9,9 +9,7 @@ import ssl
 import pytest
 from kit.acme import AcmeBackend, match_call
 from kit.rawserver import (
-    Connection,
     RawServer,
-    Step,
     close,
     closed_port,
     hold,
@@ -28,10 +26,10 @@ from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient
 
 
-def repeat(data: bytes, times: int) -> Step:
+def repeat(data, times):
     """Give `data` that many times, as fast as the client takes it."""
 
-    def step(connection: Connection) -> None:
+    def step(connection):
         for _ in range(times):
             connection.give(data)
 

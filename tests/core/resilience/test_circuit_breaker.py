@@ -1,4 +1,5 @@
 import pytest
+from kit.attempts import new_attempt
 from kit.fakes import FakeBackend, match_result, picture
 from kit.gate_passages import (
     ANSWERED,
@@ -6,7 +7,6 @@ from kit.gate_passages import (
     NO_EVIDENCE,
     UNREACHABLE,
     failed,
-    gate_attempt,
 )
 
 from facematch_core import Charged, Decision, FaceVerifier
@@ -24,7 +24,7 @@ def breaker(clock):
 
 def call(breaker, *endings):
     for ending in endings:
-        breaker.enter(gate_attempt())(ending)
+        breaker.enter(new_attempt())(ending)
 
 
 def open_breaker(breaker):
@@ -53,7 +53,7 @@ def test_open_breaker_refuses_with_the_time_and_the_last_error(breaker, clock):
     call(breaker, *[failed(VendorUnavailable(reason), sent=False)] * 3)
     clock.advance(4.0)
     with pytest.raises(BreakerOpen, match="nothing was sent") as caught:
-        breaker.enter(gate_attempt())
+        breaker.enter(new_attempt())
     assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, True)
     assert caught.value.retry_after_s == 6.0
     assert f"VendorUnavailable: {reason}" in caught.value.message
@@ -75,10 +75,10 @@ def test_one_call_probes_and_the_others_are_refused(breaker, clock):
     open_breaker(breaker)
     clock.advance(10.0)
     assert breaker.state is HALF_OPEN
-    probe = breaker.enter(gate_attempt())
+    probe = breaker.enter(new_attempt())
     for _ in range(3):
         with pytest.raises(BreakerOpen):
-            breaker.enter(gate_attempt())
+            breaker.enter(new_attempt())
     assert breaker.state is HALF_OPEN
     probe(ANSWERED)
     assert breaker.state is CLOSED
@@ -97,9 +97,9 @@ def test_probe_that_says_nothing_makes_room_for_another(breaker, clock, ending):
 def test_lost_probe_is_replaced_after_the_same_time(breaker, clock):
     open_breaker(breaker)
     clock.advance(10.0)
-    lost = breaker.enter(gate_attempt())
+    lost = breaker.enter(new_attempt())
     clock.advance(10.0)
-    second = breaker.enter(gate_attempt())
+    second = breaker.enter(new_attempt())
     lost(UNREACHABLE)
     second(ANSWERED)
     assert breaker.state is CLOSED

@@ -4,6 +4,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.attempts import new_attempt
 from kit.fakes import FakeBackend, picture
 from kit.gate_clocks import SharedClock
 from kit.gate_passages import (
@@ -11,7 +12,6 @@ from kit.gate_passages import (
     INTERRUPTED,
     UNREACHABLE,
     failed,
-    gate_attempt,
     refused_later,
 )
 
@@ -29,7 +29,7 @@ def make_limiter(clock, limit, seconds, **settings):
 
 def call(limiter, ending=ANSWERED, **about):
     """Make one call; return when it was let through."""
-    attempt = gate_attempt(**about)
+    attempt = new_attempt(**about)
     leave = limiter.enter(attempt)
     at = limiter.clock.monotonic()
     if ending.sent:
@@ -49,7 +49,7 @@ def test_calls_wait_for_the_window(clock):
 
 @pytest.mark.parametrize(("reports_sent", "at"), [(True, 13), (False, 17)])
 def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
-    limiter, attempt = make_limiter(clock, 1, 10), gate_attempt()
+    limiter, attempt = make_limiter(clock, 1, 10), new_attempt()
     leave = limiter.enter(attempt)
     for step_s in (3, 4):
         clock.advance(step_s)
@@ -117,7 +117,7 @@ def test_rate_is_never_exceeded_and_always_used(window, threads, seed, longest_s
 
     def work(chance):
         for _ in range(4):
-            came, attempt = clock.monotonic(), gate_attempt()
+            came, attempt = clock.monotonic(), new_attempt()
             leave = limiter.enter(attempt)
             started.append((came, clock.monotonic()))
             clock.sleep(chance.uniform(0, longest_s))
@@ -140,7 +140,7 @@ def test_rate_is_never_exceeded_and_always_used(window, threads, seed, longest_s
 
 def test_throttled_answer_delays_every_call(clock):
     limiter = make_limiter(clock, 100, 1)
-    leave_first, leave_second = limiter.enter(gate_attempt()), limiter.enter(gate_attempt())
+    leave_first, leave_second = limiter.enter(new_attempt()), limiter.enter(new_attempt())
     leave_first(failed(RateLimited("wait", retry_after_s=25.0)))
     leave_second(failed(RateLimited("wait", retry_after_s=5.0)))
     assert times(limiter, 2) == [25, 25]

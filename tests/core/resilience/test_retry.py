@@ -3,8 +3,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kit.attempts import new_attempt
 from kit.fakes import FakeBackend, picture
-from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP, gate_attempt
+from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
 from facematch_core.errors import (
@@ -33,7 +34,7 @@ def chance(value):
 
 def waits(retry, error, numbers=range(1, 12), **about):
     """Return the wait after each try, until there is none."""
-    waits_s = (retry.wait_s(error, gate_attempt(number, **about)) for number in numbers)
+    waits_s = (retry.wait_s(error, new_attempt(number, **about)) for number in numbers)
     return [wait for wait in waits_s if wait is not None]
 
 
@@ -174,7 +175,7 @@ def test_call_waits_for_a_store_that_is_away(clock, away):
 
 def test_full_rate_window_is_not_repeated(clock):
     limiter = RateLimiter(RateWindow(1, 10), max_wait_s=0, clock=clock)
-    limiter.enter(gate_attempt())(ANSWERED)
+    limiter.enter(new_attempt())(ANSWERED)
     end, _, _ = call_once(clock, [], policies=[limiter])
     assert isinstance(end, RateLimited)
     assert clock.slept == []
