@@ -1,6 +1,6 @@
-"""What the commands of `facematch compare` share: options, sources of answers, and the database.
+"""Options, sources of answers and the run database, for the commands of `facematch compare`.
 
-Nothing here imports numpy, SQLAlchemy or the comparison before a command runs.
+numpy, SQLAlchemy and the comparison are imported when a command runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STORE: Final = "study.sqlite3"
 
 
 class _Share(click.FloatRange):
-    """A share of 1, which a percentage is not."""
+    """A share from 0 to 1; a percentage is refused with its share."""
 
     name = "rate"
 
@@ -44,7 +44,7 @@ class _Share(click.FloatRange):
 
 
 RATE: Final = _Share(0, 1, min_open=True, max_open=True)
-_CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
+CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
 
 
 def _columns(
@@ -75,29 +75,24 @@ def _below(
 
 
 def flag(name: str, help_: str) -> Decorator:
-    """An option without a value."""
+    """Return an option without a value."""
     return click.option(name, is_flag=True, help=help_)
 
 
 def text_option(name: str, metavar: str, help_: str, **more: Any) -> Decorator:
-    """An option that is any text."""
+    """Return an option that is any text."""
     return click.option(name, metavar=metavar, help=help_, **more)
 
 
 def count_option(name: str, help_: str, *, least: int = 0, **more: Any) -> Decorator:
-    """An option that is a whole number from `least` on."""
+    """Return an option that is a whole number from `least` on."""
     return click.option(name, type=click.IntRange(least), metavar="N", help=help_, **more)
 
 
 def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decorator:
-    """An option that gives all of its values as the argument `to`."""
+    """Return an option that may be repeated; the argument `to` has all of its values."""
     help_ += " May be repeated."
     return click.option(name, to, multiple=True, metavar=metavar, help=help_, **more)
-
-
-def confidence(help_: str) -> Decorator:
-    """--confidence, of whatever the help says."""
-    return click.option("--confidence", type=_CONFIDENCE, default="0.95", help=help_)
 
 
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
@@ -174,7 +169,7 @@ _WORDS: Final = f"{__name__}.words"
 
 
 class SourceCommand(click.Command):
-    """A command with the options of `source`, which its help lists by what they are about."""
+    """A command with the options of `source`, which its help lists in sections."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
@@ -196,7 +191,7 @@ def note(text: str) -> None:
 
 
 def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
-    """Return the answers that the options of `source` name, and what `evaluate` notes of them."""
+    """Return the answers that the options of `source` name, and their facts for `evaluate`."""
     if options["scores"]:
         return _from_scores(options)
     given = [name.rstrip("s").replace("_", "-") for name in _OF_SCORES if options[name]]
@@ -241,7 +236,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 
 def _evidence(file: str, sha256: str) -> Evidence:
-    """Return the evidence: of the options as typed those that change a number, without folders."""
+    """Return the evidence: the file, and the typed options that change a number."""
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()
@@ -265,7 +260,7 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
     """Open the run database in a file or at sqlite:///FILE; create it only if `is_new`."""
     url = address if "://" in address else f"sqlite:///{address}"
     file = url.removeprefix("sqlite:///").partition("?")[0]
-    # A mistyped name would become a new and empty database.
+    # A mistyped name would make a new and empty database.
     if not is_new and url.startswith("sqlite:///") and not Path(file).is_file():
         raise click.UsageError(
             f"There is no run database {file[:200]!r}. `facematch compare run` makes one; "

@@ -34,7 +34,9 @@ _OUT_FORMS: Final = (".html", ".json")
 @click.option(
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
 )
-@common.confidence("Of each claim, one-sided.")
+@click.option(
+    "--confidence", type=common.CONFIDENCE, default="0.95", help="Of each claim, one-sided."
+)
 @common.split
 @json_option
 def plan(*, as_json: bool, **options: Any) -> int:
@@ -56,18 +58,15 @@ def plan(*, as_json: bool, **options: Any) -> int:
     say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
     say()
-    table: dict[str, list[str]] = {
-        "errors of each kind": [
-            f"up to {n.errors}" if n.errors else "none" for n in study_plan.needs
-        ]
-    }
-    columns = {"mated": "mated", "non-mated": "non_mated"}
-    if study_plan.split:
-        columns |= {"draw: mated": "draw_mated", "draw: non-mated": "draw_non_mated"}
-    for title, count in columns.items():
-        table[title] = [f"{getattr(need, count):,}" for need in study_plan.needs]
-    table["in all"] = [f"{n.draw_mated + n.draw_non_mated:,}" for n in study_plan.needs]
-    print_table([*table], zip(*table.values(), strict=True))
+    header = ["errors of each kind", "mated", "non-mated"]
+    header += ["draw: mated", "draw: non-mated"] * study_plan.split + ["in all"]
+    rows = []
+    for need in study_plan.needs:
+        drawn = need.draw_mated, need.draw_non_mated
+        counts = (need.mated, need.non_mated, *(drawn * study_plan.split), sum(drawn))
+        errors = f"up to {need.errors}" if need.errors else "none"
+        rows.append((errors, *(f"{count:,}" for count in counts)))
+    print_table(header, rows)
     say()
     say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
@@ -99,7 +98,9 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs bear",
     help="False match rate to compare all systems at.",
 )
-@common.confidence("Confidence of every interval.")
+@click.option(
+    "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
+)
 @common.repeated(
     *("--at-threshold", "at_thresholds", "SYSTEM=NUMBER"),
     "Judge this system at a threshold that is fixed, such as that of production, in place of one "
@@ -175,14 +176,14 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
 def _write_wrong(
     path: Path, evaluation: Evaluation, answers: Sequence[Answers], study: Study | None
 ) -> None:
-    from facematch_comparison.report import writing
+    from facematch_comparison.report.writing import wrong_pairs
 
     pairs = []
     for each, system in zip(answers, evaluation.systems, strict=True):
         if system.point is not None:
             # Without a threshold of ours it is judged by its own decisions.
             threshold = None if system.at_required is None else system.at_required.threshold
-            pairs += writing.wrong_pairs(each, threshold, study)
+            pairs += wrong_pairs(each, threshold, study)
     if path.suffix.lower() == ".json":
         rows = list(map(attrs.asdict, pairs))
         write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows})
@@ -191,15 +192,15 @@ def _write_wrong(
 
 
 def _export(what: Any, path: Path, study: Study | None) -> None:
-    from facematch_comparison.report import writing
+    from facematch_comparison.report.writing import export
 
     make_folder(path)
     with named(path):
-        writing.export(what, path, study)
+        export(what, path, study)
 
 
 def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
-    """Return the pairs that were run, with names and pictures."""
+    """Read the pairs that were run, with names and pictures."""
     from facematch_comparison.study import read_study
     from facematch_core.images.image import MAX_FILE_BYTES
 
@@ -217,10 +218,9 @@ def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:
-    """Print the verdict, one line for each system, and what cannot be concluded."""
+    """Print the verdict, one line for each system, and the caveats."""
     not_real = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
-    if not_real:
-        names = ", ".join(name for caveat in not_real for name in caveat.systems)
+    if names := ", ".join(name for caveat in not_real for name in caveat.systems):
         say(f"note: practice only: {names} answered from a mock or sandbox")
     for line in filter(None, (evaluation.headline, evaluation.limit)):
         say(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -99,13 +99,13 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.run import Price, StudyRun
     from facematch_comparison.study import read_study
 
-    price_of = partial(Price, currency=options["currency"])
-    prices = {name: price_of(amount=text) for name, text in options["prices"].items()}
-    study = read_study(source, note=common.note)
+    currency, prices = options["currency"], options["prices"]
     more = {name: options[name] for name in ("name", "keep")}
+    more["prices"] = {name: Price(amount=prices[name], currency=currency) for name in prices}
+    study = read_study(source, note=common.note)
     with (
         common.database_at(store, is_new=True) as database,
-        StudyRun(study, openers, database, prices=prices, **more) as study_run,
+        StudyRun(study, openers, database, **more) as study_run,
     ):
         calls = {name: progress.left for name, progress in study_run.progress().items()}
         _show_plan(study_run, calls)
@@ -124,12 +124,9 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         if as_json:
             print_json({"store": store, "systems": systems})
         else:
-            _show_summary(summary, systems, store)
-            if any(system["answered"] for system in systems):
-                # A report names its test set if there are several.
-                name = ["--study", study_run.stored.name] if len(database.studies()) > 1 else []
-                say("to judge the answers:")
-                _show_command("report", "--store", store, *name)
+            # A report names its test set if there are several.
+            name = ["--study", study_run.stored.name] if len(database.studies()) > 1 else []
+            _show_summary(summary, systems, store, name)
         if stopping.signal:
             return 128 + stopping.signal
     # The highest of what ended systems early, and of what is not known.
@@ -140,20 +137,20 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
 
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
-    """Name of each system to what opens it; profiles first."""
+    """Return the opener of each system by its name; profiles first."""
     profiles, backends, config = options["profile"], options["backend"], options["config"]
-    names = [*profiles, *backends]
-    if not names:
+    if not profiles and not backends:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
         raise click.UsageError("--config holds profiles: name one with --profile.")
-    for name, times in Counter(names).items():
-        if times > 1:
+    targets: dict[str, Target] = {}
+    for name, target in (
+        *((name, Target(profile=name, config=config)) for name in profiles),
+        *((name, Target(backend=name)) for name in backends),
+    ):
+        if targets.setdefault(name, target) is not target:
             raise click.UsageError(f"{name[:60]!r} is named twice; each system needs its own name.")
-    targets = [Target(profile=name, config=config) for name in profiles]
-    targets += [Target(backend=name) for name in backends]
-    plans = (target.announce_plan() for target in targets)
-    return {name: plan.open for name, plan in zip(names, plans, strict=True)}
+    return {name: target.announce_plan().open for name, target in targets.items()}
 
 
 def _show_command(*words: str) -> None:
@@ -162,7 +159,7 @@ def _show_command(*words: str) -> None:
 
 
 def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
-    """Print to stderr what will be asked, so many calls of each system, and what it costs."""
+    """Print the plan to stderr: the calls of each system, and their cost."""
     study = study_run.stored
     mated = sum(study.content["mated"])
     pairs = f"{quantity(study.pairs, 'pair')}, {mated} mated and {study.pairs - mated} non-mated"
@@ -183,13 +180,13 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         rows.append((system.name, *where, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
     print_table(header, rows, err=True)
-    if sums:
-        amounts = (f"{format_amount(amount)} {currency}" for currency, amount in sums.items())
+    amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]
+    if amounts:
         say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
-    """Return how far each system is, as JSON."""
+    """Return the progress of each system, as JSON."""
     from facematch_comparison.run import PairState
 
     rows = []
@@ -206,8 +203,10 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
     return rows
 
 
-def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """Print to stdout how far every system is; to stderr what ended one early."""
+def _show_summary(
+    summary: RunSummary, rows: Sequence[Mapping[str, Any]], store: str, study: Sequence[str]
+) -> None:
+    """Print the progress of every system, and the next command; to stderr each error."""
     header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
     table = []
     for row in rows:
@@ -238,6 +237,9 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
     if calls:
         say(f"{quantity(calls, 'call')} left: the same command goes on from here")
     say(f"written to {store}")
+    if any(row["answered"] for row in rows):
+        say("to judge the answers:")
+        _show_command("report", "--store", store, *study)
 
 
 @click.command("unresolved")
@@ -265,6 +267,7 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
         raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
     if call_id is not None and is_charged is options["not_charged"]:
         raise click.UsageError("Choose --charged or --not-charged.")
+    billed = Charged.YES if is_charged else Charged.NO
     from facematch_comparison.run.recover import resolve_by_budgets
 
     with common.database_at(store) as database:
@@ -277,18 +280,24 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
                 raise
             common.note(f"{error.message} Calls that are under way are not listed.")
         else:
-            # Calls that a finished run left open become unresolved.
+            # Calls that an ended run left open become unresolved.
             for system in systems:
                 finalize = partial(_finalize, database, options["config"], system.name)
                 database.take_back(system, finalize)
                 resolve_by_budgets(database, system)
         charges = [charge for system in systems for charge in database.unresolved(system)]
         if call_id is not None:
-            charge = _resolve(database, charges, options)
+            words = "charged" if is_charged else "not charged"
+            charge = _unresolved_call(charges, call_id)
+            question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
+            confirm(question, yes=options["yes"])
+            # Budgets come first: if the process ends between the two, the call stays listed.
+            _finalize(database, options["config"], charge.name, [call_id], billed)
+            database.resolve(charge.system, call_id, billed)
             if as_json:
                 print_json(_charge(charge) | {"charged": is_charged})
             else:
-                say(f"{call_id}: {'charged' if is_charged else 'not charged'}")
+                say(f"{call_id}: {words}")
             return Exit.OK
     rows = list(map(_charge, charges))
     if as_json:
@@ -298,11 +307,7 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     return Exit.OK
 
 
-def _resolve(
-    database: RunDatabase, charges: Sequence[UnresolvedCharge], options: Mapping[str, Any]
-) -> UnresolvedCharge:
-    """Write down whether a call was charged, to the budgets and to the run database."""
-    call_id = options["resolve"]
+def _unresolved_call(charges: Sequence[UnresolvedCharge], call_id: str) -> UnresolvedCharge:
     charge = next((each for each in charges if each.call and each.call.id == call_id), None)
     if charge is None:
         raise InvalidRequest(
@@ -311,12 +316,6 @@ def _resolve(
         )
     if charge.state != "unresolved":
         raise InvalidRequest("This call is resolved already: it was charged, and has no answer.")
-    billed, words = Charged.YES, "charged"
-    if options["not_charged"]:
-        billed, words = Charged.NO, "not charged"
-    confirm(f"Resolve call {call_id} of {charge.name} as {words}, for good?", yes=options["yes"])
-    _finalize(database, options["config"], charge.name, [call_id], billed)
-    database.resolve(charge.system, call_id, billed)
     return charge
 
 
@@ -351,7 +350,7 @@ def _finalize(
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
-    """The JSON form of a call without an answer."""
+    """Return a call without an answer, as JSON."""
     call = charge.call
     return {
         "system": charge.name,
@@ -366,16 +365,19 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
 
 
 def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
-    """Print what is open, and what to do about it."""
+    """Print the calls without an answer, and the command that resolves one."""
     if not rows:
         say("nothing is unresolved")
         return
-    table = []
-    for row in rows:
-        at_vendor = row["vendor_id"] or ("kept" if row["kept"] else "not kept")
-        about = (row["call"] or "-", row["system"], str(row["pair"]), row["state"])
-        since = row["since"][:19].replace("T", " ")
-        table.append((*about, since, at_vendor, row["error"] or "its process ended"))
+    table = [
+        (
+            *(row["call"] or "-", row["system"], str(row["pair"]), row["state"]),
+            row["since"][:19].replace("T", " "),
+            row["vendor_id"] or ("kept" if row["kept"] else "not kept"),
+            row["error"] or "its process ended",
+        )
+        for row in rows
+    ]
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
     print_table(header, table)
     count = sum(row["state"] == "unresolved" for row in rows)

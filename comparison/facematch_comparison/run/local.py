@@ -55,8 +55,7 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
     threshold, review = verifier.thresholds(Operation.MATCH)
     # Each picture takes about 1 kB of memory.
     pictures: dict[str, _Embedded] = {}
-    # The first pair with a score is also asked as a whole. Other pairs have its scale and names,
-    # and an engine whose embeddings give another score ends here.
+    # The first pair with a score is asked as a whole; the others have its scale and names.
     pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
@@ -71,15 +70,6 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
             worker.picture(path)
             raise ConfigurationError(f"The engine names {path} by another digest: report this.")
 
-    def judge(score: float | None, first: PairOutcome) -> PairOutcome:
-        scale = None if score is None else first.scale
-        decision = decide_by_threshold(
-            None if score is None else Score(score, str(scale)), threshold
-        )
-        if decision is Decision.MATCH and review is not None and not review.passes(score):
-            decision = Decision.REVIEW
-        return attrs.evolve(first, score=score, scale=scale, decision=decision, call_id=None)
-
     def ask(number: int) -> PairOutcome | None:
         """Return the outcome of a pair; None if a later start asks it."""
         nonlocal pattern
@@ -88,28 +78,23 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
         both = [picture for picture in seen if picture is not None]
         if len(both) < 2:
             return None
-        vectors = [picture.vector[None] for picture in both if picture.vector is not None]
-        score = None if len(vectors) < 2 else float(engine.scores(*vectors)[0, 0])
         if pattern is None:
-            asked_whole = worker.ask(number)
-            if asked_whole is None or asked_whole.score is None:
-                return asked_whole
-            pattern, judged = asked_whole, judge(score, asked_whole)
-            if (judged.score, judged.decision) == (asked_whole.score, asked_whole.decision):
-                return asked_whole
-            worker.end_with(
-                ConfigurationError(
-                    f"The embeddings of {worker.system.name} give another score than the engine "
-                    "itself for the same two pictures: report this."
-                )
-            )
-            return None
-        error = both[0].error or both[1].error
-        if error is not None:
+            whole = worker.ask(number)
+            pattern = None if whole is None or whole.score is None else whole
+            return whole
+        if (error := both[0].error or both[1].error) is not None:
             return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
         times_s = [picture.elapsed_s for picture in both]
         elapsed_s = None if None in times_s else sum(filter(None, times_s))
-        return attrs.evolve(judge(score, pattern), elapsed_s=elapsed_s)
+        faceless = attrs.evolve(pattern, score=None, scale=None, elapsed_s=elapsed_s, call_id=None)
+        vectors = [picture.vector[None] for picture in both if picture.vector is not None]
+        if len(vectors) < 2:
+            return attrs.evolve(faceless, decision=decide_by_threshold(None, threshold))
+        score = float(engine.scores(*vectors)[0, 0])
+        decision = decide_by_threshold(Score(score, str(pattern.scale)), threshold)
+        if decision is Decision.MATCH and review is not None and not review.passes(score):
+            decision = Decision.REVIEW
+        return attrs.evolve(faceless, score=score, scale=pattern.scale, decision=decision)
 
     worker.line_up()
     count = min(threads, os.cpu_count() or 1)

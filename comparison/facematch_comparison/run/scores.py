@@ -15,7 +15,6 @@ from facematch_comparison.scores.answers import (
     NO_DECISION,
     NOT_ASKED,
     Answers,
-    frame_of,
 )
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument
@@ -73,8 +72,8 @@ def read_answers(
 
 
 def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcome]) -> Answers:
-    replies = [row for row in rows if row.state is PairState.ANSWERED]
     answered = np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_)
+    replies = [row for row in rows if row.state is PairState.ANSWERED]
     codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
     decisions = np.where(answered, codes, NO_DECISION).astype(np.int8)
     without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
@@ -83,8 +82,9 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
     reasons = [
         (row.error or _REASONS[row.state]) if row.state in _REASONS else None for row in rows
     ]
-    columns: dict[str, Any] = {**study.columns()}
-    frame = frame_of(
+    return Answers.of(
+        name=system.name,
+        rule=ThresholdRule(system.settings["rule"]),
         scores=_numbers(row.score for row in rows),
         decisions=decisions,
         acquired=~np.isin(decisions, without_faces),
@@ -92,13 +92,7 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
         errors=pd.Categorical(reasons, [*dict.fromkeys(filter(None, reasons))]),
         elapsed_s=_numbers(row.elapsed_s for row in rows),
         billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
-        groups=study.groups(),
-        **columns,
-    )
-    return Answers(
-        name=system.name,
-        rule=ThresholdRule(system.settings["rule"]),
-        frame=frame,
+        **study.columns(),
         scale=system.scale,
         threshold=system.settings["threshold"],
         backend=_common(row.backend for row in replies),

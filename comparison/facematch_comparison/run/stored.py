@@ -90,19 +90,14 @@ class StoredStudy:
         cls, study: Study, digest: str, name: str | None, made_at: datetime
     ) -> StoredStudy:
         probe, reference = study.subject_numbers
-        groups = {
-            column: {
-                "labels": list(group.labels),
-                "probe": group.probe.tolist(),
-                "reference": group.reference.tolist(),
-            }
-            for column, group in study.groupings().items()
-        }
         content = {
             "mated": study.mated.astype(int).tolist(),
             "probe": probe.tolist(),
             "reference": reference.tolist(),
-            "groups": groups,
+            "groups": {
+                column: {key: np.asarray(value).tolist() for key, value in group._asdict().items()}
+                for column, group in study.groupings().items()
+            },
         }
         pairs, name = len(study.pairs), name or study.name
         return cls(digest=digest, name=name, pairs=pairs, made_at=made_at, content=content)
@@ -110,28 +105,24 @@ class StoredStudy:
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> StoredStudy:
         parsed = {"made_at": time_of(row["made_at"]), "content": json.loads(row["content"])}
-        study = cls(**{**row, **parsed})
-        if any(len(column) != study.pairs for column in study.columns().values()):
-            raise ValueError("another number of pairs")
-        study.groups()
-        return study
+        return cls(**{**row, **parsed})
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        content = self.content
+    def columns(self) -> dict[str, Any]:
+        """Return the arguments of `frame_of` that all systems share."""
+        mated, probe, reference, groups = (
+            self.content[key] for key in ("mated", "probe", "reference", "groups")
+        )
         return {
-            "mated": np.array(content["mated"], dtype=np.bool_),
-            "probe_subjects": np.array(content["probe"], dtype=np.int64),
-            "reference_subjects": np.array(content["reference"], dtype=np.int64),
-        }
-
-    def groups(self) -> dict[str, Grouping]:
-        return {
-            column: Grouping(
-                labels=tuple(group["labels"]),
-                probe=np.array(group["probe"], dtype=np.int64),
-                reference=np.array(group["reference"], dtype=np.int64),
-            )
-            for column, group in self.content["groups"].items()
+            "mated": np.array(mated, np.bool_),
+            "probe_subjects": np.array(probe, np.int64),
+            "reference_subjects": np.array(reference, np.int64),
+            "groups": {
+                column: Grouping(
+                    tuple(group["labels"]),
+                    *(np.array(group[side], np.int64) for side in ("probe", "reference")),
+                )
+                for column, group in groups.items()
+            },
         }
 
     def turns(self) -> NDArray[np.int64]:
@@ -169,12 +160,10 @@ class StoredSystem:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> StoredSystem:
-        settings = json.loads(row["settings"])
-        for name in (*_FIXED, "kept", "privacy"):
-            settings[name]
         price = row["price"] and Price(amount=row["price"], currency=row["currency"])
         where = row["answered_from"] and Environment(row["answered_from"])
         same = {name: row[name] for name in ("number", "study", "name", "scale")}
+        settings = json.loads(row["settings"])
         return cls(**same, settings=settings, answered_from=where, price=price)
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:

@@ -1,4 +1,4 @@
-"""`Study`: pairs of pictures of people who are known; read from files and folders, and written.
+"""`Study`: pairs of pictures of known people; read from files and folders, and written.
 
 A file is read whole or refused whole: every problem is named with its line before anything is sent.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from facematch_comparison.scores.answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
+from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
 from facematch_comparison.scores.cells import Cells, Problem, problems_at, read_cells
 from facematch_comparison.scores.columns import MATED, group_of
 from facematch_comparison.values.numbers import counted, join_names
@@ -51,9 +51,8 @@ class StudyPair:
     """Two pictures, and whether they show one person.
 
     Attributes:
-        probe_subject, reference_subject: Who they show, by the study's own names; the same name
-            where `mated`, and two names elsewhere.
-        line: Of the file that it was read from, from 1; None for a pair that was drawn.
+        probe_subject, reference_subject: Names of the people they show; the same name where
+            `mated`, and two names elsewhere.
     """
 
     probe: Path
@@ -61,7 +60,6 @@ class StudyPair:
     mated: bool
     probe_subject: str
     reference_subject: str
-    line: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -70,8 +68,7 @@ class Study:
 
     Attributes:
         pairs: At least one; no two alike.
-        groups: Column (``sex``, ``skin``) to subject to the group that they are in; a subject may
-            be in none.
+        groups: Column (``sex``, ``skin``) to subject to group; a subject may be in none.
     """
 
     name: str
@@ -86,7 +83,7 @@ class Study:
 
     @cached_property
     def pictures(self) -> tuple[Path, ...]:
-        """Every file once, in the order of the pairs."""
+        """Each file once, in the order of the pairs."""
         both = ((pair.probe, pair.reference) for pair in self.pairs)
         return tuple(dict.fromkeys(picture for two in both for picture in two))
 
@@ -104,7 +101,7 @@ class Study:
         return np.array(probe, dtype=np.int64), np.array(reference, dtype=np.int64)
 
     def groupings(self) -> dict[str, Grouping]:
-        """The groups of both people of each pair, by column."""
+        """Return the groups of both people of each pair, by column."""
         probe, reference = self.subject_numbers
         groupings = {}
         for column, of_subject in self.groups.items():
@@ -138,7 +135,7 @@ class Study:
 
 
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """The photographs of each person, by the name of their folder; both sorted.
+    """Return the photographs of each person, by the name of their folder; both sorted.
 
     Hidden files, and files that are no pictures by their name, are skipped.
 
@@ -203,11 +200,11 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
-        line = ["facematch", "compare", "draw", str(source), "--out"]
-        line.append(f"{source.resolve().name}-pairs.csv")
+        out = f"{source.resolve().name}-pairs.csv"
+        line = typed(["facematch", "compare", "draw", str(source), "--out", out])
         raise InvalidRequest(
             f"{source} is a folder and no file of pairs: draw pairs of its people, by draw_pairs "
-            f"or by this command, and use the file of pairs:\n  {typed(line)}"
+            f"or by this command, and use the file of pairs:\n  {line}"
         )
     if source.suffix.lower() not in (".csv", ".xlsx"):
         raise InvalidRequest(f"{source} is no study: give a .csv or .xlsx file of pairs.")
@@ -216,11 +213,6 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
         for text in cells.notes:
             note(text)
     cells.refuse(_of_header(cells, NEEDED), so=_SO)
-    return _study(cells, source)
-
-
-def _study(cells: Cells, path: Path) -> Study:
-    """Build the study of a table that has all `NEEDED` columns."""
     problems = [*cells.problems]
     problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
@@ -229,36 +221,44 @@ def _study(cells: Cells, path: Path) -> Study:
         "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
     )
     broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
-    columns = {name: parts for name in cells.header if (parts := group_of(name))}
-    pairs: dict[int, StudyPair] = {}
-    groups: dict[str, dict[str, str]] = {}
-    clashes: dict[int, str] = {}
-    for row, (probe, reference, same, first, second, *labels) in enumerate(
-        cells.rows([*NEEDED, *columns])
-    ):
-        if row in broken:
-            continue
-        pairs[row] = StudyPair(
-            probe=path.parent / probe,
-            reference=path.parent / reference,
+    pairs = {
+        row: StudyPair(
+            probe=source.parent / probe,
+            reference=source.parent / reference,
             mated=MATED[same.lower()],
             probe_subject=first,
             reference_subject=second,
-            line=cells.places[row],
         )
-        sides = {PROBE_GROUP: (first,), REFERENCE_GROUP: (second,), GROUP: (first, second)}
-        for (prefix, column), label in zip(columns.values(), labels, strict=True):
-            for subject in sides[prefix] if label else ():
-                above = groups.setdefault(column, {}).setdefault(subject, label)
+        for row, (probe, reference, same, first, second) in enumerate(cells.rows(NEEDED))
+        if row not in broken
+    }
+    groups, clashes = _groups_of(pairs, cells)
+    # Report every problem at once.
+    cells.refuse([*problems, *clashes, *_problems_of(pairs, cells)], so=_SO)
+    return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
+
+
+def _groups_of(
+    pairs: Mapping[int, StudyPair], cells: Cells
+) -> tuple[dict[str, dict[str, str]], Iterator[Problem]]:
+    """Return the groups of people by column, and a problem for each person in two of them."""
+    groups: dict[str, dict[str, str]] = {}
+    clashes: dict[int, str] = {}
+    for name in cells.header:
+        prefix, column = group_of(name) or ("", "")
+        for row, label in enumerate(cells.words(name).texts.tolist() if prefix else ()):
+            pair = pairs.get(row) if label else None
+            if pair is None:
+                continue
+            people = {PROBE_GROUP: [pair.probe_subject], REFERENCE_GROUP: [pair.reference_subject]}
+            for person in people.get(prefix) or (pair.probe_subject, pair.reference_subject):
+                above = groups.setdefault(column, {}).setdefault(person, label)
                 if above != label:
                     clashes[row] = (
-                        f"{subject[:60]!r} is in the group {label[:60]!r} of {column}, and above "
-                        f"in {above[:60]!r}"
+                        f"{person[:60]!r} is in the group {label[:60]!r} of {column}, and above in "
+                        f"{above[:60]!r}"
                     )
-    problems += problems_at([*clashes], clashes.__getitem__)
-    # Report every problem at once.
-    cells.refuse([*problems, *_problems_of(pairs, cells)], so=_SO)
-    return Study(name=path.stem, pairs=tuple(pairs.values()), groups=groups)
+    return groups, problems_at([*clashes], clashes.__getitem__)
 
 
 def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
@@ -267,7 +267,7 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
     label, itself, people, again, file = kinds
     seen: dict[frozenset[str], int] = {}
     shows: dict[str, tuple[str, int]] = {}
-    files: dict[Path, int] = {}
+    unchecked = {picture for pair in pairs.values() for picture in (pair.probe, pair.reference)}
     for row, pair in pairs.items():
         subjects = (pair.probe_subject, pair.reference_subject)
         if pair.mated is not (subjects[0] == subjects[1]):
@@ -278,26 +278,28 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
             )
         # A file has many names: a/../b.jpg is b.jpg.
         names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
-        both = frozenset(names)
-        if len(both) == 1:
+        if names[0] == names[1]:
             itself[row] = "a picture is compared with itself"
-        elif (above := seen.setdefault(both, row)) != row:
-            again[row] = f"the same two pictures as in {cells.unit} {cells.places[above]}"
+        elif (above := seen.setdefault(frozenset(names), row)) != row:
+            again[row] = f"the same two pictures as in {cells.place(above)}"
         for picture, name, subject in zip(
             (pair.probe, pair.reference), names, subjects, strict=True
         ):
-            files.setdefault(picture, row)
             other, above = shows.setdefault(name, (subject, row))
             if other != subject:
-                there = f"in {cells.unit} {cells.places[above]} it shows {other[:60]!r}"
+                there = f"in {cells.place(above)} it shows {other[:60]!r}"
                 people[row] = f"{picture.name[:100]!r} shows {subject[:60]!r}, and {there}"
-    for picture, row in files.items():
-        with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name at all
-            if picture.is_file():
-                continue
-        file[row] = f"there is no file {str(picture)[:200]!r}"
+            if picture in unchecked and not _is_file(picture):
+                file[row] = f"there is no file {str(picture)[:200]!r}"
+            unchecked.discard(picture)
     for texts in kinds:
         yield from problems_at([*texts], texts.__getitem__)
+
+
+def _is_file(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name at all
+        return path.is_file()
+    return False
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
@@ -312,12 +314,11 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         people = (pair.probe_subject, pair.reference_subject)
         labels = [of.get(who, "") for of in study.groups.values() for who in people]
         row = [names[pair.probe], names[pair.reference], *people, *labels]
-        for cell in row:
-            if cell != cell.strip():
-                raise InvalidRequest(
-                    f"The name {cell[:100]!r} begins or ends with a space, which is lost in a file "
-                    "of pairs: rename it."
-                )
+        if lost := [cell for cell in row if cell != cell.strip()]:
+            raise InvalidRequest(
+                f"The name {lost[0][:100]!r} begins or ends with a space, which is lost in a file "
+                "of pairs: rename it."
+            )
         # A file has another name that no spreadsheet takes for a formula.
         files = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
         writer.writerow([*files, str(int(pair.mated)), *map(escaped, row[2:])])
@@ -334,7 +335,7 @@ def _relative(picture: Path, folder: Path) -> str:
 
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
-    """Groups of `people`, by column and person; an empty cell says nothing."""
+    """Read groups of `people`, by column and person; an empty cell says nothing."""
     so = "nothing was drawn"
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
@@ -347,15 +348,15 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
     above: dict[str, int] = {}
     again: dict[int, str] = {}
-    groups: dict[str, dict[str, str]] = {column: {} for column in columns}
-    for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
+    for row, person in enumerate(persons.texts.tolist()):
         if (first := above.setdefault(person, row)) != row and person in people:
             again[row] = f"{person[:60]!r} as in line {cells.places[first]}"
-        for column, label in zip(columns, labels, strict=True):
-            if label:
-                groups[column][person] = label
     cells.refuse([*problems, *problems_at([*again], again.__getitem__)], so=so)
-    return groups
+    of_columns = {column: cells.words(column).texts.tolist() for column in columns}
+    return {
+        column: {who: label for who, label in zip(above, labels, strict=True) if label}
+        for column, labels in of_columns.items()
+    }
 
 
 def _of_header(cells: Cells, needed: Sequence[str]) -> list[Problem]:
