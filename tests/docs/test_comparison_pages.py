@@ -4,7 +4,7 @@ from kit.pages import DOCS
 
 from facematch_comparison import PairState, Requirements
 from facematch_comparison.judging.requirements import built_in
-from facematch_comparison.scores.columns import SYNONYMS
+from facematch_comparison.scores.columns import COLUMNS
 
 
 def words_of(page):
@@ -28,7 +28,7 @@ def test_quoted_figures_are_those_of_the_simulations(figure):
 def test_the_reference_has_every_column_state_and_key():
     page = (DOCS / "reference" / "comparison.md").read_text()
     columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
-    assert not [name for name in SYNONYMS if f"`{name}`" not in columns]
+    assert not [name for name in COLUMNS if f"`{name}`" not in columns]
     states = page.partition("\n## Run database\n")[2].partition("\n## ")[0]
     assert not [state for state in PairState if f"`{state}`" not in states]
     keys = {field.name for field in attrs.fields(Requirements)} - {"name"}

@@ -342,9 +342,8 @@ class Answers:
     @property
     def not_answered(self) -> dict[str, int]:
         """Reason to the number of pairs without an answer, in the order of the pairs."""
-        errors = self.frame["error"][~self.answered]
-        counts = errors.value_counts(sort=False)
-        return {str(word): int(count) for word, count in counts.items() if count}
+        errors = self.frame["error"][~self.answered].astype(object)
+        return {str(word): int(n) for word, n in errors.value_counts(sort=False).items()}
 
     def names(self) -> dict[str, Any]:
         """Return the columns that name pictures and people."""

@@ -16,15 +16,13 @@ import pyarrow as pa
 from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
-from .cells import Cells
-from .columns import PAIR_KEYS, PEOPLE, PERSON, PICTURES, TRUTH, group_of
+from .cells import Cells, Words
+from .columns import COLUMNS, PAIR_KEYS, PEOPLE, PICTURES, TRUTH, group_of
 from .lines import Lines
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pandas import DataFrame, Series
-
-#: What each file may say of a pair, for all files.
-_OF_PAIR: Final = ("mated", *PEOPLE, PERSON, *PICTURES, "transaction", "attempt")
 
 #: A system with fewer of the labelled pairs than this share does not belong to them.
 _LEAST_JOINED: Final = 0.5
@@ -48,56 +46,59 @@ def join_files(
             f"Two files are called {twice[0]!r}: rename one, because a system is named by its file."
         )
     key = next(key for key in PAIR_KEYS if all({*key} <= {*each.words} for each in files))
-    frames = [_frame_of(lines, stem) for stem, lines in zip(stems, files, strict=True)]
-    whole = pd.concat(frames, ignore_index=True)
+    whole = pd.concat(map(_frame_of, files), ignore_index=True)
+    whole["file"] = np.repeat(stems, [len(each) for each in files])
     numbers = [name for name in whole.columns if whole[name].dtype == np.float64]
     words = [name for name in whole.columns if name not in (*numbers, "is_answer")]
     whole[words] = whole[words].fillna("")
-    pairs = _pairs_of(whole, key, note)
-    _share_facts_of_pairs(whole, pairs, key)
+    whole["number"] = _pairs_of(whole, key, note)
+    _share_facts_of_pairs(whole, key)
     labelled = whole["mated"] != "" if "mated" in whole else pd.Series(True, whole.index)
-    labelled |= not labelled.any()
-    keep = whole["is_answer"] & labelled
-    _check_shares(whole, pairs, keep, note)
-    whole = whole[keep].assign(pair=pairs[keep].astype(str))
+    keep = whole["is_answer"] & (labelled | ~labelled.any())
+    _check_shares(whole, keep, note)
+    whole = whole[keep]
     places = whole["place"].tolist()
-    said = [name for name in words if name not in ("place", "file") and (whole[name] != "").any()]
-    table = pa.table({name: whole[name].tolist() for name in said})
+    said = [name for name in words if name not in ("pair", "place", "file")]
+    table = pa.table({name: whole[name].tolist() for name in said if (whole[name] != "").any()})
     cells = Cells("The comparison", table, places=lambda: places, unit="")
+    codes, _ = pd.factorize(whole["number"])
+    names = whole.drop_duplicates("number")[[*key]].agg(" and ".join, axis=1)
     return Lines(
         cells,
-        np.arange(len(whole)),
-        words={name: cells.words(name) for name in said},
+        {name: cells.words(name) for name in cells.header}
+        | {"pair": Words(codes.astype(np.int64), pa.array(names, pa.string()))},
         numbers={name: whole[name].to_numpy() for name in numbers},
         distances=frozenset().union(*(each.distances for each in files)),
         independent_pairs=files[0].independent_pairs,
     )
 
 
-def _frame_of(lines: Lines, stem: str) -> DataFrame:
+def _frame_of(lines: Lines) -> DataFrame:
     """Return the lines of one file as texts and numbers."""
     columns: dict[str, Any] = {
         ours: words.texts for ours, words in lines.words.items() if ours not in TRUTH
     }
     if {*TRUTH} & lines.words.keys():
-        columns["mated"] = lines.mated.astype(int).astype(str).astype(object)
+        columns["mated"] = np.where(lines.mated, "1", "0").astype(object)
     file = PurePath(lines.cells.name.removeprefix("The file ")).name
-    columns["place"] = [f"{file} {lines.place(line)}" for line in range(len(lines))]
+    columns["place"] = [f"{file} {lines.cells.place(line)}" for line in range(len(lines))]
     is_answer = bool({"decision", "error"} & lines.words.keys() or "score" in lines.numbers)
-    return pd.DataFrame({**columns, **lines.numbers, "file": stem, "is_answer": is_answer})
+    return pd.DataFrame({**columns, **lines.numbers, "is_answer": is_answer})
 
 
-def _pairs_of(whole: DataFrame, key: Sequence[str], note: Callable[[str], object]) -> Any:
+def _pairs_of(
+    whole: DataFrame, key: Sequence[str], note: Callable[[str], object]
+) -> NDArray[np.int64]:
     """Return the pair of each line; if folders of pictures differ, their files' names decide."""
 
-    def codes_of(columns: list[Series]) -> Any:
+    def codes_of(columns: list[Series]) -> NDArray[np.int64]:
         # Two pictures are one pair in either order.
         ends = np.sort(np.stack([column.to_numpy().astype(str) for column in columns]), axis=0)
-        return pd.factorize(pd.Series(["\0".join(each) for each in ends.T.tolist()]))[0]
+        return np.asarray(pd.factorize(pd.Series(map("\0".join, ends.T.tolist())))[0])
 
-    def joins_all(codes: Any) -> bool:
-        most = whole["file"].groupby(codes).nunique().max()
-        return bool(most == whole["file"].nunique())
+    def joins_all(codes: NDArray[np.int64]) -> bool:
+        files = whole["file"].groupby(codes).nunique()
+        return bool(files.max() == whole["file"].nunique())
 
     columns = [whole[name] for name in key]
     codes = codes_of(columns)
@@ -109,11 +110,15 @@ def _pairs_of(whole: DataFrame, key: Sequence[str], note: Callable[[str], object
     return codes
 
 
-def _share_facts_of_pairs(whole: DataFrame, pairs: Any, key: Sequence[str]) -> None:
+def _share_facts_of_pairs(whole: DataFrame, key: Sequence[str]) -> None:
     """Give each line what other files say of its pair: label, people, groups."""
-    facts = [name for name in whole.columns if name in _OF_PAIR or group_of(name)]
+    facts = [
+        name
+        for name in whole.columns
+        if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
+    ]
     if len(key) == 2:
-        first = whole[key[0]].groupby(pairs).transform("first")
+        first = whole.groupby("number")[key[0]].transform("first")
         turned = (whole[key[0]] != first) & (whole[key[1]] == first)
         kinds = [name.removeprefix(PROBE_GROUP) for name in facts if name.startswith(PROBE_GROUP)]
         sides = [(PROBE_GROUP + kind, REFERENCE_GROUP + kind) for kind in kinds]
@@ -122,7 +127,7 @@ def _share_facts_of_pairs(whole: DataFrame, pairs: Any, key: Sequence[str]) -> N
                 whole.loc[turned, [one, two]] = whole.loc[turned, [two, one]].to_numpy()
     for name in facts:
         known = whole[name].where(whole[name] != "")
-        shared = known.groupby(pairs).transform("first").fillna("")
+        shared = known.groupby(whole["number"]).transform("first").fillna("")
         clash = known.notna() & known.ne(shared)
         if name not in PICTURES and clash.any():
             line = whole[clash].iloc[0]
@@ -133,14 +138,12 @@ def _share_facts_of_pairs(whole: DataFrame, pairs: Any, key: Sequence[str]) -> N
         whole[name] = shared
 
 
-def _check_shares(
-    whole: DataFrame, pairs: Any, keep: Series, note: Callable[[str], object]
-) -> None:
+def _check_shares(whole: DataFrame, keep: Series, note: Callable[[str], object]) -> None:
     """Note the pairs that a system lacks; refuse a system that lacks most of them."""
-    count = len(np.unique(pairs[keep]))
+    count = whole["number"][keep].nunique()
     for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
         known = keep[lines.index]
-        missing = count - len(np.unique(pairs[lines.index[known]]))
+        missing = count - lines["number"][known].nunique()
         if missing > _LEAST_JOINED * count or not count:
             ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])
             shown = [

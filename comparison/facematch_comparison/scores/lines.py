@@ -13,68 +13,16 @@ import pandas as pd
 import pyarrow as pa
 
 from facematch_core.backend.kinds import argument
-from facematch_core.models import Decision, Environment, ThresholdRule
 
-from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
+from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP
 from .cells import Cells, Problem, Words, in_common, problems_at
-from .columns import MATED, PEOPLE, PERSON, PICTURES, TRUTH, Roles, group_of, tells_people
+from .columns import COLUMNS, PEOPLE, PERSON, PICTURES, TRUTH, Roles, group_of, tells_people
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: The scale of distances that were read as scores.
-MINUS_DISTANCE: Final = "minus the distance"
-
 #: At most so many different numbers below 0 may each stand for no score.
 _MOST_MARKS: Final = 3
-
-#: Columns of numbers, beside the score.
-NUMBERS: Final = ("elapsed_s", "threshold", "price")
-
-#: Columns that may not have empty cells.
-_NEEDED: Final = ("system", "pair", *TRUTH, "transaction", "attempt")
-
-YES_NO: Final[Mapping[str, int]] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
-_ACCEPTED: Final = "accept accepted approve approved clear pass passed verified"
-_REJECTED: Final = "reject rejected decline declined fail failed not_verified mismatch"
-
-
-def _among(kind: Sequence[Any]) -> tuple[dict[str, int], str]:
-    words = [*map(str, kind)]
-    advice = f"write {', '.join(words[:-1])} or {words[-1]}"
-    return {word: at for at, word in enumerate(words)}, advice
-
-
-def _decision_words() -> tuple[dict[str, int], str]:
-    words, advice = _among(DECISIONS)
-    match, no_match = DECISIONS.index(Decision.MATCH), DECISIONS.index(Decision.NO_MATCH)
-    words |= {word: match if mated else no_match for word, mated in MATED.items()}
-    words |= dict.fromkeys(_ACCEPTED.split(), match) | dict.fromkeys(_REJECTED.split(), no_match)
-    words["consider"] = DECISIONS.index(Decision.REVIEW)
-    return words, f"{advice}, or ignore the column"
-
-
-#: Meanings of the words of a column, in any case, and the advice for any other word.
-WORDS: Final[Mapping[str, tuple[Mapping[str, int], str]]] = {
-    "mated": (MATED, "write 1 for one person and 0 for two"),
-    "non_mated": (
-        {word: 1 - is_other for word, is_other in YES_NO.items()},
-        "write 1 for two people and 0 for one",
-    ),
-    "decision": _decision_words(),
-    "acquired": (YES_NO, "write 1 or 0"),
-    "answered": (YES_NO, "write 1 or 0"),
-    "people_known": (YES_NO, "write 1 or 0"),
-    "billed": _among(BILLED),
-    "rule": _among([*ThresholdRule]),
-    "environment": _among([*Environment]),
-}
-
-
-_FORMS: Final = {
-    "currency": (re.compile("[A-Z]{3}"), "write three capital letters"),
-    "attempt": (re.compile("[1-9][0-9]*"), "write 1 for the first of a transaction, then 2"),
-}
 
 
 @attrs.define(slots=False, eq=False)
@@ -82,8 +30,7 @@ class Lines:
     """Lines of a pair and a system each.
 
     Attributes:
-        cells: The table that they come from, for messages.
-        rows: int64, (N,): the row of each line in `cells`; a wide row is a line for each system.
+        cells: The table that they come from; its rows come again for each system of a wide table.
         words: Columns by our names, without numbers; `system` is one of them.
         numbers: Columns of numbers, float64, (N,), by our names; a higher `score` means more alike.
         distances: Systems whose scores are minus the distances.
@@ -91,43 +38,29 @@ class Lines:
     """
 
     cells: Cells
-    rows: NDArray[np.int64]
     words: Mapping[str, Words]
     numbers: Mapping[str, NDArray[np.float64]]
-    distances: frozenset[str] = frozenset()
-    independent_pairs: bool = False
+    distances: frozenset[str]
+    independent_pairs: bool
 
     def __len__(self) -> int:
-        return len(self.rows)
-
-    def refuse(self, problems: Iterator[Problem]) -> None:
-        """Raise `InvalidRequest` for problems, whose rows are lines."""
-        of_rows = [
-            attrs.evolve(each, rows=np.unique(self.rows[np.asarray(each.rows, np.int64)]))
-            for each in problems
-            if each.rows is not None
-        ]
-        self.cells.refuse(of_rows, so="nothing was judged")
-
-    def place(self, line: int | np.integer[Any]) -> str:
-        """Return the place of a line as messages name it."""
-        return self.cells.place(self.rows[line])
+        return len(self.words["system"].codes)
 
     def number(self, name: str) -> NDArray[np.float64]:
         """float64, (N,): a column of numbers; NaN if there is none."""
         return self.numbers.get(name, np.broadcast_to(np.nan, len(self)))
 
     def meant(self, name: str, otherwise: Any, kind: type[np.generic]) -> NDArray[Any]:
-        """(N,): the meaning of each word of a column, by `WORDS`."""
+        """(N,): the meaning of each word of a column."""
         if name not in self.words:
             return np.broadcast_to(np.array(otherwise, kind), len(self))
-        values: NDArray[Any] = self.words[name].map(WORDS[name][0], otherwise, kind)
+        values: NDArray[Any] = self.words[name].map(COLUMNS[name].words, otherwise, kind)
         return values
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
         """bool, (N,): lines of calls that were not answered."""
-        is_lost: NDArray[np.bool_] = self.meant("answered", 1, np.int8) == 0
+        is_lost = ~self.meant("answered", True, np.bool_)
         return is_lost | self.words["error"].filled if "error" in self.words else is_lost
 
     @cached_property
@@ -144,14 +77,20 @@ class Lines:
     @cached_property
     def names(self) -> tuple[Words, ...]:
         """The columns of `people_by`, with one code for one name."""
-        if self.people_by == PICTURES:
-            return self.pictures
-        return in_common(*map(self.words.__getitem__, self.people_by)) if self.people_by else ()
+        if self.people_by in ((), PICTURES):
+            return self.pictures if self.people_by else ()
+        return in_common(*map(self.words.__getitem__, self.people_by))
 
     @property
-    def person_names(self) -> list[str]:
+    def person_names(self) -> pa.Array:
         """Names of people; their codes are the first ones of `people`. Empty if nobody has one."""
-        return self.names[0].words if self.people_by in (PEOPLE, (PERSON,)) else []
+        is_named = self.people_by in (PEOPLE, (PERSON,))
+        return self.names[0].each if is_named else pa.array([], pa.string())
+
+    def person(self, code: int) -> str:
+        """Return how messages call a person."""
+        names = self.person_names
+        return repr(str(names[code])[:60]) if code < len(names) else "a person"
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
@@ -168,16 +107,16 @@ class Lines:
         if self.people_by == PEOPLE:
             probe, reference = self.names
             return probe.codes, reference.codes
-        if self.people_by != PICTURES:
-            # The other person of a non-mated pair is nobody who has a name.
-            is_given = "transaction" in self.words
-            others = self.words["transaction"].codes if is_given else self.pairs
-            codes = self.names[0].codes if self.names else others
-            return codes, np.where(self.mated, codes, others + int(codes.max()) + 1)
-        probe, reference = self.pictures
-        ends = probe.codes[self.mated], reference.codes[self.mated]
-        person = components(*ends, len(probe.each))
-        return person[probe.codes], person[reference.codes]
+        if self.people_by == PICTURES:
+            probe, reference = self.pictures
+            ends = probe.codes[self.mated], reference.codes[self.mated]
+            person = components(*ends, len(probe.each))
+            return person[probe.codes], person[reference.codes]
+        # The other person of a non-mated pair is nobody who has a name.
+        is_given = "transaction" in self.words
+        others = self.words["transaction"].codes if is_given else self.pairs
+        codes = self.names[0].codes if self.names else others
+        return codes, np.where(self.mated, codes, others + int(codes.max()) + 1)
 
     @cached_property
     def pairs(self) -> NDArray[np.int64]:
@@ -187,15 +126,34 @@ class Lines:
         if self.pictures:
             first, second = self.pictures
             keys = first.codes * len(first.each) + second.codes
-            numbers: NDArray[np.int64] = pd.factorize(keys)[0].astype(np.int64)
-            return numbers
-        return self.rows
+            return np.asarray(pd.factorize(keys)[0], np.int64)
+        return np.arange(len(self)) % len(self.cells)
 
     def pair_of(self, line: int) -> str:
         """Return how a line names its pair."""
         if "pair" in self.words:
             return repr(self.words["pair"][line][:60])
         return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
+
+    def problems(
+        self, rows: NDArray[np.int64], text: str, above: NDArray[np.int64] | None = None, **of: Any
+    ) -> Iterator[Problem]:
+        """Yield a problem for each of some lines.
+
+        Args:
+            rows: The lines.
+            text: What is wrong, with ``{pair}``, ``{system}``, and ``{above}``, where it is right.
+            above: The line that is right, for each.
+            of: More words of the text: each a function of a line, or a text.
+        """
+
+        def fill(row: int, first: int) -> str:
+            words = {name: each(row) if callable(each) else each for name, each in of.items()}
+            system = repr(self.words["system"][row][:60])
+            where = self.cells.place(first)
+            return text.format(pair=self.pair_of(row), system=system, above=where, **words)
+
+        return problems_at(rows, fill, rows if above is None else above)
 
     @cached_property
     def first(self) -> NDArray[np.int64]:
@@ -206,20 +164,20 @@ class Lines:
     def groups(self) -> dict[str, tuple[Words, NDArray[np.int64], NDArray[np.int64]]]:
         """Kind of group to what is said of people: the group, the person and the line of each."""
         both = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
-        said: dict[str, list[tuple[Words, NDArray[np.int64]]]] = {}
+        kinds: dict[str, list[tuple[Words, NDArray[np.int64]]]] = {}
         for column, words in self.words.items():
             if parts := group_of(column):
-                sides = [(words, self.people[side]) for side in both[parts[0]]]
-                said.setdefault(parts[1], []).extend(sides)
+                said = [(words, self.people[side]) for side in both[parts[0]]]
+                kinds.setdefault(parts[1], []).extend(said)
         groups = {}
-        for name, parts_ in said.items():
-            columns = in_common(*(words for words, _ in parts_))
-            labels = Words(np.concatenate([each.codes for each in columns]), columns[0].each)
-            people = np.concatenate([people for _, people in parts_])
-            lines = np.tile(np.arange(len(self)), len(parts_))
-            order = np.argsort(lines, kind="stable")
-            order = order[labels.filled[order]]
-            groups[name] = labels.take(order), people[order], lines[order]
+        for name, said in kinds.items():
+            columns = in_common(*(words for words, _ in said))
+            # All that one line says comes before what the next one says.
+            codes = np.stack([each.codes for each in columns], axis=1).ravel()
+            people = np.stack([people for _, people in said], axis=1).ravel()
+            labels = Words(codes, columns[0].each)
+            filled = np.flatnonzero(labels.filled)
+            groups[name] = labels.take(filled), people[filled], filled // len(said)
         return groups
 
 
@@ -242,13 +200,13 @@ def first_rows(
     return first
 
 
-def rows_that_differ(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the rows that differ from the first row of the same key."""
+def differing(
+    keys: NDArray[np.int64], *columns: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows that differ from the first row of the same key, and that first row."""
     first = first_rows(keys)[keys]
-    differs = np.zeros(len(keys), np.bool_)
-    for column in columns:
-        differs |= column != column[first]
-    return np.flatnonzero(differs)
+    rows = np.flatnonzero(np.any([column != column[first] for column in columns], axis=0))
+    return rows, first[rows]
 
 
 def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: str) -> Lines:
@@ -263,64 +221,56 @@ def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: 
         InvalidRequest: a cell is wrong; every one is named.
     """
     problems = [*cells.problems]
-    count = len(cells)
-    words = {ours: cells.words(column) for ours, column in roles.of.items() if ours not in NUMBERS}
+    rows = np.tile(np.arange(len(cells)), len(roles.scores) or 1)
+    words: dict[str, Words] = {}
     numbers: dict[str, NDArray[np.float64]] = {}
-    columns = {ours: roles.of[ours] for ours in NUMBERS if ours in roles.of}
-    for ours, column in (*columns.items(), *((each, each) for each in roles.scores)):
-        numbers[ours], wrong = cells.numbers(column)
-        problems += wrong
-    scores = []
-    for column in roles.scores:
-        given = numbers.pop(column)
-        problems += [] if no_scores else _marks(column, given)
-        given = np.where(np.isin(given, no_scores), np.nan, given) if no_scores else given
-        scores.append(-given if roles.is_distance(column) else given)
+    for ours, column in roles.of.items():
+        if ours in COLUMNS and COLUMNS[ours].is_number:
+            values, wrong = cells.numbers(column)
+            numbers[ours] = values[rows]
+            problems += wrong
+        else:
+            words[ours] = cells.words(column).take(rows) if roles.is_wide else cells.words(column)
+    systems = roles.scores if roles.is_wide else [name]
     if roles.is_wide or "system" not in words:
-        systems = roles.scores if roles.is_wide else [name]
-        of_line = np.repeat(np.arange(len(systems)), count)
+        of_line = np.repeat(np.arange(len(systems)), len(cells))
         words["system"] = Words(of_line, pa.array(systems, pa.string()))
-    else:
-        systems = words["system"].words
-    times = len(scores) or 1
-    rows = np.tile(np.arange(count), times)
-    if times > 1:
-        words |= {ours: each.take(rows) for ours, each in words.items() if ours != "system"}
-        numbers = {ours: each[rows] for ours, each in numbers.items()}
+    scores, distances = [], set()
+    for column in roles.scores:
+        given, wrong = cells.numbers(column)
+        problems += wrong
+        if no_scores:
+            given = np.where(np.isin(given, no_scores), np.nan, given)
+        else:
+            problems += _marks(column, given)
+        if roles.is_distance(column):
+            distances |= {column} if roles.is_wide else {*words["system"].words}
+        scores.append(-given if roles.is_distance(column) else given)
     if scores:
         numbers["score"] = np.concatenate(scores)
-    are_distances = [roles.is_distance(each) for each in (roles.scores or [""])]
-    are_distances = are_distances if roles.is_wide else are_distances * len(systems)
-    distances = {each for each, is_one in zip(systems, are_distances, strict=True) if is_one}
-    lines = Lines(cells, rows, words, numbers, frozenset(distances), roles.independent_pairs)
-    cells.refuse([*problems, *_problems_of_cells(lines, roles)], so="nothing was judged")
+    lines = Lines(cells, words, numbers, frozenset(distances), roles.independent_pairs)
+    cells.refuse([*problems, *_problems_of_cells(lines, roles), *_problems_of_people(lines, roles)])
     return lines
 
 
 def _problems_of_cells(lines: Lines, roles: Roles) -> Iterator[Problem]:
-    """Yield what is wrong on single rows."""
-    of, words, cells = roles.of, lines.words, lines.cells
-    count = len(cells)
-    for name in dict.fromkeys((*_NEEDED, *lines.people_by)):
-        if name in of:
-            yield Problem(f"{of[name]} is empty", np.flatnonzero(~cells.words(of[name]).filled))
-    for name in ("elapsed_s", "price"):
-        yield Problem(f"{of.get(name)} is below 0", np.flatnonzero(lines.number(name)[:count] < 0))
-    for name, (meanings, advice) in WORDS.items():
-        if name in of:
-            known = lambda word, known=meanings: word.lower() in known  # noqa: E731
-            yield from cells.words(of[name]).problems(of[name], known, advice)
-    for name, (form, advice) in _FORMS.items():
-        if name in of:
-            yield from cells.words(of[name]).problems(of[name], form.fullmatch, advice)
-    yield from _problems_of_people(lines, roles)
-    if roles.is_wide:
-        return
+    """Yield cells that may not be so, and answers that contradict themselves."""
+    cells = lines.cells
+    for ours, column in roles.of.items():
+        known = COLUMNS.get(ours)
+        if known is None:
+            continue
+        if known.is_number and ours != "threshold":
+            yield Problem(f"{column} is below 0", np.flatnonzero(lines.numbers[ours] < 0))
+        if known.advice:
+            yield from cells.words(column).problems(column, known.is_right, known.advice)
+        if known.is_needed or ours in lines.people_by:
+            yield Problem(f"{column} is empty", np.flatnonzero(~cells.words(column).filled))
     has_score = ~np.isnan(lines.number("score"))
     acquired = lines.meant("acquired", -1, np.int8)
     answered = has_score | (acquired == 1)
-    if "decision" in words:
-        answered = answered | words["decision"].filled
+    if "decision" in lines.words:
+        answered = answered | lines.words["decision"].filled
     both = "there is an error, and an answer as well: a score, a decision or acquired"
     yield Problem(both, np.flatnonzero(lines.failed & answered))
     lost = "it is a failure to acquire, and has a score"
@@ -334,16 +284,16 @@ def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
     if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):
         return  # sorting a million scores takes longer than reading them
     values, counts = np.unique(given, return_counts=True)
-    below = values[values < 0].tolist()
-    few = below if len(below) <= _MOST_MARKS and (counts[: len(below)] > 1).all() else []
+    below = values[values < 0]
+    few = below if len(below) <= _MOST_MARKS and (counts[: len(below)] > 1).all() else below[:0]
     noticed: set[float] = set()
-    for marks in (values[:1].tolist(), few, values[-1:].tolist()):
-        others = values[~np.isin(values, marks)].tolist()
+    for marks in (values[:1].tolist(), few.tolist(), values[-1:].tolist()):
+        others = values[~np.isin(values, marks)]
         rows = np.flatnonzero(np.isin(numbers, marks))
         is_like_one = all(
             mark % 1 == 0 and (mark < 0 or re.fullmatch("99+", f"{mark:.0f}")) for mark in marks
         )
-        if not is_like_one or len(rows) < 2 or not others or noticed & {*marks}:
+        if not is_like_one or len(rows) < 2 or not len(others) or noticed & {*marks}:
             continue
         low, high, mark = others[0], others[-1], marks[-1]
         if min(abs(mark - low), abs(mark - high)) > high - low or (mark < 0 <= low):
@@ -360,33 +310,33 @@ def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
 def _problems_of_people(lines: Lines, roles: Roles) -> Iterator[Problem]:
     """Yield labels that contradict the people, and pictures that are compared with themselves."""
     count = len(lines.cells)
-    ours = next((name for name in TRUTH if name in roles.of), None)
-    if ours and {"0", "-1"} <= {*lines.words[ours].words}:
-        label = lines.cells.words(roles.of[ours])
-        rows = np.flatnonzero(label.codes == label.words.index("-1"))
-        yield Problem(f"{roles.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
-    if ours and lines.people_by in (PEOPLE, PICTURES):
-        probe, reference = lines.people
-        words = lines.names
-
-        def contradiction(row: int) -> str:
-            first, second = (repr(word[row][:60]) for word in words)
-            reason = f"mated pairs make {first} and {second} one person"
+    ends: dict[str, Any] = {
+        name: lambda row, side=side: repr(side[row][:60])
+        for name, side in zip(("first", "second"), lines.names, strict=False)
+    }
+    for ours in {*TRUTH} & roles.of.keys():
+        labels = lines.words[ours]
+        if {"0", "-1"} <= {*labels.words}:
+            rows = np.flatnonzero(labels.codes == labels.words.index("-1"))
+            yield Problem(f"{roles.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
+        if len(lines.people_by) == 2:
+            known = labels.map(dict.fromkeys(COLUMNS[ours].words, True), False, np.bool_)
+            wrong = known & (lines.mated != np.equal(*lines.people))
+            reason = "mated pairs make {first} and {second} one person"
             if lines.people_by == PEOPLE:
-                reason = f"its people are called {first} and {second}"
-            kind = "mated" if lines.mated[row] else "non-mated"
-            return f"the pair is said to be {kind}, and {reason}"
-
-        known = lines.words[ours].map(dict.fromkeys(WORDS[ours][0], True), False, np.bool_)
-        wrong = known & (lines.mated != (probe == reference))
-        yield from problems_at(np.flatnonzero(wrong[:count]), contradiction)
+                reason = "its people are called {first} and {second}"
+            yield from lines.problems(
+                np.flatnonzero(wrong[:count]),
+                f"the pair is said to be {{kind}}, and {reason}",
+                kind=lambda row: "mated" if lines.mated[row] else "non-mated",
+                **ends,
+            )
     if lines.pictures:
-        first, second = lines.pictures
-        alike = (first.codes == second.codes) & first.filled
-        yield from problems_at(
+        probe, reference = lines.pictures
+        alike = (probe.codes == reference.codes) & probe.filled
+        yield from lines.problems(
             np.flatnonzero(alike[:count]),
-            lambda row: (
-                f"the picture {first[row][:60]!r} is compared with itself; if these are files of "
-                "one name in two folders, write the folders too"
-            ),
+            "the picture {picture} is compared with itself; if these are files of one name in two "
+            "folders, write the folders too",
+            picture=lambda row: repr(probe[row][:60]),
         )

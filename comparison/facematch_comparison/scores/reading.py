@@ -6,22 +6,26 @@ several columns of scores, which the user names. Several files are joined by pai
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import Charged, Decision, Environment, ThresholdRule
+from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Cells, Problem, Words, problems_at, read_cells
+from .cells import Cells, Problem, read_cells
 from .columns import (
+    COLUMNS,
     LONG,
     PEOPLE,
     PERSON,
@@ -34,15 +38,11 @@ from .columns import (
     recognise,
 )
 from .joining import join_files
-from .lines import MINUS_DISTANCE, YES_NO, Lines, first_rows, read_lines_of, rows_that_differ
+from .lines import Lines, differing, first_rows, read_lines_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
-
-    #: What one column says of a system: the first line that says something, then those that say
-    #: something else; and the word or number of a line.
-    _Fact: TypeAlias = tuple[NDArray[np.int64], Callable[[int], Any]]
 
 #: A file with more systems is read wrongly.
 MOST: Final = 100
@@ -53,11 +53,19 @@ ENOUGH_APART: Final = 20
 #: If so many pairs, and half of all, have the lowest score, it may stand for no score.
 _MANY_ALIKE: Final = 20
 
-#: Columns that hold one fact of a system.
-_OF_SYSTEM: Final = (
-    *("rule", "threshold", "scale", "price", "currency", "backend", "environment", "privacy"),
-    "people_known",
-)
+#: The scale of distances that were read as scores.
+MINUS_DISTANCE: Final = "minus the distance"
+
+#: Columns of a pair that a system was not asked.
+_BLANK: Final = {
+    "score": np.nan,
+    "decision": None,
+    "acquired": False,
+    "answered": False,
+    "error": NOT_ASKED,
+    "elapsed_s": np.nan,
+    "billed": str(Charged.NO),
+}
 
 
 def read_scores(
@@ -123,27 +131,23 @@ def read_scores(
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
-    how = {"independent_pairs": independent_pairs, "distance": distance}
-    tables = _read_tables(sources, stems, columns or {}, ignore, **how)
-    is_joined = len(tables) > 1
+    roles = functools.partial(Roles, independent_pairs, distance)
+    tables = _read_tables(sources, stems, columns or {}, ignore, roles)
     for text in [text for cells, _ in tables for text in cells.notes]:
         say(text)
     check_complete(tables)
-    usual = stems if is_joined else [name or stems[0]]
+    is_joined = len(tables) > 1
     files = [
-        read_lines_of(cells, roles, no_scores, stem)
-        for (cells, roles), stem in zip(tables, usual, strict=True)
+        read_lines_of(*table, no_scores, stem if is_joined else name or stem)
+        for table, stem in zip(tables, stems, strict=True)
     ]
-    lines = files[0]
-    if is_joined:
-        lines = join_files(stems, files, say)
-    systems = _systems(lines, models)
-    lines.refuse(_problems_between(lines, systems, is_joined=is_joined))
-    answers = _answers(lines, systems, ThresholdRule(rule or "at_least"))
+    lines = join_files(stems, files, say) if is_joined else files[0]
+    answers = _answers(lines, ThresholdRule(rule or "at_least"), models, is_joined=is_joined)
     named = {our_name(key.rpartition(":")[2]) for key in columns or {}}
     if not named & {*TRUTH}:
         _ask_whose_labels(tables, lines, answers)
-    answers = _with_scores_below(answers, below, say)
+    if below is not None:
+        answers = _with_scores_below(answers, below, say)
     for text in (*_notes(lines, tables), *_notes_of_blanks(answers)):
         say(text)
     return answers
@@ -154,12 +158,9 @@ def _read_tables(
     stems: Sequence[str],
     columns: Mapping[str, str | Sequence[str]],
     ignore: Sequence[str],
-    *,
-    independent_pairs: bool,
-    distance: bool,
+    roles_of: Callable[[], Roles],
 ) -> list[tuple[Cells, Roles]]:
     """Read each source and recognise its columns."""
-    example = f"{WIDE} or {LONG}"
     named = [
         (Path(file).stem, ours, column)
         for key, of in columns.items()
@@ -169,6 +170,7 @@ def _read_tables(
     for file, _, _ in named:
         if file and file not in stems:
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
+    example = f"{WIDE} or {LONG}"
     cells_of = [read_cells(each, what="comparison", example=example) for each in sources]
     header = {name for cells in cells_of for name in cells.header}
     tables = []
@@ -180,9 +182,8 @@ def _read_tables(
             for file, ours, column in named
             if file == stem or (not file and column in here)
         ]
-        skip = [each for each in ignore if each in here]
-        roles = Roles(independent_pairs=independent_pairs, distance=distance)
-        recognise(cells, roles, own, skip)
+        roles = roles_of()
+        recognise(cells, roles, own, [each for each in ignore if each in here])
         tables.append((cells, roles))
     return tables
 
@@ -196,19 +197,19 @@ def _ask_whose_labels(
     scores can find that out.
     """
     truth = {
-        ours: of
+        ours: roles.of[ours]
         for _, roles in tables
-        for ours, of in roles.of.items()
-        if ours in TRUTH and (roles.scores or "decision" in roles.of)  # no list of pairs
+        for ours in TRUTH
+        if ours in roles.of and {"score", "decision"} & roles.held  # no list of pairs
     }
     for each in answers if truth and lines.people_by != PEOPLE else ():
-        column, name = next(iter(truth.items()))
         is_there, scores = each.scored, each.scores
         if not is_there.any():
             is_there = each.decisions >= 0
             scores = each.decisions == DECISIONS.index(Decision.MATCH)
         mated, others = (scores[is_there & kind] for kind in (each.mated, ~each.mated))
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
+            column, name = next(iter(truth.items()))
             what = (
                 f"{lines.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
                 f"all {len(mated):,} mated pairs above all {len(others):,} others; nothing was "
@@ -217,285 +218,225 @@ def _ask_whose_labels(
             raise ColumnsNotRecognised(what, columns={column: name})
 
 
-@attrs.frozen
-class _System:
-    """A system and its lines.
+def _answers(
+    lines: Lines, rule: ThresholdRule, models: Sequence[str], *, is_joined: bool
+) -> list[Answers]:
+    """Return the answers of each system; refuse lines that contradict each other."""
+    system, size = lines.words["system"], len(lines.first)
+    if len(system.words) > MOST:
+        text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
+        lines.cells.refuse([Problem(text)])
+    model_of, rows = _choose_models(lines, models)
+    # The first line of each system and pair, of any model and of the models that count.
+    keys = system.codes * size + lines.pairs
+    of_any = first_rows(keys, size=len(system.words) * size)
+    first = of_any if rows is None else first_rows(keys, rows, size=len(of_any))
+    facts, problems = _facts_of(lines)
+    groups, more = _groups_of(lines)
+    if not is_joined:  # what does not join was noted
+        problems += _problems_of_gaps(lines, of_any.reshape(-1, size))
+    problems += _problems_of_pairs(lines, first, keys, rows)
+    lines.cells.refuse([*problems, *more])
+    frame = _frame_of(lines, facts, groups)
+    answers = []
+    for name, model, its, said in zip(
+        system.words, model_of, first.reshape(-1, size), facts, strict=True
+    ):
+        part = frame.take(np.where(its < 0, lines.first, its)).assign(pair=np.arange(size))
+        part = part.set_axis(range(size))
+        if its.min() < 0:
+            part.loc[its < 0, [*_BLANK]] = [*_BLANK.values()]
+        known: dict[str, Any] = {"rule": rule, "people_known": True} | said
+        known["people_known"] &= lines.people_by == PEOPLE
+        if name in lines.distances:
+            known["scale"] = MINUS_DISTANCE
+            known |= {"threshold": -said["threshold"]} if "threshold" in said else {}
+        answers.append(Answers(name=name, frame=part, model=model, **known))
+    return answers
 
-    Attributes:
-        rows: Its lines, without those of other models than `model`.
-        first: int64, (pairs,): the first of them for each pair; -1 if there is none.
-        has_pair: bool, (pairs,): whether it has a line for a pair, of any model.
-        facts: What is said of it, by column.
-    """
 
-    name: str
-    model: str | None
-    rows: NDArray[np.int64]
-    first: NDArray[np.int64]
-    has_pair: NDArray[np.bool_]
-    facts: Mapping[str, _Fact]
-
-
-def _systems(lines: Lines, models: Sequence[str]) -> list[_System]:
-    """Return the systems of a table; refuse one with several models unless one is chosen."""
-    words, model_of, pairs = lines.words["system"], lines.words.get("model"), lines.pairs
-    if len(words.words) > MOST:
-        text = f"there are {len(words.words):,} systems, and at most {MOST} can be compared"
-        lines.cells.refuse([Problem(text)], so="nothing was judged")
-    systems = []
-    for at, name in enumerate(words.words):
-        rows = every = np.flatnonzero(words.codes == at)
-        model = None
-        if model_of is not None:
-            model, rows = _choose_model(name, model_of, every, models)
-        has_pair = np.zeros(len(lines.first), np.bool_)
-        has_pair[pairs[every]] = True
-        first = first_rows(pairs, rows, size=len(lines.first))
-        systems.append(_System(name, model, rows, first, has_pair, _facts_of(lines, every)))
-    return systems
+def _choose_models(
+    lines: Lines, models: Sequence[str]
+) -> tuple[list[str | None], NDArray[np.int64] | None]:
+    """Return each system's model, and the lines that are not another model's; None for all."""
+    system, words = lines.words["system"], lines.words.get("model")
+    if words is None:
+        return [None] * len(system.words), None
+    counts = ~words.filled
+    model_of: list[str | None] = []
+    for at, name in enumerate(system.words):
+        its = np.where(words.filled & (system.codes == at), words.codes, -1)
+        found = pd.Series(its[its >= 0]).value_counts(sort=False)
+        lines_of = {words.words[code]: count for code, count in found.items()}
+        chosen = [word for word in lines_of if word in models]
+        if len(lines_of) > 1 and len(chosen) != 1:
+            shown = join_names([f"{word!r} ({count:,} lines)" for word, count in lines_of.items()])
+            raise InvalidRequest(
+                f"{name} answered with several models: {shown}. Two models are two systems: say "
+                f"whose answers count, such as {argument('models', [next(iter(lines_of))])}."
+            )
+        model = next(iter(chosen or lines_of), None)
+        model_of.append(model)
+        counts |= its == (words.words.index(model) if model else -2)
+    return model_of, np.flatnonzero(counts)
 
 
-def _choose_model(
-    name: str, model_of: Words, every: NDArray[np.int64], models: Sequence[str]
-) -> tuple[str | None, NDArray[np.int64]]:
-    """Return the model whose answers count, and the lines that are not another model's."""
-    codes, counts = np.unique(model_of.codes[every], return_counts=True)
-    lines_of = {model_of.words[code]: int(n) for code, n in zip(codes, counts, strict=True)}
-    lines_of.pop("", None)
-    chosen = [word for word in lines_of if word in models]
-    if len(lines_of) > 1 and len(chosen) != 1:
-        shown = join_names([f"{word!r} ({count:,} lines)" for word, count in lines_of.items()])
-        raise InvalidRequest(
-            f"{name} answered with several models: {shown}. Two models are two systems: say "
-            f"whose answers count, such as {argument('models', [next(iter(lines_of))])}."
+def _problems_of_gaps(lines: Lines, first: NDArray[np.int64]) -> Iterator[Problem]:
+    """Yield the pairs that a system lacks."""
+    for name, its in zip(lines.words["system"].words, first, strict=True):
+        yield from lines.problems(
+            lines.first[its < 0],
+            "the pair {pair} has no {unit} for {name}; all systems need the same pairs (a line "
+            "whose error is filled says that there was no answer)",
+            name=repr(name[:60]),
+            unit=lines.cells.unit,
         )
-    model = (chosen or [*lines_of] or [None])[0]
-    its = [model_of.words.index(each) for each in (model, "") if each in model_of.words]
-    return model, every[np.isin(model_of.codes[every], its)]
-
-
-def _facts_of(lines: Lines, every: NDArray[np.int64]) -> dict[str, _Fact]:
-    """Return what the lines of a system say of it, by column."""
-    facts: dict[str, _Fact] = {}
-    for column in _OF_SYSTEM:
-        if column in lines.numbers:
-            values: NDArray[Any] = lines.numbers[column]
-            filled = every[~np.isnan(values[every])]
-            value_of: Callable[[int], Any] = values.item
-        elif column in lines.words:
-            words = lines.words[column]
-            values, filled = words.codes, every[words.filled[every]]
-            value_of = words.__getitem__
-        else:
-            continue
-        if len(filled):
-            differ = filled[values[filled] != values[filled[0]]]
-            facts[column] = np.concatenate([filled[:1], differ]), value_of
-    return facts
-
-
-def _problems_between(
-    lines: Lines, systems: Sequence[_System], *, is_joined: bool
-) -> Iterator[Problem]:
-    """Yield lines that contradict each other."""
-    pairs, place = lines.pairs, lines.place
-    unit = lines.cells.unit or "line"
-    for system in systems:
-        yield from _problems_of_pairs(lines, system, unit, is_joined=is_joined)
-        yield from _problems_of_facts(lines, system)
-    yield from problems_at(
-        rows_that_differ(pairs, lines.mated, *lines.people),
-        lambda at: (
-            f"the pair {lines.pair_of(at)} shows other people than in "
-            f"{place(lines.first[pairs[at]])}"
-        ),
-    )
-    if lines.pictures:
-        probe, reference = (side.codes[lines.first] for side in lines.pictures)
-        keys = np.minimum(probe, reference) * (len(pairs) * 2) + np.maximum(probe, reference)
-        codes = pd.factorize(keys)[0]
-        earliest = first_rows(codes)[codes]
-        yield from problems_at(
-            lines.first[earliest != np.arange(len(keys))],
-            lambda at: (
-                f"the same two pictures as in {place(lines.first[earliest[pairs[at]]])}, which is "
-                "one pair"
-            ),
-        )
-    for name, (labels, people, said) in lines.groups.items():
-        yield from _problems_of_groups(lines, name, labels, people, said)
 
 
 def _problems_of_pairs(
-    lines: Lines, system: _System, unit: str, *, is_joined: bool
-) -> Iterator[Problem]:
-    """Yield pairs that a system has twice or lacks."""
-    pairs = lines.pairs
-    yield from problems_at(
-        system.rows[system.first[pairs[system.rows]] != system.rows],
-        lambda row: (
-            f"the pair {lines.pair_of(row)} of {system.name[:60]!r} appears twice: it is in "
-            f"{lines.place(system.first[pairs[row]])}; keep one of the two {unit}s"
-        ),
-    )
-    if is_joined:  # what does not join was noted
-        return
-    yield from problems_at(
-        lines.first[~system.has_pair],
-        lambda row: (
-            f"the pair {lines.pair_of(row)} has no {unit} for {system.name[:60]!r}; all systems "
-            "need the same pairs (a line whose error is filled says that there was no answer)"
-        ),
-    )
-
-
-def _problems_of_facts(lines: Lines, system: _System) -> Iterator[Problem]:
-    """Yield two values of a fact that a system has once."""
-    for column, (rows, value_of) in system.facts.items():
-
-        def text(row: int, column: str = column, first: int = rows[0], of: Any = value_of) -> str:
-            now, above = (f"{of(each)!r:.42}" for each in (row, first))
-            return f"{column} of {system.name[:60]!r} is {now}, and {above} in {lines.place(first)}"
-
-        yield from problems_at(rows[1:], text)
-
-
-def _problems_of_groups(
     lines: Lines,
-    kind: str,
-    labels: Words,
-    people: NDArray[np.int64],
-    said: NDArray[np.int64],
+    first: NDArray[np.int64],
+    keys: NDArray[np.int64],
+    rows: NDArray[np.int64] | None,
 ) -> Iterator[Problem]:
-    """Yield people who are said to be in two groups of one kind."""
-    first = first_rows(people)
-    clashes = rows_that_differ(people, labels.codes)
-    names = lines.person_names
+    """Yield pairs that come twice, show other people than above, or have two names."""
+    rows = np.arange(len(lines)) if rows is None else rows
+    if np.count_nonzero(first >= 0) < len(rows):
+        again = rows[first[keys[rows]] != rows]
+        text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two"
+        yield from lines.problems(again, f"{text} {lines.cells.unit}s", first[keys[again]])
+    again, above = differing(lines.pairs, lines.mated, *lines.people)
+    yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
+    if lines.pictures:
+        ends = np.sort([side.codes[lines.first] for side in lines.pictures], axis=0)
+        codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
+        again, above = differing(codes, np.arange(len(codes)))
+        text = "the same two pictures as in {above}, which is one pair"
+        yield from lines.problems(lines.first[again], text, lines.first[above])
 
-    def text(line: int) -> str:
-        at = clashes[said[clashes] == line][0]
-        person = people[at]
-        who = repr(names[person][:60]) if person < len(names) else "a person"
-        now, above = labels[at][:60], labels[first[person]][:60]
-        return f"{who} is in the group {now!r} of {kind}, and above in {above!r}"
 
-    yield from problems_at(np.unique(said[clashes]), text)
+def _facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return what is said of each system, by column, and where it is said otherwise."""
+    system = lines.words["system"]
+    facts: list[dict[str, Any]] = [{} for _ in system.words]
+    problems: list[Problem] = []
+    for column in lines.numbers.keys() | lines.words.keys():
+        if column not in COLUMNS or COLUMNS[column].of != "system":
+            continue
+        of: Any = lines.words.get(column, lines.numbers.get(column))
+        is_text = column in lines.words
+        codes = np.where(of.filled, of.codes, -1) if is_text else pd.factorize(of)[0]
+        filled = np.flatnonzero(codes >= 0)
+        # The first line with each value of each system.
+        rows = first_rows(system.codes[filled] * (1 + codes.max(initial=0)) + codes[filled])
+        rows = filled[np.sort(rows[rows >= 0])]
+        for row in rows[::-1]:
+            value = of[row] if is_text else float(of[row])
+            facts[system.codes[row]][column] = COLUMNS[column].words.get(str(value).lower(), value)
+        again, above = differing(system.codes[rows], codes[rows])
+        problems += lines.problems(
+            rows[again],
+            "{column} of {system} is {now}, and something else in {above}",
+            rows[above],
+            column=column,
+            now=lambda row, of=of: f"{of[row]!s:.42}",
+        )
+    return facts, problems
 
 
-def _answers(lines: Lines, systems: Sequence[_System], rule: ThresholdRule) -> list[Answers]:
-    """Return the answers of each system; facts of the pairs are computed once."""
-    first = lines.first
-    names = lines.person_names
-    count = int(max(map(np.max, lines.people))) + 1
+def _groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
+    """Return the groups of people by kind, and people who are said to be in two of a kind."""
+    groups: dict[str, Grouping] = {}
+    problems: list[Problem] = []
+    for kind, (labels, people, said) in lines.groups.items():
+        again, _ = differing(people, labels.codes)
+        at = {int(said[row]): int(row) for row in again[::-1]}  # one problem for each line
+        problems += lines.problems(
+            np.array(sorted(at), np.int64),
+            "{who} is in the group {now} of {kind}, and above in another one",
+            kind=kind,
+            who=lambda line, at=at, people=people: lines.person(people[at[line]]),
+            now=lambda line, at=at, labels=labels: repr(labels[at[line]][:60]),
+        )
+        words = sorted(filter(None, labels.words))
+        place = {word: at for at, word in enumerate(words)}
+        of_person = np.full(1 + max(map(np.max, lines.people)), -1)
+        of_person[people] = np.array([place.get(word, -1) for word in labels.words])[labels.codes]
+        probe, reference = (of_person[side] for side in lines.people)
+        groups[kind] = Grouping(labels=tuple(words), probe=probe, reference=reference)
+    return groups, problems
+
+
+def _frame_of(
+    lines: Lines, facts: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
+) -> DataFrame:
+    """Return the frame of `Answers` of all systems, with a row for each line."""
+    scores, failed = lines.number("score"), lines.failed
+    decisions = lines.meant("decision", NO_DECISION, np.int8)
+    is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
+    acquired = lines.meant("acquired", -1, np.int8)
+    acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & ~failed
+    # A system with a price charges each answer that does not say otherwise.
+    usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
+    charged = np.array(usual, np.int8)[lines.words["system"].codes]
+    billed = lines.meant("billed", -1, np.int8)
+    names = lines.person_names.cast(pa.string())
     # A person's number is its place among the names in order: digits as numbers.
-    are_digits = all(name.isdigit() for name in names)
-    order = sorted(
-        range(len(names)), key=lambda at: (len(names[at]) if are_digits else 0, names[at])
+    are_digits = pc.all(pc.utf8_is_digit(names)).as_py()
+    length = pc.utf8_length(names) if are_digits else np.zeros(len(names))
+    order = pc.sort_indices(
+        pa.table({"length": length, "name": names}),
+        sort_keys=[("length", "ascending"), ("name", "ascending")],
     )
-    numbers = np.arange(count)
-    numbers[order] = np.arange(len(names))
-    people: list[str] | None = None
-    if names:
-        people = [names[at] for at in order]
-        people += [f"unknown {number}" for number in range(len(names), count)]
-    probe, reference = (numbers[side][first] for side in lines.people)
-    of_pairs: dict[str, Any] = {
-        "mated": lines.mated[first],
-        "probe_subjects": probe,
-        "reference_subjects": reference,
-        "people": people,
-        "groups": {name: _grouping(lines, name, count) for name in lines.groups},
-    }
+    numbers = np.arange(1 + max(map(np.max, lines.people)))
+    numbers[order.to_numpy()] = np.arange(len(names))
+    probe, reference = (numbers[side] for side in lines.people)
+    more: dict[str, Any] = {}
+    if len(names):
+        unknown = [f"unknown {number}" for number in range(len(names), len(numbers))]
+        more["people"] = [*names.take(order).to_pylist(), *unknown]
     if "transaction" in lines.words:
-        attempts = lines.words["attempt"].take(first)
-        of_pairs["transactions"] = lines.words["transaction"].codes[first]
-        of_pairs["attempts"] = np.array([*map(int, attempts.words)], np.int64)[attempts.codes]
+        attempts = lines.words["attempt"]
+        more["transactions"] = lines.words["transaction"].codes
+        more["attempts"] = np.array([*map(int, attempts.words)], np.int64)[attempts.codes]
     if lines.pictures:
         category = pd.CategoricalDtype(pd.Index(lines.pictures[0].words))
-        of_pairs["pictures"] = tuple(
-            pd.Categorical.from_codes(side.codes[first], dtype=category) for side in lines.pictures
+        more["pictures"] = tuple(
+            pd.Categorical.from_codes(side.codes, dtype=category) for side in lines.pictures
         )
-    return [_of_system(lines, system, rule, of_pairs) for system in systems]
-
-
-def _of_system(
-    lines: Lines, system: _System, rule: ThresholdRule, of_pairs: Mapping[str, Any]
-) -> Answers:
-    is_asked = system.first >= 0
-    rows = np.where(is_asked, system.first, lines.first)
-    answered = is_asked & ~lines.failed[rows]
-    scores = np.where(is_asked, lines.number("score")[rows], np.nan)
-    decisions = lines.meant("decision", NO_DECISION, np.int8)[rows]
-    decisions = np.where(is_asked, decisions, NO_DECISION).astype(np.int8)
-    is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
-    acquired = lines.meant("acquired", -1, np.int8)[rows]
-    acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & answered
-    facts = {name: value_of(its[0]) for name, (its, value_of) in system.facts.items()}
-    scale, threshold, price = (facts.get(key) for key in ("scale", "threshold", "price"))
-    if system.name in lines.distances:
-        scale = MINUS_DISTANCE
-        threshold = None if threshold is None else -threshold
-    charged = Charged.NO if price is None else Charged.YES
-    usual = np.where(answered, BILLED.index(charged), BILLED.index(Charged.NO))
-    billed = lines.meant("billed", -1, np.int8)[rows]
-    environment = facts.get("environment")
-    return Answers(
-        name=system.name,
-        rule=ThresholdRule(facts.get("rule", rule).lower()),
-        frame=frame_of(
-            **of_pairs,
-            scores=scores,
-            decisions=decisions,
-            acquired=acquired,
-            answered=answered,
-            errors=_errors(lines, rows, is_asked, answered),
-            elapsed_s=np.where(is_asked, lines.number("elapsed_s")[rows], np.nan),
-            billed=np.where(is_asked & (billed >= 0), billed, usual).astype(np.int8),
-        ),
-        scale=scale,
-        threshold=threshold,
-        backend=facts.get("backend"),
-        model=system.model,
-        environment=None if environment is None else Environment(environment.lower()),
-        price=price,
-        currency=facts.get("currency"),
-        people_known=lines.people_by == PEOPLE
-        and bool(YES_NO[facts.get("people_known", "1").lower()]),
-        **{"privacy": facts["privacy"]} if "privacy" in facts else {},
+    return frame_of(
+        mated=lines.mated,
+        probe_subjects=probe,
+        reference_subjects=reference,
+        scores=scores,
+        decisions=decisions,
+        acquired=acquired,
+        answered=~failed,
+        errors=_errors(lines),
+        elapsed_s=lines.number("elapsed_s"),
+        billed=np.where(billed < 0, np.where(failed, BILLED.index(Charged.NO), charged), billed),
+        groups=groups,
+        **more,
     )
 
 
-def _errors(lines: Lines, rows: Any, is_asked: Any, answered: Any) -> pd.Categorical:
-    """Return the reason of each pair without an answer."""
-    lost = np.flatnonzero(~answered)
-    reasons = np.full(len(lost), NOT_ASKED, object)
-    if "error" in lines.words:
-        words = lines.words["error"].take(rows[lost])
-        is_said = is_asked[lost] & words.filled
-        reasons[is_said] = words.texts[is_said]
-    codes = np.full(len(rows), -1)
-    codes[lost], names = pd.factorize(reasons)
-    return pd.Categorical.from_codes(codes, [*names] or [NOT_ASKED])
-
-
-def _grouping(lines: Lines, name: str, people: int) -> Grouping:
-    words, persons, _ = lines.groups[name]
-    labels = sorted(filter(None, words.words))
-    of_person = np.full(people, -1, np.int64)
-    places = {label: at for at, label in enumerate(labels)}
-    of_person[persons] = np.array([places.get(word, -1) for word in words.words])[words.codes]
-    probe, reference = (of_person[side][lines.first] for side in lines.people)
-    return Grouping(labels=tuple(labels), probe=probe, reference=reference)
+def _errors(lines: Lines) -> pd.Categorical:
+    """Return the reason of each line without an answer."""
+    if "error" not in lines.words:
+        return pd.Categorical.from_codes(np.where(lines.failed, 0, -1), [NOT_ASKED])
+    words = lines.words["error"]
+    names = [*dict.fromkeys([NOT_ASKED, *filter(None, words.words)])]
+    code_of = {word: at for at, word in enumerate(names)} | {"": 0}
+    codes = np.array([code_of[word] for word in words.words])[words.codes]
+    return pd.Categorical.from_codes(np.where(lines.failed, codes, -1), names)
 
 
 def _with_scores_below(
     answers: list[Answers],
-    below: float | Mapping[str, float] | None,
+    below: float | Mapping[str, float],
     say: Callable[[str], object],
 ) -> list[Answers]:
     """Fill the empty scores of systems that return no score below a threshold."""
-    if below is None:
-        return answers
     names = [each.name for each in answers]
     if not isinstance(below, Mapping):
         if len(answers) > 1:

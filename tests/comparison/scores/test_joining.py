@@ -158,6 +158,17 @@ def test_people_and_groups_of_a_list_are_those_of_all(pairs, exports):
         assert each.groups["sex"].labels == ("f",)
 
 
+def test_files_that_name_people_alone_are_joined_by_both(tmp_path):
+    for name, lines in (("a", "x,x,90\nx,y,20\ny,z,30\n"), ("b", "y,x,10\ny,z,40\nx,x,80\n")):
+        (tmp_path / f"{name}.csv").write_text(f"person1,person2,score\n{lines}")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    first, second = read_scores(paths)
+    assert (first.scores.tolist(), second.scores.tolist()) == ([90, 20, 30], [80, 10, 40])
+    paths[0].write_text(f"{paths[0].read_text()}z,y,25\n")
+    with pytest.raises(InvalidRequest, match=r"a.csv line 5: the pair 'y and z' of 'a' appears"):
+        read_scores(paths)
+
+
 def test_two_files_of_one_name_are_refused(exports, tmp_path):
     (tmp_path / "other").mkdir()
     twin = tmp_path / "other" / "aws.csv"

@@ -11,7 +11,7 @@ from kit.comparison.tables import refusal_lines, text_reader
 
 from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NOT_ASKED
-from facematch_comparison.scores.lines import MINUS_DISTANCE
+from facematch_comparison.scores.reading import MINUS_DISTANCE
 from facematch_core import Charged, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -312,7 +312,7 @@ def test_a_group_on_one_line_holds_for_the_person_on_all(read):
 
 
 def test_every_wrong_cell_has_its_line(read):
-    assert places(
+    found = places(
         read,
         f"{HEAD},decision,acquired,error,elapsed_s,billed,rule,price,currency\n"
         "a,1,1,A,A,high,,,,,,,,\n"
@@ -322,22 +322,24 @@ def test_every_wrong_cell_has_its_line(read):
         "a,4,0,A,B,5,,0,,-1,,,,\n"
         "a,5,0,A,B,5,,,Timeout,inf,sometimes,more,-1,dollar\n"
         "a,6,0,A,B,5,,,,,,,,,\n",
-    ) == [
-        *(("2", "score"), ("3", "score"), ("3", "same"), ("3", "decision"), ("4", "pair")),
-        *(("4", "acquired"), ("4", "pair"), ("6", "elapsed_s"), ("6", "it"), ("7", "elapsed_s")),
-        *(("7", "price"), ("7", "billed"), ("7", "rule"), ("7", "currency"), ("7", "there")),
+    )
+    assert sorted(found) == [
+        *(("2", "score"), ("3", "decision"), ("3", "same"), ("3", "score"), ("4", "acquired")),
+        *(("4", "pair"), ("4", "pair"), ("6", "elapsed_s"), ("6", "it"), ("7", "billed")),
+        *(("7", "currency"), ("7", "elapsed_s"), ("7", "price"), ("7", "rule"), ("7", "there")),
     ]
 
 
 def test_lines_that_contradict_each_other(read):
-    assert places(
+    found = places(
         read,
         f"{HEAD},group_sex,rule,price\n"
         "a,1,1,A,A,1,f,above,\n"
         "a,1,1,A,A,2,f,at_least,\n"
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
-    ) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
+    )
+    assert sorted(found) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
     with pytest.raises(InvalidRequest, match="price or a currency"):
         read(f"{HEAD},price\na,1,1,A,A,1,3\n")
     lines = refusals(read, f"{HEAD}\nx,1,1,A,A,5\ny,1,1,A,A,5\nx,1,1,A,A,5\n")
