@@ -12,7 +12,6 @@ import functools
 import http.client
 import itertools
 import logging
-import math
 import socket
 import threading
 import time
@@ -36,8 +35,6 @@ _log = logging.getLogger("facematch_mock_server")
 MAX_DELIVERIES = 10_000
 #: The newest attempts of one delivery that are remembered.
 MAX_ATTEMPTS = 100
-#: Most deliveries of one world that are sent at a time, each in a thread.
-MAX_SENDING = 8
 #: The name of each thread that sends or waits.
 THREAD = "facematch-mock-webhooks"
 #: Most bytes that are read of the body of a receiver's answer.
@@ -171,11 +168,6 @@ class SignedPayload:
 Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
-#: When a waiting delivery is due, in seconds since 1970, its turn, its id and its destination.
-_Place = tuple[float, int, str, str]
-_NEVER: _Place = (math.inf, 0, "", "")
-
-
 class Outbox:
     """The webhooks of one world; each destination gets them one by one as due. Thread-safe."""
 
@@ -191,8 +183,8 @@ class Outbox:
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         self._turns = itertools.count(1)
-        #: The places of waiting deliveries by id, and the fault of the taken one by destination.
-        self._waiting: dict[str, _Place] = {}
+        #: The waiting deliveries by id, and the fault of the taken one by destination.
+        self._waiting: dict[str, WebhookDelivery] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
@@ -204,21 +196,19 @@ class Outbox:
         deliveries = self.queued.pop(threading.get_ident(), ())
         for delivery in deliveries:
             with self._changed:
-                self._put(attrs.evolve(delivery, turn=next(self._turns)))
+                fresh = attrs.evolve(delivery, turn=next(self._turns))
+                sent_before = self.deliveries.find(fresh.id)
+                if sent_before is None:
+                    fresh = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
+                else:
+                    fresh = attrs.evolve(fresh, attempts=sent_before.attempts)
+                    self.deliveries.put(fresh.id, fresh)
+                self._waiting[fresh.id] = fresh
         return bool(deliveries)
 
     def drop(self) -> None:
         """Drop the deliveries that this thread queued."""
         self.queued.pop(threading.get_ident(), None)
-
-    def _put(self, fresh: WebhookDelivery) -> None:
-        # The stored delivery may have new attempts.
-        again = self.deliveries.change(
-            fresh.id, lambda current: attrs.evolve(fresh, attempts=current.attempts)
-        )
-        if again is None:
-            again = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
-        self._waiting[fresh.id] = _place_of(again)
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
@@ -230,11 +220,10 @@ class Outbox:
     def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
         """Take the first due delivery and its fault; `record` must follow."""
         with self._changed:
-            due, _, delivery_id, _ = self._first()
-            delivery = self.deliveries.find(delivery_id)
-            if due > now.timestamp() or delivery is None or len(self._under_way) >= MAX_SENDING:
+            delivery = self._first()
+            if delivery is None or _due_of(delivery) > now:
                 return None
-            del self._waiting[delivery_id]
+            del self._waiting[delivery.id]
             # Faults strike in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
             self._under_way[delivery.destination] = fault
@@ -243,7 +232,7 @@ class Outbox:
     def record(
         self, taken: WebhookDelivery, attempt: Attempt | None = None, **changes: Any
     ) -> None:
-        """Store the result of a delivery that was taken; without changes it is due as before."""
+        """Store the result of a delivery that was taken."""
 
         def change(current: WebhookDelivery) -> WebhookDelivery:
             # A delivery that began again meanwhile keeps the attempt only.
@@ -258,33 +247,28 @@ class Outbox:
                 # The delivery was not tried, so the next one meets its fault.
                 self._faults.appendleft(fault)
             current = self.deliveries.change(taken.id, change)
-            is_same = current is not None and current.turn == taken.turn
-            if current is not None and is_same and current.state is DeliveryState.PENDING:
-                self._waiting[current.id] = _place_of(current)
+            if current is not None and current.state is DeliveryState.PENDING:
+                self._waiting[current.id] = current
             self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
         """Return when the next delivery can be tried; None if none can."""
         with self._changed:
-            delivery = self.deliveries.find(self._first()[2])
-            return None if delivery is None else delivery.due
+            delivery = self._first()
+            return None if delivery is None else _due_of(delivery)
 
     def count_due(self, now: dt.datetime) -> int:
         with self._changed:
-            due = [place for place in self._waiting.values() if place[0] <= now.timestamp()]
+            due = [each for each in self._waiting.values() if _due_of(each) <= now]
             return len(self._under_way) + len(due)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
         """Wait until no delivery is due or under way; return whether that happened in time."""
         # The clock is not read under the lock: advancing it calls the worker under its own lock.
-        at = now().timestamp()
+        at = now()
         with self._changed:
-
-            def is_done() -> bool:
-                return not self._under_way and self._first()[0] > at
-
-            self._changed.wait_for(lambda: is_done() or not self.is_running, timeout_s)
-            return is_done()
+            self._changed.wait_for(lambda: not (self.is_running and self.count_due(at)), timeout_s)
+            return not self.count_due(at)
 
     def run(self, is_running: bool) -> None:
         """Set whether due deliveries are sent, and wake waiting threads."""
@@ -292,15 +276,14 @@ class Outbox:
             self.is_running = is_running
             self._changed.notify_all()
 
-    def _first(self) -> _Place:
-        """Return the first place of a destination that has nothing under way."""
-        places, busy = self._waiting.values(), self._under_way
-        return min((place for place in places if place[3] not in busy), default=_NEVER)
+    def _first(self) -> WebhookDelivery | None:
+        """Return the first waiting delivery of a destination that has nothing under way."""
+        free = (each for each in self._waiting.values() if each.destination not in self._under_way)
+        return min(free, key=lambda each: (_due_of(each), each.turn), default=None)
 
 
-def _place_of(delivery: WebhookDelivery) -> _Place:
-    due = delivery.due or delivery.created_at
-    return due.timestamp(), delivery.turn, delivery.id, delivery.destination
+def _due_of(delivery: WebhookDelivery) -> dt.datetime:
+    return delivery.due or delivery.created_at
 
 
 @attrs.frozen(kw_only=True)
@@ -450,38 +433,29 @@ class WebhookWorker:
         """Begin nothing more. Deliveries under way end by themselves, within their deadline."""
         self._world.clock.unwatch(self._begin)
         self._outbox.run(False)
-        with self._lock:
-            self._set_timer(None)
+        self.wake()
 
     def wake(self) -> None:
         """Look for due deliveries."""
         self._begin(self._world.clock.now())
 
-    def _set_timer(self, seconds: float | None) -> None:
-        """Look again after so many seconds; the lock is held."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        if seconds is not None:
-            self._timer = threading.Timer(seconds, self.wake)
-            self._timer.name, self._timer.daemon = THREAD, True
-            self._timer.start()
-
     def _begin(self, now: dt.datetime) -> None:
         """Begin the due deliveries. The clock may call this, so it is not read here."""
+        outbox = self._outbox
         with self._lock:
-            while self._outbox.is_running and (taken := self._outbox.take(now)) is not None:
+            while outbox.is_running and (taken := outbox.take(now)) is not None:
                 threading.Thread(target=self._carry, args=taken, name=THREAD, daemon=True).start()
-            due, is_timed = self._outbox.next_due(), self._world.clock.running
-            is_timed = is_timed and self._outbox.is_running
-            if due is not None and due > now and is_timed:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, due = None, outbox.next_due()
+            if outbox.is_running and self._world.clock.running and due is not None:
                 # A millisecond more, so that it is not too early; the clock may be advanced.
-                self._set_timer(min((due - now).total_seconds() + 0.001, 60.0))
-            else:
-                self._set_timer(None)
+                seconds = min((due - now).total_seconds() + 0.001, 60.0)
+                self._timer = threading.Timer(seconds, self.wake)
+                self._timer.name, self._timer.daemon = THREAD, True
+                self._timer.start()
 
     def _carry(self, delivery: WebhookDelivery, fault: DeliveryFault | None) -> None:
-        """Send one delivery."""
         try:
             changes = attempt(self._world, delivery, fault, self._compose, self._send)
         except Exception:  # noqa: BLE001 - and it is logged
