@@ -98,7 +98,7 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
         ({"vendor": ("didit", "didit")}, "named twice"),
         ({"vendor": BOTH, "switches": {"acme.x": 1}}, "no vendor acme"),
         ({"vendor": BOTH, "switches": {"deepvue.x": 1}}, "no switch x"),
-        ({"vendor": BOTH, "switches": {"match_from": 1, "deepvue": {"match_from": 1}}}, "twice"),
+        ({"vendor": BOTH, "switches": {"token_life_s": 1, "deepvue.token_life_s": 1}}, "twice"),
     ],
 )
 def test_wrong_settings_of_several_vendors_are_refused(settings, words):

@@ -144,8 +144,9 @@ class Books:
         cap=25,
         store=None,
     ):
-        rates = {"didit": {"write_limit": PER_MINUTE}, "deepvue": {"minute_limit": PER_MINUTE}}
-        self.world = TwoVendors(version=version, switches=rates if limited else None)
+        self.world = TwoVendors(version=version)
+        for vendor, scope in (("didit", "write"), ("deepvue", "minute")) if limited else ():
+            self.world.control(vendor).set_limit(scope, PER_MINUTE)
         self.store = MemoryStore() if store is None else SqlStore(store)
         self.policies = {"breaker": breaker, "pacing": pacing, "retries": retries}
         self.cap = cap

@@ -117,15 +117,16 @@ def test_64_threads_with_one_budget_are_never_charged_beyond_it(  # noqa: PLR091
 
 #: For each vendor: the mock's limits, and the windows that a client is given.
 RATES = {
-    "didit": ({"write_limit": 5}, [RateWindow(5, 60.0)]),
-    "deepvue": ({"second_limit": 1, "minute_limit": 9}, [RateWindow(1, 1.0), RateWindow(9, 60.0)]),
+    "didit": ({"write": 5}, [RateWindow(5, 60.0)]),
+    "deepvue": ({"second": 1, "minute": 9}, [RateWindow(1, 1.0), RateWindow(9, 60.0)]),
 }
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_16_threads_never_exceed_the_vendors_rate(vendor):
     limits, windows = RATES[vendor]
-    world = TwoVendors(switches={vendor: limits})
+    world = TwoVendors()
+    world.control(vendor).set_limits(limits)
     clock = SharedClock(moved=world.mock.control.advance)
     pacing = [RateLimiter(window, max_wait_s=1e9, clock=clock) for window in windows]
     verifier = FaceVerifier(world.backend(vendor), policies=pacing, clock=clock)

@@ -28,8 +28,8 @@ from facematch_mock_server.recognition.outcomes import (
     as_field,
 )
 from facematch_mock_server.vendors.base import Route, begins_so
-from facematch_mock_server.world.accounts import MAIN, Account, World
-from facematch_mock_server.world.faults import Fault, Stage, require_end
+from facematch_mock_server.world.accounts import MAIN, Account, World, read_latency
+from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.kinds import Serve, VendorKind
@@ -213,7 +213,12 @@ class Control:
         records = [fault] if faults is None else faults
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("faults must be a list of objects")
-        rules = [require_end(read_record(Fault, record)) for record in records]
+        rules = [read_record(Fault, record) for record in records]
+        if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
+            raise ValueError(
+                "a fault at connect without an end would refuse the request that clears it, too: "
+                "give times, or use the stage mid_upload with a path of the vendor"
+            )
         self.add_faults(*rules)
         return rules[0] if faults is None else {"faults": rules}
 
@@ -290,7 +295,7 @@ class Control:
     @Serve("GET", "latency")
     def latency(self) -> dict[str, float]:
         """Return the seconds that answers take, by operation, where set."""
-        return dict(self.account.latency)
+        return {call: seconds for call, seconds in self.account.latency.items() if seconds}
 
     @Serve("POST", "latency")
     def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
@@ -298,7 +303,8 @@ class Control:
 
         `behaviours` lists the operations: ``match``, say.
         """
-        self.account.set_latency(operation, seconds)
+        number = read_latency(operation, seconds, self._accounts.kinds.values())
+        self.account.latency[operation] = number
         return self.latency()
 
     @Serve("GET", "clock", gives="now")
@@ -384,7 +390,9 @@ class Control:
     @Serve("POST", "keys/revoke")
     def revoke_key(self, key: str) -> None:
         """Revoke a key. Raises LookupError if there is none."""
-        self.world.keys.revoke(key)
+        if self.world.keys.change(key, lambda record: attrs.evolve(record, revoked=True)) is None:
+            # Without the key: it may be another account's.
+            raise LookupError("there is no such key")
 
     @Serve("GET", "limits")
     def limits(self) -> dict[str, int | None]:

@@ -277,15 +277,12 @@ class Call:
         if self.request.fault is not None:
             return
         world, facts = self.world, self.world.recognizer.facts
-        cards, fault = [], None
-        for picture in pictures:
-            card = facts.of(picture.content, picture.digest).card
-            if card is not None:
-                cards.append(card)
+        fault, seen = None, (facts.of(each.content, each.digest) for each in pictures)
+        cards = [each.card for each in seen if each.card is not None]
         if cards and world.account.faults:
             operation = None if self.route is None else self.route.operation
             fault = world.account.faults.for_pictures(
-                lambda rule: rule.fits(self.request, operation, fields=self.fields), cards
+                lambda rule: rule.fits(self.request, operation, self.fields, is_call=True), cards
             )
         for card in cards:
             if fault is None and card.fails:
@@ -327,19 +324,10 @@ class Routed:
     hosted: Rules | None = None
     #: The class of its calls.
     call: type[Call] = Call
-    _by_path: ClassVar[Mapping[str, tuple[Route, tuple[str, ...]]]] = {}
-    _patterns: ClassVar[Sequence[Route]] = ()
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.title = world.kind.title
-
-    def __init_subclass__(cls, **rest: Any) -> None:
-        super().__init_subclass__(**rest)
-        cls._by_path = {
-            route.pattern: (route, ()) for route in cls.routes if "{" not in route.pattern
-        }
-        cls._patterns = [route for route in cls.routes if "{" in route.pattern]
 
     def owns(self, head: Request) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
@@ -351,14 +339,11 @@ class Routed:
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """Return the route of a request, as `route_of` of a path."""
-        return self._by_path.get(head.path) or self.route_of(head.path)
+        return self.route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         """Return the route of a path and the values of its placeholders; None for no route."""
-        found = self._by_path.get(path)
-        if found is not None:
-            return found
-        for route in self._patterns:
+        for route in self.routes:
             match = route.expression.fullmatch(path)
             if match is not None:
                 return route, match.groups()
@@ -414,7 +399,7 @@ class Routed:
         self, head: Request, route: Route | None, fields: Fields = dict
     ) -> Callable[[Fault], bool]:
         operation, is_call = self.operation(head), route is not None
-        return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
+        return lambda rule: rule.fits(head, operation, fields, is_call=is_call)
 
     def _note_request(self, call: Call) -> Response:
         """Note the key and the form of a call that is not carried out."""
@@ -557,13 +542,9 @@ def _unanswered() -> Response:
 
 def begins_so(pattern: str, path: str) -> bool:
     """Whether a path of this pattern can begin with `path`."""
-    words, parts = pattern.split("/"), path.split("/")
-    if len(parts) > len(words):
-        return False
-    *whole, last = zip(words, parts, strict=False)
-    return all(word == part or (word[:1] == "{" and part) for word, part in whole) and (
-        last[0].startswith(last[1]) or last[0][:1] == "{"
-    )
+    pairs = zip(pattern.split("/"), path.split("/"), strict=False)
+    shown = (part if part and word[:1] == "{" else word for word, part in pairs)
+    return "/".join(shown).startswith(path)
 
 
 def as_fraction(score: float) -> float:

@@ -173,13 +173,6 @@ class Account:
         worlds = tuple(self._worlds.values())
         return tuple(world.worker for world in worlds if world.worker is not None)
 
-    def set_latency(self, operation: str, seconds: float) -> None:
-        """Answer an operation so many seconds late, 0 to 3600. Raises ValueError."""
-        number = read_latency(operation, seconds, self.shared.kinds.values())
-        self.latency.pop(operation, None)
-        if number:
-            self.latency[operation] = number
-
     def end(self) -> None:
         """Stop the webhook workers."""
         with self._lock:

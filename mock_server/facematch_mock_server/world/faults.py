@@ -246,14 +246,7 @@ class Fault:
         late = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
         return late and not self.is_carried_out
 
-    def fits(
-        self,
-        head: Request,
-        operation: str | None = None,
-        *,
-        is_call: bool = True,
-        fields: Fields = dict,
-    ) -> bool:
+    def fits(self, head: Request, operation: str | None, fields: Fields, *, is_call: bool) -> bool:
         """Whether it is aimed at this request, whatever its pictures show."""
         is_path = is_call if self.path is None else head.path.startswith(self.path)
         return (
@@ -336,13 +329,3 @@ class Faults(RuleQueue[Fault]):
                 if fits(rule):
                     return self._use(index) if only in (None, rule.stage) else None
         return None
-
-
-def require_end(fault: Fault) -> Fault:
-    """Return the fault. Raises ValueError if it would also refuse the request that clears it."""
-    if fault.stage is Stage.CONNECT and fault.times is None:
-        raise ValueError(
-            "a fault at connect without an end would refuse the request that clears it, too: "
-            "give times, or use the stage mid_upload with a path of the vendor"
-        )
-    return fault

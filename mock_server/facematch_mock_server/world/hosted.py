@@ -92,13 +92,11 @@ def is_open(world: World, session: Session) -> bool:
 
 def current(world: World, session: Session) -> Session:
     """Return a session, expired if its time is over."""
-    is_waiting = is_open(world, session)
-    if not is_waiting or world.clock.now() < hosted_of(session).expires_at:
+    if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
+    over = attrs.evolve(session, status=world.behaviour.hosted.expired)
     with world.together():
-        return _replace(
-            world, session, attrs.evolve(session, status=world.behaviour.hosted.expired)
-        )
+        return _replace(world, session, over)
 
 
 def find(world: World, session_id: str) -> Session:
@@ -128,10 +126,9 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 def _new_token(world: World) -> str:
     """Make a token of 12 URL-safe characters; a seed repeats it on the loopback only."""
-    account = world.account
-    token = secrets.token_bytes(9)
-    if account.ids.is_seeded and not account.shared.is_open:
-        token = hashlib.sha256(f"token {account.ids.uuid()}".encode()).digest()[:9]
+    token, ids = secrets.token_bytes(9), world.account.ids
+    if ids.is_seeded and not world.account.shared.is_open:
+        token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
     return base64.urlsafe_b64encode(token).decode()
 
 
@@ -151,8 +148,8 @@ def start(
         expires_at=now + dt.timedelta(seconds=lasts_s),
         **hosted,
     )
-    ids = world.account.ids
-    session = world.sessions.add(ids.uuid(), created_at=now, hosted=part, **fields)
+    session_id = world.account.ids.uuid()
+    session = world.sessions.add(session_id, created_at=now, hosted=part, **fields)
     if reference is not None:
         world.pictures.keep({str(reference.digest): reference.content})
     _charge(world, session, "created")
@@ -182,17 +179,9 @@ def act(
     card: str | bytes | None = None,
     document: str | bytes | None = None,
 ) -> Session:
-    """Do an act of a person in a session, and return the session.
+    """Do one of `ACTS` in a session, and return the session.
 
-    Args:
-        do: One of `ACTS`.
-        card: With ``card``: a ready test card by name, or a picture; None for p1.
-        document: With ``card`` in a session of the kind ``kyc``: the document, likewise; None for
-            the same picture.
-
-    Raises:
-        LookupError: there is no such hosted session.
-        ValueError: no such act or card, or the session is over.
+    Pictures and errors are as in `Played.finish`; ValueError for no such act, too.
     """
     if do not in ACTS:
         raise ValueError(f"there is no act {do!r:.40}; {nearest(str(do), ACTS)}")
@@ -257,18 +246,14 @@ def _look(
         reference = kept
     has_reference = hosted.kind == "kyc" or hosted.reference is not None
     digests = [hashlib.sha256(picture).hexdigest() for picture in (face, reference)]
-
-    def fields() -> dict[str, str]:
-        return {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
-
-    match = (
-        recognizer.match(face, reference, rotate=False, fields=fields) if has_reference else None
-    )
+    user = {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
+    how: Any = {"rotate": False, "fields": lambda: user}
+    match = recognizer.match(face, reference, **how) if has_reference else None
     return Attempt(
         face=digests[0],
         reference=digests[1] if has_reference else None,
         contents=dict(zip(digests, (face, reference), strict=True)),
-        liveness=recognizer.liveness(face, rotate=False, fields=fields),
+        liveness=recognizer.liveness(face, **how),
         match=match,
     )
 

@@ -178,12 +178,6 @@ def _limit(value: Any) -> int | None:
     return None if value in (None, "none") else _count(value, 0)
 
 
-def _score(value: Any) -> float:
-    if isinstance(value, bool) or not 0 <= float(value) <= 100:
-        raise ValueError
-    return float(value)
-
-
 #: The reader and the description of each kind of number.
 NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "count": (_count, "a whole number from 1"),
@@ -193,7 +187,6 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
         amount,
         'an amount from 0 to 1e12 with at most four decimals, as text ("0.02") or a whole number',
     ),
-    "score": (_score, "a number from 0 to 100"),
 }
 
 

@@ -174,11 +174,6 @@ class Keys(Collection[Key]):
         keys = self.items()
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
-    def revoke(self, text: str) -> None:
-        """Revoke a key. Raises LookupError, without the key, if there is none."""
-        if self.change(text, lambda key: attrs.evolve(key, revoked=True)) is None:
-            raise LookupError("there is no such key")
-
 
 #: Most clients that are remembered; the one not seen for longest is forgotten first.
 CLIENTS = 10_000

@@ -106,13 +106,11 @@ class TwoVendors:
     process.
     """
 
-    def __init__(self, *, version="v1", switches=None, seed=1, patience_s=None):
+    def __init__(self, *, version="v1", seed=1, patience_s=None):
         self.version = version
         self.patience_s = patience_s
         virtual = VirtualClock(START)
-        self.mock = MockServer(
-            vendor=["didit", "deepvue"], clock=virtual, seed=seed, switches=switches
-        )
+        self.mock = MockServer(vendor=["didit", "deepvue"], clock=virtual, seed=seed)
         self.control("didit").add_key(key=canaries.API_KEY)
         self.control("deepvue").add_key(key=canaries.CLIENT_SECRET, client=canaries.CLIENT_ID)
         for vendor in PAID:

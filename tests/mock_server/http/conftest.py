@@ -46,7 +46,7 @@ class FakeEngine:
         declared = head.header("content-length")
         if declared and int(declared) > self.limit:
             return self.too_large(head)
-        head.fault = self.faults.at_head(lambda rule: rule.fits(head))
+        head.fault = self.faults.at_head(lambda rule: rule.fits(head, None, dict, is_call=True))
         return None
 
     def max_body_bytes(self, head):
@@ -55,7 +55,9 @@ class FakeEngine:
     def handle(self, request):
         fault = None
         if request.fault is None:
-            fault = self.faults.for_request(lambda rule: rule.fits(request))
+            fault = self.faults.for_request(
+                lambda rule: rule.fits(request, None, dict, is_call=True)
+            )
         if fault is None:
             return self.echo(request, request.fault)
         answer = Response(status=fault.status, body=fault.kind.encode())

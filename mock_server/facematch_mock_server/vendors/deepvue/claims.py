@@ -32,15 +32,8 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error 
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "token_life_s": ("token.life_s", "seconds"),
-    "second_limit": ("rate.second.limit", "limit"),
-    "minute_limit": ("rate.minute.limit", "limit"),
-    "day_limit": ("rate.day.limit", "limit"),
-    "start_credit": ("credit.start", "amount"),
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
-    "match_from": ("match.from", "score"),
-    "equal_bytes": ("match.equal_bytes", "score"),
-    "liveness_from": ("liveness.from", "score"),
 }
 
 #: The windows in seconds; each is counted by itself, and any of them refuses (Rate limits).

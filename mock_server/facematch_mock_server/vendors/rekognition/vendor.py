@@ -356,7 +356,7 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # One path; `more` is the X-Amz-Target, and None for the last route, which is for all others.
+    # One path; `more` is the X-Amz-Target, and None for the first route, which is for all others.
     routes = tuple(
         base.Route(
             pattern="/",
@@ -368,9 +368,9 @@ class Rekognition(base.Routed):
             more=called,
         )
         for operation, called, fields in (
+            ("match", None, _SHOWN[:2]),
             ("session_start", "CreateFaceLivenessSession", _SHOWN[2:3]),
             ("session_read", "GetFaceLivenessSessionResults", _SHOWN[3:]),
-            ("match", None, _SHOWN[:2]),
         )
     )
 

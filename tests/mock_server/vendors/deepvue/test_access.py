@@ -107,9 +107,9 @@ def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, 
 
 
 def test_a_call_that_the_day_refuses_counts_neither_there_nor_in_the_minute():
-    switches = {"day_limit": 2, "minute_limit": 2}
-    engine = deepvue.new_engine(vendor="deepvue", switches=switches)
+    engine = deepvue.new_engine(vendor="deepvue")
     control = control_of(engine.world)
+    control.set_limits({"day": 2, "minute": 2})
     assert [engine.handle(wallet()).status for _ in range(3)] == [200, 200, 429]
     control.advance(61)
     refused = engine.handle(wallet())

@@ -57,11 +57,9 @@ def test_confidence_is_the_likeness_as_a_whole_number(score, shown):
     assert (data["match"], data["confidence"]) == shown
 
 
-@pytest.mark.parametrize("switch", [{}, {"equal_bytes": 100, "match_from": 100}])
-def test_the_same_bytes_match_with_98_unless_a_switch_says_otherwise(switch):
+def test_the_same_bytes_match_with_98():
     same = jpeg_scene(score=40)
-    data = Asking(**switch).match(same, same).json()["data"]
-    assert data == {"match": True, "confidence": switch.get("equal_bytes", 98)}
+    assert Asking().match(same, same).json()["data"] == {"match": True, "confidence": 98}
 
 
 @pytest.mark.parametrize(
