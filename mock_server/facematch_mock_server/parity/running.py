@@ -264,7 +264,8 @@ class Caller:
         return self._sign(self._step.unsigned(request), call, **how)
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
-        role = "login" if how.get("call_id") is None else "answer"
+        # A login does not report its first byte: it is free.
+        role = "answer" if "on_sent" in how else "login"
         change = self._step.signed
         return self._exchange(role, change(request) if change else request, **how)
 
