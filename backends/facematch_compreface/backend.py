@@ -59,7 +59,7 @@ class ComprefaceBackend(ApiKeyBackend):
     CompreFace returns a similarity and no verdict; the threshold decides, 50 by default. According
     to CompreFace's documentation most pairs of one person are above 0.5 and most pairs of two
     people below; where security matters, it recommends a higher threshold. Each model of the server
-    has its own scale. Calls are free, so a call whose response was lost is retried.
+    has its own scale. Calls are free, so a call with a lost response is retryable.
 
     Args:
         api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.

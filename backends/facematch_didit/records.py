@@ -237,7 +237,7 @@ def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
     return rows, counters
 
 
-# --- answers ---
+# --- responses ---
 
 
 def _read_row(item: object) -> SessionRow:

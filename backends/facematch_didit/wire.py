@@ -428,7 +428,7 @@ def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """Return a text or a list of texts as a tuple; empty for anything else."""
+    """Return a string or a list of strings as a tuple; empty for anything else."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return ()
