@@ -11,9 +11,6 @@ from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
 
 A, B = picture(), picture((9, 8, 7))
-DOWN = fm.VendorUnavailable("down")
-#: No wait of a test is longer.
-LIMIT_S = 20
 
 
 class Keeping(FakeBackend):
@@ -142,18 +139,6 @@ def test_a_profile_has_one_and_an_argument_goes_before_it(opened, profile, argum
 
 
 # The share of a failover's member
-
-
-class Watching(Policy):
-    def __init__(self):
-        self.checked, self.entered = [], []
-
-    def check(self, contexts):
-        self.checked += [context.deadline.send_by.ends_at for context in contexts]
-
-    def enter(self, context):
-        self.entered.append((context.deadline.send_by.ends_at, context.deadline.ends_at))
-        return lambda _outcome: None
 
 
 def test_who_cannot_take_the_call_has_no_share(clock):

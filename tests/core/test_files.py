@@ -10,13 +10,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such ri
 
 
 @pytest.fixture
-def umask():
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
-
-
-@pytest.fixture
 def place(tmp_path):
     return tmp_path / "report.html"
 

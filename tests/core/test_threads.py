@@ -1,6 +1,5 @@
 """Deadlines as values, and the threads for what nobody can end."""
 
-import contextvars
 import threading
 
 import pytest
@@ -10,14 +9,6 @@ from facematch_core.base.threads import HelperThreads, NoThread
 
 LIMIT_S = 30
 SOON = 0.05
-VARIABLE = contextvars.ContextVar("of_a_test", default=None)
-
-
-@pytest.fixture
-def hold():
-    event = threading.Event()
-    yield event
-    event.set()
 
 
 def test_a_thread_that_cannot_be_started_leaves_its_place(monkeypatch):

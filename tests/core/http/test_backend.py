@@ -15,7 +15,6 @@ from facematch_core.errors import ConfigurationError, DeadlineExceeded
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 LIVENESS = LivenessCall(probe=picture(), call_id="a-1")
-SAME = b'{"same": true}'
 A_1 = match_call(call_id="a-1")
 
 

@@ -4,7 +4,6 @@ import base64
 import json
 from urllib.parse import quote
 
-import attrs
 import pytest
 from kit.acme import NOWHERE, AcmeBackend, match_call
 from kit.fakes import FakeBackend, match_result, picture
@@ -123,19 +122,3 @@ def test_errors_of_fields_are_as_short_and_printable_as_an_excerpt():
     assert len(cut) <= 200
     # Names that look the same once they are masked share an entry.
     assert error.field_errors["***"] == ("first", "second")
-
-
-class Remembering(Echoing):
-    """Gives the result of its first call again, with a new id of the vendor's."""
-
-    def match(self, call):
-        first = vars(self).setdefault("first", super().match(call))
-        return attrs.evolve(first, ids=models.Ids(vendor="v-2"))
-
-
-class Repeating(Remembering):
-    """The same, without any change."""
-
-    def match(self, call):
-        super().match(call)
-        return self.first

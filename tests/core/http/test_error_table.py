@@ -120,10 +120,6 @@ def test_a_date_is_counted_from_now(at, hours):
     assert retry_after_s(reply, NOW) == min(max(0.0, (at - NOW).total_seconds()), 1e9)
 
 
-class Lost(fm.OutcomeUnknown):
-    pass
-
-
 def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default():
     credit = ErrorRow(fm.InsufficientCredit, NO, "documented", "no credit is left")
     table = {

@@ -80,10 +80,6 @@ class GivesUp(Later):
         return self.parse(call, reply)
 
 
-class Named(GivesUp):
-    request_id_header = "X-Request"
-
-
 class WaitsFirst(Later):
     """Asks for money after a wait."""
 
@@ -136,8 +132,6 @@ ACCEPTED, RUNNING = accepted(), reply(200, {"job": "job-7", "state": "running"})
 DONE = reply(200, {"job": "job-7", "state": "done", "similarity": 0.935})
 OTHER = reply(200, {"job": "job-8", "state": "done", "similarity": 0.935})
 BUSY, DOWN = reply(429, {}, Retry_After="7"), reply(503, {})
-#: The answer does not come.
-LOST = None
 
 
 THRESHOLD = fm.Threshold(50.0, models.ThresholdRule.AT_LEAST)

@@ -155,10 +155,6 @@ def test_an_excerpt_is_short_printable_and_free_of_keys(body, words):
     assert excerpt(reply(json.dumps(body).encode(), (Secret("pass:word"),))) == words
 
 
-#: As programs in several languages print bytes.
-PICTURE = bytes([255, 216, 255, 224, 0, 16]) + b"(face) 'canary' " + bytes(range(256))
-
-
 @given(
     st.dictionaries(st.sampled_from(["detail", "error", "message", "exception"]), st.text()),
     st.text(),

@@ -7,11 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.fakes import picture
-from kit.rawserver import http_reply
 
 import facematch_core as fm
 
-OK = http_reply(200, b'{"same": true}')
 A, B = picture(), picture((1, 2, 3))
 #: No wait of a test is longer.
 LIMIT_S = 30

@@ -1,7 +1,5 @@
 """Proxies of the environment are used; what a proxy is asked for is not the request."""
 
-import socket
-
 import pytest
 from kit.acme import match_call
 from kit.rawserver import (
@@ -33,15 +31,6 @@ def through(monkeypatch):
             monkeypatch.setenv(variable, f"{scheme}://{user}127.0.0.1:{server.port}")
 
     return name
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Every name is one of this machine."""
-    look_up = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda _host, *more, **named: look_up("127.0.0.1", *more, **named)
-    )
 
 
 def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):

@@ -14,8 +14,6 @@ from facematch_core.http import MOCK_HEADER, HttpRequest
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
 SAME = (200, b'{"same": true}')
 REFUSED = (403, b'{"detail": "no"}')
-#: The answer does not come.
-LOST = None
 
 
 @attrs.frozen(kw_only=True)

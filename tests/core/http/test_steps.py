@@ -65,9 +65,6 @@ def body(status, document, *headers):
 
 
 SOMEBODY = body(200, [{"id": "f1"}])
-ALIKE = body(200, {"confidence": 0.57})
-THROTTLED = body(429, {"error": {"code": "TooFast", "message": f"slow down, {KEY}"}})
-TOO_LONG = http_reply(200, b" " * (1024 * 1024 + 1), "Connection: close")
 
 
 def backend_with(steps=None, **members):
@@ -112,13 +109,6 @@ def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
     assert kinds == ["started", "sent", "charged"]
 
 
-def twice(self, call):
-    yield self.post("detect", body=b"1", charges=2)
-
-
-FREE = attrs.evolve(Three.capabilities, billed_operations=frozenset())
-
-
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
     from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
@@ -147,19 +137,6 @@ FACE = reply(200, [{"id": "f1"}])
 
 def read(*replies, by=Three, call=None):
     return by(api_key=KEY).read_reply(call or match_call(), *replies)
-
-
-#: A status and a document, in which three requests may be answered or refused.
-ANY = [
-    (200, [{"id": "f"}]),
-    (200, []),
-    (200, {"confidence": 0.5}),
-    (200, None),
-    (429, {"error": {"code": "TooFast"}}),
-    (400, {"error": {"code": 7}}),
-    (400, [1]),
-    (502, "bad gateway"),
-]
 
 
 def test_a_code_decides_within_one_status():
