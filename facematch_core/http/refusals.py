@@ -314,7 +314,7 @@ def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
     if isinstance(error, errors.FaceMatchError):
         return None
     links, name, status = links_of(error), exchange.backend, exchange.status
-    reason, is_expired = _describe(links, exchange), exchange.has_expired(links)
+    reason, is_expired = _describe(links, exchange), exchange.left_s() <= 0
     if is_expired:
         is_share = not exchange.is_sent and exchange.deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"

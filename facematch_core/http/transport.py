@@ -330,7 +330,6 @@ class Exchange:
     response: Any = None
     #: The status of the answer; 0 until its head is read.
     status: int = 0
-    _is_cut_short: bool = False
 
     def begin(self) -> None:
         """Call `on_sent` before the first byte; raises `NotSent` if that raises."""
@@ -353,7 +352,6 @@ class Exchange:
         Raises TimeoutError if no time is left.
         """
         timeout_s, left_s = self.timeouts_s[self.is_sent], self.left_s()
-        self._is_cut_short = left_s < timeout_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
         wait_s = min(left_s, timeout_s)
@@ -361,14 +359,6 @@ class Exchange:
         if sock is not None and sock.gettimeout() != wait_s:
             sock.settimeout(wait_s)
         return wait_s
-
-    def has_expired(self, links: list[BaseException]) -> bool:
-        """Whether the deadline ended the exchange, and not one of the time-outs."""
-        # A test's clock may stand still while a socket waits.
-        has_waited = self._is_cut_short and any(
-            isinstance(link, TimeoutError) and link.errno is None for link in links
-        )
-        return has_waited or self.left_s() <= 0
 
 
 #: The exchange that the running code belongs to: a connection serves one after the other.
