@@ -309,9 +309,9 @@ class UnreadableBody(Exception):
     """The body is too long, or compressed in a way that cannot be undone."""
 
 
-def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
+def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | None:
     """Return the error for an exception of the network; None for any other."""
-    if isinstance(error, errors.FaceMatchError):
+    if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
         return None
     links, name, status = links_of(error), exchange.backend, exchange.status
     reason, is_expired = _describe(links, exchange), exchange.left_s() <= 0

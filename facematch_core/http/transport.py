@@ -303,10 +303,6 @@ class HttpClient:
         self._session.mount(prefix, adapter)
 
 
-class NotSent(Exception):
-    """`on_sent` raised, so nothing may be sent. Not an OSError, which urllib3 would handle."""
-
-
 @attrs.define(eq=False, kw_only=True)
 class Exchange:
     """The state of one request and its answer; the first fields are arguments of `send`."""
@@ -332,14 +328,14 @@ class Exchange:
     status: int = 0
 
     def begin(self) -> None:
-        """Call `on_sent` before the first byte; raises `NotSent` if that raises."""
+        """Call `on_sent` before the first byte."""
         if self.is_sent:
             return
         try:
             self.on_sent()
-        except BaseException as error:  # noqa: BLE001 - raised again by HttpClient.send
+        except BaseException as error:
             self.refusal = error
-            raise NotSent from None
+            raise
         self.is_sent = True
 
     def left_s(self) -> float:
@@ -371,17 +367,17 @@ def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
         with contextlib.suppress(Exception):
             if resource is not None:
                 resource.close()
-    failure = exchange.refusal
-    if failure is None and isinstance(error, Exception):
-        failure = explain(error, exchange)
+    is_refusal = error is exchange.refusal
+    failure = None if is_refusal else explain(error, exchange)
     for link in links_of(error):
         # The frames hold the picture, and would wait for the garbage collector.
         traceback.clear_frames(link.__traceback__)
     if failure is not None:
         return failure
-    # Ours, or no fault of the network: a bug, or the program's own exception. Its first frame is
-    # that of `send`, which still runs and holds the picture.
-    error.__cause__ = error.__context__ = None
+    # A bug, or the program's own exception. Its first frame is that of `send`, which still runs and
+    # holds the picture.
+    if not is_refusal:
+        error.__cause__ = None
     trace = error.__traceback__
     return error.with_traceback(trace and trace.tb_next)
 
