@@ -71,6 +71,7 @@ ROWS = {
     "nothing said": (BOTH, UNSAID, YES, 3, None),
     "too few said": (BOTH, Billing(YES, "said", 1), YES, 3, "said"),
     "more said": (BOTH, Billing(YES, "said", 5), YES, 5, "said"),
+    "no number said": (BOTH, Billing(YES, "said", None), YES, 3, "said"),
     "not known": (BOTH, Billing(UNKNOWN, "said"), UNKNOWN, None, f"said; {EARLIER}"),
     "not known at all": ((NO_FACE,), Billing(UNKNOWN, "said"), UNKNOWN, None, "said"),
     "a refusal of unknown price after a charge": (
@@ -153,29 +154,3 @@ def test_an_error_of_the_backend_s_own_after_a_charge(stated_bill, bill):
         assert type(error) is VendorError
         assert error.__traceback__ is None
         assert (error.billing, error.retryable) == (bill, False)
-
-
-def test_a_backend_may_not_know_how_many_charges_there_were():
-    stated_bill = Billing(YES, "said", None)
-    result = fm.MatchResult(decision=fm.Decision.MATCH, backend="two", billing=stated_bill)
-    assert read_replies(FINE, steps=asking(1, last=lambda: result)).billing == stated_bill
-    bill = read_replies(FINE, FINE, steps=asking(1, 1, last=lambda: result)).billing
-    assert bill == Billing(YES, "said", 2)
-
-
-@pytest.mark.parametrize("status", [404, 500])
-def test_the_backends_own_error_stands_for_a_free_request(status):
-    def steps(self, call):
-        yield HttpRequest(url=self.address, body=b"{}", charges=0)
-
-    def error(self, reply, call):
-        shown = attrs.evolve(reply, body=b'{"error": "The disk is full."}')
-        return Two.error(self, shown, call)
-
-    reply = HttpReply(status=status, body=b'{"error": "Traceback, with a face"}')
-    members = {"parse_non_200": ApiKeyBackend.parse_non_200, "error": error}
-    found = read_replies(reply, steps=steps, **members)
-    kind = fm.RequestRejected if status == 404 else fm.VendorUnavailable
-    assert (type(found), found.billing.charged, found.retryable) == (kind, NO, status == 500)
-    assert "The disk is full." in found.message
-    assert "Traceback" not in found.message

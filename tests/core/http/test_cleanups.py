@@ -131,24 +131,23 @@ def test_the_id_of_a_call_is_that_of_what_is_charged(clock):
         assert caught.value.ids.vendor == "c-1"
 
 
-def test_what_may_still_be_looked_for_is_not_removed(clock):
-    with served(ACCEPTED, DOWN) as server, pytest.raises(fm.OutcomeUnknown):
-        verify(server, clock, by=TidyLater)
-    assert len(server.requests) == 2
-    with served(ACCEPTED, CHECKED, GONE) as server:
-        assert verify(server, clock, by=TidyLater).is_match
-    assert len(server.requests) == 3
-
-
 @pytest.mark.parametrize(
-    "odd", [reply(200, {"similarity": 1.7}), reply(200, {"job": 7}), reply(200)]
+    ("odd", "error"),
+    [
+        (DOWN, fm.OutcomeUnknown),
+        (reply(200, {"similarity": 1.7}), fm.UnexpectedResponse),
+        (reply(200, {"job": 7}), fm.UnexpectedResponse),
+        (reply(200), fm.UnexpectedResponse),
+    ],
 )
-def test_a_paid_verdict_that_nobody_could_read_is_not_removed(clock, odd):
-    """`reconcile` may still find it: a worse answer is treated no better."""
-    with served(ACCEPTED, odd) as server, pytest.raises(fm.UnexpectedResponse) as caught:
+def test_a_paid_job_that_reconcile_may_still_find_is_not_removed(clock, odd, error):
+    with served(ACCEPTED, odd) as server, pytest.raises(error) as caught:
         verify(server, clock, by=TidyLater)
     assert len(server.requests) == 2
     assert caught.value.billing.charged is YES
+    with served(ACCEPTED, CHECKED, GONE) as server:
+        assert verify(server, clock, by=TidyLater).is_match
+    assert len(server.requests) == 3
 
 
 def test_a_verdict_waits_two_seconds_for_all_clean_ups():
