@@ -18,7 +18,7 @@ from facematch_core import errors
 from facematch_core.base.addresses import is_among
 from facematch_core.models import Operation
 
-from .text import format_number, say
+from .text import say
 
 if TYPE_CHECKING:
     from facematch_core.config.opening import Config, FailoverPlan, Plan
@@ -54,39 +54,9 @@ def parse_pairs(
     return values
 
 
-def _number(
-    kind: Callable[[str], float], fits: Callable[[float], bool], is_: str
-) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Return a callback that reads a number for which `fits` is true."""
-
-    def read(_context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
-        if typed is None:
-            return None
-        with contextlib.suppress(ValueError):
-            value = kind(typed)
-            if fits(value):
-                return value
-        raise click.UsageError(f"{option.opts[0]} must be {is_}, not {typed[:60]!r}.")
-
-    return read
-
-
-parse_workers = _number(int, lambda value: 1 <= value <= 256, "a whole number from 1 to 256")
-_of_hundred = _number(float, lambda value: 0 <= value <= 100, "a number from 0 to 100")
-
-
-def parse_percentage(
-    context: click.Context, option: click.Parameter, typed: str | None
-) -> float | None:
-    """Read a number from 0 to 100; refuse one above 0 and up to 1, likely a share of 1."""
-    value: float | None = _of_hundred(context, option, typed)
-    if value is not None and 0 < value <= 1:
-        raise click.UsageError(
-            f"{option.opts[0]} is on a scale from 0 to 100: nearly everybody passes "
-            f"{format_number(value)}. For a share of 1 write {format_number(100 * value)}; a "
-            "distance of another library has no place here."
-        )
-    return value
+def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -> int | None:
+    """Read a number of calls at a time."""
+    return None if typed is None else click.IntRange(1, 256).convert(typed, option, context)
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -125,7 +95,7 @@ call_options = join_options(
     target_options,
     click.option(
         "--threshold",
-        callback=parse_percentage,
+        type=float,
         metavar="0-100",
         help="Score at which a pass begins, on the scale of this backend.",
     ),

@@ -9,16 +9,16 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import click
 
 from facematch_core.base.files import is_stream, named
 from facematch_core.errors import FATAL, FaceMatchError, OutcomeUnknown
-from facematch_core.models import Billing, Charged, Ids, Operation, Retention, Threshold
+from facematch_core.models import Billing, Charged, Ids, Operation, Retention
 
 from . import options
 from .files import (
@@ -61,7 +61,7 @@ WORKERS = 4
 @click.option("--live", is_flag=True, help="First check PROBE for a live face: one more call.")
 @click.option(
     "--liveness-threshold",
-    callback=options.parse_percentage,
+    type=float,
     metavar="0-100",
     help="With --live: lowest score of a live face.",
 )
@@ -126,16 +126,16 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
         with target.open(*operations, on_event=events.append) as verifier:
             result: Answer = getattr(verifier, call)(*images, **_call_arguments(arguments))
     except KeyboardInterrupt:
-        for event in events:
-            if event.kind == "unknown":
-                raise OutcomeUnknown(
-                    "Stopped while the call was under way.",
-                    backend=event.backend,
-                    ids=Ids(call=event.call_id),
-                    billing=Billing(Charged.UNKNOWN),
-                    reconcilable=bool(event.reconcilable),
-                ) from None
-        raise
+        lost = next((event for event in events if event.kind == "unknown"), None)
+        if lost is None:
+            raise
+        raise OutcomeUnknown(
+            "Stopped while the call was under way.",
+            backend=lost.backend,
+            ids=Ids(call=lost.call_id),
+            billing=Billing(Charged.UNKNOWN),
+            reconcilable=bool(lost.reconcilable),
+        ) from None
     if arguments["as_json"]:
         print_json(result.to_dict())
     else:
@@ -146,13 +146,9 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
 
 
 def _call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of a call."""
-    # A Threshold may be a fraction; parse_percentage has refused fractions in its own words.
-    thresholds = {
-        name: Threshold(arguments[name])
-        for name in ("threshold", "liveness_threshold")
-        if arguments.get(name) is not None
-    }
+    """Return the keyword arguments of a call; the verifier checks the thresholds."""
+    names = ("threshold", "liveness_threshold")
+    thresholds = {name: arguments[name] for name in names if arguments.get(name) is not None}
     return {**thresholds, "retention": Retention.KEEP if arguments["keep"] else Retention.MINIMAL}
 
 
@@ -161,6 +157,10 @@ _COLUMNS = (
     *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
     *("charged", "warnings", "error", "message"),
 )
+
+
+#: A line of the file of pairs: its number, key, probe and reference.
+Pair: TypeAlias = dict[str, Any]
 
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
@@ -180,7 +180,10 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
-            ((*pair.paths, pair.cells["key"]) for pair in until_stopped),
+            (
+                (source.parent / pair["probe"], source.parent / pair["reference"])
+                for pair in until_stopped
+            ),
             max_workers=arguments["workers"] or WORKERS,
             **call,
         )
@@ -191,8 +194,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
         except OSError as error:
             raise write_error("--out", target, error) from None
         with named(target), file:
-            for pair, outcome in _write_outcomes(outcomes, pairs, file, form):
-                summary.add(pair.cells["line"], outcome)
+            _write_outcomes(outcomes, pairs, file, form, summary)
     document = {**summary.to_dict(len(pairs), stopping.signal), "out": str(target)}
     if arguments["as_json"]:
         print_json(document)
@@ -208,21 +210,13 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     return 128 + stopping.signal if stopping.signal else summary.code
 
 
-class Pair(NamedTuple):
-    """A line of the file of pairs: its cells with the line's number, and the two paths."""
-
-    cells: dict[str, Any]
-    paths: tuple[Path, Path]
-
-
 def _read_pairs(path: Path) -> list[Pair]:
     """Read a file of pairs. `InvalidRequest` lists every fault, missing pictures included."""
     sides = ("probe", "reference")
     pairs, problems = [], []
     for row in read_csv(path, needed=sides, optional=("key",)):
         names = {side: row.cells[side] for side in sides}
-        cells = {"line": row.line, "key": row.cells.get("key") or None, **names}
-        pairs.append(Pair(cells, (path.parent / names["probe"], path.parent / names["reference"])))
+        pairs.append({"line": row.line, "key": row.cells.get("key") or None, **names})
         for side, name in names.items():
             if not os.path.isfile(path.parent / name):  # noqa: PTH113 - no error for a name that is too long
                 problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
@@ -231,9 +225,13 @@ def _read_pairs(path: Path) -> list[Pair]:
 
 
 def _write_outcomes(
-    outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str
-) -> Iterator[tuple[Pair, PairOutcome]]:
-    """Write each outcome, then yield it with its pair."""
+    outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str, summary: Summary
+) -> None:
+    """Write and count each outcome; show on stderr what the file cannot take."""
+
+    def line(outcome: PairOutcome) -> str:
+        return _line(pairs[outcome.index], outcome, form)
+
     if form == ".csv":
         file.write(_csv_line(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
         file.flush()  # a full disk is found before the first call is paid for
@@ -241,66 +239,55 @@ def _write_outcomes(
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
             try:
-                file.write(_line(pairs, outcome, form))
+                file.write(line(outcome))
                 # Flush each line: a process that is killed has lost no answer that was paid for.
                 file.flush()
             except OSError:
-                _show_unwritten(outcome, outcomes, pairs, form)
+                outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
+                say(
+                    "The results cannot be written. Lines that are missing in their file:", err=True
+                )
+                missing = Summary()
+                for each in itertools.chain([outcome], outcomes):
+                    missing.add(0, each)
+                    click.echo(clean(line(each).rstrip()), err=True)
+                yes, unknown = (missing.charged[word] for word in (Charged.YES, Charged.UNKNOWN))
+                say(f"of these calls charged {yes}, perhaps charged {unknown}", err=True)
                 raise
             progress.advance(task)
-            yield pairs[outcome.index], outcome
+            summary.add(pairs[outcome.index]["line"], outcome)
 
 
-def _show_unwritten(
-    first: PairOutcome, outcomes: PairOutcomes, pairs: Sequence[Pair], form: str
-) -> None:
-    """Begin no further call; print on stderr the results that the file could not take."""
-    outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
-    say("The results cannot be written. Lines that are missing in their file:", err=True)
-    summary = Summary()
-    for outcome in itertools.chain([first], outcomes):
-        summary.add(0, outcome)
-        click.echo(clean(_line(pairs, outcome, form).rstrip()), err=True)
-    charged, unknown = summary.charged[Charged.YES], summary.charged[Charged.UNKNOWN]
-    say(f"of these calls charged {charged}, perhaps charged {unknown}", err=True)
-
-
-def _line(pairs: Sequence[Pair], outcome: PairOutcome, form: str) -> str:
+def _line(pair: Pair, outcome: PairOutcome, form: str) -> str:
     """Return the line of an outcome in a file of this form."""
-    cells, result, error = pairs[outcome.index].cells, outcome.result, outcome.error
-    if form == ".csv":
-        return _csv_line(cells | _cells(outcome))
-    line = {
-        "index": outcome.index,
-        **cells,
-        "result": None if result is None else result.to_dict(),
-        "error": None if error is None else error_document(error),
-    }
-    return json.dumps(line) + "\n"
+    result, error = outcome.result, outcome.error
+    if form == ".jsonl":
+        answers = {
+            "result": None if result is None else result.to_dict(),
+            "error": None if error is None else error_document(error),
+        }
+        return json.dumps({"index": outcome.index, **pair, **answers}) + "\n"
+    cells: dict[str, object] = {}
+    if error is not None:
+        cells |= {"charged": charge_of(error).value, "error": type(error).__name__}
+        cells["message"] = clean(error.message)
+    if result is not None:
+        score, threshold = result.score, result.threshold
+        cells |= {
+            "decision": result.decision.value,
+            "score": None if score is None else score.value,
+            "scale": None if score is None else score.scale,
+            "threshold": None if threshold is None else threshold.value,
+            "charged": result.billing.charged.value,
+            "warnings": "; ".join(warning.code.value for warning in result.warnings),
+        }
+    return _csv_line(pair | cells)
 
 
 def _csv_line(cells: Mapping[str, object]) -> str:
     line = io.StringIO()
     csv.DictWriter(line, _COLUMNS).writerow({name: csv_cell(cells[name]) for name in cells})
     return line.getvalue()
-
-
-def _cells(outcome: PairOutcome) -> dict[str, object]:
-    result, error = outcome.result, outcome.error
-    if error is not None:
-        charged = charge_of(error).value
-        return {"charged": charged, "error": type(error).__name__, "message": clean(error.message)}
-    if result is None:
-        return {}
-    score, threshold = result.score, result.threshold
-    return {
-        "decision": result.decision.value,
-        "score": None if score is None else score.value,
-        "scale": None if score is None else score.scale,
-        "threshold": None if threshold is None else threshold.value,
-        "charged": result.billing.charged.value,
-        "warnings": "; ".join(warning.code.value for warning in result.warnings),
-    }
 
 
 @attrs.define
