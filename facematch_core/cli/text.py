@@ -10,9 +10,12 @@ import enum
 import json
 import os
 import shutil
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -25,7 +28,6 @@ from facematch_core.models import Charged, Operation
 if TYPE_CHECKING:
     from types import FrameType
 
-    from rich.console import Console
     from rich.progress import Progress
 
 
@@ -165,38 +167,29 @@ def quantity(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def _terminal_width(*, err: bool) -> int | None:
+    """Return the columns of the terminal; None if the output goes elsewhere."""
+    is_terminal = (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size().columns if is_terminal else None
+
+
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
     """Print one cleaned line, wrapped on a terminal; `word` stands before it, bold and coloured."""
     line = clean(word + text)
-    if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ:
+    if width := _terminal_width(err=err):
         indent = " " * (len(line) - len(line.lstrip()) + 2)
-        line = textwrap.fill(
-            line,
-            shutil.get_terminal_size().columns,
-            subsequent_indent=indent,
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
+        line = "\n".join(_wrap(line, width, subsequent_indent=indent))
     if word and not os.environ.get("NO_COLOR"):
         line = click.style(word, fg=colour or None, bold=True) + line[len(word) :]
     click.echo(line, err=err)
 
 
+def _wrap(text: str, width: int, **more: Any) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False, **more)
+
+
 def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2))
-
-
-def make_console(*, err: bool = False) -> Console:
-    """Return a console: without escapes under NO_COLOR, and of unlimited width in a pipe."""
-    from rich.console import Console
-
-    plain = bool(os.environ.get("NO_COLOR"))
-    screen = Console(
-        stderr=err, force_terminal=False if plain else None, highlight=False, markup=False
-    )
-    if not screen.file.isatty() and "COLUMNS" not in os.environ:
-        screen.width = 10_000
-    return screen
 
 
 def print_table(
@@ -206,33 +199,30 @@ def print_table(
     prose: Collection[str] = (),
     err: bool = False,
 ) -> None:
-    """Print a table; only the columns named in `prose` wrap."""
-    from rich.measure import Measurement
-    from rich.table import Table
-
-    screen = make_console(err=err)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    lines = [[clean(cell) for cell in row] for row in rows]
-    for title, *cells in zip(header, *lines, strict=True):
-        width = None if title in prose else max(map(len, (title, *cells)))
-        table.add_column(title, min_width=width, no_wrap=width is not None)
-    for row in lines:
-        table.add_row(*row)
-    # If the table is too wide, the terminal breaks the lines, not rich the cells.
-    needed = Measurement.get(screen, screen.options.update_width(10_000), table).minimum
-    screen.width = max(screen.width, needed)
-    with screen.capture() as drawn:  # through click.echo: rich exits with 1 on a closed pipe
-        screen.print(table)
-    for text in drawn.get().splitlines():
-        click.echo(text.rstrip(), err=err)
+    """Print a table; on a terminal the columns named in `prose` wrap, the last of them first."""
+    lines = [[*header], *([clean(cell) for cell in row] for row in rows)]
+    widths = [max(1, *map(len, column)) for column in zip(*lines, strict=True)]
+    excess = sum(widths) + 2 * len(widths) - 2 - (_terminal_width(err=err) or sys.maxsize)
+    for at, title in reversed([*enumerate(header)]):
+        if title in prose and excess > 0:
+            longest_word = max(len(word) for line in lines for word in line[at].split() or [""])
+            narrow = max(longest_word, widths[at] - excess)
+            excess -= widths[at] - narrow
+            widths[at] = narrow
+    for line in lines:
+        cells = (_wrap(cell, width) for cell, width in zip(line, widths, strict=True))
+        for parts in zip_longest(*cells, fillvalue=""):
+            padded = (f"{part:{width}}" for part, width in zip(parts, widths, strict=True))
+            click.echo("  ".join(padded).rstrip(), err=err)
 
 
 @contextlib.contextmanager
 def progress_bar(verb: str) -> Iterator[Progress]:
     """Show a bar on stderr that counts ``3/9 compared``, if stderr is a terminal."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    screen = make_console(err=True)
+    screen = Console(stderr=True, force_terminal=False if os.environ.get("NO_COLOR") else None)
     columns = (BarColumn(), MofNCompleteColumn(), f"{verb},", TimeRemainingColumn(), "left")
     with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
         yield bar
@@ -269,9 +259,6 @@ class Stopping:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        import signal
-        import threading
-
         # Python delivers signals to the main thread alone.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -279,8 +266,6 @@ class Stopping:
         return self
 
     def __exit__(self, *_: object) -> None:
-        import signal
-
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
