@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from facematch_core.errors import (
-    FATAL,
-    ConfigurationError,
-    FaceMatchError,
-    InvalidRequest,
-    VendorError,
-)
+from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, InvalidRequest
+from facematch_core.models import Charged, Environment, Reconciled
 
 from .options import (
     Target,
@@ -30,7 +25,7 @@ from .options import (
 from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
 if TYPE_CHECKING:
-    from facematch_core.store import BudgetState, CallStore, Reservation
+    from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier.verifier import Verifier
 
     #: Reserved and unknown calls, each with its store.
@@ -65,12 +60,13 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
         return None
     with _open_stores(place) as (stores, charges, now, _):
         states = [state for store in stores for state in store.budgets()]
-    sums, calls = [], [_call(charge) for _, charge in charges]
-    for state in states:
-        ends_at = state.key.ends_at
-        # A past day is shown only if something in it is still open.
-        if state.reserved or state.unknown or ends_at is None or now < ends_at:
-            sums.append(_sum(state))
+    calls = [_call(charge) for _, charge in charges]
+    # A past day is shown only if something in it is still open.
+    sums = [
+        _sum(state)
+        for state in states
+        if state.reserved or state.unknown or state.key.ends_at is None or now < state.key.ends_at
+    ]
     if as_json:
         print_json({"budgets": sums, "open": calls})
         return Exit.OK
@@ -138,7 +134,6 @@ def resolve(
 
     This is final, so it asks for a confirmation.
     """
-    from facematch_core.models import Charged
     from facematch_core.store import State
 
     if charged is free:
@@ -169,15 +164,13 @@ def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _open_stores(
     place: dict[str, Any], *, asks: bool = False
-) -> Iterator[tuple[list[CallStore], Charges, datetime, Any]]:
+) -> Iterator[tuple[list[CallStore], Charges, dt.datetime, Any]]:
     """Open the store of --store, or those of a profile's budgets.
 
     Yields the stores, the open calls, the time, and the profile's verifier (None if --store names
     the store and the vendor is not asked).
     """
-    from facematch_core.base.clock import SystemClock
-
-    now, target, address = SystemClock().now(), Target.of(place), place["store"]
+    now, target, address = dt.datetime.now(dt.UTC), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
         if address is None:
             # Checked before a backend is opened: installing its packages would not help.
@@ -195,7 +188,7 @@ def _open_stores(
         yield stores, open_charges(stores, now), now, verifier
 
 
-def open_charges(stores: Iterable[CallStore], now: datetime) -> Charges:
+def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
     """Return the reserved and unknown calls; what was reserved 15 minutes ago is unknown."""
     from facematch_core.store import expire_reservations
 
@@ -227,19 +220,14 @@ def _stores_of(verifier: Any) -> list[CallStore]:
     return list(dict.fromkeys(each for each in stores if not isinstance(each, MemoryStore)))
 
 
-#: Errors of one look-up. After one of `FATAL` the others are skipped.
-_FAILURES: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
-
-
 def look_up(
-    charges: Charges, verifier: Verifier, now: datetime
+    charges: Charges, verifier: Verifier, now: dt.datetime
 ) -> Iterator[tuple[Reservation, str, str, Exit]]:
     """Look up unknown calls in their vendors' records, and finalize those that are found.
 
     Yields the call, the outcome ("resolved", "error", "skipped" or one of `Reconciled`), the
-    reason, and the exit code.
+    reason, and the exit code. After an error of `FATAL` the other calls are skipped.
     """
-    from facematch_core.models import Charged, Environment, Reconciled
     from facematch_core.store import State
 
     backends = [member.backend for member in members_of(verifier)]
@@ -250,59 +238,59 @@ def look_up(
         if charge.state is not State.UNKNOWN:
             continue
         name, environment = charge.call.backend, charge.key.environment
+        outcome, reason, code = "skipped", obstacle, Exit.LOOK
         if (name, environment) not in accounts:
-            why = f"It was made by {name} ({environment}), which this profile does not ask."
-            yield charge, "skipped", why, Exit.LOOK
-            continue
-        if obstacle:
-            yield charge, "skipped", obstacle, Exit.LOOK
-            continue
-        try:
-            answer = verifier.reconcile(charge.call)
-        except _FAILURES as error:
-            if isinstance(error, FATAL):
-                obstacle = "Not looked up, because of the error before it."
-            yield charge, "error", error.message, code_of(error)
-            continue
-        if answer.result is None:
-            yield charge, answer.outcome.value, answer.reason, Exit.LOOK
-            continue
-        charged, origin = answer.result.billing.charged, answer.result.environment
-        if charged is Charged.UNKNOWN:
-            yield charge, Reconciled.CANNOT_KNOW.value, answer.reason, Exit.LOOK
-            continue
-        store.finalize(charge, charged, at=now, answered_from=origin)
-        yield charge, "resolved", answer.reason, Exit.OK
+            reason = f"It was made by {name} ({environment}), which this profile does not ask."
+        elif not obstacle:
+            try:
+                answer = verifier.reconcile(charge.call)
+            except FaceMatchError as error:
+                outcome, reason, code = "error", error.message, code_of(error)
+                if isinstance(error, FATAL):
+                    obstacle = "Not looked up, because of the error before it."
+            else:
+                outcome, reason, result = answer.outcome.value, answer.reason, answer.result
+                if result is not None and result.billing.charged is Charged.UNKNOWN:
+                    outcome = Reconciled.CANNOT_KNOW.value
+                elif result is not None:
+                    charged, origin = result.billing.charged, result.environment
+                    store.finalize(charge, charged, at=now, answered_from=origin)
+                    outcome, code = "resolved", Exit.OK
+        yield charge, outcome, reason, code
+
+
+def _writer(key: BudgetKey) -> Callable[[Any], Any]:
+    """Return what writes an amount of a budget: as text if it is money, else as a whole number."""
+    from facematch_core.resilience.budget import format_amount
+
+    return int if key.currency is None else format_amount
 
 
 def _sum(state: BudgetState) -> dict[str, Any]:
-    from facematch_core.resilience.budget import format_amount
-
-    key, read = state.key, int if state.key.currency is None else format_amount
+    key, write = state.key, _writer(state.key)
     return {
         "name": key.name,
         "unit": key.unit,
         "period": key.period.value,
         "window": key.window or None,
         "environment": key.environment.value,
-        **{name: read(getattr(state, name)) for name in _SUMS},
+        **{name: write(getattr(state, name)) for name in _SUMS},
     }
 
 
 def _call(charge: Reservation) -> dict[str, Any]:
-    from facematch_core.resilience.budget import format_amount
-
+    call, key = charge.call, charge.key
     return {
-        "call_id": charge.call.id,
+        "call_id": call.id,
         "try": charge.number,
-        "budget": charge.key.name,
-        "unit": charge.key.unit,
-        "amount": (int if charge.key.currency is None else format_amount)(charge.amount),
-        "environment": charge.key.environment.value,
-        "backend": charge.call.backend,
-        "operation": charge.call.operation.value,
+        "budget": key.name,
+        "unit": key.unit,
+        "amount": _writer(key)(charge.amount),
+        "environment": key.environment.value,
+        "backend": call.backend,
+        "operation": call.operation.value,
         "state": charge.state.value,
-        "started_at": charge.call.started_at.isoformat(),
-        "kept": charge.call.kept,
+        "started_at": call.started_at.isoformat(),
+        "kept": call.kept,
         "error": charge.error,
     }

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,9 @@ from facematch_core.models import Operation, Retention
 
 from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options
 from .text import Exit, format_number, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from facematch_core.config.settings import Profile
 
 HIDDEN = "(hidden)"
 
@@ -67,21 +70,28 @@ def _examine(target: Target) -> dict[str, Any]:
             for single in singles:
                 member = _examine(Target(profile=single.name, config=target.config))
                 report["members"].append(member)
-                if not member["usable"] and report["problem"] is None:
-                    report["problem"] = (
-                        f"The failover cannot be opened without its member {single.name}."
-                    )
-            return report | {"usable": report["problem"] is None}
-        _examine_one(target, singles[0] if singles else None, report, secrets)
-        report["usable"] = True
-    except FaceMatchError as error:
-        report["problem"] = _hide(error.message, secrets)
+            broken = [member["profile"] for member in report["members"] if not member["usable"]]
+            if broken:
+                problem = f"The failover cannot be opened without its member {broken[0]}."
+                report["problem"] = problem
+        else:
+            _examine_one(target, singles[0] if singles else None, report, secrets)
+        report["usable"] = report["problem"] is None
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the doctor must survive a broken plug-in
-        report["problem"] = _plugin_fails(error)
+        report["problem"] = _hide(_problem(error), secrets)
     return report
 
 
-def _examine_one(target: Target, profile: Any, report: dict[str, Any], secrets: list[str]) -> None:
+def _problem(error: BaseException) -> str:
+    """Return why a backend cannot be opened."""
+    if isinstance(error, FaceMatchError):
+        return error.message
+    return f"It fails with {type(error).__name__}: report this to its author."
+
+
+def _examine_one(
+    target: Target, profile: Profile | None, report: dict[str, Any], secrets: list[str]
+) -> None:
     """Fill the report of one backend as far as it can be opened; raise what keeps it closed."""
     from facematch_core.config.plugins import backend_class
 
@@ -100,13 +110,16 @@ def _examine_one(target: Target, profile: Any, report: dict[str, Any], secrets: 
         _setting(each.name, show_value(each.value), each.origin) for each in plan.settings
     ]
     report["hosts"] = [*foreign_hosts(plan)]
-    if plan.profile:
-        report["verifier"] = dict(plan.profile.verifier)
-        tables = plan.profile.policies
-        report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
+    if profile:
+        report["verifier"] = dict(profile.verifier)
+        report["policies"] = {name: show_value(each) for name, each in profile.policies.items()}
     # Opening a store would create its file or ask its server.
     with plan.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
+
+
+def _setting(name: str, value: str, origin: str) -> dict[str, str]:
+    return {"name": name, "value": value, "origin": origin}
 
 
 def inspect_backends() -> list[dict[str, Any]]:
@@ -122,10 +135,8 @@ def inspect_backends() -> list[dict[str, Any]]:
             if problem is None:
                 abilities = _abilities(backend_class(info.name))
                 Plan.of(info.name).open_backend().close()
-        except FaceMatchError as error:
-            problem = error.message
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plug-in must not hide the others
-            problem = _plugin_fails(error)
+            problem = _problem(error)
         about = {"name": info.name, "distribution": info.distribution, "version": info.version}
         documents.append({**about, "usable": problem is None, "problem": problem, **abilities})
     return documents
@@ -146,14 +157,6 @@ def _abilities(cls: Any) -> dict[str, Any]:
     }
 
 
-def _plugin_fails(error: BaseException) -> str:
-    return f"It fails with {type(error).__name__}: report this to its author."
-
-
-def _setting(name: str, value: str, origin: str) -> dict[str, str]:
-    return {"name": name, "value": value, "origin": origin}
-
-
 def show_value(value: object) -> str:
     """Return a setting as text; of a secret only where it was set."""
     if isinstance(value, Secret):
@@ -165,16 +168,11 @@ def show_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return " ".join(f"{key} {item}" for key, item in value.items())
+        words = (f"{key} {show_value(item)}" for key, item in value.items())
+        return ", ".join(words) or "with defaults"
     if isinstance(value, int | float | Decimal | str | Path):
         return _USERINFO.sub(rf"\1{HIDDEN}@", str(value))
     return f"a {type(value).__name__}"
-
-
-def _show_policy(table: Mapping[str, Any]) -> str:
-    """Return a policy's table of a profile on one line."""
-    words = (f"{key} {show_value(value)}" for key, value in table.items())
-    return ", ".join(words) or "with defaults"
 
 
 def _hide(value: Any, secrets: Iterable[str]) -> Any:
