@@ -111,9 +111,8 @@ class App(LazyGroup):
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
-        complete_var: str | None = None,
+        *_: Any,
         standalone_mode: bool = True,
-        windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
         """Run, and exit with a documented code; the number that a command returns is its code."""

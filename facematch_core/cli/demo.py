@@ -12,7 +12,7 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
     from facematch_core.images.image import Image
-    from facematch_core.models import Face, MatchResult
+    from facematch_core.models import MatchResult
 
 #: Photographs that come with every installation: public domain and CC0.
 PACKAGED = Path(__file__).parent / "photographs"
@@ -46,6 +46,8 @@ NEXT = {
     "mock --port 8080": f"a mock vendor; its console: {CONSOLE}",
     "doctor": "what is set up, what is missing",
 }
+
+_SIDES = ("probe", "reference")
 
 KNOWN_LIMIT = "WRONG (known limit)"
 
@@ -79,20 +81,22 @@ def command(photographs: Path | None, out: Path | None) -> int:
     cases = _compare(folder)
     print_table(
         ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
-        [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
+        [
+            (
+                *(str(index), case.row["note"], EXPECTED[case.row["expected"]][0]),
+                *(case.word, case.score, f"{case.elapsed_ms:.0f}", case.remark),
+            )
+            for index, case in enumerate(cases, 1)
+        ],
         prose=("shows",),
     )
     origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
     say()
     say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
-    limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
-    if limits:
-        say(
-            f"Known limits: {limits}. The engine can match close relatives, and strangers who "
-            "look alike."
-        )
-    surprises = sum(not case.as_expected for case in cases)
-    if surprises:
+    if limits := sum(case.remark == KNOWN_LIMIT for case in cases):
+        alike = "close relatives, and strangers who look alike"
+        say(f"Known limits: {limits}. The engine can match {alike}.")
+    if surprises := sum(not case.as_expected for case in cases):
         say(f"{surprises} did not come out as {MANIFEST} expects.")
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
@@ -122,30 +126,24 @@ class Case(NamedTuple):
     @property
     def as_expected(self) -> bool:
         """Whether the answer is the one that pairs.csv expects; for a limit, the wrong one."""
-        limit = self.row["expected"] == "limit"
-        return self.result.decision.value == "match" if limit else self.right
+        return self.remark == KNOWN_LIMIT if self.row["expected"] == "limit" else self.right
 
     @property
-    def sides(self) -> Iterator[tuple[str, Image, tuple[Face, ...] | None]]:
-        """Name, picture and faces of the probe, then of the reference."""
-        names = self.row["probe"], self.row["reference"]
-        faces = self.result.probe_faces, self.result.reference_faces
-        return zip(names, self.pictures, faces, strict=True)
+    def remark(self) -> str:
+        is_limit = self.row["expected"] == "limit" and self.result.decision.value == "match"
+        return "right" if self.right else KNOWN_LIMIT if is_limit else "WRONG (unexpected)"
 
     @property
-    def cells(self) -> tuple[str, ...]:
-        """What it shows, truth, decision, score, milliseconds, and whether it is right."""
+    def word(self) -> str:
+        """The decision, as it is printed."""
         from ._results import VERDICTS
 
-        score, remark = self.result.score, "right" if self.right else "WRONG (unexpected)"
-        return (
-            self.row["note"],
-            EXPECTED[self.row["expected"]][0],
-            VERDICTS[self.result.decision.value].word,
-            "-" if score is None else format_number(score.value),
-            f"{self.elapsed_ms:.0f}",
-            KNOWN_LIMIT if self.row["expected"] == "limit" and self.as_expected else remark,
-        )
+        return VERDICTS[self.result.decision.value].word
+
+    @property
+    def score(self) -> str:
+        score = self.result.score
+        return "-" if score is None else format_number(score.value)
 
 
 def _compare(folder: Path) -> list[Case]:
@@ -159,13 +157,12 @@ def _compare(folder: Path) -> list[Case]:
         rows = read_csv(path, needed=("probe", "reference", "expected", "note"))
         wrong = (row.line for row in rows if row.cells["expected"] not in EXPECTED)
         refuse_file(path, (f"line {line}: expected must be one of {words}" for line in wrong))
-        sides = ("probe", "reference")
-        names = {row.cells[side] for row in rows for side in sides}
+        names = {row.cells[side] for row in rows for side in _SIDES}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
         cases = []
         # The first pair twice: its first comparison loads the models.
         for row in [rows[0], *rows]:
-            pair = tuple(pictures[row.cells[side]] for side in sides)
+            pair = tuple(pictures[row.cells[side]] for side in _SIDES)
             started = time.perf_counter()
             result = verifier.verify(*pair)
             cases.append(Case(row.cells, pair, result, 1000 * (time.perf_counter() - started)))
@@ -208,13 +205,15 @@ def _tile(case: Case) -> str:
     from ._drawing import portrait
 
     portraits = ""
-    for name, picture, faces in case.sides:
-        many = 0 if faces is None else len(faces)
+    for side, picture in zip(_SIDES, case.pictures, strict=True):
+        faces = getattr(case.result, f"{side}_faces")
+        many = len(faces or ())
         shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
         shows = "no face found" if faces == () else shows
-        portraits += _embed(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
+        drawn = portrait(picture.to_pil(), faces, _FACE)
+        portraits += _embed(drawn, f"{case.row[side]}: {shows}")
     note, truth = html.escape(case.row["note"]), _TRUTHS[EXPECTED[case.row["expected"]][0]]
-    reason = "known limit" if case.cells[-1] == KNOWN_LIMIT else "unexpected"
+    reason = "known limit" if case.remark == KNOWN_LIMIT else "unexpected"
     remark = (
         f'<span class="right">&#10003;&nbsp;right</span>: {note}'
         if case.right
@@ -237,8 +236,8 @@ def _verdict(case: Case) -> str:
             bar += f'<b style="left:{threshold.value:.1f}%"></b>'
     return (
         f'<span class="bar {kind}">{bar}</span>'
-        f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{case.cells[2]}</span>'
-        f'<span class="score">{"" if score is None else case.cells[3]}</span></span>'
+        f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{case.word}</span>'
+        f'<span class="score">{"" if score is None else case.score}</span></span>'
     )
 
 
