@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from facematch_core.models import (
@@ -50,20 +52,23 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     for warning in result.warnings:
         say(f"  {warning_words(warning)}")
     if isinstance(result, LivenessResult):
-        facts = {"quality": result.quality, "luminance": result.luminance}
-        values = [f"{name} {format_number(v)}" for name, v in facts.items() if v is not None]
-        if values:
-            say(f"  {', '.join(values)}")
+        _say_facts({"quality": result.quality, "luminance": result.luminance})
     if result.route is not None and result.route.skipped:
         members = ", ".join(f"{s.backend} ({s.reason})" for s in result.route.skipped)
         say(f"  answered by {result.route.answered_by}, not by {members}")
         for skipped in result.route.skipped:
             say(f"  {skipped.backend}: {skipped.message}")
-    ids = {"request": result.ids.vendor, "kept by the vendor as session": result.ids.session}
-    values = [f"{name} {value}" for name, value in ids.items() if value is not None]
-    if values:
-        say(f"  {', '.join(values)}")
+    ids = result.ids
+    _say_facts({"request": ids.vendor, "kept by the vendor as session": ids.session})
     say(f"  {cost_words(result)}")
+
+
+def _say_facts(facts: Mapping[str, str | float | None]) -> None:
+    """Print on one line the facts that are known."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    if known:
+        words = (f"{k} {v if isinstance(v, str) else format_number(v)}" for k, v in known.items())
+        say(f"  {', '.join(words)}")
 
 
 @attrs.frozen
@@ -107,17 +112,7 @@ _ADVICE: dict[Advice, str] = {
     Advice.REVIEW: "a person should look",
 }
 
-_CHARGED = {
-    Charged.YES: "charged",
-    Charged.NO: "not charged",
-    Charged.UNKNOWN: "perhaps charged",
-}
-
-#: Remarks on answers that are not a vendor's real ones.
-_UNREAL = {
-    Environment.MOCK: "from a mock: not real",
-    Environment.SANDBOX: "from a sandbox: not real",
-}
+_CHARGED = {Charged.YES: "charged", Charged.NO: "not charged", Charged.UNKNOWN: "perhaps charged"}
 
 
 def limits(result: Result) -> str:
@@ -145,6 +140,6 @@ def cost_words(result: MatchResult | LivenessResult) -> str:
     """Return who answered, whether it was charged, and how long it took."""
     ground = f" ({result.billing.ground})" if result.billing.ground else ""
     parts = [_CHARGED[result.billing.charged] + ground, f"{result.elapsed_s:.2f} s"]
-    if result.environment in _UNREAL:
-        parts.insert(0, _UNREAL[result.environment])
+    if result.environment in (Environment.MOCK, Environment.SANDBOX):
+        parts.insert(0, f"from a {result.environment}: not real")
     return ", ".join([result.backend, *parts])
