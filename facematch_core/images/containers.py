@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal, NoReturn, TypeAlias
 
 import attrs
@@ -94,39 +94,34 @@ class _Kept:
     """The parts of a file that stay, beginning with its first `end` bytes."""
 
     def __init__(self, data: bytes, end: int) -> None:
-        self.data = data
-        #: Adjacent parts are one piece, which ends here.
-        self._start, self._end = 0, end
-        self._pieces: list[Piece] = []
+        self._data = data
+        #: New segments, and start and end of each part of the file; adjacent parts are one.
+        self._parts: list[bytes | list[int]] = [[0, end]]
 
-    def keep(self, start: int, end: int) -> None:
-        """Keep these bytes of the file."""
-        if start != self._end:
-            self._pieces.append(memoryview(self.data)[self._start : self._end])
-            self._start = start
-        self._end = end
-
-    def put(self, segment: bytes, start: int, end: int) -> None:
-        """Keep a segment in the place of these bytes of the file."""
-        if self.data[start:end] == segment:
-            self.keep(start, end)
+    def keep(self, start: int, end: int, segment: bytes | None = None) -> None:
+        """Keep these bytes of the file, or a segment in their place."""
+        last = self._parts[-1]
+        if segment is not None and self._data[start:end] != segment:
+            self._parts.append(segment)
+        elif isinstance(last, list) and last[1] == start:
+            last[1] = end
         else:
-            self.keep(-1, -1)
-            self._pieces.append(segment)
+            self._parts.append([start, end])
 
     def pieces(self) -> tuple[Piece, ...]:
         """Return all parts; only the file itself if nothing goes."""
-        if self._start == 0 and self._end == len(self.data):
-            return (self.data,)
-        return (*self._pieces, memoryview(self.data)[self._start : self._end])
+        if self._parts == [[0, len(self._data)]]:
+            return (self._data,)
+        view = memoryview(self._data)
+        return tuple(p if isinstance(p, bytes) else view[p[0] : p[1]] for p in self._parts)
 
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-#: Kept as they are: the tables of scans (DHT, DQT, DRI), and the end.
-_PLAIN = frozenset({0xC4, 0xDB, 0xDD, _EOI})
 #: Frames that today's decoders read, Huffman coded: baseline, extended and progressive.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+#: Kept as they are: the frame, the scans, their tables (DHT, DQT, DRI), and the end.
+_KEPT = _FRAMES | {_SOS, 0xC4, 0xDB, 0xDD, _EOI}
 #: Markers without a length: TEM and, between scans, the restart markers.
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
 #: The smallest EXIF segment: one directory with only the orientation.
@@ -147,21 +142,46 @@ def read_jpeg(data: bytes) -> Header:
 
     EXIF is replaced by one with only the orientation; an upright picture needs none.
     """
-    jpeg = _Jpeg(data, 2)
+    kept, size, orientation, scans = _Kept(data, 2), None, None, 0
     for marker, start, block, end in _segments(data):
-        if marker in _PLAIN:
-            jpeg.keep(start, end)
-        elif read := _READERS.get(marker):
-            read(jpeg, start, block, end)
-    if jpeg.size is None or not jpeg.scans:
+        if marker in _ALL_FRAMES:
+            # A second frame could have another size than the checked one.
+            if size:
+                raise Damaged("it has two frame headers")
+            size = _frame_size(data, marker, block, end)
+        scans += marker == _SOS
+        if scans > _MOST_SCANS:
+            raise Damaged(f"it has more than {_MOST_SCANS} scans")
+        if marker in _KEPT or (marker == 0xE2 and data.startswith(b"ICC_PROFILE\0", block)):
+            kept.keep(start, end)
+        elif marker == 0xE1 and orientation is None and data.startswith(b"Exif\0\0", block):
+            orientation = orientation_of(data[block + 6 : end])
+            if orientation != 1:
+                kept.keep(start, end, _EXIF % orientation)
+        elif mark := _read_mark(data, marker, block, end):
+            kept.keep(start, end, mark)
+    if size is None or not scans:
         raise Damaged("there is no picture in it")
-    return Header(
-        ImageFormat.JPEG,
-        *jpeg.size,
-        orientation=jpeg.orientation or 1,
-        kept=jpeg.pieces(),
-        is_sent=True,
-    )
+    orientation = orientation or 1
+    return Header(ImageFormat.JPEG, *size, orientation, kept=kept.pieces(), is_sent=True)
+
+
+def _frame_size(data: bytes, marker: int, block: int, end: int) -> tuple[int, int]:
+    if marker not in _FRAMES:
+        raise Damaged("it is lossless, hierarchical or arithmetically coded")
+    if end - block < 6 or data[block] != 8:
+        raise Damaged("its frame header is too short, or not of 8 bits per colour")
+    return _unsigned(data, block + 3, 2), _unsigned(data, block + 1, 2)
+
+
+def _read_mark(data: bytes, marker: int, block: int, end: int) -> bytes | None:
+    """Return what is kept of a segment of JFIF or Adobe; None for other segments."""
+    mark, length = data[block : block + 12], end - block
+    if marker == 0xE0 and length >= 14 and mark.startswith(b"JFIF\0"):
+        return b"\xff\xe0\0\x10" + mark + b"\0\0"  # a thumbnail of 0 x 0 pixels
+    if marker == 0xEE and length >= 12 and mark.startswith(b"Adobe"):
+        return b"\xff\xee\0\x0e" + mark  # how colours are coded
+    return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
@@ -196,65 +216,6 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
     if match is None:
         raise CutOff
     return match.start()
-
-
-class _Jpeg(_Kept):
-    """The facts of a JPEG, as far as it was read, and its kept parts."""
-
-    size: tuple[int, int] | None = None
-    orientation: int | None = None
-    scans = 0
-    _has_jfif = False
-
-    def read_scan(self, start: int, _block: int, end: int) -> None:
-        self.scans += 1
-        if self.scans > _MOST_SCANS:
-            raise Damaged(f"it has more than {_MOST_SCANS} scans")
-        self.keep(start, end)
-
-    def read_frame(self, start: int, block: int, end: int) -> None:
-        if self.data[start + 1] not in _FRAMES:
-            raise Damaged("it is lossless, hierarchical or arithmetically coded")
-        # A second frame could have another size than the checked one.
-        if self.size:
-            raise Damaged("it has two frame headers")
-        if end - block < 6 or self.data[block] != 8:
-            raise Damaged("its frame header is too short, or not of 8 bits per colour")
-        self.size = _unsigned(self.data, block + 3, 2), _unsigned(self.data, block + 1, 2)
-        self.keep(start, end)
-
-    def read_jfif(self, start: int, block: int, end: int) -> None:
-        if self._has_jfif or end - block < 14 or not self.data.startswith(b"JFIF\0", block):
-            return
-        self._has_jfif = True
-        # At 12 is the size of a thumbnail, which follows.
-        mark = self.data[block : block + 12]
-        self.put(b"\xff\xe0\0\x10" + mark + b"\0\0", start, end)
-
-    def read_exif(self, start: int, block: int, end: int) -> None:
-        if self.orientation is None and self.data.startswith(b"Exif\0\0", block):
-            self.orientation = orientation_of(self.data[block + 6 : end])
-            if self.orientation != 1:
-                self.put(_EXIF % self.orientation, start, end)
-
-    def read_profile(self, start: int, block: int, end: int) -> None:
-        if self.data.startswith(b"ICC_PROFILE\0", block):
-            self.keep(start, end)
-
-    def read_adobe(self, start: int, block: int, end: int) -> None:
-        # Twelve bytes say how colours are coded.
-        if self.data.startswith(b"Adobe", block) and end - block >= 12:
-            self.put(b"\xff\xee\0\x0e" + self.data[block : block + 12], start, end)
-
-
-_READERS: dict[int, Callable[[_Jpeg, int, int, int], None]] = {
-    _SOS: _Jpeg.read_scan,
-    **dict.fromkeys(_ALL_FRAMES, _Jpeg.read_frame),
-    0xE0: _Jpeg.read_jfif,
-    0xE1: _Jpeg.read_exif,
-    0xE2: _Jpeg.read_profile,
-    0xEE: _Jpeg.read_adobe,
-}
 
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

@@ -97,6 +97,9 @@ class Image:
         try:
             with open_regular(name) as file:
                 data = file.read(MAX_FILE_BYTES + 1)
+            return cls._make(data)
+        except InvalidImage as error:
+            why = error.message.removeprefix("The picture ").removesuffix(".")
         except NotRegular:
             kind = "is not a regular file but a pipe or a device"
             why = f"{kind}; open it yourself and use Image.from_file"
@@ -106,11 +109,6 @@ class Image:
             # The system's own text: a directory, no permission, a name too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
             why = f"cannot be read ({reason}); check the name and its permissions"
-        else:
-            try:
-                return cls._make(data)
-            except InvalidImage as error:
-                why = error.message.removeprefix("The picture ").removesuffix(".")
         raise InvalidImage(f"The picture {name!r} {why}.")
 
     @classmethod
@@ -148,8 +146,7 @@ class Image:
             if not prefix[0].lower().endswith(b";base64,"):
                 refuse("is in a data URI without ;base64; encode it as base64")
             raw = raw[prefix.end() :]
-        if len(raw) // 4 * 3 > MAX_FILE_BYTES + 2:
-            _imaging.check_size(len(raw) // 4 * 3)
+        _imaging.check_size(max(1, len(raw) // 4 * 3 - 2))
         try:
             return cls._make(base64.b64decode(raw, validate=True))
         except (binascii.Error, InvalidImage) as error:
@@ -222,10 +219,8 @@ class Image:
         """
         if isinstance(value, Image):
             return value
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            return cls.from_bytes(value)
-        if isinstance(value, str):
-            refuse(_PLAIN_TEXT)
+        if isinstance(value, (bytes, bytearray, memoryview, str)):
+            return cls.from_bytes(cast(bytes, value))  # which refuses a str
         if isinstance(value, os.PathLike):
             return cls.read(value)
         if hasattr(value, "read"):
@@ -350,18 +345,17 @@ class Image:
             data = _imaging.remove_metadata(self._data, header)
             # Cleaning takes milliseconds, and a picture is often sent to several systems.
             object.__setattr__(self, "_is_clean", data is self._data)
-        obstacle = self._obstacle(limits, len(self._data if data is None else data))
+        obstacle, formats = self._obstacle(limits, len(data or self._data)), limits.formats
         # Removing metadata changes nothing else of a JPEG.
         kept = header if header.format is ImageFormat.JPEG else None
+        if obstacle is None and data is None:
+            obstacle = "has metadata that can only be removed by encoding it again"
+            if header.format is ImageFormat.WEBP:
+                formats = frozenset({ImageFormat.WEBP})
         if obstacle is not None or data is None:
-            formats, kept = limits.formats, None
-            if obstacle is None:
-                obstacle = "has metadata that can only be removed by encoding it again"
-                if header.format is ImageFormat.WEBP:
-                    formats = frozenset({ImageFormat.WEBP})
             if not fit:
                 refuse(f"{obstacle}; change it first, or let facematch change it")
-            data = _imaging.fit(self._data, header, formats, limits)
+            kept, data = None, _imaging.fit(self._data, header, formats, limits)
         if len(data) < limits.min_bytes:
             refuse(
                 f"has {len(data)} bytes as it would be sent, but at least {limits.min_bytes} are "

@@ -115,15 +115,13 @@ class ImageLimits:
             value, is_optional = getattr(self, name), name.startswith("max_")
             if (type(value) is not int or value < 1) and not (is_optional and value is None):
                 raise InvalidRequest(f"{name} must be a whole number, at least 1, not {value!r}.")
-        if self.max_pixels is not None and self.min_side_px**2 > self.max_pixels:
-            raise InvalidRequest(
-                f"min_side_px {self.min_side_px} needs more pixels than max_pixels "
-                f"{self.max_pixels} allows."
-            )
-        for least, most in (("min_side_px", "max_side_px"), ("min_bytes", "max_bytes")):
-            few, many = getattr(self, least), getattr(self, most)
+        for few, many, name in (
+            (self.min_side_px, self.max_side_px, "max_side_px"),
+            (self.min_side_px**2, self.max_pixels, "max_pixels"),
+            (self.min_bytes, self.max_bytes, "max_bytes"),
+        ):
             if many is not None and few > many:
-                raise InvalidRequest(f"{least} {few} is more than {most} {many}.")
+                raise InvalidRequest(f"{name} is {many}, less than the least size, {few}.")
 
 
 #: Sizes of a BMP's second header. "BM" alone may begin any text.
@@ -190,10 +188,8 @@ def _describe_unknown(data: bytes) -> str:
         return "looks like a video; take one still picture out of it"
     if text.isascii() and all(byte > 31 or byte in b"\t\r\n" for byte in text):
         return "looks like plain text; check that it is the right file"
-    return (
-        "is of no known kind, judged by its first bytes; "
-        "give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
-    )
+    known = "give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
+    return f"is of no known kind, judged by its first bytes; {known}"
 
 
 #: Formats whose decoders turn the picture upright themselves.
@@ -388,10 +384,10 @@ def fit(
     longest = max(picture.size)
     side = min(limits.max_side_px or longest, _MAX_SIDES.get(target, longest))
     factor = min(1.0, side / longest, math.sqrt(max_pixels / math.prod(picture.size)))
-    width, height = _scale(picture.size, factor)
+    size = _scale(picture.size, factor)
     # The longer side is too long only where the shorter one cannot shrink below one pixel.
-    longest = max(1, max_pixels // min(width, height))
-    size = min(width, longest), min(height, longest)
+    most = max(1, max_pixels // min(size))
+    size = min(size[0], most), min(size[1], most)
     while min(size) >= limits.min_side_px:
         smaller = picture
         if size != picture.size:

@@ -170,9 +170,9 @@ def test_the_result_is_within_the_limits(picture, few):
         ({"max_side_px": 0}, "max_side_px must"),
         ({"min_bytes": 0}, "min_bytes must"),
         ({"min_side_px": None}, "min_side_px must"),
-        ({"min_side_px": 11, "max_pixels": 120}, "needs more pixels"),
-        ({"min_side_px": 11, "max_side_px": 10}, "min_side_px 11 is more than max_side_px 10"),
-        ({"min_bytes": 2, "max_bytes": 1}, "min_bytes 2 is more than max_bytes 1"),
+        ({"min_side_px": 11, "max_pixels": 120}, "max_pixels is "),
+        ({"min_side_px": 11, "max_side_px": 10}, "max_side_px is 10"),
+        ({"min_bytes": 2, "max_bytes": 1}, "max_bytes is 1"),
     ],
 )
 def test_limits_are_checked(wrong, says):
