@@ -28,7 +28,7 @@ from facematch_core.backend.session_types import (
     is_reported,
 )
 from facematch_core.base.masking import Secret
-from facematch_core.errors import EnvironmentMismatch, SessionMismatch
+from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
 from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.images.image import Image
 from facematch_core.models import (
@@ -93,7 +93,11 @@ def check_record(record: SessionRecord, rules: Rules) -> None:
 
 
 def check_origin(
-    answer: SessionAnswer, record: SessionRecord, rules: Rules, *, may_be_silent: bool = False
+    answer: SessionAnswer | VendorError,
+    record: SessionRecord,
+    rules: Rules,
+    *,
+    may_be_silent: bool = False,
 ) -> Environment | None:
     """Return the environment of an answer; raise `EnvironmentMismatch` if it is a wrong one.
 

@@ -10,6 +10,7 @@ from kit.sessions import LINK, AcmeHttp
 
 import facematch_core as fm
 from facematch_core.backend.session_types import DeletionState
+from facematch_core.http import MOCK_HEADER
 
 KEY = "canary-key-8d0f7a21"
 PATH = "/canary-face-31c7.jpg?X-Amz-Signature=c4a7d96b"
@@ -58,6 +59,16 @@ def test_a_session_is_started_read_found_and_deleted(ask):
         b"GET /sessions/of/" + record.id.encode(),
         *(b"GET /sessions/s-1", b"DELETE /sessions/s-1"),
     ]
+
+
+def test_a_mock_that_answers_the_look_gets_no_start(ask, monkeypatch):
+    monkeypatch.setattr(AcmeHttp, "environment", fm.Environment.PRODUCTION)
+    sessions, record, server = ask(http_reply(404, b"{}", f"{MOCK_HEADER}: 1"))
+    with pytest.raises(fm.EnvironmentMismatch) as caught:
+        sessions.start(record)
+    error = caught.value
+    assert (error.environment, error.billing.charged) == (fm.Environment.MOCK, fm.Charged.NO)
+    assert len(server.requests) == 1
 
 
 def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
