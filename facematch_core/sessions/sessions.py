@@ -132,30 +132,30 @@ class Sessions:
     def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:
         """Return the two fields of a record; raise if the vendor's sessions cannot report that."""
         can, name = self._can, self._backend.name
-        words = (expects,) if isinstance(expects, str) else expects
         try:
-            checks = frozenset(map(Operation, words))
-            picture = ComparedWith(compared_with)
+            words = (expects,) if isinstance(expects, str) else expects
+            checks, picture = frozenset(map(Operation, words)), ComparedWith(compared_with)
         except (TypeError, ValueError):
             checks, picture = frozenset(), ComparedWith.UNKNOWN
+        possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
         if not checks or not checks <= {*USUAL_CHECKS} or picture is ComparedWith.UNKNOWN:
-            raise errors.ConfigurationError(
+            problem = (
                 'expects must list "match", "liveness" or both, and compared_with be "given", '
-                '"document" or "stored".'
+                '"document" or "stored"'
             )
-        if missing := checks - can.checks:
-            raise errors.ConfigurationError(
+        elif missing := checks - can.checks:
+            problem = (
                 f"Sessions of {name} report no {min(missing)}: open them with "
-                f"expects={[str(check) for check in sorted(can.checks)]}."
+                f"expects={[str(check) for check in sorted(can.checks)]}"
             )
-        if Operation.MATCH not in checks:
-            return {"expects": (*sorted(checks),), "compared_with": None}
-        if picture not in can.compares_with:
-            possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
-            raise errors.ConfigurationError(
-                f"Sessions of {name} compare with no {picture} picture: open them with {possible}."
+        elif Operation.MATCH in checks and picture not in can.compares_with:
+            problem = (
+                f"Sessions of {name} compare with no {picture} picture: open them with {possible}"
             )
-        return {"expects": (*sorted(checks),), "compared_with": picture}
+        else:
+            compared = picture if Operation.MATCH in checks else None
+            return {"expects": (*sorted(checks),), "compared_with": compared}
+        raise errors.ConfigurationError(f"{problem}.")
 
     def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
         """Refuse a threshold for what this vendor reports without a score: it could not hold."""
@@ -213,19 +213,19 @@ class Sessions:
             raise errors.InvalidRequest(
                 "valid_for_s must be a number of seconds above 0 and below 1e9."
             )
-        if threshold is not None or review_threshold is not None:
-            self._check_scored(Operation.MATCH, errors.InvalidRequest)
-        if liveness_threshold is not None:
-            self._check_scored(Operation.LIVENESS, errors.InvalidRequest)
-        usual = self._starting.result_policy.defaults.thresholds
         numbers: dict[str, Any] = {
-            "threshold": (threshold, usual[Operation.MATCH][0]),
-            "review_threshold": (review_threshold, usual[Operation.MATCH][1]),
-            "liveness_threshold": (liveness_threshold, usual[Operation.LIVENESS][0]),
+            "threshold": threshold,
+            "review_threshold": review_threshold,
+            "liveness_threshold": liveness_threshold,
         }
-        for name, (number, default) in numbers.items():
-            is_set = number is not None or default is None
-            numbers[name] = number if is_set else Threshold(default)
+        usual = self._starting.result_policy.defaults.thresholds
+        for name, number in numbers.items():
+            operation = Operation.LIVENESS if name.startswith("liveness") else Operation.MATCH
+            default = usual[operation][name == "review_threshold"]
+            if number is not None:
+                self._check_scored(operation, errors.InvalidRequest)
+            elif default is not None:
+                numbers[name] = Threshold(default)
         thresholds = Defaults.of_arguments(error_type=errors.InvalidRequest, **numbers).thresholds
         live_from = thresholds[Operation.LIVENESS][0]
         is_expected = Operation.LIVENESS in self._relied_on["expects"]
@@ -315,7 +315,7 @@ class Sessions:
             }
 
         def judge_start(reading: SessionReading) -> SessionResult:
-            result, _ = judge(reading, record, self._rules(), self._clock.now(), is_start=True)
+            result, _ = judge(reading, record, self._rules(), self._clock, is_start=True)
             if result.state is not SessionState.PENDING or not reading.session_id:
                 problem = f"is {result.state}" if reading.session_id else "has no id"
                 raise errors.UnexpectedResponse(
@@ -375,11 +375,10 @@ class Sessions:
                 record, deadline, with_way_in=with_way_in, with_portrait=with_portrait
             )
         except errors.SessionNotFound:
-            gone = judge_missing(record, self._rules(), self._clock.now())
-            if gone is None:
+            if (gone := judge_missing(record, self._rules(), self._clock)) is None:
                 raise
-            return attrs.evolve(gone, clock=self._clock)
-        if not with_portrait or portrait is None:
+            return gone
+        if not with_portrait:
             return result
         if isinstance(portrait, Secret):
             request = ReadRequest(
@@ -569,8 +568,7 @@ class Sessions:
 
         def judged(reading: SessionReading) -> tuple[SessionResult, Portrait]:
             reading = self._following.result_policy.new_masker().mask(reading, ())
-            result, portrait = judge(reading, record, self._rules(), self._clock.now())
-            result = attrs.evolve(result, clock=self._clock)
+            result, portrait = judge(reading, record, self._rules(), self._clock)
             if not wishes["with_way_in"]:
                 return attrs.evolve(result, way_in=None), portrait
             return self._hand_over(result, reading), portrait

@@ -27,21 +27,12 @@ from facematch_core.backend.session_types import (
     WayIn,
     is_reported,
 )
+from facematch_core.base.clock import Clock
 from facematch_core.base.masking import Secret
 from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
 from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.images.image import Image
-from facematch_core.models import (
-    Billing,
-    Charged,
-    Environment,
-    LiveMatchDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    ResultWarning,
-    Threshold,
-)
+from facematch_core.models import Environment, LivenessResult, MatchResult, Operation, ResultWarning
 from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
@@ -88,7 +79,7 @@ def check_record(record: SessionRecord, rules: Rules) -> None:
             f"The record of the session {problem}: nothing was sent. Use the settings by which it "
             "was planned.",
             environment=record.environment,
-            billing=Billing(Charged.NO, "nothing was sent"),
+            billing=models.Billing(models.Charged.NO, "nothing was sent"),
         )
 
 
@@ -126,7 +117,7 @@ def judge(
     reading: SessionReading,
     record: SessionRecord,
     rules: Rules,
-    now: dt.datetime,
+    clock: Clock,
     *,
     is_start: bool = False,
 ) -> tuple[SessionResult, Portrait]:
@@ -140,7 +131,7 @@ def judge(
         SessionMismatch: it is not of the record's session, or the record was changed.
     """
     environment = check_origin(reading, record, rules, may_be_silent=is_start)
-    billing = Billing(Charged.UNKNOWN, reading.billing.ground) if is_start else FREE_BILLING
+    unknown = models.Billing(models.Charged.UNKNOWN, reading.billing.ground)
     reading = attrs.evolve(reading, environment=environment)
     if reading.state is SessionState.GONE:  # it may have lost what it could be known by
         reading = attrs.evolve(reading, checks=())
@@ -156,7 +147,7 @@ def judge(
         expires_at=record.expires_at or (reading.way_in or WayIn()).expires_at,
         vendor={**reading.vendor, **record.vendor},
     )
-    state, age_s = reading.state, (now - started_at).total_seconds()
+    state, now = reading.state, clock.now()
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
     if reading.has_begun or reading.checks:
@@ -170,12 +161,12 @@ def judge(
         way_in = None
     doubts = list(reading.doubts)
     if state is not SessionState.DECIDED or reading.approved is False:
-        doubts.append(_doubt("not_approved", "The vendor has not approved the session."))
+        doubts.append(_warning("not_approved", "The vendor has not approved the session."))
     liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
     if record.compared_with not in (None, reading.compared_with):
         picture = _PICTURES[record.compared_with]
         text = f"The vendor does not show that the face was compared with {picture}."
-        doubts.append(_doubt("compared_with_another_picture", text))
+        doubts.append(_warning("compared_with_another_picture", text))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
     result = SessionResult(
         record=record,
@@ -188,17 +179,18 @@ def judge(
         vendor_status=reading.vendor_status,
         environment=environment,
         required_environment=rules.required,
-        billing=billing,
-        read_again_s=_read_again_s(state, reading, age_s, left_s, rules.can.result_lasts_s),
+        billing=unknown if is_start else FREE_BILLING,
+        read_again_s=_read_again_s(state, reading, now - started_at, left_s, rules),
         raw=reading.raw,
+        clock=clock,
     )
     return result, portrait if liveness.is_live else None
 
 
-def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> SessionResult | None:
+def judge_missing(record: SessionRecord, rules: Rules, clock: Clock) -> SessionResult | None:
     """GONE for a session whose result the vendor keeps no longer; None if it should be there."""
     lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
-    if lasts_s is None or (now - started_at).total_seconds() <= lasts_s:
+    if lasts_s is None or (clock.now() - started_at).total_seconds() <= lasts_s:
         return None
     return SessionResult(
         record=record,
@@ -208,6 +200,7 @@ def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> Sess
         environment=rules.declared,
         required_environment=rules.required,
         billing=FREE_BILLING,
+        clock=clock,
     )
 
 
@@ -304,12 +297,8 @@ def _liveness_of(match: MatchResult) -> LivenessResult:
 
 
 def _not_reported(kind: Any, backend: str) -> Any:
-    warning = ResultWarning(
-        code=models.WarningCode.OTHER,
-        severity=models.Severity.INFORMATION,
-        tag=NOT_REPORTED,
-        text="The session has no such item.",
-    )
+    information = models.Severity.INFORMATION
+    warning = _warning(NOT_REPORTED, "The session has no such item.", information)
     word = models.Decision if kind is MatchResult else models.LivenessDecision
     return kind(
         decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=FREE_BILLING
@@ -318,26 +307,26 @@ def _not_reported(kind: Any, backend: str) -> Any:
 
 def _threshold(
     first: float | None, second: float | None, rule: models.ThresholdRule
-) -> Threshold | None:
+) -> models.Threshold | None:
     values = [value for value in (first, second) if value is not None]
-    return Threshold(max(values), rule) if values else None
+    return models.Threshold(max(values), rule) if values else None
 
 
 def _badness(result: MatchResult | LivenessResult) -> tuple[int, float]:
     """A larger one is worse: by the order of `LiveMatchResult`, then by the score."""
-    passed = result.decision in (models.Decision.MATCH, models.LivenessDecision.LIVE)
-    word = LiveMatchDecision.VERIFIED if passed else LiveMatchDecision(result.decision.value)
-    return models.FROM_BEST_TO_WORST.index(word), -(result.score.value if result.score else 0.0)
+    word, words = result.decision.value, [each.value for each in models.FROM_BEST_TO_WORST]
+    place = words.index(word) if word in words else 0  # 0: match, or live
+    return place, -(result.score.value if result.score else 0.0)
 
 
-def _doubt(tag: str, text: str) -> ResultWarning:
-    return ResultWarning(
-        code=models.WarningCode.OTHER, severity=models.Severity.ERROR, tag=tag, text=text
-    )
+def _warning(
+    tag: str, text: str, severity: models.Severity = models.Severity.ERROR
+) -> ResultWarning:
+    return ResultWarning(code=models.WarningCode.OTHER, severity=severity, tag=tag, text=text)
 
 
 def _read_again_s(
-    state: SessionState, reading: SessionReading, age_s: float, left_s: float, lasts_s: float | None
+    state: SessionState, reading: SessionReading, age: dt.timedelta, left_s: float, rules: Rules
 ) -> float | None:
     """Return when to read the session again: the younger it is, the sooner."""
     if state not in _UNSETTLED:
@@ -347,6 +336,7 @@ def _read_again_s(
         shortest_s, longest_s = _SHORTEST_S, _LONGEST_S
         if left_s > 0:
             longest_s = min(longest_s, left_s + 1)  # then it is known that nobody came
-    if lasts_s is not None:
-        longest_s = min(longest_s, lasts_s / 6)
-    return max(reading.read_again_s or 0.0, min(longest_s, max(shortest_s, age_s / 10)))
+    if rules.can.result_lasts_s is not None:
+        longest_s = min(longest_s, rules.can.result_lasts_s / 6)
+    usual_s = min(longest_s, max(shortest_s, age.total_seconds() / 10))
+    return max(reading.read_again_s or 0.0, usual_s)

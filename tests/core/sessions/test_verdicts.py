@@ -51,11 +51,9 @@ def after(seconds):
 
 
 def judged(record=RECORD, rules=None, at=10.0, **more):
-    result, portrait = judge(
-        reading(record, **more), record, attrs.evolve(RULES, **(rules or {})), after(at)
-    )
-    clock = ManualClock(after(at))
-    return attrs.evolve(result, clock=clock, portrait=portrait)
+    rules, clock = attrs.evolve(RULES, **(rules or {})), ManualClock(after(at))
+    result, portrait = judge(reading(record, **more), record, rules, clock)
+    return attrs.evolve(result, portrait=portrait)
 
 
 def verified(result, subject=SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600.0):
@@ -250,13 +248,13 @@ def test_gone_comes_before_identity_and_shows_nobody():
 
 def test_what_is_not_there_any_more_is_gone_once_it_may_be():
     rules = attrs.evolve(RULES, can=attrs.evolve(CAN, result_lasts_s=180.0))
-    assert judge_missing(RECORD, rules, after(180)) is None
-    gone = judge_missing(RECORD, rules, after(181))
+    assert judge_missing(RECORD, rules, ManualClock(after(180))) is None
+    gone = judge_missing(RECORD, rules, ManualClock(after(181)))
     assert (gone.state, gone.read_again_s, gone.record) == (STATE.GONE, None, RECORD)
     assert (gone.match.decision, gone.liveness.decision) == ("inconclusive", "inconclusive")
     assert (gone.environment, gone.required_environment) == (rules.declared, rules.required)
     assert gone.billing.charged is fm.Charged.NO
-    assert judge_missing(RECORD, RULES, after(1e6)) is None
+    assert judge_missing(RECORD, RULES, ManualClock(after(1e6))) is None
 
 
 @pytest.mark.parametrize(
