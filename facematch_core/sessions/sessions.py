@@ -27,7 +27,6 @@ from facematch_core.backend.session_types import (
     ComparedWith,
     Deletion,
     DeletionState,
-    SessionAnswer,
     SessionCapabilities,
     SessionHint,
     SessionReading,
@@ -592,19 +591,11 @@ class Sessions:
             kept=False,
         )
 
-        def judge_safely(answer: SessionAnswer, **_: float) -> T:
-            try:
-                return judge_answer(answer)
-            except errors.FaceMatchError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-                failure = errors.UnexpectedResponse(
-                    f"The answer of {self._backend.name} about a session cannot be used "
-                    f"({report_fault(error)}): report this to its author.",
-                    billing=answer.billing,
-                )
-            raise failure
-
         return pipeline.carry_out(
-            call, kind, prepare, judge_safely, deadline=deadline, retry=pipeline.retry
+            call,
+            kind,
+            prepare,
+            lambda answer, **_: judge_answer(answer),
+            deadline=deadline,
+            retry=pipeline.retry,
         )

@@ -171,7 +171,7 @@ class Pipeline:
                 )
                 attempt.sleep(wait_s, self.clock)
             elapsed_s = self.clock.monotonic() - started
-            result = judge(answer, elapsed_s=elapsed_s, masker=masker)
+            result = self.judge(judge, answer, elapsed_s=elapsed_s, masker=masker)
         except BaseException as error:
             self._note_failure(error, attempt, self.clock.monotonic() - started)
             raise
@@ -186,6 +186,22 @@ class Pipeline:
                 attempt=attempt.number,
             )
         return result
+
+    def judge(self, judge: Callable[..., R], answer: Any, **facts: Any) -> R:
+        """Return the result of an answer; `UnexpectedResponse` if it cannot be used."""
+        try:
+            return judge(answer, **facts)
+        except FaceMatchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
+            problem = report_fault(error)
+        # Outside the except block: the plug-in's exception may hold a key or a picture.
+        raise errors.UnexpectedResponse(
+            f"The answer of {self.backend.name} cannot be used ({problem}): report this to its "
+            "author.",
+            billing=answer.billing,
+            ids=answer.ids,
+        )
 
     def check_call(
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()

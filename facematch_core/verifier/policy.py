@@ -19,7 +19,6 @@ from facematch_core.errors import (
     EnvironmentMismatch,
     FaceMatchError,
     InvalidRequest,
-    UnexpectedResponse,
 )
 
 R = TypeVar("R", bound=models.Result)
@@ -162,35 +161,23 @@ class ResultPolicy:
         `masker` is that of the request: it masks the result now, unless the backend has done so.
         """
         environment, declared = result.environment, self.backend.environment
-        failure: BaseException
-        try:
-            verdict = judge_fields(result, call.threshold, call.review_threshold)
-            fields = verdict | {
-                "ids": attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
-                "environment": environment or declared,
-                "metadata": metadata,
-                "elapsed_s": max(0.0, elapsed_s),
-            }
-            judged = masker.mask(result, None, **fields)
-        except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
-            failure = UnexpectedResponse(
-                f"The result of {self.backend.name} cannot be used ({type(error).__name__}): "
-                "report this to its author.",
-                billing=result.billing,
-                ids=result.ids,
-            )
-        else:
-            problem = describe_mismatch(environment, declared, self.required)
-            if problem is None:
-                return judged
-            failure = EnvironmentMismatch(
-                f"The answer of {self.backend.name} {problem}: check the address and the key.",
-                environment=judged.environment,
-                billing=judged.billing,
-                ids=judged.ids,
-                result=judged,
-            )
-        raise failure
+        fields = judge_fields(result, call.threshold, call.review_threshold) | {
+            "ids": attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
+            "environment": environment or declared,
+            "metadata": metadata,
+            "elapsed_s": max(0.0, elapsed_s),
+        }
+        judged = masker.mask(result, None, **fields)
+        problem = describe_mismatch(environment, declared, self.required)
+        if problem is None:
+            return judged
+        raise EnvironmentMismatch(
+            f"The answer of {self.backend.name} {problem}: check the address and the key.",
+            environment=judged.environment,
+            billing=judged.billing,
+            ids=judged.ids,
+            result=judged,
+        )
 
 
 def check_threshold(

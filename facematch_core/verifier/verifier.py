@@ -498,9 +498,10 @@ class FaceVerifier(Verifier[float | Threshold]):
             return attrs.evolve(reconciliation, call=record)
         if record.caller_ref is None:
             record = attrs.evolve(record, caller_ref=result.ids.caller)
-        result = self._pipeline.result_policy.apply(
+        result = self._pipeline.judge(
+            self._pipeline.result_policy.apply,
             result,
-            record,
+            call=record,
             metadata=result.metadata,
             elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
             masker=self._pipeline.result_policy.new_masker(),
