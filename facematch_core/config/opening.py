@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
@@ -86,7 +86,7 @@ def open_verifier(
         BackendUnavailable: the plug-in is missing or cannot be used.
         ConfigurationError: a file, a profile, a setting or an argument is wrong.
     """
-    arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+    arguments = _take_arguments(keywords)
     return plan(backend, profile=profile, config=config, settings=keywords).open(**arguments)
 
 
@@ -137,27 +137,21 @@ def open_sessions(
     # Late: a program without sessions need not load them.
     from facematch_core.sessions.sessions import Sessions
 
-    arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+    arguments = _take_arguments(keywords)
     chosen = plan(backend, profile=profile, config=config, settings=keywords)
     if isinstance(chosen, FailoverPlan):
         raise ConfigurationError(
             f"{chosen.profile.where} is a failover, and a session is that of one backend: open "
             f"those of one of its members: {', '.join(chosen.members)}."
         )
-    of_profile = chosen.profile
-    if of_profile is None or "require_environment" not in of_profile.verifier:
+    name = None if chosen.profile is None else chosen.profile.name
+    if chosen.profile is None or "require_environment" not in chosen.profile.verifier:
         arguments.setdefault("require_environment", Environment.PRODUCTION)
-    verifier = chosen.open(**arguments)
-    try:
-        return Sessions(
-            verifier,
-            profile=None if of_profile is None else of_profile.name,
-            expects=expects,
-            compared_with=compared_with,
-        )
-    except BaseException:
-        verifier.close()
-        raise
+    with contextlib.ExitStack() as stack:
+        verifier = stack.enter_context(chosen.open(**arguments))
+        sessions = Sessions(verifier, profile=name, expects=expects, compared_with=compared_with)
+        stack.pop_all()
+    return sessions
 
 
 def open_async_sessions(
@@ -204,6 +198,11 @@ def plan(
     return file.plan(profile, settings=settings)
 
 
+def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Take the arguments of a verifier out of `keywords`; the settings of a backend stay."""
+    return {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+
+
 @attrs.frozen(kw_only=True)
 class Plan:
     """A verifier to open: a backend, its settings with their origins, and maybe a profile."""
@@ -226,20 +225,19 @@ class Plan:
 
         With `opens_stores=False` the address of a budget's store is checked, and not opened.
         """
-        backend, profile = self.open_backend(), self.profile
-        try:
-            if profile is None:
-                return FaceVerifier(backend, **arguments)
-            if "policies" in arguments:  # the policies of the profile would go unused
-                retry = {key: profile.policies[key] for key in profile.policies if key == "retry"}
-                profile = attrs.evolve(profile, policies=retry)
-            policies = _create_policies(
-                profile, backend, arguments.get("clock") or SystemClock(), opens_stores=opens_stores
-            )
-            return FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
-        except BaseException:
-            backend.close()
-            raise
+        profile = self.profile
+        with contextlib.ExitStack() as stack:
+            backend = self.open_backend()
+            stack.callback(backend.close)
+            if profile is not None:
+                clock, has_own = arguments.get("clock") or SystemClock(), "policies" in arguments
+                policies = _create_policies(
+                    profile, backend, clock, only_retry=has_own, opens_stores=opens_stores
+                )
+                arguments = {**profile.verifier, **policies, **arguments}
+            verifier = FaceVerifier(backend, **arguments)
+            stack.pop_all()
+        return verifier
 
     def open_backend(self) -> Backend:
         """Open the backend alone; raise `ConfigurationError` if it refuses its settings."""
@@ -467,10 +465,12 @@ _MEMORY: Final = MemoryStore()
 
 
 def _create_policies(
-    profile: Profile, backend: Backend, clock: Any, *, opens_stores: bool
+    profile: Profile, backend: Backend, clock: Any, *, only_retry: bool, opens_stores: bool
 ) -> dict[str, Any]:
     """Return the policies and the retry of a profile, as arguments of `FaceVerifier`."""
-    tables = profile.policies
+    tables = {
+        name: table for name, table in profile.policies.items() if name == "retry" or not only_retry
+    }
     policies: list[resilience.Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
     try:
@@ -493,20 +493,18 @@ def _create_policies(
 def _create_rate_limiters(
     table: Mapping[str, Any], backend: Backend, clock: Any
 ) -> list[resilience.RateLimiter]:
-    set_here = {name: length_s for name, length_s in _WINDOWS_S.items() if name in table}
-    windows: Sequence[resilience.RateWindow] = [
-        resilience.RateWindow(table[each], set_here[each]) for each in set_here
-    ]
-    windows = windows or backend.capabilities.rate_windows
+    windows = [
+        resilience.RateWindow(table[name], length_s)
+        for name, length_s in _WINDOWS_S.items()
+        if name in table
+    ] or [*backend.capabilities.rate_windows]
     if not windows:
         raise ConfigurationError(
             f"rate_limit: no rates of the backend {backend.name} are published: set "
             f"{', '.join(_WINDOWS_S)} instead."
         )
     max_wait_s = table.get("max_wait_s", 60.0)
-    return [
-        resilience.RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows
-    ]
+    return [resilience.RateLimiter(each, max_wait_s=max_wait_s, clock=clock) for each in windows]
 
 
 def _open_store(setting: Any, folder: Path, *, opens_stores: bool) -> CallStore:

@@ -75,31 +75,29 @@ def backend_class(name: str) -> type[Backend]:
     if plugin is None:
         raise BackendUnavailable(f"Unknown backend {str(name)[:60]!r}: {_hint(str(name))}")
     cls, point = plugin
-    subject = f"The backend {point.name} of {distribution(point)}"
+    fields = attrs.fields(cls) if attrs.has(cls) else ()
+    settings = {field.alias or field.name for field in fields if field.init}
+    taken = settings & {*verifier_arguments(), "backend", "profile", "config"}
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
-        raise BackendUnavailable(
-            f"{subject} is no subclass of facematch_core.backend.Backend: report this to its "
-            "author."
+        problem = "is no subclass of facematch_core.backend.Backend: report this to its author"
+    elif cls.api_version != API_VERSION:
+        problem = (
+            f"speaks version {cls.api_version} of the plug-in interface, this release version "
+            f"{API_VERSION}: update the older of the two"
         )
-    if cls.api_version != API_VERSION:
-        raise BackendUnavailable(
-            f"{subject} speaks version {cls.api_version} of the plug-in interface, this release "
-            f"version {API_VERSION}: update the older of the two."
+    elif (its_name := getattr(cls, "name", "nothing")) != point.name:
+        problem = (
+            f"calls itself {its_name}: its class must carry the name of its entry point. Report "
+            "this to its author"
         )
-    if getattr(cls, "name", None) != point.name:
-        raise BackendUnavailable(
-            f"{subject} calls itself {getattr(cls, 'name', 'nothing')}: its class must carry the "
-            "name of its entry point. Report this to its author."
+    elif taken:
+        problem = (
+            f"has a setting {min(taken)}, which is an argument of open_verifier: its author must "
+            "give the setting another name"
         )
-    reserved = verifier_arguments() | {"backend", "profile", "config"}
-    for field in attrs.fields(cls) if attrs.has(cls) else ():
-        name = field.alias or field.name
-        if field.init and name in reserved:
-            raise BackendUnavailable(
-                f"The backend {cls.name} has a setting {name}, which is an argument of "
-                "open_verifier: its author must give the setting another name."
-            )
-    return cls
+    else:
+        return cls
+    raise BackendUnavailable(f"The backend {point.name} of {distribution(point)} {problem}.")
 
 
 def _hint(name: str) -> str:
