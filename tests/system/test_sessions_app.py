@@ -157,7 +157,7 @@ def test_who_was_seen_is_paid_once_in_two_tabs_at_once(person, browser, service)
 def test_another_face_a_mask_and_nobody_are_not_paid(step, person, browser):
     person.begin(person.first)
     person.play(*[step] if " " in step else ["Show this face", step])
-    browser.wait(f"!{person.form(person.first)}.textContent.includes('still looking')")
+    browser.wait(f"!{person.form(person.first)}.textContent.includes('still checking')")
     assert person.post("/pay", person.first) == [403]
     person.begin(person.first)  # in a session of its own
     assert len(person.sessions()) == 2
@@ -172,7 +172,7 @@ def test_a_return_address_that_was_changed_by_hand_changes_nothing(person, brows
         query = f"verificationSessionId={session_id}&status=Approved&next=//evil.example"
         browser.open(f"{service.origin}/back?{query}")
         browser.wait(f"location.href == '{service.origin}/'")
-        person.sees("We are still looking")
+        person.sees("We are still checking")
         assert person.post("/pay", person.first) == [403]
 
 
@@ -194,7 +194,7 @@ def test_a_telephone_is_only_the_camera_and_the_webhook_tells_of_it(person, brow
     with browser.tab(private=True):
         browser.open(link)
         person.play("Show this face")
-        browser.wait("document.body.textContent == 'Thank you. Go on where you began.'")
+        browser.wait("document.body.textContent == 'Thank you. Continue where you started.'")
         browser.open(service.origin)
         browser.wait("document.body.textContent.includes('Unauthorized')")
     person.sees("Verified.")
@@ -203,7 +203,7 @@ def test_a_telephone_is_only_the_camera_and_the_webhook_tells_of_it(person, brow
 def test_who_clicks_twice_or_comes_back_is_in_one_session_until_the_log_out(person, browser):
     link = person.begin(person.first, clicks=2)
     person.at_home()
-    person.sees("We are still looking")
+    person.sees("We are still checking")
     assert person.begin(person.first) == link
     assert len(person.sessions()) == 1
     person.at_home()

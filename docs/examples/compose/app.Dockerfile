@@ -1,4 +1,4 @@
-# The service, and the tests that talk to it over HTTP. Built from the top of the repository.
+# The service, and its tests over HTTP. The build context is the repository's root.
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src

@@ -12,7 +12,7 @@ from facematch_core import FaceMatchError, LiveMatchDecision, open_async_verifie
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open one verifier for all requests, by the profile of `mock.toml`."""
+    """Open one verifier for all requests, with the profile in `mock.toml`."""
     async with open_async_verifier(profile="mock", threshold=60) as app.state.verifier:
         yield
 
@@ -30,7 +30,7 @@ async def ready() -> dict[str, bool]:
 async def verify(
     request: Request, selfie: Annotated[bytes, File()], document: Annotated[bytes, File()]
 ) -> Any:
-    """Return the next step: go on, or wait for a person to look."""
+    """Return the next step: continue, or wait for a review by a person."""
     try:
         result = await request.app.state.verifier.verify_live(selfie, document, deadline_s=20)
     except FaceMatchError:

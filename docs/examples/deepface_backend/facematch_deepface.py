@@ -1,7 +1,7 @@
-"""The DeepFace server for facematch: compare faces on hardware of your own.
+"""A backend for the DeepFace server: compare faces on your own hardware.
 
-Facts are from the source of serengil/deepface 0.0.100, read on 2026-11-20. Ours: nothing is
-charged, because the server is your own.
+Source: serengil/deepface 0.0.100, read on 2026-11-20. Ours: nothing is charged, because you run the
+server.
 """
 
 import base64
@@ -40,7 +40,7 @@ from facematch_core.models import Result, ScaleSource, Severity, ThresholdRule
 
 __all__ = ["DeepfaceBackend"]
 
-FREE = "DeepFace charges nothing: the server is your own"
+FREE = "you run the server: DeepFace charges nothing"
 
 
 def _inconclusive(code: WarningCode, text: str) -> InconclusiveRow:
@@ -48,7 +48,7 @@ def _inconclusive(code: WarningCode, text: str) -> InconclusiveRow:
     return InconclusiveRow(warning, Charged.NO, FREE)
 
 
-#: Phrases in the text of a 400 that are about the faces.
+#: Results by phrases in the text of a 400 that are about the faces.
 CAUSES = {
     "Face could not be detected": _inconclusive(WarningCode.NO_FACE, "a picture shows no face"),
     "Spoof detected in given image.": _inconclusive(
@@ -59,11 +59,11 @@ CAUSES = {
 BELOW = ResultWarning(
     code=WarningCode.LOW_SIMILARITY,
     severity=Severity.INFORMATION,
-    text="the server verified the pair, but its confidence does not reach the threshold",
+    text="the server verified the pair, but its confidence is below the threshold",
 )
 OWN_CUT = ResultWarning(
     code=WarningCode.THRESHOLD_CONFLICT,
-    text="the server did not verify the pair by its own cut, which no threshold can lower",
+    text="the server did not verify the pair by its own threshold, which yours cannot lower",
 )
 NOT_ENFORCED = ResultWarning(
     code=WarningCode.OTHER,
@@ -71,27 +71,27 @@ NOT_ENFORCED = ResultWarning(
 )
 NO_SCORE = ResultWarning(
     code=WarningCode.SCORE_UNAVAILABLE,
-    text="the server returns no number for liveness that could meet the threshold",
+    text="the server returns no liveness score to compare with the threshold",
 )
 
 
 @attrs.frozen(kw_only=True)
 class DeepfaceBackend(HttpBackend):
-    """Compares two faces on a DeepFace server, and checks that one is live.
+    """Compares two faces and checks liveness on a DeepFace server.
 
     Attributes:
-        model_name: The model. There is no default: each has its own weights and licence.
+        model_name: The model. No default, because each model has its own weights and licence.
         detector_backend: The face detector.
-        distance_metric: How the distance of two faces is measured.
-        enforce_detection: Whether a picture without a face is refused. If not, the server compares
-            whatever it sees, so each match is a `REVIEW`.
+        distance_metric: The metric of the distance between two faces.
+        enforce_detection: Whether a picture without a face is rejected. If not, the server compares
+            the whole picture, so each match is a `REVIEW`.
         token: The server's token; None if it has none.
-        base_url: Where the server listens; beyond this machine it needs `allow_base_url`.
+        base_url: The server's address. An address beyond this machine needs `allow_base_url`.
     """
 
     name = "deepface"
     environment_variables: ClassVar[dict[str, str]] = {"token": "DEEPFACE_AUTH_TOKEN"}
-    # The server answers 400 to everything that it cannot do, its own faults included.
+    # The server returns 400 for all errors, including its own faults.
     error_table: ClassVar[ErrorTable] = rows(
         [400],
         ErrorRow(RequestRejected, Charged.NO, FREE, "the server did not compare"),
@@ -101,7 +101,7 @@ class DeepfaceBackend(HttpBackend):
     capabilities = Capabilities(
         operations=frozenset({Operation.MATCH, Operation.LIVENESS}),
         threshold_rule=ThresholdRule.AT_LEAST,
-        # `confidence` is 51-100 where the server says "verified", and 0-49 where it does not.
+        # `confidence` is 51-100 if `verified` is true, else 0-49.
         default_threshold=50.0,
         image_limits=ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}),
     )
@@ -116,13 +116,13 @@ class DeepfaceBackend(HttpBackend):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         if not self.model_name:
-            raise ConfigurationError("model_name is empty: name one of DeepFace's models.")
+            raise ConfigurationError("model_name is empty: set one of DeepFace's models.")
         # Each model and metric has its own scale, so each backend has its own capabilities.
         scale = f"{self.name}/{self.model_name}/{self.distance_metric}"
         vars(self)["capabilities"] = attrs.evolve(type(self).capabilities, score_scale=scale)
 
     def build(self, call: Call) -> HttpRequest:
-        """Return the request for `call`: JSON, because the server takes any form text for true."""
+        """Return the request as JSON: in a form, the server would read any text as true."""
         is_match = isinstance(call, MatchCall)
         bearer = {} if self.token is None else {"Authorization": f"Bearer {self.token.reveal()}"}
         return HttpRequest(
@@ -143,17 +143,17 @@ class DeepfaceBackend(HttpBackend):
         )
 
     def parse(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult:
-        """Return the result in a 200; any exception means that the answer cannot be read."""
+        """Parse a 200 response; any exception means that the response is invalid."""
         body = reply.json()
         if (body["model"], body["similarity_metric"]) != (self.model_name, self.distance_metric):
-            raise ValueError("an answer of another model or metric")
+            raise ValueError("the response is from another model or metric")
         is_verified, distance = body["verified"], number(body["distance"])
         if not isinstance(is_verified, bool) or distance < -1e-6:
-            raise ValueError("verified is not true or false, or distance is below 0")
+            raise ValueError("verified is not a boolean, or distance is below 0")
         about = {"backend": self.name, "model": self.model_name, "raw": body}
         if not isinstance(call, MatchCall):
             if not is_verified:
-                raise ValueError("a picture that is not like itself")
+                raise ValueError("the picture does not match itself")
             decision = LivenessDecision.REVIEW if call.threshold else LivenessDecision.LIVE
             warnings = (NO_SCORE,) if call.threshold else ()
             return LivenessResult(
@@ -173,8 +173,8 @@ class DeepfaceBackend(HttpBackend):
     def _decide(
         self, is_verified: bool, passes: bool
     ) -> tuple[Decision, tuple[ResultWarning, ...]]:
-        # The threshold can only make the server's verdict stricter: a model without a formula
-        # gives every mismatch the confidence 49.
+        # The threshold can only tighten the server's verdict: for a model without a formula, every
+        # mismatch has the confidence 49.
         if not is_verified:
             return Decision.NO_MATCH, (OWN_CUT,) if passes else ()
         if not passes:
@@ -184,12 +184,12 @@ class DeepfaceBackend(HttpBackend):
         return Decision.MATCH, ()
 
     def error_code(self, reply: HttpReply) -> object:
-        """Return the phrase about the faces in the text of a 400, often in its traceback alone."""
+        """Return the phrase about the faces in a 400's text; often only the traceback has it."""
         text = str(reply.at("error"))
         return next((phrase for phrase in CAUSES if phrase in text), None)
 
     def parse_non_200(self, call: Call, reply: HttpReply) -> Result | None:
-        """Return the result in a 400 that is about the faces, without the server's traceback."""
+        """Parse a 400 that is about the faces; drop the server's traceback."""
         result = super().parse_non_200(call, reply)
         if result is None:
             return None
@@ -200,7 +200,7 @@ class DeepfaceBackend(HttpBackend):
         return result
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """Return the error for any other answer, without the server's traceback."""
+        """Return the error for any other response, without the server's traceback."""
         if reply.shape is BodyShape.JSON_OBJECT:
             cut = "Traceback (most recent call last)"
             shown = {name: str(text).partition(cut)[0] for name, text in reply.json().items()}
@@ -209,7 +209,7 @@ class DeepfaceBackend(HttpBackend):
 
 
 def data_uri(image: Image) -> str:
-    """Return a picture as data; the server would open any other text as a path or an address."""
+    """Return a picture as a data URI; the server would open other strings as paths or URLs."""
     return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
 
 

@@ -24,8 +24,8 @@ class FaceMiddleware:
 
 
 def case_of(_request):
-    """Count the attempts of a case, too, and raise an error of yours."""
-    raise NotImplementedError("Replace this: take the case from the login of whoever asks.")
+    """Return the case of the logged-in user; also limit the attempts per case."""
+    raise NotImplementedError("Replace this: take the case from the user's login.")
 
 
 @require_POST

@@ -24,7 +24,7 @@ NEXT_STEP = {
     LiveMatchDecision.REVIEW: "wait",
     LiveMatchDecision.INCONCLUSIVE: "retake",
 }
-#: The advice that is for the user; the rest is yours alone.
+#: Advice to show to the user; keep the rest to yourself.
 SHOWN = (Advice.RETAKE_PHOTO, Advice.BETTER_LIGHT, Advice.ONE_FACE_ONLY)
 FIELDS = {"probe": "selfie", "reference": "document"}
 NOT_CHARGED = (RateLimited, VendorUnavailable, BudgetExceeded, StoreUnavailable)
@@ -34,15 +34,15 @@ lock = threading.Lock()
 
 @functools.cache
 def opened():
-    """The verifier of this process: Didit, or a profile of the configuration in its place."""
+    """Open this process's verifier: Didit, or the profile in FACEMATCH_PROFILE."""
     profile = os.environ.get("FACEMATCH_PROFILE")
     backend = None if profile else "didit"
     return open_verifier(backend, profile=profile, threshold=60, review_threshold=80, deadline_s=20)
 
 
 def verify(selfie: bytes, document: bytes, case: str) -> dict:
-    """Is it a live face, and one person? What the browser learns."""
-    with lock:  # two first requests open one verifier
+    """Check liveness and compare; return the body for the browser."""
+    with lock:  # concurrent first requests open only one verifier
         verifier = opened()
     result = verifier.verify_live(selfie, document, caller_ref=case)
     log.info("case %s: %s, call %s", case, result.decision, result.ids.call)
@@ -54,7 +54,7 @@ def verify(selfie: bytes, document: bytes, case: str) -> dict:
 
 
 def refused(error):
-    """Body, status and headers for an error."""
+    """Return body, status and headers for an error."""
     if isinstance(error, InvalidImage):
         return {"next": "retake", "picture": FIELDS.get(error.picture)}, 422, {}
     call = f"call {error.ids.call}" if isinstance(error, VendorError) else str(error)

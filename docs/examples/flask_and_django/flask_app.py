@@ -4,12 +4,12 @@ from flask import Flask, request
 from facematch_core import FaceMatchError
 
 app = Flask(__name__)
-app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # beyond it Flask answers 413
+app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # Flask answers a larger body with 413
 
 
 def case_of():
-    """Count the attempts of a case, too, and abort(429)."""
-    raise NotImplementedError("Replace this: take the case from the login of whoever asks.")
+    """Return the case of the logged-in user; also limit the attempts, with abort(429)."""
+    raise NotImplementedError("Replace this: take the case from the user's login.")
 
 
 @app.post("/verifications")

@@ -1,6 +1,6 @@
-"""Pays the people Didit has seen: `uvicorn app:app`, and `python app.py`, the worker that reads.
+"""Pay people after a Didit session. Web app: `uvicorn app:app`; worker: `python app.py`.
 
-Once a day `python app.py forget` deletes what is not needed any more.
+Once a day, `python app.py forget` deletes old sessions.
 """
 
 import json
@@ -23,18 +23,18 @@ from facematch_core import SessionRecord, SessionResult, SessionState, errors, o
 
 TABLE = """CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY,   -- record.id
-    session_id TEXT,       -- the vendor's; NULL before an answer has given it
+    session_id TEXT,       -- the vendor's id; NULL until the response
     record TEXT NOT NULL,  -- JSON, written before anything is sent
-    look_at REAL,          -- when to read it; NULL: nothing more comes by itself
+    look_at REAL,          -- time of the next reading; NULL: none is due
     result TEXT,           -- JSON of the last reading
-    consumed_at REAL,      -- when it let its one payout through
+    consumed_at REAL,      -- time of the one payout that it allowed
     customer TEXT NOT NULL, about TEXT NOT NULL, consent TEXT NOT NULL, planned_at REAL NOT NULL);
 """
 NEWEST = "SELECT * FROM sessions WHERE customer = ? AND about = ? ORDER BY planned_at DESC LIMIT 1"
 STARTS = "SELECT COUNT(*) FROM sessions WHERE customer = ? AND planned_at > ?"
 PAYOUT = "SELECT * FROM payouts JOIN customers USING (customer) WHERE customer = ? AND about = ?"
 MOST_STARTS, WITHIN_S = 5, 3600
-KEPT_S = 90 * 86_400  # a payout may be disputed for so long
+KEPT_S = 90 * 86_400  # how long a payout may be disputed
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 HEAD = """<!doctype html><html lang=en><title>Payouts</title>
 <meta name=viewport content="width=device-width"><style>
@@ -53,8 +53,8 @@ CAMERA = """<label><input type=checkbox name=consent value=2026-11-23 required> 
 face and compare it with my photograph.</label> <button>Show your face</button> Or call us."""
 STEPS = {
     "new": ("/start", CAMERA),
-    "looking": ("/start", f"We are still looking. {CAMERA}"),
-    "failed": ("/start", f"It was not confirmed that it is you. {CAMERA}"),
+    "looking": ("/start", f"We are still checking. {CAMERA}"),
+    "failed": ("/start", f"We could not verify you. {CAMERA}"),
     "verified": ("/pay", "Verified. <button>Pay</button>"),
     "paid": ("/", "Paid."),
 }
@@ -62,7 +62,7 @@ log = logging.getLogger("payouts")
 
 
 def opened():
-    """The sessions of this process: of FACEMATCH_CONFIG, else with DIDIT_API_KEY and others."""
+    """Open this process's sessions, from FACEMATCH_CONFIG or from the DIDIT_ variables."""
     with shop.transaction() as database:
         for table in (TABLE, *shop.TABLES):
             database.execute(table)
@@ -72,7 +72,7 @@ def opened():
     return open_sessions(
         "didit",
         base_url=os.environ.get("DIDIT_BASE_URL", "https://verification.didit.me"),
-        environment=os.environ["DIDIT_ENVIRONMENT"],  # of the key: no answer says it
+        environment=os.environ["DIDIT_ENVIRONMENT"],  # of the key; Didit's responses lack it
         workflow_takes_reference=True,
         return_hosts=return_hosts,
         require_environment=os.environ.get("REQUIRE_ENVIRONMENT", "production"),
@@ -93,20 +93,20 @@ def record_of(row):
 
 
 def save(record):
-    # Another tab may have closed the row before there was a session to delete.
+    # Another tab may have closed the row before the session existed.
     columns = "session_id = ?, record = ?, look_at = COALESCE(look_at, ?)"
     values = (record.session_id, json.dumps(record.to_dict()), time.time() + 60, record.id)
     run(f"UPDATE sessions SET {columns} WHERE id = ?", *values)
 
 
 def is_verified(result, customer, about, max_age_s=3600):
-    """The one door: a verdict on this customer, for this payout, of the last hour."""
+    """Return whether a verdict is positive, recent, and for this customer and payout."""
     question = {"purpose": "payout", "about": about, "max_age_s": max_age_s}
     return result is not None and result.is_verified_for(customer, **question)
 
 
 def last_result(row):
-    """What the last reading said, to show it; what is paid is read anew."""
+    """Return the last reading, for display only: `pay` reads the session again."""
     if row is None or row["result"] is None:
         return None
     return SessionResult.from_dict(json.loads(row["result"]))
@@ -114,7 +114,7 @@ def last_result(row):
 
 @app.get("/ready", status_code=204)
 def ready():
-    """The sessions are open. The vendor is asked nothing: its outage is not ours."""
+    """Answer the readiness probe. Does not call the vendor, whose outage is not ours."""
 
 
 @app.get("/", response_class=HTMLResponse)
@@ -135,7 +135,7 @@ def payouts(login: Login, answer: Response):
 
 @app.post("/start")
 def start(request: Request, customer: Poster, about: Text, consent: Text):
-    """Send the customer into the session that is open, else into a new one."""
+    """Redirect the customer to the open session, or to a new one."""
     sessions, now = request.app.state.sessions, time.time()
     with shop.transaction() as database:
         payout = database.execute(PAYOUT, [customer, about]).fetchone()
@@ -158,24 +158,24 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
             )
             insert = "INSERT INTO sessions VALUES (?, NULL, ?, ?, NULL, NULL, ?, ?, ?, ?)"
             database.execute(insert, values)
-    # The row is written: whatever happens from here on, nothing is lost.
+    # The row is committed, so a crash from here on loses nothing.
     close(sessions, customer, besides=record.id)
     if record.session_id:
         result = sessions.read(record, with_way_in=True)
-    else:  # after a lost answer the same call is the next try of the same start
+    else:  # after a lost response, this retries the same start
         reference, back = payout["picture"], f"{os.environ['ORIGIN']}/back"
         result = sessions.start(record, reference=reference, return_url=back)
         save(result.record)
-    # Without a way in it is over: the page says how it ended.
+    # Without a way in the session is over; the page shows the outcome.
     place = result.way_in.link.reveal() if result.way_in else "/"
     return RedirectResponse(place, 303, PRIVATE)
 
 
 @app.exception_handler(errors.FaceMatchError)
 def failed(_request, error):
-    """An outage, or a session that is over: the page of payouts says how far each is."""
+    """Handle an outage or a lost session; the payouts page shows the state of each."""
     log.warning("%s: %s", type(error).__name__, error)
-    # No session of this customer's says yes, and waiting helps nobody.
+    # With these two errors a retry cannot succeed.
     is_no = isinstance(error, (errors.SessionMismatch, errors.SessionNotFound))
     status = 403 if is_no else 503
     return HTMLResponse("<p>Not now. <a href=/>Back to your payouts</a>", status, PRIVATE)
@@ -183,11 +183,11 @@ def failed(_request, error):
 
 @app.get("/back")
 def back(request: Request):
-    """Where the vendor sends a browser. What its address says proves nothing, and is not read."""
+    """Receive the browser from the vendor. The URL's parameters prove nothing: ignore them."""
     try:
         login = shop.login_of(request)
-    except HTTPException:  # a telephone that was only the camera
-        return HTMLResponse("<p>Thank you. Go on where you began.", headers=PRIVATE)
+    except HTTPException:  # a phone that was only used as the camera
+        return HTMLResponse("<p>Thank you. Continue where you started.", headers=PRIVATE)
     open_ones = "customer = ? AND look_at IS NOT NULL"
     run(f"UPDATE sessions SET look_at = ? WHERE {open_ones}", time.time(), login["customer"])
     return RedirectResponse("/", 303, PRIVATE)
@@ -195,7 +195,7 @@ def back(request: Request):
 
 @app.post("/didit")
 async def didit(request: Request):
-    """Take a webhook: a hint to look. The queue is a column, which holds each session once."""
+    """Receive a webhook: a hint to read the session soon. `look_at` serves as the queue."""
     body = b""
     async for piece in request.stream():
         body += piece
@@ -207,25 +207,25 @@ async def didit(request: Request):
         log.warning("refused: %s", refused)
         return Response(status_code=refused.http_status)
     change = "UPDATE sessions SET look_at = ? WHERE id = ? OR session_id = ?"
-    for hint in hints:  # of a session that is not ours no row changes
+    for hint in hints:  # changes no row if the session is not ours
         await run_in_threadpool(run, change, time.time(), hint.record_id, hint.session_id)
     return Response(status_code=204)
 
 
 @app.post("/pay")
 def pay(request: Request, customer: Poster, about: Text):
-    """What Didit says now lets one payout through, once: a webhook may have been lost."""
+    """Read the session again, as a webhook may be lost, and pay one payout once."""
     consume = (
         "UPDATE sessions SET consumed_at = ?, look_at = ? WHERE id = ? AND consumed_at IS NULL"
     )
     change = "UPDATE payouts SET paid_at = ? WHERE about = ? AND paid_at IS NULL"
     (row,) = run(NEWEST, customer, about) or [None]
-    # Read outside the transaction, consume inside.
+    # Read outside the transaction, consume inside it.
     result = request.app.state.sessions.read(record_of(row)) if row and row["session_id"] else None
     if not is_verified(result, customer, about):
         raise HTTPException(403)
     with shop.transaction() as database:
-        # Looked at once more: the verdict may have been taken back since it was read.
+        # Setting `look_at` schedules another reading: the verdict may have been revoked since.
         if database.execute(consume, [time.time(), time.time(), row["id"]]).rowcount == 1:
             database.execute(change, [time.time(), about])
     return RedirectResponse("/", 303, PRIVATE)
@@ -239,7 +239,7 @@ def logout(request: Request, login: Login, customer: Poster):
 
 
 def close(sessions, customer, besides=""):
-    """Delete what nobody has gone through, so that its link ends: at log-out, at another start."""
+    """Delete pending sessions, so that their links stop working: at logout or another start."""
     pending = "COALESCE(json_extract(result, '$.state'), 'pending') = 'pending'"
     theirs = f"customer = ? AND id != ? AND look_at IS NOT NULL AND {pending}"
     for row in run(f"SELECT * FROM sessions WHERE {theirs}", customer, besides):
@@ -248,23 +248,23 @@ def close(sessions, customer, besides=""):
 
 
 def look(sessions):
-    """Read what is due. Whoever takes a row has it for a minute."""
+    """Read the due sessions. A worker leases each row for a minute."""
     lease = time.time() + 60
     due = "SELECT id FROM sessions WHERE look_at <= ? ORDER BY look_at LIMIT 10"
     take = f"UPDATE sessions SET look_at = ? WHERE id IN ({due}) RETURNING *"
-    # A hint from meanwhile has changed look_at, and so has whoever took the row when the minute
-    # was over: then this reading may be older than theirs, and is not written.
+    # If `look_at` is no longer this lease (a hint came, or the lease expired and another worker
+    # took the row), this reading may be outdated and is not written.
     change = "UPDATE sessions SET result = ?, look_at = ? WHERE id = ? AND look_at = ? RETURNING *"
     for row in run(take, lease, time.time()):
         try:
             result = sessions.read(record_of(row))
         except (errors.FaceMatchError, ValueError) as error:
             log.warning("%s: %s: %s", row["id"], type(error).__name__, error)
-            if isinstance(error, errors.SessionMismatch):  # nor does an earlier verdict count
+            if isinstance(error, errors.SessionMismatch):  # discard an earlier verdict, too
                 run("UPDATE sessions SET look_at = NULL, result = NULL WHERE id = ?", row["id"])
             elif isinstance(error, errors.SessionNotFound):
                 run("UPDATE sessions SET look_at = NULL WHERE id = ?", row["id"])
-            continue  # anything else: again when the minute is over
+            continue  # other errors: retry when the lease expires
         save(result.record)
         document = row["result"] if result.state is SessionState.GONE else None
         document = document or json.dumps(result.to_dict())
@@ -276,14 +276,14 @@ def look(sessions):
 
 
 def forget(sessions):
-    """Delete what no dispute needs any more: the film at the vendor first, the row last."""
-    # By its age alone: one whose state nobody knows is forgotten like any.
+    """Delete sessions after the dispute period: first the vendor's data, then the row."""
+    # Only the age matters, so sessions in an unknown state are deleted, too.
     for row in run("SELECT * FROM sessions WHERE planned_at < ?", time.time() - KEPT_S):
         try:
             sessions.delete(record_of(row))
         except errors.SessionNotFound:
-            pass  # its start never made one
-        except errors.FaceMatchError as error:  # tomorrow again
+            pass  # the start never created a session
+        except errors.FaceMatchError as error:  # retried tomorrow
             log.warning("%s: %s: %s", row["id"], type(error).__name__, error)
             continue
         run("DELETE FROM sessions WHERE id = ?", row["id"])

@@ -1,4 +1,4 @@
-"""The service beside a mock of Didit: open the address, and play the person."""
+"""Run the service with a mock of Didit: open the printed URL and play the person."""
 
 import os
 import tempfile

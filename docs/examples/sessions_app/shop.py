@@ -1,4 +1,4 @@
-"""Yours: a database, who is logged in, whose photograph you have, and who is to be paid."""
+"""Replace with your own code: database, logins, customers' photographs, and payouts."""
 
 import os
 import sqlite3
@@ -17,7 +17,7 @@ TABLES = (
 
 @contextmanager
 def transaction():
-    """One in which nobody else writes: of two clicks at once the second waits."""
+    """Open an exclusive write transaction: of two concurrent clicks, the second waits."""
     path = os.environ["PAYOUTS"]
     with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as database:
         database.row_factory = sqlite3.Row
@@ -32,7 +32,7 @@ def run(sql, *values):
 
 
 def login_of(request: Request):
-    """Who is logged in: by a cookie that no script reads, never by a form or an address."""
+    """Return the login of the HttpOnly cookie. Never take it from a form or a URL."""
     logins = run("SELECT * FROM logins WHERE token = ?", request.cookies.get("login"))
     if not logins:
         raise HTTPException(401)
@@ -40,7 +40,7 @@ def login_of(request: Request):
 
 
 def poster_of(login: Annotated[sqlite3.Row, Depends(login_of)], csrf: Annotated[str, Form()]):
-    """Who sent a form of ours, and not of another site."""
+    """Return the customer who sent a form, after checking its CSRF token."""
     if not compare_digest(csrf.encode(), login["csrf"].encode()):
         raise HTTPException(403)
     return login["customer"]

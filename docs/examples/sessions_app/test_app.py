@@ -1,4 +1,4 @@
-"""The service against the mock: no account, no network, nobody pays."""
+"""Test the service with the mock: no account, no network, no charges."""
 
 import app as service
 import pytest
@@ -31,7 +31,7 @@ class Shop:  # a browser, the service behind it, and the vendor
         self.mock.control.sessions.finish(self.row()["session_id"], card=card)
 
     def deliver(self, change=lambda body: body):
-        """Post every webhook that is new; the statuses."""
+        """Post all new webhooks; return the statuses."""
         webhooks, before = self.mock.control.webhooks, self.delivered
         new = [webhooks.delivery(listed.id) for listed in webhooks.deliveries()[before:]]
         self.delivered += len(new)
@@ -58,7 +58,7 @@ class Shop:  # a browser, the service behind it, and the vendor
 
 @pytest.fixture
 def shop(didit_mock, monkeypatch, tmp_path):
-    hook = didit_mock.control.webhooks.add("http://127.0.0.1:9/didit")  # nobody listens there
+    hook = didit_mock.control.webhooks.add("http://127.0.0.1:9/didit")  # a closed port
     settings = {
         "DIDIT_API_KEY": didit_mock.live_key,
         "DIDIT_ENVIRONMENT": "mock",
@@ -85,13 +85,13 @@ def test_a_customer_who_was_seen_is_paid_once(shop):
     assert (answer.status_code, answer.headers["Cache-Control"]) == (303, "no-store")
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Location"].startswith("https://")
-    assert "We are still looking" in shop.page()
+    assert "We are still checking" in shop.page()
     shop.finish()
     shop.hear()
     assert "Verified." in shop.page()
     assert [shop.post("/pay").status_code for _ in range(2)] == [303, 303]
     assert "Paid." in shop.page()
-    service.run("UPDATE payouts SET paid_at = NULL")  # even so: the verdict is consumed
+    service.run("UPDATE payouts SET paid_at = NULL")  # the verdict stays consumed
     shop.post("/pay")
     assert "Paid." not in shop.page()
 
@@ -126,7 +126,7 @@ def test_another_face_and_a_mask_are_not_paid(shop, card):
     assert shop.post("/pay").status_code == 403
     page = shop.page()
     assert "Verified." not in page
-    assert "It was not confirmed that it is you." in page
+    assert "We could not verify you." in page
 
 
 def test_a_verdict_is_for_one_payout(shop):
@@ -141,9 +141,9 @@ def test_a_return_address_proves_nothing(shop):
     shop.start()
     session_id = shop.row()["session_id"]
     assert shop.come_back(f"verificationSessionId={session_id}&status=Approved") == (303, "/")
-    assert "We are still looking" in shop.page()
+    assert "We are still checking" in shop.page()
     shop.finish()
-    shop.come_back("status=Declined")  # no webhook has come: this is why we look
+    shop.come_back("status=Declined")  # without a webhook, /back schedules the reading
     assert "Verified." in shop.page()
 
 
@@ -185,7 +185,7 @@ def test_an_outage_while_reading_is_waited_out(shop):
     shop.mock.stop()
     shop.come_back()
     shop.mock.start()
-    assert "We are still looking" in shop.page()
+    assert "We are still checking" in shop.page()
     shop.come_back()
     assert "Verified." in shop.page()
 
@@ -232,7 +232,7 @@ def test_a_film_that_nobody_needs_is_deleted_before_its_row(shop, monkeypatch):
     shop.pass_by()
     sessions, hosted = service.app.state.sessions, shop.mock.control.sessions
     service.forget(sessions)
-    assert len(hosted.all()) == 1  # too early
+    assert len(hosted.all()) == 1  # too recent to delete
     monkeypatch.setattr(service, "KEPT_S", -1)
     shop.mock.control.add_fault(Fault(stage="mid_body", kind="reset", path=SESSION))
     service.forget(sessions)

@@ -1,4 +1,4 @@
-"""The contract of a backend, and what it does not ask: a server's 400 and its own cut."""
+"""Run the backend contract, and test the server's 400s and its own threshold."""
 
 import base64
 import json
@@ -22,9 +22,9 @@ from facematch_core.testing import (
 from facematch_deepface import DeepfaceBackend
 
 TOKEN = "an-example-of-a-token-93c1f07ad2"
-#: The model's own cut: a distance of at most that is verified.
+#: The model's own threshold: pairs with at most this distance are verified.
 CUT = 0.30
-#: Confidence and distance. Which belong together is ours.
+#: Confidence and distance by situation. Ours: how the two numbers are paired.
 NUMBERS = {
     Situation.DIFFERENT_PEOPLE: (12.25, 0.71),
     Situation.IMPOSSIBLE_SCORE: (250.0, 0.11),
@@ -36,7 +36,7 @@ RAISED = {
 
 
 class DeepfaceSimulator(HttpSimulator):
-    """A DeepFace server, played on this machine as its source has it."""
+    """A simulator of a DeepFace server, built from its source."""
 
     situations = HttpSimulator.FAULTS | {
         *(Situation.SAME_PERSON, Situation.LIVE, Situation.SCORE, Situation.UNREADABLE_200),
@@ -92,7 +92,7 @@ class DeepfaceSimulator(HttpSimulator):
 
 
 def error_text(cause: str) -> str:
-    """Return the text of a 400, with a real traceback: its last line alone names the cause."""
+    """Return the text of a 400 with a real traceback, whose last line names the cause."""
     try:
         raise ValueError(cause)
     except ValueError:
