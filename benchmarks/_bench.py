@@ -1,4 +1,4 @@
-"""What the benchmarks share: servers in processes of their own, headings, and targets."""
+"""Shared helpers of the benchmarks: server processes, headings and targets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ missed: list[str] = []
 
 
 def verdict(what: str, value: float, *, least: float | None = None, most: float = 0) -> None:
-    """Print whether a target was met, and remember it if not."""
+    """Print whether a target was met; record missed targets."""
     met, limit = (value <= most, f"at most {most:g}")
     if least is not None:
         met, limit = (value >= least, f"at least {least:g}")
@@ -31,7 +31,7 @@ def heading(text: str) -> None:
 
 @contextlib.contextmanager
 def process(command: Sequence[str]) -> Iterator[int]:
-    """A server: its port, read off its first line. Ended at the end."""
+    """Run a server process; yield the port that it prints. The process ends with the context."""
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
     ) as server:
@@ -46,11 +46,11 @@ def process(command: Sequence[str]) -> Iterator[int]:
 
 
 def begin() -> None:
-    """Turn off the machine's proxy, which has no part in this, and print how busy it is."""
+    """Disable proxies and print the load of the machine."""
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; client and server want one each")
 
 
 def end() -> None:
-    """Print which targets were missed."""
+    """Print the missed targets."""
     print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))

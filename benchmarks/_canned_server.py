@@ -1,9 +1,9 @@
-"""A server that reads and throws away what comes, and always gives the same answer.
+"""A server that discards every request and always sends the same response.
 
 python benchmarks/_canned_server.py FILE
 
-FILE holds the whole answer, head and body, as it goes over the wire. Prints its port, and serves
-until its standard input ends. Nothing of ours is imported.
+FILE contains the complete response, headers and body. The server prints its port and runs until its
+standard input ends. It imports no facematch code.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
 class Canned(asyncio.BufferedProtocol):
-    """One connection: counts the bytes of each request, and looks at nothing but its length."""
+    """One connection: reads only the length of each request and discards that many bytes."""
 
     answer = b""
 

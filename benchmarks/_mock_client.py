@@ -1,7 +1,7 @@
-"""Pictures, requests, and a load driver on raw sockets; for ``mock_server``.
+"""Pictures, requests and a load driver on raw sockets, for ``mock_server``.
 
-The driver prepares every request before it measures and parses no more of an answer than its end,
-so that it is cheaper than any server that it asks. Run as a program it is a process of its own.
+The driver prepares all requests before it measures, and only looks for the end of each response. So
+the driver costs less than any server. It runs as a separate process.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from pathlib import Path
 
 import attrs
 
-#: How many different pictures go round; each request takes two.
+#: Number of different pictures, used in rotation; each request has two.
 PICTURES = 200
-#: Width and height of a picture by its size in KB: what a camera's picture of that size has.
+#: Width and height of a picture by size in KB, as in a camera's picture of that size.
 _PIXELS = {200: (1024, 768), 20: (320, 240)}
-#: As long as the boundaries of requests and urllib3.
+#: As long as the multipart boundaries of requests and urllib3.
 _BOUNDARY = "b8f1c0ffee5d4a3b9c2d7e6f50a1b2c3"
 
 Pair = tuple[bytes, bytes]
 
 
 def make_pictures(folder: Path, kilobytes: int) -> None:
-    """Write `PICTURES` JPEGs of exactly that size: smooth noise, the same ones every time."""
+    """Write `PICTURES` JPEGs of exactly this size: smooth noise, always the same."""
     quality = next(q for q in range(98, 5, -1) if len(_jpeg(0, kilobytes, q)) < 950 * kilobytes)
     for seed in range(PICTURES):
         (folder / f"{seed:03}.jpg").write_bytes(
@@ -53,24 +53,24 @@ def _jpeg(seed: int, kilobytes: int, quality: int) -> bytes:
 
 
 def _padded(jpeg: bytes, size: int) -> bytes:
-    """The same picture with comments after its first marker."""
+    """Return the picture with JPEG comments after its first marker."""
     comments = b""
     while (missing := size - len(jpeg) - len(comments)) >= 4:
         length = min(missing - 2, 0xFFFF)
-        # A rest too short for a comment of its own is left to the next one.
+        # Leave a rest that is too short for a comment to the next one.
         length -= 4 if 0 < missing - 2 - length < 4 else 0
         comments += b"\xff\xfe" + length.to_bytes(2, "big") + bytes(length - 2)
     return jpeg[:2] + comments + jpeg[2:]
 
 
 def read_pairs(folder: Path) -> list[Pair]:
-    """The pictures of a folder, two by two."""
+    """Return a folder's pictures in pairs."""
     pictures = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
     return list(zip(pictures[::2], pictures[1::2], strict=True))
 
 
 def form(pair: Pair) -> tuple[str, bytes]:
-    """Content type and body of a face match."""
+    """Return the content type and body of a face match."""
     body = b""
     for name, picture in zip(("user_image", "ref_image"), pair, strict=True):
         head = f'Content-Disposition: form-data; name="{name}"; filename="{name}.jpg"'
@@ -80,14 +80,14 @@ def form(pair: Pair) -> tuple[str, bytes]:
 
 
 def face_match(pair: Pair, port: int) -> bytes:
-    """A whole request as Didit takes it."""
+    """Return a complete request to Didit's face match."""
     kind, body = form(pair)
     headers = ["x-api-key: mock-live-key", f"Content-Type: {kind}"]
     return _post("/v3/face-match/", headers, body, port)
 
 
 def compare_faces(pair: Pair, port: int) -> bytes:
-    """A whole request as AWS Rekognition takes it."""
+    """Return a complete CompareFaces request to AWS Rekognition."""
     sent = [{"Bytes": base64.b64encode(picture).decode()} for picture in pair]
     body = json.dumps({"SourceImage": sent[0], "TargetImage": sent[1]}).encode()
     scope = "mock/20261120/us-east-1/rekognition/aws4_request"
@@ -107,11 +107,11 @@ def _post(path: str, headers: Sequence[str], body: bytes, port: int) -> bytes:
 
 @attrs.define
 class Load:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        rate: Answers in a second.
-        p50_ms, p99_ms: From the first byte sent (from connecting, if it had to) to the last one.
+        rate: Responses per second.
+        p50_ms, p99_ms: Latency from the first byte sent (or from connecting) to the last received.
     """
 
     rate: float
@@ -120,7 +120,7 @@ class Load:
 
 
 class _Line:
-    """One connection, kept alive as long as the server lets it."""
+    """One connection, kept alive until the server closes it."""
 
     def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
         self._address = ("127.0.0.1", port)
@@ -141,7 +141,7 @@ class _Line:
             self._selector.modify(self._socket, both, self)
 
     def ready(self, events: int) -> bool:
-        """Go on; whether the answer is complete."""
+        """Continue sending or receiving; return whether the response is complete."""
         if self._socket is None:
             raise RuntimeError("a closed connection cannot be ready")
         if events & selectors.EVENT_WRITE:
@@ -180,7 +180,7 @@ class _Line:
 
 
 def _end_of_answer(answer: bytearray) -> int:
-    """Where an answer with a declared length ends; -1 while its head is not there."""
+    """Return the end of a response by its Content-Length; -1 until its headers are complete."""
     head, separator, _ = bytes(answer).partition(b"\r\n\r\n")
     if not separator:
         return -1
@@ -191,7 +191,7 @@ def _end_of_answer(answer: bytearray) -> int:
 def drive(
     port: int, requests: Iterator[bytes], connections: int, more: Callable[[int], bool]
 ) -> Load:
-    """Send requests over so many connections at once, as long as `more` of those begun says so."""
+    """Send requests over several connections, while `more(number of started requests)` is true."""
     times, begun = [], 0
     with selectors.DefaultSelector() as selector:
         lines = [_Line(port, selector) for _ in range(connections)]
@@ -219,7 +219,7 @@ def drive(
 
 
 def main() -> None:
-    """Each picture once (cold), then round and round (warm); prints both as JSON."""
+    """Send each picture once (cold), then in rotation (warm); print both results as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("port", type=int)

@@ -1,9 +1,9 @@
-"""The servers that ``mock_server.py`` compares: each prints its port and serves until it is ended.
+"""The servers that ``mock_server.py`` compares. Each prints its port and runs until it is stopped.
 
 python benchmarks/_mock_peers.py NAME [ANSWER]
 
-ANSWER is the JSON of the static ones. Nothing is imported before the name is known, so that this
-runs in a Python that has only that one.
+ANSWER is the JSON response of the static servers. Only the server NAME is imported, so a Python
+with only that server's package can run it.
 """
 
 import sys
@@ -11,7 +11,7 @@ import threading
 
 
 def ours(_answer=None, limit=10**9):
-    """`MockServer` as it is, with credit and a rate limit that last."""
+    """Run `MockServer` with sufficient credit and rate limit."""
     from facematch_mock_server import MockServer, VirtualClock
 
     server = MockServer(clock=VirtualClock(running=True))
@@ -21,12 +21,12 @@ def ours(_answer=None, limit=10**9):
 
 
 def ours_without_limit(_answer):
-    """The same without a rate limit, which remembers a minute's requests."""
+    """Run `MockServer` without a rate limit, which records a minute of requests."""
     return ours(limit=None)
 
 
 def pytest_httpserver(answer):
-    """A static JSON answer, as in its documentation."""
+    """Run pytest-httpserver with a static JSON response, as in its documentation."""
     import json
 
     from pytest_httpserver import HTTPServer
@@ -38,12 +38,12 @@ def pytest_httpserver(answer):
 
 
 def moto(_answer):
-    """The server of moto; its CompareFaces answers what it always answers."""
+    """Run moto's server, whose CompareFaces always returns the same result."""
     import logging
 
     from moto.server import ThreadedMotoServer
 
-    # werkzeug writes a line for every request; where it goes would be part of the measurement.
+    # werkzeug logs every request, which would be measured, too.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -51,7 +51,7 @@ def moto(_answer):
 
 
 def wiremock(answer):
-    """WireMock without its journal: a static JSON answer; WIREMOCK names its standalone jar."""
+    """Run WireMock (jar: WIREMOCK) without its journal, with a static JSON response."""
     import os
     import shlex
     import socket
@@ -70,7 +70,7 @@ def wiremock(answer):
     words = ["java", "-jar", os.environ["WIREMOCK"], "--port", str(port)]
     words += ["--no-request-journal", "--use-chunked-encoding", "never", "--root-dir", str(root)]
     java = shlex.join(words)
-    # It ends with whoever holds the other end of this standard input.
+    # The server ends when this standard input is closed.
     subprocess.Popen(["sh", "-c", f"{java} >&2 & cat >&2; kill $!; rm -r {shlex.quote(str(root))}"])
     while True:
         try:
@@ -82,7 +82,7 @@ def wiremock(answer):
 
 
 def floor(body):
-    """Reads and throws away, answers the same bytes: what the driver itself can reach."""
+    """Run a server that discards requests and sends fixed bytes: the limit of the driver."""
     import asyncio
 
     length = len(body.encode())
@@ -98,7 +98,7 @@ def floor(body):
             return self.room
 
         def buffer_updated(self, nbytes):
-            if not self.missing_bytes:  # the driver's heads come in one piece
+            if not self.missing_bytes:  # the driver sends headers in one piece
                 head = bytes(self.room[:nbytes]).partition(b"\r\n\r\n")[0]
                 self.missing_bytes = int(head.partition(b"Content-Length: ")[2]) + len(head) + 4
             self.missing_bytes -= nbytes
@@ -122,4 +122,4 @@ SERVERS = {
 
 if __name__ == "__main__":
     print(SERVERS[sys.argv[1]]("".join(sys.argv[2:])), flush=True)
-    sys.stdin.read()  # until whoever started us closes it, or ends
+    sys.stdin.read()  # until the parent process closes it or ends

@@ -1,4 +1,4 @@
-"""Vendors whose true rates are known, and studies of them."""
+"""Simulated vendors with known true rates, and studies of these vendors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from facematch_core.models import ThresholdRule
 
 @attrs.frozen(kw_only=True)
 class Vendors:
-    """Studies of systems whose scores are normal, 1 wide, and 0 on the average for strangers.
+    """Simulates studies of systems with normal scores: variance 1, mean 0 for non-mated pairs.
 
     Attributes:
-        people: How many; 0 if each of them is in one pair only.
-        mated, non_mated: Pairs.
-        fmr: That is required.
-        frr: The true FRR of each system at the true threshold for it.
-        common: The part of the variance that all systems share, of pairs and of people.
-        goats, wolves: The part that the person of a mated pair brings, and each one of a non-mated.
-        heavy: Whether what people bring to non-mated pairs has Student's t distribution with three
-            degrees of freedom, not the normal one.
-        decimals: Of scores; None for all.
+        people: Number of people; 0 if each person is in only one pair.
+        mated, non_mated: Number of pairs.
+        fmr: The required FMR.
+        frr: The true FRR of each system at the true threshold for `fmr`.
+        common: The share of the variance, of pairs and people, that is common to all systems.
+        goats, wolves: The share that depends on the person of a mated, each of a non-mated pair.
+        heavy: Whether the people's part in non-mated pairs has Student's t distribution with three
+            degrees of freedom instead of a normal distribution.
+        decimals: Decimal places of scores; None for unrounded scores.
         busy: Whether a few people are in most of the pairs (Pareto, 1.5).
     """
 
@@ -44,20 +44,20 @@ class Vendors:
     busy: bool = False
 
     def distance(self, frr: float) -> float:
-        """From the mean of strangers to that of mated pairs."""
+        """Return the difference of the mean scores of mated and non-mated pairs."""
         return float(self.threshold + norm.isf(frr))
 
     @property
     def threshold(self) -> float:
-        """The true one."""
+        """The true threshold for `fmr`."""
         if not self.heavy:
             return float(norm.isf(self.fmr))
         scores, rates = _heavy(self.wolves)
         return float(np.interp(np.log(self.fmr), np.log(rates[::-1]), scores[::-1]))
 
     def true_fmr(self, threshold: float) -> float:
-        """Of everybody there might be."""
-        # What is rounded up passes, too.
+        """Return the FMR of the whole population at a threshold."""
+        # Scores that are rounded up pass, too.
         edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
         if not self.heavy:
             return float(norm.sf(edge))
@@ -65,12 +65,12 @@ class Vendors:
         return float(np.exp(np.interp(edge, scores, np.log(rates))))
 
     def true_frr(self, threshold: float, frr: float) -> float:
-        """Of a system that has the FRR `frr` at the true threshold."""
+        """Return the FRR at a threshold, of a system with the FRR `frr` at the true threshold."""
         edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
         return float(norm.cdf(edge - self.distance(frr)))
 
     def tables(self, chance: np.random.Generator) -> list[Answers]:
-        """What each system answered in one study."""
+        """Simulate one study; return the answers of each system."""
         if self.people:
             people, whose = self.people, np.arange(self.mated) % self.people
             share = None
@@ -123,7 +123,7 @@ class Vendors:
 def strangers(
     people: int, pairs: int, chance: np.random.Generator, share: Any = None
 ) -> tuple[Any, Any]:
-    """Two people for each pair, never one twice; `share` of the pairs, if they have unlike many."""
+    """Draw two different people per pair; `share` is each person's share of the pairs."""
     if share is None:
         first = chance.integers(0, people, pairs)
         return first, (first + chance.integers(1, people, pairs)) % people
@@ -132,14 +132,14 @@ def strangers(
 
 
 def table_head(*names: str) -> Iterator[str]:
-    """The first two lines of a table."""
+    """Yield the first two lines of a Markdown table."""
     yield f"| {' | '.join(names)} |"
     yield "|---" * len(names) + "|"
 
 
 @functools.cache
 def _heavy(part: float) -> tuple[Any, Any]:
-    """Scores, rising, and the true FMR at each, where people bring a heavy-tailed part."""
+    """Return ascending scores and the true FMR at each, for a heavy-tailed part of people."""
     chance = np.random.default_rng(12)
     brings = np.sqrt(part / 3) * chance.standard_t(3, (2, 400_000)).sum(axis=0)
     scores = np.linspace(0, 8, 161)

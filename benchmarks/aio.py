@@ -1,18 +1,17 @@
-"""What `AsyncFaceVerifier` costs beside threads that call `FaceVerifier`, in one run.
+"""Compare the speed of `AsyncFaceVerifier` with threads that call `FaceVerifier`.
 
     python benchmarks/aio.py [--rounds N] [--calls N] [--small]
 
-500 calls a round through 64 threads, against the mock in another process. *threads* is a
+Each round makes 500 calls with 64 threads to the mock in another process. *threads* is a
 `ThreadPoolExecutor` that calls `FaceVerifier.verify`; *awaits* are as many tasks that await
-`AsyncFaceVerifier.verify`, all begun at once. Both keep their threads and connections from round to
-round and take turns; the ratio is the median of those within a round. The first round is told
-apart: in it threads and connections are made.
+`AsyncFaceVerifier.verify`, all started at once. Both keep their threads and connections between
+rounds and take turns; the result is the median of the ratios per round. The first round, in which
+threads and connections are created, is reported separately.
 
-In the loop of the awaits a task sleeps 5 ms again and again; *late* is by how much it wakes too
-late. So does one beside *threads*, in a loop that has nothing else to do: whatever makes that one
-late (64 busy threads, other programs) is none of ours, and the bar is not below it. What was
-imported is taken from the garbage collector first, as servers do it: one full collection holds up
-any loop.
+In the event loop of *awaits*, a task repeatedly sleeps 5 ms; *late* is the delay of its wake-up.
+The same task runs beside *threads* in an otherwise idle loop: its delay (64 busy threads, other
+programs) is not ours, so the target is never below it. Imported modules are frozen for the garbage
+collector first, as servers do, because a full collection would block any loop.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ from facematch_didit import DiditBackend
 
 THREADS, TICK_S = 64, 0.005
 
-#: What we ask of ourselves.
-RATIO = 0.9  # times the calls a second of threads
-LATE_MS = 50.0  # the loop is never held up for longer, where an idle one is not either
+#: Our targets.
+RATIO = 0.9  # times the calls per second of threads
+LATE_MS = 50.0  # the longest block of the loop, unless an idle loop is blocked longer
 
 
 class Ticker:
-    """A task that wants to be woken every 5 ms, and how late it was each time, in ms."""
+    """A task that sleeps 5 ms repeatedly, and the delay of each wake-up in ms."""
 
     def __init__(self) -> None:
         self.late_ms: list[float] = []
@@ -55,12 +54,12 @@ class Ticker:
             self.late_ms.append((time.perf_counter() - due) * 1e3)
 
     def stop(self) -> None:
-        """End after the next tick."""
+        """Stop after the next tick."""
         self._stop = True
 
 
 async def awaits(verifier: AsyncFaceVerifier, pairs: list[Pair], late_ms: list[float]) -> float:
-    """Seconds for all pairs at once."""
+    """Return the seconds for all pairs, awaited at once."""
     ticker = Ticker()
     ticking = asyncio.create_task(ticker.run())
     await asyncio.sleep(0)
@@ -78,7 +77,7 @@ async def awaits(verifier: AsyncFaceVerifier, pairs: list[Pair], late_ms: list[f
 def threads(
     pool: ThreadPoolExecutor, verifier: FaceVerifier, pairs: list[Pair], late_ms: list[float]
 ) -> float:
-    """The same with threads alone, and beside them an event loop that only ticks."""
+    """Return the seconds for all pairs with threads, beside an otherwise idle event loop."""
     ticker = Ticker()
     loop = threading.Thread(target=lambda: asyncio.run(ticker.run()))
     loop.start()
@@ -93,7 +92,7 @@ def threads(
 
 
 def print_lateness(name: str, late_ms: list[float]) -> None:
-    """Print how late the ticks were."""
+    """Print the delays of the ticks."""
     ordered = sorted(late_ms)
     p99 = ordered[int(0.99 * (len(ordered) - 1))]
     print(

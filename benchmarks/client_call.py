@@ -1,10 +1,10 @@
-"""Count the work of one warm `verify` at Didit: bytecodes, Python functions, files. Deterministic.
+"""Count the work of one warm `verify` with Didit: bytecodes, functions, files. Deterministic.
 
     python benchmarks/client_call.py [--rooms]
 
-The ways and pictures are those of `client_overhead`, with 20 KB a picture. The program starts
-itself again with an empty environment and a fixed hash seed, so that the counts depend on the code
-and on Python's version alone. Files and functions are those of facematch on the way *bytes*.
+Uses the variants and pictures of `client_overhead`, 20 KB per picture. The program restarts itself
+with an empty environment and a fixed hash seed, so the counts depend only on the code and Python's
+version. Files and functions are facematch's, for the variant *bytes*.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import Any
 from _bench import HERE, verdict
 from client_overhead import Client, Way, fresh, picture, server
 
-#: How many calls come before the one that is counted.
+#: Number of warm-up calls before the counted call.
 WARM = 4
-#: The checkout: what is below it is facematch.
+#: The checkout; files below it count as facematch.
 ROOT = HERE.parent
-#: The most bytecodes of each way, times those of bare requests.
+#: The most bytecodes per variant, as a multiple of bare requests.
 MOST = {"image": 0.9, "bytes": 1.15, "policies": 1.24}
 
 

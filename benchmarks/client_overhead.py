@@ -1,17 +1,17 @@
-"""Measure the CPU time of `FaceVerifier.verify` beside bare requests that send the same form.
+"""Compare the CPU time of `FaceVerifier.verify` with bare requests that send the same form.
 
     python benchmarks/client_overhead.py [--rounds N] [--calls N]
 
-Two pictures a call, of 20 or of 200 KB. The server is another process, so that its work is not
-counted: it reads, throws away, and answers with bytes that the mock server gave once. The ways take
-turns, so that whatever else this machine does strikes them all; ratios are medians of those within
-a round. The environment is cleared: bare requests walk all of it in each call.
+Each call sends two pictures of 20 or 200 KB. The server is another process, so its work is not
+counted: it discards requests and replays a recorded response of the mock server. The variants take
+turns, so that other load on this machine affects all of them; results are medians of the ratios per
+round. The environment is cleared, because bare requests read all of it in each call.
 
-- *bare* is `requests.Session.post` of that form with the same time-outs, and `json()` of the
-  answer.
-- *image* is `verify` of two `Image`s that were used before, as of a reference that is kept.
-- *bytes* is `verify` of the bytes of two files: they are read, and looked through for what a
-  picture may not carry to a vendor.
+- *bare* is `requests.Session.post` of the form with the same timeouts, and `json()` of the
+  response.
+- *image* is `verify` of two `Image`s that were used before, like a stored reference.
+- *bytes* is `verify` of the bytes of two files, which are parsed and searched for metadata that
+  must not reach a vendor.
 - *policies* is *bytes* with a budget, a circuit breaker, a rate limiter and a deadline.
 """
 
@@ -44,9 +44,9 @@ from facematch_didit import DiditBackend
 
 KEY = "mock-live-key"
 PAIRS = 20
-SLICE = 10  # calls of one way before it is the next one's turn
+SLICE = 10  # calls of one variant before the next one's turn
 
-#: What we ask of ourselves: CPU time by the size of a picture, times that of bare requests.
+#: Our targets: CPU time as a multiple of bare requests, by size of a picture.
 CPU = {
     20_000: {"image": 0.9, "bytes": 1.15, "policies": 1.24},
     200_000: {"image": 0.9, "bytes": 1.3, "policies": 1.39},
@@ -58,7 +58,7 @@ Way = Callable[[Any], Any]
 
 
 def picture(seed: int, size: int = 200_000) -> bytes:
-    """A JPEG of about `size` bytes: smooth noise."""
+    """Return a JPEG of about `size` bytes: smooth noise."""
     import PIL.Image
 
     def encoded(height: int) -> bytes:
@@ -73,7 +73,7 @@ def picture(seed: int, size: int = 200_000) -> bytes:
 
 
 class Recorder(requests.adapters.BaseAdapter):
-    """Keeps the body that it is given, and answers as the mock did."""
+    """A transport that records the body and replays the mock's response."""
 
     def __init__(self, answer: bytes) -> None:
         super().__init__()
@@ -91,16 +91,16 @@ class Recorder(requests.adapters.BaseAdapter):
 
 @attrs.frozen
 class Client:
-    """Both ways to ask the server at `port`."""
+    """The variants of calling the server at `port`."""
 
     port: int
 
     def backend(self) -> DiditBackend:
-        """The backend as `facematch mock` tells to open it."""
+        """Open the backend with the settings that `facematch mock` prints."""
         return DiditBackend(api_key=KEY, base_url=f"http://127.0.0.1:{self.port}")
 
     def bare(self, session: requests.Session | None = None) -> Way:
-        """By requests alone; fields and names are those that the backend builds."""
+        """Call with bare requests, with the same fields and names as the backend."""
         session = session or requests.Session()
         backend = self.backend()
 
@@ -122,19 +122,19 @@ class Client:
         return ask
 
     def ours(self, verifier: FaceVerifier | None = None) -> Way:
-        """By `FaceVerifier.verify`."""
+        """Call `FaceVerifier.verify`."""
         verifier = verifier or FaceVerifier(self.backend())
         return lambda pair: verifier.verify(*pair)
 
     def guarded(self) -> Way:
-        """The same with policies that let every call pass."""
+        """Call `FaceVerifier.verify` with policies that let every call pass."""
         limiter = RateLimiter(RateWindow(10**9, 1))
         policies = [Budget(10**9, name="benchmark"), limiter, CircuitBreaker()]
         return self.ours(FaceVerifier(self.backend(), policies=policies, deadline_s=60))
 
 
 def check_same_form(pair: Pair, answer: bytes) -> None:
-    """Refuse to compare two different requests."""
+    """Raise if the variants send different requests."""
     client, backend, session = Client(9), Client(9).backend(), requests.Session()
     theirs, ours = Recorder(answer), Recorder(answer)
     session.mount("http://", theirs)
@@ -146,7 +146,7 @@ def check_same_form(pair: Pair, answer: bytes) -> None:
 
 
 def recorded(port: int, pair: Pair) -> tuple[bytes, bytes]:
-    """What the mock answers: all of it, and its body."""
+    """Return the mock's complete response, and its body."""
     kind, body = form((pair[0].prepared().data, pair[1].prepared().data))
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
         headers = {"x-api-key": KEY, "Content-Type": kind}
@@ -158,12 +158,12 @@ def recorded(port: int, pair: Pair) -> tuple[bytes, bytes]:
 
 
 def fresh(files: Files) -> list[Pair]:
-    """The pictures as a caller has them who read them: of a known kind, nothing else known."""
+    """Return new `Image`s of the files, with nothing computed yet."""
     return [(Image.from_bytes(probe), Image.from_bytes(reference)) for probe, reference in files]
 
 
 def cpu_of(way: Way, pairs: list[Any], calls: int) -> float:
-    """Seconds of processor time for one call."""
+    """Return the CPU seconds of one call."""
     turns = itertools.islice(itertools.cycle(pairs), calls)
     start = time.process_time()
     for pair in turns:
@@ -172,12 +172,12 @@ def cpu_of(way: Way, pairs: list[Any], calls: int) -> float:
 
 
 def measure(port: int, files: Files, size: int, rounds: int, calls: int) -> None:
-    """CPU time a call, side by side."""
+    """Measure and print the CPU time per call of all variants."""
     client = Client(port)
     ready = [(probe.prepared(), reference.prepared()) for probe, reference in fresh(files)]
     times: dict[str, list[float]] = {name: [] for name in ("bare", *CPU[size])}
     for turn in range(rounds + 1):
-        # No connection is quite like another: each round has its own.
+        # Connections differ in speed, so each round uses new ones.
         ours, row = client.ours(), dict.fromkeys(times, 0.0)
         ways: dict[str, tuple[Way, list[Any]]] = {
             "bare": (client.bare(), ready),
@@ -190,7 +190,7 @@ def measure(port: int, files: Files, size: int, rounds: int, calls: int) -> None
         for _ in range(calls // SLICE):
             for name, (way, pairs) in ways.items():
                 row[name] += cpu_of(way, pairs, SLICE) * SLICE / calls
-        if turn:  # the first is for what is loaded late
+        if turn:  # the first call is a warm-up for lazy imports
             for name, seconds in row.items():
                 times[name].append(seconds)
     for name, seconds_of in times.items():
@@ -204,13 +204,13 @@ def measure(port: int, files: Files, size: int, rounds: int, calls: int) -> None
 
 
 def spread(values: list[float], factor: float = 1.0) -> str:
-    """The least and the most."""
+    """Return the minimum and the maximum as text."""
     return f"{min(values) * factor:.3g} to {max(values) * factor:.3g}"
 
 
 @contextlib.contextmanager
 def server(folder: Path, pair: Pair) -> Iterator[int]:
-    """The port of the one that answers as the mock did."""
+    """Start the server that replays the mock's response; return its port."""
     with process([sys.executable, str(HERE / "_mock_peers.py"), "ours"]) as mock:
         whole, body = recorded(mock, pair)
     check_same_form(pair, body)

@@ -1,11 +1,11 @@
-"""How often intervals hold and differences are called real by mistake, where the truth is known.
+"""Measure the coverage of intervals and the rate of false alarms in simulated studies.
 
     python benchmarks/coverage.py [--studies N]
 
-Simulated studies of many kinds: rates at a given threshold, thresholds that each study chooses,
-differences of two systems, a few people who bring most of the false matches, and people who look
-alike. `docs/maintain/simulations.md` sums up what is printed. One core; about a quarter of
-an hour with 1,000 studies.
+Kinds of studies: rates at a given threshold, thresholds that each study chooses, differences of two
+systems, a few people who cause most of the false matches, and people who look alike.
+`docs/maintain/simulations.md` summarizes the output. Uses one core; takes about a quarter of an
+hour with 1,000 studies.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ from facematch_core.models import ThresholdRule
 
 @attrs.frozen(kw_only=True)
 class Scenario:
-    """Studies of one kind.
+    """A kind of study.
 
     Attributes:
-        kind: ``independent`` pairs, ``mated`` pairs of people, or ``non-mated`` pairs between them.
-        people, pairs: How many there are.
-        rate: The true one.
-        correlation: 0 if errors fall anywhere; for mated pairs the correlation of two pairs of one
-            person, for others the part of the variance that each of two people brings.
+        kind: ``independent`` pairs, ``mated`` pairs of people, or ``non-mated`` pairs of people.
+        people, pairs: Number of people and pairs.
+        rate: The true error rate.
+        correlation: 0 for independent errors. For mated pairs, the correlation of two pairs of one
+            person; for others, the share of the variance that depends on each of the two people.
     """
 
     kind: str
@@ -70,11 +70,11 @@ class Scenario:
 
     @property
     def expected(self) -> float:
-        """Errors in a study, on the average."""
+        """The expected number of errors in a study."""
         return self.pairs * self.rate
 
     def study(self, chance: np.random.Generator) -> tuple[Any, Clusters]:
-        """Errors, and who stands behind the pairs."""
+        """Simulate a study; return the errors and the people of each pair."""
         people, pairs, rate, part = self.people, self.pairs, self.rate, self.correlation
         if self.kind == "independent":
             return chance.random(pairs) < rate, Clusters(np.arange(pairs), None)
@@ -92,7 +92,7 @@ class Scenario:
         return errors, Clusters(first, second)
 
 
-#: By kind: people, pairs, rate, correlation.
+#: People, pairs, rate and correlation of the scenarios, by kind.
 _SCENARIOS = {
     "independent": (
         (300, 300, 0.01, 0.0),
@@ -133,7 +133,7 @@ SCENARIOS = tuple(
 
 
 def of_rates(scenario: Scenario, studies: int, seed: int) -> dict[str, float]:
-    """How often 95 % intervals hold the true rate, and one-sided 95 % bounds lie above it, 0-1."""
+    """Return how often 95 % intervals and one-sided 95 % bounds cover the true rate, 0-1."""
     chance = np.random.default_rng(seed)
     held = bounded = 0
     for _ in range(studies):
@@ -159,11 +159,11 @@ CHOSEN = (
 
 
 def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> dict[str, float]:
-    """How often FMR and FRR at a chosen threshold are bounded and held, and how closely.
+    """Return the coverage and width of bounds and intervals at a chosen threshold.
 
     Returns:
-        Shares of studies: `bounded` (95 %, one-sided, FMR), `fmr` and `frr` (95 % intervals); means
-        of the `upper` bound of the FMR and of the width (`wide`) of the interval of the FRR.
+        Coverage: `bounded` (one-sided 95 % bound of the FMR), `fmr` and `frr` (95 % intervals);
+        means: `upper` (the FMR's bound) and `wide` (the width of the FRR's interval).
     """
     rows = []
     for number in range(studies):
@@ -206,7 +206,7 @@ DIFFERENT = (
     Vendors(people=60, mated=300, non_mated=3_000, fmr=1e-2, frr=(0.05, 0.05)),
 )
 
-#: With the thresholds chosen on one half of the people, the FRR that of the other.
+#: The threshold is chosen on one half of the people; the FRR is measured on the other half.
 SPLIT = (
     Vendors(people=0, mated=1_000, non_mated=12_000, fmr=1e-3, frr=(0.05, 0.05)),
     Vendors(people=200, mated=2_000, non_mated=4_000, fmr=1e-2, frr=(0.03, 0.03)),
@@ -223,11 +223,11 @@ def of_differences(
     rescaled: bool = True,
     resamples: int = 299,
 ) -> dict[str, float]:
-    """How often the 95 % interval of a difference holds, and how often it is called real, 0-1.
+    """Return the coverage of a difference's 95 % interval and how often it is significant, 0-1.
 
     Returns:
-        `held` and `real` of the bootstrap, whose weights are `rescaled` or plain products;
-        `exact_real` at fixed thresholds, and the mean `wide`.
+        `held` and `real` of the bootstrap, with `rescaled` weights or plain products; `exact_real`
+        of the exact test at fixed thresholds; and the mean width, `wide`.
     """
     rows = []
     for number in range(studies):
@@ -274,11 +274,11 @@ HEAVY = tuple(
 
 
 def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
-    """How often the FMR is bounded at the true threshold and at a chosen one, 0-1.
+    """Return how often the FMR's bound holds at the true and at a chosen threshold, 0-1.
 
     Returns:
-        `given` and `chosen` thresholds: shares of studies whose one-sided 95 % bound holds; medians
-        of the share of false matches that the worst person is in.
+        `given` and `chosen` thresholds: shares of studies whose one-sided 95 % bound holds;
+        `worst`: the median share of false matches that involve the worst person.
     """
     rows = []
     for number in range(studies):
@@ -302,15 +302,15 @@ def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
 
 @attrs.frozen(kw_only=True)
 class Lookalikes:
-    """Studies in which every two of the people look alike, and are compared many times.
+    """Simulates studies in which people come in lookalike couples, compared many times.
 
     Attributes:
-        people: How many.
-        each: Pairs of every two who look alike.
-        others: Pairs of people at random.
-        fmr: That is required.
-        shift: How much higher those who look alike score, on the average.
-        part: Of the variance of their scores, that is the same in all pairs of the two.
+        people: Number of people.
+        each: Number of pairs per lookalike couple.
+        others: Number of pairs of random people.
+        fmr: The required FMR.
+        shift: How much higher lookalikes score, on average.
+        part: The share of the variance of a couple's scores that is common to all its pairs.
     """
 
     people: int
@@ -322,23 +322,23 @@ class Lookalikes:
 
     @property
     def share(self) -> float:
-        """Of the pairs, that show two who look alike."""
+        """The share of pairs that show lookalikes."""
         count = self.people // 2 * self.each
         return count / (count + self.others)
 
     def true_fmr(self, threshold: float) -> float:
-        """Of everybody there might be."""
+        """Return the FMR of the whole population at a threshold."""
         return float(
             self.share * norm.sf(threshold - self.shift) + (1 - self.share) * norm.sf(threshold)
         )
 
     @property
     def threshold(self) -> float:
-        """The true one."""
+        """The true threshold for `fmr`."""
         return float(brentq(lambda at: self.true_fmr(at) - self.fmr, 0, 9))
 
     def table(self, chance: np.random.Generator) -> Answers:
-        """What a system answered in one study; one mated pair scores highest."""
+        """Simulate a system's answers in one study, with one mated pair that scores highest."""
         twos = np.repeat(np.arange(self.people // 2), self.each)
         first, second = strangers(self.people, self.others, chance)
         probe = np.concatenate([[0], 2 * twos, first])
@@ -369,7 +369,7 @@ ALIKE = (
 
 
 def of_lookalikes(kind: Lookalikes, studies: int, seed: int) -> dict[str, float]:
-    """How often the FMR is bounded at the true threshold and at a chosen one, 0-1."""
+    """Return how often the FMR's bound holds at the true and at a chosen threshold, 0-1."""
     rows = []
     for number in range(studies):
         table = kind.table(np.random.default_rng([seed, number]))
@@ -382,12 +382,12 @@ def of_lookalikes(kind: Lookalikes, studies: int, seed: int) -> dict[str, float]
 
 
 def upper_bound(table: Answers, threshold: float, chosen_for: float) -> float:
-    """Of the FMR at a threshold that was chosen on the same pairs, one-sided, 95 %."""
+    """Return the one-sided 95 % bound of the FMR at a threshold chosen on the same pairs."""
     return bounds(Rates(table).at("fmr", threshold), chosen_for=chosen_for)[1]
 
 
 def halves(table: Answers, chance: np.random.Generator) -> tuple[Answers, Answers]:
-    """The pairs within each half of the people; where nobody is in two pairs, half of the pairs."""
+    """Split the people and return each half's pairs; if no one is in two pairs, split the pairs."""
     numbers = max(int(table.probe_subjects.max()), int(table.reference_subjects.max())) + 1
     first = chance.random(numbers) < 0.5
     half, other = first[table.probe_subjects], first[table.reference_subjects]
@@ -397,11 +397,11 @@ def halves(table: Answers, chance: np.random.Generator) -> tuple[Answers, Answer
     return table.take(half & other), table.take(~half & ~other)
 
 
-# --- What is printed ------------------------------------------------------------------------------
+# --- Output ---------------------------------------------------------------------------------------
 
 
 def lines(studies: int) -> Iterator[str]:
-    """All tables, of so many studies of each kind; of differences and heavy tails half as many."""
+    """Yield all tables, with `studies` per kind; half as many for differences and heavy tails."""
     few = max(1, studies // 2)
     yield "\n## Rates at a given threshold: intervals that hold the truth, bounds above it\n"
     yield from table_head(
@@ -469,12 +469,12 @@ def lines(studies: int) -> Iterator[str]:
 
 
 def size(vendors: Vendors) -> str:
-    """The first cells of a row."""
+    """Return the first cells of a row."""
     return f"{vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g}"
 
 
 def difference_row(vendors: Vendors, shares: dict[str, float]) -> str:
-    """A row of differences."""
+    """Return a row of the table of differences."""
     rates = " and ".join(f"{frr:.1%}" for frr in vendors.frr)
     return (
         f"| {size(vendors)} | {rates} | {shares['held']:.1%} | {shares['real']:.1%} | "
@@ -483,7 +483,7 @@ def difference_row(vendors: Vendors, shares: dict[str, float]) -> str:
 
 
 def main() -> None:
-    """Run all."""
+    """Run and print everything."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=1_000)
     options = parser.parse_args()

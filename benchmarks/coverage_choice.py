@@ -1,9 +1,9 @@
-"""How often the intervals for the choice of a vendor hold, and how often its tests are wrong.
+"""Measure the coverage of the intervals for choosing a vendor, and the tests' false alarms.
 
     python benchmarks/coverage_choice.py [--studies N] [--processes N]
 
-Simulated studies whose truth is known (`tests/kit/comparison/choice.py`).
-`docs/maintain/simulations.md` sums up what is printed.
+Uses simulated studies with known true rates (`tests/kit/comparison/choice.py`).
+`docs/maintain/simulations.md` summarizes the output.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ LARGE = NormalScores(people=400, mated=2_000, non_mated=10_000)
 
 @attrs.frozen
 class Row:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        what: Is estimated.
-        study: In words.
-        limits: The least and the most of the share.
-        of: A random generator, and `arguments`, to whether one study is as it should be.
+        what: The measured event.
+        study: A description of the studies.
+        limits: The lowest and the highest acceptable share.
+        of: Function of a random generator and `arguments`: whether the event occurs in one study.
     """
 
     what: str
@@ -87,7 +87,7 @@ def groups_differ(chance, world, shift):
 
 
 def at_least_is_too_much(chance, world, shift):
-    """Whether more is said of the ratio of two groups than is true of any."""
+    """Return whether `at_least` exceeds the true ratio of any two groups."""
     table = grouped(chance, world, shift)
     cells = cells_of(table, "group", 2.5)
     most = {"fmr": 1.0, "frr": world.frr(2.5 + shift) / world.frr(2.5)}
@@ -118,18 +118,18 @@ ROWS = tuple(
 
 
 def share_of(row, studies, seed):
-    """How many of so many studies are, 0-1."""
+    """Return the share of studies in which the event occurs, 0-1."""
     chance = np.random.default_rng(seed)
     return sum(row.of(chance, *row.arguments) for _ in range(studies)) / studies
 
 
 def measured(place: int, studies: int) -> float:
-    """The share of the studies."""
+    """Return the share for the row at `place`."""
     return share_of(ROWS[place], studies, seed=place)
 
 
 def main() -> int:
-    """Exit code 1 if a row is out of its range."""
+    """Print the table; return 1 if a row is outside its limits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1_000)
     parser.add_argument("--processes", type=int, default=2)

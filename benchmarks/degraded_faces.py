@@ -1,14 +1,14 @@
-"""How often a backend on this machine errs on degraded pictures, by condition.
+"""Measure the error rates of a local backend on degraded pictures, by condition.
 
     python benchmarks/degraded_faces.py make OUT FOLDER [FOLDER ...]
     python benchmarks/degraded_faces.py score OUT [--threshold T]
 
-Each FOLDER holds one folder per person with at least two pictures. `make` finds the faces with the
-backend `local` and writes a copy of every picture for every condition to OUT, so that several
-engines see the same pixels. `score` compares every degraded picture with the clean pictures of all
-others: another version of facematch runs it by `PYTHONPATH=CHECKOUT:CHECKOUT/backends`.
+Each FOLDER contains one folder per person with at least two pictures. `make` finds the faces with
+the backend `local` and writes a copy of every picture for every condition to OUT, so that different
+engines get the same pixels. `score` compares every degraded picture with the other clean pictures.
+To test another version of facematch, set `PYTHONPATH=CHECKOUT:CHECKOUT/backends`.
 
-A probe without a face counts as a false non-match in every pair of one person.
+A probe without a face counts as a false non-match in every mated pair.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from facematch_core import FaceVerifier, open_verifier
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
-#: Longest side in pixels of what is degraded.
+#: Longest side in pixels of the pictures that are degraded.
 SIDE = 1024
 
 
 class Face(NamedTuple):
-    """A picture and where its face is, in pixels."""
+    """A picture and the position of its face, in pixels."""
 
     image: Image.Image
     left: float
@@ -49,7 +49,7 @@ class Face(NamedTuple):
 
 
 def roll(degrees: float) -> Callable[[Face], Image.Image]:
-    """Turn the picture about the face; reflect its edges, so that no corner is black."""
+    """Rotate the picture around the face; reflect its edges to avoid black corners."""
 
     def degrade(face: Face) -> Image.Image:
         x, y = face.middle
@@ -67,7 +67,7 @@ def roll(degrees: float) -> Callable[[Face], Image.Image]:
 
 
 def narrow(pixels: float) -> Callable[[Face], Image.Image]:
-    """Shrink the picture until the face is so many pixels wide."""
+    """Shrink the picture to a face of the given width in pixels."""
 
     def degrade(face: Face) -> Image.Image:
         scale = pixels / face.width
@@ -78,7 +78,7 @@ def narrow(pixels: float) -> Callable[[Face], Image.Image]:
 
 
 def print_on_card(width: float) -> Callable[[Face], Image.Image]:
-    """Print the portrait in grey on an identity card, so many pixels wide, and photograph that."""
+    """Simulate a photograph of an identity card with the portrait in gray, in pixels of width."""
 
     def degrade(face: Face) -> Image.Image:
         (x, y), across = face.middle, 0.7 * max(face.width, face.height)
@@ -116,12 +116,12 @@ def recompress(quality: int) -> Callable[[Face], Image.Image]:
 
 
 def blur(part: float) -> Callable[[Face], Image.Image]:
-    """Defocus: a Gaussian of a part of the face's width."""
+    """Blur with a Gaussian whose width is a fraction of the face's width."""
     return lambda face: face.image.filter(ImageFilter.GaussianBlur(part * face.width))
 
 
 def move(part: float) -> Callable[[Face], Image.Image]:
-    """Move the camera by a part of the face's width, in a random direction."""
+    """Apply motion blur of a fraction of the face's width, in a random direction."""
 
     def degrade(face: Face) -> Image.Image:
         length, angle = part * face.width, face.random.uniform(0, math.pi)
@@ -143,7 +143,7 @@ def move(part: float) -> Callable[[Face], Image.Image]:
 
 
 def expose(gain: float, noise: float) -> Callable[[Face], Image.Image]:
-    """Multiply the light, add the sensor's noise (a standard deviation of 255), clip."""
+    """Multiply the brightness, add noise (standard deviation in gray levels), and clip."""
 
     def degrade(face: Face) -> Image.Image:
         pixels = gain * np.asarray(face.image).astype(float)
@@ -154,7 +154,7 @@ def expose(gain: float, noise: float) -> Callable[[Face], Image.Image]:
 
 
 def put_on_sunglasses(face: Face) -> Image.Image:
-    """Cover both eyes, where a frontal face has them in its box, with dark glasses."""
+    """Cover the eyes with dark glasses, at the positions of a frontal face in its box."""
     image = face.image.copy()
     draw = ImageDraw.Draw(image)
     eyes = face.top + 0.41 * face.height
@@ -217,7 +217,7 @@ def make(out: Path, folders: Sequence[Path]) -> None:
 
 
 class Rates(NamedTuple):
-    """Errors of one condition or several: counts at the threshold, and the equal error rate."""
+    """Errors in one or several conditions: counts at the threshold, and the equal error rate."""
 
     mated: NDArray[np.floating]
     others: NDArray[np.floating]
@@ -225,7 +225,7 @@ class Rates(NamedTuple):
     pictures: int
 
     def line(self, threshold: float) -> str:
-        """Percentages; a score that is missing is below every threshold."""
+        """Return the rates as percentages; a missing score is below every threshold."""
         false_matches = int((self.others >= threshold).sum())
         false_non_matches = int((self.mated < threshold).sum())
         levels = np.unique(np.concatenate([self.mated, self.others]))
@@ -243,7 +243,7 @@ class Rates(NamedTuple):
 
 
 def score(out: Path, threshold: float | None) -> None:
-    """Print a line per condition, and one for all that are degraded."""
+    """Print a line per condition, and one for all degraded conditions."""
     with open_verifier("local") as verifier:
         if threshold is None:
             threshold = verifier.backend.capabilities.default_threshold or 0.0
@@ -273,7 +273,7 @@ def score(out: Path, threshold: float | None) -> None:
 
 
 def embed(verifier: FaceVerifier, folder: Path) -> tuple[NDArray[np.floating], NDArray[np.str_]]:
-    """The embeddings of one condition, and the person of each."""
+    """Return the embeddings in one condition, and the person of each."""
     paths = sorted(folder.glob("*/*.png"))
     people = np.array([path.parent.name for path in paths])
     return verifier.backend.embeddings(paths, max_workers=1), people

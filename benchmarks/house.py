@@ -1,7 +1,7 @@
-"""Print the ledger: lines of each room, words of the pages, commands and options.
+"""Print the size of the project: lines per room, words of the pages, commands and options.
 
-Exits with 1 if a room is more than 3 % above its last number. Lower the number in `LEDGER` when a
-change takes lines away; round it to the next ten.
+Exits with 1 if a room is more than 3 % above its last number. After a change that removes lines,
+lower the number in `LEDGER`, rounded up to the next ten.
 
     .venv/bin/python benchmarks/house.py
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SLACK = 1.03
 
-#: Room: git's patterns of its files, and its last number of lines.
+#: Git patterns of the files and last number of lines, by room.
 LEDGER = {
     "core": (
         (

@@ -1,7 +1,7 @@
-"""What it costs to import the library and to start the command line.
+"""Measure the time to import the library and to start the command line.
 
-Run it anywhere: ``python benchmarks/import_time.py [ROUNDS]``. Every line is a fresh process; the
-lines take turns, so that a busy machine is busy for all of them; medians over the rounds.
+Usage: ``python benchmarks/import_time.py [ROUNDS]``. Every line is measured in a new process. The
+lines take turns, so that other load affects all of them. Prints medians over the rounds.
 """
 
 import statistics
@@ -26,7 +26,7 @@ HEAVY = ("requests", "PIL", "numpy", "stevedore", "click", "rich")
 
 
 def seconds(command):
-    """Wall time of one process, start to end."""
+    """Return the wall time of one process, from start to end."""
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - start
@@ -36,7 +36,7 @@ def main(rounds):
     """Measure in turns and print a table."""
     times = {name: [] for name in LINES}
     for command in LINES.values():
-        seconds(command)  # once for the compiled files and the page cache
+        seconds(command)  # warm-up: compiled files and the page cache
     for _ in range(rounds):
         for name, command in LINES.items():
             times[name].append(seconds(command))

@@ -1,16 +1,16 @@
-"""CPU of the local engine per picture, beside dlib's usual steps and other versions, in one run.
+"""Compare the CPU time per picture of the local engine with dlib and with other versions.
 
     python benchmarks/local_engine.py [FOLDER] [--rounds N] [--beside NAME=PYTHON ...]
 
-Each contender runs in a process of its own and takes its turn at every picture of FOLDER (default:
-docs/photographs), so that the load of the machine strikes all of them. CPU time is that of all
-threads of the process.
+Each contender runs in a separate process and takes turns on the pictures of FOLDER (default:
+docs/photographs), so that other load affects all of them. CPU time includes all threads of the
+process.
 
 - *engine*: `Engine.look` of this version.
 - *dlib*: the steps of face_recognition (HOG detector, five points, ResNet), if `dlib` and
   `face_recognition_models` can be imported.
-- `--beside`: `Engine.look` of the facematch that another Python has installed; `dlib` is taken
-  from that Python, too, if this one lacks it.
+- `--beside`: `Engine.look` of the facematch installed in another Python, which also provides
+  `dlib` if this Python lacks it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def engine_look() -> Callable[[Path], object]:
-    """Return `Engine.look` of whatever version is installed."""
+    """Return `Engine.look` of the installed version."""
     from facematch_local.engine import Engine
 
     engine = Engine()
@@ -68,7 +68,7 @@ LOOKS = {"engine": engine_look, "dlib": dlib_look}
 
 
 def serve(contender: str) -> None:
-    """Look at each picture named on stdin; print the milliseconds of CPU."""
+    """Process each picture named on stdin; print the CPU milliseconds."""
     try:
         look = LOOKS[contender]()
     except ImportError:
@@ -83,7 +83,7 @@ def serve(contender: str) -> None:
 def measure(
     pythons: Mapping[str, str], pictures: Sequence[Path], rounds: int
 ) -> dict[str, list[float]]:
-    """Return the milliseconds of CPU of each contender that can be imported."""
+    """Return the CPU milliseconds of each contender that can be imported."""
     with contextlib.ExitStack() as stack:
         processes = {}
         for name, python in pythons.items():

@@ -1,13 +1,13 @@
-"""From a file to the evaluation, beside pandas + scikit-learn: a million pairs, and other sizes.
+"""Compare evaluating a file with pandas + scikit-learn: a million pairs, and other sizes.
 
     python benchmarks/million_pairs.py [--format csv|parquet] [--rounds N] [--page] [--only N]
 
-Ours reads the file, chooses thresholds, and makes every rate, interval, difference and curve of the
-evaluation; with ``--page`` it writes the page, too. The peer reads the same file with pandas and
-makes what it has functions for: DET curve, AUC, threshold at the FMR, rates, counts of
-disagreements; no interval. Each run is a process of its own: CPU seconds and peak memory are of the
-whole of it, imports included, and "reading" is the part of ours that `read_scores` takes. Medians.
-Matrices are multiplied on one thread: of several, those that wait are counted as if they worked.
+facematch reads the file, chooses thresholds, and computes every rate, interval, difference and
+curve of the evaluation; with ``--page`` it also writes the page. The peer reads the same file with
+pandas and computes the figures it has functions for: DET curve, AUC, threshold at the FMR, rates,
+counts of disagreements; no intervals. Each run is a separate process: CPU seconds and peak memory
+include imports; "reading" is the time in `read_scores`. Prints medians. Matrices are multiplied on
+one thread, because waiting threads would count as CPU time.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ FMR = 1e-3
 
 
 class Case(NamedTuple):
-    """A file: of so many pairs, people (None if it names pictures, each in one pair) and systems.
+    """A file with its numbers of pairs, people (None: pictures, each in one pair) and systems.
 
-    `most` is the ratio of CPU time that is aimed at.
+    `most` is the target for the ratio of CPU time.
     """
 
     pairs: int
@@ -49,7 +49,7 @@ CASES = (
 
 
 def write(path: Path, case: Case) -> None:
-    """Long form: one tenth mated, people in many pairs, a few failures to acquire."""
+    """Write the file in long form: 10 % mated, people in many pairs, few failures to acquire."""
     import pandas as pd
 
     pairs = case.pairs
@@ -78,7 +78,7 @@ def write(path: Path, case: Case) -> None:
 
 
 def ours(path: Path, *, page: bool) -> float:
-    """To the evaluation; CPU seconds of reading."""
+    """Evaluate with facematch; return the CPU seconds of reading."""
     from facematch_comparison import evaluate, read_scores, write_report
 
     started = time.process_time()
@@ -92,7 +92,7 @@ def ours(path: Path, *, page: bool) -> float:
 
 
 def peers(path: Path, **_: Any) -> float:
-    """To the tables that they have functions for."""
+    """Compute with pandas and scikit-learn the tables that they have functions for."""
     import pandas as pd
     from sklearn.metrics import det_curve, roc_auc_score
 
@@ -115,7 +115,7 @@ def peers(path: Path, **_: Any) -> float:
 
 
 def measured(job: Callable[..., float], path: Path, page: bool) -> tuple[float, float, float]:
-    """CPU seconds, MB and CPU seconds of reading, of one process."""
+    """Return CPU seconds, MB, and CPU seconds of reading of one process."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=_run, args=(job, path, page, queue))
@@ -134,14 +134,14 @@ def _run(job: Callable[..., float], path: Path, page: bool, queue: Any) -> None:
 
 
 def main() -> None:
-    """Both, in turn, for each file."""
+    """Measure both in turn for each file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--format", choices=["csv", "parquet"], default="csv")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--page", action="store_true", help="write the page, too")
     parser.add_argument("--only", type=int, help="the number of a file, from 0")
     options = parser.parse_args()
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the processes that are measured
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the measured processes
     for case in CASES if options.only is None else CASES[options.only :][:1]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"scores.{options.format}")

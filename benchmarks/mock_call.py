@@ -2,9 +2,9 @@
 
     python benchmarks/mock_call.py [--rooms]
 
-One face match of two known pictures of 20 KB is answered in process, by the app and its console,
-as a server without its socket does. The program starts itself again with an empty environment and
-a fixed hash seed, so that the counts depend on the code and on Python's version alone.
+The app and its console answer one face match of two known 20 KB pictures in process, without a
+socket. The program restarts itself with an empty environment and a fixed hash seed, so the counts
+depend only on the code and Python's version.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import Any
 
 from _bench import HERE
 
-#: How many calls come before the one that is counted.
+#: Number of warm-up calls before the counted call.
 WARM = 5
-#: The checkout: what is below it is facematch.
+#: The checkout; files below it count as facematch.
 ROOT = HERE.parent
 
 
@@ -34,7 +34,7 @@ def make_request(size: int) -> dict[str, Any]:
     boundary = "0123456789abcdef0123456789abcdef"
     parts = []
     for name, person in (("user_image", "p1"), ("ref_image", "p1-again")):
-        # Bytes after the last chunk of a PNG do not change what is in it.
+        # Bytes after the last chunk of a PNG do not change the picture.
         card = make_card(person="p1", quality=85 if person == "p1" else 70)
         seed = hashlib.sha256(person.encode()).digest()
         padding = (seed * (size // len(seed) + 1))[: max(0, size - len(card))]
@@ -50,7 +50,7 @@ def make_request(size: int) -> dict[str, Any]:
         f'name="vendor_data"\r\n\r\ncase-7\r\n--{boundary}--\r\n'.encode()
     )
     body = b"".join(parts)
-    # In lower case, as the server's parser gives them.
+    # In lower case, as returned by the server's parser.
     headers = (
         ("host", "127.0.0.1:8000"),
         ("user-agent", "python-requests/2.32.0"),

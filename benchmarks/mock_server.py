@@ -1,19 +1,19 @@
-"""How fast the mock server is, beside pytest-httpserver, moto's server and WireMock, in one run.
+"""Compare the speed of the mock server with pytest-httpserver, moto's server and WireMock.
 
     python benchmarks/mock_server.py [--peers PYTHON] [--rounds N]
 
-PYTHON is one that has the peers (default: this one); what it lacks is named and left out. 200
-different pictures go round; digests, journal and card look-up are on. *Cold* is the first time
-that a server sees each picture, *warm* every time after. Every run has a fresh server and a fresh
-driver, each a process; the contenders take turns, so that whatever else this machine does strikes
-all of them. Medians over the rounds; only ratios carry over to other machines.
+PYTHON is a Python with the peers (default: this one); missing peers are named and skipped. 200
+different pictures are sent in rotation; digests, journal and card look-up are on. *Cold* is the
+first time that a server receives each picture, *warm* all later times. Every run has a new server
+process and a new driver process; the contenders take turns, so that other load affects all of them.
+Prints medians over the rounds; only ratios are valid on other machines.
 
-- *floor* reads and throws away what comes: what the driver itself can reach.
-- *pytest-httpserver* gives a static JSON answer and reads no form.
-- *wiremock* gives a static JSON answer, too, and keeps no journal. It needs java, and the variable
-  WIREMOCK with the path of its standalone jar: npm's package `wiremock` has it. Its Java gets
-  faster for some ten seconds: only runs of so long are fair.
-- *moto* gives the same CompareFaces for any two pictures (in base64, as AWS has them).
+- *floor* discards requests: the limit of the driver.
+- *pytest-httpserver* returns static JSON and does not parse forms.
+- *wiremock* returns static JSON, too, without a journal. Needs java, and the path of its standalone
+  jar (from npm's package `wiremock`) in the variable WIREMOCK. Its JVM warms up for about ten
+  seconds, so only runs of that length are fair.
+- *moto* returns the same CompareFaces for any two pictures (in base64, as in AWS's API).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Accounts
 
 SIZES, CONNECTIONS = (200, 20), (1, 16)
-#: The peers: the module they need, and what pip calls it.
+#: The peers: their module, and its name for pip.
 PEERS = {
     "pytest-httpserver": ("pytest_httpserver", "pytest-httpserver"),
     "moto": ("moto.server", '"moto[server,rekognition]"'),
 }
 
-#: What we ask of ourselves: times as many requests a second, by KB of a picture and connections.
+#: Our targets: the ratio of requests per second, by KB of a picture and connections.
 FASTER: dict[str, dict[tuple[int, int], float]] = {
     "pytest-httpserver": {(20, 1): 1.2, (20, 16): 1.8, (200, 1): 1.6, (200, 16): 2.2},
     "moto": dict.fromkeys(itertools.product(SIZES, CONNECTIONS), 10.0),
@@ -53,12 +53,12 @@ FASTER: dict[str, dict[tuple[int, int], float]] = {
 
 
 class Bench:
-    """The servers, each in a process of its own, and the driver.
+    """Runs the servers and the driver, each in a separate process.
 
     Args:
-        folder: Has a folder of pictures for each size.
-        peers: Python of the peers.
-        rounds: How often all is measured.
+        folder: Contains a folder of pictures for each size.
+        peers: The Python of the peers.
+        rounds: Number of measurements.
         seconds: Length of a warm run.
     """
 
@@ -85,7 +85,7 @@ class Bench:
             print("wiremock is missing: it needs java, and WIREMOCK with the path of its jar")
 
     def command(self, name: str) -> list[str]:
-        """How a server is started."""
+        """Return the command that starts a server."""
         python = self.peers if name in PEERS else sys.executable
         return [python, str(HERE / "_mock_peers.py"), name, self.answer]
 
@@ -100,7 +100,7 @@ class Bench:
         return loads
 
     def throughput(self) -> None:
-        """Requests a second, cold and warm, by size and connections."""
+        """Measure requests per second, cold and warm, by size and connections."""
         names = ["ours", *self.present, "floor"]
         kinds = list(itertools.product(SIZES, CONNECTIONS))
         got: dict[tuple[str, int, int], list[dict[str, dict[str, float]]]] = {}
@@ -139,7 +139,7 @@ class Bench:
         size: int,
         connections: int,
     ) -> None:
-        """Ours over theirs: the median of the ratios within a round."""
+        """Return the ratio of ours to theirs: the median of the ratios per round."""
         what = f"2 x {size} KB, {connections} conn"
         for state in ("cold", "warm"):
             ratios = sorted(
@@ -156,7 +156,7 @@ class Bench:
 
 
 def answer_to(pair: Pair) -> str:
-    """The JSON that the mock answers; the static servers give the same."""
+    """Return the mock's JSON response, which the static servers send, too."""
     kind, body = form(pair)
     headers = {"host": "127.0.0.1", "x-api-key": "mock-live-key", "content-type": kind}
     headers["content-length"] = str(len(body))
@@ -178,7 +178,7 @@ def main() -> None:
     options = parser.parse_args()
     begin()
     with tempfile.TemporaryDirectory() as temporary:
-        # What is installed is compiled once; a checkout is not, so both compile into a folder here.
+        # Installed code is compiled once, a checkout is not: so both compile into a folder here.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(temporary) / "compiled")
         for size in SIZES:

@@ -1,11 +1,11 @@
-"""Answers with known error rates, to try a comparison on: nobody's face is looked at.
+"""Simulate answers with known error rates, to try a comparison without any faces.
 
     python benchmarks/simulate.py
 
-How alike two pictures are is a normal variable of variance 1, around one mean for two people and
-around a higher one for one person. Part of the variance belongs to people (some are accepted more
-easily, some refused more often: goats, lambs and wolves of Doddington et al., 1998), so pairs that
-share a person are correlated. A logistic curve makes a score of 0-100 of it; rounding makes ties.
+The similarity of two pictures is a normal variable with variance 1; its mean is higher for mated
+pairs. Part of the variance depends on the people (some are accepted more easily, some rejected more
+often: goats, lambs and wolves of Doddington et al., 1998), so pairs that share a person are
+correlated. A logistic curve maps the similarity to a score of 0-100; rounding creates ties.
 
 As a program it writes ``docs/choose/scores.csv``, the two vendors of the tutorial.
 """
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 SCORES = Path(__file__).parents[1] / "docs" / "choose" / "scores.csv"
 
-#: Columns that say of all vendors where their scores come from.
+#: Columns on the origin of the scores, the same for all vendors.
 _ORIGIN = {"backend": "simulated", "scale": "simulated/0-100", "environment": "mock"}
 
 
 @attrs.frozen(kw_only=True)
 class Vendor:
-    """What is true of a vendor.
+    """The true properties of a simulated vendor.
 
     Attributes:
-        fmr, fnmr: At `threshold`.
-        goats, wolves: What part of the scatter is people's own: of mated and of non-mated pairs.
-        common: What part of it all vendors share.
+        fmr, fnmr: The true rates at `threshold`.
+        goats, wolves: The share of the variance that depends on people: in mated, non-mated pairs.
+        common: The share of the variance that is common to all vendors.
         fta: The share of pictures without a face.
-        decimals: Of scores; None for all.
-        price: Of one comparison, in USD.
+        decimals: Decimal places of scores; None for unrounded scores.
+        price: The price of one comparison, in USD.
     """
 
     fmr: float = 1e-3
@@ -61,22 +61,22 @@ class Vendor:
 
     @property
     def frr(self) -> float:
-        """The true one at the threshold: either picture of a pair may have no face."""
+        """The true FRR at the threshold, including pairs in which a picture has no face."""
         return 1 - (1 - self.fta) ** 2 * (1 - self.fnmr)
 
 
 def draw(people: int, mated: int, non_mated: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """int64, (2, 2, N): pictures of each probe and reference, then who is in them; mated first."""
+    """Draw pairs, mated first; int64, (2, 2, N): pictures and people of probes and references."""
     for each in count(2):
         most = people * math.comb(each, 2), math.comb(people, 2) * each**2
         if mated <= most[0] and non_mated <= most[1]:
             break
     rng = np.random.default_rng(seed)
-    # Everybody comes up in mated pairs before one comes up again.
+    # Each person is in a mated pair before any person is in a second one.
     turn, who = np.divmod(np.arange(mated), people)
     two = np.array([*combinations(range(each), 2)], np.int64).reshape(-1, 2)
     couple, shown = np.divmod(rng.choice(most[1], non_mated, replace=False), each**2)
-    # Couples have their numbers in this order: (0, 1), (0, 2), (1, 2), (0, 3) and so on.
+    # Pairs of people are numbered in this order: (0, 1), (0, 2), (1, 2), (0, 3) and so on.
     second = ((1 + np.sqrt(1 + 8 * couple)) / 2).astype(np.int64)
     second -= second * (second - 1) // 2 > couple
     others = np.stack([couple - second * (second - 1) // 2, second]) * each
@@ -86,11 +86,11 @@ def draw(people: int, mated: int, non_mated: int, *, seed: int = 0) -> NDArray[n
 
 
 def answer(name: str, vendor: Vendor, pairs: NDArray[np.int64], *, seed: int = 0) -> Answers:
-    """What a vendor answers."""
+    """Return a vendor's answers to the pairs."""
     pictures, people = pairs
     mated = people[0] == people[1]
     alone = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    # Drawn in this order, whatever the vendor: common to all of them.
+    # The order of these draws does not depend on the vendor, so they are common to all vendors.
     shared = np.random.default_rng([seed, 1])
     noise, goat, wolf = (
         math.sqrt(vendor.common) * shared.normal(size=size)
@@ -104,7 +104,7 @@ def answer(name: str, vendor: Vendor, pairs: NDArray[np.int64], *, seed: int = 0
     latent = np.where(
         mated, as_one - normal.inv_cdf(vendor.fnmr), as_two + normal.inv_cdf(vendor.fmr)
     )
-    # 0 becomes the lowest score that passes, before it is rounded.
+    # The similarity 0 is mapped to the lowest score that passes, before rounding.
     digits = vendor.decimals
     cut = vendor.threshold - (0 if digits is None else 0.5 / 10**digits)
     scores = 100 / (1 + np.exp(-latent) * (100 - cut) / cut)

@@ -1,9 +1,9 @@
-"""How often equal vendors are called different; whether the headline's interval holds.
+"""Measure how often equal vendors are reported as different, and the headline's coverage.
 
     python benchmarks/verdicts.py [--studies N] [--processes N] [--only TABLE]
 
-Simulated studies whose truth is known go through the public `evaluate`; ``--only`` makes one of the
-tables. `docs/maintain/simulations.md` sums up what is printed. Two cores; an hour or more.
+Runs the public `evaluate` on simulated studies with known true rates; ``--only`` selects a table.
+`docs/maintain/simulations.md` summarizes the output. Uses two cores; takes an hour or more.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from facematch_comparison.stats import allowed_errors, comparable_fmr, holm
 from facematch_comparison.stats import threshold as choosing
 from facematch_comparison.values.model import Interval
 
-#: Studies in one task of a process.
+#: Number of studies per task of a process.
 _TASK = 25
 
 
 @attrs.frozen(kw_only=True)
 class Row:
-    """Studies of one kind.
+    """A kind of study.
 
     Attributes:
-        vendors: Who is compared; scores as of `Vendors`.
-        what: How they are unlike the others, in words.
-        required_fmr: As of `evaluate`.
-        studies: How many there are of this kind, as a part of the number that is asked for.
-        is_ruled: Whether nothing is compared below the constant; else as if there were none.
-        is_simulated: Whether `simulate` makes the scores.
+        vendors: The compared vendors and their scores.
+        what: A description of the difference from other rows.
+        required_fmr: The argument of `evaluate`.
+        studies: The number of studies, as a share of ``--studies``.
+        is_ruled: Whether the minimum `ENOUGH_FALSE_MATCHES` applies; otherwise there is no minimum.
+        is_simulated: Whether the scores come from `simulate`.
     """
 
     vendors: Vendors
@@ -65,11 +65,11 @@ class Row:
 
     @property
     def expected(self) -> int:
-        """False matches at the required FMR."""
+        """The number of false matches at the required FMR."""
         return allowed_errors(self.vendors.fmr, self.vendors.non_mated)
 
     def answers(self, number: int) -> list[Answers]:
-        """What the vendors answer in one study."""
+        """Return the vendors' answers in one study."""
         vendors = self.vendors
         if self.is_simulated:
             return _simulate(vendors, number)
@@ -77,7 +77,7 @@ class Row:
         return vendors.tables(np.random.default_rng([seed, number]))
 
     def study(self, number: int) -> dict[str, float]:
-        """What is said of one study, by name: 1 if it is, 0 if not, NaN if it could not be."""
+        """Evaluate one study; return by name 1 for true, 0 for false, NaN if undefined."""
         with ExitStack() as stack:
             if not self.is_ruled:
                 stack.enter_context(mock.patch.object(choosing, "ENOUGH_FALSE_MATCHES", 0))
@@ -120,7 +120,7 @@ PEOPLE, DECIMALS, COMMON = (100, 400), (None, 1), (0.5, 0.9)
 
 
 def grid(pairs: int, fmr: float | None, **more: Any) -> Iterator[Row]:
-    """Few and many people, without ties and with them, errors shared by half and nearly all."""
+    """Yield rows for few and many people, without and with ties, half or most errors shared."""
     for people, decimals, common in product(PEOPLE, DECIMALS, COMMON):
         vendors = Vendors(
             people=people,
@@ -135,7 +135,7 @@ def grid(pairs: int, fmr: float | None, **more: Any) -> Iterator[Row]:
 
 
 def like(what: str, fmr: float = 1e-3, pairs: int = 5_000, **others: Any) -> Row:
-    """A row that is unlike the grid in something else."""
+    """Return a row that differs from the grid in something else."""
     is_simulated = others.pop("is_simulated", False)
     values = {"people": 400, "mated": 1_000, "non_mated": pairs, "fmr": fmr, "frr": EQUAL} | others
     return Row(
@@ -147,7 +147,7 @@ def like(what: str, fmr: float = 1e-3, pairs: int = 5_000, **others: Any) -> Row
     )
 
 
-#: Pairs and rates below the constant; what the rule refuses, and what was said without it.
+#: Pairs and rates below the minimum: with the rule that refuses them, and without the rule.
 BELOW = [
     [
         *grid(pairs, fmr, studies=0.01),
@@ -160,7 +160,7 @@ BELOW = [
     )
 ]
 
-#: As many false matches as the constant asks for, and more.
+#: Rows with at least the minimum number of false matches.
 ABOVE = [
     *grid(500, 1e-2),
     *grid(5_000, 1e-3),
@@ -171,7 +171,7 @@ ABOVE = [
     *(row for pairs in (100, 300, 3_000) for row in grid(pairs, None, studies=0.05)),
 ]
 
-#: Unlike the grid, at the constant.
+#: Rows that differ from the grid, at the minimum.
 OTHERS = [
     like("as `simulate` has it", people=200, common=0, goats=0, wolves=0, decimals=2,
          is_simulated=True),
@@ -186,7 +186,7 @@ OTHERS = [
     like("a few people in most of the pairs", 1e-2, 500, people=100, busy=True),
 ]  # fmt: skip
 
-#: Where whoever is not in the test set may be worse than all who are.
+#: Rows in which people outside the test set may be worse than all people in it.
 WOLVES = [
     like("part 0.05", heavy=True),
     like("part 0.15", heavy=True, wolves=0.15),
@@ -226,19 +226,19 @@ UNLIKE = [
 
 @attrs.frozen
 class Count:
-    """Of so many studies so many."""
+    """The number of studies with an event."""
 
     events: int
     studies: int
 
     @property
     def share(self) -> str:
-        """In per cent."""
+        """The share of studies, in percent."""
         return f"{self.events / self.studies:.1%}" if self.studies else "-"
 
     @property
     def p_value(self) -> float:
-        """How often so many or more are seen where 5 % are true."""
+        """The probability of at least this many events if the true share is 5 %."""
         return float(binom.sf(self.events - 1, self.studies, 0.05))
 
     def __str__(self) -> str:
@@ -249,14 +249,14 @@ class Count:
 
 
 def count(studies: Iterable[dict[str, float]], name: str) -> Count:
-    """How many of the studies that could be judged are so."""
+    """Count the studies in which `name` is true, among the studies in which it is defined."""
     values = np.array([study[name] for study in studies], float)
     values = values[~np.isnan(values)]
     return Count(int(values.sum()), len(values))
 
 
 def kind_of(row: Row) -> str:
-    """The first cells of a row."""
+    """Return the first cells of a row."""
     vendors = row.vendors
     fmr = "by default" if row.required_fmr is None else f"{row.required_fmr:g}"
     ties = "yes" if vendors.decimals is not None else "no"
@@ -270,7 +270,7 @@ _KIND = ("non-mated", "required FMR", "false matches expected", "people", "ties"
 
 
 def below(run: Callable[..., Any]) -> Iterator[str]:
-    """What the rule refuses."""
+    """Yield the table of studies that the rule refuses."""
     yield from table_head(
         "non-mated", "required FMR", "false matches expected", "studies", "compared",
         "without the rule: not chance", "worst kind",
@@ -291,7 +291,7 @@ def below(run: Callable[..., Any]) -> Iterator[str]:
 
 
 def equal(run: Callable[..., Any], rows: Sequence[Row], *, what: bool) -> Iterator[str]:
-    """How often equal vendors are called different."""
+    """Yield the table of how often equal vendors are reported as different."""
     yield from table_head(
         *_KIND, *(["what else"] if what else []), "studies", "not chance", "p of 5 %, after Holm"
     )
@@ -314,7 +314,7 @@ def _p(value: float) -> str:
 
 
 def headline(run: Callable[..., Any]) -> Iterator[str]:
-    """Whether the true FRR, at the FMR and at the threshold, is in its interval."""
+    """Yield the table of the coverage of the FRR's intervals, at the FMR and at the threshold."""
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "false matches expected", "studies",
         "FRR at the FMR held", "FRR at the threshold held",
@@ -329,7 +329,7 @@ def headline(run: Callable[..., Any]) -> Iterator[str]:
 
 
 def power(run: Callable[..., Any]) -> Iterator[str]:
-    """How often a difference that there is is found."""
+    """Yield the table of how often a true difference is found."""
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "false matches expected", "true FRR",
         "studies", "not chance",
@@ -358,7 +358,7 @@ def _task(row: Row, numbers: range) -> list[dict[str, float]]:
 
 
 def main() -> None:
-    """Run all."""
+    """Run and print the selected tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=2_000)
     parser.add_argument("--processes", type=int, default=2)
