@@ -1,4 +1,4 @@
-"""What every rule works with: one simulator, and calls whose requests and charges are counted."""
+"""The frame of every rule: a simulator, calls that are counted, and a failure in one sentence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 from unittest import mock
 
 import attrs
@@ -59,16 +59,6 @@ class SimulatorMistake(Exception):
     """The simulator contradicts itself; the message says how."""
 
 
-def not_tested(reason: str) -> NoReturn:
-    """Skip a rule that a simulator which can do more could test."""
-    pytest.skip(NOT_TESTED + reason)
-
-
-def does_not_apply(reason: str) -> NoReturn:
-    """Skip a rule about something that the backend or its vendor does not have."""
-    pytest.skip(DOES_NOT_APPLY + reason)
-
-
 def judge_parts(subject: T, *parts: Callable[[T], None]) -> None:
     """Judge every part of a rule; skip the rule if a part was not tested, or if none applies."""
     apart, untested = list[str](), list[str]()
@@ -79,9 +69,9 @@ def judge_parts(subject: T, *parts: Callable[[T], None]) -> None:
             kind, _, reason = str(skipped).partition(": ")
             (apart if f"{kind}: " == DOES_NOT_APPLY else untested).append(reason)
     if untested:
-        not_tested(" ".join(dict.fromkeys(untested)))
+        pytest.skip(NOT_TESTED + " ".join(dict.fromkeys(untested)))
     if len(apart) == len(parts):
-        does_not_apply(" ".join(dict.fromkeys(apart)))
+        pytest.skip(DOES_NOT_APPLY + " ".join(dict.fromkeys(apart)))
 
 
 def same(what: str, actual: object, *due: object) -> None:
@@ -145,7 +135,7 @@ class Bench:
         self.faults: dict[str, str] = {}
         #: The call that was made last, which the reason of a failure begins with.
         self.at = ""
-        self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
+        self._requests: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()
         self._stack.callback(plugin_faults.remove, self._note_fault)
         plugin_faults.append(self._note_fault)
@@ -194,6 +184,16 @@ class Bench:
         reason = " ".join(without_secrets(reason, secrets).split())
         return reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
 
+    def applies_if(self, condition: object, otherwise: str) -> None:
+        """Skip a rule about something that the backend or its vendor does not have."""
+        if not condition:
+            pytest.skip(f"{DOES_NOT_APPLY}{self.backend.name} {otherwise}.")
+
+    def tested_if(self, condition: object, otherwise: str) -> None:
+        """Skip a rule that a simulator which can do more could test."""
+        if not condition:
+            pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
+
     def open_backend(self, **settings: Any) -> Backend:
         """Open another backend, which is closed at the end of the test."""
         backend = self.simulator.backend(**settings)
@@ -206,8 +206,8 @@ class Bench:
     @property
     def operations(self) -> list[Operation]:
         """The declared operations; skips the rule for a backend that has hosted sessions alone."""
-        if not self.can.operations and self.backend.session_capabilities is not None:
-            does_not_apply(f"{self.backend.name} has hosted sessions alone, and takes no pictures.")
+        is_plain = self.can.operations or self.backend.session_capabilities is None
+        self.applies_if(is_plain, "has hosted sessions alone, and takes no pictures")
         return [operation for operation in GOOD if operation in self.can.operations]
 
     def scale(self, operation: Operation) -> str | None:
@@ -216,8 +216,7 @@ class Bench:
     def scaled(self) -> list[Operation]:
         """The operations with a scale of scores; skips the part if there is none."""
         scaled = [operation for operation in self.operations if self.scale(operation)]
-        if not scaled:
-            does_not_apply(f"{self.backend.name} declares no scale of scores.")
+        self.applies_if(scaled, "declares no scale of scores")
         return scaled
 
     def secrets(self) -> list[tuple[str, str]]:
@@ -255,10 +254,9 @@ class Bench:
         """Skip the rule, with the reason, unless the simulator can produce all of `situations`."""
         missing = [each for each in situations if each not in self.simulator.situations]
         if reasons := [*filter(None, map(self.why_not, missing))]:
-            does_not_apply(reasons[0])
-        if missing:
-            names = " or ".join(situation.name for situation in missing)
-            not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")
+            pytest.skip(DOES_NOT_APPLY + reasons[0])
+        names = " or ".join(situation.name for situation in missing)
+        self.tested_if(not missing, f"cannot produce {names}")
 
     def why_not(self, situation: Situation) -> str | None:
         """Return why a situation cannot be met: as the simulator says, or as results show."""
@@ -284,8 +282,7 @@ class Bench:
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips the rule if there is none."""
         operations = [each for each in self.operations if self.meets(each, situation)]
-        if not operations:
-            does_not_apply(f"{self.backend.name} declares no {OPERATION_OF[situation]} call.")
+        self.applies_if(operations, f"declares no {OPERATION_OF.get(situation)} call")
         self.need(situation)
         return operations
 
@@ -437,13 +434,14 @@ class Bench:
         with mock.patch.object(client, "send", hear):
             yield steps
 
-    def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
-        """Return the requests of one good call of an `HttpBackend`; none of any other."""
+    def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
+        """Return the request of a good call at this step; of a library's call, one that costs."""
         if operation not in self._requests:
             with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])
-            self._requests[operation] = tuple(request for request, _ in steps)
-        return self._requests[operation]
+            self._requests[operation] = [request for request, _ in steps]
+        sent = self._requests[operation][(step or 1) - 1 :]
+        return sent[0] if sent else HttpRequest(url="https://vendor.example")
 
 
 def application_call(
@@ -455,3 +453,77 @@ def application_call(
     if operation is Operation.MATCH:
         return lambda: verifier.verify(*pictures, **options)
     return lambda: verifier.check_liveness(pictures[0], **options)
+
+
+def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a test a rule: its failure is one sentence that names the cause first.
+
+    Args:
+        causes: Numbers of the rules that this one builds on. After one of them has failed it is
+            skipped: it would repeat the failure in other words.
+    """
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        number = number_of(test.__name__)
+
+        @functools.wraps(test)
+        def judge(self: Rules, bench: Bench, **parameters: Any) -> None:
+            failures = type(self).failures
+            cause = next((each for each in failures.values() if each in causes), None)
+            if cause is None:
+                try:
+                    return test(self, bench, **parameters)
+                except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever a plug-in raises
+                    reason = bench.reason(error)
+                cause = failures.setdefault(reason, number)
+                if cause == number:
+                    pytest.fail(reason, pytrace=False)
+            pytest.skip(f"{BECAUSE_OF}{cause}")
+
+        return judge
+
+    return decorate
+
+
+def number_of(name: str) -> str:
+    """Return the number in the name of a rule: ``R51`` of ``test_r51_good_call_passes``."""
+    return name.split("_")[1].upper()
+
+
+class Rules:
+    """The fixtures of a contract, and what has failed of it."""
+
+    #: The rules that have failed, by the reason that each was the first to give.
+    failures: ClassVar[dict[str, str]] = {}
+
+    @pytest.fixture
+    def simulator(self) -> Iterator[VendorSimulator]:
+        """The vendor's simulator, fresh for each rule. To be overridden."""
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a fixture `simulator` that yields a VendorSimulator."
+        )
+
+    @pytest.fixture
+    def bench(self, simulator: VendorSimulator) -> Iterator[Bench]:
+        bench = Bench(simulator)
+        yield bench
+        bench.close()
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        """Refuse a class that changes a rule, which no mark on the class can skip."""
+        super().__init_subclass__(**rest)
+        cls.failures = {}
+        kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(__package__)]
+        for name in (name for name in dir(cls) if name.startswith("test_r")):
+            original = next((members[name] for members in kit if name in members), None)
+            test = getattr(cls, name)
+            marks = [m for m in getattr(test, "pytestmark", ()) if m.name != "parametrize"]
+            expected = any(m.name == "xfail" and m.kwargs.get("reason") for m in marks)
+            # Without an original it is the author's own test.
+            is_changed = original is not None and (test is not original or marks)
+            if is_changed and (test is original or not expected):
+                raise TypeError(
+                    f"{cls.__name__} changes the rule {name}. A rule may be expected to fail, by "
+                    'an override with @pytest.mark.xfail(reason="..."), but not be changed or '
+                    "skipped."
+                )

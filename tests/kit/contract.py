@@ -9,8 +9,14 @@ import attrs
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_core.testing.bench import BECAUSE_OF, DOES_NOT_APPLY, NOT_TESTED, Bench, tell_fault
-from facematch_core.testing.contract._frame import number_of
+from facematch_core.testing.bench import (
+    BECAUSE_OF,
+    DOES_NOT_APPLY,
+    NOT_TESTED,
+    Bench,
+    number_of,
+    tell_fault,
+)
 
 
 class Status(enum.StrEnum):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._frame import Rules
+from facematch_core.testing.bench import Rules
+
 from .answers import AnswerRules
 from .calls import CallRules
 from .money import MoneyRules

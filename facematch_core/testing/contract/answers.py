@@ -19,10 +19,8 @@ import attrs
 import facematch_core as fm
 from facematch_core.backend import Call, Secret
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
-from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested, same
+from facematch_core.testing.bench import PASS, Bench, Result, Rules, rule, same
 from facematch_core.testing.simulator import BAD, GOOD, Situation
-
-from ._frame import Rules, rule
 
 #: The statuses that vendors, servers and gateways answer with, and some that nobody does.
 STATUSES = (
@@ -120,8 +118,8 @@ class AnswerRules(Rules):
         A gateway's page that is read as the vendor's word that nothing was charged is paid twice.
         Vendors add, drop and rename without asking: what is missing must not become a verdict.
         """
-        if not isinstance(bench.backend, HttpBackend):
-            does_not_apply(f"{bench.backend.name} is no HttpBackend: no answer can be changed.")
+        is_http = isinstance(bench.backend, HttpBackend)
+        bench.applies_if(is_http, "is no HttpBackend: no answer can be changed")
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
         face_statuses: Container[int]
         face_statuses = [Recording.of(bench, *case).reply.status for case in about_faces]
@@ -171,9 +169,7 @@ class Recording:
         # A refusal may be the word for no face.
         fails = outcome.error is not None and situation is not Situation.NO_FACE
         assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
-        if not exchanges:
-            name = bench.backend.name
-            not_tested(f"{name} does not send by its `client`: its answers are not seen.")
+        bench.tested_if(exchanges, "hears nothing that is sent by the `client`")
         # A reply has the secrets of its request, as a reply of the client has.
         secrets = tuple(Secret(text) for _, text in bench.secrets())
         replies = [attrs.evolve(reply, secrets=secrets) for _, reply in exchanges]
@@ -271,13 +267,12 @@ def _other_answers(recording: Recording, face_statuses: Container[int]) -> None:
 def _other_values(good: Recording, bad: Recording) -> None:
     """Change one value of the good answer at a time; in all ways where the verdict stands."""
     document, bench, operation = good.reply.at(), good.bench, good.call.operation
-    if not isinstance(document, (dict, list)):
-        not_tested(f"A good answer of {bench.backend.name} is neither a JSON object nor a list.")
+    is_document = isinstance(document, (dict, list))
+    bench.tested_if(is_document, "answers with neither a JSON object nor a list")
     usual, error = good.read("as before", good.reply.body)
     assert usual is not None, f"it is not read a second time: {error!r}"
     scores, verdicts = _decide(good, usual)
-    if bench.scale(operation) and not scores:
-        not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
+    bench.tested_if(scores or not bench.scale(operation), "has the score nowhere in its answers")
     _no_numbers(good, usual, scores)
     # Removing the object around a verdict removes the verdict.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}

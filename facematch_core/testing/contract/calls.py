@@ -14,19 +14,17 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.base.addresses import check_base_url
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import FAIL, MIDDLE, PASS, Bench, Result, judge_parts, same
+from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules, rule
-
 #: The ends of the scale, a score that looks like a fraction, some that fewer bits or decimals
 #: would change, and whole per cents that a fraction times 100 misses.
-SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
+SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, 61.23, 88.5, 99.99999, 100.0)
 #: Answers without a usable number, each with the thresholds that are sent.
 UNSCORED = {Situation.NULL_SCORE: (None, 40.0), Situation.IMPOSSIBLE_SCORE: (10.0,)}
 #: The scores that a threshold is put beside.
-EDGES = (0.0, 0.87, 28.0, 50.1, MIDDLE, 100.0)
+EDGES = (0.0, 0.87, 28.0, 50.1, benches.MIDDLE, 100.0)
 
 
 class CallRules(Rules):
@@ -164,8 +162,8 @@ class CallRules(Rules):
     def _r02_edge(self, bench: Bench) -> None:
         """At the threshold, a little below and above it; past the verifier's second look."""
         rule_ = bench.can.threshold_rule
-        if rule_ is models.ThresholdRule.VENDOR:
-            benches.does_not_apply(f"{bench.backend.name} leaves the threshold rule to its vendor.")
+        is_ours = rule_ is not models.ThresholdRule.VENDOR
+        bench.applies_if(is_ours, "leaves the threshold rule to its vendor")
         for operation in bench.scaled():
             situation, setting, score = bench.find_score(operation)
             scores = [score] if setting is None else EDGES
@@ -183,7 +181,7 @@ class CallRules(Rules):
     def _r02_named_threshold(self, bench: Bench) -> None:
         for operation in bench.operations:
             sent: list[tuple[Any, Any]] = []
-            for value in (None, MIDDLE, 0.0, 100.0):
+            for value in (None, benches.MIDDLE, 0.0, 100.0):
                 named = bench.ask(operation, GOOD[operation], threshold=value).answer.threshold
                 due = bench.threshold(operation, value)
                 if due is None:
@@ -243,8 +241,8 @@ class CallRules(Rules):
     def _r12_boxes(self, bench: Bench) -> None:
         name, reports = bench.backend.name, bench.can.reports_faces
         shown, seen = bench.simulator.faces, False
-        if reports and shown.get("probe") == shown.get("reference"):
-            benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
+        differ = shown.get("probe") != shown.get("reference") or not reports
+        bench.tested_if(differ, "does not say in `faces` where each picture's face is")
         for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
             result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
             boxes = [[face.box for face in faces if face.box] for faces in _faces(result)]
@@ -260,8 +258,7 @@ class CallRules(Rules):
                     meant = shown.get(place, ())
                     at = f"the faces of the {place} are at {meant}"
                     assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
-        if not reports:
-            benches.does_not_apply(f"{name} does not say where faces are.")
+        bench.applies_if(reports, "does not say where faces are")
         assert seen, "`reports_faces` is declared, and no result says where a face is"
 
     @rule("R51")

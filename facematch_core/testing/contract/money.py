@@ -15,12 +15,10 @@ import facematch_core as fm
 from facematch_core import Billing, Charged, Operation, errors
 from facematch_core.backend import Backend
 from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpBackend, HttpRequest
+from facematch_core.http import HttpBackend
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import PASS, Bench, Outcome, Result, same
+from facematch_core.testing.bench import PASS, Bench, Outcome, Result, Rules, rule, same
 from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situation
-
-from ._frame import Rules, rule
 
 
 @attrs.frozen
@@ -80,13 +78,11 @@ class MoneyRules(Rules):
         newest record, or the one with the same reference, may be the other one's.
         """
         backend, simulator = bench.backend, bench.simulator
-        if type(backend).reconcile is Backend.reconcile:
-            benches.does_not_apply(f"{backend.name} cannot look into its vendor's records.")
-        if not simulator.keeps_records:
-            benches.not_tested(f"{type(simulator).__name__} keeps no records to be looked into.")
+        searches = type(backend).reconcile is not Backend.reconcile
+        bench.applies_if(searches, "cannot look into its vendor's records")
+        bench.tested_if(simulator.keeps_records, "keeps no records to be looked into")
         searched = [*map(_judge_search, _kept_and_lost(bench))]
-        if not searched:
-            benches.not_tested(f"no lost call of {backend.name} is `reconcilable`.")
+        bench.tested_if(searched, f"loses no call of {backend.name} that is `reconcilable`")
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
@@ -94,8 +90,8 @@ class MoneyRules(Rules):
 
         A face that stays is a leak that nobody sees.
         """
-        if not isinstance(bench.backend, HttpBackend):
-            benches.does_not_apply(f"{bench.backend.name} is no HttpBackend, and has no clean-ups.")
+        is_http = isinstance(bench.backend, HttpBackend)
+        bench.applies_if(is_http, "is no HttpBackend, and has no clean-ups")
         removes = False
         for operation in bench.operations:
             removed, others = (_cleanups(bench, operation, GOOD[operation])[0] for _ in range(2))
@@ -108,8 +104,7 @@ class MoneyRules(Rules):
                 sent, is_sought = _cleanups(bench, operation, end)
                 # A call that may still be looked for keeps its records.
                 assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
-        if not removes:
-            benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
+        bench.applies_if(removes, "removes nothing at its vendor")
 
 
 # --- R16
@@ -146,7 +141,7 @@ def _judge_failure(bench: Bench, operation: Operation, situation: Situation) -> 
             outcome = ask(operation, situation, step=step)
             judge(bench, operation, situation, step, outcome)
             most = step or bench.steps(operation)
-            polls = request_at(bench, operation, step).on_refusal == "raise"
+            polls = bench.request_at(operation, step).on_refusal == "raise"
             right = polls or outcome.requests <= most or not bench.sends_itself
             assert right, f"{outcome.requests} requests, not {most}: does it try again?"
     if situation is Situation.REJECTED and bench.sends_itself:
@@ -162,7 +157,7 @@ def judge(
     bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
 ) -> None:
     """Assert that a failure became its own error with the vendor's bill, or was survived."""
-    has_waited, request = bool(bench.waits), request_at(bench, operation, step)
+    has_waited, request = bool(bench.waits), bench.request_at(operation, step)
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
     if outcome.result is not None and polled and situation in EXPECTED:
@@ -215,12 +210,6 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
         f"{where}the backend says {billing.charged} ({charges} charge{'s' * (charges != 1)}), "
         f"the vendor counted {counted}"
     )
-
-
-def request_at(bench: Bench, operation: Operation, step: int | None) -> HttpRequest:
-    """Return the request of a good call at this step; where a library sends it, one that costs."""
-    sent = bench.requests(operation)[(step or 1) - 1 :]
-    return sent[0] if sent else HttpRequest(url="https://vendor.example")
 
 
 # --- R32
@@ -288,7 +277,7 @@ def _kept_and_lost(bench: Bench) -> Iterator[_Searched]:
                 yield from (_Searched(bench, "a kept call", of, end, answer) for of, answer in kept)
         options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
         steps = bench.each_step(operation, Situation.LOST_ANSWER)
-        paid_at = [step for step in steps if request_at(bench, operation, step).charges]
+        paid_at = [step for step in steps if bench.request_at(operation, step).charges]
         lost = [(Situation.LOST_ANSWER, GOOD[operation], at) for at in {*paid_at[:1], steps[-1]}]
         if waits_s:
             bench.need(Situation.NEVER_DONE)

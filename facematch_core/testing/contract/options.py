@@ -17,12 +17,11 @@ import pytest
 import facematch_core as fm
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks, pictures
-from facematch_core.testing.bench import MIDDLE, PASS, Bench, judge_parts, same
+from facematch_core.testing.bench import MIDDLE, PASS, Bench, Rules, judge_parts, rule, same
 from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
 from facematch_core.testing.simulator import FAILURES, GOOD, EngineSimulator, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules, rule
 from .money import look, record_of
 
 #: The pictures of a call, per operation.
@@ -65,10 +64,7 @@ class OptionRules(Rules):
                     same("the requests before it is refused", outcome.requests, 0)
             if simulator.looks_at_pictures:
                 _compare_limits(bench, operation)
-        if not any(beyond.values()):
-            benches.does_not_apply(
-                f"{bench.backend.name} declares no limit that a picture of ours breaks."
-            )
+        bench.applies_if(any(beyond.values()), "declares no limit that a picture of ours breaks")
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
@@ -157,8 +153,8 @@ def _options(bench: Bench) -> None:
 
 def _own_options(bench: Bench) -> None:
     simulator = bench.simulator
-    if (declared := bench.can.options) is None:
-        benches.does_not_apply(f"{bench.backend.name} has no options of its own.")
+    declared: Any = bench.can.options
+    bench.applies_if(declared, "has no options of its own")
     first, *others = simulator.options(declared), *simulator.other_options(declared)
     is_heard = False
     for operation, options in itertools.product(bench.operations, others):
@@ -166,13 +162,11 @@ def _own_options(bench: Bench) -> None:
         is_heard |= usual is not UNTOLD or heard is not UNTOLD
         where = f"with {options} the vendor heard {heard!r}"
         assert heard != usual or not is_heard, f"{where}, and the same with {first}"
-    if not is_heard:
-        unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
-        benches.not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
+    unsaid = f"has no `other_options`, or no `options` received, for {declared.__name__}"
+    bench.tested_if(is_heard, unsaid)
 
 
 def _pictures(bench: Bench) -> None:
-    name = type(bench.simulator).__name__
     for operation in bench.operations:
         pair, wishes = bench.simulator.pictures_for(GOOD[operation]), bench.wishes(operation)
         turned = [
@@ -188,9 +182,9 @@ def _pictures(bench: Bench) -> None:
             assert outcome.requests, f"nothing was sent: {outcome.summary}"
             received = bench.simulator.received
             arrived = {place: received[place] for place in PICTURES if received.get(place)}
-            if not arrived:
-                assert outcome.error is None, f"the call was refused: {outcome.summary}"
-                benches.not_tested(f"{name} does not say which pictures arrived.")
+            is_well = arrived or outcome.error is None
+            assert is_well, f"the call was refused: {outcome.summary}"
+            bench.tested_if(arrived, "does not say which pictures arrived")
             same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
             for place, data in arrived.items():
                 if type(data) is not bytes:
@@ -204,8 +198,8 @@ def _pictures(bench: Bench) -> None:
 
 
 def _kept(bench: Bench) -> None:
-    if fm.Retention.MINIMAL not in bench.can.retention:
-        benches.does_not_apply(f"{bench.backend.name} declares that everything is kept.")
+    keeps_little = fm.Retention.MINIMAL in bench.can.retention
+    bench.applies_if(keeps_little, "declares that everything is kept")
     besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": MIDDLE}
     for operation in bench.operations:
         wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]

@@ -21,11 +21,10 @@ from facematch_core import Operation, models
 from facematch_core.backend import Secret
 from facematch_core.config.settings import declared_settings
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import FAIL, PASS, Bench, Result, application_call, same
+from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, rule, same
 from facematch_core.testing.leaks import capture_log, files_written, find_leaks
 from facematch_core.testing.simulator import BAD, GOOD, STALLS, Situation
 
-from ._frame import Rules, rule
 from .money import judge
 from .options import secrets_of
 
@@ -35,6 +34,8 @@ DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
 #: Threads that ask at the same time, and how often each does.
 THREADS, CALLS = 8, 4
 
+#: Why the rules are not about a plug-in on `HttpBackend`.
+CORE = "is an HttpBackend: the core sees to this"
 #: A text that is no setting's value; it must not be seen again.
 ODD = "kit0odd5d41402abc4b2a76"
 
@@ -48,7 +49,7 @@ class OwnSenderRules(Rules):
 
         A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
         """
-        _need_own_sender(bench)
+        bench.applies_if(bench.sends_itself, CORE)
         can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
         stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
         bench.need(*(stalls or STALLS))
@@ -65,7 +66,7 @@ class OwnSenderRules(Rules):
         A web server verifies two visitors at once. An answer that reaches the other one lets a
         stranger in.
         """
-        _need_own_sender(bench)
+        bench.applies_if(bench.sends_itself, CORE)
         for operation in bench.operations:
             _judge_threads(bench, operation)
 
@@ -75,7 +76,7 @@ class OwnSenderRules(Rules):
 
         A service closes in more than one place; what is shared in secret breaks its neighbour.
         """
-        _need_own_sender(bench)
+        bench.applies_if(bench.sends_itself, CORE)
         environment = dict(os.environ)
         for operation in bench.operations:
             other, verifier = bench.open_backend(), bench.open_verifier()
@@ -106,7 +107,7 @@ class OwnSenderRules(Rules):
         A misspelt `threshold` that is ignored changes who comes in. The value may be a key in the
         wrong place. A file outlives the program, and is in a backup before it is deleted.
         """
-        _need_own_sender(bench)
+        bench.applies_if(bench.sends_itself, CORE)
         try:
             bench.simulator.backend(surely_not_a_setting=ODD).close()
         except Exception as error:  # noqa: BLE001 - whatever it raises is judged
@@ -124,11 +125,6 @@ class OwnSenderRules(Rules):
         found = any(find_leaks(secret, shown, log.getvalue()) for _, secret in secrets_of(bench))
         assert not found, "`diagnose` returns or logs a secret"
         assert not files, f"a call writes a file: {files[0]}"
-
-
-def _need_own_sender(bench: Bench) -> None:
-    if not bench.sends_itself:
-        benches.does_not_apply(f"The core sees to this for {bench.backend.name}, an HttpBackend.")
 
 
 def _judge_stall(bench: Bench, operation: Operation, stall: Situation) -> None:
@@ -160,7 +156,7 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
     bench.ask(operation, situation, score=score)
     pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
     calls = [
-        application_call(verifier, operation, pairs[n % 2], wishes[n // 2 % 2])
+        benches.application_call(verifier, operation, pairs[n % 2], wishes[n // 2 % 2])
         for n in range(THREADS)
     ]
     alone = [_gist(call()) for call in calls[:4]] * (THREADS // 4)

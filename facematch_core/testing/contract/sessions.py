@@ -13,6 +13,7 @@ from unittest import mock
 from urllib.parse import unquote
 
 import attrs
+import pytest
 
 import facematch_core as fm
 from facematch_core.backend import Backend
@@ -22,12 +23,11 @@ from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
-from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, judge_parts, same
+from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, Rules, judge_parts, rule, same
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
-from facematch_core.testing.simulator import SessionWord, Situation, good_among
+from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
 
-from ._frame import Rules, rule
 from .answers import places, replace, show_place
 from .money import EXPECTED
 
@@ -66,12 +66,12 @@ class Desk:
     """The sessions of a backend, and the player who decides what becomes of them."""
 
     def __init__(self, bench: Bench) -> None:
-        can, player = bench.backend.session_capabilities, bench.simulator.sessions
-        if can is None:
-            benches.does_not_apply(f"{bench.backend.name} has no hosted sessions.")
-        if player is None:
-            benches.not_tested(f"{type(bench.simulator).__name__} plays no sessions.")
-        self.bench, self.can, self.player = bench, can, player
+        can: Any = bench.backend.session_capabilities
+        bench.applies_if(can is not None, "has no hosted sessions")
+        player: Any = bench.simulator.sessions
+        bench.tested_if(player is not None, "plays no sessions")
+        self.bench, self.can = bench, can
+        self.player: SessionSimulator = player
         self.clock = player.clock or bench.clock
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
         self.events: list[fm.CallEvent] = []
@@ -139,11 +139,10 @@ class Desk:
         yield from (case for case in met if case in player.cases)
         missing = [case for case in met if case not in player.cases]
         names = [case.name for case in missing if case not in player.cannot_happen]
-        if names:
-            benches.not_tested(f"{type(player).__name__} cannot play {' or '.join(names)}.")
+        self.bench.tested_if(not names, f"cannot play {' or '.join(names)}")
         if len(missing) == len(met):
             reasons = dict.fromkeys(player.cannot_happen[case] for case in missing)
-            benches.does_not_apply(" ".join(reasons))
+            pytest.skip(benches.DOES_NOT_APPLY + " ".join(reasons))
 
     def play(self, *cases: Case) -> None:
         """Read a session in each case: what comes out is what is due, and never a yes."""
@@ -243,8 +242,8 @@ class Desk:
     def references(self) -> None:
         """Compare what is declared of a reference with what the vendor takes."""
         limits, player = self.can.reference_limits, self.player
-        if fm.ComparedWith.GIVEN not in player.compared_with:
-            benches.does_not_apply(f"No start of {self.bench.backend.name} brings a reference.")
+        is_given = fm.ComparedWith.GIVEN in player.compared_with
+        self.bench.applies_if(is_given, "takes no reference for a start")
         self.open(fm.ComparedWith.GIVEN)
         for what, picture in pictures_beyond(player.reference_limits or limits).items():
             try:
@@ -276,8 +275,7 @@ class Desk:
     def documented_words(self) -> None:
         """Play each documented word, one that nobody knows at each place, and none."""
         player = self.player
-        if not player.words:
-            benches.not_tested(f"{type(player).__name__} has no `words` of the vendor's pages.")
+        self.bench.tested_if(player.words, "has no `words` of the vendor's pages")
         passed = self.passed().vendor_status
         rows = [row for row in player.words if not isinstance(row.means, Deletion)]
         for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
@@ -350,8 +348,7 @@ class Desk:
             expect("after the time that a result lasts it", self.read(record), kind)
 
     def deleted(self) -> None:
-        if not self.can.can_delete:
-            benches.does_not_apply(f"{self.bench.backend.name} deletes no sessions.")
+        self.bench.applies_if(self.can.can_delete, "deletes no sessions")
         record, done, asked = self.passed().record, DeletionState.DONE, DeletionState.REQUESTED
         deletion = self.delete(record)
         expect("the deletion of a session that is there", deletion, done, asked)
@@ -486,8 +483,7 @@ class SessionRules(Rules):
         is a door into the program.
         """
         desk = Desk(bench)
-        if not desk.has_webhooks:
-            benches.does_not_apply(f"{bench.backend.name} sends no webhooks about sessions.")
+        bench.applies_if(desk.has_webhooks, "sends no webhooks about sessions")
         session = desk.start()
         before = words(desk.look(session, next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))))
         body, headers = desk.player.deliver(id_of(session))
@@ -532,8 +528,7 @@ class SessionRules(Rules):
         Else a photograph that is held up to the camera is compared with the document.
         """
         desk = Desk(bench)
-        if not desk.can.gives_portrait:
-            benches.does_not_apply(f"{bench.backend.name} gives no portraits.")
+        bench.applies_if(desk.can.gives_portrait, "gives no portraits")
         for case in desk.cases(Case.PASSED, Case.SPOOF):
             result = desk.look(desk.start(), case, with_portrait=True)
             portrait, is_live = result.portrait, result.liveness.is_live
