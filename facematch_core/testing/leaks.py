@@ -26,7 +26,7 @@ _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
-    """The forms in which `secret` is in any of `texts`.
+    """Return the names of the forms in which `secret` is in any of `texts`; () if it is in none.
 
     Looked for: as it is, also where `repr`, `ascii`, JSON or a URL escapes it (bytes, and bytes
     that were read as text; also inside of a text that was written so again), in hexadecimal, and in
@@ -35,9 +35,6 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     Args:
         secret: At least 6 bytes.
         *texts: What was printed, logged, pickled or sent.
-
-    Returns:
-        The names of the forms that were found, never the secret; () if it is in none.
 
     Raises:
         ValueError: the secret is too short to be distinguished from chance.
@@ -134,8 +131,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
     lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
     for at, (frame, _) in zip(lines, walk, strict=True):
         values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]
-        place = f'  File "{at.filename}", line {at.lineno}, in {at.name}\n    {at.line}'
-        yield at.filename, "\n".join([place, *values])
+        yield at.filename, "\n".join([f"  {at}", f"    {at.line}", *values])
 
 
 def show(value: Any, how: Callable[[Any], str] = repr) -> str:
@@ -177,24 +173,22 @@ _add_hook = functools.cache(sys.addaudithook)
 def files_written() -> Iterator[list[str]]:
     """Collect the files that a method of a backend opens for writing meanwhile, in any thread."""
     _add_hook(_hear_open)
-    files = list[str]()
-    _watches.append(files)
+    _watches.append([])
     try:
-        yield files
+        yield _watches[-1]
     finally:
-        _watches.remove(files)
+        _watches.pop()
 
 
 def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "open" or not _watches or not (arguments[2] or 0) & _WRITES:
         return
     path = arguments[0]
-    name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else os.devnull
-    for frame, _ in traceback.walk_stack(None) if name != os.devnull else ():
+    is_named = isinstance(path, (str, bytes, os.PathLike)) and path != os.devnull
+    for frame, _ in traceback.walk_stack(None) if is_named else ():
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
             return  # Python writes what it has compiled.
         if (author := author_of(frame)) is not None:
             if issubclass(type(author), Backend):
-                for files in _watches:
-                    files.append(f"{name} ({frame.f_code.co_qualname})")
+                _watches[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")
             return
