@@ -468,19 +468,14 @@ class SimulatorReply:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     charged: bool | int | None = None
 
-    @property
-    def charges(self) -> int:
-        """The number of charges for the request."""
-        return int(self.status == 200 if self.charged is None else self.charged)
-
-    def written(self, *, ends: bool = True) -> bytes:
-        """Return the bytes that answer; without an end they have no length."""
+    def written(self) -> bytes:
+        """Return the bytes that answer."""
         content = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
-        length = {"Content-Length": str(len(content))} if ends else {}
         usual = {"Connection": "close", "Content-Type": "application/json"}
-        lines = [f"{name}: {value}" for name, value in {**length, **usual, **self.headers}.items()]
+        headers = {"Content-Length": str(len(content)), **usual, **self.headers}
         first = f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"
-        return "\r\n".join([first, *lines, "", ""]).encode("latin-1") + content
+        lines = [first, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        return "\r\n".join(lines).encode("latin-1") + content
 
 
 #: Seconds after which a connection that says nothing, or an answer without an end, is given up.
@@ -544,7 +539,7 @@ class HttpSimulator(VendorSimulator):
         """The address of the server, for example ``http://127.0.0.1:40001``."""
         if self._server is None:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
-        return f"http://{_HOST}:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
@@ -594,29 +589,26 @@ class HttpSimulator(VendorSimulator):
             if not isinstance(reply, SimulatorReply):
                 kind = type(reply).__name__
                 raise TypeError(f"its answer in {asked[0].name} is {kind}, and no SimulatorReply")
+            charges = reply.status == 200 if reply.charged is None else reply.charged
             with self._lock:
-                self.charges += reply.charges if counts else 0
+                self.charges += int(charges) if counts else 0
         yield from _fault(situation, released) if is_fault else [reply.written()]
 
 
 def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
-    if situation is Situation.BROKEN_ANSWER:
-        yield SimulatorReply(body=b"{", headers={"Content-Length": "100"}).written()
-    elif situation is Situation.GATEWAY_ERROR:
+    if situation is Situation.GATEWAY_ERROR:
         page, form = b"<html><h1>502 Bad Gateway</h1></html>", {"Content-Type": "text/html"}
         yield SimulatorReply(body=page, status=502, headers=form).written()
     elif situation is Situation.SLOW:
         released.wait(PATIENCE_S)
-    elif situation is Situation.DRIPPING:
+    elif situation in (Situation.BROKEN_ANSWER, Situation.DRIPPING):
         # Spaces, which may be before any JSON: no reader can say that it has seen enough.
-        yield SimulatorReply(body=b" ").written(ends=False)
+        yield SimulatorReply(body=b" ", headers={"Content-Length": "10000"}).written()
+        drips = situation is Situation.DRIPPING
         for _ in range(int(PATIENCE_S / 0.05)):
-            if released.wait(0.05):
+            if not drips or released.wait(0.05):
                 return
             yield b" "
-
-
-_HOST = "127.0.0.1"
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -628,7 +620,7 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = sys.platform != "win32"
 
     def __init__(self, serve: Callable[[SimulatorRequest], Iterator[bytes]]) -> None:
-        super().__init__((_HOST, 0), _Handler, bind_and_activate=False)
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
         self.serve = serve
         self._thread: threading.Thread | None = None
         self.server_bind()
