@@ -740,9 +740,7 @@ class EngineSimulator(VendorSimulator):
         watched: type[Backend] = type(f"Watched{cls.__name__}", (cls,), methods)
         return watched(**{**self.settings, **settings})
 
-    def set_situation(
-        self, situation: Situation, *, score: float | None = None, step: int | None = None
-    ) -> None:
+    def set_situation(self, situation: Situation, **_: Any) -> None:
         self._released.set()
         if situation is Situation.SLOW:
             self._released = threading.Event()

@@ -1,8 +1,4 @@
-"""R38: every answer that can come is read or refused.
-
-An `HttpBackend` reads an answer without sending anything. The answers that others get cannot be
-changed, so the rule does not apply to them.
-"""
+"""R38: every answer that can come is read or refused, by an `HttpBackend`."""
 
 from __future__ import annotations
 
@@ -109,7 +105,7 @@ def number_in(value: Any) -> float | None:
 
 
 class AnswerRules(Rules):
-    """Every answer that can come is read or refused, and none as more than it is."""
+    """The rule about answers."""
 
     @rule("R51")
     def test_r38_every_answer_is_read_or_refused(self, bench: Bench) -> None:
@@ -120,21 +116,17 @@ class AnswerRules(Rules):
         """
         is_http = isinstance(bench.backend, HttpBackend)
         bench.applies_if(is_http, "is no HttpBackend: no answer can be changed")
-        about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
-        face_statuses: Container[int]
-        face_statuses = [Recording.of(bench, *case).reply.status for case in about_faces]
+        cases = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
+        statuses: Container[int] = [Recording.of(bench, *case).reply.status for case in cases]
         if Situation.NO_FACE not in bench.simulator.situations:
-            face_statuses = STATUSES  # nobody knows which the vendor answers with then
+            statuses = STATUSES  # nobody knows which the vendor answers with then
         for operation in bench.operations:
             recording = Recording.of(bench, operation, GOOD[operation])
             for step in range(len(recording.replies), 0, -1):
-                _other_answers(attrs.evolve(recording, step=step), face_statuses)
-        for operation, situation in bench.cases(GOOD.values()):
+                _other_answers(attrs.evolve(recording, step=step), statuses)
             # The good answer of any simulator passes this threshold.
-            good, bad = (
-                Recording.of(bench, operation, case, threshold=1.0)
-                for case in (situation, BAD[operation])
-            )
+            pair = GOOD[operation], BAD[operation]
+            good, bad = (Recording.of(bench, operation, case, threshold=1.0) for case in pair)
             _other_values(good, bad)
 
 
@@ -242,9 +234,8 @@ def _other_answers(recording: Recording, face_statuses: Container[int]) -> None:
         cases = [*zip(STATUSES, itertools.cycle(forms(secrets)), strict=False)]
     for status, (name, body, is_json) in cases:
         headers = {**recording.reply.headers, "Retry-After": next(waits)}
-        result, error = recording.read(
-            f"{status} with {name}", body, status=status, headers=headers
-        )
+        how = f"{status} with {name}"
+        result, error = recording.read(how, body, status=status, headers=headers)
         is_free = error is not None and error.billing.charged is fm.Charged.NO
         text = f"{error} {error!r} {error and vars(error)}"
         assert not any(secret in text for secret in secrets), "it shows a secret"

@@ -32,8 +32,7 @@ class CallRules(Rules):
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A good call passes, by the vendor's answer to this very call, and the result says who
-        gave it.
+        """A good call passes by the vendor's answer to it, and the result says who gave it.
 
         Every other rule builds on it. An answer that is kept lets the next visitor in, and an
         auditor must see which vendor decided about which request.
@@ -92,9 +91,9 @@ class CallRules(Rules):
         threshold rule; what is missing, impossible or no number is no score, and nobody passes
         by it; without a face there is no verdict.
 
-        0.87 of 100 is a clear mismatch: read as a fraction it becomes 87, and a match. 250 of 100
-        means that the answer was misread. 0 for a missing number would say "two people" where the
-        vendor said nothing, and "no match" would accuse somebody whose photograph was cut off.
+        0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the answer was
+        misread. 0 for a missing number says "two people" where the vendor said nothing, and "no
+        match" accuses somebody whose photograph was cut off.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         judge_parts(
