@@ -1,87 +1,86 @@
 """Plug-ins that are right, of vendors unlike most: the kit finds nothing wrong with any of them."""
 
 import base64
-import itertools
 import math
 import time
 from typing import ClassVar
 
 import attrs
 import pytest
-from kit.contract import failures, run
-from mutants.faults import nobody
-from mutants.reference import CheckReference, CheckSimulator
+from kit.contract import Status, failures, run
+from mutants.faults import nobody, refuse
+from mutants.making import derived, row, vendor
+from mutants.reference import (
+    PLACES,
+    CheckReference,
+    CheckSimulator,
+    HttpReference,
+    HttpReferenceSimulator,
+    JobReference,
+    JobSimulator,
+    Mapping,
+)
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Capabilities, ImageLimits
-from facematch_core.http import ApiKeyBackend, ErrorRow, HttpRequest
-from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, noise
+from facematch_core.http import ErrorRow
+from facematch_core.testing import Situation, noise
 from facematch_core.testing.simulator import STALLS
 
-KEY = "an-unusual-key-4f7e1c2ab9"
+evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
-WORDS = {
-    MATCH: (fm.Decision.MATCH, fm.Decision.NO_MATCH, fm.Decision.INCONCLUSIVE),
-    LIVENESS: (
-        *(fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE),
-        fm.LivenessDecision.INCONCLUSIVE,
-    ),
-}
-USUAL = {
-    "score_scale": "unusual/v1",
-    "default_threshold": 75.0,
-    "billed_operations": frozenset({MATCH}),
-}
+USUAL = Capabilities(
+    score_scale="unusual/v1", default_threshold=75.0, billed_operations=frozenset({MATCH})
+)
 
 
-@attrs.frozen(kw_only=True)
-class Cosine(ApiKeyBackend):
-    """Its vendor gives a cosine, from -1 to 1."""
+@attrs.define(kw_only=True, eq=False, slots=False)
+class Plain(HttpReference):
+    """Its vendor answers with a cosine, from -1 to 1, and an id."""
 
     name = "unusual"
-    allowed_hosts = frozenset({"api.unusual.example"})
-    capabilities = Capabilities(**USUAL)
-    base_url: str = "https://api.unusual.example"
+    capabilities = USUAL
 
-    def build(self, call):
-        pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
-        words = {n: base64.b64encode(p.data).decode() for n, p in pictures.items() if p}
-        return HttpRequest(
-            url=f"{self.address}/ask", headers={"X-Key": self.api_key}, json=self.ask_for(words)
-        )
+    def request(self, call):
+        return {
+            place: words for place, words in Mapping.request(self, call).items() if place in PLACES
+        }
 
-    def ask_for(self, words):
-        return words
+    def threshold(self, call):
+        return None
 
     def parse(self, call, reply):
-        score = self.score(reply.json())
-        passes, fails, inconclusive = WORDS[call.operation]
-        decision = inconclusive
+        body = self.body(reply)
+        score, verdict = self.score(call, body["score"]), None
         if score is not None:
-            decision = passes if self.passes(call, reply.json(), score) else fails
-        return self.result(call, reply.json(), decision, score)
+            verdict = "yes" if self.passes(call, body, score) else "no"
+        return self.found(call, verdict, score, body["id"])
 
-    def result(self, call, body, decision, score):
-        kind = fm.MatchResult if call.operation is MATCH else fm.LivenessResult
+    def found(self, call, verdict, score, vendor_id):
+        result = nobody(call)
+        decision = (
+            result.decision if verdict is None else self.decision(call, {"verdict": verdict}, score)
+        )
         charged = fm.Charged.YES if self.capabilities.billed_operations else fm.Charged.NO
-        return kind(
+        return evolve(
+            result,
             decision=decision,
             score=score,
-            warnings=(fm.backend.NO_FACE,) if decision is WORDS[call.operation][2] else (),
             backend=self.name,
-            ids=models.Ids(vendor=self.id_of(body)),
+            warnings=(fm.backend.NO_FACE,) if verdict is None else (),
+            ids=models.Ids(vendor=vendor_id),
             billing=fm.Billing(charged, "the vendor's page on prices"),
         )
 
-    def score(self, body):
-        number = body["score"]
+    def score(self, call, number):
         if number is None:
             return None
-        if type(number) not in (int, float):
-            raise TypeError("It is no number.")
-        how = {"raw": number, "raw_name": "score", "source": models.ScaleSource.DOCUMENTED}
-        return fm.Score(self.percent(number), "unusual/v1", **how)
+        how = {"raw": self.number(number), "source": models.ScaleSource.DOCUMENTED}
+        return fm.Score(self.percent(how["raw"]), "unusual/v1", raw_name="score", **how)
+
+    def number(self, value):
+        return value if type(value) in (int, float) else refuse(TypeError("It is no number."))
 
     def percent(self, number):
         return 50 + 50 * number
@@ -89,307 +88,157 @@ class Cosine(ApiKeyBackend):
     def passes(self, call, body, score):
         return call.threshold.passes(score.value)
 
-    def id_of(self, body):
-        return body["id"]
+
+CANNOT = {
+    Situation.SPOOF: "It has no word for that.",
+    Situation.TWO_FACES: "It counts no faces.",
+    Situation.NO_CREDIT: "It sends a bill.",
+}
+NO_SCORE = (Situation.SCORE, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE)
 
 
-class Vendor(HttpSimulator):
-    """Answers every call with a score, and that of nobody without one."""
+class PlainVendor(HttpReferenceSimulator):
+    """Answers with a score, and with none of what else the reference's vendor says."""
 
-    plug_in: ClassVar[type] = Cosine
-    impossible: ClassVar[object] = 9
-    usual, low = Situation.SAME_PERSON, Situation.DIFFERENT_PEOPLE
-    limits: ClassVar[ImageLimits] = ImageLimits()
-    secrets = (KEY,)
-    cannot_happen: ClassVar = {
-        Situation.SPOOF: "It has no word for that.",
-        Situation.TWO_FACES: "It counts no faces.",
-        Situation.NO_CREDIT: "It sends a bill.",
-    }
-
-    def __init__(self):
-        super().__init__()
-        self.numbers = itertools.count(1)
+    limits, faces, impossible = ImageLimits(), {}, 9
+    cannot_happen: ClassVar = CANNOT
 
     @property
     def situations(self):
-        situations = {
-            *(self.usual, self.low, Situation.SCORE, Situation.UNREADABLE_200, Situation.BAD_KEY),
-            *(Situation.REJECTED, Situation.THROTTLED, Situation.OUTAGE, Situation.NO_FACE),
-            *(Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE),
-        }
-        return (HttpSimulator.FAULTS | situations) - self.cannot_happen.keys()
-
-    def backend(self, **settings):
-        return self.plug_in(**{"api_key": KEY, "base_url": self.url} | settings)
+        unsaid = {Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING}
+        return HttpReferenceSimulator.situations - unsaid - self.cannot_happen.keys()
 
     @property
     def received(self):
-        words = {} if self.last is None else self.pictures_in(self.last.json())
-        return {name: base64.b64decode(data) for name, data in words.items()}
+        return {
+            place: base64.b64decode(self.words[place]) for place in PLACES if place in self.words
+        }
 
-    def pictures_in(self, words):
-        return words
-
-    def answer(self, request, situation, score):
-        refusals = {Situation.REJECTED: 422, Situation.THROTTLED: 429, Situation.OUTAGE: 503}
-        if request.headers["X-Key"] != KEY or situation is Situation.BAD_KEY:
-            return SimulatorReply(status=401, body={"error": f"Unknown key {KEY}."})
-        if situation in refusals:
-            return SimulatorReply(status=refusals[situation], body={"error": "No."})
-        charged = bool(self.plug_in.capabilities.billed_operations)
-        if situation is Situation.UNREADABLE_200:
-            return SimulatorReply(body={"result": "ok"}, charged=charged)
-        number = score if score is not None else 12.25 if situation is self.low else 93.5
-        shown = self.spell(number)
-        if situation in (Situation.NO_FACE, Situation.NULL_SCORE):
-            shown = None
-        elif situation is Situation.IMPOSSIBLE_SCORE:
-            shown = self.impossible
-        return SimulatorReply(body=self.body(shown, number), charged=charged)
+    def answered(self, words, key, situation, score):
+        words = words if isinstance(words, dict) else dict(zip(PLACES, words, strict=True))
+        status, body = super().answered(words, key, situation, score)
+        if "score" not in body:
+            return status, body
+        shown = None if body["score"] is None else self.spell(body["score"])
+        shown = self.impossible if situation is Situation.IMPOSSIBLE_SCORE else shown
+        return status, self.shows(shown, body["id"])
 
     def spell(self, score):
         return score / 50 - 1
 
-    def body(self, shown, number):
-        return {"score": shown, "id": f"u-{next(self.numbers)}"}
-
-
-class Likelihood(Cosine):
-    """Its vendor gives the logarithm of a likelihood ratio, which has no end on either side."""
-
-    def percent(self, number):
-        return 100 / (1 + math.exp(-number))
-
-
-class VendorOfLikelihood(Vendor):
-    plug_in = Likelihood
-    cannot_happen: ClassVar = {
-        **Vendor.cannot_happen,
-        Situation.IMPOSSIBLE_SCORE: "Each number is on its scale.",
-    }
-
-    def spell(self, score):
-        part = min(max(score / 100, 1e-15), 1 - 1e-15)
-        return math.log(part / (1 - part))
-
-
-class Distance(Cosine):
-    """Its vendor gives a distance, from 0 to 2, of which the smaller is the better."""
-
-    def percent(self, number):
-        return 100 - 50 * number
-
-
-class VendorOfDistance(Vendor):
-    plug_in = Distance
-
-    def spell(self, score):
-        return 2 - score / 50
-
-
-class InText(Cosine):
-    """Its vendor spells the number as text, and it is read as nothing else."""
-
-    def score(self, body):
-        number = body["score"]
-        if number is None:
-            return None
-        if type(number) is not str:
-            raise TypeError("It is no text.")
-        return fm.Score.from_fraction(float(number), "unusual/v1")
-
-
-class VendorOfInText(Vendor):
-    plug_in = InText
-    impossible = "1.7"
-
-    def spell(self, score):
-        return str(score / 100)
-
-
-class OwnThresholds(Cosine):
-    """Its vendor sends a threshold of its own with each answer, and takes none."""
-
-    capabilities = Capabilities(
-        **USUAL | {"threshold_rule": models.ThresholdRule.VENDOR, "default_threshold": None}
-    )
-
-    def passes(self, call, body, score):
-        limit = body["thresholds"]["1e-4"]
-        if type(limit) is not float:
-            raise TypeError("It is no threshold.")
-        return score.raw >= limit and (
-            call.threshold is None or score.value >= call.threshold.value
-        )
-
-
-class VendorOfOwnThresholds(Vendor):
-    plug_in = OwnThresholds
-
-    def body(self, shown, number):
-        return super().body(shown, number) | {"thresholds": {"1e-3": 0.3, "1e-4": 0.5}}
-
-
-class VerdictOnly(Cosine):
-    """Its vendor says yes or no, and nothing more; nobody knows one answer from another."""
-
-    capabilities = Capabilities(
-        billed_operations=frozenset({MATCH}), threshold_rule=models.ThresholdRule.VENDOR
-    )
-
-    def parse(self, call, reply):
-        yes, no, inconclusive = WORDS[call.operation]
-        words = {True: yes, False: no, None: inconclusive}
-        if type(reply.json()["same"]) not in (bool, type(None)):
-            raise TypeError("It is no verdict.")
-        return self.result(call, reply.json(), words[reply.json()["same"]], None)
-
-    def id_of(self, body):
-        return None
-
-
-class VendorOfVerdicts(Vendor):
-    plug_in = VerdictOnly
-    cannot_happen: ClassVar = {
-        **Vendor.cannot_happen,
-        **dict.fromkeys(
-            (Situation.SCORE, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE), "It has no score."
-        ),
-    }
-
-    def body(self, shown, number):
-        return {"same": None if shown is None else number > 50}
-
-
-class FreeLists(Cosine):
-    """Its vendor is free, takes a list of pictures, and answers with a list."""
-
-    capabilities = Capabilities(**USUAL | {"billed_operations": frozenset()})
-
-    def ask_for(self, words):
-        return list(words.values())
-
-    def parse(self, call, reply):
-        score = self.score({"score": reply.json()[0]})
-        passes, fails, inconclusive = WORDS[call.operation]
-        decision = inconclusive if score is None else fails
-        if score is not None and call.threshold.passes(score.value):
-            decision = passes
-        return self.result(call, reply.json(), decision, score)
-
-    def id_of(self, body):
-        return None
-
-
-class VendorOfLists(Vendor):
-    plug_in = FreeLists
-
-    def pictures_in(self, words):
-        return dict(zip(("probe", "reference"), words, strict=True))
-
-    def body(self, shown, number):
-        return [shown]
-
-
-class Large(Cosine):
-    """Its vendor refuses pictures of less than 20 KB."""
-
-    capabilities = Capabilities(**USUAL, image_limits=ImageLimits(min_bytes=20_000))
-
-
-class VendorOfLarge(Vendor):
-    plug_in = Large
-    limits = Large.capabilities.image_limits
-
-    def pictures_for(self, situation):
-        return noise(1, (320, 320)), noise(2, (320, 320))
-
-
-class LiveOnly(Cosine):
-    """Its vendor takes no comparisons."""
-
-    capabilities = Capabilities(
-        operations=frozenset({LIVENESS}),
-        billed_operations=frozenset({LIVENESS}),
-        liveness_scale="unusual/v1",
-        default_liveness_threshold=50.0,
-    )
-
-
-class VendorOfLiveOnly(Vendor):
-    plug_in = LiveOnly
-    usual, low = Situation.LIVE, Situation.SPOOF
-    cannot_happen: ClassVar = {
-        situation: why
-        for situation, why in Vendor.cannot_happen.items()
-        if situation is not Situation.SPOOF
-    }
-
-
-class Numbered(Cosine):
-    """Its vendor numbers its errors: 7 is one of its own, free and worth another try."""
-
-    error_codes: ClassVar = {
-        7: ErrorRow(fm.VendorUnavailable, fm.Charged.NO, "the vendor's page", "an internal error")
-    }
-
-    def error_code(self, reply):
-        return reply.at("code")
-
-
-class VendorOfNumbers(Vendor):
-    plug_in = Numbered
-
-    def answer(self, request, situation, score):
-        if situation is Situation.OUTAGE:
-            return SimulatorReply(status=500, body={"code": 7})
-        return super().answer(request, situation, score)
-
-
-class RefusedUploads(CheckReference):
-    """Its vendor refuses a picture without a face at the upload, before there is a check."""
-
-    def parse_non_200(self, call, reply):
-        if reply.at("error") != "no_face":
-            return None
-        return attrs.evolve(nobody(call), warnings=(fm.backend.NO_FACE,))
-
-
-class VendorOfUploads(CheckSimulator):
-    plug_in = RefusedUploads
-
-    def __init__(self):
-        super().__init__(RefusedUploads)
-
-    def answer(self, request, situation, score):
-        is_upload = request.path.startswith("/applicants/") and request.body
-        if is_upload and situation is Situation.NO_FACE:
-            return SimulatorReply(status=422, body={"error": "no_face"})
-        return super().answer(request, situation, score)
-
-
-VENDORS = (
-    *(Vendor, VendorOfLikelihood, VendorOfDistance, VendorOfInText, VendorOfOwnThresholds),
-    *(VendorOfVerdicts, VendorOfLists, VendorOfLarge, VendorOfLiveOnly, VendorOfUploads),
-    VendorOfNumbers,
+    def shows(self, shown, call_id):
+        return {"score": shown, "id": call_id}
+
+    def answer(self, *asked):
+        is_billed = bool(self.backend_class.capabilities.billed_operations)
+        return evolve(super().answer(*asked), charged=None if is_billed else False)
+
+
+def odd(name, fault, /, *, base=Plain, answers=PlainVendor, says=(), **changes):
+    """A plug-in and its vendor, with these changes of both."""
+    return row("", name, fault, base=base, simulator=vendor(answers, **dict(says)), **changes)
+
+
+def logit(score):
+    part = min(max(score / 100, 1e-15), 1 - 1e-15)
+    return math.log(part / (1 - part))
+
+
+def passes_by_vendor(me, ok, call, body, score):
+    limit = body["thresholds"]["1e-4"]
+    if type(limit) is not float:
+        raise TypeError("It is no threshold.")
+    return score.raw >= limit and (call.threshold is None or ok(call, body, score))
+
+
+def says_same(me, ok, call, reply):
+    words = {True: "yes", False: "no", None: None}
+    same = reply.json()["same"]
+    if type(same) not in (bool, type(None)):
+        raise TypeError("It is no verdict.")
+    return me.found(call, words[same], None, None)
+
+
+def refuses_uploads(me, ok, request, situation, score):
+    is_upload = request.path.startswith("/applicants/") and request.body
+    reply = ok(request, situation, score)
+    refuses = is_upload and situation is Situation.NO_FACE
+    return evolve(reply, status=422, body={"error": "no_face"}) if refuses else reply
+
+
+INTERNAL = ErrorRow(fm.VendorUnavailable, fm.Charged.NO, "the vendor's page", "an internal error")
+# fmt: off
+ODD = (
+    odd("Cosine", "Its vendor gives a cosine, from -1 to 1."),
+    odd("Likelihood", "The logarithm of a likelihood ratio, which has no end on either side.",
+        percent=lambda me, ok, number: 100 / (1 + math.exp(-number)),
+        says={"spell": lambda me, ok, score: logit(score), "cannot_happen": CANNOT
+            | {Situation.IMPOSSIBLE_SCORE: "Each number is on its scale."}}),
+    odd("Distance", "A distance, from 0 to 2, of which the smaller is the better.",
+        percent=lambda me, ok, number: 100 - 50 * number,
+        says={"spell": lambda me, ok, score: 2 - score / 50}),
+    odd("InText", "The number is spelled as text, and read as nothing else.",
+        number=lambda me, ok, value: float(value) if type(value) is str
+            else refuse(TypeError("It is no text.")),
+        percent=lambda me, ok, number: 100 * number,
+        says={"spell": lambda me, ok, score: str(score / 100), "impossible": "1.7"}),
+    odd("OwnThresholds", "A threshold of its own comes with each answer, and it takes none.",
+        capabilities=evolve(USUAL, threshold_rule=models.ThresholdRule.VENDOR,
+            default_threshold=None),
+        passes=passes_by_vendor, says={"shows": lambda me, ok, *about:
+            ok(*about) | {"thresholds": {"1e-3": 0.3, "1e-4": 0.5}}}),
+    odd("VerdictOnly", "Yes or no, and nothing more; nobody knows one answer from another.",
+        capabilities=Capabilities(billed_operations=frozenset({MATCH}),
+            threshold_rule=models.ThresholdRule.VENDOR),
+        parse=says_same, says={
+            "shows": lambda me, ok, shown, _: {"same": None if shown is None else shown > 0},
+            "cannot_happen": CANNOT | dict.fromkeys(NO_SCORE, "It has no score.")}),
+    odd("FreeLists", "It is free, takes a list of pictures, and answers with a list.",
+        capabilities=evolve(USUAL, billed_operations=frozenset()),
+        request=lambda me, ok, call: [*ok(call).values()],
+        body=lambda me, ok, reply: {"score": reply.json()[0], "id": None},
+        says={"shows": lambda me, ok, shown, _: [shown]}),
+    odd("Large", "It refuses pictures of less than 20 KB.",
+        capabilities=evolve(USUAL, image_limits=ImageLimits(min_bytes=20_000)),
+        says={"limits": ImageLimits(min_bytes=20_000),
+            "pictures_for": lambda me, ok, _: (noise(1, (320, 320)), noise(2, (320, 320)))}),
+    odd("LiveOnly", "It takes no comparisons.",
+        capabilities=Capabilities(liveness_scale="unusual/v1", default_liveness_threshold=50.0,
+            **dict.fromkeys(("operations", "billed_operations"), frozenset({LIVENESS}))),
+        says={"cannot_happen": {each: why for each, why in CANNOT.items()
+            if each is not Situation.SPOOF}}),
+    odd("Numbered", "It numbers its errors: 7 is one of its own, free and worth another try.",
+        error_codes={7: INTERNAL}, error_code=lambda me, ok, reply: reply.at("code"),
+        says={"answered": lambda me, ok, words, key, situation, score:
+            (500, {"code": 7}) if situation is Situation.OUTAGE
+            else ok(words, key, situation, score)}),
+    odd("RefusedUploads", "It refuses a picture without a face before there is a check.",
+        base=CheckReference, answers=CheckSimulator, says={"answer": refuses_uploads},
+        parse_non_200=lambda me, ok, call, reply: evolve(nobody(call), warnings=(
+            fm.backend.NO_FACE,)) if reply.at("error") == "no_face" else None),
 )
+# fmt: on
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.plug_in.__name__)
-def test_what_is_right_conforms(vendor):
-    assert not failures(run(vendor))
+@pytest.mark.parametrize("plug_in", ODD, ids=lambda plug_in: plug_in.name)
+def test_what_is_right_conforms(plug_in):
+    assert not failures(run(plug_in.make))
 
 
 @pytest.mark.slow
 def test_a_request_that_comes_too_late_is_not_counted_with_the_next():
-    class Late(VendorOfLiveOnly):
-        """Its machine is busy: a call that is given 0.1 s has gone when it is heard."""
+    """Its machine is busy: a call that is given 0.1 s has gone when it is heard."""
 
-        def _serve(self, request):
-            if self._situation in STALLS:
-                time.sleep(0.12)
-            return super()._serve(request)
+    def set_situation(me, ok, situation, **how):
+        vars(me)["stalls"] = situation in STALLS
+        ok(situation, **how)
 
-    assert not failures(run(Late, {"R19"}))
+    def counts(me, ok, request):
+        time.sleep(0.12 * (me.stalls and request.method == "POST"))
+        return ok(request)
+
+    late = derived(JobSimulator, "Late", set_situation=set_situation, counts=counts)
+    signs = derived(JobReference, "Signs", sign=lambda me, ok, *call, **how: ok(*call, **how))
+    [case] = run(lambda: late(signs), {"R19"})
+    assert case.status is Status.PASSED, case
