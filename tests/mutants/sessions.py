@@ -297,12 +297,13 @@ class SessionVendor(HttpReferenceSimulator):
     """The vendor: a session by the key of its start, or by the record's id."""
 
     secrets = (KEY, SECRET)
+    player = Player
 
     def __init__(self, backend_class=SessionReference):
         super().__init__(backend_class)
         #: Sessions by their ids, and ids by the keys of their starts.
         self.store, self.keys = {}, {}
-        self.sessions = Player(self.store)
+        self.sessions = self.player(self.store)
 
     def answer(self, request, situation, score):
         if not request.path.startswith("/sessions"):
