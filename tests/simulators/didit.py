@@ -15,6 +15,13 @@ PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2
 API = "Didit's OpenAPI, 2026-07-18, read on 2026-11-23"
 #: The place of the id of the session whose picture a face was compared with.
 SOURCE = ("face_matches", 0, "source_image_session_id")
+#: Words of a check of a face, and what they mean in turn.
+CHECKED = ("Approved", "Declined", "In Review", "Not Finished")
+MATCHES = (Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
+LIVES = (
+    *(LivenessDecision.LIVE, LivenessDecision.NOT_LIVE, LivenessDecision.REVIEW),
+    LivenessDecision.INCONCLUSIVE,
+)
 #: A closed port: no receiver is needed, since the kit hands deliveries over itself.
 NOBODY = "http://127.0.0.1:9/hook"
 
@@ -32,10 +39,6 @@ def add_unfinished(body):
 def compare_with_a_document(body):
     body["id_verifications"] = [{"node_id": "feature_ocr_1", "status": "Approved"}]
     body["face_matches"][0]["source_image_session_id"] = None
-
-
-def deleted(*, face_kept):
-    return Deletion(state=DeletionState.DONE, face_kept=face_kept)
 
 
 class DiditSessions(MockSessions):
@@ -59,39 +62,24 @@ class DiditSessions(MockSessions):
             ("status",),
             PAGE,
             {
-                "Approved": SessionState.DECIDED,
-                "Declined": SessionState.DECIDED,
-                "In Review": SessionState.PROCESSING,
-                "Not Started": SessionState.PENDING,
-                "In Progress": SessionState.PENDING,
-                "Awaiting User": SessionState.PENDING,
-                "Resubmitted": SessionState.PENDING,
-                "Expired": SessionState.EXPIRED,
-                "Kyc Expired": SessionState.EXPIRED,
-                "Abandoned": SessionState.ABANDONED,
+                SessionState.DECIDED: "Approved, Declined",
+                SessionState.PROCESSING: "In Review",
+                SessionState.PENDING: "Not Started, In Progress, Awaiting User, Resubmitted",
+                SessionState.EXPIRED: "Expired, Kyc Expired",
+                SessionState.ABANDONED: "Abandoned",
             },
             yes="Approved",
         ),
         *words_at(
             ("face_matches", 0, "status"),
             API,
-            {
-                "Approved": Decision.MATCH,
-                "Declined": Decision.NO_MATCH,
-                "In Review": Decision.REVIEW,
-                "Not Finished": Decision.INCONCLUSIVE,
-            },
+            dict(zip(MATCHES, CHECKED, strict=True)),
             yes="Approved",
         ),
         *words_at(
             ("liveness_checks", 0, "status"),
             API,
-            {
-                "Approved": LivenessDecision.LIVE,
-                "Declined": LivenessDecision.NOT_LIVE,
-                "In Review": LivenessDecision.REVIEW,
-                "Not Finished": LivenessDecision.INCONCLUSIVE,
-            },
+            dict(zip(LIVES, CHECKED, strict=True)),
             yes="Approved",
         ),
         SessionWord(SOURCE, OTHER_ID, ComparedWith.STORED, API),

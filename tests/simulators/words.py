@@ -17,5 +17,9 @@ def put(**values):
 
 
 def words_at(place, page, means, *, yes):
-    """Return the documented words at one place; `yes` is the one of a session that passed."""
-    return tuple(SessionWord(place, word, kind, page, word == yes) for word, kind in means.items())
+    """Return the documented words at one place; `yes` is the one of a session that passed.
+
+    `means` has the words by their meaning, with commas between them.
+    """
+    rows = [(word, kind) for kind, words in means.items() for word in words.split(", ")]
+    return tuple(SessionWord(place, word, kind, page, word == yes) for word, kind in rows)

@@ -7,18 +7,16 @@ from facematch_core.base.clock import Clock
 from facematch_core.testing import ManualClock
 
 
-def test_time_does_not_pass_by_itself():
-    clock: Clock = ManualClock()
+def test_sleep_alone_moves_it_at_once():
+    clock: Clock = ManualClock(
+        dt.datetime(2026, 1, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    )
     assert clock.monotonic() == clock.monotonic() == 0
     assert clock.now() == clock.now()
-    assert clock.now().tzinfo is dt.UTC
-
-
-def test_sleep_moves_it_at_once():
-    clock = ManualClock(dt.datetime(2026, 1, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=2))))
     clock.sleep(3600)
     clock.advance(0.5)
     assert clock.now() == dt.datetime(2026, 1, 1, 1, 0, 0, 500_000, tzinfo=dt.UTC)
+    assert clock.now().tzinfo is dt.UTC
     assert clock.monotonic() == 3600.5
     assert clock.slept == [3600]
 
