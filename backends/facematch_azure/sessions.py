@@ -86,7 +86,7 @@ class SessionBackend(http.ApiKeyBackend):
         return f"{self.address}/face/v1.2"
 
     def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
-        """Return the headers with the API key and the id that Microsoft's support asks for."""
+        """Return the headers: the API key, and the id by which Microsoft's support finds a call."""
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:

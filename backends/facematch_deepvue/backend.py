@@ -54,7 +54,7 @@ T = TypeVar("T")
 #: The API's host: Deepvue docs, /authentication.
 HOST = "production.deepvue.tech"
 
-#: A test host, from the README of deepvue-aadhaar-offline-ekyc-react-sdk. Face calls are untested.
+#: A test host (README of deepvue-aadhaar-offline-ekyc-react-sdk). It may not serve face calls.
 TEST_HOST = "pre-production.deepvue.tech"
 
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})

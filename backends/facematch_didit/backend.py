@@ -109,8 +109,8 @@ class DiditBackend(ApiKeyBackend):
         allow_insecure: Whether to allow connections without TLS beyond this machine.
         environment: The environment of the key, PRODUCTION or SANDBOX; None if unknown. Didit's
             responses do not name the environment, so results then have none. A sandbox key approves
-            every valid call; nothing is charged or kept. With MOCK only a mock may answer, and
-            Didit's own host is not called. A mismatch raises `EnvironmentMismatch`.
+            every valid call; nothing is charged or kept. With MOCK only a mock may answer; Didit's
+            host is not called. A response with another environment raises `EnvironmentMismatch`.
         connect_timeout_s: Connect timeout in seconds, above 0.
         read_timeout_s: Read timeout in seconds, above 0. A call that times out may have been
             charged, so a long timeout saves money.

@@ -342,7 +342,7 @@ def _read_warning(item: object) -> ResultWarning:
 # - ``{field: [text]}``: all invalid fields of a form (400);
 # - ``[text]``: the same without a field, from other endpoints than these.
 #
-# Only 200 responses are charged. For these four shapes that is certain, because Didit wrote them.
+# Only 200 responses are charged. We rely on this for these four shapes, because Didit wrote them.
 # HTML, an empty body or another shape may come from a gateway and gets the core's default for the
 # status. The editions differ only in whether a bad key is 401 or 403.
 
@@ -369,7 +369,7 @@ def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
         return usual
     if status == 403 and form in ("error", "detail"):
         return _NO_CREDIT if form == "error" else _BAD_KEY
-    # Didit documents no body for its own faults; these two shapes occur in all its other errors.
+    # Didit documents no body for its own faults. Except for invalid fields, it uses these shapes.
     # With 502, 504 or at least 520 a gateway reports a lost call, which may still be running.
     if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT

@@ -53,8 +53,8 @@ class CircuitBreaker(policy.Policy):
     about the vendor (Ctrl-C, throttled, refused by a later policy), the next call is the probe.
 
     A failure is an error that an outage causes: no connection, a 5xx, a lost or unreadable
-    response, a timeout. A rejected request, a bad key and a negative decision count as responses.
-    Throttled calls and calls that were not sent do not count.
+    response, no response before the deadline. A rejected request, a bad key and a negative decision
+    count as responses. Throttled calls and calls that were not sent do not count.
 
     Place the breaker after a `RateLimiter`: calls that waited there are then checked right before
     they are sent. Safe across threads. The child of a fork starts with a copy.

@@ -122,7 +122,7 @@ class Reservation:
         charged: The charge; None while the call is under way.
         error: Class name of the call's error; None for a result, and while under way.
         ended_at: The end of the call, UTC; None while the call is under way.
-        answered_from: The environment of the answer; None if unknown.
+        answered_from: The environment that answered; None if unknown.
     """
 
     call: CallRecord
