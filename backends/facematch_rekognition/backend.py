@@ -81,7 +81,7 @@ _USUAL_SUFFIX = "amazonaws.com"
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
 #: FAQs, Billing: CompareFaces counts only the source image, so a comparison is one image.
 _COUNTED = "AWS counts one image per comparison and one per detection"
-_REFUSED = "AWS counts analyzed images, and this one was rejected unanalyzed"
+_REFUSED = "AWS counts only analyzed images, and this one was rejected"
 _UNSAID = "AWS does not document whether a comparison without a face is charged"
 
 _KEYS = (

@@ -205,7 +205,7 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
         try:
             leave(outcome)
         except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
-            log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
+            log.error("A policy failed to record an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
             failures.append(error.with_traceback(None))
         except BaseException as error:  # noqa: BLE001 - Ctrl-C: the other policies are left first
             interruption = interruption or error
