@@ -266,15 +266,3 @@ def test_a_port_that_is_taken_is_reported_in_a_sentence(invoke):
     assert done.exit_code == CONFIGURATION
     assert "Traceback" not in done.stderr
     assert "in use" in done.stderr
-
-
-BLOCKED = """
-import sys
-
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "httptools":
-            raise ModuleNotFoundError(f"No module named {name!r}", name="httptools")
-
-sys.meta_path.insert(0, Finder())
-"""

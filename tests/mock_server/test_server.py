@@ -8,11 +8,8 @@ from kit.mock_didit import post_match
 
 from facematch_mock_server import (
     MockServer,
-    card_sheet,
 )
 from facematch_mock_server.http.server import THREAD
-
-P1 = card_sheet()["p1"].data
 
 
 def post(mock, *, key=None, **fields):

@@ -3,15 +3,9 @@
 import hashlib
 
 import pytest
-from hypothesis import strategies as st
 from kit.mock_didit import BOUNDARY, multipart
 
 from facematch_mock_server.base.messages import FormError, read_form
-
-NAMES = st.text(
-    st.characters(codec="utf-8", exclude_characters='"\\\r\n\0'), min_size=1, max_size=20
-)
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=50).filter(lambda text: BOUNDARY not in text)
 
 
 def digest(body, start, end):

@@ -109,14 +109,6 @@ def test_fault_strikes_at_the_named_step(situation, error):
         assert simulator.requests_seen == 3
 
 
-class Recorder(DiditSimulator):
-    """Records the calls of `alter`, and changes a number that every answer has."""
-
-    def alter(self, request, body):
-        self.altered.append(request.path)
-        return {**body, "request_id": "altered"}
-
-
 def test_request_repr_shows_no_picture():
     with DiditSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
         simulator.set_situation(Situation.SAME_PERSON)

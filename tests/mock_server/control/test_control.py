@@ -108,6 +108,3 @@ def slow():
 
 
 # A clock at its ends
-
-#: The last moment that a clock reaches.
-END = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)

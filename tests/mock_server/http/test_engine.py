@@ -17,8 +17,6 @@ from facematch_mock_server.http.app import CLAIMS_HEADER
 from facematch_mock_server.vendors import all_claims
 from facematch_mock_server.world.faults import Fault
 
-LIMIT = 64 * 1024 * 1024
-
 
 @pytest.mark.parametrize(
     "sent",
@@ -48,10 +46,6 @@ def test_every_answer_has_the_version_and_claims_if_asked(sent):
         assert response.header(CLAIMS_HEADER) == ", ".join(response.claims)
         assert response.claims
     assert set(response.claims) <= {claim.id for claim in all_claims()}
-
-
-def head(path, length):
-    return Request.make(method="POST", target=path, headers=(("Content-Length", length),))
 
 
 #: status -> body, claim

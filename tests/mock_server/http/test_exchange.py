@@ -6,21 +6,10 @@ from hypothesis import strategies as st
 
 from facematch_mock_server.base.messages import HEADER_VALUE, Request, Response
 from facematch_mock_server.http import exchange
-from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Stage
 
 
 def post():
     return Request(method="POST", target="/x", body=b"abc")
-
-
-PLACES = [
-    (f"{stage}.{kind}", executed)
-    for stage, kinds in POSSIBLE.items()
-    for kind in sorted(kinds)
-    for executed in (False, True, None)
-    if stage is not Stage.CONNECT
-    and (executed is None or CARRIED_OUT.get(stage, executed) is executed)
-]
 
 
 @pytest.mark.parametrize("name", ["begin", "handle", "too_large"])

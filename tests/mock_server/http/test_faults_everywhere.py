@@ -6,7 +6,6 @@ import pytest
 import requests
 from kit.front import MockAdapter
 
-from facematch_core.errors import OutcomeUnknown, VendorUnavailable
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind
 
 URL = "http://vendor.example"
@@ -81,19 +80,3 @@ def test_every_fault_is_the_same_everywhere(  # noqa: PLR0917 - fixtures and par
         seen.append((result, len(engine.handled), engine.notes))
         assert engine.faults.all == ()
     assert seen[1] == seen[0]
-
-
-#: What `facematch_core.http` makes of the faults that leave no answer. GET /x, sent in full.
-CLIENT = {
-    # A reset may overtake the end of connect(), and then nothing was sent.
-    "connect.reset": (OutcomeUnknown, VendorUnavailable),
-    "connect.truncate": OutcomeUnknown,
-    "mid_upload.reset": OutcomeUnknown,
-    "mid_upload.truncate": OutcomeUnknown,
-    "after_upload.reset": OutcomeUnknown,
-    "after_upload.truncate": OutcomeUnknown,
-    "after_upload.garbage": OutcomeUnknown,
-    "mid_headers.reset": OutcomeUnknown,
-    "mid_body.reset": OutcomeUnknown,
-    "mid_body.truncate": OutcomeUnknown,
-}

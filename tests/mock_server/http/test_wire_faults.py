@@ -36,10 +36,6 @@ def test_within_the_upload_the_connection_ends_and_nothing_is_done(struck, kind,
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]
 
 
-#: Up to the middle of the second header.
-START = b"HTTP/1.1 200 OK\r\nDate: Thu, 02 Jul 2026 12:00:00 GMT\r\nServ"
-
-
 def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_reset(struck):
     """What the system still holds is lost with the reset."""
     client, engine = struck("mid_body.reset")

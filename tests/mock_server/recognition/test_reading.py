@@ -1,7 +1,6 @@
 """Cards after what clients do to pictures, and pictures that are no cards."""
 
 import io
-from pathlib import Path
 
 import attrs
 import PIL.Image
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from facematch_mock_server.recognition.cards import Card, read_card
 from facematch_mock_server.recognition.sheet import make_card
 
-PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
 FACTS = {
     "person": "Zoe-12_x",
     "faces": 3,

@@ -1,16 +1,13 @@
 """The ready cards, and the answers of two vendors to them."""
 
 import io
-from pathlib import Path
 
 import PIL.Image
 import pytest
 import requests
 
-import facematch_mock_server.recognition.sheet
 from facematch_mock_server import MockServer, card_sheet, make_card
 
-FOLDER = Path(facematch_mock_server.recognition.sheet.__file__).parent / "sheet_cards"
 SHEET = card_sheet()
 
 
@@ -34,25 +31,6 @@ def test_a_ready_card_is_as_make_card_draws_it(name):
 
 
 LOW, NOT_LIVE = "LOW_FACE_MATCH_SIMILARITY", {"LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK"}
-MANY = {"MULTIPLE_FACES_DETECTED"}
-#: By card: Didit's match with p1 and its liveness check, status and risks.
-DIDIT = {
-    "p1": (("Approved", set()), ("Approved", set())),
-    "p1-again": (("Approved", set()), ("Approved", set())),
-    "p2": (("Declined", {LOW}), ("Approved", set())),
-    "no-face": (("Declined", {"NO_REFERENCE_IMAGE"}), ("Declined", {"NO_FACE_DETECTED"})),
-    "two-faces": (("Approved", set()), ("Approved", MANY)),
-    "spoof": (("Approved", set()), ("Declined", NOT_LIVE)),
-}
-#: By card: Deepvue's match with p1 and its liveness check.
-DEEPVUE = {
-    "p1": (True, True),
-    "p1-again": (True, True),
-    "p2": (False, True),
-    "no-face": (None, None),
-    "two-faces": (True, True),
-    "spoof": (True, False),
-}
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from facematch_mock_server.world.services import Key
 
 P1 = make_card("p1")
 VENDORS = ("didit", *(name for name in vendor_names() if name != "didit"))
-BUSY = Fault(stage="answer", kind="status", status=503)
 
 
 @pytest.fixture(scope="module")

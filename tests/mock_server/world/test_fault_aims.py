@@ -2,10 +2,9 @@
 
 import pytest
 
-from facematch_mock_server import Fault, MockServer, card_sheet
+from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.recognition.outcomes import SetOutcome
 
-CARDS = {name: card.data for name, card in card_sheet().items()}
 DOWN = {"stage": "answer", "kind": "status", "status": 503}
 
 

@@ -3,9 +3,7 @@
 import pytest
 
 from facematch_mock_server import Fault, Kind, Stage
-from facematch_mock_server.world.faults import POSSIBLE
 
-PLACES = [(stage, kind) for stage, kinds in POSSIBLE.items() for kind in sorted(kinds)]
 BODIES = {Kind.JSON: {"detail": "own"}}
 
 

@@ -8,8 +8,6 @@ from kit.mock_didit import post_match
 
 from facematch_mock_server import MockServer
 
-CALLS = ("match", "liveness")
-
 
 def wait(client, *calls, **more):
     """Make these calls; the seconds that they waited for."""

@@ -95,7 +95,6 @@ def test_the_order_of_the_checks(request_, status, code):
 
 
 CARDS = card_sheet()
-UUID = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
 
 
 @pytest.fixture(scope="module")

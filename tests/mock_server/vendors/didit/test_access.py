@@ -68,9 +68,6 @@ def test_of_two_reasons_to_refuse_the_earlier_one_answers(ask, steps, status, cl
     assert f"didit.{claim}" in response.claims
 
 
-BOTH = {"user_image", "ref_image"}
-
-
 @pytest.mark.parametrize(
     ("fields", "files", "refused"),
     [

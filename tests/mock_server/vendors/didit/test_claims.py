@@ -4,36 +4,10 @@ import io
 
 import pytest
 import requests
-from kit.mock_didit import MATCH_PATH, liveness_request, match_request, scene
+from kit.mock_didit import MATCH_PATH
 from PIL import Image
 
 from facematch_mock_server import MockServer, card_sheet
-
-SANDBOX = "mock-sandbox-key"
-PLAIN = "answer.echo answer.created_at entity.keys"
-SHAPE = f"{PLAIN} score.type"
-PASSED = f"{SHAPE} match.boundary match.answer credit.price.match"
-LIVE = f"{SHAPE} liveness.boundary liveness.quality_risks liveness.answer"
-PAID = "credit.price.liveness"
-LOW = "warning.keys warning.risks"
-NO_PAIR = f"{LOW} warning.words match.faceless match.no_face_risk match.no_pair"
-
-#: request -> claims
-RULES = [
-    (match_request(), PASSED),
-    (match_request(scene(score=30.004)), f"{PASSED} {LOW} score.compared"),
-    (match_request(scene(faces=0)), f"{NO_PAIR} match.no_pair_score credit.price.match {PLAIN}"),
-    (match_request(key=SANDBOX), f"{PLAIN} match.sandbox match.answer"),
-    (match_request(key=None), "auth.missing auth.words.403"),
-    (match_request(rotate_image="maybe"), "fields.refused"),
-    (liveness_request(scene(score=92)), f"{LIVE} {PAID}"),
-    (
-        liveness_request(scene(score=92, faces=2)),
-        f"{LIVE} {PAID} {LOW} warning.words entity.largest_first",
-    ),
-    (liveness_request(key=SANDBOX), f"{PLAIN} liveness.sandbox liveness.answer"),
-]
-
 
 P1 = card_sheet()["p1"].data
 HINT = "X-Facematch-Hint"

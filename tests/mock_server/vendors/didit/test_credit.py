@@ -7,11 +7,8 @@ from kit import mock_didit as didit
 from kit import mock_didit_webhooks as webhooks
 from kit.mock_didit import (
     LIVENESS_PATH,
-    MATCH_PATH,
-    didit_request,
     liveness_request,
     match_request,
-    scene,
 )
 
 from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
@@ -22,20 +19,6 @@ REFUSED = {
     "Please top up at https://business.didit.me"
 }
 SANDBOX = "mock-sandbox-key"
-
-#: request -> status, price, whether a session is left
-CALLS = [
-    (match_request(), 200, "0.05", True),
-    (match_request(scene(score=1)), 200, "0.05", True),
-    (match_request(save_api_request="false"), 200, "0.05", False),
-    (liveness_request(), 200, "0.03", True),
-    (liveness_request(b"?"), 400, "0", False),
-    (match_request(key=SANDBOX), 200, "0", False),
-    (liveness_request(key=SANDBOX), 200, "0", False),
-    (didit_request(MATCH_PATH), 400, "0", False),
-    (didit_request(MATCH_PATH, method="GET"), 405, "0", False),
-    (match_request(key="wrong"), 401, "0", False),
-]
 
 
 @pytest.mark.parametrize(

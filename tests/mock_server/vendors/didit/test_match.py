@@ -79,14 +79,6 @@ def test_a_comparison_declines_up_to_its_threshold_and_nothing_above(cents):
     assert block["status"] == ("Approved" if cents > 3000 else "Declined")
 
 
-#: probe, reference, saved -> score, claim
-NO_PAIR = [
-    (1, 0, True, None, "didit.match.no_pair_score"),
-    (0, 1, True, None, "didit.match.no_face_risk"),
-    (1, 0, False, 0, "didit.match.no_pair_score"),
-]
-
-
 @pytest.mark.parametrize(
     ("score", "warning"), [({"score": 2}, LOW), ({"faces": 0}, MISSING)], ids=["low", "missing"]
 )

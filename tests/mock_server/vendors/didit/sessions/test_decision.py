@@ -1,17 +1,5 @@
 from kit.mock_didit_sessions import on, update
 
-#: What a saved call can have, and what it never has: the blocks of services that did not run.
-FACTS = {
-    *("session_id", "session_kind", "session_number", "session_url", "status", "environment"),
-    *("workflow_id", "features", "vendor_data", "metadata", "expected_details"),
-    *("contact_details", "callback", "reviews", "created_at", "expires_at"),
-}
-BLOCKS = {
-    *("id_verifications", "nfc_verifications", "liveness_checks", "face_matches"),
-    *("phone_verifications", "email_verifications", "poa_verifications", "document_ai_documents"),
-    *("questionnaire_responses", "aml_screenings", "ip_analyses", "database_validations"),
-}
-
 
 def test_events_add_sections_and_take_the_kind_away(engine, answer):
     plain, more, other = (

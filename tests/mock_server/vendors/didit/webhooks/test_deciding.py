@@ -7,21 +7,6 @@ from kit.mock_didit_sessions import NO_SESSION
 from kit.mock_worlds import control_of
 
 
-def by_python(engine, session_id, status, **comment):
-    session = control_of(engine.world).sessions.decide(session_id, status, **comment)
-    return {"session_id": session.id, "status": session.status}
-
-
-def by_http(engine, session_id, status, **comment):
-    body = {"session_id": session_id, "status": status, **comment}
-    answer = engine.handle(control_request("sessions/decide", body))
-    assert answer.status == 200, answer.body
-    return answer.json()
-
-
-BOTH = pytest.mark.parametrize("decide", [by_python, by_http])
-
-
 def save_call(engine, **seen):
     sent = match_request(scene(**{"score": 12, **seen}), vendor_data="emp-0042")
     return engine.handle(sent).json()["request_id"]

@@ -1,11 +1,9 @@
 """Who hears of what, what the letter says, and how it is signed."""
 
-import datetime as dt
 import json
 
 import attrs
 import pytest
-from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import letters_of
 from kit.mock_worlds import control_of
@@ -102,23 +100,6 @@ DOCUMENT = {
     "created_at": 1783000000,
     "application_id": "5b0e7a3c-1111-4c5d-8d1f-2a7c9e4b6f00",
 }
-NOW = dt.datetime.fromtimestamp(1783000006, dt.UTC)
-
-whole = st.integers(-(10**6), 10**6).map(float)
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.integers(10**17, 10**40)
-    | whole
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=("Cs",))),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), inner, max_size=4)
-    ),
-    max_leaves=8,
-)
 
 
 def headers(body, secret=SECRET, *, prefix=None, without=()):
