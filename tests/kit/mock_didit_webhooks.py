@@ -16,20 +16,32 @@ def listen(url=HOOK, **changes):
     return didit.control_request("webhooks/destinations", {"url": url, **changes})
 
 
+def carry(engine, *answers):
+    """Deliver what is due in an engine's world, without a thread; the (URL, letter, seconds).
+
+    Each receiver answers the next of `answers`: a status, or a problem in words; then 200.
+    """
+    world, waiting, letters = engine.world, list(answers), []
+
+    def send(url, letter, timeout_s):
+        letters.append((url, letter, timeout_s))
+        status = waiting.pop(0) if waiting else 200
+        if isinstance(status, str):
+            return PostResult(problem=status, elapsed_ms=5000)
+        return PostResult(status=status, elapsed_ms=12)
+
+    outbox = world.records.outbox
+    while (taken := outbox.take(world.clock.now())) is not None:
+        outbox.record(taken[0], **attempt(world, *taken, compose, send))
+    return letters
+
+
 def carried(*answers):
     """A step that delivers what is due, answered like that, and cites what all attempts rest on."""
 
     def step(engine):
-        world, waiting = engine.world, list(answers)
-
-        def send(*_):
-            status = waiting.pop(0) if waiting else 200
-            return PostResult(status=status, problem=None if status else "timeout", elapsed_ms=12)
-
-        outbox = world.records.outbox
-        while (taken := outbox.take(world.clock.now())) is not None:
-            outbox.record(taken[0], **attempt(world, *taken, compose, send))
-        deliveries = control_of(world).webhooks.deliveries()
+        carry(engine, *answers)
+        deliveries = control_of(engine.world).webhooks.deliveries()
         claims = (claim for d in deliveries for attempt in d.attempts for claim in attempt.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))
 

@@ -1,8 +1,9 @@
 """A vendor of another distribution: one folder and one entry point."""
 
 import json
+import re
 import signal
-import textwrap
+from pathlib import Path
 
 import attrs
 import pytest
@@ -13,58 +14,14 @@ from kit.parity import CARDS, PICTURES
 from facematch_mock_server import MockServer, card_sheet, cli
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
-CODE = """
-from facematch_mock_server.claims import OURS, Reply, row, table
-from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import Route, Routed, Vendor, read_or_empty
-
-CLAIMS = table(
-    "acme",
-    row("key", Reply(401, {"error": "no key"}), OURS, "A key is wanted."),
-    row("missing", Reply(400, {"error": "a picture is missing"}), OURS, "Both are wanted."),
-    row("same", Reply(200), OURS, "An answer says whether they are the same."),
-    row("path", Reply(404, {"error": "nothing here"}), OURS, "Other paths are 404."),
-)
-
-
-def check_key(call):
-    if not call.let_in(call.request.header("x-api-key")):
-        call.refuse("key")
-
-
-def compare(call):
-    form = read_or_empty(call)
-    for name in ("one", "other"):
-        if name not in form.files:
-            call.refuse("missing")
-    one, other = form.files["one"][0], form.files["other"][0]
-    return call.answer("same", {"same": (call.compare(one, other).score or 0) > 50})
-
-
-class Acme(Routed):
-    routes = (
-        Route(
-            pattern="/compare",
-            answers={"POST": compare},
-            checks={"key": check_key},
-            operation="match",
-            is_form=True,
-        ),
-    )
-
-    def elsewhere(self, call):
-        return call.answer("path")
-
-
-VENDOR = Vendor(
-    name="acme",
-    title="Acme",
-    claims=CLAIMS,
-    operations=("match",),
-    first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
-    behaviour=Acme,
-    greeting=("key: mock-live-key",),
-)
+PAGE = Path(__file__).parents[2] / "docs" / "extend" / "add-a-mock-vendor.md"
+#: The vendor of the page, without the command to paste, and an entry point that names none.
+CODE = re.search(
+    r'```python title="mock-acme/.*?\n(.*?)^```', PAGE.read_text(), re.DOTALL | re.MULTILINE
+)[1]
+CODE += """
+import attrs
+VENDOR = attrs.evolve(VENDOR, greeting=VENDOR.greeting[:1])
 WRONG = "no vendor"
 """
 BACKEND = """
@@ -82,11 +39,11 @@ class AcmeBackend(ApiKeyBackend):
         return HttpRequest(
             url=f"{self.address}/compare",
             headers={"X-Api-Key": self.api_key},
-            files=[picture("one", call.probe), picture("other", call.reference)],
+            files=[picture("probe", call.probe), picture("reference", call.reference)],
         )
 
     def parse(self, call, reply):
-        decision = fm.Decision.MATCH if reply.json()["same"] else fm.Decision.NO_MATCH
+        decision = fm.Decision.MATCH if reply.json()["verdict"] == "same" else fm.Decision.NO_MATCH
         return fm.MatchResult(decision=decision, backend=self.name)
 """
 
@@ -94,7 +51,7 @@ class AcmeBackend(ApiKeyBackend):
 @pytest.fixture
 def acme(tmp_path, monkeypatch):
     """Two entry points of a distribution that is installed, one of them wrong."""
-    (tmp_path / "mock_acme.py").write_text(textwrap.dedent(CODE))
+    (tmp_path / "mock_acme.py").write_text(CODE)
     info = tmp_path / "acme_mock-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-mock\nVersion: 1\n")
@@ -102,7 +59,7 @@ def acme(tmp_path, monkeypatch):
         "[facematch.mock_vendors]\nacme = mock_acme:VENDOR\nwrong = mock_acme:WRONG\n"
         "[facematch.backends]\nacme = acme_backend:AcmeBackend\n"
     )
-    (tmp_path / "acme_backend.py").write_text(textwrap.dedent(BACKEND))
+    (tmp_path / "acme_backend.py").write_text(BACKEND)
     monkeypatch.syspath_prepend(tmp_path)
     for cached in (vendor_named, vendor_names):
         cached.cache_clear()
@@ -114,7 +71,7 @@ def acme(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("acme")
 def test_it_is_served_beside_the_others():
     card = card_sheet()["p1"].data
-    picture = {"one": ("a.png", card), "other": ("b.png", card)}
+    picture = {"probe": ("a.png", card), "reference": ("b.png", card)}
     with MockServer(vendor=["didit", "acme"]) as mock:
         acme = mock.of("acme")
         refused = requests.post(f"{mock.url}/compare", files=picture, timeout=10)
@@ -125,11 +82,11 @@ def test_it_is_served_beside_the_others():
             timeout=10,
         )
         (first, second) = mock.control.journal()
-    assert (refused.status_code, refused.json()) == (401, {"error": "no key"})
-    assert (answer.status_code, answer.json()) == (200, {"same": True})
-    assert answer.headers["X-Facematch-Claims"] == "acme.same"
+    assert (refused.status_code, refused.json()) == (401, {"error": "Unknown key."})
+    assert (answer.status_code, answer.json()["verdict"]) == (200, "same")
+    assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.compare")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
-    assert [file.field for file in second.files] == ["one", "other"]
+    assert [file.field for file in second.files] == ["probe", "reference"]
 
 
 @pytest.mark.usefixtures("acme")
@@ -149,7 +106,7 @@ def test_an_entry_point_that_names_no_vendor_is_refused():
 
 
 @pytest.mark.usefixtures("acme")
-@pytest.mark.parametrize(("answer", "code"), [(None, 0), (b'{"same": 1}', 1)])
+@pytest.mark.parametrize(("answer", "code"), [(None, 0), (b'{"verdict": "same", "id": 1}', 1)])
 def test_its_real_vendor_is_compared_with_it_though_no_table_has_it(
     monkeypatch, tmp_path, answer, code
 ):

@@ -6,9 +6,7 @@ import pytest
 import requests
 from kit.mock_didit import post_match
 
-from facematch_mock_server import (
-    MockServer,
-)
+from facematch_mock_server import MockServer
 from facematch_mock_server.http.server import THREAD
 
 

@@ -1,8 +1,7 @@
-"""The verbs as a Python object, a reset under way, and the clock at its ends."""
+"""The verbs as a Python object."""
 
 import datetime as dt
 import math
-import threading
 from decimal import Decimal
 
 import pytest
@@ -69,42 +68,3 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(mistake, words):
     assert "\n" not in str(refused.value)
     assert len(refused.value.args) == 1
     assert (control.now(), control.balance(), control.outcomes()) == before
-
-
-# A reset while a call is carried out
-
-
-class Slow(didit.ScriptedRecognizer):
-    """Looks at pictures until somebody sets `done`."""
-
-    def __init__(self):
-        super().__init__()
-        self.looks, self.done = threading.Event(), threading.Event()
-
-    def match(self, *pictures, **more):
-        self._wait()
-        return super().match(*pictures, **more)
-
-    def liveness(self, *pictures, **more):
-        self._wait()
-        return super().liveness(*pictures, **more)
-
-    def _wait(self):
-        self.looks.set()
-        assert self.done.wait(20)
-
-
-def slow_app():
-    """An app over a slow recognizer, and the recognizer."""
-    recognizer, clock = Slow(), didit.VirtualClock(didit.START)
-    return app_of(world_of(recognizer, clock=clock, seed=7)), recognizer
-
-
-@pytest.fixture
-def slow():
-    app, recognizer = slow_app()
-    yield app, recognizer
-    recognizer.done.set()
-
-
-# A clock at its ends

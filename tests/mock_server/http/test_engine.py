@@ -2,20 +2,13 @@
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import (
-    MATCH_PATH,
-    control_request,
-    didit_request,
-    match_request,
-)
-from kit.mock_worlds import handle_with_fault
+from kit.mock_didit import control_request, didit_request, match_request
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.http.app import CLAIMS_HEADER
 from facematch_mock_server.vendors import all_claims
-from facematch_mock_server.world.faults import Fault
 
 
 @pytest.mark.parametrize(
@@ -46,38 +39,6 @@ def test_every_answer_has_the_version_and_claims_if_asked(sent):
         assert response.header(CLAIMS_HEADER) == ", ".join(response.claims)
         assert response.claims
     assert set(response.claims) <= {claim.id for claim in all_claims()}
-
-
-#: status -> body, claim
-WORDS = [
-    (401, {"detail": "Invalid API Key."}, "didit.auth.words.401"),
-    (403, {"detail": "You do not have permission to perform this action."}, "didit.auth.words.403"),
-    (404, {"detail": "Not found."}, "didit.path.not_found"),
-    (405, {"detail": 'Method "POST" not allowed.'}, "didit.method.refused"),
-    (415, {"detail": 'Unsupported media type "x/y" in request.'}, "didit.media.refused"),
-    (
-        429,
-        {
-            "detail": "Write request rate limit exceeded. "
-            "You can make up to 300 requests per minute."
-        },
-        "didit.rate.write.refused",
-    ),
-]
-
-
-@pytest.mark.parametrize(("status", "body", "claim"), WORDS)
-def test_a_status_of_a_fault_comes_in_the_vendors_words_and_carries_nothing_out(
-    status, body, claim
-):
-    engine = didit.new_engine()
-    sent = didit_request(MATCH_PATH, b"x", "x/y")
-    response = handle_with_fault(engine, Fault(stage="answer", kind="status", status=status), sent)
-    assert (response.status, response.json()) == (status, body)
-    assert claim in response.claims
-    assert (response.header("Retry-After") is None) == (status != 429)
-    assert engine.world.ledger.entries == ()
-    assert engine.world.account.journal.entries[-1].note == "fault: answer status"
 
 
 @pytest.mark.parametrize(

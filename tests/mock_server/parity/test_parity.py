@@ -18,11 +18,7 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.aspects import compare, reduce_reply
 from facematch_mock_server.parity.calls import VENDORS, steps_of
-from facematch_mock_server.parity.running import (
-    Caller,
-    choose_score,
-    explain_unseen,
-)
+from facematch_mock_server.parity.running import Caller, choose_score, explain_unseen
 from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -185,9 +181,6 @@ def test_of_each_call_of_which_nothing_was_seen_it_is_known_why():
     unseen = explain_unseen(steps, calls)
     assert unseen.keys() == {"other", "largest", "session", "below-score", "session-read", "no-key"}
     assert (unseen["other"], unseen["session"]) == ("429", "503")
-
-
-# What a run may cost
 
 
 # Whole runs
@@ -374,8 +367,7 @@ def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, n
 
 
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name == "compreface" else SLOW) for name in VENDORS],
+    "name", [pytest.param(name, marks=() if name == "compreface" else SLOW) for name in VENDORS]
 )
 def test_a_wrong_key_ends_it(rehearse, tmp_path, name):
     vendor = rehearse(name)
@@ -534,9 +526,6 @@ def _remember_ids(ids):
         return response
 
     return alter
-
-
-# The pages
 
 
 @pytest.mark.parametrize("name", ["azure", pytest.param("didit", marks=SLOW)])

@@ -103,9 +103,7 @@ def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(open_asking, ven
 def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
     asking.control.add_fault(Fault(**DOWN, field=CASE_7))
     answer = asking.post(
-        "/v3/session/",
-        data=body,
-        headers={"Content-Type": media} if media else {},
+        "/v3/session/", data=body, headers={"Content-Type": media} if media else {}
     )
     assert answer.status_code != 503
     assert len(asking.control.faults()) == 1
@@ -221,6 +219,3 @@ def test_a_rule_shows_what_was_set_alone():
     assert repr(Fault(**DOWN)) == "Fault(stage='answer', kind='status', status=503)"
     long = Fault(**{**DOWN, "kind": "json"}, body={"text": "x" * 900})
     assert len(repr(long)) < 300
-
-
-# The limit of a clock that stands still

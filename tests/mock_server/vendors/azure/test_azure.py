@@ -278,8 +278,7 @@ def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, er
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/face/v1.0/detect", "/face/v1.2-preview.1/detectLiveness/singleModal/sessions"],
+    "path", ["/face/v1.0/detect", "/face/v1.2-preview.1/detectLiveness/singleModal/sessions"]
 )
 def test_another_path_of_azures_is_404_in_its_form_and_says_what_is_imitated(engine, path):
     answer = engine.handle(didit.didit_request(path, key=None))

@@ -132,7 +132,7 @@ def test_options_are_in_the_address_as_python_writes_them(verify):
     (result,) = verify("two-faces", "p1", **options)["result"]
     face = result["source_image_face"]
     assert set(face) - {"box", "execution_time"} == {
-        *("age", "gender", "landmarks", "mask", "embedding"),
+        *("age", "gender", "landmarks", "mask", "embedding")
     }
     assert set(result["plugins_versions"]) == {"detector", "calculator", "age", "gender", "mask"}
 

@@ -10,8 +10,6 @@ from kit.mock_didit_webhooks import HOOK
 from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
-from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.world.webhooks import PostResult, attempt
 
 
 def body_of(response):
@@ -112,25 +110,3 @@ def mock():
 @pytest.fixture
 def new():
     return lambda engine, url=HOOK: control_of(engine.world).webhooks.add(url)
-
-
-@pytest.fixture
-def carry():
-    """Delivers what is due in an engine's world, without a thread; the (URL, letter, seconds)."""
-
-    def carried(engine, *answers):
-        world, answers, letters = engine.world, list(answers), []
-
-        def send(url, letter, timeout_s):
-            letters.append((url, letter, timeout_s))
-            status = answers.pop(0) if answers else 200
-            if isinstance(status, str):
-                return PostResult(problem=status, elapsed_ms=5000)
-            return PostResult(status=status, elapsed_ms=12)
-
-        while (taken := world.records.outbox.take(world.clock.now())) is not None:
-            changes = attempt(world, *taken, compose, send)
-            world.records.outbox.record(taken[0], **changes)
-        return letters
-
-    return carried

@@ -5,11 +5,7 @@ from decimal import Decimal
 import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_webhooks as webhooks
-from kit.mock_didit import (
-    LIVENESS_PATH,
-    liveness_request,
-    match_request,
-)
+from kit.mock_didit import LIVENESS_PATH, liveness_request, match_request
 
 from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
 from facematch_mock_server.world.services import Sessions

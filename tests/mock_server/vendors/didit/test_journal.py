@@ -4,7 +4,6 @@ import base64
 import json
 
 import pytest
-from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
@@ -47,13 +46,6 @@ def test_not_even_the_beginning_of_a_canary_is_there(what):
     shown = repr(entry) + str(entry.to_dict())
     assert CANARY[:8] not in shown
     assert IMAGE[:8] not in shown
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=8,
-)
 
 
 def test_reprs_of_requests_and_destinations_hold_no_query():

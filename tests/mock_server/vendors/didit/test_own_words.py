@@ -29,16 +29,17 @@ ROWS = (
     ("GET", DECISION, 404, "Not found."),
     ("POST", didit.MATCH_PATH, 401, "Invalid API Key."),
     ("GET", DECISION, 405, 'Method "GET" not allowed.'),
+    ("POST", didit.MATCH_PATH, 415, 'Unsupported media type "x/y" in request.'),
 )
-
-
-def strike(method, path, status):
-    engine = didit.new_engine()
-    request = didit.didit_request(path, method=method)
-    return handle_with_fault(engine, Fault(stage="answer", kind="status", status=status), request)
 
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
 def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, words):
-    answer = strike(method, path, status)
+    engine = didit.new_engine()
+    fault = Fault(stage="answer", kind="status", status=status)
+    request = didit.didit_request(path, b"x", "x/y", method=method)
+    answer = handle_with_fault(engine, fault, request)
     assert (answer.status, answer.json()) == (status, {"detail": words})
+    assert (answer.header("Retry-After") is None) == (status != 429)
+    assert engine.world.ledger.entries == ()
+    assert engine.account.journal.entries[-1].note == "fault: answer status"

@@ -11,8 +11,7 @@ def headers(response):
 
 
 @pytest.mark.parametrize(
-    ("method", "limit", "words"),
-    [("POST", 300, "Write request"), ("GET", 600, "GET request")],
+    ("method", "limit", "words"), [("POST", 300, "Write request"), ("GET", 600, "GET request")]
 )
 def test_one_more_than_the_limit_in_a_minute_is_refused_in_the_words_of_its_scope(
     method, limit, words

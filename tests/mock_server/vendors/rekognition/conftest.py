@@ -17,12 +17,6 @@ def client(mock):
         yield client
 
 
-@pytest.fixture
-def once(mock):
-    with boto(mock.url, retries={"total_max_attempts": 1}) as client:
-        yield client
-
-
 @pytest.fixture(scope="session")
 def moto():
     with mock_rekognition.moto_server() as url:

@@ -126,8 +126,7 @@ def answer(url):
     cards = card_sheet()
     with boto(url) as client:
         compared = client.compare_faces(
-            SourceImage={"Bytes": cards["p1"].data},
-            TargetImage={"Bytes": cards["two-faces"].data},
+            SourceImage={"Bytes": cards["p1"].data}, TargetImage={"Bytes": cards["two-faces"].data}
         )
     assert compared.pop("ResponseMetadata")["HTTPStatusCode"] == 200
     return compared

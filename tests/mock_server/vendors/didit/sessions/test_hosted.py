@@ -187,10 +187,7 @@ def test_a_start_is_refused_by_field_and_leaves_nothing(ask, fields, body):
 def test_what_fails_beyond_its_fields_is_refused_in_a_text():
     engine = didit.new_engine()
     control = control_of(engine.world)
-    for field, fields in (
-        ("portrait_image", {}),
-        ("portrait_image", {"vendor_data": "u"}),
-    ):
+    for field, fields in (("portrait_image", {}), ("portrait_image", {"vendor_data": "u"})):
         answer = engine.handle(start(**fields))
         assert isinstance(answer.json()[field], str)
         assert f'workflow("{WORKFLOW}", kind="kyc")' in answer.header(HINT_HEADER)

@@ -1,12 +1,7 @@
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import match_request, scene
-from kit.mock_didit_sessions import (
-    advance_clock,
-    delete,
-    forget,
-    read_media,
-)
+from kit.mock_didit_sessions import advance_clock, delete, forget, read_media
 
 
 def test_pictures_are_served_as_they_were_sent(engine):

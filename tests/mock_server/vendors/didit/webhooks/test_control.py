@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import HOOK
+from kit.mock_didit_webhooks import HOOK, carry
 from kit.mock_worlds import control_of
 
 from facematch_core import WebhookRefused
@@ -14,11 +14,10 @@ from facematch_didit import verify_webhook
 class World:
     """An engine with one destination, its verbs, and calls that are announced there."""
 
-    def __init__(self, carry):
+    def __init__(self):
         self.app = didit.new_engine()
         self.webhooks = control_of(self.app.world).webhooks
         self.destination = self.webhooks.add(HOOK)
-        self._carry = carry
 
     def call(self, times=1):
         before = len(self.webhooks.deliveries())
@@ -27,7 +26,7 @@ class World:
         return [delivery.id for delivery in self.webhooks.deliveries()][before:]
 
     def letters(self, *answers):
-        return [letter for _, letter, _ in self._carry(self.app, *answers)]
+        return [letter for _, letter, _ in carry(self.app, *answers)]
 
     def advance(self, seconds):
         self.app.world.clock.advance(seconds)
@@ -47,8 +46,8 @@ class World:
 
 
 @pytest.fixture
-def world(carry):
-    return World(carry)
+def world():
+    return World()
 
 
 def test_a_changed_byte_is_still_json_that_no_signature_fits(world):
@@ -84,10 +83,7 @@ def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        *("https://example.com/hook", "http://10.0.0.1/", "ftp://127.0.0.1/", "", 7),
-    ],
+    "url", [*("https://example.com/hook", "http://10.0.0.1/", "ftp://127.0.0.1/", "", 7)]
 )
 def test_no_destination_is_anywhere_else(world, url):
     with pytest.raises(ValueError, match="on this machine, or on a host that deliver_to names"):

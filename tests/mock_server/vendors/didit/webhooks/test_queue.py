@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import is_quiet, with_one_due
+from kit.mock_didit_webhooks import carry, is_quiet, with_one_due
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.vendors.didit.webhooks import compose
@@ -30,7 +30,7 @@ def the_one(engine):
 
 
 @pytest.mark.parametrize("answer", RETRIED)
-def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, carry, answer):
+def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, answer):
     ((_, first, _),) = carry(engine, answer)
     for seconds in (60, 180):
         engine.world.clock.advance(seconds - 1)
@@ -43,7 +43,7 @@ def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, carr
     assert carry(engine) == []
 
 
-def test_a_retry_that_is_taken_is_the_last(engine, carry):
+def test_a_retry_that_is_taken_is_the_last(engine):
     carry(engine, 500)
     engine.world.clock.advance(60)
     assert len(carry(engine, 204)) == 1
@@ -53,7 +53,7 @@ def test_a_retry_that_is_taken_is_the_last(engine, carry):
     assert carry(engine) == []
 
 
-def test_an_event_id_for_each_attempt_is_a_switch(new, carry):
+def test_an_event_id_for_each_attempt_is_a_switch(new):
     engine = didit.new_engine(switches={"event_id_per_attempt": True})
     new(engine)
     engine.handle(didit.match_request())
@@ -68,7 +68,7 @@ def test_an_event_id_for_each_attempt_is_a_switch(new, carry):
     assert bodies[0] == bodies[1] == bodies[2]
 
 
-def test_a_destination_that_is_gone_or_off_gets_nothing_more(engine, carry):
+def test_a_destination_that_is_gone_or_off_gets_nothing_more(engine):
     name, verbs = the_one(engine).destination, webhooks(engine)
     carry(engine, 500)
     verbs.change(name, enabled=False)
@@ -99,7 +99,7 @@ def resend_meanwhile(engine, status):
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_an_attempt_under_way_does_not_swallow_a_second_sending(engine, carry, status):
+def test_an_attempt_under_way_does_not_swallow_a_second_sending(engine, status):
     name = resend_meanwhile(engine, status)
     assert len(carry(engine, 204)) == 1
     delivery = webhooks(engine).delivery(name)
@@ -133,7 +133,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     assert is_quiet()
 
 
-def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new, carry):
+def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new):
     monkeypatch.setattr(queue, "MAX_DELIVERIES", 3)
     engine = didit.new_engine()
     new(engine)
