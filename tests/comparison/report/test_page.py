@@ -25,8 +25,7 @@ def unmarked(element):
     """The text of an element without its marked numbers, names, times and drawings."""
     if element.name in ("data", "bdi", "time", "svg", "style", "title"):
         return "…"
-    text = "".join(p if isinstance(p, str) else unmarked(p) for p in element.parts)
-    return text.replace("1 in …", "…")
+    return "".join(p if isinstance(p, str) else unmarked(p) for p in element.parts)
 
 
 def check_cells(root):

@@ -1,37 +1,12 @@
+import contextlib
 import sqlite3
 
 import pytest
-from kit.comparison.studies import opener, write_study
+from kit.comparison.studies import opener, run_once
 from kit.fakes import FakeBackend
 
-from facematch_comparison.run import RunDatabase, run_study
+from facematch_comparison.run import RunDatabase
 from facematch_core.errors import ConfigurationError
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A study of six pairs that was asked, and its database as bytes."""
-    folder = tmp_path_factory.mktemp("damage")
-    study = write_study(folder / "pictures")
-    database = RunDatabase(f"sqlite:///{folder}/whole.sqlite3")
-    run_study(study, {"fake": opener()}, database)
-    database.close()
-    with sqlite3.connect(folder / "whole.sqlite3") as file:
-        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    file.close()
-    return study, (folder / "whole.sqlite3").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def damaged(tmp_path_factory, whole):
-
-    def change_copy(change):
-        file = tmp_path_factory.mktemp("damaged") / "d.sqlite3"
-        file.write_bytes(whole[1])
-        change(file)
-        return f"sqlite:///{file}"
-
-    return change_copy
 
 
 @pytest.mark.parametrize(
@@ -45,19 +20,18 @@ def damaged(tmp_path_factory, whole):
         ("UPDATE facematch_comparison_store SET version = 3", "of version 3"),
     ],
 )
-def test_what_is_damaged_is_found_before_anything_is_sent(whole, damaged, statement, words):
-
-    def change(path):
-        with sqlite3.connect(path) as file:
-            file.execute(statement)
-        file.close()
-
-    address, backend = damaged(change), FakeBackend()
-    with pytest.raises(ConfigurationError, match=words) as caught:
-        database = RunDatabase(address)
-        try:
-            run_study(whole[0], {"fake": opener(backend)}, database)
-        finally:
-            database.close()
+def test_what_is_damaged_is_found_before_anything_is_sent(
+    database, study, address, statement, words
+):
+    run_once(database, study, opener())
+    database.close()
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
+        file.execute(statement)
+    backend = FakeBackend()
+    with (
+        pytest.raises(ConfigurationError, match=words) as caught,
+        contextlib.closing(RunDatabase(address)) as damaged,
+    ):
+        run_once(damaged, study, opener(backend))
     assert caught.value.__cause__ is None
     assert backend.calls == []

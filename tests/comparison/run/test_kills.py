@@ -1,7 +1,7 @@
 """A study with two vendors, killed at every step of its store's life: each pair is paid once."""
 
 import collections
-import csv
+import contextlib
 import itertools
 from hashlib import sha256
 
@@ -10,6 +10,7 @@ from kit.comparison.runner import DEAD, Runner
 
 from facematch_comparison.run import PairState, RunDatabase
 from facematch_comparison.run.recover import finalize_budgets
+from facematch_comparison.study import read_study
 from facematch_core import Charged
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
@@ -27,59 +28,47 @@ def write_cards(folder, pairs):
     for person, look in cards:
         (folder / f"{person}-{look}.png").write_bytes(make_card(person, luminance=look))
     two = sorted(itertools.combinations(cards, 2), key=lambda two: two[0][0] != two[1][0])
-    with (folder / "pairs.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["probe", "reference", "same", "probe_subject", "reference_subject"])
-        for (person, a), (other_person, b) in two[:pairs]:
-            rows.writerow(
-                [
-                    f"{person}-{a}.png",
-                    f"{other_person}-{b}.png",
-                    int(person == other_person),
-                    person,
-                    other_person,
-                ]
-            )
+    lines = ["probe,reference,same,probe_subject,reference_subject"]
+    for (one, a), (other, b) in two[:pairs]:
+        lines.append(f"{one}-{a}.png,{other}-{b}.png,{int(one == other)},{one},{other}")
+    (folder / "pairs.csv").write_text("\n".join(lines))
     return folder / "pairs.csv"
 
 
 class VendorStudy:
-    """Two vendors and one study. A context manager."""
+    """Two vendors and one study."""
 
-    def __init__(self, folder, pairs=200):
-        limits = ("write_limit", "get_limit", "decision_limit")
-        switches = {"didit": dict.fromkeys(limits, 1_000_000)}
-        # As the vendors' own clocks do, which a search for lost calls goes by.
-        clock = VirtualClock(running=True)
-        self.mock = MockServer(vendor=["didit", "deepvue"], seed=7, switches=switches, clock=clock)
-        self.pairs = pairs
+    def __init__(self, mock, folder, pairs):
+        self.mock = mock
         self.study = write_cards(folder / "cards", pairs)
         self.store = f"sqlite:///{folder}/study.sqlite3"
-
-    def __enter__(self):
-        self.mock.start()
-        return self
-
-    def __exit__(self, *_):
-        self.mock.stop()
+        #: The digests of the pictures of each pair.
+        self.pairs = [
+            frozenset(
+                sha256(path.read_bytes()).hexdigest() for path in (pair.probe, pair.reference)
+            )
+            for pair in read_study(self.study).pairs
+        ]
 
     def runner(self):
         deepvue = self.mock.of("deepvue")
-        return Runner(
-            {
-                "store": self.store,
-                "study": str(self.study),
-                "didit": [self.mock.url, self.mock.live_key],
-                "deepvue": [self.mock.url, deepvue.client_id, deepvue.live_key],
-            }
-        )
+        keys = {"didit": self.mock.live_key, "deepvue": [deepvue.client_id, deepvue.live_key]}
+        return Runner({"store": self.store, "study": str(self.study), "url": self.mock.url, **keys})
+
+    @contextlib.contextmanager
+    def books(self):
+        """The run database with its systems, and the books of budgets."""
+        with (
+            contextlib.closing(RunDatabase(self.store)) as database,
+            contextlib.closing(SqlStore(self.store)) as attempts,
+        ):
+            yield database, database.systems(database.study().digest), attempts
 
     def charged(self, vendor):
         """How often each two pictures were charged."""
-        entries = self.mock.of(vendor).control.journal()
         return collections.Counter(
             frozenset(file.digest for file in entry.files)
-            for entry in entries
+            for entry in self.mock.of(vendor).control.journal()
             if entry.path == PATHS[vendor] and entry.status == 200
         )
 
@@ -89,96 +78,67 @@ class VendorStudy:
 
     def resolve_by_invoice(self):
         """A person resolves the rest by the vendors' books; how many calls it was."""
-        database, attempts = RunDatabase(self.store), SqlStore(self.store)
-        charged_pairs = attempts_of(self)
         count = 0
-        study = database.study()
-        for system in database.systems(study.digest):
-            for pair in database.unresolved(system):
-                if pair.state is not PairState.UNRESOLVED:
-                    continue
-                billed = Charged.YES if charged_pairs[system.name, pair.pair] else Charged.NO
-                finalize_budgets([attempts], [pair.call.id], billed, ManualClock().now())
-                assert database.resolve(system.number, pair.call.id, billed)
-                count += 1
-        database.close()
-        attempts.close()
+        with self.books() as (database, systems, attempts):
+            for system in systems:
+                charged = self.charged(system.name)
+                for pair in database.unresolved(system):
+                    if pair.state is PairState.UNRESOLVED:
+                        billed = Charged.YES if charged[self.pairs[pair.pair]] else Charged.NO
+                        finalize_budgets([attempts], [pair.call.id], billed, ManualClock().now())
+                        assert database.resolve(system.number, pair.call.id, billed)
+                        count += 1
         return count
 
-    def check(self):
-        """Exactly one charge for each pair and vendor, in every book; what became of the pairs."""
-        database, attempts = RunDatabase(self.store), SqlStore(self.store)
-        study = database.study()
+    def finish(self, runner):
+        """Start until all is done: exactly one charge for each pair and vendor, in every book."""
+        assert runner.run() == 0
+        self.resolve_by_invoice()
+        assert runner.run() == 0
+        assert self.resolve_by_invoice() == 0
+        assert self.calls() == 2 * len(self.pairs)
         states = {}
-        for system in database.systems(study.digest):
-            charges = self.charged(system.name)
-            assert len(charges) == self.pairs
-            assert set(charges.values()) == {1}
-            assert len(self.mock.of(system.name).control.charges()) == self.pairs
-            progress = database.progress(system.number)
-            assert (progress.pairs, progress.charged) == (self.pairs, self.pairs)
-            states[system.name] = dict(progress.states)
-        assert attempts.open_reservations() == ()
-        for budget in attempts.budgets():
-            sums = budget.spent, budget.reserved, budget.unknown
-            assert (budget.key.name, sums) == (budget.key.name, (self.pairs, 0, 0))
-        assert len(attempts.budgets()) == len(states) == 2
-        database.close()
-        attempts.close()
-        return states
+        with self.books() as (database, systems, attempts):
+            for system in systems:
+                assert self.charged(system.name) == collections.Counter(self.pairs)
+                progress = database.progress(system.number)
+                assert (progress.pairs, progress.charged) == (len(self.pairs), len(self.pairs))
+                states[system.name] = progress.states
+            assert attempts.open_reservations() == ()
+            sums = [(book.spent, book.reserved, book.unknown) for book in attempts.budgets()]
+            assert sums == [(len(self.pairs), 0, 0)] * 2
+        assert states["didit"] == {PairState.ANSWERED: len(self.pairs)}
+        assert set(states["deepvue"]) <= {PairState.ANSWERED, PairState.NO_RESPONSE}
 
 
-def attempts_of(world):
-    """By vendor and pair: whether it was charged."""
-    from facematch_comparison.study import read_study
-
-    study = read_study(world.study)
-    digests = {path: sha256(path.read_bytes()).hexdigest() for path in study.pictures}
-    return {
-        (vendor, place): world.charged(vendor)[
-            frozenset((digests[pair.probe], digests[pair.reference]))
-        ]
-        for vendor in PATHS
-        for place, pair in enumerate(study.pairs)
-    }
-
-
-LONG = pytest.mark.long
-
-
-def finish(world, runner):
-    """Start until all is done, resolving by the invoice what nothing else says."""
-    assert runner.run() == 0
-    world.resolve_by_invoice()
-    assert runner.run() == 0
-    assert world.resolve_by_invoice() == 0
-
-
-def check(world):
-    states = world.check()
-    assert states["didit"] == {PairState.ANSWERED: world.pairs}
-    assert set(states["deepvue"]) <= {PairState.ANSWERED, PairState.NO_RESPONSE}
+@pytest.fixture
+def vendor_study(tmp_path):
+    limits = ("write_limit", "get_limit", "decision_limit")
+    switches = {"didit": dict.fromkeys(limits, 1_000_000)}
+    # As the vendors' own clocks do, which a search for lost calls goes by.
+    clock = VirtualClock(running=True)
+    with MockServer(vendor=["didit", "deepvue"], seed=7, switches=switches, clock=clock) as mock:
+        yield lambda pairs: VendorStudy(mock, tmp_path, pairs)
 
 
 @pytest.mark.parametrize(
     ("pairs", "steps"),
-    [pytest.param(60, 12, marks=pytest.mark.slow), pytest.param(200, 1, marks=LONG)],
+    [pytest.param(60, 12, marks=pytest.mark.slow), pytest.param(200, 1, marks=pytest.mark.long)],
 )
-def test_each_start_ends_a_few_steps_later_than_the_one_before(tmp_path, pairs, steps):
-    with VendorStudy(tmp_path, pairs=pairs) as world, world.runner() as runner:
-        deaths = 0
+def test_each_start_ends_a_few_steps_later_than_the_one_before(vendor_study, pairs, steps):
+    study, deaths = vendor_study(pairs), 0
+    with study.runner() as runner:
         while (code := runner.run(workers=2, die_at=1 + steps * deaths)) != 0:
             assert code == DEAD
             deaths += 1
         assert deaths > 10
-        finish(world, runner)
-        check(world)
+        study.finish(runner)
 
 
-def test_kill_9_in_the_middle_repeats_no_call_that_may_have_been_charged(tmp_path):
-    with VendorStudy(tmp_path, pairs=12) as world, world.runner() as runner:
+def test_kill_9_in_the_middle_repeats_no_call_that_may_have_been_charged(vendor_study):
+    study = vendor_study(12)
+    with study.runner() as runner:
         for moment in (90, 60):
             assert runner.run(workers=2, die_at=moment) == DEAD
-        assert 0 < world.calls() < 24
-        finish(world, runner)
-        check(world)
+        assert 0 < study.calls() < 24
+        study.finish(runner)

@@ -15,16 +15,17 @@ MORE = {
 }
 
 
-def of(kind, **more):
-    return kind("Something is wrong.", **{**MORE.get(kind.__name__, {}), **more})
-
-
 def every(kind):
     return [kind, *(subclass for below in kind.__subclasses__() for subclass in every(below))]
 
 
-#: Those of the core: a plug-in's are below one of them.
-TREE = [kind for kind in every(FaceMatchError) if kind.__module__ == errors.__name__]
+#: Errors of the core with each charge that they may have; a plug-in's are below one of them.
+CASES = [
+    (kind, billed)
+    for kind in every(FaceMatchError)
+    if kind.__module__ == errors.__name__
+    for billed in (Charged if issubclass(kind, VendorError) else [None])
+]
 
 
 def test_a_result_is_an_answer_without_names():
@@ -45,38 +46,24 @@ def test_a_result_is_an_answer_without_names():
     assert (faceless.state, faceless.decision, faceless.score) == ("answered", "inconclusive", None)
 
 
-#: Those that have a bill.
-BILLED = [*filter(lambda kind: issubclass(kind, VendorError), TREE)]
-
-
-@pytest.mark.parametrize("kind", BILLED, ids=lambda kind: kind.__name__)
-@pytest.mark.parametrize("billed", Charged)
+@pytest.mark.parametrize(("kind", "billed"), CASES)
 def test_what_may_have_been_charged_is_never_free(kind, billed):
-    kept = PairOutcome.of_error(of(kind, billing=Billing(billed)))
-    if billed is Charged.NO:
-        fatal = issubclass(kind, (*FATAL, errors.BreakerOpen))
-        assert kept.state is (PairState.FREE if fatal else PairState.FAILED)
-    else:
-        assert kept.state == {"yes": "no response", "unknown": "unresolved"}[billed]
-    assert (kept.billed, kept.error) == (billed, kind.__name__)
-
-
-@pytest.mark.parametrize("billed", Charged)
-def test_a_system_that_charges_nothing_is_asked_again(billed):
-    lost = of(errors.OutcomeUnknown, billing=Billing(billed))
-    kept = PairOutcome.of_error(lost, is_billed=False)
-    assert (kept.state, kept.billed) == (PairState.FAILED, Charged.NO)
-
-
-@pytest.mark.parametrize("kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__)
-def test_a_pair_stays_free_of_what_is_not_about_it(kind):
-    assert PairOutcome.of_error(of(kind)).state is PairState.FREE
-
-
-def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
-    kept = PairOutcome.of_error(errors.InvalidImage("It is no picture."))
-    assert (kept.state, kept.decision, kept.billed) == ("answered", None, "no")
-    assert kept.error == "InvalidImage"
+    """What was not charged is free if it is not about the pair; else it failed, once."""
+    about = {} if billed is None else {"billing": Billing(billed)}
+    error = kind("Something is wrong.", **MORE.get(kind.__name__, {}) | about)
+    kept = PairOutcome.of_error(error)
+    uncharged = "failed"
+    if issubclass(kind, (*FATAL, errors.BreakerOpen, errors.StoreUnavailable)):
+        uncharged = "free"
+    elif issubclass(kind, errors.InvalidImage):
+        uncharged = "answered"
+    assert kept.state == {Charged.YES: "no response", Charged.UNKNOWN: "unresolved"}.get(
+        billed, uncharged
+    )
+    assert (kept.billed, kept.error) == (billed or Charged.NO, kind.__name__)
+    # A system that charges nothing is asked again.
+    kept = PairOutcome.of_error(error, is_billed=False)
+    assert (kept.state, kept.billed, kept.decision) == (uncharged, Charged.NO, None)
 
 
 @given(

@@ -14,6 +14,7 @@ from kit.comparison.studies import (
     pair_states,
     run_once,
     stored_system,
+    write_study,
 )
 from kit.fakes import FakeBackend
 
@@ -59,48 +60,68 @@ def sums(store):
     return progress.spent, progress.reserved, progress.unknown
 
 
-def replaced(database, step, error):
+def replaced(database, step, errors, *, is_written=False):
     """The database fails at a step, with each of these errors and then no more."""
     real = getattr(database, step)
 
     def failing_first(*about):
-        if error:
-            raise error.pop(0)
-        return real(*about)
+        done = real(*about) if is_written or not errors else None
+        if errors:
+            raise errors.pop(0)
+        return done
 
     setattr(database, step, failing_first)
 
 
-def test_each_step_is_written_before_the_next_is_made(database, study, address):
+FREE_OF_CHARGE = {"billed_operations": frozenset()}
+
+
+@pytest.mark.parametrize(
+    ("more", "states"),
+    [
+        ({}, ["begun", "asked"]),
+        ({"environment": Environment.MOCK, **FREE_OF_CHARGE}, ["begun", "asked"]),
+        ({"environment": Environment.LOCAL, **FREE_OF_CHARGE}, ["free", "free"]),
+    ],
+    ids=["charged", "elsewhere", "here"],
+)
+def test_each_step_is_written_before_the_next_is_made(database, tmp_path, address, more, states):
     """Named before anything is reserved; asked before the first byte; ended after."""
-    seen = []
+    seen, ids = [], []
 
     class Watching(FakeBackend):
         def match(self, call):
             seen.append(pair_states(database)[0])
-            ids = file_rows(address, "SELECT call_id FROM facematch_comparisons WHERE pair = 0")
-            seen.append(ids == [(call.call_id,)])
+            ((call_id,),) = file_rows(address, "SELECT call_id FROM facematch_comparisons")
+            ids.append(call_id == call.call_id)
             result = super().match(call)
             seen.append(pair_states(database)[0])
             return result
 
-    study = type(study)(name=study.name, pairs=study.pairs[:1])
-    run_once(database, study, opener(Watching()))
-    assert seen == ["begun", True, "asked"]
+    run_once(database, write_study(tmp_path / "one", pairs=1), opener(Watching(**more)))
+    assert (seen, ids) == (states, [states[0] == "begun"])
     assert pair_states(database) == ["answered"]
 
 
 @pytest.mark.parametrize(
-    "error", [ConfigurationError("The disk is full."), MemoryError()], ids=["ours", "any"]
+    ("step", "error", "is_written"),
+    [
+        ("ask", ConfigurationError("The disk is full."), False),
+        ("ask", MemoryError(), False),
+        ("begin", ConfigurationError("Busy."), True),
+        ("ask", ConfigurationError("Busy."), True),
+    ],
 )
-def test_no_byte_leaves_that_nothing_would_remember(database, study, store, error):
+def test_no_byte_leaves_that_nothing_would_remember(  # noqa: PLR0917 - fixtures
+    database, study, store, step, error, is_written
+):
     """An exception of a hook is logged as a rule, and the call goes on; not this one."""
-    replaced(database, "ask", [error])
+    replaced(database, step, [error], is_written=is_written)
     system = opener(policies=shop(store))
     summary = run_once(database, study, system)
     assert type(summary.error) is ConfigurationError
     # The scripted backend was called once, and was stopped where it wanted to send.
-    assert (pair_states(database), sums(store)) == (["free"] * 6, (0, 0, 0))
+    assert (pair_states(database), store.open_reservations()) == (["free"] * 6, ())
     assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert sums(store) == (6, 0, 0)
 
@@ -210,19 +231,18 @@ def test_what_a_budget_in_the_same_file_knows_resolves_the_pair(database, study,
 
 def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_path):
     """Of the profile, in another database: the process ended between the two books."""
-    store = SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
-    budgets = [Budget(100, name="shop", store=store), Budget(50, name="other", store=store)]
-    system = opener(FakeBackend(script=[fail_with(LOST)] * 2), policies=budgets)
-    run_once(database, study, system)
-    first, second = database.unresolved(stored_system(database))
-    for entry in store.open_reservations():
-        # Of the second call one budget does not know it yet.
-        if entry.call.id == first.call.id or entry.key.name == "shop":
-            store.finalize(entry, Charged.NO, at=first.since)
-    assert run_once(database, study, system).asked == 1
-    assert pair_states(database) == ["answered", "unresolved", *["answered"] * 4]
-    assert [entry.call.id for entry in store.open_reservations()] == [second.call.id]
-    store.close()
+    with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as store:
+        budgets = [Budget(100, name="shop", store=store), Budget(50, name="other", store=store)]
+        system = opener(FakeBackend(script=[fail_with(LOST)] * 2), policies=budgets)
+        run_once(database, study, system)
+        first, second = database.unresolved(stored_system(database))
+        for entry in store.open_reservations():
+            # Of the second call one budget does not know it yet.
+            if entry.call.id == first.call.id or entry.key.name == "shop":
+                store.finalize(entry, Charged.NO, at=first.since)
+        assert run_once(database, study, system).asked == 1
+        assert pair_states(database) == ["answered", "unresolved", *["answered"] * 4]
+        assert [entry.call.id for entry in store.open_reservations()] == [second.call.id]
 
 
 def begun_call(database, study, store):

@@ -2,12 +2,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kit.comparison.studies import charged_answer, fail_with, file_rows, opener, pair_states
+from kit.comparison.studies import charged_answer, fail_with, opener, pair_states
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import read_answers, run_study
 from facematch_comparison.scores.answers import NOT_ASKED
-from facematch_core import Environment, InvalidRequest, OutcomeUnknown, Score
+from facematch_core import InvalidRequest, OutcomeUnknown, Score
 from facematch_core.errors import RequestRejected
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
@@ -72,20 +72,6 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     # Whether it was charged nobody knows.
     assert pair_states(database, first) == ["asked", *["free"] * 5]
     assert pair_states(database, second) == ["answered"] * 6
-
-
-def test_what_leaves_the_machine_is_written_down_step_by_step(database, study, address):
-    noted = []
-
-    def look(call):
-        query = f"SELECT state FROM facematch_comparisons WHERE call_id = '{call.call_id}'"
-        noted.append([state for (state,) in file_rows(address, query)])
-
-    free = {"billed_operations": frozenset()}
-    for name, where in (("away", Environment.MOCK), ("here", Environment.LOCAL)):
-        backend = FakeBackend(script=[look], environment=where, **free)
-        run_study(study, {name: opener(backend)}, database, workers=1)
-    assert noted == [["asked"], []]
 
 
 def of_model(model, score=80.0, **more):

@@ -127,27 +127,6 @@ def test_lost_call_is_unresolved_only_if_it_may_be_charged(database, is_billed, 
     assert pair_states(database, system) == [state]
 
 
-@pytest.mark.parametrize("step", ["begin", "ask"])
-def test_a_byte_held_back_is_held_back_though_the_database_says_otherwise(
-    database, study, address, step
-):
-    store = SqlStore(address)
-    write = getattr(database, step)
-
-    def writing(*about):
-        write(*about)
-        raise ConfigurationError(BUSY)
-
-    setattr(database, step, writing)
-    system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
-    ended_by = run_once(database, study, system)
-    assert isinstance(ended_by.error, ConfigurationError)
-    assert pair_states(database) == ["free"] * 6
-    for progress in store.budgets():
-        assert (progress.spent, progress.reserved, progress.unknown) == (0, 0, 0)
-    store.close()
-
-
 def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, address):
     store = SqlStore(address)
     ask, finalize = database.ask, store.finalize

@@ -1,8 +1,8 @@
 """A program that runs one study, in one child after the other, each of which may die in the middle.
 
-``python runner.py '{"store": ..., "study": ..., "didit": [...], "deepvue": [...]}'``. Each line on
-stdin is ``WORKERS DIE_AT``: a child runs the study and ends without a word at that moment of its
-store's life, counted from its start (0 for never). On stdout comes its exit code.
+``python runner.py '{"store": ..., "study": ..., "url": ..., "didit": [...], "deepvue": [...]}'``.
+Each line on stdin is ``WORKERS DIE_AT``: a child runs the study and ends without a word at that
+moment of its store's life, counted from its start (0 for never). On stdout comes its exit code.
 """
 
 import json
@@ -25,7 +25,6 @@ from facematch_didit import DiditBackend
 
 #: What a child that dies ends with: `kill -9`, so that nothing is flushed, closed or said.
 DEAD = -signal.SIGKILL
-CAP = 100_000
 
 
 class Life:
@@ -41,97 +40,70 @@ class Life:
             if self._steps_to_go == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(self, step):
-        """A transaction, of which three moments may be the last: before, within, after."""
-
-        def within(connection):
-            done = step(connection)
-            self.moment()
-            return done
-
-        return within
-
-
-class MortalDatabase(RunDatabase):
-    """A database whose process may die at any step."""
-
-    def __init__(self, where, life):
-        self.life = life
-        super().__init__(where)
-
-    def transact(self, step, *parameters):
-        self.life.moment()
-        done = super().transact(self.life.around(lambda db: step(db, *parameters)))
-        self.life.moment()
+    def around(self, step, *about, **more):
+        """A step with a moment before and after it."""
+        self.moment()
+        done = step(*about, **more)
+        self.moment()
         return done
 
 
-class MortalAttempts(SqlStore):
-    def __init__(self, where, life):
-        self.life = life
-        super().__init__(where)
+def mortal_stores(address, life):
+    """A run database and a store of calls whose process may die at any step."""
 
-    def reserve(self, *args, **more):
-        self.life.moment()
-        done = super().reserve(*args, **more)
-        self.life.moment()
-        return done
+    class Database(RunDatabase):
+        def transact(self, step, *parameters):
+            def within(db):
+                done = step(db, *parameters)
+                life.moment()
+                return done
 
-    def finalize(self, *args, **more):
-        self.life.moment()
-        done = super().finalize(*args, **more)
-        self.life.moment()
-        return done
+            return life.around(super().transact, within)
 
+    class Attempts(SqlStore):
+        def reserve(self, *about, **more):
+            return life.around(super().reserve, *about, **more)
 
-def openers(settings, attempts):
-    """The two vendors at the mock, each with a budget in the store."""
+        def finalize(self, *about, **more):
+            return life.around(super().finalize, *about, **more)
 
-    def opened(backend, name):
-        def opener(on_event):
-            budget = Budget(CAP, name=name, store=attempts)
-            return FaceVerifier(backend, policies=[budget], on_event=on_event)
-
-        return opener
-
-    url, key = settings["didit"]
-    didit = DiditBackend(api_key=key, base_url=url, environment="mock")
-    url, client, secret = settings["deepvue"]
-    deepvue = DeepvueBackend(
-        client_id=client, client_secret=secret, base_url=url, environment="mock"
-    )
-    return {"didit": opened(didit, "didit"), "deepvue": opened(deepvue, "deepvue")}
+    return Database(address), Attempts(address)
 
 
 def run(settings, workers, die_at):
     """Run the study; 1 if a system ended early or has a pair left."""
-    life = Life(die_at)
     study = read_study(Path(settings["study"]))
-    attempts = MortalAttempts(settings["store"], life)
-    database = MortalDatabase(settings["store"], life)
+    database, attempts = mortal_stores(settings["store"], Life(die_at))
+
+    def opener(kind, **how):
+        backend = kind(**how, base_url=settings["url"], environment="mock")
+
+        def opened(on_event):
+            budget = Budget(100_000, name=backend.name, store=attempts)
+            return FaceVerifier(backend, policies=[budget], on_event=on_event)
+
+        return opened
+
+    client, secret = settings["deepvue"]
+    systems = {
+        "didit": opener(DiditBackend, api_key=settings["didit"]),
+        "deepvue": opener(DeepvueBackend, client_id=client, client_secret=secret),
+    }
     try:
-        summary = run_study(
-            study, openers(settings, attempts), database, workers=workers, keep=["didit"]
-        )
+        summary = run_study(study, systems, database, workers=workers, keep=["didit"])
     finally:
         database.close()
         attempts.close()
     return int(any(system.error or system.progress.left for system in summary.systems))
 
 
-def warm_up(settings):
-    """Import what a run needs, once for all children: by one where nobody listens."""
-    logging.disable()
-    with tempfile.TemporaryDirectory() as folder:
-        nobody = "http://127.0.0.1:1"
-        _, client, secret = settings["deepvue"]
-        there = {"store": f"sqlite:///{folder}/study", "study": settings["study"]}
-        run({**there, "didit": [nobody, "key"], "deepvue": [nobody, client, secret]}, 1, 0)
-
-
 def main(settings_json):
     settings = json.loads(settings_json)
-    warm_up(settings)
+    # Import what a run needs, once for all children: by one where nobody listens.
+    logging.disable()
+    with tempfile.TemporaryDirectory() as folder:
+        nobody = {"store": f"sqlite:///{folder}/study", "url": "http://127.0.0.1:1"}
+        run(settings | nobody, 1, 0)
     for line in sys.stdin:
         workers, die_at = map(int, line.split())
         # Without a thread of its own: whatever a child has, it has made itself.
@@ -163,17 +135,13 @@ class Runner:
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 
-    def kill(self):
-        """SIGKILL, for the program and its child."""
-        os.killpg(self._process.pid, 9)
-        self._process.communicate()
-
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         if self._process.poll() is None:
-            self.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
 
 
 if __name__ == "__main__":
