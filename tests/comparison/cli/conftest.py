@@ -11,8 +11,8 @@ def refused(screens, tmp_path):
 
     def there():
         paths = [path for path in tmp_path.rglob("*") if path.is_file()]
-        # A run database is opened before a run is refused.
-        return {path: path.read_bytes() for path in paths if "study.sqlite3" not in path.name}
+        # A run database that is there is opened before the words are refused.
+        return {path: "study.sqlite3" in path.name or path.read_bytes() for path in paths}
 
     def check(command, *lines):
         before = there()

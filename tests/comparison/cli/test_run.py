@@ -186,25 +186,12 @@ def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     lines += ["--workers 0"]
     of_fake = [f"pairs.csv --backend fake {words}" for words in lines]
     refused("run", "pairs.csv", "pairs.csv --profile both --yes", *of_fake)
-    faulty = run("compare", "run", "fault.csv", "--backend", "fake", "--yes")
-    assert (faulty.exit_code, "line 2" in faulty.stderr, scripted.calls) == (2, True, [])
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "pairs.csv --backend fake --keep other",
-        "pairs.csv --backend fake --price other=1",
-        "pairs.csv --profile nobody",
-        "nothing.csv --backend fake",
-        "fault.csv --backend fake",
-    ],
-)
-def test_what_is_refused_leaves_no_run_database(run, pairs, tmp_path, words):
-    (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
-    before = set(tmp_path.iterdir())
-    assert run("compare", "run", *words.split(), "--yes").exit_code != 0
-    assert set(tmp_path.iterdir()) == before
+    files = set(tmp_path.iterdir())
+    for words in ("fault.csv --backend fake", "none.csv --backend fake", "pairs.csv --profile c"):
+        answer = run("compare", "run", *words.split(), "--yes")
+        assert answer.exit_code != 0
+        assert ("line 2" in answer.stderr) is words.startswith("fault")
+    assert (set(tmp_path.iterdir()), scripted.calls) == (files, [])
 
 
 def test_what_may_have_been_charged_is_shown_from_how_many_to_how_many(run, run_json, scripted):

@@ -3,8 +3,6 @@ import pytest
 from kit.attempts import later
 from kit.comparison.studies import (
     SYSTEM_SETTINGS,
-    ask_pair,
-    begin_pair,
     enter_system,
     opener,
     pair_outcome,
@@ -69,14 +67,6 @@ def test_a_run_database_is_a_file_and_no_server_is_asked(where):
     with pytest.raises(ConfigurationError, match="is an SQLite file on this machine") as caught:
         RunDatabase(where)
     assert "canary" not in str(caught.value)
-
-
-def test_what_was_asked_and_has_no_answer_yet_may_be_charged(database):
-    system = enter_system(database, 3)
-    begin_pair(database, system)
-    ask_pair(database, system, 1)
-    progress = database.progress(system.number)
-    assert (progress.charged, progress.maybe_charged, progress.left) == (0, 1, 2)
 
 
 def test_nothing_personal_is_stored(tmp_path, address):

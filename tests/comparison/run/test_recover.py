@@ -271,7 +271,12 @@ def test_what_a_killed_run_had_asked_is_unknown_to_its_budget_at_once(database, 
     assert sums(store) == (0, 1, 0)
     with StudyRun(study, {"fake": system}, database):
         assert (pair_states(database, stored_system)[0], sums(store)) == ("unresolved", (0, 0, 1))
-    assert database.resolve(stored_system.number, call.call.id, Charged.NO)
+    # Only an unresolved call is resolved, and for good.
+    this = stored_system.number, call.call.id
+    assert [database.resolve(*this, billed) for billed in (Charged.YES, Charged.NO)] == [
+        True,
+        False,
+    ]
 
 
 def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, study, address):

@@ -66,19 +66,6 @@ def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
     assert pair_states(database) == ["answered"]
 
 
-def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
-    """Its pair was given up, declared free and asked again, and that call has no answer."""
-    system = enter_system(database, 1)
-    first = ask_pair(database, system)
-    database.end(system.number, [(0, pair_outcome(PairState.UNRESOLVED, first.id))])
-    (charge,) = database.unresolved(system)
-    assert database.resolve(system.number, first.id, Charged.NO)
-    second = ask_pair(database, system)
-    database.end(system.number, [(0, pair_outcome(PairState.UNRESOLVED, second.id))])
-    database.answer_late(charge, pair_outcome(PairState.ANSWERED, first.id))
-    assert pair_states(database, system) == ["unresolved"]
-
-
 def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path):
     """A pair is free again once that is certain: no other thread has it before."""
     study = write_study(tmp_path / "pictures", pairs=1)
@@ -141,13 +128,3 @@ def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, address
     (progress,) = store.budgets()
     assert (progress.reserved, progress.unknown) == (0, 0)
     store.close()
-
-
-@pytest.mark.parametrize("state", [PairState.ANSWERED, PairState.NO_RESPONSE])
-def test_only_what_is_unresolved_is_resolved(database, state):
-    system = enter_system(database, 1)
-    call = ask_pair(database, system)
-    assert not database.resolve(system.number, call.id, Charged.NO)
-    database.end(system.number, [(0, pair_outcome(state, call.id))])
-    assert not database.resolve(system.number, call.id, Charged.NO)
-    assert pair_states(database, system) == [state]
