@@ -183,7 +183,7 @@ def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     )
     (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
     lines = ["--price fake=cheap", "--price fake=-1", "--price other=1", "--keep other"]
-    lines += ["--workers 0"]
+    lines += ["--workers 0", "--backend fake", "--config facematch.toml"]
     of_fake = [f"pairs.csv --backend fake {words}" for words in lines]
     refused("run", "pairs.csv", "pairs.csv --profile both --yes", *of_fake)
     files = set(tmp_path.iterdir())

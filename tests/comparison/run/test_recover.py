@@ -30,7 +30,7 @@ from facematch_core import (
     Retention,
     Score,
 )
-from facematch_core.errors import OutcomeUnknown
+from facematch_core.errors import AuthenticationFailed, OutcomeUnknown, VendorUnavailable
 from facematch_core.models import Ids
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
@@ -321,3 +321,22 @@ def test_a_call_is_looked_for_at_once_and_when_it_is_late(database, study, clock
         clock.advance(minutes * 60)
         run_once(database, study, opener(backend), **more)
         assert len(looked) == times
+
+
+@pytest.mark.parametrize(
+    ("error", "searches"), [(VendorUnavailable("Down."), 2), (AuthenticationFailed("No."), 1)]
+)
+def test_a_search_that_fails_ends_nothing(database, study, error, searches):
+    """Nothing is known of these calls: each start looks for them."""
+    looked = []
+
+    class Failing(RecordingBackend):
+        def reconcile(self, attempt, *, deadline):
+            looked.append(attempt.id)
+            raise error
+
+    backend = Failing(script=[fail_with(LOST)] * 2)
+    for start in (1, 3):
+        summary = run_once(database, study, opener(backend), keep=["fake"])
+        assert (summary.error, len(looked)) == (None, start * searches)
+    assert pair_states(database) == ["unresolved"] * 2 + ["answered"] * 4

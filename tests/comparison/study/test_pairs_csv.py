@@ -66,6 +66,10 @@ def test_every_fault_of_the_pairs(read, folder):
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
         ("probe|reference\na|b\n", "line 1: the column probe is missing"),
         (f"{HEAD}\na1.jpg,b1.jpg,perhaps,Ada,Bob\n", "line 2: same is 'perhaps'; write 1"),
+        (
+            f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,m\n",
+            "line 3: 'Ada' is in the group 'm' of sex, and above in 'f'",
+        ),
     ],
 )
 def test_what_is_no_file_of_pairs_is_one_sentence(read, text, reported):
