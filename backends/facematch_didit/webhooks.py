@@ -107,8 +107,8 @@ def verify_webhook(
     texts = {name.lower(): text for name, text in headers.items()}
     if not _is_signed(body, texts, keys):
         raise WebhookRefused(
-            "Neither X-Signature nor X-Signature-V2 is valid for this body and the secrets "
-            f"that are set ({len(keys)}): check the destination's secret, and pass the body as received."
+            "Neither X-Signature nor X-Signature-V2 is valid for this body with a secret that is "
+            f"set ({len(keys)}): check the secret, and pass the body as received."
         )
     try:
         event = _read_event(_load(body), is_mock=MOCK_HEADER.lower() in texts)
