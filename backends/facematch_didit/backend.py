@@ -204,7 +204,7 @@ class DiditBackend(ApiKeyBackend):
         """Return the error for a response other than 200."""
         about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=call.call_id)}
         if isinstance(call, Call):
-            return wire.read_error(reply, reconcilable=self.reconcilable(call), **about)
+            return wire.read_error(reply, **about)
         find_row = functools.partial(sessions.error_row, call)
         return wire.read_error(reply, find_row=find_row, **about)
 

@@ -17,7 +17,6 @@ import attrs
 
 from facematch_core import errors, models
 from facematch_core.backend import RemoteBackend
-from facematch_core.backend.base import can_be_sought
 from facematch_core.backend.calls import (
     Call,
     DeleteRequest,
@@ -228,8 +227,7 @@ class HttpBackend(RemoteBackend):
 
         `call` is the `Request` that it answers: a status may depend on it.
         """
-        row = find_row(self, reply)[1]
-        return error_by_table(self, reply, row, reconcilable=can_be_sought(self, call))
+        return error_by_table(self, reply, find_row(self, reply)[1])
 
     def make_client(self) -> HttpClient:
         """Return a new client; `ca_bundle` and `proxy` are set afterwards."""

@@ -38,13 +38,6 @@ from .messages import BodyShape, HttpReply
 Exchange: TypeAlias = Any
 HttpBackend: TypeAlias = Any
 
-#: Advice about an unknown outcome.
-KEPT = "The vendor was asked to keep the call: look for it in its records"
-NOT_KEPT = (
-    "It is not repeated, for that might be charged twice. The vendor was asked to keep "
-    "nothing, so its records cannot say what happened"
-)
-
 #: The bill of an answer that says nothing about money, and of a request without a price.
 SILENT = Billing()
 _FREE_GROUND = "nothing is charged for this request"
@@ -193,7 +186,6 @@ def vendor_error(
     *,
     backend: str,
     now: datetime,
-    reconcilable: bool = False,
     row: ErrorRow | None = None,
     **more: Any,
 ) -> errors.VendorError:
@@ -204,7 +196,6 @@ def vendor_error(
         table: The vendor's own rows.
         backend: Name of the backend.
         now: Time of day, with its zone, for `VendorError.retry_after_s`.
-        reconcilable: Whether the vendor can be asked later what became of the call.
         row: The meaning, if something else than status and shape has decided it.
         **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
@@ -217,9 +208,6 @@ def vendor_error(
     message = f"{backend} answered {reply.status}: {row.text}."
     if words := excerpt(reply):
         message += f' It says: "{words}".'
-    if issubclass(row.error, errors.OutcomeUnknown):
-        message += f" {KEPT if reconcilable else NOT_KEPT}."
-        more["reconcilable"] = reconcilable
     return row.error(
         message,
         backend=backend,
@@ -241,7 +229,7 @@ def find_row(
 
 
 def error_by_table(
-    backend: HttpBackend, reply: HttpReply, row: object = None, *, reconcilable: bool = False
+    backend: HttpBackend, reply: HttpReply, row: object = None
 ) -> errors.VendorError:
     """Return the error for a reply, by its row or the backend's table of statuses."""
     return vendor_error(
@@ -249,7 +237,6 @@ def error_by_table(
         backend.error_table,
         backend=backend.name,
         now=backend.client.clock.now(),
-        reconcilable=reconcilable,
         row=row if isinstance(row, ErrorRow) else None,
     )
 
@@ -345,13 +332,11 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
         return unreadable
     message = f"The request was sent to {name}{through}, but no usable answer came: {reason}."
     if exchange.charges:
-        kept = KEPT if exchange.reconcilable else NOT_KEPT
-        message += f" It may have been executed and charged. {kept}."
+        message += " It may have been executed and charged."
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
         message,
         backend=name,
         billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
-        reconcilable=exchange.reconcilable,
         status_code=status or None,
     )
 

@@ -44,6 +44,13 @@ _Answer: TypeAlias = HttpReply | errors.VendorError | None
 
 _log = logging.getLogger("facematch")
 
+#: Advice about an unknown outcome.
+KEPT = "`FaceVerifier.reconcile` can ask the vendor what became of it."
+NOT_KEPT = (
+    "It is not repeated, for that might be charged twice. The vendor was asked to keep nothing, so "
+    "its records cannot say what happened."
+)
+
 #: Seconds that a verdict waits for all clean-ups.
 _REMOVAL_S = 2.0
 
@@ -262,7 +269,6 @@ class HttpCall:
                 charges=self.ledger.price,
                 deadline=deadline,
                 on_sent=on_sent,
-                reconcilable=can_be_sought(backend, call),
             )
             # No second picture goes to a server that should be a mock and is none.
             if (
@@ -384,8 +390,7 @@ class HttpCall:
         except errors.VendorError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            is_reconcilable = can_be_sought(backend, call)
-            refusal = error_by_table(backend, reply, row, reconcilable=is_reconcilable)
+            refusal = error_by_table(backend, reply, row)
             refusal.message += (
                 f" (Its backend failed to read that: {report_fault(error)}; please report it.)"
             )
@@ -428,11 +433,8 @@ class HttpCall:
             kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
-        reconcilable = can_be_sought(backend, call)
-        advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
         error_about_call = kind(
-            f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
-            reconcilable=reconcilable,
+            f"{backend.name} accepted the call{name}, and {reason}.",
             ids=error.ids,
             retryable=False,
             retry_after_s=error.retry_after_s,
@@ -476,6 +478,9 @@ class HttpCall:
         error = outcome.with_traceback(None)
         if self.ledger.paid_charges:
             error.retryable = False  # that would be charged twice
+        if isinstance(error, errors.OutcomeUnknown) and isinstance(call, Call):
+            error.reconcilable = error.reconcilable or can_be_sought(backend, call)
+            error.message += f" {KEPT if error.reconcilable else NOT_KEPT}"
         ids = error.ids
         error.ids = attrs.evolve(ids, call=call.call_id or None, vendor=ids.vendor or vendor_id)
         mask_error(error, self.secrets)

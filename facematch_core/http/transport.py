@@ -136,7 +136,6 @@ class HttpClient:
         charges: int | None = None,
         deadline: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = ignore,
-        reconcilable: bool = False,
     ) -> HttpReply:
         """Send one request, once.
 
@@ -149,7 +148,6 @@ class HttpClient:
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
-            reconcilable: Whether the vendor can be asked later what became of the call.
 
         Returns:
             Any complete answer, whatever its status. Redirects are answers.
@@ -170,7 +168,6 @@ class HttpClient:
             on_sent=on_sent,
             backend=backend,
             charges=request.charges if charges is None else charges,
-            reconcilable=reconcilable,
         )
         started = self.clock.monotonic()
         token = CURRENT.set(exchange)
@@ -314,7 +311,6 @@ class Exchange:
     on_sent: Callable[[], None]
     backend: str
     charges: int
-    reconcilable: bool
 
     #: Whether the first byte was handed to the socket.
     is_sent: bool = False

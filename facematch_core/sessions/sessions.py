@@ -39,7 +39,7 @@ from facematch_core.base.addresses import find_foreign_host
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import Secret
-from facematch_core.http.refusals import FREE_BILLING, NOT_KEPT
+from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import Policy, RateLimiter
 from facematch_core.verifier.events import FollowUpEmitter
@@ -327,14 +327,13 @@ class Sessions:
         try:
             return self._carry_out(StartRequest, deadline, prepare, judge_start)
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
-            # Retention of a call does not apply to a session.
-            problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
             again = "makes a second session, and both are counted"
             if self._can.finds_lost:
                 again = "looks for it first, and counts only if it makes one"
             elif self._can.start_is_repeatable:
                 again = "is its next try, and gives the same session; both are counted"
-            error.message = f"{problem} The same start again {again}."
+            by_itself = "It is not repeated by itself. The same start again"
+            error.message = f"{error.message} {by_itself} {again}."
             error.args = (error.message,)
             raise
 

@@ -32,8 +32,7 @@ SCRIPTS = {
 def test_the_deadline_ends_what_would_last_longer(ask_late, name):
     with RawServer(SCRIPTS[name]) as server:
         size = 30_000_000 if SCRIPTS[name] == [stopped] else 100
-        error = ask_late(server.url, size=size, reconcilable=True).unknown(DeadlineExceeded)
-    assert error.reconcilable
+        error = ask_late(server.url, size=size).unknown(DeadlineExceeded)
     assert isinstance(error, TimeoutError)
 
 

@@ -147,6 +147,7 @@ def is_lost(error):
     assert isinstance(error, fm.OutcomeUnknown)
     assert (error.billing.charged, error.billing.charges) == (YES, 1)
     assert (error.ids.vendor, error.retryable, error.reconcilable) == ("job-7", False, True)
+    assert "FaceVerifier.reconcile" in error.message
 
 
 def test_replies_are_read_without_waiting():
@@ -260,6 +261,7 @@ def test_a_job_that_nobody_has_accepted_cannot_be_asked_for():
     for error in (caught.value, read(DOWN), read(DOWN, by=WaitsFirst)):
         assert type(error) is fm.OutcomeUnknown
         assert (error.billing.charged, error.reconcilable) == (UNKNOWN, False)
+        assert "keep nothing" in error.message
         assert error.ids.vendor is None
 
 

@@ -87,7 +87,6 @@ def test_what_breaks_after_the_first_byte_is_unknown(name, ask):
     with RawServer(SCRIPTS[name]) as server:
         error = ask(server.url, size=size).unknown()
     assert (error.backend, error.reconcilable) == ("acme", False)
-    assert "keep nothing" in error.message
     assert "failed with" not in error.message  # which shows nobody what it was
 
 
@@ -113,10 +112,11 @@ def test_who_cannot_be_reached_was_sent_nothing(ask):
 
 def test_silence_ends_with_the_read_timeout(ask, open_client):
     with RawServer([read_request, hold]) as server:
-        error = ask(server.url, by=open_client(read_timeout_s=0.1), reconcilable=True).unknown()
+        error = ask(
+            server.url,
+            by=open_client(read_timeout_s=0.1),
+        ).unknown()
     assert not isinstance(error, DeadlineExceeded)
-    assert error.reconcilable
-    assert "look for it in its records" in error.message
 
 
 def test_a_connection_is_used_again_while_it_lives(ask):
