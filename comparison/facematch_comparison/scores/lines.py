@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from facematch_core.backend.kinds import argument
 
@@ -76,21 +77,23 @@ class Lines:
 
     @cached_property
     def names(self) -> tuple[Words, ...]:
-        """The columns of `people_by`, with one code for one name."""
+        """The columns of `people_by`, with one code for one name; of people in order of names."""
         if self.people_by in ((), PICTURES):
             return self.pictures if self.people_by else ()
-        return in_common(*map(self.words.__getitem__, self.people_by))
+        columns = in_common(*map(self.words.__getitem__, self.people_by))
+        names = columns[0].each.cast(pa.string())
+        are_digits = pc.all(pc.utf8_is_digit(names)).as_py()  # digits in order of numbers
+        length = pc.utf8_length(names) if are_digits else np.zeros(len(names))
+        keys = [("length", "ascending"), ("name", "ascending")]
+        order = pc.sort_indices(pa.table({"length": length, "name": names}), sort_keys=keys)
+        place = np.empty(len(names), np.int64)
+        place[order.to_numpy()] = np.arange(len(names))
+        return tuple(Words(place[column.codes], names.take(order)) for column in columns)
 
     @property
-    def person_names(self) -> pa.Array:
+    def person_names(self) -> list[str]:
         """Names of people; their codes are the first ones of `people`. Empty if nobody has one."""
-        is_named = self.people_by in (PEOPLE, (PERSON,))
-        return self.names[0].each if is_named else pa.array([], pa.string())
-
-    def person(self, code: int) -> str:
-        """Return how messages call a person."""
-        names = self.person_names
-        return repr(str(names[code])[:60]) if code < len(names) else "a person"
+        return self.names[0].words if self.people_by in (PEOPLE, (PERSON,)) else []
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:

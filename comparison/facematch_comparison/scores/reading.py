@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
@@ -226,17 +224,25 @@ def _answers(
     if len(system.words) > MOST:
         text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)])
-    model_of, rows = _choose_models(lines, models)
+    model_of, counts = _choose_models(lines, models)
     # The first line of each system and pair, of any model and of the models that count.
     keys = system.codes * size + lines.pairs
     of_any = first_rows(keys, size=len(system.words) * size)
-    first = of_any if rows is None else first_rows(keys, rows, size=len(of_any))
-    facts, problems = _facts_of(lines)
-    groups, more = _groups_of(lines)
-    if not is_joined:  # what does not join was noted
-        problems += _problems_of_gaps(lines, of_any.reshape(-1, size))
-    problems += _problems_of_pairs(lines, first, keys, rows)
-    lines.cells.refuse([*problems, *more])
+    first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
+    rows = np.arange(len(lines)) if counts is None else counts
+    again = rows[first[keys[rows]] != rows]
+    problems = [*_problems_of_pairs(lines, again, first[keys[again]])]
+    for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
+        problems += lines.problems(
+            lines.first[:0] if is_joined else lines.first[its < 0],  # what does not join was noted
+            "the pair {pair} has no {unit} for {name}; all systems need the same pairs (a line "
+            "whose error is filled says that there was no answer)",
+            name=repr(name[:60]),
+            unit=lines.cells.unit,
+        )
+    facts, of_facts = _facts_of(lines)
+    groups, of_groups = _groups_of(lines)
+    lines.cells.refuse([*problems, *of_facts, *of_groups])
     frame = _frame_of(lines, facts, groups)
     answers = []
     for name, model, its, said in zip(
@@ -281,30 +287,13 @@ def _choose_models(
     return model_of, np.flatnonzero(counts)
 
 
-def _problems_of_gaps(lines: Lines, first: NDArray[np.int64]) -> Iterator[Problem]:
-    """Yield the pairs that a system lacks."""
-    for name, its in zip(lines.words["system"].words, first, strict=True):
-        yield from lines.problems(
-            lines.first[its < 0],
-            "the pair {pair} has no {unit} for {name}; all systems need the same pairs (a line "
-            "whose error is filled says that there was no answer)",
-            name=repr(name[:60]),
-            unit=lines.cells.unit,
-        )
-
-
 def _problems_of_pairs(
-    lines: Lines,
-    first: NDArray[np.int64],
-    keys: NDArray[np.int64],
-    rows: NDArray[np.int64] | None,
+    lines: Lines, again: NDArray[np.int64], above: NDArray[np.int64]
 ) -> Iterator[Problem]:
-    """Yield pairs that come twice, show other people than above, or have two names."""
-    rows = np.arange(len(lines)) if rows is None else rows
-    if np.count_nonzero(first >= 0) < len(rows):
-        again = rows[first[keys[rows]] != rows]
-        text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two"
-        yield from lines.problems(again, f"{text} {lines.cells.unit}s", first[keys[again]])
+    """Yield pairs that a system has `again`, that show other people than above, or are another."""
+    unit = f"{lines.cells.unit}s"
+    text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}"
+    yield from lines.problems(again, text, above, unit=unit)
     again, above = differing(lines.pairs, lines.mated, *lines.people)
     yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
     if lines.pictures:
@@ -320,7 +309,7 @@ def _facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
     system = lines.words["system"]
     facts: list[dict[str, Any]] = [{} for _ in system.words]
     problems: list[Problem] = []
-    for column in lines.numbers.keys() | lines.words.keys():
+    for column in (*lines.numbers, *lines.words):
         if column not in COLUMNS or COLUMNS[column].of != "system":
             continue
         of: Any = lines.words.get(column, lines.numbers.get(column))
@@ -351,12 +340,13 @@ def _groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
     for kind, (labels, people, said) in lines.groups.items():
         again, _ = differing(people, labels.codes)
         at = {int(said[row]): int(row) for row in again[::-1]}  # one problem for each line
+        names = dict(enumerate(lines.person_names))
         problems += lines.problems(
             np.array(sorted(at), np.int64),
-            "{who} is in the group {now} of {kind}, and above in another one",
+            "{who!r:.60} is in the group {now!r:.60} of {kind}, and above in another one",
             kind=kind,
-            who=lambda line, at=at, people=people: lines.person(people[at[line]]),
-            now=lambda line, at=at, labels=labels: repr(labels[at[line]][:60]),
+            who=lambda line, at=at, of=people, names=names: names.get(of[at[line]], "somebody"),
+            now=lambda line, at=at, of=labels: of[at[line]],
         )
         words = sorted(filter(None, labels.words))
         place = {word: at for at, word in enumerate(words)}
@@ -380,21 +370,11 @@ def _frame_of(
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.words["system"].codes]
     billed = lines.meant("billed", -1, np.int8)
-    names = lines.person_names.cast(pa.string())
-    # A person's number is its place among the names in order: digits as numbers.
-    are_digits = pc.all(pc.utf8_is_digit(names)).as_py()
-    length = pc.utf8_length(names) if are_digits else np.zeros(len(names))
-    order = pc.sort_indices(
-        pa.table({"length": length, "name": names}),
-        sort_keys=[("length", "ascending"), ("name", "ascending")],
-    )
-    numbers = np.arange(1 + max(map(np.max, lines.people)))
-    numbers[order.to_numpy()] = np.arange(len(names))
-    probe, reference = (numbers[side] for side in lines.people)
+    probe, reference = lines.people
     more: dict[str, Any] = {}
-    if len(names):
-        unknown = [f"unknown {number}" for number in range(len(names), len(numbers))]
-        more["people"] = [*names.take(order).to_pylist(), *unknown]
+    if names := lines.person_names:
+        count = 1 + max(probe.max(), reference.max())
+        more["people"] = [*names, *(f"unknown {number}" for number in range(len(names), count))]
     if "transaction" in lines.words:
         attempts = lines.words["attempt"]
         more["transactions"] = lines.words["transaction"].codes
