@@ -204,12 +204,12 @@ def first_rows(
 
 
 def differing(
-    keys: NDArray[np.int64], *columns: NDArray[Any]
+    keys: NDArray[np.int64], *columns: NDArray[Any], first: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows that differ from the first row of the same key, and that first row."""
-    first = first_rows(keys)[keys]
-    rows = np.flatnonzero(np.any([column != column[first] for column in columns], axis=0))
-    return rows, first[rows]
+    """Return the rows that differ from the `first` row of the same key, and that row of each."""
+    above = (first_rows(keys) if first is None else first)[keys]
+    rows = np.flatnonzero(np.any([column != column[above] for column in columns], axis=0))
+    return rows, above[rows]
 
 
 def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: str) -> Lines:
@@ -282,11 +282,10 @@ def _problems_of_cells(lines: Lines, roles: Roles) -> Iterator[Problem]:
 
 def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
     """Yield numbers that seem to stand for no score: far from all others, below 0, or all 9s."""
-    given = numbers[~np.isnan(numbers)]
-    ends = given.min(initial=np.inf), given.max(initial=-np.inf)
+    ends = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
     if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):
         return  # sorting a million scores takes longer than reading them
-    values, counts = np.unique(given, return_counts=True)
+    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     below = values[values < 0]
     few = below if len(below) <= _MOST_MARKS and (counts[: len(below)] > 1).all() else below[:0]
     noticed: set[float] = set()

@@ -230,7 +230,8 @@ def _answers(
     of_any = first_rows(keys, size=len(system.words) * size)
     first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
     rows = np.arange(len(lines)) if counts is None else counts
-    again = rows[first[keys[rows]] != rows]
+    is_once = np.count_nonzero(first >= 0) == len(rows)
+    again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
     problems = [*_problems_of_pairs(lines, again, first[keys[again]])]
     for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
         problems += lines.problems(
@@ -248,8 +249,10 @@ def _answers(
     for name, model, its, said in zip(
         system.words, model_of, first.reshape(-1, size), facts, strict=True
     ):
-        part = frame.take(np.where(its < 0, lines.first, its)).assign(pair=np.arange(size))
-        part = part.set_axis(range(size))
+        its_rows = np.where(its < 0, lines.first, its)
+        is_block = (np.diff(its_rows) == 1).all()
+        part = frame[its_rows[0] : its_rows[-1] + 1] if is_block else frame.take(its_rows)
+        part = part.set_axis(range(size)).assign(pair=np.arange(size))
         if its.min() < 0:
             part.loc[its < 0, [*_BLANK]] = [*_BLANK.values()]
         known: dict[str, Any] = {"rule": rule, "people_known": True} | said
@@ -294,7 +297,7 @@ def _problems_of_pairs(
     unit = f"{lines.cells.unit}s"
     text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}"
     yield from lines.problems(again, text, above, unit=unit)
-    again, above = differing(lines.pairs, lines.mated, *lines.people)
+    again, above = differing(lines.pairs, lines.mated, *lines.people, first=lines.first)
     yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
     if lines.pictures:
         ends = np.sort([side.codes[lines.first] for side in lines.pictures], axis=0)
@@ -314,11 +317,11 @@ def _facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
             continue
         of: Any = lines.words.get(column, lines.numbers.get(column))
         is_text = column in lines.words
-        codes = np.where(of.filled, of.codes, -1) if is_text else pd.factorize(of)[0]
-        filled = np.flatnonzero(codes >= 0)
+        codes = of.codes if is_text else 1 + pd.factorize(of)[0]  # 0 is empty
         # The first line with each value of each system.
-        rows = first_rows(system.codes[filled] * (1 + codes.max(initial=0)) + codes[filled])
-        rows = filled[np.sort(rows[rows >= 0])]
+        rows = np.sort(first_rows(system.codes * (1 + codes.max()) + codes))
+        rows = rows[rows >= 0]
+        rows = rows[of.filled[rows] if is_text else codes[rows] > 0]
         for row in rows[::-1]:
             value = of[row] if is_text else float(of[row])
             facts[system.codes[row]][column] = COLUMNS[column].words.get(str(value).lower(), value)
