@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 import attrs
 import numpy as np
@@ -37,6 +37,8 @@ from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Ints: TypeAlias = NDArray[np.integer[Any]]
 
 #: More problems of one kind than this are reported as one, with all of their places.
 _OF_ONE_KIND: Final = 3
@@ -71,11 +73,11 @@ class Problem:
 
     text: str
     #: Rows from 0; None for the header. No rows, no problem.
-    rows: Sequence[int] | NDArray[np.int64] | None = None
+    rows: Sequence[int] | Ints | None = None
 
 
 def problems_at(
-    rows: Sequence[int] | NDArray[np.int64], text: Callable[..., str], *more: Any
+    rows: Sequence[int] | Ints, text: Callable[..., str], *more: Any
 ) -> Iterator[Problem]:
     """Yield a problem for each row; for many rows one problem, with the first in full.
 
@@ -97,11 +99,11 @@ class Words:
     """A column of words: each word once, and the word of each row.
 
     Attributes:
-        codes: int64, (N,): indices in `each`.
+        codes: Ints, (N,): indices in `each`.
         each: Strings without spaces around them, of which "" is an empty cell; or whole numbers.
     """
 
-    codes: NDArray[np.int64]
+    codes: Ints
     each: pa.Array
 
     def __getitem__(self, row: int | np.integer[Any]) -> str:
@@ -116,7 +118,8 @@ class Words:
     @cached_property
     def texts(self) -> NDArray[np.object_]:
         """object, (N,): the word of each row."""
-        return np.array(self.words, object)[self.codes]
+        texts: NDArray[np.object_] = np.array(self.words, object)[self.codes]
+        return texts
 
     @cached_property
     def filled(self) -> NDArray[np.bool_]:
@@ -154,8 +157,7 @@ def in_common(*columns: Words) -> tuple[Words, ...]:
     every = _encode(pa.concat_arrays(parts))
     codes = np.split(every.indices.to_numpy(), np.cumsum([len(part) for part in parts])[:-1])
     return tuple(
-        Words(of[column.codes].astype(np.int64, copy=False), every.dictionary)
-        for of, column in zip(codes, columns, strict=True)
+        Words(of[column.codes], every.dictionary) for of, column in zip(codes, columns, strict=True)
     )
 
 
@@ -459,7 +461,7 @@ def _as_words(column: pa.Array, *, is_text: bool) -> Words:
     is_used = np.bincount(codes, minlength=len(words)) > 0
     if not is_used.all():
         codes, words = (np.cumsum(is_used) - 1)[codes], words.filter(pa.array(is_used))
-    return Words(codes.astype(np.int64, copy=False), words)
+    return Words(codes.astype(np.int32, copy=False), words)
 
 
 def _encode(words: pa.Array) -> pa.DictionaryArray:
@@ -476,17 +478,15 @@ def _encode(words: pa.Array) -> pa.DictionaryArray:
     return words.dictionary_encode()
 
 
-def _factorize(
-    numbers: NDArray[np.int64], high: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _factorize(numbers: Ints, high: int) -> tuple[Ints, Ints]:
     """Return codes and each number, as `pandas.factorize`; small ones three times as fast."""
     if high > 4 * len(numbers):
         codes, each = pd.factorize(numbers)
         return codes, each
-    first = np.full(high + 1, len(numbers))
-    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    first = np.full(high + 1, len(numbers), np.int32)
+    first[numbers[::-1]] = np.arange(len(numbers), dtype=np.int32)[::-1]
     each = np.argsort(first, kind="stable")[: np.count_nonzero(first < len(numbers))]
-    codes = np.empty(high + 1, np.int64)
+    codes = np.empty(high + 1, np.int32)
     codes[each] = np.arange(len(each))
     return codes[numbers], each
 

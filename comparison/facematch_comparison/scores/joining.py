@@ -21,8 +21,9 @@ from .columns import COLUMNS, PAIR_KEYS, PEOPLE, PICTURES, TRUTH, group_of
 from .lines import Lines
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from pandas import DataFrame, Series
+
+    from .cells import Ints
 
 #: A system with fewer of the labelled pairs than this share does not belong to them.
 _LEAST_JOINED: Final = 0.5
@@ -86,17 +87,15 @@ def _frame_of(lines: Lines) -> DataFrame:
     return pd.DataFrame({**columns, **lines.numbers, "is_answer": is_answer})
 
 
-def _pairs_of(
-    whole: DataFrame, key: Sequence[str], note: Callable[[str], object]
-) -> NDArray[np.int64]:
+def _pairs_of(whole: DataFrame, key: Sequence[str], note: Callable[[str], object]) -> Ints:
     """Return the pair of each line; if folders of pictures differ, their files' names decide."""
 
-    def codes_of(columns: list[Series]) -> NDArray[np.int64]:
+    def codes_of(columns: list[Series]) -> Ints:
         # Two pictures are one pair in either order.
         ends = np.sort(np.stack([column.to_numpy().astype(str) for column in columns]), axis=0)
         return np.asarray(pd.factorize(pd.Series(map("\0".join, ends.T.tolist())))[0])
 
-    def joins_all(codes: NDArray[np.int64]) -> bool:
+    def joins_all(codes: Ints) -> bool:
         files = whole["file"].groupby(codes).nunique()
         return bool(files.max() == whole["file"].nunique())
 

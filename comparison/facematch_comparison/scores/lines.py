@@ -22,6 +22,8 @@ from .columns import COLUMNS, PEOPLE, PERSON, PICTURES, TRUTH, Roles, group_of, 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .cells import Ints
+
 #: At most so many different numbers below 0 may each stand for no score.
 _MOST_MARKS: Final = 3
 
@@ -86,7 +88,7 @@ class Lines:
         length = pc.utf8_length(names) if are_digits else np.zeros(len(names))
         keys = [("length", "ascending"), ("name", "ascending")]
         order = pc.sort_indices(pa.table({"length": length, "name": names}), sort_keys=keys)
-        place = np.empty(len(names), np.int64)
+        place = np.empty(len(names), np.int32)
         place[order.to_numpy()] = np.arange(len(names))
         return tuple(Words(place[column.codes], names.take(order)) for column in columns)
 
@@ -102,11 +104,11 @@ class Lines:
             if truth in self.words:
                 return self.meant(truth, False, np.bool_)
         probe, reference = self.names
-        return np.equal(probe.codes, reference.codes)
+        return np.asarray(probe.codes == reference.codes)
 
     @cached_property
-    def people(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """int64, (N,), twice: the person in the probe and in the reference, from 0."""
+    def people(self) -> tuple[Ints, Ints]:
+        """Ints, (N,), twice: the person in the probe and in the reference, from 0."""
         if self.people_by == PEOPLE:
             probe, reference = self.names
             return probe.codes, reference.codes
@@ -122,13 +124,13 @@ class Lines:
         return codes, np.where(self.mated, codes, others + int(codes.max()) + 1)
 
     @cached_property
-    def pairs(self) -> NDArray[np.int64]:
-        """int64, (N,): the pair of each line, in order of appearance."""
+    def pairs(self) -> Ints:
+        """Ints, (N,): the pair of each line, in order of appearance."""
         if "pair" in self.words:
             return self.words["pair"].codes
         if self.pictures:
             first, second = self.pictures
-            keys = first.codes * len(first.each) + second.codes
+            keys = first.codes.astype(np.int64) * len(first.each) + second.codes
             return np.asarray(pd.factorize(keys)[0], np.int64)
         return np.arange(len(self)) % len(self.cells)
 
@@ -139,7 +141,11 @@ class Lines:
         return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
 
     def problems(
-        self, rows: NDArray[np.int64], text: str, above: NDArray[np.int64] | None = None, **of: Any
+        self,
+        rows: Ints,
+        text: str,
+        above: Ints | None = None,
+        **of: Any,
     ) -> Iterator[Problem]:
         """Yield a problem for each of some lines.
 
@@ -159,15 +165,17 @@ class Lines:
         return problems_at(rows, fill, rows if above is None else above)
 
     @cached_property
-    def first(self) -> NDArray[np.int64]:
-        """int64, (pairs,): the first line of each pair."""
+    def first(self) -> Ints:
+        """Ints, (pairs,): the first line of each pair."""
         return first_rows(self.pairs)
 
     @cached_property
-    def groups(self) -> dict[str, tuple[Words, NDArray[np.int64], NDArray[np.int64]]]:
+    def groups(
+        self,
+    ) -> Mapping[str, tuple[Words, Ints, Ints]]:
         """Kind of group to what is said of people: the group, the person and the line of each."""
         both = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
-        kinds: dict[str, list[tuple[Words, NDArray[np.int64]]]] = {}
+        kinds: dict[str, list[tuple[Words, Ints]]] = {}
         for column, words in self.words.items():
             if parts := group_of(column):
                 said = [(words, self.people[side]) for side in both[parts[0]]]
@@ -184,8 +192,8 @@ class Lines:
         return groups
 
 
-def components(first: NDArray[np.int64], second: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """int64, (size,): the connected component of each node, by edges from `first` to `second`."""
+def components(first: Ints, second: Ints, size: int) -> Ints:
+    """Ints, (size,): the connected component of each node, by edges from `first` to `second`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -193,19 +201,19 @@ def components(first: NDArray[np.int64], second: NDArray[np.int64], size: int) -
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def first_rows(
-    keys: NDArray[np.int64], rows: NDArray[np.int64] | None = None, *, size: int = 0
-) -> NDArray[np.int64]:
+def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     """Return the first row of each key, among all or these rows; -1 if there is none."""
-    rows = np.arange(len(keys)) if rows is None else rows
-    first = np.full(size or int(keys.max(initial=-1)) + 1, -1)
+    rows = np.arange(len(keys), dtype=np.int32) if rows is None else rows
+    first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
     first[keys[rows[::-1]]] = rows[::-1]
     return first
 
 
 def differing(
-    keys: NDArray[np.int64], *columns: NDArray[Any], first: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    keys: Ints,
+    *columns: NDArray[Any],
+    first: Ints | None = None,
+) -> tuple[Ints, Ints]:
     """Return the rows that differ from the `first` row of the same key, and that row of each."""
     above = (first_rows(keys) if first is None else first)[keys]
     rows = np.flatnonzero(np.any([column != column[above] for column in columns], axis=0))

@@ -39,8 +39,9 @@ from .joining import join_files
 from .lines import Lines, differing, first_rows, read_lines_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from pandas import DataFrame
+
+    from .cells import Ints
 
 #: A file with more systems is read wrongly.
 MOST: Final = 100
@@ -226,10 +227,10 @@ def _answers(
         lines.cells.refuse([Problem(text)])
     model_of, counts = _choose_models(lines, models)
     # The first line of each system and pair, of any model and of the models that count.
-    keys = system.codes * size + lines.pairs
+    keys = system.codes.astype(np.int64) * size + lines.pairs
     of_any = first_rows(keys, size=len(system.words) * size)
     first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
-    rows = np.arange(len(lines)) if counts is None else counts
+    rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
     is_once = np.count_nonzero(first >= 0) == len(rows)
     again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
     problems = [*_problems_of_pairs(lines, again, first[keys[again]])]
@@ -264,9 +265,7 @@ def _answers(
     return answers
 
 
-def _choose_models(
-    lines: Lines, models: Sequence[str]
-) -> tuple[list[str | None], NDArray[np.int64] | None]:
+def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None], Ints | None]:
     """Return each system's model, and the lines that are not another model's; None for all."""
     system, words = lines.words["system"], lines.words.get("model")
     if words is None:
@@ -290,9 +289,7 @@ def _choose_models(
     return model_of, np.flatnonzero(counts)
 
 
-def _problems_of_pairs(
-    lines: Lines, again: NDArray[np.int64], above: NDArray[np.int64]
-) -> Iterator[Problem]:
+def _problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Problem]:
     """Yield pairs that a system has `again`, that show other people than above, or are another."""
     unit = f"{lines.cells.unit}s"
     text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}"
@@ -301,6 +298,7 @@ def _problems_of_pairs(
     yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
     if lines.pictures:
         ends = np.sort([side.codes[lines.first] for side in lines.pictures], axis=0)
+        ends = ends.astype(np.int64)
         codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
         again, above = differing(codes, np.arange(len(codes)))
         text = "the same two pictures as in {above}, which is one pair"
@@ -319,7 +317,7 @@ def _facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
         is_text = column in lines.words
         codes = of.codes if is_text else 1 + pd.factorize(of)[0]  # 0 is empty
         # The first line with each value of each system.
-        rows = np.sort(first_rows(system.codes * (1 + codes.max()) + codes))
+        rows = np.sort(first_rows(system.codes.astype(np.int64) * (1 + codes.max()) + codes))
         rows = rows[rows >= 0]
         rows = rows[of.filled[rows] if is_text else codes[rows] > 0]
         for row in rows[::-1]:
