@@ -9,14 +9,11 @@ from kit.fakes import FakeBackend, picture
 from kit.gate_clocks import SharedClock
 from kit.gate_passages import (
     ANSWERED,
-    INTERRUPTED,
-    UNREACHABLE,
     failed,
-    refused_later,
 )
 
 from facematch_core import Charged, FaceVerifier
-from facematch_core.errors import ConfigurationError, OutcomeUnknown, RateLimited, RequestRejected
+from facematch_core.errors import ConfigurationError, RateLimited
 from facematch_core.resilience import RateLimiter, RateWindow
 from facematch_core.resilience.rate_limiter import MARGIN_S
 
@@ -76,16 +73,6 @@ def test_verifier_reports_when_a_call_is_sent(clock, kind):
         verifier.verify(A, B)
         verifier.verify(A, B)
     assert int(clock.monotonic()) == 10
-
-
-COUNTED = {
-    "rejected": (failed(RequestRejected("no")), 10),
-    "throttled": (failed(RateLimited("no")), 10),
-    "lost": (failed(OutcomeUnknown("?")), 10),
-    "interrupted": (INTERRUPTED, 10),
-    "not sent": (UNREACHABLE, 0),
-    "refused by a later policy": (refused_later(RateLimited("later", retry_after_s=50.0)), 0),
-}
 
 
 def test_ctrl_c_while_waiting_frees_the_place(clock):

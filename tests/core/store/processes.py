@@ -6,10 +6,11 @@ import os
 import signal
 import uuid
 
-from facematch_core import BudgetExceeded, CallRecord, Charged, Environment, Operation
-from facematch_core.resilience import Attempt, Budget, Outcome
+from kit.attempts import ending, new_attempt
+
+from facematch_core import BudgetExceeded, Charged
+from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
-from facematch_core.testing import ManualClock
 
 CAP = 20
 #: Children that have everything that a test has imported.
@@ -17,16 +18,9 @@ FORK = multiprocessing.get_context("fork")
 WAYS = [Charged.YES, Charged.UNKNOWN, Charged.NO]
 
 
-def passage():
-    """One call of this process."""
-    call = CallRecord(
-        id=str(uuid.uuid4()),
-        operation=Operation.MATCH,
-        backend="fake",
-        started_at=ManualClock().now(),
-        kept=True,
-    )
-    return Attempt(call=call, number=1, paid=True, environment=Environment.PRODUCTION)
+def enter(budget):
+    """Begin a call of this process; return how it ends."""
+    return budget.enter(new_attempt(id=str(uuid.uuid4()), kept=True))
 
 
 def spend(budget, tries):
@@ -34,12 +28,12 @@ def spend(budget, tries):
     passed = refused = 0
     for number in range(tries):
         try:
-            leave = budget.enter(passage())
+            leave = enter(budget)
         except BudgetExceeded:
             refused += 1
             continue
         billed = WAYS[number % 3]
-        leave(Outcome(charged=billed, sent=True, was_asked=True))
+        leave(ending(billed))
         passed += billed is not Charged.NO
     return passed, refused
 
@@ -70,7 +64,7 @@ def side_by_side(address, count=2):
 def _hold(address, number, pipe):
     budget = Budget(CAP, name="shop", store=SqlStore(address))
     for _ in range(number):
-        budget.enter(passage())
+        enter(budget)
     pipe.send("they are under way")
     pipe.recv()
 

@@ -1,5 +1,4 @@
 import os
-from decimal import Decimal
 
 import pytest
 from core.store import processes
@@ -7,8 +6,6 @@ from kit.attempts import NOW, later, sums
 
 from facematch_core import Charged
 from facematch_core.store import expire_reservations
-
-MANY = Decimal(10**6)
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork"),

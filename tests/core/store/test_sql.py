@@ -118,6 +118,7 @@ DAMAGES = [
     'UPDATE facematch_budgets SET budget = \'["shop", null, "elsewhere", "total", ""]\'',
     "UPDATE facematch_budgets SET spent = 'many'",
     "UPDATE facematch_budgets SET spent = -5",
+    "UPDATE facematch_attempts SET attempt = CAST(X'43414E4152598080' AS TEXT)",
     "UPDATE facematch_attempts SET attempt = '{'",
     "UPDATE facematch_attempts SET state = 'reserved', billed = 'perhaps'",
     "UPDATE facematch_attempts SET state = 'unknown', ended_at = 'yesterday'",
@@ -150,4 +151,5 @@ def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, t
         with pytest.raises(ConfigurationError):
             sql.reserve(entry(), Decimal(9))
     assert all(str(error).startswith("The store of calls ") for error in errors)
+    assert not any("CANARY" in str(error) for error in errors)
     assert all(error.__context__ is None for error in errors)
