@@ -1,12 +1,10 @@
 """All six backends together: failovers, and the charges in each vendor's ledger."""
 
 import contextlib
-import io
 from pathlib import Path
 
 import attrs
 import pytest
-from PIL import Image as PillowImage
 
 import facematch_core as fm
 from facematch_core.backend import ImageFormat
@@ -127,20 +125,3 @@ def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     assert (record.levelname, name in record.getMessage()) == ("WARNING", True)
     assert caught.value.billing.charged is fm.Charged.NO
     assert set(charges(mock).values()) == {0}
-
-
-@pytest.fixture
-def failover(opened):
-    with fm.Failover([opened(name) for name in ("didit", "deepvue")]) as both:
-        yield both
-
-
-def webp(width):
-    """A picture in a format that Deepvue does not list."""
-    buffer = io.BytesIO()
-    PillowImage.new("RGB", (width, 300)).save(buffer, "WEBP", lossless=True)
-    return fm.Image.from_bytes(buffer.getvalue())
-
-
-#: Options that Deepvue cannot pass on.
-KEEP = {"retention": fm.Retention.KEEP}

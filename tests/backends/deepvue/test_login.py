@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ import facematch_core as fm
 from facematch_deepvue import tokens
 
 LOGIN, MATCH = "/v1/authorize", "/v1/facematch"
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 TOO_LATE = (403, {"detail": "Not a valid token"})
 WRONG = {"detail": "Invalid client_id or client_secret, access Denied"}
 

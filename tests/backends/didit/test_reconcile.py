@@ -16,10 +16,7 @@ from facematch_didit import DiditBackend, reconcile, records
 
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
-FIFTY, NINETY = (
-    fm.Threshold(value, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
-    for value in (50, 90)
-)
+FIFTY = fm.Threshold(50, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
 
 
 def uid(number):

@@ -391,6 +391,3 @@ def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
     with pytest.raises(fm.SessionNotFound):
         backend.delete_session(DeleteRequest(record=RECORD))
     assert [method for method, _, _ in adapter.sent] == ["GET"]
-
-
-# --- settings ---

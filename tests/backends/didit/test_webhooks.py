@@ -226,9 +226,6 @@ def test_a_wrong_window_is_the_receivers_own_fault(wrong):
         verify(**wrong)
 
 
-# --- event ---
-
-
 # --- the session that a delivery hints at ---
 
 OURS = {"id": "0123456789abcdef0123456789abcdef", "terms": "f" * 64}

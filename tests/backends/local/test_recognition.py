@@ -95,10 +95,6 @@ def test_a_picture_below_64_pixels_is_padded_so_noise_shows_no_face(parts, size)
         assert len(parts.find(pixels, recognition.LEAST_CONFIDENCE)) == 0
 
 
-def likeness(first, second):
-    return float(first.embedding @ second.embedding)
-
-
 @pytest.mark.parametrize(
     ("degrade", "code"),
     [

@@ -3,7 +3,6 @@ import json
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import strategies as st
 from kit.fakes import match_call
 
 import facematch_core as fm
@@ -14,19 +13,6 @@ from facematch_rekognition import RekognitionBackend
 CARDS = card_sheet()
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
-RATIOS = st.floats(-1, 2)
-BOXES = st.fixed_dictionaries(dict.fromkeys(("Left", "Top", "Width", "Height"), RATIOS))
-FACES = st.fixed_dictionaries({"BoundingBox": BOXES, "Confidence": st.floats(0, 100)})
-SIMILARITIES = st.none() | st.integers(0, 100) | st.floats(0, 100)
-ANSWERS = st.fixed_dictionaries(
-    {
-        "SourceImageFace": FACES,
-        "FaceMatches": st.lists(
-            st.fixed_dictionaries({"Similarity": SIMILARITIES, "Face": FACES}), max_size=4
-        ),
-        "UnmatchedFaces": st.lists(FACES, max_size=3),
-    }
-)
 
 
 def read(answer, status=200, threshold=80.0):

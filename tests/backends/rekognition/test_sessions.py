@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.cards import CARDS as EVERY_CARD
-from kit.mock_rekognition import boto
 
 import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, models, open_sessions
@@ -14,7 +13,7 @@ from facematch_core.backend.calls import ReadRequest
 from facematch_core.base.clock import SystemClock
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
-from facematch_rekognition import Challenge, RekognitionBackend
+from facematch_rekognition import RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
@@ -61,14 +60,6 @@ def read(answer, status=200, *, with_portrait=True, record=RECORD):
     request = ReadRequest(record=record, with_portrait=with_portrait, clock=VirtualClock(START))
     body = json.dumps(answer).encode()
     return BACKEND.read_reply(request, HttpReply(status=status, headers={}, body=body))
-
-
-def model(operation):
-    with boto("http://127.0.0.1:9") as client:
-        return client.meta.service_model.operation_model(operation)
-
-
-STATES = {"CREATED": "pending", "IN_PROGRESS": "pending", "FAILED": "failed", "EXPIRED": "expired"}
 
 
 @given(st.none() | st.integers(0, 100) | st.floats(0, 100), st.none() | st.floats(0, 100))
@@ -123,9 +114,6 @@ def test_missing_portrait_gives_a_warning(image):
     assert reading.checks[0].result.is_live
     assert [warning.tag for warning in reading.warnings] == ["no_reference_image"]
     assert read(body, with_portrait=False).warnings == ()
-
-
-LIGHT, MOVEMENT = Challenge
 
 
 # With the mock, from the plan to the end

@@ -9,7 +9,7 @@ from kit.attempts import BUDGET_KEY, ending, entry, later, new_attempt, sums
 from kit.fakes import match_result, picture
 
 from facematch_core import Billing, Charged, Environment, FaceVerifier, Operation, errors
-from facematch_core.resilience import Budget, Period, Policy, Retry
+from facematch_core.resilience import Budget, Period, Retry
 from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
@@ -87,11 +87,6 @@ def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
         limited(5).verify(A, B)
     endings = {(each.error, each.answered_from) for each in store.open_reservations()}
     assert endings == {("OutcomeUnknown", None), (None, where)}
-
-
-class Refuses(Policy):
-    def enter(self, context):
-        raise errors.VendorUnavailable("Closed.")
 
 
 def test_each_try_is_reserved_alone(limited, backend, store):
