@@ -148,6 +148,17 @@ class Browser:
         assert "exceptionDetails" not in got, got
         return got["result"].get("value")
 
+    def result(self, promise):
+        """Wait for a promise, and return its result."""
+        more = {"awaitPromise": True, "returnByValue": True}
+        return self.send("Runtime.evaluate", expression=promise, **more)["result"]["value"]
+
+    def check(self, *origins):
+        """Assert that the page logged nothing, fits the window, and asked no other origin."""
+        assert self.messages() == []
+        assert [url for url in self.requests() if not url.startswith((*origins, "data:"))] == []
+        assert self.value("document.documentElement.scrollWidth - innerWidth") <= 0
+
     def wait(self, condition):
         """Wait until an expression is true, and give its value.
 
@@ -168,26 +179,15 @@ class Browser:
             if event.get("method") == "Network.requestWillBeSent"
         ]
 
-    def press(self, key, code=None):
+    def press(self, key):
         keys = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowRight": 39, "ArrowDown": 40}
-        number = keys[key]
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": keys[key]}
         text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            self.send(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                code=code or key,
-                windowsVirtualKeyCode=number,
-                **(text if kind == "keyDown" else {}),
-            )
+        self.send("Input.dispatchKeyEvent", type="keyDown", **about, **text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
     def screenshot(self, path, *, full=True):
         got = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=full)
-        path.write_bytes(base64.b64decode(got["data"]))
-
-    def print(self, path):
-        got = self.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
         path.write_bytes(base64.b64decode(got["data"]))
 
     def tree(self):

@@ -102,24 +102,24 @@ def missing_program():
 
 
 @pytest.fixture(scope="session")
-def axe(tmp_path_factory):
-    """Looks at the page that a browser shows with the rules of axe-core: what breaks them."""
+def check_page(tmp_path_factory):
+    """Check a page: quiet, no wider than the window, nothing from elsewhere, no finding of axe."""
     folder = tmp_path_factory.mktemp("axe")
     run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, AXE)
     rules = (folder / "axe_playwright_python" / "axe.min.js").read_text()
 
-    def violations(browser):
+    def check(browser, *origins):
+        browser.check(*origins)
         browser.value(rules)
-        ran = browser.send(
-            "Runtime.evaluate",
-            expression="axe.run({resultTypes: ['violations']}).then(all => all.violations.map(one"
-            " => [one.impact, one.id, one.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]))",
-            awaitPromise=True,
-            returnByValue=True,
+        assert (
+            browser.result(
+                "axe.run({resultTypes: ['violations']}).then(all => all.violations.map(one"
+                " => [one.impact, one.id, one.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]))"
+            )
+            == []
         )
-        return ran["result"]["value"]
 
-    return violations
+    return check
 
 
 @pytest.fixture(scope="module")

@@ -22,10 +22,11 @@ import pytest
 from core.store import processes
 from core.store.machine import Machine
 
-# The same tests as over the other stores, here over the fixture `store` below.
+# The same tests as over the other stores, here over the fixtures `store` and `sql` below.
+from core.store.test_processes import *  # noqa: F403 - every test of it, and each new one
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
-from kit.attempts import NOW, UNIT, entry, later, sums
+from kit.attempts import NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -39,7 +40,7 @@ from facematch_core import (
 )
 from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
-from facematch_core.store import SqlStore, expire_reservations, sql
+from facematch_core.store import SqlStore
 
 #: Where Debian puts the server's programs, which are on nobody's path.
 DEBIAN = Path("/usr/lib/postgresql")
@@ -175,9 +176,13 @@ def stuck_work(store):
 
 @pytest.fixture
 def store(address):
-    opened = SqlStore(address)
-    yield opened
-    opened.close()
+    with contextlib.closing(SqlStore(address)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sql(store):
+    return store
 
 
 def test_four_processes_are_held_to_one_cap(address):
@@ -210,23 +215,6 @@ def test_a_budget_that_somebody_else_begins_in_between_has_room_for_both(
         assert store.reserve(entry(), UNIT + UNIT) is None
     assert len(interruptions) == 1
     assert sums(store) == (0, 2, 0)
-
-
-def test_a_process_that_is_killed_keeps_what_it_reserved(store, address):
-    """It may have been sent: it counts as unknown, until somebody says what became of it."""
-    held = processes.killed(address)
-    assert sums(store) == (0, held, 0)
-    assert expire_reservations(store, later(minutes=15)) == held
-    assert sums(store) == (0, 0, held)
-    for reservation in store.open_reservations():
-        store.finalize(reservation, Charged.YES, at=NOW)
-    assert sums(store) == (held, 0, 0)
-
-
-def test_parent_and_child_of_a_fork_share_a_server(store):
-    used = processes.forked(store)
-    spent, reserved, unknown = sums(store)
-    assert (spent + unknown, reserved) == (used, 0)
 
 
 def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(postgres, store):
@@ -309,7 +297,7 @@ SOON_S = 20
 
 @pytest.fixture
 def impatient(address, monkeypatch):
-    monkeypatch.setattr(sql, "SILENCE_S", 1.0)
+    monkeypatch.setattr("facematch_core.store.sql.SILENCE_S", 1.0)
     with contextlib.closing(SqlStore(address)) as opened:
         yield opened
 
@@ -368,21 +356,32 @@ def late_commits(monkeypatch):
 
 
 @pytest.mark.parametrize("is_asked_meanwhile", [False, True])
-def test_a_reservation_that_is_committed_after_all_is_given_back(
-    impatient, monkeypatch, is_asked_meanwhile
+@pytest.mark.parametrize("step", ["reserve", "finalize"])
+def test_a_step_that_is_committed_after_all_is_undone_or_counts_once(
+    impatient, monkeypatch, step, is_asked_meanwhile
 ):
+    reservation = entry()
+    if step == "finalize":
+        impatient.reserve(reservation, UNIT)
     with monkeypatch.context() as patched:
         over = late_commits(patched)
-        refused(lambda: impatient.reserve(entry(), UNIT))
+        if step == "reserve":
+            refused(lambda: impatient.reserve(reservation, UNIT))
+        else:
+            refused(lambda: impatient.finalize(reservation, Charged.YES, at=NOW))
         stuck = stuck_work(impatient)
     if is_asked_meanwhile:
-        # The row is not there yet, and nobody knows whether it will be.
-        refused(lambda: impatient.budget(entry().key, deadline=Deadline.after(0.5)))
+        # Nobody knows yet whether the row will be there.
+        refused(lambda: impatient.budget(reservation.key, deadline=Deadline.after(0.5)))
     over.set()
     futures.wait(stuck, SOON_S)
-    assert sums(impatient) == (0, 0, 0)
-    assert impatient.reserve(entry(), UNIT) is None
-    assert sums(impatient) == (0, 1, 0)
+    if step == "finalize":
+        assert sums(impatient) == (1, 0, 0)
+        assert not impatient.finalize(reservation, Charged.YES, at=NOW)
+    else:
+        assert sums(impatient) == (0, 0, 0)
+        assert impatient.reserve(entry(), UNIT) is None
+        assert sums(impatient) == (0, 1, 0)
 
 
 def test_what_is_given_back_before_it_is_reserved_cannot_be_reserved(store):
@@ -397,26 +396,8 @@ def test_what_is_given_back_before_it_is_reserved_cannot_be_reserved(store):
     assert sums(store) == (0, 1, 0)
 
 
-@pytest.mark.parametrize("is_asked_meanwhile", [False, True])
-def test_an_outcome_that_is_committed_after_all_counts_once(
-    impatient, monkeypatch, is_asked_meanwhile
-):
-    reservation = entry()
-    impatient.reserve(reservation, Decimal(5))
-    with monkeypatch.context() as patched:
-        over = late_commits(patched)
-        refused(lambda: impatient.finalize(reservation, Charged.YES, at=NOW))
-        stuck = stuck_work(impatient)
-    if is_asked_meanwhile:
-        refused(lambda: impatient.budget(reservation.key, deadline=Deadline.after(0.5)))
-    over.set()
-    futures.wait(stuck, SOON_S)
-    assert sums(impatient) == (1, 0, 0)
-    assert not impatient.finalize(reservation, Charged.YES, at=NOW)
-
-
 def test_a_server_that_is_busy_is_not_silent(store, address, monkeypatch):
-    monkeypatch.setattr(sql, "SILENCE_S", 1.5)
+    monkeypatch.setattr("facematch_core.store.sql.SILENCE_S", 1.5)
     with contextlib.closing(SqlStore(address)) as other:
         store.reserve(entry(), Decimal(5))
         with connected(address) as holder:

@@ -112,9 +112,7 @@ class Person:
         sent = {"about": about, "csrf": csrf, "consent": "yes"}
         send = f"fetch({path!r}, {{method: 'POST', body: new URLSearchParams({sent})}})"
         every = f"Promise.all(Array({times}).fill().map(() => {send}.then(x => x.status)))"
-        more = {"awaitPromise": True, "returnByValue": True}
-        ran = self.browser.send("Runtime.evaluate", expression=every, **more)
-        return ran["result"]["value"]
+        return self.browser.result(every)
 
 
 @pytest.fixture
