@@ -7,7 +7,7 @@ from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_core.http import HttpReply
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_rekognition import RekognitionBackend
 
 CARDS = card_sheet()
@@ -19,12 +19,6 @@ def read(answer, status=200, threshold=80.0):
     headers, body = {"x-amzn-RequestId": "an-id"}, json.dumps(answer).encode()
     reply = HttpReply(status=status, headers=headers, body=body)
     return BACKEND.read_reply(match_call(threshold), reply)
-
-
-@pytest.fixture
-def mock():
-    with MockServer(vendor="rekognition") as server:
-        yield server
 
 
 @pytest.fixture

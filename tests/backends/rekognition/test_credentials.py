@@ -1,33 +1,23 @@
 import logging
-import os
 import shlex
 import sys
 
 import pytest
 
 import facematch_core as fm
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_rekognition import RekognitionBackend
+
+pytestmark = pytest.mark.usefixtures("aws_folder")
 
 P1 = card_sheet()["p1"].data
 KEY, SECRET, TOKEN = "AKIACANARY41C7", "canary-secret-b20e95", "canary-session-token-77aa"
 
 
-@pytest.fixture(autouse=True)
-def nowhere(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
 @pytest.fixture
-def mock():
-    with MockServer(vendor="rekognition") as server:
-        server.control.add_key(key=SECRET, client=KEY)
-        yield server
+def mock(mock):
+    mock.control.add_key(key=SECRET, client=KEY)
+    return mock
 
 
 def ask(mock, **settings):
@@ -58,13 +48,6 @@ def test_profile_is_named_by_setting_or_variable(mock, tmp_path, monkeypatch):
     assert ask(mock, region=None) == "live"
 
 
-def write_program(tmp_path, text):
-    script = tmp_path / "print.py"
-    script.write_text(text)
-    line = f"credential_process = {shlex.join([sys.executable, str(script)])}"
-    (tmp_path / "config").write_text(f"[profile faces]\nregion = eu-west-1\n{line}\n")
-
-
 def test_missing_credentials_send_nothing(mock, monkeypatch):
     with pytest.raises(fm.ConfigurationError, match="Set AWS_ACCESS"):
         ask(mock)
@@ -80,7 +63,8 @@ def test_missing_credentials_send_nothing(mock, monkeypatch):
 
 
 def test_output_of_a_failed_credential_process_is_hidden(mock, tmp_path):
-    write_program(tmp_path, f"import sys; sys.exit({SECRET!r})")
+    program = shlex.join([sys.executable, "-c", f"import sys; sys.exit({SECRET!r})"])
+    (tmp_path / "config").write_text(f"[profile faces]\ncredential_process = {program}\n")
     with pytest.raises(fm.AuthenticationFailed, match="CredentialRetrievalError") as caught:
         ask(mock, aws_profile="faces")
     assert caught.value.billing.charged is fm.Charged.NO

@@ -1,13 +1,13 @@
 """AWS's own settings of the endpoint: honoured on this machine, refused elsewhere."""
 
-import os
-
 import boto3
 import pytest
 
 import facematch_core as fm
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_rekognition import RekognitionBackend
+
+pytestmark = pytest.mark.usefixtures("aws_folder")
 
 P1 = card_sheet()["p1"].data
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
@@ -15,18 +15,6 @@ AWS = "https://rekognition.eu-west-1.amazonaws.com"
 SERVICE, EVERY = "AWS_ENDPOINT_URL_REKOGNITION", "AWS_ENDPOINT_URL"
 IGNORE = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 HERE, OTHER = "http://127.0.0.1:4566", "http://localhost:4567"
-
-
-@pytest.fixture(autouse=True)
-def config(monkeypatch, tmp_path):
-    """Write AWS's configuration file, which is empty at first."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    file = tmp_path / "config"
-    file.write_text("")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    return file.write_text
 
 
 def address(**settings):
@@ -66,8 +54,8 @@ s3 =
         ({"AWS_ENDPOINT_URL_S3": OTHER}, None, HERE),
     ],
 )
-def test_endpoint_equals_botocores(config, monkeypatch, environment, profile, expected):
-    config(PROFILES)
+def test_endpoint_equals_botocores(aws_folder, monkeypatch, environment, profile, expected):
+    (aws_folder / "config").write_text(PROFILES)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert address(aws_profile=profile) == expected
@@ -90,17 +78,17 @@ def test_endpoint_on_another_machine_is_refused(monkeypatch, variable, url):
     assert address() == AWS
 
 
-def test_refused_endpoint_of_a_profile_is_named_without_its_login(config):
-    config("[default]\nendpoint_url = https://user:secret@elsewhere.example\n")
+def test_refused_endpoint_of_a_profile_is_named_without_its_login(aws_folder):
+    text = "[default]\nendpoint_url = https://user:secret@elsewhere.example\n"
+    (aws_folder / "config").write_text(text)
     with pytest.raises(fm.ConfigurationError, match="profile names elsewhere") as caught:
         address()
     assert "secret" not in caught.value.message
 
 
-def test_call_goes_to_the_configured_endpoint(monkeypatch):
-    with MockServer(vendor="rekognition") as mock:
-        monkeypatch.setenv(EVERY, mock.url)
-        with fm.open_verifier("rekognition", region="eu-west-1", **KEYS) as verifier:
-            monkeypatch.delenv(EVERY)  # read once, when the backend is made
-            assert verifier.verify(P1, P1).is_match
-        assert len(mock.control.charges()) == 1
+def test_call_goes_to_the_configured_endpoint(monkeypatch, mock):
+    monkeypatch.setenv(EVERY, mock.url)
+    with fm.open_verifier("rekognition", region="eu-west-1", **KEYS) as verifier:
+        monkeypatch.delenv(EVERY)  # read once, when the backend is made
+        assert verifier.verify(P1, P1).is_match
+    assert len(mock.control.charges()) == 1

@@ -120,24 +120,13 @@ def test_missing_portrait_gives_a_warning(image):
 
 
 @pytest.fixture
-def mock():
-    with MockServer(vendor="rekognition") as server:
-        yield server
-
-
-@pytest.fixture
-def connect(mock):
-    opened = []
-
+def connect(mock, at_end):
     def connect(**settings):
         aws = {"base_url": mock.url, "region": "eu-west-1", **KEYS}
         more = {"clock": mock.clock, "require_environment": "mock", "expects": ["liveness"]}
-        opened.append(open_sessions("rekognition", **{**aws, **more, **settings}))
-        return opened[-1]
+        return at_end.enter_context(open_sessions("rekognition", **{**aws, **more, **settings}))
 
-    yield connect
-    for sessions in opened:
-        sessions.close()
+    return connect
 
 
 @pytest.fixture
