@@ -66,7 +66,7 @@ def test_error_and_charge_by_status_and_body(open_backend, deepvue, make_call, c
 
 def test_errors_of_free_requests_are_free():
     bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
-    for status in range(100, 600):
+    for status in (*range(100, 600, 9), *range(400, 405), 408, 422, 429, *range(500, 505)):
         for body in bodies:
             error = error_of(attrs.evolve(reply(status, body), is_free=True), now=NOW)
             assert error.billing.charged is NO

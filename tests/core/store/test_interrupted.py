@@ -110,12 +110,15 @@ def _no_finalisers(caplog):
 # 3.13 on sqlite3 warns of that.
 @pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 @pytest.mark.usefixtures("_no_finalisers")
-@pytest.mark.parametrize(("interrupt", "places"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
-@pytest.mark.parametrize("name", STEPS)
-def test_ctrl_c_comes_out_of_every_place_and_the_file_is_free(
-    sql, is_free, name, interrupt, places
-):
-    reservation, interruptions = entry(), []
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, kind) for name in STEPS for kind in ("statement", "line")),
+        ("reserve", "line of the pool"),  # every step takes its connection alike
+    ],
+)
+def test_ctrl_c_comes_out_of_every_place_and_the_file_is_free(sql, is_free, name, kind):
+    reservation, interruptions, (interrupt, places) = entry(), [], INTERRUPTIONS[kind]
     sql.reserve(reservation, CAP)
     while True:
         stop = interrupt(len(interruptions))
