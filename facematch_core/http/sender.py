@@ -154,7 +154,7 @@ class HttpCall:
                 else:
                     answer = self._send(step)
         except _End as end:
-            outcome = self._finish(end.outcome, end.billing)
+            outcome, billing = end.outcome, end.billing
         except BaseException as error:
             self._leave(error)
             raise
@@ -162,6 +162,7 @@ class HttpCall:
             # An error may keep this frame alive, and with it a lock that the steps hold.
             with contextlib.suppress(Exception):
                 steps.close()
+        outcome = self._finish(outcome, billing)
         return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(self, steps: _Steps, kind: type, answer: _Answer) -> HttpRequest | Wait:
@@ -176,10 +177,10 @@ class HttpCall:
             if not ledger.is_begun:
                 raise
             if error is self.refusal:
-                raise self._refused(self.refusal) from None
+                raise self._end_with(self.refusal) from None
             if not isinstance(error, errors.VendorError):
                 # The caller must learn that the call is paid for.
-                raise self._unreadable(_report(error)) from None
+                raise self._end_unreadable(_report(error)) from None
             is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
             raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
         if isinstance(step, (HttpRequest, Wait)):
@@ -188,7 +189,7 @@ class HttpCall:
             return step
         if isinstance(step, kind):
             raise _End(step, ledger.bill_all(getattr(step, "billing", SILENT)))
-        raise self._unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
+        raise self._end_unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
 
     def _wait(self, pause: Wait) -> None:
         """Wait; end a call that has no time for it."""
@@ -201,8 +202,8 @@ class HttpCall:
         if pause.seconds >= self.deadline.left_s():
             reason = f"{self.backend.name} would wait longer than the call may take."
             if is_begun:
-                raise self._refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
-            raise self._refused(
+                raise self._end_with(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
+            raise self._end_with(
                 errors.VendorUnavailable(f"{reason} Nothing was sent.", retryable=False)
             )
         try:
@@ -221,7 +222,7 @@ class HttpCall:
                     f"{backend.name} would send key and faces to {host}: its host is neither that "
                     "of base_url nor among its allowed_hosts."
                 )
-            raise self._unreadable(f"it leads to another host, {host}")
+            raise self._end_unreadable(f"it leads to another host, {host}")
         if not is_first and CANCELLATION.get().is_cancelled:
             raise CallCancelled(ledger.bill_all())
         is_free = call.is_billed is False or not request.charges
@@ -231,7 +232,7 @@ class HttpCall:
         try:
             reply = self._exchange(request)
         except errors.VendorError as error:
-            return self._refuse(error, request)
+            return self._pass_to_steps(error, request)
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
@@ -239,8 +240,8 @@ class HttpCall:
             problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
                 unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
-                raise self._refused(unasked) from None
-            raise self._unreadable(problem) from None
+                raise self._end_with(unasked) from None
+            raise self._end_unreadable(problem) from None
         if is_free and not reply.is_free:  # all requests of such a call are
             reply = attrs.evolve(reply, is_free=True)
         return self._read(reply, request)
@@ -292,9 +293,9 @@ class HttpCall:
             try:
                 result = self._judge(reply, is_expected)
             except errors.VendorError as error:
-                return self._refuse(error, request)
+                return self._pass_to_steps(error, request)
         if problem := self._find_stranger(reply, vendor_id):
-            raise self._unreadable(problem)
+            raise self._end_unreadable(problem)
         if result is not None:
             billing = result.billing
             if billing == SILENT:
@@ -396,7 +397,9 @@ class HttpCall:
             )
         raise refusal
 
-    def _refuse(self, refusal: errors.VendorError, request: HttpRequest) -> errors.VendorError:
+    def _pass_to_steps(
+        self, refusal: errors.VendorError, request: HttpRequest
+    ) -> errors.VendorError:
         """Return an error that the steps handle; end the call with another one."""
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
         is_lost = isinstance(refusal, errors.OutcomeUnknown) and (
@@ -408,9 +411,9 @@ class HttpCall:
         self.refusal = refusal = refusal.with_traceback(None)
         if request.on_refusal == "raise" and not is_over:
             return refusal
-        raise self._refused(refusal) from None
+        raise self._end_with(refusal) from None
 
-    def _refused(self, error: errors.VendorError) -> _End:
+    def _end_with(self, error: errors.VendorError) -> _End:
         """Return the end of a call with an error that the steps do not handle."""
         backend, call, ledger, reply = self.backend, self.call, self.ledger, self.reply
         is_unusable = isinstance(error, errors.UnexpectedResponse)
@@ -441,7 +444,7 @@ class HttpCall:
         )
         return _End(error_about_call, billing)
 
-    def _unreadable(self, problem: str) -> _End:
+    def _end_unreadable(self, problem: str) -> _End:
         """Return the end of a call whose answer counts as charged and cannot be used."""
         name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
         if reply is not None and reply.shape is BodyShape.HTML:
