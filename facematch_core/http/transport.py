@@ -201,10 +201,11 @@ class HttpClient:
         """Send the request; return status, headers and the unread body of the answer."""
         request = exchange.request
         url, parts = _parse(request.url, tuple(request.params.items()))
-        sent, body = encode_request(request)
-        names = {name.lower() for name in sent}
-        headers = {name: text for name, text in self._headers.items() if name.lower() not in names}
-        headers |= sent
+        headers, body = encode_request(request)
+        names = [*map(str.lower, headers)]
+        for name, text in self._headers.items():
+            if name.lower() not in names:
+                headers[name] = text
         adapter = self._session.get_adapter(url)
         # Not compared with a function kept at import: this module may be imported under a patch.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
