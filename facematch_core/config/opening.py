@@ -93,15 +93,9 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open a verifier for ``async with``, by the name of a backend or of a profile.
+    """Open a verifier for ``async with``; arguments and errors as of `open_verifier`.
 
-    Args:
-        backend: See `open_verifier`.
-        max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
-        **arguments: The other arguments of `open_verifier`.
-
-    Raises:
-        BackendUnavailable, ConfigurationError: see `open_verifier`.
+    `max_concurrency` is the number of calls at a time; see `AsyncFaceVerifier`.
     """
     # Late: a program without an event loop need not load it.
     from facematch_core.verifier.aio import AsyncFaceVerifier
@@ -157,12 +151,9 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open hosted sessions for ``async with``.
+    """Open hosted sessions for ``async with``; arguments and errors as of `open_sessions`.
 
-    Args:
-        backend: See `open_sessions`.
-        max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
-        **arguments: The other arguments of `open_sessions`, whose errors it raises.
+    `max_concurrency` is the number of calls at a time; see `AsyncFaceVerifier`.
     """
     from facematch_core.sessions.aio import AsyncSessions
 
@@ -425,19 +416,18 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
     where, folder = f"{path} [profiles.{name[:60]}]", path.parent
     values = read_table(table, _TYPES, where, folder)
     members = values.pop("members", None)
-    if members is not None:
-        for key in values.keys() - {"deadline_s"}:
-            raise ConfigurationError(
-                f"{where}: {key} belongs to a member and not to a failover: write it into the "
-                "profile of each member."
-            )
-        if not members or len(set(members)) < len(members):
-            problem = "names a profile twice" if members else "is empty"
-            raise ConfigurationError(f"{where}: members {problem}: name each profile once.")
-    elif "backend" not in values:
-        raise ConfigurationError(
-            f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
+    problem = ""
+    if members is None and "backend" not in values:
+        problem = " needs backend, the name of a backend, or members, the profiles of a failover"
+    elif members is not None and (foreign := values.keys() - {"deadline_s"}):
+        problem = (
+            f": {min(foreign)} belongs to a member and not to a failover: write it into the "
+            "profile of each member"
         )
+    elif members is not None and (not members or len(set(members)) < len(members)):
+        problem = ": members is empty or names a profile twice: name each profile once"
+    if problem:
+        raise ConfigurationError(f"{where}{problem}.")
     policies = {
         key: read_table(values.pop(key), types, f"{where} {key}", folder)
         for key, types in POLICY_TABLES.items()

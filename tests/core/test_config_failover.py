@@ -71,7 +71,7 @@ OF_A_MEMBER = {
         ({"members": []}, r"facematch\.toml \[profiles\.ha\]: members is empty"),
         (
             {"members": ["shop", "spare", "shop"]},
-            r"\[profiles\.ha\]: members names a profile twice",
+            r"\[profiles\.ha\]: members is empty or names a profile twice",
         ),
         ({"members": ["shpo"]}, "'shpo'.*did you mean shop"),
         ({"members": ["ha"]}, "'ha'"),
