@@ -2,10 +2,9 @@ import signal
 
 import pytest
 from kit.attempts import sums
-from kit.fakes import FakeBackend, match_result, picture
+from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled
 from facematch_core.resilience import Budget
 from facematch_core.store import MemoryStore
 
@@ -76,27 +75,6 @@ def test_what_a_handler_raises_comes_out_of_a_search(alarm):
         fm.FaceVerifier(backend).verify(A, B, retention=fm.Retention.KEEP)
     with pytest.raises(Soft):
         fm.FaceVerifier(backend).reconcile(caught.value)
-
-
-# A caller that has gone.
-
-
-class Steps(FakeBackend):
-    """Asks three times for one call; its caller goes while the first answer is awaited."""
-
-    def __init__(self, billing):
-        super().__init__()
-        self.billing, self.sent = billing, 0
-
-    def match(self, call):
-        call.on_sent()
-        cancellation = CANCELLATION.get()
-        for _ in range(3):
-            if cancellation.is_cancelled:
-                raise CallCancelled(self.billing)
-            self.sent += 1
-            cancellation.cancel()
-        return match_result()
 
 
 # Ctrl-C, and a store that is away

@@ -7,7 +7,6 @@ from kit.fakes import FakeBackend, picture
 import facematch_core as fm
 
 A, B = picture(), picture((10, 20, 30))
-LIMIT_S = 30
 
 
 def test_an_endless_generator_is_read_only_a_little_ahead():
@@ -98,12 +97,6 @@ def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
         (2, "c", type(None)),
     ]
     assert (outcomes[1].error.billing.charged, len(backend.calls)) == (fm.Charged.NO, 2)
-
-
-def abandon(run):
-    """Leave a run in a cycle that only the garbage collector ends."""
-    cycle = [run]
-    cycle.append(cycle)
 
 
 def test_at_the_end_of_its_block_what_a_run_began_is_finished():

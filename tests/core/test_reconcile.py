@@ -9,7 +9,6 @@ from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
 #: The longest wait, in seconds.
-LIMIT_S = 30
 
 
 class Records(FakeBackend):

@@ -1,27 +1,14 @@
 import datetime as dt
-import math
 import operator as op
 
 import attrs
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
 from kit.strategies import percentages
 
 import facematch_core as fm
 from facematch_core import models
-
-ODD = st.one_of(
-    st.booleans(),
-    st.none(),
-    st.text(max_size=3),
-    st.just(math.nan),
-    st.just(math.inf),
-    st.floats(max_value=-1e-9, allow_nan=False),
-    st.floats(min_value=100.0000001),
-    st.binary(max_size=3),
-)
 
 
 @given(percentages, percentages)

@@ -78,16 +78,14 @@ def exif(orientation):
     return block.tobytes()
 
 
-def icc_profile(space, numbers=b"", *, head=b"", **more):
+def icc_profile(space, numbers=b""):
     """A colour profile that is valid in form, for this colour space (`b"RGB "`, say).
 
-    It has a white and, if there are `numbers`, a table for colours of these, and `more` tags by
-    their names. `head`: bytes of the header that nobody reads.
+    It has a white and, if there are `numbers`, a table for colours of these.
     """
     tags = {b"wtpt": b"XYZ \0\0\0\0" + bytes.fromhex("0000f6d6000100000000d32d")}
     if numbers:
         tags[b"A2B0"] = b"mAB \0\0\0\0" + numbers
-    tags |= {name.encode(): content for name, content in more.items()}
     at = 128 + 4 + 12 * len(tags)
     table = len(tags).to_bytes(4, "big")
     for name, content in tags.items():
@@ -95,7 +93,7 @@ def icc_profile(space, numbers=b"", *, head=b"", **more):
         at += len(content)
     header = at.to_bytes(4, "big").ljust(12, b"\0") + b"mntr" + space + b"XYZ "
     header = (header.ljust(36, b"\0") + b"acsp").ljust(68, b"\0") + tags[b"wtpt"][8:]
-    return (header + head).ljust(128, b"\0") + table + b"".join(tags.values())
+    return header.ljust(128, b"\0") + table + b"".join(tags.values())
 
 
 def segment(marker, content):

@@ -16,26 +16,6 @@ def command():
     return facematch
 
 
-#: Each command line beside what it may not import.
-PROBE = """
-import json, os, sys
-from facematch_core.cli import main
-
-heavy = {"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "cv2",
-    "sqlalchemy", "facematch_didit", "facematch_mock_server", "facematch_core.store",
-    "facematch_core.cli._drawing"}
-found = []
-sys.stdout, out = open(os.devnull, "w"), sys.stdout
-for words in json.loads(sys.argv[1]):
-    sys.argv = ["facematch", *words]
-    try:
-        main()
-    except SystemExit as end:
-        found.append([end.code, sorted(heavy & set(sys.modules))])
-print(json.dumps(found), file=out)
-"""
-
-
 def test_help_says_all(run):
     """The exit codes and each command, others as they say it."""
     from facematch_core.cli.app import COMMANDS

@@ -14,7 +14,6 @@ from kit.strategies_images import (
     SMALL_FILES,
     corners,
     encoded,
-    icc_profile,
     jpeg_with_secrets,
     limits,
     pictures,
@@ -118,9 +117,6 @@ def test_the_result_is_never_more_than_is_read():
     large = Image.from_pil(PIL.Image.new("L", (4000, 3000)))
     sent = large.prepared(only("bmp"))
     assert MAX_FILE_BYTES / 2 < sent.size_bytes <= MAX_FILE_BYTES
-
-
-RGB, CMYK, LARGE = icc_profile(b"RGB "), icc_profile(b"CMYK"), icc_profile(b"RGB ", b"\0" * 1000)
 
 
 def test_heic_needs_its_extra(monkeypatch):

@@ -62,8 +62,7 @@ WITH_SECRETS = {
 
 
 ANYTHING = ImageLimits(formats=frozenset(ImageFormat))
-JPEG, PROGRESSIVE = SMALL_FILES["jpeg"], SMALL_FILES["progressive jpeg"]
-PNG, PALETTE = SMALL_FILES["png"], SMALL_FILES["palette png"]
+JPEG, PNG, PALETTE = (SMALL_FILES[name] for name in ("jpeg", "png", "palette png"))
 WEBP = encoded(quartered(), ImageFormat.WEBP)
 LOSSLESS = encoded(quartered(), ImageFormat.WEBP, lossless=True)
 CMYK = encoded(quartered(mode="CMYK"), ImageFormat.JPEG)

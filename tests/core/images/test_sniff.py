@@ -81,9 +81,6 @@ def replaced(data, old, new):
     return data.replace(old, new, 1)
 
 
-# --- Kind, size, orientation ---
-
-
 # --- Several pictures in one file ---
 
 
