@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Unpack
-
-from facematch_core.backend.session_types import Deletion, SessionRecord, SessionResult
 from facematch_core.errors import ConfigurationError
-from facematch_core.verifier.aio import Awaited
+from facematch_core.verifier.aio import Awaited, awaited
 
-from .sessions import ReadOptions, Sessions, StartOptions
+from .sessions import Sessions
 
 
 class AsyncSessions(Awaited[Sessions]):
@@ -40,14 +37,11 @@ class AsyncSessions(Awaited[Sessions]):
         """The sessions that answer."""
         return self._verifier
 
-    async def start(self, record: SessionRecord, **options: Unpack[StartOptions]) -> SessionResult:
-        """Make the session that was planned; see `Sessions.start`."""
-        return await self._call(self._verifier.start, record, **options)
+    start = awaited(Sessions.start)
+    """Make the session that was planned; see `Sessions.start`."""
 
-    async def read(self, record: SessionRecord, **options: Unpack[ReadOptions]) -> SessionResult:
-        """Read a session from the vendor; see `Sessions.read`."""
-        return await self._call(self._verifier.read, record, **options)
+    read = awaited(Sessions.read)
+    """Read a session from the vendor; see `Sessions.read`."""
 
-    async def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
-        """Have the vendor delete a session; see `Sessions.delete`."""
-        return await self._call(self._verifier.delete, record, deadline_s=deadline_s)
+    delete = awaited(Sessions.delete)
+    """Have the vendor delete a session; see `Sessions.delete`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, Self, TypedDict, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import attrs
 
@@ -52,24 +52,6 @@ from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_
 T = TypeVar("T")
 
 _LANGUAGE = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
-
-
-class StartOptions(TypedDict, total=False):
-    """Arguments of `Sessions.start`."""
-
-    reference: Picture | None
-    return_url: str | None
-    language: str | None
-    options: Any
-    deadline_s: float | None
-
-
-class ReadOptions(TypedDict, total=False):
-    """Arguments of `Sessions.read`."""
-
-    with_way_in: bool
-    with_portrait: bool
-    deadline_s: float | None
 
 
 class Sessions:

@@ -11,9 +11,9 @@ import functools
 import math
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, Unpack
 
 import anyio
 import anyio.from_thread
@@ -26,25 +26,18 @@ from facematch_core.errors import (
     FATAL,
     ConfigurationError,
     FaceMatchError,
-    VendorError,
     VendorUnavailable,
 )
 from facematch_core.models import (
-    CallRecord,
-    LiveMatchResult,
-    LivenessResult,
     MatchResult,
-    Reconciliation,
 )
 
 from .verifier import (
     AnyThreshold,
-    LiveMatchOptions,
     MatchOptions,
     PairOutcome,
     PairOutcomes,
     PairRun,
-    Picture,
     Verifier,
     fulfil,
     no_pairs,
@@ -60,6 +53,7 @@ class _MakesCalls(Protocol):
     def _deadline(self) -> Callable[[float | None], Deadline]: ...
 
 
+P = ParamSpec("P")
 R = TypeVar("R")
 V = TypeVar("V", bound=_MakesCalls)
 
@@ -160,6 +154,18 @@ class Awaited(Generic[V]):
             raise ConfigurationError("This verifier is closed: open a new one.")
 
 
+def awaited(
+    method: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
+    """Return the method of an `Awaited` that awaits `method` of the object that makes calls."""
+
+    @functools.wraps(method)
+    async def call(self: Awaited[Any], /, *args: P.args, **options: P.kwargs) -> R:
+        return await self._call(getattr(self._verifier, method.__name__), *args, **options)
+
+    return call
+
+
 class _Call(Generic[R]):
     """A call that its caller can take back until its first byte leaves."""
 
@@ -228,35 +234,20 @@ class AsyncFaceVerifier(Awaited[Verifier]):
         """The verifier that answers."""
         return self._verifier
 
-    async def verify(
-        self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[AnyThreshold]]
-    ) -> MatchResult:
-        """Compare two faces; see `FaceVerifier.verify`."""
-        return await self._call(self._verifier.verify, probe, reference, **options)
+    verify = awaited(Verifier.verify)
+    """Compare two faces; see `FaceVerifier.verify`."""
 
-    async def check_liveness(
-        self, probe: Picture, **options: Unpack[MatchOptions[AnyThreshold]]
-    ) -> LivenessResult:
-        """Check one picture for a live face; see `FaceVerifier.check_liveness`."""
-        return await self._call(self._verifier.check_liveness, probe, **options)
+    check_liveness = awaited(Verifier.check_liveness)
+    """Check one picture for a live face; see `FaceVerifier.check_liveness`."""
 
-    async def verify_live(
-        self,
-        probe: Picture,
-        reference: Picture,
-        **options: Unpack[LiveMatchOptions[AnyThreshold]],
-    ) -> LiveMatchResult:
-        """Check the probe for a live face, then compare it; see `FaceVerifier.verify_live`.
+    verify_live = awaited(Verifier.verify_live)
+    """Check the probe for a live face, then compare it; see `FaceVerifier.verify_live`.
 
-        If it is cancelled during the first call, the second one is not made.
-        """
-        return await self._call(self._verifier.verify_live, probe, reference, **options)
+    If it is cancelled during the first call, the second one is not made.
+    """
 
-    async def reconcile(
-        self, call: CallRecord | VendorError, *, deadline_s: float | None = None
-    ) -> Reconciliation:
-        """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
-        return await self._call(self._verifier.reconcile, call, deadline_s=deadline_s)
+    reconcile = awaited(Verifier.reconcile)
+    """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
 
     def verify_many(
         self,
