@@ -20,27 +20,21 @@ def portrait(
     picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
 ) -> Image.Image:
     """Draw the only face with some room around it; a whole picture with boxes if there are more."""
-    boxes = [face.box for face in faces or () if face.box is not None]
+    boxes, picture = [face.box for face in faces or () if face.box], picture.convert("RGB")
     placed = places(boxes, picture.size)
-    if len(placed) != 1:
-        return panel(picture, boxes, size)
-    ((left, top, right, bottom),) = placed
-    # Room for hair and shoulders: a detector's box ends at the brows.
-    middle, above = (left + right) / 2, top - 0.5 * (bottom - top)
-    high = min(1.85 * (bottom - top), picture.height, picture.width * size[1] / size[0])
-    wide = high * size[0] / size[1]
-    x = min(max(0, middle - wide / 2), picture.width - wide)
-    y = min(max(0, above), picture.height - high)
-    face = picture.convert("RGB").crop((round(x), round(y), round(x + wide), round(y + high)))
-    face.thumbnail(size, Image.Resampling.LANCZOS)
-    return face
-
-
-def panel(picture: Image.Image, boxes: Sequence[Box], size: tuple[int, int]) -> Image.Image:
-    """Draw a whole photograph with its faces boxed, within `size`."""
-    drawn = ImageOps.contain(picture.convert("RGB"), size, Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(drawn)
-    placed = places(boxes, drawn.size)
+    if len(placed) == 1:
+        ((left, top, right, bottom),) = placed
+        # Room for hair and shoulders: a detector's box ends at the brows.
+        middle, above = (left + right) / 2, top - 0.5 * (bottom - top)
+        high = min(1.85 * (bottom - top), picture.height, picture.width * size[1] / size[0])
+        wide = high * size[0] / size[1]
+        x = min(max(0, middle - wide / 2), picture.width - wide)
+        y = min(max(0, above), picture.height - high)
+        face = picture.crop((round(x), round(y), round(x + wide), round(y + high)))
+        face.thumbnail(size, Image.Resampling.LANCZOS)
+        return face
+    drawn = ImageOps.contain(picture, size, Image.Resampling.LANCZOS)
+    draw, placed = ImageDraw.Draw(drawn), places(boxes, drawn.size)
     for place in placed:
         colour, thick = (HIGHLIGHT, 5) if place == placed[-1] else (OTHER, 2)
         draw.rectangle(place, outline=EDGE, width=thick + 2)

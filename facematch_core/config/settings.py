@@ -129,6 +129,8 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
     """Return a path of a configuration file, relative to its folder; ``~`` is a home."""
+    if "\0" in path:
+        raise ValueError(path)
     try:
         return folder / Path(path).expanduser()
     except RuntimeError:
@@ -159,7 +161,7 @@ def _file_reader(folder: Path) -> _Reader:
         if typing.get_origin(kind) is tuple:
             return [read(item, typing.get_args(kind)[0]) for item in _check(value, list)]
         if kind is Path:
-            return resolve_path(_check_text(value), "it", folder)
+            return resolve_path(value, "it", folder)
         if kind is not Secret:
             return value
         if isinstance(value, str):
@@ -169,9 +171,9 @@ def _file_reader(folder: Path) -> _Reader:
             )
         ((source, name),) = value.items()
         if source == "env":
-            return Secret.from_environment(_check_text(name))
+            return Secret.from_environment(name)
         if source == "file":
-            return Secret.from_file(resolve_path(_check_text(name), "it", folder))
+            return Secret.from_file(resolve_path(name, "it", folder))
         raise KeyError(source)
 
     return read
@@ -186,7 +188,7 @@ def _convert_text(text: str, annotation: Any, key: str) -> Any:
         if kind in (int, float):
             return kind(text)
         if kind is Path:
-            return resolve_path(_check_text(text), "it", Path.cwd())
+            return resolve_path(text, "it", Path.cwd())
         return Secret(text, origin=key) if kind is Secret else text
 
     return _convert(text, annotation, key, read)
@@ -196,10 +198,3 @@ def _check(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         raise TypeError(kind.__name__)
     return value
-
-
-def _check_text(value: Any) -> str:
-    text: str = _check(value, str)
-    if "\0" in text:
-        raise ValueError(text)
-    return text
