@@ -95,8 +95,9 @@ class RedrawnThreshold(_Drawn):
 
         `brought`, (B,): what they bring of `person_totals`.
         """
-        products = draw_counts[:, self.persons[0]] * draw_counts[:, self.persons[1]]
-        passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
+        products = draw_counts.T[self.persons[0]]
+        products *= draw_counts.T[self.persons[1]]
+        passed = np.cumsum(1 + self._scale * (products.T - 1), axis=1)
         if self.is_whole:
             total = passed[:, -1]
         else:
@@ -161,10 +162,11 @@ class RedrawnErrors(_Drawn):
         always = self.person_totals + _at_people(
             self.persons[:fewest], self._in_sets[:, :fewest], len(self.person_totals)
         )
-        further = draw_counts[:, self.persons[fewest:most]]
-        further *= np.arange(fewest, most) < below[:, None]
-        errors: NDArray[np.float64] = draw_counts @ always
-        return errors + further @ self._in_sets[:, fewest:most].T
+        further = draw_counts.T[self.persons[fewest:most]]
+        further *= np.arange(fewest, most)[:, None] < below
+        errors: NDArray[np.float64] = always.T @ draw_counts.T
+        errors += self._in_sets[:, fewest:most] @ further
+        return errors.T
 
 
 def _at_people(
@@ -204,25 +206,30 @@ class Urn:
         self.person_of_row = np.concatenate(row_people)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
-        """float64, (B, R): how often each row was drawn, in blocks that fit into memory."""
+        """float64, (B, R): how often each row was drawn, in blocks that fit into memory.
+
+        A row is contiguous in memory: who is in a pair is looked up for all resamples at once.
+        """
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
         streams = [np.random.default_rng(seed + index) for index in range(len(self._sizes))]
         for start in range(0, resamples, size):
             count = min(size, resamples - start)
-            parts: list[NDArray[np.int64]] = []
+            block = np.empty((count, rows))
+            first = 0
             for (single, sizes), stream in zip(self._sizes, streams, strict=True):
-                people = single + int(sizes.sum())
+                people, after = single + int(sizes.sum()), first + single
                 single_draws = np.full(count, people)
-                pooled_draws: list[NDArray[np.int64]] = []
                 if len(sizes):
                     numbers = stream.multinomial(people, np.array([single, *sizes]) / people, count)
-                    single_draws, pooled_draws = numbers[:, 0], [numbers[:, 1:]]
+                    single_draws = numbers[:, 0]
+                    block[:, after : after + len(sizes)] = numbers[:, 1:]
                 person = stream.integers(0, max(1, single), single_draws.sum())
-                person += np.repeat(np.arange(count) * single, single_draws)
-                counts = np.bincount(person, minlength=count * single)
-                parts += [counts.reshape(count, single), *pooled_draws]
-            yield np.concatenate(parts, axis=1, dtype=np.float64)
+                of_resample = np.split(person, np.cumsum(single_draws)[:-1])
+                for counts, drawn in zip(block[:, first:after], of_resample, strict=True):
+                    counts[:] = np.bincount(drawn, minlength=single)[:single]
+                first = after + len(sizes)
+            yield np.asfortranarray(block)
 
 
 def _ranks(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -309,7 +316,7 @@ def _redraw(
     shares: dict[Any, list[NDArray[np.float64]]] = {at: [] for at in sets_at}
     length, done = max(part.persons.shape[-1] for part in parts), 0
     for draws in urn.draws(max(resamples.values()), seed, length=length):
-        counts, of_thresholds = np.split(draws @ brings, [len(sets)], axis=1)
+        counts, of_thresholds = np.split((brings.T @ draws.T).T, [len(sets)], axis=1)
         counts[counts == 0] = np.nan
         for (at, threshold), brought in zip(thresholds.items(), of_thresholds.T, strict=True):
             if done < resamples[at]:
