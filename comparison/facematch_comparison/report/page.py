@@ -21,7 +21,7 @@ from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import write_file
 
 from . import plots, values
-from .tables import NOT_REAL, ORIGINS, Tables
+from .tables import Tables
 from .values import Node
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -56,20 +56,10 @@ def fragment(evaluation: Evaluation) -> str:
 def _render(template: str, evaluation: Evaluation, ids: str, **more: Any) -> str:
     document = Node(evaluation.to_dict())
     tables = Tables(document, ids)
-    return (
-        _templates()
-        .get_template(template)
-        .render(
-            document=document,
-            tables=tables,
-            evaluation=evaluation,
-            picture=plots.det(evaluation, f"{ids}det"),
-            sections=[*_sections(document, tables)],
-            not_real=[each for each in tables.systems if each["environment"].raw in NOT_REAL],
-            hollow=any(each.at_required and each.at_default for each in evaluation.systems),
-            **more,
-        )
-    )
+    more |= {"document": document, "tables": tables, "evaluation": evaluation}
+    more |= {"picture": plots.det(evaluation, f"{ids}det")}
+    more |= {"sections": [*_sections(document, tables)]}
+    return _templates().get_template(template).render(more)
 
 
 def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
@@ -116,5 +106,5 @@ def _templates() -> jinja2.Environment:
     )
     forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")
     environment.filters |= {form: getattr(values, form) for form in forms}
-    environment.globals |= {"plots": plots, "nothing": values.NOTHING, "origins": ORIGINS}
+    environment.globals |= {"plots": plots, "nothing": values.NOTHING}
     return environment

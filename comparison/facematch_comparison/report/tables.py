@@ -15,17 +15,14 @@ from . import values
 from .plots import style_of
 from .values import Node
 
-#: `Environment` of a system to where its answers came from.
-ORIGINS: Final = {
+#: `Environment` of a system to the origin of its answers.
+_ORIGINS: Final = {
     "production": "the vendor",
     "sandbox": "the sandbox of the vendor",
     "mock": "a mock server",
     "local": "a matcher on this machine",
     None: "a file of scores",
 }
-
-#: Answers of these say nothing about the matcher of the vendor.
-NOT_REAL: Final = ("sandbox", "mock")
 
 #: Independent errors from which a rate is, with 90 % confidence, within 30 % of the true one
 #: (ISO/IEC 19795-1).
@@ -246,7 +243,7 @@ class Tables:
         rows = [
             {
                 "System": self._name(system["name"]),
-                "Answered by": ORIGINS[system["environment"].raw],
+                "Answered by": _ORIGINS[system["environment"].raw],
                 "Backend": values.text(system["backend"]),
                 "Model": values.text(system["model"]),
                 "Scale": values.text(system["scale"]),

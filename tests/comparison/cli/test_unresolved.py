@@ -10,11 +10,13 @@ from kit.comparison.studies import (
     fail_with,
     opener,
     pair_states,
+    run_once,
+    stored_system,
     write_study,
 )
 from kit.fakes import open_always
 
-from facematch_comparison.run import RunDatabase, run_study
+from facematch_comparison.run import RunDatabase
 from facematch_core import OutcomeUnknown
 from facematch_core.errors import AuthenticationFailed, UnexpectedResponse
 from facematch_core.resilience import Budget
@@ -29,68 +31,44 @@ BUDGET = '[profiles.fake.budget]\ncap = 100\nstore = "sqlite:///study.sqlite3"\n
 
 
 @pytest.fixture
-def vendor(monkeypatch):
-    """Whom the profile asks; its records can be looked at."""
-    return open_always(monkeypatch, RecordingBackend())
-
-
-@pytest.fixture
 def where(tmp_path):
     return f"sqlite:///{tmp_path}/study.sqlite3"
 
 
 @pytest.fixture
-def database(where):
-    """Opens the run database; with it comes its one system."""
-
-    @contextlib.contextmanager
-    def opened():
-        with contextlib.closing(RunDatabase(where)) as database:
-            yield database, database.systems(database.study().digest)[0]
-
-    return opened
-
-
-@pytest.fixture
-def stands(database):
-    """State of each pair."""
+def books(where):
+    """State of each pair; and what the budget says: spent, reserved and unknown."""
 
     def read():
-        with database() as opened:
-            return pair_states(*opened)
+        with (
+            contextlib.closing(RunDatabase(where)) as database,
+            contextlib.closing(SqlStore(where)) as store,
+        ):
+            (budget,) = store.budgets()
+            sums = int(budget.spent), int(budget.reserved), int(budget.unknown)
+            return pair_states(database), sums
 
     return read
 
 
 @pytest.fixture
-def spent(where):
-    """What the budget says: spent, reserved and unknown."""
-
-    def read():
-        with contextlib.closing(SqlStore(where)) as store:
-            (state,) = store.budgets()
-            return int(state.spent), int(state.reserved), int(state.unknown)
-
-    return read
-
-
-@pytest.fixture
-def lost(tmp_path, where, vendor, configured, database):
+def lost(tmp_path, where, monkeypatch, configured):
     """Run a study in which calls end in these errors; the calls without an answer."""
     configured(FAKE + BUDGET)
+    vendor = open_always(monkeypatch, RecordingBackend())
     study = write_study(tmp_path / "pictures")
-    attempts = SqlStore(where)
 
     def ran(*errors, keep=()):
         vendor.script = [fail_with(error) for error in errors]
-        system = opener(vendor, policies=[Budget(100, name="profile fake", store=attempts)])
-        with contextlib.closing(RunDatabase(where)) as runs:
-            run_study(study, {"fake": system}, runs, workers=1, keep=keep)
-        with database() as (runs, system):
-            return runs.unresolved(system)
+        with (
+            contextlib.closing(SqlStore(where)) as store,
+            contextlib.closing(RunDatabase(where)) as runs,
+        ):
+            system = opener(vendor, policies=[Budget(100, name="profile fake", store=store)])
+            run_once(runs, study, system, keep=keep)
+            return runs.unresolved(stored_system(runs))
 
-    yield ran
-    attempts.close()
+    return ran
 
 
 def test_calls_are_listed_with_what_is_known_and_what_to_do(run, run_json, lost):
@@ -114,19 +92,20 @@ def test_calls_are_listed_with_what_is_known_and_what_to_do(run, run_json, lost)
     ("word", "state", "sums"),
     [("--charged", "no response", (6, 0, 0)), ("--not-charged", "free", (5, 0, 0))],
 )
-def test_a_call_is_resolved_by_hand_for_good_in_all_books(  # noqa: PLR0917
-    run, run_json, lost, spent, stands, word, state, sums
+def test_a_call_is_resolved_by_hand_for_good_in_all_books(  # noqa: PLR0917 - fixtures
+    run, run_json, lost, books, word, state, sums
 ):
     (charge,) = lost(LOST)
-    assert spent() == (5, 0, 1)
+    assert books()[1] == (5, 0, 1)
     code, document = run_json(*UNRESOLVED, "--resolve", charge.call.id, word, "--yes")
     assert (code, document["call"], document["charged"]) == (0, charge.call.id, word == "--charged")
-    assert (stands()[0], spent()) == (state, sums)
+    resolved = books()
+    assert (resolved[0][0], resolved[1]) == (state, sums)
     assert run(*UNRESOLVED, "--resolve", charge.call.id, word, "--yes").exit_code == 2
-    assert (stands()[0], spent()) == (state, sums)
+    assert books() == resolved
 
 
-def test_resolving_asks_first(run, lost, stands, request):
+def test_resolving_asks_first(run, lost, books, request):
     (charge,) = lost(LOST)
     words = (*UNRESOLVED, "--resolve", charge.call.id, "--charged")
     assert "add --yes to go ahead" in run(*words).stderr
@@ -134,31 +113,31 @@ def test_resolving_asks_first(run, lost, stands, request):
     refused = run(*words, input="n\n")
     assert refused.exit_code == 130
     assert f"Resolve call {charge.call.id} of fake as charged, for good?" in refused.stderr
-    assert stands()[0] == "unresolved"
+    assert books()[0][0] == "unresolved"
     answer = run(*words, input="y\n")
     assert (answer.exit_code, f"{charge.call.id}: charged\n" in answer.stdout) == (0, True)
 
 
-def test_a_profile_that_cannot_be_opened_here_is_resolved(run, lost, spent, configured):
+def test_a_profile_that_cannot_be_opened_here_is_resolved(run, lost, books, configured):
     (charge,) = lost(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
     answer = run(*UNRESOLVED, "--resolve", charge.call.id, "--charged", "--yes")
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
-    assert spent() == (6, 0, 0)
+    assert books()[1] == (6, 0, 0)
 
 
 def test_what_a_killed_run_had_asked_is_listed_and_what_it_had_begun_is_free(
-    run, lost, database, stands
+    run, lost, where, books
 ):
     lost(AuthenticationFailed("No."))
-    with database() as opened:
-        begin_pair(*opened, 0)
-        call = ask_pair(*opened, 1)
+    with contextlib.closing(RunDatabase(where)) as database:
+        begin_pair(database, stored_system(database), 0)
+        call = ask_pair(database, stored_system(database), 1)
     answer = run(*UNRESOLVED)
     assert f"{call.id}  fake    2     unresolved" in answer.stdout
     assert answer.stderr == ""
-    assert stands()[:2] == ["free", "unresolved"]
+    assert books()[0][:2] == ["free", "unresolved"]
 
 
 def test_wrong_words_of_unresolved(refused, lost):
