@@ -56,5 +56,9 @@ def test_pairs_are_drawn_within_halves_or_groups(run, tmp_path):
 def test_wrong_words_of_draw(refused, tmp_path):
     (tmp_path / "wrong.csv").write_text("person,sex\nzoe,f\n")
     (tmp_path / "there.csv").write_text("mine")
+    for kind in ("selfies", "ids"):
+        (tmp_path / "kyc" / kind).mkdir(parents=True)
+        (tmp_path / "kyc" / kind / "001.jpg").touch()
     lines = ["--mated 99", "--within sex", "--groups wrong.csv", "--out there.csv"]
-    refused("draw", "none --out p.csv", *(f"faces --out pairs.csv {words}" for words in lines))
+    of_faces = (f"faces --out pairs.csv {words}" for words in lines)
+    refused("draw", "none --out p.csv", "kyc --out p.csv", *of_faces)

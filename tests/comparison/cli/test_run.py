@@ -6,7 +6,7 @@ import signal
 import threading
 
 import pytest
-from kit.comparison.studies import fail_with, write_study
+from kit.comparison.studies import charged_answer, fail_with, write_study
 from kit.fakes import FakeBackend, match_result, open_always
 
 from facematch_comparison.run import RunDatabase
@@ -29,22 +29,33 @@ def pairs(tmp_path, scripted):
     return path
 
 
-def test_every_pair_is_asked_once_and_the_same_command_again_asks_nothing(run, scripted, tmp_path):
-    words = (*RUN, "--yes", "--store", "mine.db")
-    first = run(*words)
-    assert first.exit_code == 0, first.output
-    assert first.stdout.splitlines() == [
-        "system  answered  failed  unresolved  no response  FTA  left  charged",
-        "fake    6         0       0           0            0    0     6",
-        "written to mine.db",
-        "to judge the answers:",
-        "  facematch compare report --store mine.db",
-    ]
-    assert "pairs: 6 pairs, 3 mated and 3 non-mated" in first.stderr
-    assert "6 of 6" in first.stderr
-    assert run(*RUN, "--store", "mine.db").exit_code == 0
-    assert len(scripted.calls) == 6
+def test_every_pair_is_asked_once_and_the_same_command_again_asks_nothing(
+    screens, scripted, configured, tmp_path
+):
+    configured('[profiles.a]\nbackend = "fake"\n[profiles.b]\nbackend = "fake"\n')
+    profiles = ("--profile", "a", "--profile", "b", "--price", "a=0.05", "--price", "b=0.10")
+    with screens("run") as show:
+        show("at first", "compare", "run", "pairs.csv", *profiles, "--yes", "--store", "mine.db")
+        show("again", "compare", "run", "pairs.csv", *profiles, "--store", "mine.db")
+    assert len(scripted.calls) == 12
     assert (tmp_path / "mine.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_end_says_what_is_left_and_why(screens, scripted):
+    lost = fail_with(OutcomeUnknown("Lost."))
+    unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))
+    faceless = match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))
+    with screens("run-ends") as show:
+        for title, script, code in (
+            ("unresolved", [lost], 6),
+            ("failed", [fail_with(RateLimited("Slower."))], 5),
+            ("fatal", [fail_with(AuthenticationFailed("No."))], 5),
+            ("charged", [lost, unsaid, faceless], 6),
+            ("models", [charged_answer(model="v1"), charged_answer(model="v2")], 0),
+        ):
+            scripted.script = script
+            show(title, *ONE_BY_ONE, "--store", f"{title}.db", code=code)
+        show("without a failure of its own", *ONE_BY_ONE, "--store", "failed.db")
 
 
 def test_money_is_asked_for_first_with_its_sum(run, scripted, request):
@@ -59,19 +70,6 @@ def test_money_is_asked_for_first_with_its_sum(run, scripted, request):
     assert "Make 6 calls that may be charged? [y/N]:" in refused.stderr
     granted = run(*words, input="y\n")
     assert (granted.exit_code, len(scripted.calls)) == (0, 6)
-
-
-def test_the_sum_is_that_of_all_systems_and_of_what_is_left(run, scripted, configured):
-    configured('[profiles.a]\nbackend = "fake"\n[profiles.b]\nbackend = "fake"\n')
-    words = ("compare", "run", "pairs.csv", "--profile", "a", "--profile", "b")
-    prices = ("--price", "a=0.05", "--price", "b=0.10")
-    first = run(*words, *prices, "--yes")
-    assert (first.exit_code, len(scripted.calls)) == (0, 12)
-    assert "in all 0.9 USD at most" in first.stderr
-    again = run(*words, *prices)
-    assert (again.exit_code, len(scripted.calls)) == (0, 12)
-    assert "in all 0 USD at most" in again.stderr
-    assert "Make" not in again.stderr
 
 
 def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
@@ -95,41 +93,15 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
     database.close()
 
 
-@pytest.mark.parametrize(
-    ("environment", "price", "shown"),
-    [
-        (Environment.MOCK, "1", "nothing; 6 EUR if it were real"),
-        (Environment.SANDBOX, None, "nothing"),
-    ],
-)
-def test_a_mock_costs_nothing_and_nobody_is_asked(run, monkeypatch, environment, price, shown):
-    scripted = open_always(monkeypatch, FakeBackend(environment=environment))
-    prices = ("--price", f"fake={price}", "--currency", "EUR") if price else ()
-    answer = run(*RUN, *prices)
-    assert (answer.exit_code, len(scripted.calls)) == (0, 6)
-    assert f"  {shown}\n" in answer.stderr
-    assert "in all" not in answer.stderr
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "words"),
-    [
-        (OutcomeUnknown("Lost."), 6, "facematch compare unresolved --store study.sqlite3"),
-        (RateLimited("Slower."), 5, "1 call left: the same command goes on from here"),
-        (AuthenticationFailed("No."), 5, "6 calls left: the same command goes on from here"),
-    ],
-    ids=["unresolved", "failed", "fatal"],
-)
-def test_the_end_says_what_is_left_and_why(run, scripted, error, code, words):
-    scripted.script = [fail_with(error)]
-    answer = run(*ONE_BY_ONE)
-    assert answer.exit_code == code
-    assert words in answer.stdout
-    if isinstance(error, AuthenticationFailed):
-        assert "error: fake: No. This call was not charged." in answer.stderr
-    if isinstance(error, RateLimited):
-        assert "warning: fake: calls failed, the last one so: Slower." in answer.stderr
-        assert "Slower" not in run(*ONE_BY_ONE).stderr
+def test_a_mock_costs_nothing_and_nobody_is_asked(screens, monkeypatch):
+    with screens("run-mock") as show:
+        for where, prices in (
+            ("mock", ("--price", "fake=1", "--currency", "EUR")),
+            ("sandbox", ()),
+        ):
+            scripted = open_always(monkeypatch, FakeBackend(environment=Environment(where)))
+            show(where, *RUN, *prices, "--store", f"{where}.db")
+            assert len(scripted.calls) == 6
 
 
 def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
@@ -167,16 +139,7 @@ def test_the_line_that_judges_is_to_be_pasted(run, run_json, pairs):
     assert (document["kind"], document["study"]["name"]) == ("comparison", "Our own")
 
 
-def test_of_a_folder_pairs_are_drawn_first(run, pairs, scripted):
-    answer = run("compare", "run", "pictures", "--backend", "fake", "--yes")
-    assert (answer.exit_code, answer.stdout, scripted.calls) == (2, "", [])
-    line = answer.stderr.splitlines()[-1].strip()
-    assert line == "facematch compare draw pictures --out pictures-pairs.csv"
-
-
-def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
-    run, refused, pairs, scripted, configured, tmp_path
-):
+def test_wrong_words_of_run_ask_nobody(refused, pairs, scripted, configured, tmp_path):
     profile = '[profiles.{0}]\nbackend = "fake"\n'
     configured(
         profile.format("a") + profile.format("b") + '[profiles.both]\nmembers = ["a", "b"]\n'
@@ -185,24 +148,9 @@ def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     lines = ["--price fake=cheap", "--price fake=-1", "--price other=1", "--keep other"]
     lines += ["--workers 0", "--backend fake", "--config facematch.toml"]
     of_fake = [f"pairs.csv --backend fake {words}" for words in lines]
+    of_fake += [f"{path} --backend fake --yes" for path in ("pictures", "fault.csv", "none.csv")]
     refused("run", "pairs.csv", "pairs.csv --profile both --yes", *of_fake)
-    files = set(tmp_path.iterdir())
-    for words in ("fault.csv --backend fake", "none.csv --backend fake", "pairs.csv --profile c"):
-        answer = run("compare", "run", *words.split(), "--yes")
-        assert answer.exit_code != 0
-        assert ("line 2" in answer.stderr) is words.startswith("fault")
-    assert (set(tmp_path.iterdir()), scripted.calls) == (files, [])
-
-
-def test_what_may_have_been_charged_is_shown_from_how_many_to_how_many(run, run_json, scripted):
-    unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))
-    faceless = match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))
-    scripted.script = [fail_with(OutcomeUnknown("Lost.")), unsaid, faceless]
-    shown = "fake    5         0       1           0            1    0     4 to 6"
-    assert shown in run(*ONE_BY_ONE).stdout.splitlines()
-    _, document = run_json(*ONE_BY_ONE)
-    (fake,) = document["systems"]
-    assert (fake["charged"], fake["maybe_charged"]) == (4, 2)
+    assert scripted.calls == []
 
 
 def test_a_charge_that_cannot_be_written_down_is_shown(run_json, scripted, monkeypatch):

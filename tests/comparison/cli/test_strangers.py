@@ -173,17 +173,3 @@ def test_files_of_other_tools(report, scores, tmp_path, name):
     answers = report(name, columns=columns)
     assert len(answers) == 1 + bool(columns)
     assert re.search(r"turns away \d+ of 40 genuine attempts", answers[-1].stdout)
-
-
-KINDS = ("selfies", "ids"), ("probe", "reference"), ("Links", "Rechts")
-
-
-@pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
-def test_folders_of_kinds_of_pictures_are_refused(run, tmp_path, kinds):
-    for kind in kinds:
-        (tmp_path / "kyc" / kind).mkdir(parents=True)
-        for number in range(1, 6):
-            (tmp_path / "kyc" / kind / f"00{number}.jpg").write_bytes(b"a picture")
-    answer = run("compare", "draw", "kyc", "--out", "pairs.csv")
-    assert (answer.exit_code, "one folder for each person" in answer.stderr) == (2, True)
-    assert not (tmp_path / "pairs.csv").exists()

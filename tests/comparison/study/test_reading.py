@@ -31,6 +31,8 @@ def refused(reading, *words, **more):
         ("selfies_2026 id_cards_2026", "{n}_{folder}.jpg", False),
         ("live kyc", "{n}_{folder}.jpg", False),
         ("Selfies Ausweise", "{n}_{folder}.jpg", False),
+        ("probe reference", "{n}_{folder}.jpg", False),
+        ("Links Rechts", "{n:03}.jpg", False),
         ("id_001 id_002 id_003", "{folder}_{n}.jpg", True),
         (" ".join(f"p{n}" for n in range(12)), "{n}.jpg", True),
         ("anna bert", "{folder}_{n}.jpg", True),
