@@ -270,7 +270,14 @@ _MODELS = frozenset({"recognitionModel", "detectionModel"})
 
 
 _CHECKS = {"key.wrong": _check_key, "rate.exceeded": _check_rate}
-_KEY = (KEY_HEADER.lower(),)
+
+
+def _route(
+    path: str, answers: Mapping[str, Callable[[Any], Response]], operation: str | None, **more: Any
+) -> base.Route:
+    key = (KEY_HEADER.lower(),)
+    more = {"checks": _CHECKS, "credentials": key, **more}
+    return base.Route(pattern=path, answers=answers, operation=operation, **more)
 
 
 class Azure(base.Routed):
@@ -279,31 +286,16 @@ class Azure(base.Routed):
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
     routes = (
+        *(_route(f"/face/{version}/detect", {"POST": detect}, "detect") for version in VERSIONS),
+        *(_route(f"/face/{version}/verify", {"POST": verify}, "match") for version in VERSIONS),
         *(
-            base.Route(
-                pattern=f"/face/{version}/{name}",
-                answers={"POST": answer},
-                operation=operation,
-                checks=_CHECKS,
-                credentials=_KEY,
-            )
-            for version in VERSIONS
-            for name, answer, operation in (
-                ("detect", detect, "detect"),
-                ("verify", verify, "match"),
-            )
-        ),
-        *(
-            base.Route(
-                pattern=path,
-                answers=answers,
-                operation=operation,
+            _route(
+                *route,
                 checks={**_CHECKS, "access.refused": _check_access},
-                credentials=_KEY,
                 fields=sessions.FIELDS,
                 own={400: "session.body", 404: "session.unknown"},
             )
-            for path, answers, operation in sessions.ROUTES
+            for route in sessions.ROUTES
         ),
     )
     hosted = sessions.RULES

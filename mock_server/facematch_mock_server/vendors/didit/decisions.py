@@ -18,8 +18,7 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.services import Review, Session
 
-from .access import DiditCall, world_of
-from .framework import stamp
+from .framework import DiditCall, stamp, world_of
 
 #: The beginning of the pictures' paths, which are none of Didit's and none of the control API.
 MEDIA = "/__media__/"

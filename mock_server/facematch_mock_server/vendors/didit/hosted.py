@@ -24,9 +24,8 @@ from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.services import Session
 
 from . import framework, webhooks
-from .access import DiditCall, Endpoint, check_rate, json_route, world_of
 from .decisions import media_type_of
-from .framework import Field, Invalid
+from .framework import DiditCall, Endpoint, Field, Invalid, check_rate, json_route, world_of
 from .pictures import ENDPOINTS, judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 

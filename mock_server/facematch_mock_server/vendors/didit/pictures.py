@@ -24,8 +24,7 @@ from facematch_mock_server.recognition.outcomes import (
 from facematch_mock_server.vendors.base import HINT_HEADER, Refused, Route
 
 from . import framework, webhooks
-from .access import DiditCall, Endpoint, check_key, check_method, check_rate
-from .framework import Field, stamp
+from .framework import DiditCall, Endpoint, Field, check_key, check_method, check_rate, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW
 
 Block = dict[str, Any]

@@ -19,9 +19,8 @@ from facematch_mock_server.world.hosted import is_open, open_sessions, page_path
 from facematch_mock_server.world.services import Review, Session
 
 from . import decisions, framework, webhooks
-from .access import DiditCall, Endpoint, json_route
 from .decisions import environment_of, features_of, results_of
-from .framework import NULL_CHARACTERS, Field, Invalid, stamp
+from .framework import NULL_CHARACTERS, DiditCall, Endpoint, Field, Invalid, json_route, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, read_uuid
 
 _RESUBMITTED = "Resubmitted"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
@@ -14,8 +15,8 @@ from facematch_mock_server.world.services import FIRST_KEYS, SANDBOX_KEY, Window
 from facematch_mock_server.world.webhooks import WebhookWorker
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
-from .access import HOSTS, DiditCall, Endpoint, claim_of_403, json_route, refuse_rate, window_of
 from .claims import CLAIMS, SETTINGS, SWITCHES
+from .framework import HOSTS, DiditCall, Endpoint, json_route, refuse_rate, window_of
 from .records import DiditRecords
 
 HEALTHCHECK = "/system/healthcheck"
@@ -59,6 +60,11 @@ class Didit(base.Routed):
         ),
     )
     hosted = hosted.RULES
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        401: ("auth.words.401",),
+        403: ("auth.words.403",),
+        404: ("path.not_found",),
+    }
 
     def owns(self, head: Request) -> bool:
         is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
@@ -110,13 +116,6 @@ class Didit(base.Routed):
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
             # Paths that need no key.
             return None
-        words = {
-            401: "auth.words.401",
-            403: claim_of_403(call),
-            404: "session.unknown" if endpoint.session else "path.not_found",
-        }
-        if status in words:
-            call.refuse(words[status])
         if status == 405:
             framework.refuse_method(call, ("POST",) if route is None else route.answers)
         if status == 415:
@@ -131,7 +130,7 @@ class Didit(base.Routed):
             limit = claims.get(f"rate.{scope}.limit") or 0
             reset = math.ceil(self.world.clock.timestamp() + wait)
             refuse_rate(call, scope, Window(limit, reset, wait))
-        return None
+        return super()._answer_error(call, status)
 
 
 def _ask_samples(mock: Any) -> None:

@@ -20,8 +20,8 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.services import Session
 from facematch_mock_server.world.webhooks import Destination, Outbox, SignedPayload, WebhookDelivery
 
-from .access import origin_of
 from .decisions import decision_body, environment_of
+from .framework import origin_of
 
 #: The event of standalone calls; one page of a liveness report says session.status.updated.
 EVENT = "status.updated"
