@@ -122,10 +122,6 @@ class Collection(Generic[T]):
         with self._lock:
             return self._all.pop(key, None)
 
-    def clear(self) -> None:
-        with self._lock:
-            self._all.clear()
-
 
 def check_text(name: str, value: Any) -> None:
     """Raise ValueError for a value with half of a surrogate pair, which cannot be sent."""

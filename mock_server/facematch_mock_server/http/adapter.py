@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from facematch_mock_server.world.accounts import Accounts
-
-if TYPE_CHECKING:
-    import responses
 
 #: A port on which nothing listens: a stopped mock refuses connections, as its own port does.
 _CLOSED = "http://127.0.0.1:1"
@@ -45,7 +42,7 @@ class MockAdapter(HTTPAdapter):
         return answer
 
 
-def register(rsps: responses.RequestsMock, app: Any, base_urls: Iterable[str]) -> Any:
+def register(rsps: Any, app: Any, base_urls: Iterable[str]) -> Any:
     """Let the mock of `app` answer requests below `base_urls`; return the registered response."""
     import responses  # imported here: only its users have it
 

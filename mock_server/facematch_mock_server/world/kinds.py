@@ -174,15 +174,14 @@ def _count(value: Any, least: int = 1) -> int:
     return number
 
 
-def _limit(value: Any) -> int | None:
-    return None if value in (None, "none") else _count(value, 0)
-
-
 #: The reader and the description of each kind of number.
 NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "count": (_count, "a whole number from 1"),
     "seconds": (_count, "a whole number from 1"),
-    "limit": (_limit, "a whole number from 0, or none for no limit"),
+    "limit": (
+        lambda value: None if value in (None, "none") else _count(value, 0),
+        "a whole number from 0, or none for no limit",
+    ),
     "amount": (
         amount,
         'an amount from 0 to 1e12 with at most four decimals, as text ("0.02") or a whole number',

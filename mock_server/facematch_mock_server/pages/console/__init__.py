@@ -176,27 +176,26 @@ class Console:
         return _reply_page("application/octet-stream", content)
 
 
+def _find_newest(
+    rows: Iterable[Any], show: attrgetter[Any], words: Sequence[str]
+) -> dict[str, Any]:
+    """Return the newest rows that have all words, and how many have."""
+    texts = ((row, " ".join(map(str, show(row))).lower() if words else "") for row in rows)
+    fitting = [row for row, text in texts if all(word in text for word in words)]
+    return {"total": len(fitting), "newest": fitting[-_ROWS:]}
+
+
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    fitting = [
-        session for session in control.sessions.all() if _has_words(words, _OF_SESSION(session))
-    ]
-    newest, world = fitting[-_ROWS:], control.world
+    state, world = _find_newest(control.sessions.all(), _OF_SESSION, words), control.world
     # The pages on which a tester plays the person.
-    pages = {each.id: page_path(world, each) for each in newest if is_open(world, each)}
-    return {"total": len(fitting), "newest": newest, "pages": pages}
+    pages = {each.id: page_path(world, each) for each in state["newest"] if is_open(world, each)}
+    return {**state, "pages": pages}
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     destinations, due = control.webhooks.destinations(), control.webhooks.due()
-    deliveries = control.webhooks.deliveries()
-    fitting = [delivery for delivery in deliveries if _has_words(words, _OF_DELIVERY(delivery))]
-    newest = fitting[-_ROWS:]
-    return {"destinations": destinations, "due": due, "total": len(fitting), "newest": newest}
-
-
-def _has_words(words: Sequence[str], values: Iterable[Any]) -> bool:
-    text = " ".join(map(str, values)).lower() if words else ""
-    return all(word in text for word in words)
+    state = _find_newest(control.webhooks.deliveries(), _OF_DELIVERY, words)
+    return {"destinations": destinations, "due": due, **state}
 
 
 #: The attributes that a search looks at.
