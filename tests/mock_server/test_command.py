@@ -213,13 +213,6 @@ def test_every_option_can_be_set_in_the_environment(serve):
     serve(during, **SETTINGS)
 
 
-def test_an_option_goes_before_the_environment(serve):
-    def during(url, _printed):
-        assert get(url).json()["vendor"] == "deepvue"
-
-    serve(during, "--vendor", "deepvue", FACEMATCH_MOCK_VENDOR="didit")
-
-
 @given(words=st.lists(st.text(max_size=8) | st.text(max_size=4).map("get_limit=".__add__)))
 def test_any_words_are_switches_or_refused(words):
     kind = vendor_named("didit")

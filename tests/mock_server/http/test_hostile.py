@@ -37,16 +37,17 @@ NO_LOOPBACK = (
 )
 
 
-def asks(mock, target, host):
+def asks(mock, target, host, path="/__mock__/keys"):
     with RawClient(mock.port) as client:
-        client.send(f"GET {target}/__mock__/keys HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        client.send(f"GET {target}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         return client.answer().status
 
 
 @pytest.mark.parametrize("host", NO_LOOPBACK)
 def test_a_host_that_is_no_loopback_drives_nothing(mock, host):
     """As the header says it, or the target, which counts before the header."""
-    assert asks(mock, "", host) in (400, 403)
+    for path in ("/__mock__/keys", "/__mock__/console/about", "/__mock__/cards/p1.png"):
+        assert asks(mock, "", host, path) in (400, 403)
     if not set(host) & set(" #/\\"):
         assert asks(mock, f"http://{host}", "127.0.0.1") in (400, 403)
 

@@ -1,29 +1,7 @@
-import socket
-
 import pytest
 from kit.rawclient import RawClient, raw_request
 
 from facematch_mock_server.http.server import HttpServer
-
-
-def _refused(port):
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) != 0
-
-
-def test_a_second_start_or_stop_does_nothing_and_it_may_start_again(engine):
-    front = HttpServer(engine)
-    with pytest.raises(RuntimeError):
-        front.port  # noqa: B018 - the reading is what is tested
-    assert front.start() is front.start()
-    port = front.port
-    assert front.url == f"http://127.0.0.1:{port}"
-    front.stop()
-    front.stop()
-    assert _refused(port)
-    with front, RawClient(front.port) as client:
-        client.send(raw_request("GET"))
-        assert client.answer().status == 200
 
 
 def test_a_taken_port_is_an_os_error_at_the_start(engine):

@@ -418,25 +418,17 @@ def test_a_workflow_that_was_never_published_is_no_alarm(rehearse):
     }
 
 
-def test_an_own_file_is_not_overwritten(rehearse):
-    vendor = rehearse("compreface")
-    vendor.record.write_text(json.dumps({"claims": []}))
-    assert vendor.run("--yes").answer.exit_code == 2
-    assert json.loads(vendor.record.read_text()) == {"claims": []}
-
-
 # Money
 
 
-def test_it_asks_first_and_a_no_sends_nothing(rehearse, terminal):
+@pytest.mark.parametrize(
+    ("given", "code"), [({"input": "n\n"}, 130), ({}, 2)], ids=["no", "nobody"]
+)
+def test_without_a_yes_nothing_is_sent(rehearse, request, given, code):
+    if given:
+        request.getfixturevalue("terminal")
     vendor = rehearse("didit")
-    assert vendor.run(input="n\n").answer.exit_code == 130
-    assert vendor.control.journal() == ()
-
-
-def test_without_a_terminal_nothing_is_sent(rehearse):
-    vendor = rehearse("didit")
-    assert vendor.run().answer.exit_code == 2
+    assert vendor.run(**given).answer.exit_code == code
     assert vendor.control.journal() == ()
 
 

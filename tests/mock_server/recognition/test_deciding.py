@@ -111,20 +111,10 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
     ("kind", "wrong"),
     [
         ("other", {}),
-        *(("match", {name: 1}) for name in ("faces", "quality", "luminance", "review")),
-        *(("match", {"score": score}) for score in (-1, 100.1, float("nan"), True)),
-        *(("match", {"times": times}) for times in (0, True)),
-        *(("match", {"digest": digest}) for digest in ("abc", "z" * 64)),
-        *(("match", {"field": field}) for field in ({}, "a=1", {"a": 1}, {1: "a"}, [("a", "1")])),
-        *(("match", fields) for fields in ({"attack": True}, {"duplicate": "certain"})),
+        ("match", {"score": float("nan")}),
+        *(("match", {"field": field}) for field in ("a=1", {"a": 1}, {1: "a"}, [("a", "1")])),
         ("match", {"digest": "0" * 64, "picture": b""}),
-        *(("liveness", {"faces": faces}) for faces in (-1, 11)),
-        *(
-            ("liveness", {"faces": 0, **fields})
-            for fields in ({"score": 50}, {"blocklist": "certain"})
-        ),
-        *(("liveness", {"review": True}), ("liveness", {"quality": 101})),
-        *(("liveness", {"blocklist": True}), ("liveness", {"duplicate": "sure"})),
+        *(("liveness", {"faces": 0, **face}) for face in ({"score": 50}, {"blocklist": "certain"})),
     ],
     ids=str,
 )

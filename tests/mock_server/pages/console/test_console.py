@@ -132,15 +132,6 @@ def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault
 
 
 @pytest.mark.parametrize(
-    "path", ["/", f"{PATH}console.mjs", f"{PATH}about", f"{PATH}events", "/__mock__/cards/p1.png"]
-)
-def test_it_answers_only_under_a_loopback_name(mock, path):
-    for host in ("evil.example", "127.0.0.1.evil.example", "[::1]evil.example"):
-        answer = ask(mock, path, headers={**BROWSER, "Host": host})
-        assert (answer.status_code, list(answer.json())) == (403, ["mock"])
-
-
-@pytest.mark.parametrize(
     "headers",
     [
         {"Origin": "https://evil.example"},

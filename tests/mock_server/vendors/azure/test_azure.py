@@ -277,6 +277,7 @@ def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, er
     assert failed.value.error.code == code
 
 
+# The second is what the session client of Microsoft's Python package asks for.
 @pytest.mark.parametrize(
     "path", ["/face/v1.0/detect", "/face/v1.2-preview.1/detectLiveness/singleModal/sessions"]
 )

@@ -4,10 +4,6 @@ import json
 
 import pytest
 import requests
-from azure.ai.vision.face import FaceSessionClient
-from azure.ai.vision.face.models import CreateLivenessSessionContent, LivenessOperationMode
-from azure.core.credentials import AzureKeyCredential
-from azure.core.exceptions import ResourceNotFoundError
 from kit import azure_liveness as published
 from kit.cards import CARDS as EVERY_CARD
 
@@ -236,18 +232,3 @@ def test_faults_know_starts_and_reads(face):
     session_id = face.make()
     assert refusal(face.ask(f"{LIVENESS}/{session_id}")) == (404, "SessionNotFound")
     assert face.read(session_id)["status"] == "NotStarted"
-
-
-def test_microsofts_client_for_python_speaks_an_older_form_and_hears_that_the_path_is_not_there(
-    face,
-):
-    content = CreateLivenessSessionContent(
-        liveness_operation_mode=LivenessOperationMode.PASSIVE, device_correlation_id="a device"
-    )
-    key = AzureKeyCredential(face.mock.live_key)
-    with (
-        FaceSessionClient(face.mock.url, key) as client,
-        pytest.raises(ResourceNotFoundError) as failed,
-    ):
-        client.create_liveness_session(content)
-    assert failed.value.response.json()["error"]["message"] == "Resource not found"

@@ -43,16 +43,6 @@ def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, answ
     assert carry(engine) == []
 
 
-def test_a_retry_that_is_taken_is_the_last(engine):
-    carry(engine, 500)
-    engine.world.clock.advance(60)
-    assert len(carry(engine, 204)) == 1
-    assert the_one(engine).state == "delivered"
-    assert [sending.status for sending in the_one(engine).attempts] == [500, 204]
-    engine.world.clock.advance(1000)
-    assert carry(engine) == []
-
-
 def test_an_event_id_for_each_attempt_is_a_switch(new):
     engine = didit.new_engine(switches={"event_id_per_attempt": True})
     new(engine)
