@@ -104,24 +104,25 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             "environment": next(iter(backend.environments), None),
             "behaviour": [*options["switch"]],
         }
-        words, calls = _find_public_words(name), dict[str, Any]()
+        words = _find_public_words(name)
         caller = Caller(backend, vendor, words)
+        calls = caller.calls
         _show_plan(document, caller, every, values)
         confirm("Make these calls?", yes=options["yes"])
         budget = sum(step.may_be_charged for step in every) * most
         if options["budget"] is not None:
             budget = min(budget, options["budget"])
         try:
-            run_steps(caller, calls, steps, files, budget, stopping=stopping)
+            run_steps(caller, steps, files, budget, stopping=stopping)
         finally:
             stopping.waits += 1  # from here on all is finished, whoever wants it to end
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
-                    run_steps(caller, calls, ends, files, budget, stopping=stopping)
+                    run_steps(caller, ends, files, budget, stopping=stopping)
             finally:
                 try:
-                    remaining = end_sessions(caller, every, calls) if ends else []
+                    remaining = end_sessions(caller, every) if ends else []
                 finally:
                     unseen = explain_unseen(every, calls) | caller.unread
                     charges = count_charges(calls, most)
@@ -138,14 +139,12 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                     if calls:
                         _keep_record(out, document, caller, pictures)
             twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
-            ours = ask_mock(twin, mock.of(name).control, every, calls, files)
+            ask_mock(twin, mock.of(name).control, every, calls, files)
             twin.backend.close()
-            answers = [reply for call in ours.values() for reply in call["seen"]]
+            answers = [reply for call in twin.calls.values() for reply in call["seen"]]
             cited = sorted({claim for reply in answers for claim in reply["claims"]})
-            document |= {
-                "differences": compare(calls, ours),
-                "claims": [each for each in cited if each.startswith(f"{name}.")],
-            }
+            document["differences"] = compare(calls, twin.calls)
+            document["claims"] = [each for each in cited if each.startswith(f"{name}.")]
             if calls:
                 _keep_record(out, document, caller, pictures)
             _show_end(document, values, remaining)

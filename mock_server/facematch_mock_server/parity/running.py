@@ -1,7 +1,4 @@
-"""Making the calls, past the verifier: at the vendor, and again at its mock.
-
-`calls` has by name what `Caller.make` returned; None of a call that was begun and not ended, which
-may be paid for."""
+"""Making the calls, past the verifier: at the vendor, and again at its mock."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, Self
@@ -30,7 +27,6 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
 )
-from facematch_core.backend.calls import ignore
 from facematch_core.base.masking import PERSONAL_KEYS
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
@@ -76,7 +72,7 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
     """Return the record of a call; `lost` says why the vendor was not seen, else empty."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
-    return {"result": free | result, "lost": lost, "seen": seen, "level": None, "accepted": False}
+    return {"result": free | result, "lost": lost, "seen": seen, "level": None}
 
 
 def count_charges(calls: Mapping[str, Any], most: int) -> int:
@@ -136,40 +132,40 @@ class StopSignals:
 
 
 class Caller:
-    """Makes calls through a backend, and records each answer of the vendor."""
+    """Makes calls through a backend, and records each answer of the vendor.
+
+    Attributes:
+        calls: By name what `make` returned; None for a call that was begun and not ended, which may
+            be paid for.
+        unread: Requests beside the calls that failed, each with the reason.
+        started: The sessions that were started, by the call that did.
+        secrets: Secrets of the backend's settings and of the requests that were sent.
+    """
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
         self.backend, self.vendor, self._words = backend, vendor, words
         settings = attrs.asdict(backend, recurse=False).values()
-        #: Secrets of its settings and of the requests it has sent.
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
         windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
         # The wait before each request: as long as the vendor says; a mock needs none.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
-        #: Requests beside the calls that failed, each with the reason.
+        self.calls: dict[str, Any] = {}
         self.unread: dict[str, str] = {}
-        #: The sessions that were started, by the call that did.
         self.started: dict[str, fm.SessionRecord] = {}
+        self._has_access = False
         self._send, self._sign = backend.client.send, backend.sign
         backend.client.send, vars(backend)["sign"] = self._overhear, self._change_and_sign
 
-    def make(
-        self,
-        step: Step,
-        files: Any,
-        *,
-        calls: Any,
-        level: float | None,
-        begin: Callable[[], None] = ignore,
-    ) -> dict[str, Any]:
-        """Make a call with a threshold at `level`; `begin` comes before its first byte."""
+    def make(self, step: Step, files: Any, level: float | None) -> dict[str, Any]:
+        """Make a call with a threshold at `level`."""
         self._step, self._level, self._seen = step, level, list[Any]()
         self._is_cut_off = False
         if step.is_list:
-            return self._find_kept(calls)
+            return self._find_kept()
         started = self.started.get(step.of)
         ask = self._ask_for_session if step.asks else self._ask_for_verdict
+        begin = functools.partial(self.calls.setdefault, step.name)
         request: Any = attrs.evolve(ask(step, started, files), on_sent=begin)
         before = self._read_balance()
         outcome: Any = None
@@ -179,9 +175,7 @@ class Caller:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
             # Once the key was accepted, a refusal of it is a finding, not the end of the run.
             is_wrong = isinstance(error, fm.AuthenticationFailed) and not step.signed
-            is_over = is_unsent or (
-                is_wrong and not any(c and c["accepted"] for c in calls.values())
-            )
+            is_over = is_unsent or (is_wrong and not self._has_access)
             is_free = error.billing.charged is fm.Charged.NO
             if (is_over and is_free) or isinstance(error, EnvironmentMismatch):
                 raise
@@ -204,19 +198,21 @@ class Caller:
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
         last = [502, *self._statuses()][-1]
         is_refused = isinstance(outcome, fm.AuthenticationFailed)
-        is_accepted = not step.signed and last < 500 and last != 429 and not is_refused
-        about = {"level": level, "accepted": is_accepted}
+        is_open = not step.signed and last < 500 and last != 429 and not is_refused
+        self._has_access = self._has_access or is_open
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         # A gateway or a rate limit shows nothing of the vendor.
         is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
         lost = "no answer" if is_cut_off else str(max(last, 429)) if is_limited else ""
-        return _make_record(lost, seen, **result) | about
+        return _make_record(lost, seen, **result) | {"level": level}
 
-    def _find_kept(self, calls: Any) -> dict[str, Any]:
+    def _find_kept(self) -> dict[str, Any]:
         """Find out whether the vendor lists calls that it was asked not to keep."""
         reply = self._ask_beside("answer", self.vendor.kept or "")
         (listed,) = self._seen
-        once = [call for name, call in calls.items() if call and not name.startswith("session")]
+        once = [
+            call for name, call in self.calls.items() if call and not name.startswith("session")
+        ]
         ids = _find_ids(seen for call in once for seen in call["seen"])
         is_listed = bool(ids & _find_ids([listed]))
         listed["aspects"] = {"status": reply.status}
@@ -338,16 +334,10 @@ def _is_answered(call: Any) -> bool:
 
 
 def run_steps(
-    caller: Caller,
-    calls: dict[str, Any],
-    steps: Iterable[Step],
-    files: Any,
-    budget: int,
-    *,
-    stopping: StopSignals,
+    caller: Caller, steps: Iterable[Step], files: Any, budget: int, *, stopping: StopSignals
 ) -> None:
     """Make the calls that can be made within the rest of the budget."""
-    most, is_over = caller.vendor.charges, False
+    most, is_over, calls = caller.vendor.charges, False, caller.calls
     for step in steps:
         is_over = is_over or count_charges(calls, most) + most > budget
         # Sessions that were started are deleted even if the budget is spent.
@@ -358,19 +348,18 @@ def run_steps(
         scored: Any = calls.get(step.scored_by)
         score: Any = scored and scored["result"]["score"]
         level = None if step.beyond is None or score is None else score + step.beyond
-        begin = functools.partial(calls.__setitem__, step.name, None)
         with stopping.later():
             try:
-                calls[step.name] = caller.make(step, files, calls=calls, level=level, begin=begin)
+                calls[step.name] = caller.make(step, files, level)
             except VendorError as error:
                 if step.name in calls and error.billing.charged is fm.Charged.NO:
                     calls[step.name] = _make_record(type(error).__name__)
                 raise
 
 
-def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]:
+def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
     """Delete what no call has deleted; return the starts of which a session may be left."""
-    over, lost = set(), list[str]()
+    over, lost, calls = set(), list[str](), caller.calls
     for step in steps:
         call = calls.get(step.name)
         is_over = step.asks is DeleteRequest and call and "state" in call["result"]
@@ -386,15 +375,14 @@ def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]
         if record.session_id not in over:
             step = Step(name, "", asks=DeleteRequest, of=name)
             with contextlib.suppress(VendorError):
-                result = caller.make(step, {}, calls=calls, level=None)["result"]
+                result = caller.make(step, {}, None)["result"]
                 over |= {record.session_id} if "state" in result else set()
     started = caller.started.items()
     return [*lost, *(name for name, record in started if record.session_id not in over)]
 
 
-def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
-    """Repeat at the mock the calls that the vendor answered; return them with their claims."""
-    ours: dict[str, Any] = {}
+def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> None:
+    """Repeat at the mock the calls that the vendor answered, `calls`; note the claims of each."""
     results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
     need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
     # If the vendor does not know the workflow, the mock must not know it either.
@@ -425,14 +413,13 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             score = choose_score(step, result, scored)
             control.set_outcome(step.operation.value, score=score, times=None)
         control.clear_journal()
-        ours[step.name] = caller.make(step, {**files, **instead}, calls=ours, level=level)
-        *seen, whole = ours[step.name]["seen"]
+        caller.calls[step.name] = caller.make(step, {**files, **instead}, level)
+        *seen, whole = caller.calls[step.name]["seen"]
         whole["claims"] = ()
         for each, entry in zip(seen, control.journal(), strict=True):
             each["claims"] = entry.claims
             if each["role"] == "answer":
                 whole["claims"] = entry.claims
-    return ours
 
 
 def _find_answers(call: Any) -> list[Any]:
