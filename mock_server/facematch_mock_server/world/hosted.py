@@ -55,9 +55,10 @@ class Rules:
 
     Attributes:
         waiting: The statuses of a session in which a person may act.
-        begun, abandoned, expired: The status after a person began, after a person left, and after
-            the time is over.
-        judge, fail: Return the session after an attempt, and after a failed one.
+        after: The status after ``begin``, ``abandon`` and ``expire``, and after the ``last`` failed
+            attempt: the one that the claim ``session.attempts`` counts, else the first.
+        judge: Returns the session after a person was looked at.
+        fail: Returns the session after a failed attempt, which may be the last.
         service, price: What a session is called in the ledger, and the claim of its price; None
             where it costs nothing. The claim ``session.charged`` says when a live one is charged.
         finished: The statuses in which a check is finished.
@@ -66,11 +67,9 @@ class Rules:
     """
 
     waiting: frozenset[str]
-    begun: str
-    abandoned: str
-    expired: str
+    after: Mapping[str, str]
     judge: Callable[[World, Session, Attempt], Session]
-    fail: Callable[[World, Session], Session]
+    fail: Callable[[World, Session, bool], Session] = lambda _, session, __: session
     service: str | None = None
     price: str = ""
     finished: frozenset[str] = frozenset()
@@ -94,7 +93,7 @@ def current(world: World, session: Session) -> Session:
     """Return a session, expired if its time is over."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
-    over = attrs.evolve(session, status=world.behaviour.hosted.expired)
+    over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
     with world.together():
         return _replace(world, session, over)
 
@@ -196,8 +195,9 @@ def act(
                 raise ValueError(f"this session is {session.status}: nobody can do anything in it")
             if do == "card" and attempt is None:
                 attempt = _look(world, session, "p1" if card is None else card, document)
-            if do != "expire" and session.status != rules.begun:
-                _replace(world, session, attrs.evolve(session, status=rules.begun))
+            begun = rules.after["begin"]
+            if do != "expire" and session.status != begun:
+                _replace(world, session, attrs.evolve(session, status=begun))
                 continue
             changed = _step(world, session, do, attempt)
             # Another request changed the session first: repeat with the new one.
@@ -210,12 +210,19 @@ def act(
 def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:
     """Return the session after an act."""
     rules: Rules = world.behaviour.hosted
-    words = {"begin": rules.begun, "abandon": rules.abandoned, "expire": rules.expired}
-    if do in words:
-        return attrs.evolve(session, status=words[do])
+    if do in rules.after:
+        return attrs.evolve(session, status=rules.after[do])
     hosted = hosted_of(session)
     session = attrs.evolve(session, hosted=attrs.evolve(hosted, attempts=hosted.attempts + 1))
-    return rules.fail(world, session) if attempt is None else rules.judge(world, session, attempt)
+    return fail(world, session) if attempt is None else rules.judge(world, session, attempt)
+
+
+def fail(world: World, session: Session) -> Session:
+    """Return a session after an attempt that failed; the last one ends it."""
+    rules, claims, count = world.behaviour.hosted, world.claims, "session.attempts"
+    is_last = count not in claims or hosted_of(session).attempts >= claims[count]
+    failed: Session = rules.fail(world, session, is_last)
+    return attrs.evolve(failed, status=rules.after["last"]) if is_last else failed
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:

@@ -221,7 +221,7 @@ def _judge(world: World, session: Session, attempt: Attempt) -> Session:
     """The session after a person was looked at."""
     seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
     if not seen.probe.faces:
-        return _fail(world, session)
+        return hosted.fail(world, session)
     word = "uncertain"
     if seen.attack or seen.score is not None:
         is_live = not seen.attack and (seen.score or 0.0) >= world.claims["session.live_from"]
@@ -247,20 +247,15 @@ def _judge(world: World, session: Session, attempt: Attempt) -> Session:
     return attrs.evolve(session, status=_SUCCEEDED, pictures=pictures)
 
 
-def _fail(world: World, session: Session) -> Session:
-    """The session after an attempt that failed: the last one that there may be ends it."""
+def _fail(_: World, session: Session, __: bool) -> Session:
     code, message = "FaceWithMaskDetected", "Mask detected on face image."
     error = {"code": code, "message": message, "targets": _targets((203, 669, 849, 1393))}
-    is_last = hosted_of(session).attempts >= world.claims["session.attempts"]
-    session = _add_attempt(session, _FAILED, error=error)
-    return attrs.evolve(session, status=_FAILED if is_last else session.status)
+    return _add_attempt(session, _FAILED, error=error)
 
 
 RULES = Rules(
     waiting=frozenset({_NOT_STARTED, _RUNNING}),
-    begun=_RUNNING,
-    abandoned=_CANCELED,
-    expired=_EXPIRED,
+    after={"begin": _RUNNING, "abandon": _CANCELED, "expire": _EXPIRED, "last": _FAILED},
     judge=_judge,
     fail=_fail,
 )

@@ -279,20 +279,17 @@ def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
     return attrs.evolve(session, status=status, result=results, pictures=pictures)
 
 
-def _fail(world: World, session: Session) -> Session:
-    """The session after an attempt that failed: unfinished, or declined by the last one."""
-    claims = world.claims.citations()
-    is_last = hosted_of(session).attempts >= claims["session.attempts"]
+def _fail(world: World, session: Session, is_last: bool) -> Session:
+    claims, risks = world.claims.citations(), ["LOW_LIVENESS_SCORE"] if is_last else []
     check: dict[str, Any] = {
         "status": DECLINED if is_last else "Not Finished",
         "score": None,
         **_method(world, session),
         "user_image": {"entities": []},
-        "warnings": warnings(claims, "LIVENESS", ["LOW_LIVENESS_SCORE"] if is_last else [], {}),
+        "warnings": warnings(claims, "LIVENESS", risks, {}),
         **dict.fromkeys(("face_quality", "face_luminance")),
     }
-    result = {**session.result, "LIVENESS": check}
-    return attrs.evolve(session, status=DECLINED if is_last else session.status, result=result)
+    return attrs.evolve(session, result={**session.result, "LIVENESS": check})
 
 
 def _method(world: World, session: Session) -> dict[str, str]:
@@ -311,9 +308,7 @@ def _return_url(session: Session) -> str | None:
 
 RULES = base.Rules(
     waiting=frozenset({_NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
-    begun=_IN_PROGRESS,
-    abandoned="Abandoned",
-    expired="Expired",
+    after={"begin": _IN_PROGRESS, "abandon": "Abandoned", "expire": "Expired", "last": DECLINED},
     judge=_judge,
     fail=_fail,
     service="SESSION",

@@ -150,7 +150,7 @@ def _judge(world: World, session: Session, attempt: Attempt) -> Session:
     """The session after a person was looked at, which happens once."""
     seen = attempt.liveness
     if not seen.probe.faces:
-        return attrs.evolve(session, status=_FAILED)
+        return hosted.fail(world, session)
     result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
     if seen.score is not None:
         # A number is all that AWS says of an attack.
@@ -181,11 +181,8 @@ def _list_feedback(world: World, seen: LivenessOutcome) -> list[dict[str, str]]:
 
 RULES = Rules(
     waiting=frozenset({_CREATED, _IN_PROGRESS}),
-    begun=_IN_PROGRESS,
-    abandoned=_FAILED,
-    expired=_EXPIRED,
+    after={"begin": _IN_PROGRESS, "abandon": _FAILED, "expire": _EXPIRED, "last": _FAILED},
     judge=_judge,
-    fail=lambda _, session: attrs.evolve(session, status=_FAILED),
     service="FaceLiveness",
     price="credit.price_session",
     finished=frozenset({_SUCCEEDED}),
