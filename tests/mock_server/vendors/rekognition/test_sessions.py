@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.cards import CARDS as EVERY_CARD
 from kit.mock_didit import new_engine
-from kit.mock_rekognition import SETTINGS, boto, draw_picture, signed_request
+from kit.mock_rekognition import SETTINGS, boto, check_body, draw_picture, signed_request
 from PIL import Image as Pillow
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
@@ -19,26 +19,6 @@ from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, ma
 CARDS = {name: card.data for name, card in card_sheet().items()}
 OPERATIONS = ("CreateFaceLivenessSession", "GetFaceLivenessSessionResults")
 LIGHT, MOVEMENT = "FaceMovementAndLightChallenge", "FaceMovementChallenge"
-
-
-def check(shape, value, where=""):
-    """Fail unless a body as parsed by botocore is just what its shape allows."""
-    if shape.type_name == "structure":
-        assert set(shape.required_members) <= set(value) <= set(shape.members), where
-        for name, part in value.items():
-            check(shape.members[name], part, f"{where}.{name}")
-    elif shape.type_name == "list":
-        assert len(value) <= shape.metadata.get("max", len(value)), where
-        for part in value:
-            check(shape.member, part, f"{where}[]")
-    elif shape.type_name in ("string", "blob"):
-        assert isinstance(value, str if shape.type_name == "string" else bytes), where
-        assert shape.metadata.get("min", 0) <= len(value), where
-        assert len(value) <= shape.metadata.get("max", len(value)), where
-        assert value in shape.metadata.get("enum", [value]), where
-    else:
-        assert isinstance(value, float), where
-        assert shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value), where
 
 
 class Aws:
@@ -52,7 +32,7 @@ class Aws:
         operation = self.client.meta.service_model.operation_model(name)
         body = getattr(self.client, xform_name(name))(**sent)
         self.metadata = body.pop("ResponseMetadata")
-        check(operation.output_shape, body)
+        check_body(body, operation.output_shape)
         return body
 
     def create(self, **sent):
