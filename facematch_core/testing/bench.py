@@ -30,6 +30,7 @@ from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, Vendor
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
+Pair = tuple[fm.Image, fm.Image]
 #: Makes another reply of the one to a request.
 Answer = Callable[[HttpRequest, HttpReply], HttpReply]
 
@@ -46,6 +47,7 @@ PASS = {_MATCH[0]: _MATCH[1].MATCH, _LIVE[0]: _LIVE[1].LIVE}
 FAIL = {_MATCH[0]: _MATCH[1].NO_MATCH, _LIVE[0]: _LIVE[1].NOT_LIVE}
 REVIEW = {operation: kind.REVIEW for operation, kind in (_MATCH, _LIVE)}
 INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in (_MATCH, _LIVE)}
+RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
 
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
@@ -305,10 +307,8 @@ class Bench:
         score = self.ask(operation, situation).answer.score
         assert score is not None, f"{operation}: a pass carries no score, but a scale is declared"
         if not 1 <= score.value <= 99:
-            raise SimulatorMistake(
-                f"{situation.name} scores {score.value}, which leaves no room for a threshold on "
-                "either side: take other pictures"
-            )
+            text = f"{situation.name} scores {score.value}: take pictures with room on either side"
+            raise SimulatorMistake(text)
         return situation, None, score.value
 
     def steps(self, operation: Operation) -> int:
@@ -322,25 +322,21 @@ class Bench:
             return [None, *several[1:]]
         return [*several] if len(several) > 1 and situation in AIMED else [None]
 
-    def ask(
-        self,
-        operation: Operation,
-        situation: Situation,
-        *,
-        verifier: fm.FaceVerifier | None = None,
-        images: tuple[fm.Image, fm.Image] | None = None,
-        **options: Any,
-    ) -> Outcome:
-        """Make a call as an application does; `score` and `step` are of the situation."""
+    def ask(self, operation: Operation, situation: Situation, **options: Any) -> Outcome:
+        """Make a call as an application does.
+
+        `score` and `step` are of the situation; `verifier` and `images` replace the usual ones.
+        """
         self._begin(operation, situation, options)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
         events: list[fm.CallEvent] = []
+        images = options.pop("images", None) or self.simulator.pictures_for(situation)
+        verifier = options.pop("verifier", None)
         if verifier is None:
             verifier = fm.FaceVerifier(self.backend, on_event=events.append, clock=self.clock)
-        images = images or self.simulator.pictures_for(situation)
-        outcome = self._ask(application_call(verifier, operation, images, options), operation)
-        return attrs.evolve(outcome, events=tuple(events))
+        call = application_call(verifier, operation, images, **options)
+        return attrs.evolve(self.count(call, RESULTS[operation]), events=tuple(events))
 
     def ask_directly(self, operation: Operation, situation: Situation, **fields: Any) -> Outcome:
         """Make a call past the verifier, whose own rules would hide a fault of the backend."""
@@ -355,17 +351,10 @@ class Bench:
         self.simulator.set_situation(situation, score=score, **aim)
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
-    def call(
-        self,
-        operation: Operation,
-        situation: Situation,
-        *,
-        threshold: float | None = None,
-        **fields: Any,
-    ) -> Call:
-        """Return a call as the verifier would hand it over, with the pictures of `situation`."""
+    def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
+        """Return a call as the verifier hands it over; `threshold` is a number, or the default."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
-        limit = self.threshold(operation, threshold)
+        limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
         if operation is Operation.LIVENESS:
             return backends.LivenessCall(**fields)
@@ -378,17 +367,10 @@ class Bench:
     def make_call(self, call: Call) -> Outcome:
         backend: Any = self.backend
         ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        return self._ask(lambda: ask(call), call.operation)
+        return self.count(lambda: ask(call), RESULTS[call.operation])
 
-    def _ask(self, ask: Callable[[], Result], operation: Operation) -> Outcome:
-        outcome, is_match = self.count(ask), operation is Operation.MATCH
-        if outcome.error is None:
-            due = fm.MatchResult if is_match else fm.LivenessResult
-            same("the class of the result", type(outcome.result), due)
-        return outcome
-
-    def count(self, ask: Callable[[], Any]) -> Outcome:
-        """Return the result or the error of anything, and count its requests and charges."""
+    def count(self, ask: Callable[[], Any], due: type | None = None) -> Outcome:
+        """Return the result, of that class, or the error; count the requests and charges."""
         simulator, slept = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
@@ -401,18 +383,17 @@ class Bench:
             error = failure
         self.waits = tuple(self.clock.slept[slept:])
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
+        if error is None and due is not None:
+            same("the class of the result", type(result), due)
         return Outcome(result, error, requests, charges)
 
     @contextlib.contextmanager
     def overhear(
         self, answer: Answer | None = None, *, every: bool = False, **changes: Any
     ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
-        """Collect the steps of an `HttpBackend`'s calls, or every request, and change each reply.
+        """Collect the steps of an `HttpBackend`'s calls, or every request, a look-up's too.
 
-        Args:
-            answer: What is made of a request's reply.
-            every: Whether requests beside the steps are meant, too: of a look-up, for example.
-            **changes: Fields of a reply, instead of `answer`.
+        Each reply is changed by `answer`, or in these fields.
         """
         steps: list[tuple[HttpRequest, HttpReply]] = []
         if not isinstance(self.backend, HttpBackend):
@@ -445,14 +426,11 @@ class Bench:
 
 
 def application_call(
-    verifier: fm.FaceVerifier,
-    operation: Operation,
-    pictures: tuple[fm.Image, fm.Image],
-    options: dict[str, Any],
+    verifier: fm.FaceVerifier, operation: Operation, pair: Pair, **options: Any
 ) -> Callable[[], Result]:
     if operation is Operation.MATCH:
-        return lambda: verifier.verify(*pictures, **options)
-    return lambda: verifier.check_liveness(pictures[0], **options)
+        return lambda: verifier.verify(*pair, **options)
+    return lambda: verifier.check_liveness(pair[0], **options)
 
 
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -499,9 +477,7 @@ class Rules:
     @pytest.fixture
     def simulator(self) -> Iterator[VendorSimulator]:
         """The vendor's simulator, fresh for each rule. To be overridden."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs a fixture `simulator` that yields a VendorSimulator."
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs a fixture `simulator`.")
 
     @pytest.fixture
     def bench(self, simulator: VendorSimulator) -> Iterator[Bench]:
@@ -514,7 +490,7 @@ class Rules:
         super().__init_subclass__(**rest)
         cls.failures = {}
         kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(__package__)]
-        for name in (name for name in dir(cls) if name.startswith("test_r")):
+        for name in (name for name in dir(cls) if name.startswith(("test_r", "_r"))):
             original = next((members[name] for members in kit if name in members), None)
             test = getattr(cls, name)
             marks = [m for m in getattr(test, "pytestmark", ()) if m.name != "parametrize"]
@@ -522,8 +498,5 @@ class Rules:
             # Without an original it is the author's own test.
             is_changed = original is not None and (test is not original or marks)
             if is_changed and (test is original or not expected):
-                raise TypeError(
-                    f"{cls.__name__} changes the rule {name}. A rule may be expected to fail, by "
-                    'an override with @pytest.mark.xfail(reason="..."), but not be changed or '
-                    "skipped."
-                )
+                text = "It may only be expected to fail: @pytest.mark.xfail(reason='...')."
+                raise TypeError(f"{cls.__name__} changes the rule {name}. {text}")

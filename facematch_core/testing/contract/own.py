@@ -156,7 +156,7 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
     bench.ask(operation, situation, score=score)
     pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
     calls = [
-        benches.application_call(verifier, operation, pairs[n % 2], wishes[n // 2 % 2])
+        benches.application_call(verifier, operation, pairs[n % 2], **wishes[n // 2 % 2])
         for n in range(THREADS)
     ]
     alone = [_gist(call()) for call in calls[:4]] * (THREADS // 4)
