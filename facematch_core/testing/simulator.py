@@ -54,7 +54,6 @@ class Situation(enum.StrEnum):
     #: Exactly the score that `set_situation` is given, decided by the vendor's own rule at the
     #: threshold it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
     SCORE = "score"
-
     #: No face is found in at least one picture.
     NO_FACE = "no_face"
     #: The probe shows two faces, one of them the right one.
@@ -68,13 +67,11 @@ class Situation(enum.StrEnum):
     #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`, of
     #: the vendor's gravest weight or of an undocumented one; best twice.
     UNKNOWN_WARNING = "unknown_warning"
-
     #: The vendor refuses the key, the empty account, too many calls, or a field or file.
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
     THROTTLED = "throttled"
     REJECTED = "rejected"
-
     #: No server listens: no byte of the request leaves.
     UNREACHABLE = "unreachable"
     #: The request is carried out and charged, and the answer never comes.
@@ -87,7 +84,6 @@ class Situation(enum.StrEnum):
     OUTAGE = "outage"
     #: Success and a charge, in a shape that no document describes.
     UNREADABLE_200 = "unreadable_200"
-
     #: No byte of an answer comes before the next `set_situation`.
     SLOW = "slow"
     #: The answer begins, and goes on by a byte every 50 ms until the next `set_situation`.
@@ -682,23 +678,12 @@ _NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bi
 class EngineSimulator(VendorSimulator):
     """An engine on this machine: the pictures decide what happens, and nothing can be set.
 
-    Write which backend it is, and its pictures::
-
-        class AcmeSimulator(EngineSimulator):
-            backend_class = AcmeBackend
-            pictures = {
-                Situation.SAME_PERSON: (FOLDER / "ada.jpg", FOLDER / "ada-older.jpg"),
-                Situation.DIFFERENT_PEOPLE: (FOLDER / "grace.jpg", FOLDER / "ada-older.jpg"),
-                Situation.NO_FACE: (FOLDER / "cat.jpg", FOLDER / "ada-older.jpg"),
-            }
-            cannot_happen = {Situation.TWO_FACES: "Acme takes the largest face."}
-
     In SLOW every call waits in the engine until the situation changes. What only a vendor does
     need not be named in `cannot_happen`.
 
     Attributes:
         backend_class: The backend under test.
-        pictures: Probe and reference, by the situation that they show.
+        pictures: Probe and reference, by the situation that they show: paths, bytes or images.
         settings: What the backend is opened with.
     """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from facematch_core.testing.bench import Rules
-
 from .answers import AnswerRules
 from .calls import CallRules
 from .money import MoneyRules
@@ -14,31 +12,16 @@ from .sessions import SessionRules
 
 # Pytest runs the rules of the last base first: causes before what follows from them.
 class BackendContract(
-    SessionRules,
-    AnswerRules,
-    OwnSenderRules,
-    OptionRules,
-    MoneyRules,
-    CallRules,
-    Rules,
+    SessionRules, AnswerRules, OwnSenderRules, OptionRules, MoneyRules, CallRules
 ):
     """The rules that every backend keeps, as tests that its author runs unchanged.
 
-    ::
+    Derive a class from it, with a fixture `simulator` that yields a `VendorSimulator`. Each rule
+    has a number, and its docstring says why it matters. A failure names its cause first: the
+    plug-in, or the simulator. A rule that needs a `Situation` which the simulator cannot produce is
+    skipped with the reason.
 
-        class TestContract(BackendContract):
-            @pytest.fixture
-            def simulator(self):
-                with MySimulator() as simulator:
-                    yield simulator
-
-    Each rule has a number, and its docstring says why it matters. A failure names its cause first:
-    the plug-in, or the simulator. A rule that needs a `Situation` which the simulator cannot
-    produce is skipped with the reason. A backend that has a good reason to break a rule says so::
-
-            @pytest.mark.xfail(reason="the vendor answers ...", strict=True)
-            def test_r12_two_faces_are_told(self, bench):
-                super().test_r12_two_faces_are_told(bench)
-
-    Any other override of a rule raises TypeError when the class is made.
+    A backend that has a good reason to break a rule overrides it with
+    ``@pytest.mark.xfail(reason="the vendor answers ...", strict=True)``. Any other override of a
+    rule raises TypeError when the class is made.
     """
