@@ -5,8 +5,7 @@ from __future__ import annotations
 from .answers import AnswerRules
 from .calls import CallRules
 from .money import MoneyRules
-from .options import OptionRules
-from .own import OwnSenderRules
+from .options import OptionRules, OwnSenderRules
 from .sessions import SessionRules
 
 

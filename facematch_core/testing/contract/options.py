@@ -1,28 +1,40 @@
-"""R21, R24, R25: options and pictures arrive or are refused; keys and faces do not leak."""
+"""R21, R24, R25: options and pictures arrive or are refused; keys and faces do not leak.
+
+R19, R28, R30, R31: what the core sees to for an `HttpBackend`, asked of engines, vendors'
+libraries, and plug-ins that send or sign in by code of their own.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
+import os
 import pickle
+import threading
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import attrs
 import pytest
 
 import facematch_core as fm
+from facematch_core import models
+from facematch_core.backend import Secret
+from facematch_core.config.settings import declared_settings
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks, pictures
-from facematch_core.testing.bench import MIDDLE, PASS, Bench, Rules, judge_parts, rule, same
-from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
-from facematch_core.testing.simulator import FAILURES, GOOD, EngineSimulator, Situation
+from facematch_core.testing.bench import FAIL, PASS, Bench, Result, Rules, judge_parts, rule, same
+from facematch_core.testing.simulator import BAD, FAILURES, GOOD, STALLS, EngineSimulator, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
-from .money import look, record_of
+from .money import judge, look, record_of
 
 #: The pictures of a call, per operation.
 PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
@@ -35,6 +47,15 @@ LEAKING = (
     *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
     *(Situation.UNKNOWN_WARNING, *FAILURES, Situation.SLOW),
 )
+#: Seconds that a call is given where the answer has no end, and how many times as long it may take.
+#: It is tried with more where it was late: the machine may have been busy.
+DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
+#: How often each of several threads asks.
+CALLS = 4
+#: Why the rules are not about a plug-in on `HttpBackend`.
+CORE = "is an HttpBackend: the core sees to this"
+#: A text that is no setting's value; it must not be seen again.
+ODD = "kit0odd5d41402abc4b2a76"
 
 
 class OptionRules(Rules):
@@ -51,7 +72,7 @@ class OptionRules(Rules):
         strict = bench.open_verifier(fit_images=False)
         beyond = dict.fromkeys(PICTURES, simulator.refused_pictures(limits))
         if others := simulator.reference_limits or bench.can.reference_limits:
-            beyond["reference"] = pictures_beyond(others)
+            beyond["reference"] = pictures.pictures_beyond(others)
         for operation in bench.operations:
             usual = dict(zip(PICTURES, simulator.pictures_for(GOOD[operation]), strict=True))
             for place in PLACES[operation]:
@@ -115,7 +136,7 @@ class OptionRules(Rules):
 def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
     """Assert that the vendor itself takes what is declared as taken, and refuses what is not."""
     limits, good = bench.can.image_limits, GOOD[operation]
-    nobody = noise(0, (max(320, limits.min_side_px),) * 2)
+    nobody = pictures.noise(0, (max(320, limits.min_side_px),) * 2)
     usual = bench.ask_directly(operation, good, probe=nobody).answer
 
     def is_taken(what: str, picture: fm.Image) -> bool:
@@ -124,13 +145,13 @@ def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
         # A vendor may answer that it sees no face in a picture that is too small.
         return result is not None and (what == "few bytes" or result.decision is usual.decision)
 
-    for what, picture in pictures_within(limits).items():
+    for what, picture in pictures.pictures_within(limits).items():
         where = f"a picture of {picture.size_bytes} bytes ({what})"
         assert is_taken(what, picture), f"{where}: declared as taken, the vendor refuses it"
     # A megabyte may be 1,000,000 or 1,048,576 bytes. A limit set by the user is not the vendor's.
     most = None if limits.max_bytes_from else limits.max_bytes
     wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
-    for what, picture in pictures_beyond(wider).items():
+    for what, picture in pictures.pictures_beyond(wider).items():
         # A vendor may take more formats than it says.
         taken = not what.startswith("format") and is_taken(what, picture)
         assert not taken, f"a picture ({what}): declared as refused, the vendor takes it"
@@ -200,7 +221,7 @@ def _pictures(bench: Bench) -> None:
 def _kept(bench: Bench) -> None:
     keeps_little = fm.Retention.MINIMAL in bench.can.retention
     bench.applies_if(keeps_little, "declares that everything is kept")
-    besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": MIDDLE}
+    besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": benches.MIDDLE}
     for operation in bench.operations:
         wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
         for options in ({}, besides, *wishes):
@@ -267,3 +288,151 @@ def _observe(
         if result is not None:
             document = json.dumps(result.to_dict(), ensure_ascii=False)
             yield "the result", f"{result!r} {result} {document}"
+
+
+class OwnSenderRules(Rules):
+    """Deadlines, threads, the end and settings of a plug-in that sends by code of its own."""
+
+    @rule("R51")
+    def test_r19_deadline_holds(self, bench: Bench) -> None:
+        """`deadline_s` ends a call that would never end, and the next call is not affected.
+
+        A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
+        """
+        bench.applies_if(bench.sends_itself, CORE)
+        can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
+        stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
+        bench.need(*(stalls or STALLS))
+        for operation, stall in itertools.product(bench.operations, stalls):
+            _judge_stall(bench, operation, stall)
+            for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
+                decision = bench.ask(operation, table[operation]).answer.decision
+                same("the decision after a call that was given up", decision, due)
+
+    @rule("R51")
+    def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
+        """Threads that share one verifier each get their own answer, and every call is counted.
+
+        A web server verifies two visitors at once. An answer that reaches the other one lets a
+        stranger in.
+        """
+        bench.applies_if(bench.sends_itself, CORE)
+        for operation in bench.operations:
+            _judge_threads(bench, operation)
+
+    @rule("R51")
+    def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
+        """Closing twice is harmless, closes no other backend, and a new one works with its own key.
+
+        A service closes in more than one place; what is shared in secret breaks its neighbour.
+        """
+        bench.applies_if(bench.sends_itself, CORE)
+        environment = dict(os.environ)
+        for operation in bench.operations:
+            other, verifier = bench.open_backend(), bench.open_verifier()
+            _judge_works(bench, operation, "newly opened", verifier=verifier)
+            for opened in (verifier, verifier, verifier.backend, other):
+                opened.close()
+            _judge_works(bench, operation, "open while others were closed")
+            settings = declared_settings(type(bench.backend))
+            for name, secret in ((n, text) for n, text in bench.secrets() if n in settings):
+                key = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
+                # Another key may have a form that the setting refuses.
+                with contextlib.suppress(fm.ConfigurationError):
+                    other = bench.open_backend(**{name: Secret(key)})
+                    stranger = fm.FaceVerifier(other, clock=bench.clock)
+                    bench.ask(operation, GOOD[operation], verifier=stranger)
+            _judge_works(bench, operation, "open while others had other keys")
+            foreign = dict.fromkeys(other.environment_variables.values(), "nobody's-key-0000")
+            with mock.patch.dict(os.environ, foreign):
+                which = "opened with its keys, beside others in the environment,"
+                _judge_works(bench, operation, which, verifier=bench.open_verifier())
+        assert dict(os.environ) == environment, "a call changed the environment of the program"
+
+    @rule()
+    def test_r31_settings_are_held(self, bench: Bench) -> None:
+        """A setting that does not exist is refused without its value being shown, `diagnose` sends
+        nothing and shows no key, and no call writes a file.
+
+        A misspelt `threshold` that is ignored changes who comes in. The value may be a key in the
+        wrong place. A file outlives the program, and is in a backup before it is deleted.
+        """
+        bench.applies_if(bench.sends_itself, CORE)
+        try:
+            bench.simulator.backend(surely_not_a_setting=ODD).close()
+        except Exception as error:  # noqa: BLE001 - whatever it raises is judged
+            shown = f"{error} {error!r}"
+        else:
+            raise AssertionError("it can be opened with a setting that does not exist")
+        assert ODD not in shown, "the error of a setting that does not exist shows its value"
+        before = bench.simulator.requests_seen
+        with leaks.capture_log() as log, leaks.files_written() as files:
+            # `facematch doctor --json` prints it like this.
+            shown = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
+            same("the requests of `diagnose`", bench.simulator.requests_seen - before, 0)
+            for case in bench.cases((*GOOD.values(), *BAD.values(), Situation.OUTAGE)):
+                bench.ask(*case)
+        found = any(
+            leaks.find_leaks(secret, shown, log.getvalue()) for _, secret in secrets_of(bench)
+        )
+        assert not found, "`diagnose` returns or logs a secret"
+        assert not files, f"a call writes a file: {files[0]}"
+
+
+def _judge_stall(bench: Bench, operation: fm.Operation, stall: Situation) -> None:
+    steps = bench.each_step(operation, stall)
+    # Before any wait, and after all of them; how it has no end is the same at both.
+    for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
+        for deadline_s in DEADLINES_S:
+            if Situation.UNREACHABLE in bench.simulator.situations:
+                # A request that an earlier call sent too late is not counted here.
+                bench.simulator.set_situation(Situation.UNREACHABLE)
+            at = time.monotonic()
+            outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)
+            taken_s = time.monotonic() - at
+            if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
+                break
+        took = f"a deadline of {deadline_s:g} s took {taken_s:.2f} s, and gave {outcome.summary}"
+        assert taken_s < LATE * deadline_s, took
+        judge(bench, operation, stall, step, outcome)
+
+
+def _judge_threads(bench: Bench, operation: fm.Operation) -> None:
+    """Assert that threads with pictures and thresholds of their own are answered as each alone."""
+    simulator, verifier = bench.simulator, bench.open_verifier()
+    situation, score = GOOD[operation], None
+    wishes: list[dict[str, Any]] = [{}, {}]
+    if bench.scale(operation) and bench.can.threshold_rule is not models.ThresholdRule.VENDOR:
+        situation, score, known = bench.find_score(operation)
+        wishes = [{"threshold": known - 1}, {"threshold": known + 1}]
+    bench.ask(operation, situation, score=score)
+    pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
+    make = functools.partial(benches.application_call, verifier, operation)
+    calls = [make(pair, **wish) for wish, pair in itertools.product(wishes, pairs)] * 2
+    alone = [_gist(call()) for call in calls]
+    requests, charges = simulator.requests_seen, simulator.charges
+    start = threading.Barrier(len(calls))
+
+    def ask_often(call: Callable[[], Result]) -> list[Result]:
+        start.wait()
+        return [call() for _ in range(CALLS)]
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        together = [*pool.map(ask_often, calls)]
+    for by_itself, results in zip(alone, together, strict=True):
+        beside_others = {by_itself, *map(_gist, results)}
+        same("what a call gives by itself and beside other threads", beside_others, {by_itself})
+    due = requests + len(calls) * CALLS * bench.steps(operation)
+    same("the vendor's count of requests in threads", simulator.requests_seen, due)
+    paid = sum(result.billing.charges or 0 for results in together for result in results)
+    same("the vendor's count of charges in threads", simulator.charges, charges + paid)
+
+
+def _gist(result: Result) -> tuple[str, float | None]:
+    return str(result.decision), None if result.threshold is None else result.threshold.value
+
+
+def _judge_works(bench: Bench, operation: fm.Operation, which: str, **how: Any) -> None:
+    outcome = bench.ask(operation, GOOD[operation], **how)
+    passed = f"the result {PASS[operation]}"
+    same(f"the outcome of a backend that was {which}", outcome.summary, passed)
