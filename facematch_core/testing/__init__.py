@@ -16,7 +16,7 @@ except ModuleNotFoundError as missing:
         f"facematch_core.testing needs pytest: {install_command('testing')}"
     ) from None
 
-from .clock import ManualClock
+from .bench import ManualClock
 from .contract import BackendContract
 from .leaks import find_leaks, picture_samples, told_by
 from .pictures import noise, photograph, pictures_beyond

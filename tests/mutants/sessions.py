@@ -29,7 +29,7 @@ from facematch_core.testing import (
     Situation,
     noise,
 )
-from facematch_core.testing.contract.answers import replace
+from facematch_core.testing.contract.calls import replace
 
 SECRET = "reference-webhook-secret-c20ad4d7"
 #: By which the vendor looks at people.

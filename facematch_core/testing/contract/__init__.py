@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .answers import AnswerRules
-from .calls import CallRules
+from .calls import AnswerRules, CallRules
 from .money import MoneyRules
 from .options import OptionRules, OwnSenderRules
 from .sessions import SessionRules

@@ -28,7 +28,7 @@ from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
 
-from .answers import places, replace, show_place
+from .calls import places, replace, show_place
 from .money import EXPECTED
 
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
