@@ -205,8 +205,8 @@ class Bench:
     @functools.cached_property
     def backend(self) -> Backend:
         """The backend under test, opened on first use: some take their time."""
-        if problem := simulators.check_declared(self.simulator):
-            raise SimulatorMistake(problem)
+        problem = simulators.check_declared(self.simulator)
+        self.sound_if(not problem, problem)
         return self.open_backend()
 
     @property
@@ -255,6 +255,11 @@ class Bench:
         """Skip a rule that a simulator which can do more could test."""
         if not condition:
             pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
+
+    def sound_if(self, condition: object, otherwise: str) -> None:
+        """Raise for a simulator that contradicts itself."""
+        if not condition:
+            raise SimulatorMistake(otherwise)
 
     def open_backend(self, **settings: Any) -> Backend:
         """Open another backend, which is closed at the end of the test."""
@@ -366,9 +371,8 @@ class Bench:
         situation = GOOD[operation]
         score = self.ask(operation, situation).answer.score
         assert score is not None, f"{operation}: a pass carries no score, but a scale is declared"
-        if not 1 <= score.value <= 99:
-            text = f"{situation.name} scores {score.value}: take pictures with room on either side"
-            raise SimulatorMistake(text)
+        text = f"{situation.name} scores {score.value}: take pictures with room on either side"
+        self.sound_if(1 <= score.value <= 99, text)
         return situation, None, score.value
 
     def steps(self, operation: Operation) -> int:

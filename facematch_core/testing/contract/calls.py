@@ -79,10 +79,9 @@ class CallRules(Rules):
         unknown = {*backend.environment_variables} - {*settings}
         assert not unknown, f"environment variables for settings that do not exist: {unknown}"
         unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
-        if unnamed:
-            raise benches.SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
-        if missing := sorted(s.name for s in required(can) - simulator.situations):
-            raise benches.SimulatorMistake(f"it must produce {', '.join(missing)}")
+        bench.sound_if(not unnamed, f"its `secrets` lack the secret in {', '.join(unnamed)}")
+        missing = sorted(each.name for each in required(can) - simulator.situations)
+        bench.sound_if(not missing, f"it must produce {', '.join(missing)}")
         for operation in set(GOOD) - can.operations:
             outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
             refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
@@ -101,12 +100,12 @@ class CallRules(Rules):
             if result.environment is not fm.Environment.MOCK:
                 same("`environment`", result.environment, bench.backend.environment)
             if vendor_id is not None and vendor_id == results[0].ids.vendor:
-                if replies and all(vendor_id.encode() in body for body in replies):
-                    raise benches.SimulatorMistake(f"it answers every call with the id {vendor_id}")
+                is_said = replies and all(vendor_id.encode() in body for body in replies)
+                bench.sound_if(not is_said, f"it answers every call with the id {vendor_id}")
                 raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
-            later, earlier = (
-                bench.ask(operation, BAD[operation]).result,
+            earlier, later = (
                 (result.decision, vendor_id),
+                bench.ask(operation, BAD[operation]).result,
             )
             is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
             assert not is_kept, "the result is that of an earlier call"
@@ -122,15 +121,8 @@ class CallRules(Rules):
         match" accuses somebody whose photograph was cut off.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
-        judge_parts(
-            bench,
-            self._r02_verdicts,
-            self._r02_vendors_number,
-            *unscored,
-            self._r02_edge,
-            self._r02_named_threshold,
-            self._r02_nobody,
-        )
+        numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
+        judge_parts(bench, self._r02_verdicts, *unscored, *numbers, self._r02_nobody)
 
     def _r02_verdicts(self, bench: Bench) -> None:
         # Every call is of the same visitor: a pass must not be remembered for the next call.
@@ -198,9 +190,8 @@ class CallRules(Rules):
                 result = bench.ask_directly(operation, situation, **options).answer
                 # A scale of another form is rounded.
                 passes = edge.passes(score if result.score is None else result.score.value)
-                right = (
-                    (PASS[operation],) if passes else (FAIL[operation], benches.REVIEW[operation])
-                )
+                no = FAIL[operation], benches.REVIEW[operation]
+                right = (PASS[operation],) if passes else no
                 same(f"the score {score} at {edge.value}, {edge.rule},", result.decision, *right)
 
     def _r02_named_threshold(self, bench: Bench) -> None:
@@ -301,10 +292,8 @@ class CallRules(Rules):
         for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
             with bench.overhear() as steps:
                 result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
-            if steps and not any(word.encode() in reply.body for _, reply in steps):
-                raise benches.SimulatorMistake(
-                    f"its answer in UNKNOWN_STATUS does not hold {word!r}"
-                )
+            is_said = not steps or any(word.encode() in reply.body for _, reply in steps)
+            bench.sound_if(is_said, f"its answer in UNKNOWN_STATUS does not hold {word!r}")
             same(f"the decision of {word!r}", result.decision, benches.REVIEW[operation])
             same("`vendor_status`", result.vendor_status, word)
 
@@ -453,18 +442,16 @@ class Recording:
     step: int
 
     @classmethod
-    def of(
-        cls, bench: Bench, operation: fm.Operation, situation: Situation, **how: Any
-    ) -> Recording:
+    def of(cls, bench: Bench, operation: fm.Operation, case: Situation, **how: Any) -> Recording:
         """Record a call as it is answered, at its last request."""
-        bench.need(situation)
-        call = bench.call(operation, situation, **how)
-        bench.simulator.set_situation(situation)
+        bench.need(case)
+        call = bench.call(operation, case, **how)
+        bench.simulator.set_situation(case)
         with bench.overhear() as exchanges:
             outcome = bench.make_call(call)
         # A refusal may be the word for no face.
-        fails = outcome.error is not None and situation is not Situation.NO_FACE
-        assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
+        fails = outcome.error is not None and case is not Situation.NO_FACE
+        assert not fails, f"{operation}, {case.name}: {outcome.error!r}"
         bench.tested_if(exchanges, "hears nothing that is sent by the `client`")
         # A reply has the secrets of its request, as a reply of the client has.
         secrets = tuple(Secret(text) for _, text in bench.secrets())

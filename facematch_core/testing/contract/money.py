@@ -206,10 +206,8 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
     right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
     if billing.charged is Charged.UNKNOWN:
         right = charges <= counted
-    assert right, (
-        f"{where}the backend says {billing.charged} ({charges} charge{'s' * (charges != 1)}), "
-        f"the vendor counted {counted}"
-    )
+    said = f"{where}the backend says {billing.charged} (charges: {charges})"
+    assert right, f"{said}, and the vendor counted {counted}"
 
 
 # --- R32
@@ -347,19 +345,17 @@ def _facts(result: Result) -> dict[str, object]:
 # --- R49
 
 
-def _cleanups(
-    bench: Bench, operation: fm.Operation, situation: Situation
-) -> tuple[list[str], bool]:
+def _cleanups(bench: Bench, operation: Operation, end: Situation) -> tuple[list[str], bool]:
     """Make a call; return the clean-ups that were sent after it, and whether it is looked for."""
     with bench.overhear(every=True) as steps:
-        outcome = bench.ask(operation, situation)
+        outcome = bench.ask(operation, end)
     removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
     unmarked = [each.url for each in removals if not each.is_cleanup]
     assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
     warnings = outcome.result.warnings if outcome.result is not None else ()
     sent = [f"{each.method} {each.url} {each.params} {each.encoded().body!r}" for each in removals]
     refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
-    assert situation is not GOOD[operation] or not refused, f"the simulator refuses {sent}"
+    assert end is not GOOD[operation] or not refused, f"the simulator refuses {sent}"
     # A call that may have been charged, and can be found.
     error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
     call = error.call if error and error.billing.charged is not fm.Charged.NO else None

@@ -111,15 +111,12 @@ class OptionRules(Rules):
             pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
             for image in (*pair, *bench.fit(pair)):
                 samples = leaks.picture_samples(image)
-                if not samples:
-                    raise benches.SimulatorMistake(
-                        "its pictures are too plain to be found: take others"
-                    )
+                bench.sound_if(samples, "its pictures are too plain to be found: take others")
                 hidden |= {("a picture", sample) for sample in samples}
             # A plug-in never reads an answer that does not come, whichever request it is for.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                seen = [*_observe(bench, operation, situation, step)]
+                seen = [*_observe(bench, situation, operation=operation, step=step)]
                 seen.append(("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
                 for where, text in seen:
@@ -190,15 +187,13 @@ def _own_options(bench: Bench) -> None:
 def _pictures(bench: Bench) -> None:
     for operation in bench.operations:
         pair, wishes = bench.simulator.pictures_for(GOOD[operation]), bench.wishes(operation)
-        turned = [
-            (pictures.turn(pair[0], a), pictures.turn(pair[1], b)) for a, b in ((6, 8), (3, 5))
-        ]
+        turned = [(*map(pictures.turn, pair, each),) for each in ((6, 8), (3, 5))]
         noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
         kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
         for sent, wish in kinds:
             prepared = dict(zip(PICTURES, bench.fit(sent), strict=True))
-            if prepared["probe"].sent_digest == prepared["reference"].sent_digest:
-                raise benches.SimulatorMistake("its two pictures are one: take others")
+            digests = {image.sent_digest for image in prepared.values()}
+            bench.sound_if(len(digests) == len(PICTURES), "its two pictures are one: take others")
             outcome = bench.ask(operation, GOOD[operation], images=sent, **wish)
             assert outcome.requests, f"nothing was sent: {outcome.summary}"
             received = bench.simulator.received
@@ -208,8 +203,7 @@ def _pictures(bench: Bench) -> None:
             bench.tested_if(arrived, "does not say which pictures arrived")
             same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
             for place, data in arrived.items():
-                if type(data) is not bytes:
-                    raise benches.SimulatorMistake("its `received` must hold the pictures as bytes")
+                bench.sound_if(type(data) is bytes, "`received` must hold the pictures as bytes")
                 is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
                 assert is_it, f"the {place} that arrived is not what was prepared"
         # An engine may get what was prepared, and still look at it turned.
@@ -261,9 +255,7 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
         yield from ((what, end.encode()) for end in ends)
 
 
-def _observe(
-    bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
-) -> Iterator[tuple[str, str]]:
+def _observe(bench: Bench, situation: Situation, **how: Any) -> Iterator[tuple[str, str]]:
     """Yield whatever can be seen of a call, made as an application does, and directly."""
     ways = [bench.ask, bench.ask_directly]
     if situation is Situation.SLOW:
@@ -273,7 +265,7 @@ def _observe(
         leaks.capture_log() as log,
         warnings.catch_warnings(record=True, action="always") as warned,
     ):
-        outcomes = [ask(operation, situation, step=step) for ask in ways]
+        outcomes = [ask(situation=situation, **how) for ask in ways]
     yield "the log", log.getvalue()
     yield "a warning", " ".join(str(each.message) for each in warned)
     # The backend may hold a token after the call.
