@@ -225,17 +225,10 @@ class _Searched(NamedTuple):
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
     """Return what one would look for to find the call that gave `result`, if it was kept."""
-    ids, now = result.ids, bench.clock.now()
-    return fm.CallRecord(
-        id=str(ids.call),
-        operation=operation,
-        backend=bench.backend.name,
-        started_at=result.created_at or now,
-        kept=True,
-        caller_ref=ids.caller,
-        threshold=result.threshold,
-        vendor_id=ids.vendor,
-    )
+    ids, at = result.ids, result.created_at or bench.clock.now()
+    known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
+    about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}
+    return fm.CallRecord(id=str(ids.call), kept=True, **about, **known)
 
 
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
@@ -333,13 +326,10 @@ def _judge_search(searched: _Searched) -> None:
 
 
 def _facts(result: Result) -> dict[str, object]:
-    score, billing = result.score, result.billing
-    return {
-        "ids": (result.ids.call, result.ids.vendor),
-        "decision": result.decision,
-        "score": score and (score.value, score.scale),
-        "bill": (billing.charged, billing.charges),
-    }
+    ids, score, billing = result.ids, result.score, result.billing
+    facts = {"ids": (ids.call, ids.vendor), "decision": result.decision}
+    bill, scored = (billing.charged, billing.charges), score and (score.value, score.scale)
+    return {**facts, "score": scored, "bill": bill}
 
 
 # --- R49
