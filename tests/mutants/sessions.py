@@ -225,24 +225,9 @@ SHOWN = {
 
 #: The vendor's page.
 WORDS = {
-    ("status",): {
-        "open": State.PENDING,
-        "looking": State.PROCESSING,
-        "yes": State.DECIDED,
-        "no": State.DECIDED,
-        "expired": State.EXPIRED,
-        "broken": State.FAILED,
-    },
-    ("items", 0, "word"): {
-        "yes": fm.Decision.MATCH,
-        "no": fm.Decision.NO_MATCH,
-        "waits": fm.Decision.INCONCLUSIVE,
-    },
-    ("picture",): {
-        "given": fm.ComparedWith.GIVEN,
-        "stored": fm.ComparedWith.STORED,
-        None: fm.ComparedWith.UNKNOWN,
-    },
+    ("status",): STATES,
+    ("items", 0, "word"): DECISIONS,
+    ("picture",): {**PICTURES, None: fm.ComparedWith.UNKNOWN},
 }
 
 

@@ -19,14 +19,7 @@ from mutants.reference import (
 )
 from mutants.table import MUTANTS
 
-from facematch_core import (
-    Billing,
-    Charged,
-    Operation,
-    OutcomeUnknown,
-    ResultWarning,
-    WarningCode,
-)
+import facematch_core as fm
 from facematch_core.http import Wait
 from facematch_core.models import Box
 from facematch_core.testing import Situation, find_leaks, picture_samples
@@ -62,7 +55,7 @@ def careful(me, ok, call, body):
     score = body["score"]
     if not isinstance(score, str):
         return ok(call, body)
-    note = ResultWarning(code=WarningCode.OTHER, text="The score came as text.")
+    note = fm.ResultWarning(code=fm.WarningCode.OTHER, text="The score came as text.")
     result = ok(call, {**body, "score": float(score)})
     return evolve(result, warnings=(*result.warnings, note))
 
@@ -76,7 +69,7 @@ def charges_nothing(me, ok, *request):
 
 FREE_VENDOR = vendor(HttpReferenceSimulator, answer=charges_nothing)
 FREE = can(billed_operations=frozenset())
-FREE_HTTP = {"capabilities": FREE, "charged": lambda me, ok, call: Charged.NO}
+FREE_HTTP = {"capabilities": FREE, "charged": lambda me, ok, call: fm.Charged.NO}
 
 
 def charges_faces(me, ok, request, situation, score):
@@ -104,11 +97,11 @@ CASES = (
     (PASSED, "", row("R16", "NobodyIsFree", "A vendor may charge nothing where nobody is seen.",
         **OVER_HTTP, simulator=vendor(HttpReferenceSimulator, answer=charges_faces),
         result=lambda me, ok, call, body: ok(call, body) if body["faces"]
-            else evolve(ok(call, body), billing=Billing(Charged.NO)))),
+            else evolve(ok(call, body), billing=fm.Billing(fm.Charged.NO)))),
     (PASSED, "", row("R32", "FreeJob", "A job is found by its id, though nothing is charged.",
         base=JobReference, simulator=vendor(JobSimulator, accepted=charges_nothing),
         capabilities=evolve(JobReference.capabilities, billed_operations=frozenset()),
-        charged=lambda me, ok, call: Charged.NO,
+        charged=lambda me, ok, call: fm.Charged.NO,
         submit=lambda me, ok, call: evolve(ok(call), charges=0))),
     (OPEN, "keeps no records", row("R32", "Unproved", "Nobody knows whether it finds a job.",
         base=JobReference, simulator=vendor(JobSimulator, keeps_records=False))),
@@ -117,7 +110,7 @@ CASES = (
     (OPEN, "Odd cannot produce SLOW or DRIPPING.", row("R19", "PoorR19", "It is named.",
         simulator=POOR)),
     (APART, "declares no liveness call", row("R16", "MatchOnly", "Nothing can meet it.",
-        capabilities=can(operations=frozenset({Operation.MATCH})))),
+        capabilities=can(operations=frozenset({fm.Operation.MATCH})))),
 
     # The mapping
     (PASSED, "", row("R02", "Careful", "Digits may be read with a warning.", **OVER_HTTP,
@@ -138,7 +131,7 @@ SLOW = (
         for name, changes in {
             "Passes": {"steps": passes_refusals},
             "SaysSo": {"refused": lambda me, ok, refusal: refuse(
-                OutcomeUnknown("The job is under way, and nobody knows how far."))},
+                fm.OutcomeUnknown("The job is under way, and nobody knows how far."))},
         }.items()),
     (PASSED, "", row("R38", "Refuses", "A refusal may be a result.", **OVER_HTTP,
         simulator=Refusing, parse_non_200=lambda me, ok, call, reply:
