@@ -354,7 +354,7 @@ class Bench:
         return operations
 
     def known(self, *situations: Situation) -> list[Situation]:
-        """Return those that the simulator can produce."""
+        """Return the situations among these that the simulator can produce."""
         return [each for each in situations if each in self.simulator.situations]
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:

@@ -670,7 +670,7 @@ class _Handler(BaseHTTPRequestHandler):
 #: Whatever `Image.of` takes.
 Picture = Image | bytes | os.PathLike[str]
 
-#: What an engine may meet; the pictures decide.
+#: The situations that an engine may meet, by its pictures.
 _AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
 _NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bills a call."
 

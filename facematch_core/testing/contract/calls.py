@@ -423,7 +423,7 @@ class AnswerRules(Rules):
             _other_values(good, bad)
 
 
-#: What a call ends in: a result or an error, or neither if it goes on.
+#: The result or the error of a call; neither if it goes on.
 Reading = tuple[Result | None, fm.VendorError | None]
 
 

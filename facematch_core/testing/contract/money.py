@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import uuid
 from collections.abc import Iterator
-from itertools import product
 from typing import Any, NamedTuple
 
 import attrs
@@ -66,9 +66,50 @@ class MoneyRules(Rules):
         """
         for operation in bench.operations_for(situation):
             if situation in FAILURES:
-                _judge_failure(bench, operation, situation)
+                self._r16_failure(bench, operation, situation)
             else:
-                _judge_price(bench, operation, situation)
+                self._r16_price(bench, operation, situation)
+
+    def _r16_price(self, bench: Bench, operation: Operation, situation: Situation) -> None:
+        outcome, good = bench.ask(operation, situation), GOOD[operation]
+        if situation is Situation.NULL_SCORE and outcome.result is None:
+            return  # R02 takes an error for it, and says what that may cost
+        billing = outcome.answer.billing
+        agrees_with_books(billing, outcome)
+        may_be = _YES if situation is good else (*_YES, *_NO)
+        if situation in bench.simulator.price_unknown:
+            may_be = _UNKNOWN
+        elif operation not in bench.can.billed_operations:
+            may_be = _NO
+        by = "`billed_operations` and the simulator's `price_unknown`"
+        same(f"the charge in the result, by {by},", billing.charged, *may_be)
+        assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` says nothing"
+        steps = bench.steps(operation)
+        # A picture without a face may end a call early.
+        counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)
+        sent = f"{outcome.requests} requests, and the simulator's `steps` are {steps}"
+        assert counts or not bench.sends_itself, f"{sent}: does it try again, or keep an answer?"
+        for wish in bench.wishes(operation) if situation is good else ():
+            outcome = bench.ask(operation, good, **wish)
+            agrees_with_books(outcome.answer.billing, outcome, f"with {wish} ")
+
+    def _r16_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
+        for step in bench.each_step(operation, situation):
+            # Past the verifier, too, whose own rules would hide a fault of the backend.
+            for ask in (bench.ask_directly, bench.ask):
+                outcome = ask(operation, situation, step=step)
+                judge(bench, operation, situation, step, outcome)
+                most = step or bench.steps(operation)
+                polls = bench.request_at(operation, step).on_refusal == "raise"
+                right = polls or outcome.requests <= most or not bench.sends_itself
+                assert right, f"{outcome.requests} requests, not {most}: does it try again?"
+        if situation is Situation.REJECTED and bench.sends_itself:
+            # A refused token may be renewed, but a call that may have been charged is not repeated.
+            for status in (404, 409, 500, 504):  # the others are situations
+                with bench.overhear(status=status):
+                    count = bench.make_call(bench.call(operation, GOOD[operation])).requests
+                most = bench.steps(operation)
+                assert count <= most, f"{count} requests after a {status}, not {most}"
 
     @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
@@ -81,8 +122,80 @@ class MoneyRules(Rules):
         searches = type(backend).reconcile is not Backend.reconcile
         bench.applies_if(searches, "cannot look into its vendor's records")
         bench.tested_if(simulator.keeps_records, "keeps no records to be looked into")
-        searched = [*map(_judge_search, _kept_and_lost(bench))]
+        kept_and_lost = (self._r32_kept_and_lost(bench, each) for each in bench.operations)
+        searched = [*map(self._r32_search, itertools.chain.from_iterable(kept_and_lost))]
         bench.tested_if(searched, f"loses no call of {backend.name} that is `reconcilable`")
+
+    def _r32_search(self, searched: _Searched) -> None:
+        """Assert that a call is found by its own ids, and by no others."""
+        bench, how, record, situation, answer = searched
+        bench.simulator.set_situation(situation)
+        not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
+        for _ in range(20):
+            says = look(bench, record) if says.outcome is not_yet else says
+        where = f"{record.operation}, {how} that ends in {situation.name}"
+        sought = f"{where}, in the vendor's records: for `vendor_id` {record.vendor_id}"
+        hint = "A simulator without records sets `keeps_records` = False"
+        assert says.result is not None, f"{sought} `reconcile` gives {says.reason}. {hint}"
+        vendor_id = record.vendor_id or says.result.ids.vendor
+        found, due = _facts(says.result), _facts(answer) | {"ids": (record.id, vendor_id)}
+        for name, fact in found.items():
+            same(f"{where}: the {name} of what is found", fact, due[name])
+        for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
+            with bench.overhear(every=True, status=status, body=b"{}"):
+                says = look(bench, record)
+            told = f"{where}: a look answered {status} gives {says.reason}"
+            assert says.outcome in (None, not_yet), told
+        # Ids that nobody has sent, or that begin or end as one that was.
+        ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
+        others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
+        for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
+            other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
+            if bench.backend.reconcilable(other):
+                says = look(bench, other)
+                assert says.result is None, f"found by ids of another call: {other}"
+                ends = record.kept or says.outcome is not not_yet
+                assert ends, f"{where}: for an unknown `vendor_id` `reconcile` gives {says.reason}"
+
+    def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[_Searched]:
+        """Yield calls that the vendor's records have: kept ones, and ones whose answer was lost.
+
+        A job that goes on is NOT_YET found.
+        """
+        keeps, answers = fm.Retention.KEEP in bench.can.retention, dict[Situation, Result]()
+        retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
+        options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
+        for end in (GOOD[operation], BAD[operation]):
+            # The first of five is far down in a list of records.
+            every = [bench.ask(operation, end, **options).answer for _ in range(5)]
+            answers[end], waits_s = every[0], sum(bench.waits)
+            kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
+            if keeps and all(bench.backend.reconcilable(record) for record, _ in kept):
+                yield from (_Searched(bench, "a kept call", of, end, answer) for of, answer in kept)
+        options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
+        steps = bench.each_step(operation, Situation.LOST_ANSWER)
+        paid_at = [step for step in steps if bench.request_at(operation, step).charges]
+        lost = [(Situation.LOST_ANSWER, GOOD[operation], at) for at in {*paid_at[:1], steps[-1]}]
+        if waits_s:
+            bench.need(Situation.NEVER_DONE)
+            lost = [*((Situation.NEVER_DONE, end, None) for end in answers), *lost]
+        lost = [each for each in lost if each[0] in bench.simulator.situations]
+        for loss, end, step in lost:
+            options["images"] = bench.simulator.pictures_for(end)
+            outcome = bench.ask(operation, loss, step=step, **options)
+            error, is_job = outcome.error, loss is Situation.NEVER_DONE
+            if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
+                assert not is_job, f"it gives {outcome.summary}, which nobody could look for"
+                continue
+            # The error of a call that is never charged has no record of it.
+            ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
+            answer = attrs.evolve(answers[end], ids=ids)
+            record = error.call or record_of(bench, operation, answer)
+            if is_job:
+                says = look(bench, record)
+                is_open = says.outcome is fm.Reconciled.NOT_YET
+                assert is_open, f"it goes on: `reconcile` gives {says.reason}"
+            yield _Searched(bench, f"a call lost by {loss.name}", record, end, answers[end])
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
@@ -94,63 +207,35 @@ class MoneyRules(Rules):
         bench.applies_if(is_http, "is no HttpBackend, and has no clean-ups")
         removes = False
         for operation in bench.operations:
-            removed, others = (_cleanups(bench, operation, GOOD[operation])[0] for _ in range(2))
+            good = operation, GOOD[operation]
+            removed, others = (self._r49_cleanups(bench, *good)[0] for _ in range(2))
             assert len({*removed}) == len(removed), f"removed twice: {removed}"
             shared = {*removed} & {*others}
             assert not shared, f"two calls remove the same: {shared}"
             removes |= bool(removed)
             ends = BAD[operation], Situation.NO_FACE, Situation.UNREADABLE_200
             for end in bench.known(*ends) if removed else ():
-                sent, is_sought = _cleanups(bench, operation, end)
+                sent, is_sought = self._r49_cleanups(bench, operation, end)
                 # A call that may still be looked for keeps its records.
                 assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
         bench.applies_if(removes, "removes nothing at its vendor")
 
-
-# --- R16
-
-
-def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> None:
-    outcome, good = bench.ask(operation, situation), GOOD[operation]
-    if situation is Situation.NULL_SCORE and outcome.result is None:
-        return  # R02 takes an error for it, and says what that may cost
-    billing = outcome.answer.billing
-    agrees_with_books(billing, outcome)
-    may_be = _YES if situation is good else (*_YES, *_NO)
-    if situation in bench.simulator.price_unknown:
-        may_be = _UNKNOWN
-    elif operation not in bench.can.billed_operations:
-        may_be = _NO
-    by = "`billed_operations` and the simulator's `price_unknown`"
-    same(f"the charge in the result, by {by},", billing.charged, *may_be)
-    assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` says nothing"
-    steps = bench.steps(operation)
-    # A picture without a face may end a call early.
-    counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)
-    sent = f"{outcome.requests} requests, and the simulator's `steps` are {steps}"
-    assert counts or not bench.sends_itself, f"{sent}: does it try again, or keep an answer?"
-    for wish in bench.wishes(operation) if situation is good else ():
-        outcome = bench.ask(operation, good, **wish)
-        agrees_with_books(outcome.answer.billing, outcome, f"with {wish} ")
-
-
-def _judge_failure(bench: Bench, operation: Operation, situation: Situation) -> None:
-    for step in bench.each_step(operation, situation):
-        # Past the verifier, too, whose own rules would hide a fault of the backend.
-        for ask in (bench.ask_directly, bench.ask):
-            outcome = ask(operation, situation, step=step)
-            judge(bench, operation, situation, step, outcome)
-            most = step or bench.steps(operation)
-            polls = bench.request_at(operation, step).on_refusal == "raise"
-            right = polls or outcome.requests <= most or not bench.sends_itself
-            assert right, f"{outcome.requests} requests, not {most}: does it try again?"
-    if situation is Situation.REJECTED and bench.sends_itself:
-        # A refused token may be renewed, but a call that may have been charged is not repeated.
-        for status in (404, 409, 500, 504):  # the others are situations
-            with bench.overhear(status=status):
-                count = bench.make_call(bench.call(operation, GOOD[operation])).requests
-            most = bench.steps(operation)
-            assert count <= most, f"{count} requests after a {status}, not {most}"
+    def _r49_cleanups(self, bench: Bench, *asked: Any) -> tuple[list[str], bool]:
+        """Make a call; return its clean-ups, and whether the call may be looked for."""
+        with bench.overhear(every=True) as steps:
+            outcome = bench.ask(*asked)
+        removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
+        unmarked = [each.url for each in removals if not each.is_cleanup]
+        assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
+        warnings = outcome.result.warnings if outcome.result is not None else ()
+        parts = [(each.method, each.url, each.params, each.encoded().body) for each in removals]
+        sent = [" ".join(map(str, each)) for each in parts]
+        refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
+        assert asked not in GOOD.items() or not refused, f"the simulator refuses {sent}"
+        # A call that may have been charged, and can be found.
+        error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
+        call = error.call if error and error.billing.charged is not fm.Charged.NO else None
+        return sent, call is not None and bench.backend.reconcilable(call)
 
 
 def judge(
@@ -210,9 +295,6 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
     assert right, f"{said}, and the vendor counted {counted}"
 
 
-# --- R32
-
-
 class _Searched(NamedTuple):
     """A call in the vendor's records, in which situation it ends there, and what it answers."""
 
@@ -249,104 +331,8 @@ def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
     return attrs.evolve(says, reason=f"{says.outcome} ({says.reason})")
 
 
-def _kept_and_lost(bench: Bench) -> Iterator[_Searched]:
-    """Yield calls that the vendor's records have: kept ones, and ones whose answer was lost.
-
-    A job that goes on is NOT_YET found.
-    """
-    keeps = fm.Retention.KEEP in bench.can.retention
-    retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
-    for operation in bench.operations:
-        options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
-        answers: dict[Situation, Result] = {}
-        for end in (GOOD[operation], BAD[operation]):
-            # The first of five is far down in a list of records.
-            every = [bench.ask(operation, end, **options).answer for _ in range(5)]
-            answers[end], waits_s = every[0], sum(bench.waits)
-            kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
-            if keeps and all(bench.backend.reconcilable(record) for record, _ in kept):
-                yield from (_Searched(bench, "a kept call", of, end, answer) for of, answer in kept)
-        options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
-        steps = bench.each_step(operation, Situation.LOST_ANSWER)
-        paid_at = [step for step in steps if bench.request_at(operation, step).charges]
-        lost = [(Situation.LOST_ANSWER, GOOD[operation], at) for at in {*paid_at[:1], steps[-1]}]
-        if waits_s:
-            bench.need(Situation.NEVER_DONE)
-            lost = [*((Situation.NEVER_DONE, end, None) for end in answers), *lost]
-        for loss, end, step in lost:
-            if loss not in bench.simulator.situations:
-                continue
-            options["images"] = bench.simulator.pictures_for(end)
-            outcome = bench.ask(operation, loss, step=step, **options)
-            error, is_job = outcome.error, loss is Situation.NEVER_DONE
-            if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
-                assert not is_job, f"it gives {outcome.summary}, which nobody could look for"
-                continue
-            # The error of a call that is never charged has no record of it.
-            ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
-            record = error.call or record_of(bench, operation, attrs.evolve(answers[end], ids=ids))
-            if is_job:
-                says = look(bench, record)
-                is_open = says.outcome is fm.Reconciled.NOT_YET
-                assert is_open, f"it goes on: `reconcile` gives {says.reason}"
-            yield _Searched(bench, f"a call lost by {loss.name}", record, end, answers[end])
-
-
-def _judge_search(searched: _Searched) -> None:
-    """Assert that a call is found by its own ids, and by no others."""
-    bench, how, record, situation, answer = searched
-    bench.simulator.set_situation(situation)
-    not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
-    for _ in range(20):
-        says = look(bench, record) if says.outcome is not_yet else says
-    where = f"{record.operation}, {how} that ends in {situation.name}"
-    assert says.result is not None, (
-        f"{where}: it is in the vendor's records, and for its `vendor_id` {record.vendor_id} "
-        f"`reconcile` gives {says.reason}. A simulator without records sets `keeps_records` = False"
-    )
-    vendor_id = record.vendor_id or says.result.ids.vendor
-    found, due = _facts(says.result), _facts(answer) | {"ids": (record.id, vendor_id)}
-    for name, fact in found.items():
-        same(f"{where}: the {name} of what is found", fact, due[name])
-    for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
-        with bench.overhear(every=True, status=status, body=b"{}"):
-            says = look(bench, record)
-        told = f"{where}: a look answered {status} gives {says.reason}"
-        assert says.outcome in (None, not_yet), told
-    # Ids that nobody has sent, or that begin or end as one that was.
-    ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
-    others = [*product(ids, (None, f"{record.vendor_id}x"))]
-    for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
-        other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
-        if bench.backend.reconcilable(other):
-            says = look(bench, other)
-            assert says.result is None, f"found by ids of another call: {other}"
-            ends = record.kept or says.outcome is not not_yet
-            assert ends, f"{where}: for an unknown `vendor_id` `reconcile` gives {says.reason}"
-
-
 def _facts(result: Result) -> dict[str, object]:
     ids, score, billing = result.ids, result.score, result.billing
     facts = {"ids": (ids.call, ids.vendor), "decision": result.decision}
     bill, scored = (billing.charged, billing.charges), score and (score.value, score.scale)
     return {**facts, "score": scored, "bill": bill}
-
-
-# --- R49
-
-
-def _cleanups(bench: Bench, operation: Operation, end: Situation) -> tuple[list[str], bool]:
-    """Make a call; return the clean-ups that were sent after it, and whether it is looked for."""
-    with bench.overhear(every=True) as steps:
-        outcome = bench.ask(operation, end)
-    removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
-    unmarked = [each.url for each in removals if not each.is_cleanup]
-    assert not unmarked, f"{unmarked} is a step of the call: mark it `is_cleanup=True`"
-    warnings = outcome.result.warnings if outcome.result is not None else ()
-    sent = [f"{each.method} {each.url} {each.params} {each.encoded().body!r}" for each in removals]
-    refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
-    assert end is not GOOD[operation] or not refused, f"the simulator refuses {sent}"
-    # A call that may have been charged, and can be found.
-    error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
-    call = error.call if error and error.billing.charged is not fm.Charged.NO else None
-    return sent, call is not None and bench.backend.reconcilable(call)

@@ -50,7 +50,7 @@ LEAKING = (
 #: Seconds that a call is given where the answer has no end, and how many times as long it may take.
 #: It is tried with more where it was late: the machine may have been busy.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
-#: How often each of several threads asks.
+#: The number of calls of each thread.
 CALLS = 4
 #: Why the rules are not about a plug-in on `HttpBackend`.
 CORE = "is an HttpBackend: the core sees to this"
@@ -84,8 +84,31 @@ class OptionRules(Rules):
                     assert isinstance(outcome.error, fm.InvalidImage), gave
                     same("the requests before it is refused", outcome.requests, 0)
             if simulator.looks_at_pictures:
-                _compare_limits(bench, operation)
+                self._r24_compare_limits(bench, operation)
         bench.applies_if(any(beyond.values()), "declares no limit that a picture of ours breaks")
+
+    def _r24_compare_limits(self, bench: Bench, operation: fm.Operation) -> None:
+        """Assert that the vendor itself takes what is declared as taken, and nothing else."""
+        limits, good = bench.can.image_limits, GOOD[operation]
+        nobody = pictures.noise(0, (max(320, limits.min_side_px),) * 2)
+        usual = bench.ask_directly(operation, good, probe=nobody).answer
+
+        def is_taken(what: str, picture: fm.Image) -> bool:
+            # Past the verifier, which would refuse it.
+            result = bench.ask_directly(operation, good, probe=picture).result
+            # A vendor may answer that it sees no face in a picture that is too small.
+            return result is not None and (what == "few bytes" or result.decision is usual.decision)
+
+        for what, picture in pictures.pictures_within(limits).items():
+            where = f"a picture of {picture.size_bytes} bytes ({what})"
+            assert is_taken(what, picture), f"{where}: declared as taken, the vendor refuses it"
+        # A megabyte may be 1,000,000 or 1,048,576 bytes. A user's own limit is not the vendor's.
+        most = None if limits.max_bytes_from else limits.max_bytes
+        wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
+        for what, picture in pictures.pictures_beyond(wider).items():
+            # A vendor may take more formats than it says.
+            taken = not what.startswith("format") and is_taken(what, picture)
+            assert not taken, f"a picture ({what}): declared as refused, the vendor takes it"
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
@@ -96,7 +119,82 @@ class OptionRules(Rules):
         for life in the probe, not in the passport, and sees no face that lies on its side. Keeping
         a face needs a legal ground.
         """
-        judge_parts(bench, _options, _own_options, _pictures, _kept)
+        options = self._r25_options, self._r25_own_options
+        judge_parts(bench, *options, self._r25_pictures, self._r25_kept)
+
+    def _r25_options(self, bench: Bench) -> None:
+        can = bench.can
+        wishes: list[tuple[str, Any]] = [("retention", kept) for kept in can.retention]
+        wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
+        wishes += [("metadata", METADATA)] * can.sends_metadata
+        for operation, (option, value) in itertools.product(bench.operations, wishes):
+            heard = _hear(bench, operation, option, value)
+            # The vendor need not hear of it if there is no choice.
+            if heard is not UNTOLD or option != "retention" or len(can.retention) > 1:
+                same(f"{option} in the simulator's `received`", heard, value)
+
+    def _r25_own_options(self, bench: Bench) -> None:
+        simulator = bench.simulator
+        declared: Any = bench.can.options
+        bench.applies_if(declared, "has no options of its own")
+        first, *others = simulator.options(declared), *simulator.other_options(declared)
+        is_heard = False
+        for operation, options in itertools.product(bench.operations, others):
+            usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
+            is_heard |= usual is not UNTOLD or heard is not UNTOLD
+            where = f"with {options} the vendor heard {heard!r}"
+            assert heard != usual or not is_heard, f"{where}, and the same with {first}"
+        unsaid = f"has no `other_options`, or no `options` received, for {declared.__name__}"
+        bench.tested_if(is_heard, unsaid)
+
+    def _r25_pictures(self, bench: Bench) -> None:
+        for operation in bench.operations:
+            pair, wishes = bench.simulator.pictures_for(GOOD[operation]), bench.wishes(operation)
+            turned = [(*map(pictures.turn, pair, each),) for each in ((6, 8), (3, 5))]
+            noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
+            kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
+            for sent, wish in kinds:
+                prepared = dict(zip(PICTURES, bench.fit(sent), strict=True))
+                digests = {image.sent_digest for image in prepared.values()}
+                bench.sound_if(len(digests) == 2, "its two pictures are one: take others")
+                outcome = bench.ask(operation, GOOD[operation], images=sent, **wish)
+                assert outcome.requests, f"nothing was sent: {outcome.summary}"
+                received = bench.simulator.received
+                arrived = {place: received[place] for place in PICTURES if received.get(place)}
+                is_well = arrived or outcome.error is None
+                assert is_well, f"the call was refused: {outcome.summary}"
+                bench.tested_if(arrived, "does not say which pictures arrived")
+                same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
+                for place, data in arrived.items():
+                    bench.sound_if(type(data) is bytes, "`received` must hold bytes of pictures")
+                    is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
+                    assert is_it, f"the {place} that arrived is not what was prepared"
+            # An engine may get what was prepared, and still look at it turned.
+            for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
+                decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
+                same("the decision about pictures that EXIF turns", decision, PASS[operation])
+
+    def _r25_kept(self, bench: Bench) -> None:
+        keeps_little = fm.Retention.MINIMAL in bench.can.retention
+        bench.applies_if(keeps_little, "declares that everything is kept")
+        besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": benches.MIDDLE}
+        for operation in bench.operations:
+            wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
+            for options in ({}, besides, *wishes):
+                answer = bench.ask(operation, GOOD[operation], **options).answer
+                bench.at += f"{' with ' * bool(options)}{' and '.join(options)}"
+                heard = bench.simulator.received
+                retention = heard.get("retention", fm.Retention.MINIMAL)
+                same("the retention that the vendor heard", retention, fm.Retention.MINIMAL)
+                assert answer.ids.session is None, "`ids.session` names a record of it"
+                kept_s = heard.get("kept_s", 0.0)
+                # The call itself may need a face for some minutes.
+                assert kept_s <= 600, f"the vendor keeps a face or template for {kept_s:g} s"
+                # A job that is found by its own id is no record of the person.
+                record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
+                is_sought = bench.backend.reconcilable(record)
+                is_kept = is_sought and look(bench, record).result is not None
+                assert not is_kept, "nobody asked to keep it, and it is in the vendor's records"
 
     @pytest.mark.parametrize("situation", LEAKING, ids=str)
     @rule("R51")
@@ -116,7 +214,7 @@ class OptionRules(Rules):
             # A plug-in never reads an answer that does not come, whichever request it is for.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                seen = [*_observe(bench, situation, operation=operation, step=step)]
+                seen = [*self._r21_seen(bench, situation, operation=operation, step=step)]
                 seen.append(("the console", "".join(capfd.readouterr())))
                 leaked = set[str]()
                 for where, text in seen:
@@ -126,113 +224,31 @@ class OptionRules(Rules):
                         leaked |= {f"{what} is in {where} ({form})" for form in forms}
                 assert not leaked, "; ".join(sorted(leaked))
 
-
-# --- R24
-
-
-def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
-    """Assert that the vendor itself takes what is declared as taken, and refuses what is not."""
-    limits, good = bench.can.image_limits, GOOD[operation]
-    nobody = pictures.noise(0, (max(320, limits.min_side_px),) * 2)
-    usual = bench.ask_directly(operation, good, probe=nobody).answer
-
-    def is_taken(what: str, picture: fm.Image) -> bool:
-        # Past the verifier, which would refuse it.
-        result = bench.ask_directly(operation, good, probe=picture).result
-        # A vendor may answer that it sees no face in a picture that is too small.
-        return result is not None and (what == "few bytes" or result.decision is usual.decision)
-
-    for what, picture in pictures.pictures_within(limits).items():
-        where = f"a picture of {picture.size_bytes} bytes ({what})"
-        assert is_taken(what, picture), f"{where}: declared as taken, the vendor refuses it"
-    # A megabyte may be 1,000,000 or 1,048,576 bytes. A limit set by the user is not the vendor's.
-    most = None if limits.max_bytes_from else limits.max_bytes
-    wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
-    for what, picture in pictures.pictures_beyond(wider).items():
-        # A vendor may take more formats than it says.
-        taken = not what.startswith("format") and is_taken(what, picture)
-        assert not taken, f"a picture ({what}): declared as refused, the vendor takes it"
-
-
-# --- R25
-
-
-def _options(bench: Bench) -> None:
-    can = bench.can
-    wishes: list[tuple[str, Any]] = [("retention", kept) for kept in can.retention]
-    wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
-    wishes += [("metadata", METADATA)] * can.sends_metadata
-    for operation, (option, value) in itertools.product(bench.operations, wishes):
-        heard = _hear(bench, operation, option, value)
-        # The vendor need not hear of it if there is no choice.
-        if heard is not UNTOLD or option != "retention" or len(can.retention) > 1:
-            same(f"{option} in the simulator's `received`", heard, value)
-
-
-def _own_options(bench: Bench) -> None:
-    simulator = bench.simulator
-    declared: Any = bench.can.options
-    bench.applies_if(declared, "has no options of its own")
-    first, *others = simulator.options(declared), *simulator.other_options(declared)
-    is_heard = False
-    for operation, options in itertools.product(bench.operations, others):
-        usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
-        is_heard |= usual is not UNTOLD or heard is not UNTOLD
-        where = f"with {options} the vendor heard {heard!r}"
-        assert heard != usual or not is_heard, f"{where}, and the same with {first}"
-    unsaid = f"has no `other_options`, or no `options` received, for {declared.__name__}"
-    bench.tested_if(is_heard, unsaid)
-
-
-def _pictures(bench: Bench) -> None:
-    for operation in bench.operations:
-        pair, wishes = bench.simulator.pictures_for(GOOD[operation]), bench.wishes(operation)
-        turned = [(*map(pictures.turn, pair, each),) for each in ((6, 8), (3, 5))]
-        noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
-        kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
-        for sent, wish in kinds:
-            prepared = dict(zip(PICTURES, bench.fit(sent), strict=True))
-            digests = {image.sent_digest for image in prepared.values()}
-            bench.sound_if(len(digests) == len(PICTURES), "its two pictures are one: take others")
-            outcome = bench.ask(operation, GOOD[operation], images=sent, **wish)
-            assert outcome.requests, f"nothing was sent: {outcome.summary}"
-            received = bench.simulator.received
-            arrived = {place: received[place] for place in PICTURES if received.get(place)}
-            is_well = arrived or outcome.error is None
-            assert is_well, f"the call was refused: {outcome.summary}"
-            bench.tested_if(arrived, "does not say which pictures arrived")
-            same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
-            for place, data in arrived.items():
-                bench.sound_if(type(data) is bytes, "`received` must hold the pictures as bytes")
-                is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
-                assert is_it, f"the {place} that arrived is not what was prepared"
-        # An engine may get what was prepared, and still look at it turned.
-        for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
-            decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
-            same("the decision about pictures that EXIF turns", decision, PASS[operation])
-
-
-def _kept(bench: Bench) -> None:
-    keeps_little = fm.Retention.MINIMAL in bench.can.retention
-    bench.applies_if(keeps_little, "declares that everything is kept")
-    besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": benches.MIDDLE}
-    for operation in bench.operations:
-        wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
-        for options in ({}, besides, *wishes):
-            answer = bench.ask(operation, GOOD[operation], **options).answer
-            bench.at += f"{' with ' * bool(options)}{' and '.join(options)}"
-            heard = bench.simulator.received
-            retention = heard.get("retention", fm.Retention.MINIMAL)
-            same("the retention that the vendor heard", retention, fm.Retention.MINIMAL)
-            assert answer.ids.session is None, "`ids.session` names a record of it"
-            kept_s = heard.get("kept_s", 0.0)
-            # The call itself may need a face for some minutes.
-            assert kept_s <= 600, f"the vendor keeps a face or template for {kept_s:g} s"
-            # A job that is found by its own id is no record of the person.
-            record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
-            is_sought = bench.backend.reconcilable(record)
-            is_kept = is_sought and look(bench, record).result is not None
-            assert not is_kept, "nobody asked to keep it, and it is in the vendor's records"
+    def _r21_seen(self, bench: Bench, situation: Situation, **how: Any) -> Iterator[Any]:
+        """Yield each text of a call with its place, as an application makes it, and directly."""
+        ways = [bench.ask, bench.ask_directly]
+        if situation is Situation.SLOW:
+            # Once, for it is slow; by the verifier if the backend has no deadline of its own.
+            ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
+        with (
+            leaks.capture_log() as log,
+            warnings.catch_warnings(record=True, action="always") as warned,
+        ):
+            outcomes = [ask(situation=situation, **how) for ask in ways]
+        yield "the log", log.getvalue()
+        yield "a warning", " ".join(str(each.message) for each in warned)
+        # The backend may hold a token after the call.
+        yield "the backend's text", f"{bench.backend!r} {bench.backend}"
+        with contextlib.suppress(Exception):  # it may refuse to be pickled
+            yield "the backend's pickle", pickle.dumps(bench.backend).decode("latin-1")
+        for result, error, events in ((each.result, each.error, each.events) for each in outcomes):
+            yield "an event", repr(events)
+            yield "a pickle", pickle.dumps((result, error)).decode("latin-1")
+            if error is not None:
+                yield "the error with its frames", leaks.told_by(error)
+            if result is not None:
+                document = json.dumps(result.to_dict(), ensure_ascii=False)
+                yield "the result", f"{result!r} {result} {document}"
 
 
 def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
@@ -240,9 +256,6 @@ def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
-
-
-# --- R21
 
 
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
@@ -253,33 +266,6 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
         if len(secret) >= 24:
             ends, what = {secret[:12], secret[-12:]}, "the beginning or end of a secret"
         yield from ((what, end.encode()) for end in ends)
-
-
-def _observe(bench: Bench, situation: Situation, **how: Any) -> Iterator[tuple[str, str]]:
-    """Yield whatever can be seen of a call, made as an application does, and directly."""
-    ways = [bench.ask, bench.ask_directly]
-    if situation is Situation.SLOW:
-        # Once, since it takes its time; without a deadline of the backend's own by the verifier.
-        ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
-    with (
-        leaks.capture_log() as log,
-        warnings.catch_warnings(record=True, action="always") as warned,
-    ):
-        outcomes = [ask(situation=situation, **how) for ask in ways]
-    yield "the log", log.getvalue()
-    yield "a warning", " ".join(str(each.message) for each in warned)
-    # The backend may hold a token after the call.
-    yield "the backend's text", f"{bench.backend!r} {bench.backend}"
-    with contextlib.suppress(Exception):  # it may refuse to be pickled
-        yield "the backend's pickle", pickle.dumps(bench.backend).decode("latin-1")
-    for result, error, events in ((each.result, each.error, each.events) for each in outcomes):
-        yield "an event", repr(events)
-        yield "a pickle", pickle.dumps((result, error)).decode("latin-1")
-        if error is not None:
-            yield "the error with its frames", leaks.told_by(error)
-        if result is not None:
-            document = json.dumps(result.to_dict(), ensure_ascii=False)
-            yield "the result", f"{result!r} {result} {document}"
 
 
 class OwnSenderRules(Rules):
@@ -296,10 +282,27 @@ class OwnSenderRules(Rules):
         stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
         bench.need(*(stalls or STALLS))
         for operation, stall in itertools.product(bench.operations, stalls):
-            _judge_stall(bench, operation, stall)
+            self._r19_stall(bench, operation, stall)
             for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
                 decision = bench.ask(operation, table[operation]).answer.decision
                 same("the decision after a call that was given up", decision, due)
+
+    def _r19_stall(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
+        steps = bench.each_step(operation, stall)
+        # Before any wait, and after all of them; how it has no end is the same at both.
+        for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
+            for deadline_s in DEADLINES_S:
+                if Situation.UNREACHABLE in bench.simulator.situations:
+                    # A request that an earlier call sent too late is not counted here.
+                    bench.simulator.set_situation(Situation.UNREACHABLE)
+                at = time.monotonic()
+                outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)
+                taken_s = time.monotonic() - at
+                if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
+                    break
+            took = f"a deadline of {deadline_s:g} s took {taken_s:.2f} s: {outcome.summary}"
+            assert taken_s < LATE * deadline_s, took
+            judge(bench, operation, stall, step, outcome)
 
     @rule("R51")
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
@@ -310,7 +313,37 @@ class OwnSenderRules(Rules):
         """
         bench.applies_if(bench.sends_itself, CORE)
         for operation in bench.operations:
-            _judge_threads(bench, operation)
+            self._r28_threads(bench, operation)
+
+    def _r28_threads(self, bench: Bench, operation: fm.Operation) -> None:
+        """Assert that threads with pictures and thresholds of their own do not mix."""
+        simulator, verifier = bench.simulator, bench.open_verifier()
+        situation, score = GOOD[operation], None
+        wishes: list[dict[str, Any]] = [{}, {}]
+        if bench.scale(operation) and bench.can.threshold_rule is not models.ThresholdRule.VENDOR:
+            situation, score, known = bench.find_score(operation)
+            wishes = [{"threshold": known - 1}, {"threshold": known + 1}]
+        bench.ask(operation, situation, score=score)
+        pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
+        make = functools.partial(benches.application_call, verifier, operation)
+        calls = [make(pair, **wish) for wish, pair in itertools.product(wishes, pairs)] * 2
+        alone = [_gist(call()) for call in calls]
+        requests, charges = simulator.requests_seen, simulator.charges
+        start = threading.Barrier(len(calls))
+
+        def ask_often(call: Callable[[], Result]) -> list[Result]:
+            start.wait()
+            return [call() for _ in range(CALLS)]
+
+        with ThreadPoolExecutor(len(calls)) as pool:
+            together = [*pool.map(ask_often, calls)]
+        for by_itself, results in zip(alone, together, strict=True):
+            beside_others = {by_itself, *map(_gist, results)}
+            same("what a call gives by itself and beside other threads", beside_others, {by_itself})
+        due = requests + len(calls) * CALLS * bench.steps(operation)
+        same("the vendor's count of requests in threads", simulator.requests_seen, due)
+        paid = sum(result.billing.charges or 0 for results in together for result in results)
+        same("the vendor's count of charges in threads", simulator.charges, charges + paid)
 
     @rule("R51")
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
@@ -322,10 +355,10 @@ class OwnSenderRules(Rules):
         environment = dict(os.environ)
         for operation in bench.operations:
             other, verifier = bench.open_backend(), bench.open_verifier()
-            _judge_works(bench, operation, "newly opened", verifier=verifier)
+            self._r30_works(bench, operation, "newly opened", verifier=verifier)
             for opened in (verifier, verifier, verifier.backend, other):
                 opened.close()
-            _judge_works(bench, operation, "open while others were closed")
+            self._r30_works(bench, operation, "open while others were closed")
             settings = declared_settings(type(bench.backend))
             for name, secret in ((n, text) for n, text in bench.secrets() if n in settings):
                 key = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
@@ -334,12 +367,17 @@ class OwnSenderRules(Rules):
                     other = bench.open_backend(**{name: Secret(key)})
                     stranger = fm.FaceVerifier(other, clock=bench.clock)
                     bench.ask(operation, GOOD[operation], verifier=stranger)
-            _judge_works(bench, operation, "open while others had other keys")
+            self._r30_works(bench, operation, "open while others had other keys")
             foreign = dict.fromkeys(other.environment_variables.values(), "nobody's-key-0000")
             with mock.patch.dict(os.environ, foreign):
                 which = "opened with its keys, beside others in the environment,"
-                _judge_works(bench, operation, which, verifier=bench.open_verifier())
+                self._r30_works(bench, operation, which, verifier=bench.open_verifier())
         assert dict(os.environ) == environment, "a call changed the environment of the program"
+
+    def _r30_works(self, bench: Bench, operation: fm.Operation, which: str, **how: Any) -> None:
+        outcome = bench.ask(operation, GOOD[operation], **how)
+        passed = f"the result {PASS[operation]}"
+        same(f"the outcome of a backend that was {which}", outcome.summary, passed)
 
     @rule()
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -364,67 +402,11 @@ class OwnSenderRules(Rules):
             same("the requests of `diagnose`", bench.simulator.requests_seen - before, 0)
             for case in bench.cases((*GOOD.values(), *BAD.values(), Situation.OUTAGE)):
                 bench.ask(*case)
-        found = any(
-            leaks.find_leaks(secret, shown, log.getvalue()) for _, secret in secrets_of(bench)
-        )
+        texts = shown, log.getvalue()
+        found = any(leaks.find_leaks(secret, *texts) for _, secret in secrets_of(bench))
         assert not found, "`diagnose` returns or logs a secret"
         assert not files, f"a call writes a file: {files[0]}"
 
 
-def _judge_stall(bench: Bench, operation: fm.Operation, stall: Situation) -> None:
-    steps = bench.each_step(operation, stall)
-    # Before any wait, and after all of them; how it has no end is the same at both.
-    for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
-        for deadline_s in DEADLINES_S:
-            if Situation.UNREACHABLE in bench.simulator.situations:
-                # A request that an earlier call sent too late is not counted here.
-                bench.simulator.set_situation(Situation.UNREACHABLE)
-            at = time.monotonic()
-            outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)
-            taken_s = time.monotonic() - at
-            if taken_s < LATE * deadline_s and outcome.requests >= (step or 1):
-                break
-        took = f"a deadline of {deadline_s:g} s took {taken_s:.2f} s, and gave {outcome.summary}"
-        assert taken_s < LATE * deadline_s, took
-        judge(bench, operation, stall, step, outcome)
-
-
-def _judge_threads(bench: Bench, operation: fm.Operation) -> None:
-    """Assert that threads with pictures and thresholds of their own are answered as each alone."""
-    simulator, verifier = bench.simulator, bench.open_verifier()
-    situation, score = GOOD[operation], None
-    wishes: list[dict[str, Any]] = [{}, {}]
-    if bench.scale(operation) and bench.can.threshold_rule is not models.ThresholdRule.VENDOR:
-        situation, score, known = bench.find_score(operation)
-        wishes = [{"threshold": known - 1}, {"threshold": known + 1}]
-    bench.ask(operation, situation, score=score)
-    pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
-    make = functools.partial(benches.application_call, verifier, operation)
-    calls = [make(pair, **wish) for wish, pair in itertools.product(wishes, pairs)] * 2
-    alone = [_gist(call()) for call in calls]
-    requests, charges = simulator.requests_seen, simulator.charges
-    start = threading.Barrier(len(calls))
-
-    def ask_often(call: Callable[[], Result]) -> list[Result]:
-        start.wait()
-        return [call() for _ in range(CALLS)]
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        together = [*pool.map(ask_often, calls)]
-    for by_itself, results in zip(alone, together, strict=True):
-        beside_others = {by_itself, *map(_gist, results)}
-        same("what a call gives by itself and beside other threads", beside_others, {by_itself})
-    due = requests + len(calls) * CALLS * bench.steps(operation)
-    same("the vendor's count of requests in threads", simulator.requests_seen, due)
-    paid = sum(result.billing.charges or 0 for results in together for result in results)
-    same("the vendor's count of charges in threads", simulator.charges, charges + paid)
-
-
 def _gist(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value
-
-
-def _judge_works(bench: Bench, operation: fm.Operation, which: str, **how: Any) -> None:
-    outcome = bench.ask(operation, GOOD[operation], **how)
-    passed = f"the result {PASS[operation]}"
-    same(f"the outcome of a backend that was {which}", outcome.summary, passed)

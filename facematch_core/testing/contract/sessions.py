@@ -38,7 +38,7 @@ SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20
 PERSON = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-secret-9e02c41d"}
 #: Thresholds for a live face: one that a good one passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
-#: What must come out of each case: a class of result or error, a state, or a decision.
+#: The due outcome of each case: a class of result or error, a state, or a decision.
 VERDICTS: dict[Case, Any] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
     Case.SPOOF: fm.LivenessDecision.NOT_LIVE,
