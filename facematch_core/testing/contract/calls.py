@@ -416,11 +416,11 @@ class AnswerRules(Rules):
         for operation in bench.operations:
             recording = Recording.of(bench, operation, GOOD[operation])
             for step in range(len(recording.replies), 0, -1):
-                _other_answers(attrs.evolve(recording, step=step), statuses)
+                attrs.evolve(recording, step=step).other_answers(statuses)
             # The good answer of any simulator passes this threshold.
             pair = GOOD[operation], BAD[operation]
             good, bad = (Recording.of(bench, operation, case, threshold=1.0) for case in pair)
-            _other_values(good, bad)
+            good.other_values(bad)
 
 
 #: The result or the error of a call; neither if it goes on.
@@ -514,113 +514,109 @@ class Recording:
         assert wait_s is None or 0 <= wait_s < math.inf, f"it says to wait {wait_s} s"
         return error
 
-
-def _other_answers(recording: Recording, face_statuses: Container[int]) -> None:
-    """Read every status with any form of body."""
-    priced, waits = recording.costs(before=False), itertools.cycle(WAITS)
-    secrets = [secret.reveal() for secret in recording.reply.secrets]
-    is_last = recording.step == len(recording.requests) > 1
-    cases = [*itertools.product(STATUSES, forms(secrets))]
-    if not priced and len(recording.replies) > 1:  # a step that is free to repeat
-        cases = [*zip(STATUSES, itertools.cycle(forms(secrets)), strict=False)]
-    for status, (name, body, is_json) in cases:
-        headers = {**recording.reply.headers, "Retry-After": next(waits)}
-        how = f"{status} with {name}"
-        result, error = recording.read(how, body, status=status, headers=headers)
-        is_free = error is not None and error.billing.charged is fm.Charged.NO
-        text = f"{error} {error!r} {error and vars(error)}"
-        assert not any(secret in text for secret in secrets), "it shows a secret"
-        assert CANARY not in text, "it shows what looks like a key"
-        assert len(str(error)) < LONG / 2, "it repeats the body whole"
-        if status in recording.requests[recording.step - 1].expects:  # it is no refusal
-            assert not (is_free and recording.costs()), "it is free, and the vendor charges it"
-        elif error is not None:
-            assert status >= 300 or not error.retryable, "it may be repeated"
-            blames = status >= 500 and isinstance(error, BLAMING)
-            assert not blames, "it says that it is the caller's, and the vendor failed"
-            unsaid = status >= 500 and not is_json and priced and is_free
-            assert not unsaid, "it says that it was free, and the vendor did not"
-        elif result is not None:
-            hint = " (mark what only removes something: `is_cleanup=True`)" * is_last
-            is_read = status in face_statuses and not passes(result)
-            assert is_read, f"it becomes a result, {result.decision}, and no error{hint}"
-
-
-def _other_values(good: Recording, bad: Recording) -> None:
-    """Change one value of the good answer at a time; in all ways where the verdict stands."""
-    document, bench, operation = good.reply.at(), good.bench, good.call.operation
-    is_document = isinstance(document, (dict, list))
-    bench.tested_if(is_document, "answers with neither a JSON object nor a list")
-    usual, error = good.read("as before", good.reply.body)
-    assert usual is not None, f"it is not read a second time: {error!r}"
-    scores, verdicts = _decide(good, usual)
-    bench.tested_if(scores or not bench.scale(operation), "has the score nowhere in its answers")
-    _no_numbers(good, usual, scores)
-    # Removing the object around a verdict removes the verdict.
-    decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
-    values, turn = [*places(document)], itertools.count()
-    sparing = 1 + len(values) * len(VALUES) // 400  # some hundred changes are enough
-    for place, value in values:
-        unchanged = json.dumps(value)
-        texts = [*VALUES, f"[{unchanged}]", f'{{"value": {unchanged}}}', None]
-        if place in decisive and isinstance(value, str):
-            others = [f"not {value}", f"{value} pending", f"{value}_not"]
-            texts += map(json.dumps, [*others, bad.reply.at(*place)])
-        for text in texts:
-            if (place not in decisive and next(turn) % sparing) or text == unchanged:
-                continue
-            result, _ = good.read_changed(place, text)
-            if result is None or not passes(result):
-                continue
-            scored = result.score is not None or not bench.scale(operation)
-            assert scored, f"the result is still {result.decision}, without a score"
-            # A vendor may leave its word out, but no other value may stand there.
-            is_unsaid = text is None and result.vendor_status is None
-            assert is_unsaid or place not in decisive, f"the result is still {result.decision}"
-
-
-def _no_numbers(good: Recording, usual: Result, scores: Sequence[tuple[Place, object]]) -> None:
-    """Assert that where a score belongs, nothing but a number becomes one."""
-    for place, value in scores:
-        inside, as_text = json.dumps(value), json.dumps(str(value))
-        odd = '"high"' if isinstance(value, str) else as_text
-        texts = (None, "true", "NaN", "1e999", "[]", "{}", odd, f"[{inside}]")
-        for text in (*texts, f'"{value}%"', f'"{value} of 100"', f'{{"value": {inside}}}'):
-            result, error = good.read_changed(place, text)
-            if error is not None:
-                good.bench.judge_unreadable(good.call.operation, error)
+    def other_answers(self, face_statuses: Container[int]) -> None:
+        """Read every status with any form of body."""
+        priced, waits = self.costs(before=False), itertools.cycle(WAITS)
+        secrets = [secret.reveal() for secret in self.reply.secrets]
+        is_last = self.step == len(self.requests) > 1
+        cases = [*itertools.product(STATUSES, forms(secrets))]
+        if not priced and len(self.replies) > 1:  # a step that is free to repeat
+            cases = [*zip(STATUSES, itertools.cycle(forms(secrets)), strict=False)]
+        for status, (name, body, is_json) in cases:
+            headers = {**self.reply.headers, "Retry-After": next(waits)}
+            how = f"{status} with {name}"
+            result, error = self.read(how, body, status=status, headers=headers)
+            is_free = error is not None and error.billing.charged is fm.Charged.NO
+            text = f"{error} {error!r} {error and vars(error)}"
+            assert not any(secret in text for secret in secrets), "it shows a secret"
+            assert CANARY not in text, "it shows what looks like a key"
+            assert len(str(error)) < LONG / 2, "it repeats the body whole"
+            if status in self.requests[self.step - 1].expects:  # it is no refusal
+                assert not (is_free and self.costs()), "it is free, and the vendor charges it"
+            elif error is not None:
+                assert status >= 300 or not error.retryable, "it may be repeated"
+                blames = status >= 500 and isinstance(error, BLAMING)
+                assert not blames, "it says that it is the caller's, and the vendor failed"
+                unsaid = status >= 500 and not is_json and priced and is_free
+                assert not unsaid, "it says that it was free, and the vendor did not"
             elif result is not None:
-                warned = len(result.warnings) > len(usual.warnings)
-                if text == as_text and result.score == usual.score and warned:
-                    continue  # Digits were read as a number, and it says so.
-                same("the score", result.score, None)
-                # If the number is left out, the vendor's verdict may stay: R02 looks at that.
-                assert text is None or not passes(result), f"the decision is {result.decision}"
+                hint = " (mark what only removes something: `is_cleanup=True`)" * is_last
+                is_read = status in face_statuses and not passes(result)
+                assert is_read, f"it becomes a result, {result.decision}, and no error{hint}"
 
+    def other_values(self, bad: Recording) -> None:
+        """Change one value of the good answer at a time; in all ways where the verdict stands."""
+        document, bench, operation = self.reply.at(), self.bench, self.call.operation
+        is_document = isinstance(document, (dict, list))
+        bench.tested_if(is_document, "answers with neither a JSON object nor a list")
+        usual, error = self.read("as before", self.reply.body)
+        assert usual is not None, f"it is not read a second time: {error!r}"
+        scores, verdicts = self._decide(usual)
+        bench.tested_if(scores or not bench.scale(operation), "has no score in its answers")
+        self._no_numbers(usual, scores)
+        # Removing the object around a verdict removes the verdict.
+        decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
+        values, turn = [*places(document)], itertools.count()
+        sparing = 1 + len(values) * len(VALUES) // 400  # some hundred changes are enough
+        for place, value in values:
+            unchanged = json.dumps(value)
+            texts = [*VALUES, f"[{unchanged}]", f'{{"value": {unchanged}}}', None]
+            if place in decisive and isinstance(value, str):
+                others = [f"not {value}", f"{value} pending", f"{value}_not"]
+                texts += map(json.dumps, [*others, bad.reply.at(*place)])
+            for text in texts:
+                if (place not in decisive and next(turn) % sparing) or text == unchanged:
+                    continue
+                result, _ = self.read_changed(place, text)
+                if result is None or not passes(result):
+                    continue
+                scored = result.score is not None or not bench.scale(operation)
+                assert scored, f"the result is still {result.decision}, without a score"
+                # A vendor may leave its word out, but no other value may stand there.
+                is_unsaid = text is None and result.vendor_status is None
+                assert is_unsaid or place not in decisive, f"the result is still {result.decision}"
 
-def _decide(good: Recording, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
-    """Return where the score is in an answer, and as what; and where a verdict is."""
+    def _no_numbers(self, usual: Result, scores: Sequence[tuple[Place, object]]) -> None:
+        """Assert that where a score belongs, nothing but a number becomes one."""
+        for place, value in scores:
+            inside, as_text = json.dumps(value), json.dumps(str(value))
+            odd = '"high"' if isinstance(value, str) else as_text
+            texts = (None, "true", "NaN", "1e999", "[]", "{}", odd, f"[{inside}]")
+            for text in (*texts, f'"{value}%"', f'"{value} of 100"', f'{{"value": {inside}}}'):
+                result, error = self.read_changed(place, text)
+                if error is not None:
+                    self.bench.judge_unreadable(self.call.operation, error)
+                elif result is not None:
+                    warned = len(result.warnings) > len(usual.warnings)
+                    if text == as_text and result.score == usual.score and warned:
+                        continue  # Digits were read as a number, and it says so.
+                    same("the score", result.score, None)
+                    # If the number is left out, the vendor's verdict may stay: R02 looks at that.
+                    assert text is None or not passes(result), f"the decision is {result.decision}"
 
-    def facts(result: Result) -> tuple[float | None, str | None, object]:
-        score = result.score
-        number = None if score is None else score.value if score.raw is None else score.raw
-        return number, result.vendor_status, result.decision
+    def _decide(self, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
+        """Return where the score is in an answer, and as what; and where a verdict is."""
 
-    scores, verdicts = list[tuple[Place, object]](), set[Place]()
-    number, word, _ = facts(usual)
-    for place, value in places(good.reply.at()):
-        is_score = number is not None and number_in(value) == number
-        is_status = isinstance(value, str) and value == word
-        if not is_score and not is_status and not isinstance(value, bool):
-            continue
-        another: object = "another word" if is_status else not value
-        if is_score:
-            half = (number or 0) / 2
-            another = str(half) if isinstance(value, str) else half
-        other, _ = good.read_changed(place, json.dumps(another))
-        follows = other is not None and facts(other) != facts(usual)
-        if is_score and follows:
-            scores.append((place, value))
-        elif follows or (is_status and other is None):
-            verdicts.add(place)
-    return scores, verdicts
+        def facts(result: Result) -> tuple[float | None, str | None, object]:
+            score = result.score
+            number = None if score is None else score.value if score.raw is None else score.raw
+            return number, result.vendor_status, result.decision
+
+        scores, verdicts = list[tuple[Place, object]](), set[Place]()
+        number, word, _ = facts(usual)
+        for place, value in places(self.reply.at()):
+            is_score = number is not None and number_in(value) == number
+            is_status = isinstance(value, str) and value == word
+            if not is_score and not is_status and not isinstance(value, bool):
+                continue
+            another: object = "another word" if is_status else not value
+            if is_score:
+                half = (number or 0) / 2
+                another = str(half) if isinstance(value, str) else half
+            other, _ = self.read_changed(place, json.dumps(another))
+            follows = other is not None and facts(other) != facts(usual)
+            if is_score and follows:
+                scores.append((place, value))
+            elif follows or (is_status and other is None):
+                verdicts.add(place)
+        return scores, verdicts
