@@ -34,8 +34,6 @@ from .money import EXPECTED
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
 
-#: Data about a person in a vendor's answer; no part of it may be shown.
-PERSON = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-secret-9e02c41d"}
 #: Thresholds for a live face: one that a good one passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
 #: The due outcome of each case: a class of result or error, a state, or a decision.
@@ -56,8 +54,6 @@ DUE = {**VERDICTS, **STRANGERS, Case.VANISHED: State.GONE}
 CHECKS = dict.fromkeys((Case.OTHER_PERSON, Case.OTHER_PICTURE), MATCH)
 CHECKS |= dict.fromkeys((Case.SPOOF, Case.LOW_SCORE), LIVENESS)
 REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: None}
-
-
 #: The source of a word that is missing.
 NO_WORD = "an answer without the word"
 
@@ -81,9 +77,7 @@ class Desk:
     def open(self, compared_with: fm.ComparedWith | None, *, searches: bool = True) -> None:
         """Open the sessions that compare a face with such a picture; None for no match.
 
-        Args:
-            compared_with: The kind of picture.
-            searches: Whether a start looks for an earlier one first, where it can.
+        Without `searches` a start looks for no earlier one.
         """
         can = attrs.evolve(self.can, finds_lost=self.can.finds_lost and searches)
         with mock.patch.object(type(self.bench.backend), "session_capabilities", can):
@@ -422,7 +416,16 @@ class SessionRules(Rules):
 
         Link and token are keys: a log with links is a heap of open doors.
         """
-        desk = Desk(bench)
+        desk, person = (
+            Desk(bench),
+            {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"},
+        )
+
+        def tell(_: HttpRequest, reply: HttpReply) -> HttpReply:
+            """Add what vendors say of people to each object of an answer."""
+            told = json.loads(json.dumps(reply.at()), object_hook=lambda item: {**item, **person})
+            return attrs.evolve(reply, body=json.dumps(told).encode())
+
         with leaks.capture_log() as log:
             with bench.overhear() as steps:
                 session = desk.start()
@@ -433,7 +436,7 @@ class SessionRules(Rules):
             kept = desk.player.kept(id_of(desk.look(desk.start(options=None), Case.PASSED)))
             assert not kept, f"the vendor keeps {kept} pictures that nobody asked for"
             after = desk.look(session, Case.PASSED)
-            with bench.overhear(_tell_of_the_person):
+            with bench.overhear(tell):
                 later = desk.read(session.record)
             if desk.has_webhooks:
                 desk.receive(*desk.player.deliver(id_of(after)))
@@ -450,8 +453,8 @@ class SessionRules(Rules):
         odd = [text for text in raws if "://" in text or len(text) > 300]
         assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
         text = json.dumps(later.to_dict()) if isinstance(later, fm.SessionResult) else ""
-        person = [name for name, value in PERSON.items() if value in f"{text} {log.getvalue()}"]
-        assert not person, f"a result or the log has what the vendor says of the person: {person}"
+        known = [name for name, value in person.items() if value in f"{text} {log.getvalue()}"]
+        assert not known, f"a result or the log has what the vendor says of the person: {known}"
 
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
@@ -586,12 +589,6 @@ def _text_of(request: HttpRequest) -> str:
     """Return all that a request says to the vendor, but for its files."""
     fields = {**request.params, **request.fields, **request.headers}
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
-
-
-def _tell_of_the_person(_: HttpRequest, reply: HttpReply) -> HttpReply:
-    """Add what vendors say of people to each object of an answer."""
-    document = json.loads(json.dumps(reply.at()), object_hook=lambda item: {**item, **PERSON})
-    return attrs.evolve(reply, body=json.dumps(document).encode())
 
 
 def _put_for(fact: str, shown: list[object]) -> Answer:
