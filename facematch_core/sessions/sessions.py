@@ -41,7 +41,7 @@ from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
-from facematch_core.resilience import Policy, RateLimiter
+from facematch_core.resilience import RateLimiter
 from facematch_core.verifier.events import FollowUpEmitter
 from facematch_core.verifier.pipeline import Pipeline, check_text, load_images
 from facematch_core.verifier.policy import Defaults
@@ -50,8 +50,6 @@ from facematch_core.verifier.verifier import FaceVerifier, Picture
 from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
 
 T = TypeVar("T")
-
-_LANGUAGE = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
 
 
 class Sessions:
@@ -100,9 +98,7 @@ class Sessions:
         for operation, places in pipeline.result_policy.defaults.thresholds.items():
             if any(place is not None for place in places):
                 self._check_scored(operation, errors.ConfigurationError)
-        rates: tuple[Policy, ...] = ()
-        if can.read_windows:
-            rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows)
+        rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows or ())
         self._following = attrs.evolve(
             pipeline,
             policies=rates,
@@ -208,7 +204,7 @@ class Sessions:
             elif default is not None:
                 numbers[name] = Threshold(default)
         thresholds = Defaults.of_arguments(error_type=errors.InvalidRequest, **numbers).thresholds
-        live_from = thresholds[Operation.LIVENESS][0]
+        (match_from, review_to), (live_from, _) = (thresholds[check] for check in USUAL_CHECKS)
         is_expected = Operation.LIVENESS in self._relied_on["expects"]
         if is_expected and self._can.needs_liveness_threshold and live_from is None:
             raise errors.InvalidRequest(
@@ -223,8 +219,8 @@ class Sessions:
             purpose=purpose,
             about=about,
             **self._relied_on,
-            threshold=thresholds[Operation.MATCH][0],
-            review_threshold=thresholds[Operation.MATCH][1],
+            threshold=match_from,
+            review_threshold=review_to,
             liveness_threshold=live_from,
             valid_for_s=float(valid_for_s),
             facts={**self._backend.session_facts},
@@ -460,10 +456,9 @@ class Sessions:
                 f"A session is known by the SessionRecord of plan, not by {type(record).__name__}: "
                 "SessionRecord.from_dict reads what was written down."
             )
-        for noun, theirs, ours in (
-            ("backend", record.backend, self._backend.name),
-            ("profile", record.profile, self._profile),
-        ):
+        names = self._backend.name, self._profile
+        for noun, ours in zip(("backend", "profile"), names, strict=True):
+            theirs = getattr(record, noun)
             if theirs != ours and None not in (theirs, ours):
                 raise errors.InvalidRequest(
                     f"The session belongs to the {noun} {theirs!r:.60}, and these are sessions of "
@@ -506,7 +501,8 @@ class Sessions:
             if value is not None and not is_taken:
                 raise self._starting.unsupported(name, f"takes no {name} for a session")
         self._starting.check_own_options(options, self._can.options)
-        if language is not None and not re.fullmatch(_LANGUAGE, str(language)):
+        tag = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
+        if language is not None and not re.fullmatch(tag, str(language)):
             raise errors.InvalidRequest("language must be a tag such as es or pt-BR.")
         if return_url is not None:
             is_text = isinstance(return_url, str) and re.fullmatch(r"[!-~]+", return_url)

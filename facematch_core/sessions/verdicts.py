@@ -14,19 +14,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from facematch_core import models
-from facematch_core.backend.session_types import (
-    NOT_REPORTED,
-    ComparedWith,
-    Kept,
-    SessionAnswer,
-    SessionCapabilities,
-    SessionReading,
-    SessionRecord,
-    SessionResult,
-    SessionState,
-    WayIn,
-    is_reported,
-)
+from facematch_core.backend import session_types as types
 from facematch_core.base.clock import Clock
 from facematch_core.base.masking import Secret
 from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
@@ -37,12 +25,6 @@ from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 
-#: Words for the picture that a face was compared with.
-_PICTURES = {
-    ComparedWith.GIVEN: "the given reference",
-    ComparedWith.DOCUMENT: "a document that the person showed",
-    ComparedWith.STORED: "a stored face",
-}
 #: Tolerance for a vendor's clock that is behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: Extra time for a person who has begun. Our choice.
@@ -51,9 +33,9 @@ _OVERTIME_S = 900.0
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
 #: States in which a person may still go on.
-_OPEN = (SessionState.PENDING, SessionState.ABANDONED)
+_OPEN = (types.SessionState.PENDING, types.SessionState.ABANDONED)
 #: States that change by themselves. A person may revise a decision: a webhook says so.
-_UNSETTLED = (SessionState.PENDING, SessionState.PROCESSING, SessionState.UNKNOWN)
+_UNSETTLED = (types.SessionState.PENDING, types.SessionState.PROCESSING, types.SessionState.UNKNOWN)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +44,7 @@ class Rules:
 
     #: Name of the backend, and what its sessions can do.
     backend: str
-    can: SessionCapabilities
+    can: types.SessionCapabilities
     #: The configured environment, and the one that answers must come from; None if it is open.
     declared: Environment | None
     required: Environment | None
@@ -71,7 +53,7 @@ class Rules:
     threshold_rule: models.ThresholdRule
 
 
-def check_record(record: SessionRecord, rules: Rules) -> None:
+def check_record(record: types.SessionRecord, rules: Rules) -> None:
     """Raise `EnvironmentMismatch` if a record is of another environment than the verifier."""
     problem = describe_mismatch(record.environment, rules.declared, rules.required)
     if record.environment is not None and problem is not None:
@@ -84,8 +66,8 @@ def check_record(record: SessionRecord, rules: Rules) -> None:
 
 
 def check_origin(
-    answer: SessionAnswer | VendorError,
-    record: SessionRecord,
+    answer: types.SessionAnswer | VendorError,
+    record: types.SessionRecord,
     rules: Rules,
     *,
     may_be_silent: bool = False,
@@ -114,13 +96,13 @@ def check_origin(
 
 
 def judge(
-    reading: SessionReading,
-    record: SessionRecord,
+    reading: types.SessionReading,
+    record: types.SessionRecord,
     rules: Rules,
     clock: Clock,
     *,
     is_start: bool = False,
-) -> tuple[SessionResult, Portrait]:
+) -> tuple[types.SessionResult, Portrait]:
     """The result of a reading, and the picture of the person in the item that made it.
 
     The picture is None unless a live face was reported and passed. The answer to a start costs, and
@@ -133,7 +115,7 @@ def judge(
     environment = check_origin(reading, record, rules, may_be_silent=is_start)
     unknown = models.Billing(models.Charged.UNKNOWN, reading.billing.ground)
     reading = attrs.evolve(reading, environment=environment)
-    if reading.state is SessionState.GONE:  # it may have lost what it could be known by
+    if reading.state is types.SessionState.GONE:  # it may have lost what it could be known by
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules, is_start=is_start)
@@ -144,7 +126,7 @@ def judge(
         record,
         session_id=record.session_id or reading.session_id,
         started_at=started_at,
-        expires_at=record.expires_at or (reading.way_in or WayIn()).expires_at,
+        expires_at=record.expires_at or (reading.way_in or types.WayIn()).expires_at,
         vendor={**reading.vendor, **record.vendor},
     )
     state, now = reading.state, clock.now()
@@ -152,29 +134,28 @@ def judge(
     left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
     if reading.has_begun or reading.checks:
         left_s += _OVERTIME_S
-    if state is SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
-        state = SessionState.EXPIRED
+    if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
+        state = types.SessionState.EXPIRED
     way_in = reading.way_in
     # Whoever goes on in one that is over is filmed for nothing, and it may cost.
-    is_open = state in _OPEN or (state is SessionState.EXPIRED and rules.can.resumes_expired)
+    is_open = state in _OPEN or (state is types.SessionState.EXPIRED and rules.can.resumes_expired)
     if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
         way_in = None
     doubts = list(reading.doubts)
-    if state is not SessionState.DECIDED or reading.approved is False:
+    if state is not types.SessionState.DECIDED or reading.approved is False:
         doubts.append(_warning("not_approved", "The vendor has not approved the session."))
     liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
     if record.compared_with not in (None, reading.compared_with):
-        picture = _PICTURES[record.compared_with]
-        text = f"The vendor does not show that the face was compared with {picture}."
+        text = f"The vendor does not show a comparison with a {record.compared_with} picture."
         doubts.append(_warning("compared_with_another_picture", text))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
-    result = SessionResult(
+    result = types.SessionResult(
         record=record,
         state=state,
         way_in=way_in,
         match=match,
         liveness=liveness,
-        compared_with=reading.compared_with if is_reported(match) else None,
+        compared_with=reading.compared_with if types.is_reported(match) else None,
         warnings=(*reading.warnings, *reading.doubts),
         vendor_status=reading.vendor_status,
         environment=environment,
@@ -187,14 +168,16 @@ def judge(
     return result, portrait if liveness.is_live else None
 
 
-def judge_missing(record: SessionRecord, rules: Rules, clock: Clock) -> SessionResult | None:
+def judge_missing(
+    record: types.SessionRecord, rules: Rules, clock: Clock
+) -> types.SessionResult | None:
     """GONE for a session whose result the vendor keeps no longer; None if it should be there."""
     lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
     if lasts_s is None or (clock.now() - started_at).total_seconds() <= lasts_s:
         return None
-    return SessionResult(
+    return types.SessionResult(
         record=record,
-        state=SessionState.GONE,
+        state=types.SessionState.GONE,
         match=_not_reported(MatchResult, rules.backend),
         liveness=_not_reported(LivenessResult, rules.backend),
         environment=rules.declared,
@@ -205,14 +188,14 @@ def judge_missing(record: SessionRecord, rules: Rules, clock: Clock) -> SessionR
 
 
 def _check_identity(
-    reading: SessionReading, record: SessionRecord, rules: Rules, *, is_start: bool
+    reading: types.SessionReading, record: types.SessionRecord, rules: Rules, *, is_start: bool
 ) -> None:
     """Whether the session is the one of the record, as far as the vendor shows what it was for."""
     shown = {
         "session_id": (reading.session_id, record.session_id or reading.session_id),
         "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
     }
-    ours = {"record_id": (Kept.ID, record.id), "terms": (Kept.TERMS, record.terms)}
+    ours = {"record_id": (types.Kept.ID, record.id), "terms": (types.Kept.TERMS, record.terms)}
     for name, (kept, value) in ours.items():
         is_due = kept in rules.can.keeps and not is_start
         if is_due or getattr(reading, name) is not None:
@@ -244,8 +227,8 @@ def _check_identity(
 
 def _worst(
     kind: type[models.Answer],
-    reading: SessionReading,
-    record: SessionRecord,
+    reading: types.SessionReading,
+    record: types.SessionRecord,
     rules: Rules,
     doubts: Sequence[ResultWarning],
 ) -> tuple[Any, Portrait]:
@@ -298,7 +281,7 @@ def _liveness_of(match: MatchResult) -> LivenessResult:
 
 def _not_reported(kind: Any, backend: str) -> Any:
     information = models.Severity.INFORMATION
-    warning = _warning(NOT_REPORTED, "The session has no such item.", information)
+    warning = _warning(types.NOT_REPORTED, "The session has no such item.", information)
     word = models.Decision if kind is MatchResult else models.LivenessDecision
     return kind(
         decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=FREE_BILLING
@@ -326,13 +309,17 @@ def _warning(
 
 
 def _read_again_s(
-    state: SessionState, reading: SessionReading, age: dt.timedelta, left_s: float, rules: Rules
+    state: types.SessionState,
+    reading: types.SessionReading,
+    age: dt.timedelta,
+    left_s: float,
+    rules: Rules,
 ) -> float | None:
     """Return when to read the session again: the younger it is, the sooner."""
     if state not in _UNSETTLED:
         return None
     shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S
-    if state is SessionState.PENDING:
+    if state is types.SessionState.PENDING:
         shortest_s, longest_s = _SHORTEST_S, _LONGEST_S
         if left_s > 0:
             longest_s = min(longest_s, left_s + 1)  # then it is known that nobody came

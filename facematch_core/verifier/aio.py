@@ -344,7 +344,8 @@ class _AsyncPairOutcomes(PairOutcomes):
             if self._reading is None:
                 read = functools.partial(anyio.from_thread.run, self._next, token=self._token)
                 self._reading = self._reader.submit(read)
-            wait([self._reading, *self._first()], return_when=FIRST_COMPLETED)
+            first: list[Future[Any]] = [*self._calls][:1]
+            wait([self._reading, *first], return_when=FIRST_COMPLETED)
             if not self._reading.done():
                 return None
             reading, self._reading = self._reading, None
@@ -355,9 +356,6 @@ class _AsyncPairOutcomes(PairOutcomes):
             return None
         self._index += 1
         return (self._index, pair[0]) if pair else None
-
-    def _first(self) -> list[Future[Any]]:
-        return [self._calls[0]] if self._calls else []
 
 
 async def _in_thread(work: Callable[..., R], *args: Any) -> R:
