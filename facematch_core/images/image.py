@@ -191,7 +191,11 @@ class Image:
             if not piece:
                 break
             data += piece
-        if not data and _position(file):
+        try:
+            position = 0 if data else int(file.tell())
+        except Exception:  # noqa: BLE001 - a pipe, or no file at all
+            position = 0
+        if position:
             refuse("is empty: its file object is at its end; call seek(0) first")
         return cls.from_bytes(data)
 
@@ -399,25 +403,16 @@ class Image:
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"An Image does not change, so {name} cannot be set.")
 
-    def __copy__(self) -> Image:
+    def __copy__(self, _memo: object = None) -> Image:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Image:
-        return self
+    __deepcopy__ = __copy__
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "An Image cannot be pickled, so that no face lands in a queue or a cache by accident; "
             "pass its data on purpose and use Image.from_bytes on the other side."
         )
-
-
-def _position(file: IO[bytes]) -> int:
-    """Return where a file object stands; 0 if it cannot say."""
-    try:
-        return int(file.tell())
-    except Exception:  # noqa: BLE001 - a pipe, or no file at all
-        return 0
 
 
 #: About plain text, which is not repeated: it may be the picture in base64, or hold a key.

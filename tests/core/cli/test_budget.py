@@ -135,17 +135,13 @@ def test_amounts_are_exact_text(run_json, vendor, address, store):
 
 
 def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
-    gates = [
-        Budget(5, name="shop", per=Period.DAY, store=store),
-    ]
-    with FaceVerifier(vendor, policies=gates) as verifier:
-        verifier.verify(A, B)
     day = Budget(5, name="shop", per=Period.DAY, store=store)
+    with FaceVerifier(vendor, policies=[day]) as verifier:
+        verifier.verify(A, B)
     day.enter(new_attempt())(ending())
     _, document = run_json("budget", "--store", address)
-    assert [row["window"] for row in document["budgets"]] == [
-        SystemClock().now().date().isoformat()
-    ]
+    (row,) = document["budgets"]
+    assert row["window"] == SystemClock().now().date().isoformat()
     assert len(store.budgets()) == 2
 
 
@@ -174,39 +170,28 @@ def test_what_the_calls_of_a_profile_spend_is_what_its_budget_shows(
     assert run("budget", "reconcile", "--profile", "desk").exit_code == 0
 
 
-def test_an_outage_while_looking_leaves_the_others_looked_for(run_json, unknown, store):
-    unknown(VendorUnavailable("Down."), Reconciled.FOUND, number=2)
-    code, document = run_json("budget", "reconcile")
-    assert code == 5
-    assert [row["outcome"] for row in document["calls"]] == ["error", "resolved"]
-    assert document["calls"][0]["reason"] == "Down."
-    assert sums(store) == (1, 0, 1)
+FOUND = Reconciled.FOUND
 
 
 @pytest.mark.parametrize(
-    ("charged", "expected"),
+    ("steps", "charged", "code", "outcomes", "books"),
     [
-        (Charged.YES, (0, ["resolved"], (1, 0, 0))),
-        (Charged.NO, (0, ["resolved"], (0, 0, 0))),
-        (Charged.UNKNOWN, (3, ["cannot_know"], (0, 0, 1))),
+        ([FOUND], Charged.YES, 0, ["resolved"], (1, 0, 0)),
+        ([FOUND], Charged.NO, 0, ["resolved"], (0, 0, 0)),
+        ([FOUND], Charged.UNKNOWN, 3, ["cannot_know"], (0, 0, 1)),
+        ([VendorUnavailable("Down."), FOUND], Charged.YES, 5, ["error", "resolved"], (1, 0, 1)),
+        # A wrong key ends it.
+        ([AuthenticationFailed("No."), FOUND], Charged.YES, 5, ["error", "skipped"], (0, 0, 2)),
     ],
 )
 def test_what_is_found_counts_as_its_bill_says(
-    run_json, unknown, *, vendor, store, charged, expected
+    run_json, unknown, *, vendor, store, steps, charged, code, outcomes, books
 ):
-    unknown(Reconciled.FOUND)
+    unknown(*steps, number=len(steps))
     vendor.charged = charged
-    code, document = run_json("budget", "reconcile")
-    outcomes = [row["outcome"] for row in document["calls"]]
-    assert (code, outcomes, sums(store)) == expected
-
-
-def test_a_wrong_key_while_looking_ends_it(run_json, unknown, store):
-    unknown(AuthenticationFailed("Wrong key."), number=2)
-    code, document = run_json("budget", "reconcile")
-    assert code == 5
-    assert [row["outcome"] for row in document["calls"]] == ["error", "skipped"]
-    assert sums(store) == (0, 0, 2)
+    exit_code, document = run_json("budget", "reconcile")
+    assert [row["outcome"] for row in document["calls"]] == outcomes
+    assert (exit_code, sums(store)) == (code, books)
 
 
 @pytest.mark.parametrize(("backend", "environment"), [("other", "production"), ("fake", "mock")])
