@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import attrs
+from typing import NamedTuple
 
 from facematch_core.models import (
     Advice,
@@ -19,7 +18,7 @@ from facematch_core.models import (
     ThresholdSource,
 )
 
-from .text import format_number, say
+from .text import Exit, format_number, say
 
 Answer = MatchResult | LivenessResult | LiveMatchResult
 
@@ -71,26 +70,29 @@ def _say_facts(facts: Mapping[str, str | float | None]) -> None:
         say(f"  {', '.join(words)}")
 
 
-@attrs.frozen
-class Verdict:
-    """The words and colour of a decision."""
+class Verdict(NamedTuple):
+    """The words and the exit code of a decision."""
 
     word: str
     says: str
-    colour: str
+    code: Exit
+
+    @property
+    def colour(self) -> str:
+        return {Exit.OK: "green", Exit.NO: "red"}.get(self.code, "yellow")
 
 
 _AS_FAR = "as far as this engine can tell"
 
-VERDICTS: dict[str, Verdict] = {
-    "match": Verdict("MATCH", f"same person, {_AS_FAR}", "green"),
-    "no_match": Verdict("NO MATCH", f"not the same person, {_AS_FAR}", "red"),
-    "live": Verdict("LIVE", f"a live face, {_AS_FAR}", "green"),
-    "not_live": Verdict("NOT LIVE", f"not a live face, {_AS_FAR}", "red"),
-    "verified": Verdict("VERIFIED", f"live and same person, {_AS_FAR}", "green"),
-    "review": Verdict("REVIEW", "neither yes nor no: a person should look", "yellow"),
+VERDICTS = {
+    "match": Verdict("MATCH", f"same person, {_AS_FAR}", Exit.OK),
+    "no_match": Verdict("NO MATCH", f"not the same person, {_AS_FAR}", Exit.NO),
+    "live": Verdict("LIVE", f"a live face, {_AS_FAR}", Exit.OK),
+    "not_live": Verdict("NOT LIVE", f"not a live face, {_AS_FAR}", Exit.NO),
+    "verified": Verdict("VERIFIED", f"live and same person, {_AS_FAR}", Exit.OK),
+    "review": Verdict("REVIEW", "neither yes nor no: a person should look", Exit.LOOK),
     "inconclusive": Verdict(
-        "INCONCLUSIVE", "no face could be judged: this says nothing about the people", "yellow"
+        "INCONCLUSIVE", "no face could be judged: this says nothing about the people", Exit.LOOK
     ),
 }
 

@@ -36,14 +36,11 @@ PACKAGED = Path(__file__).parent / "photographs"
 
 MANIFEST = "pairs.csv"
 
-#: Address of the mock's console on its default port.
-CONSOLE = "http://127.0.0.1:8080/"
-
 #: Commands to try next, and what each is for.
 NEXT = {
     "verify selfie.jpg id.jpg": "your own selfie.jpg and id.jpg",
     "verify selfie.jpg id.jpg --json": "the same for a program",
-    "mock --port 8080": f"a mock vendor; its console: {CONSOLE}",
+    "mock --port 8080": "a mock vendor; its console: http://127.0.0.1:8080/",
     "doctor": "what is set up, what is missing",
 }
 
@@ -51,13 +48,13 @@ _SIDES = ("probe", "reference")
 
 KNOWN_LIMIT = "WRONG (known limit)"
 
-#: `expected` of pairs.csv, with the truth and the decision that is right. A limit is a pair of
-#: different people that the engine is known to match.
+#: `expected` of pairs.csv, with the truth, in a sentence too, and the decision that is right. A
+#: limit is a pair of different people that the engine is known to match.
 EXPECTED = {
-    "same": ("same", "match"),
-    "different": ("different", "no_match"),
-    "no face": ("no face", "inconclusive"),
-    "limit": ("different", "no_match"),
+    "same": ("same", "the same person", "match"),
+    "different": ("different", "different people", "no_match"),
+    "no face": ("no face", "no face", "inconclusive"),
+    "limit": ("different", "different people", "no_match"),
 }
 
 
@@ -121,7 +118,7 @@ class Case(NamedTuple):
 
     @property
     def right(self) -> bool:
-        return self.result.decision.value == EXPECTED[self.row["expected"]][1]
+        return self.result.decision.value == EXPECTED[self.row["expected"]][2]
 
     @property
     def as_expected(self) -> bool:
@@ -172,8 +169,6 @@ def _compare(folder: Path) -> list[Case]:
 #: Sign and CSS class of each decision. Green and red mean right and wrong on the page.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
-_TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
-
 #: Largest size in pixels of a face.
 _FACE = (240, 312)
 
@@ -212,7 +207,7 @@ def _tile(case: Case) -> str:
         shows = "no face found" if faces == () else shows
         drawn = portrait(picture.to_pil(), faces, _FACE)
         portraits += _embed(drawn, f"{case.row[side]}: {shows}")
-    note, truth = html.escape(case.row["note"]), _TRUTHS[EXPECTED[case.row["expected"]][0]]
+    note, truth = html.escape(case.row["note"]), EXPECTED[case.row["expected"]][1]
     reason = "known limit" if case.remark == KNOWN_LIMIT else "unexpected"
     remark = (
         f'<span class="right">&#10003;&nbsp;right</span>: {note}'

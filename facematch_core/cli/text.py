@@ -53,17 +53,6 @@ class Exit(enum.IntEnum):
     PIPE = 141, "the program that read the output closed it"
 
 
-#: Exit code of each decision, for every kind of result.
-DECISIONS: dict[str, Exit] = {
-    "match": Exit.OK,
-    "live": Exit.OK,
-    "verified": Exit.OK,
-    "no_match": Exit.NO,
-    "not_live": Exit.NO,
-    "review": Exit.LOOK,
-    "inconclusive": Exit.LOOK,
-}
-
 #: Exit code of each error; the first row that fits counts.
 ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.InvalidImage, errors.InvalidRequest, errors.Unsupported), Exit.USAGE),

@@ -31,7 +31,6 @@ from .files import (
     write_error,
 )
 from .text import (
-    DECISIONS,
     Exit,
     Stopping,
     charge_of,
@@ -118,6 +117,8 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
     """
     from facematch_core.images.image import Image
 
+    from ._results import VERDICTS, show
+
     images = [Image.read(path) for path in pictures]
     operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
     events: list[CallEvent] = []
@@ -139,10 +140,8 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
     if arguments["as_json"]:
         print_json(result.to_dict())
     else:
-        from ._results import show
-
         show(result)
-    return DECISIONS[result.decision.value]
+    return VERDICTS[result.decision.value].code
 
 
 def _call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,11 @@ class Header:
     is_lossless: bool = False
 
 
+#: More segments or chunks than any real file has: millions of empty ones take many seconds.
+_MOST_PARTS = 100_000
+_TOO_MANY = f"it has more than {_MOST_PARTS} parts"
+
+
 class CutOff(Exception):
     """The bytes stop before the file says that it is complete."""
 
@@ -187,7 +192,7 @@ def _read_mark(data: bytes, marker: int, block: int, end: int) -> bytes | None:
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Yield marker, start, start of the content, and end of each segment; a scan has its pixels."""
     at = 2
-    for _ in _parts():
+    for _ in range(_MOST_PARTS):
         start = at
         if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in _NO_MARKER:
             # Fill bytes, or bytes that belong to nothing.
@@ -209,6 +214,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         if marker == _SOS:
             at = _search(_AFTER_SCAN, data, at)
         yield marker, start, block, at
+    raise Damaged(_TOO_MANY)
 
 
 def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
@@ -261,13 +267,14 @@ def read_png(data: bytes) -> Header:
 def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Yield name, start and end of each chunk."""
     end = len(_PNG_MAGIC)
-    for _ in _parts():
+    for _ in range(_MOST_PARTS):
         start, end = end, end + 12 + _unsigned(png, end, 4)
         if end > len(png):
             raise CutOff
         yield (name := png[start + 4 : start + 8]), start, end
         if name == b"IEND":
             return
+    raise Damaged(_TOO_MANY)
 
 
 def is_only_pixels(png: bytes) -> bool:
@@ -301,7 +308,7 @@ def read_webp(data: bytes) -> Header:
         raise CutOff
     # The first of several chunks with one name counts.
     chunks = dict[bytes, bytes]()
-    for _ in _parts():
+    for _ in range(_MOST_PARTS):
         if at >= last:
             break
         end = at + 8 + _unsigned(data, at + 4, 4, "little")
@@ -309,6 +316,8 @@ def read_webp(data: bytes) -> Header:
             raise Damaged("a chunk is longer than the file")
         chunks.setdefault(data[at : at + 4], data[at + 8 : end])
         at = end + end % 2
+    else:
+        raise Damaged(_TOO_MANY)
     extended, lossy, lossless = (chunks.get(name) for name in (b"VP8X", b"VP8 ", b"VP8L"))
     if extended and extended[0] & _ANIMATION:
         refuse_several(ImageFormat.WEBP)
@@ -346,15 +355,6 @@ def _lossy_webp(chunks: dict[bytes, bytes], extended: bytes | None) -> bytes:
         for name, chunk in kept
     )
     return b"RIFF" + len(content).to_bytes(4, "little") + content
-
-
-#: More segments or chunks than any real file has: millions of empty ones take many seconds.
-_MOST_PARTS = 100_000
-
-
-def _parts() -> Iterator[int]:
-    yield from range(_MOST_PARTS)
-    raise Damaged(f"it has more than {_MOST_PARTS} parts")
 
 
 def _unsigned(data: Piece, at: int, size: int, order: Literal["big", "little"] = "big") -> int:
