@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import io
 import json
 import os
 import shutil
@@ -15,7 +16,6 @@ import sys
 import textwrap
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -166,15 +166,16 @@ def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) 
     """Print one cleaned line, wrapped on a terminal; `word` stands before it, bold and coloured."""
     line = clean(word + text)
     if width := _terminal_width(err=err):
-        indent = " " * (len(line) - len(line.lstrip()) + 2)
-        line = "\n".join(_wrap(line, width, subsequent_indent=indent))
+        line = textwrap.fill(
+            line,
+            width,
+            subsequent_indent=" " * (len(line) - len(line.lstrip()) + 2),
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
     if word and not os.environ.get("NO_COLOR"):
         line = click.style(word, fg=colour or None, bold=True) + line[len(word) :]
     click.echo(line, err=err)
-
-
-def _wrap(text: str, width: int, **more: Any) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False, **more)
 
 
 def print_json(document: Any) -> None:
@@ -188,21 +189,22 @@ def print_table(
     prose: Collection[str] = (),
     err: bool = False,
 ) -> None:
-    """Print a table; on a terminal the columns named in `prose` wrap, the last of them first."""
-    lines = [[*header], *([clean(cell) for cell in row] for row in rows)]
-    widths = [max(1, *map(len, column)) for column in zip(*lines, strict=True)]
-    excess = sum(widths) + 2 * len(widths) - 2 - (_terminal_width(err=err) or sys.maxsize)
-    for at, title in reversed([*enumerate(header)]):
-        if title in prose and excess > 0:
-            longest_word = max(len(word) for line in lines for word in line[at].split() or [""])
-            narrow = max(longest_word, widths[at] - excess)
-            excess -= widths[at] - narrow
-            widths[at] = narrow
-    for line in lines:
-        cells = (_wrap(cell, width) for cell, width in zip(line, widths, strict=True))
-        for parts in zip_longest(*cells, fillvalue=""):
-            padded = (f"{part:{width}}" for part, width in zip(parts, widths, strict=True))
-            click.echo("  ".join(padded).rstrip(), err=err)
+    """Print a table; on a terminal only the columns named in `prose` wrap."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in header:
+        table.add_column(title, no_wrap=title not in prose)
+    for row in rows:
+        table.add_row(*map(clean, row))
+    screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)
+    # If the table is too wide, the terminal breaks the lines, not rich the cells.
+    screen.width = max(_terminal_width(err=err) or 10_000, screen.measure(table).minimum)
+    with screen.capture() as drawn:
+        screen.print(table)
+    for line in drawn.get().splitlines():
+        click.echo(line.rstrip(), err=err)
 
 
 @contextlib.contextmanager
