@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from facematch_core.backend.kinds import argument
 
-from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP
+from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
 from .cells import Cells, Problem, Words, in_common, problems_at
 from .columns import COLUMNS, PEOPLE, PERSON, PICTURES, TRUTH, Roles, group_of, tells_people
 
@@ -141,11 +141,7 @@ class Lines:
         return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
 
     def problems(
-        self,
-        rows: Ints,
-        text: str,
-        above: Ints | None = None,
-        **of: Any,
+        self, rows: Ints, text: str, above: Ints | None = None, **of: Any
     ) -> Iterator[Problem]:
         """Yield a problem for each of some lines.
 
@@ -169,28 +165,6 @@ class Lines:
         """Ints, (pairs,): the first line of each pair."""
         return first_rows(self.pairs)
 
-    @cached_property
-    def groups(
-        self,
-    ) -> Mapping[str, tuple[Words, Ints, Ints]]:
-        """Kind of group to what is said of people: the group, the person and the line of each."""
-        both = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
-        kinds: dict[str, list[tuple[Words, Ints]]] = {}
-        for column, words in self.words.items():
-            if parts := group_of(column):
-                said = [(words, self.people[side]) for side in both[parts[0]]]
-                kinds.setdefault(parts[1], []).extend(said)
-        groups = {}
-        for name, said in kinds.items():
-            columns = in_common(*(words for words, _ in said))
-            # All that one line says comes before what the next one says.
-            codes = np.stack([each.codes for each in columns], axis=1).ravel()
-            people = np.stack([people for _, people in said], axis=1).ravel()
-            labels = Words(codes, columns[0].each)
-            filled = np.flatnonzero(labels.filled)
-            groups[name] = labels.take(filled), people[filled], filled // len(said)
-        return groups
-
 
 def components(first: Ints, second: Ints, size: int) -> Ints:
     """Ints, (size,): the connected component of each node, by edges from `first` to `second`."""
@@ -209,11 +183,7 @@ def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     return first
 
 
-def differing(
-    keys: Ints,
-    *columns: NDArray[Any],
-    first: Ints | None = None,
-) -> tuple[Ints, Ints]:
+def differing(keys: Ints, *columns: NDArray[Any], first: Ints | None = None) -> tuple[Ints, Ints]:
     """Return the rows that differ from the `first` row of the same key, and that row of each."""
     above = (first_rows(keys) if first is None else first)[keys]
     rows = np.flatnonzero(np.any([column != column[above] for column in columns], axis=0))
@@ -350,3 +320,85 @@ def _problems_of_people(lines: Lines, roles: Roles) -> Iterator[Problem]:
             "folders, write the folders too",
             picture=lambda row: repr(probe[row][:60]),
         )
+
+
+def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Problem]:
+    """Yield pairs that a system has `again`, that show other people than above, or are another."""
+    unit = f"{lines.cells.unit}s"
+    text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}"
+    yield from lines.problems(again, text, above, unit=unit)
+    again, above = differing(lines.pairs, lines.mated, *lines.people, first=lines.first)
+    yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
+    if lines.pictures:
+        ends = np.sort([side.codes[lines.first] for side in lines.pictures], axis=0)
+        ends = ends.astype(np.int64)
+        codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
+        again, above = differing(codes, np.arange(len(codes)))
+        text = "the same two pictures as in {above}, which is one pair"
+        yield from lines.problems(lines.first[again], text, lines.first[above])
+
+
+def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return what is said of each system, by column, and where it is said otherwise."""
+    system = lines.words["system"]
+    facts: list[dict[str, Any]] = [{} for _ in system.words]
+    problems: list[Problem] = []
+    for column in (*lines.numbers, *lines.words):
+        if column not in COLUMNS or COLUMNS[column].of != "system":
+            continue
+        of: Any = lines.words.get(column, lines.numbers.get(column))
+        is_text = column in lines.words
+        codes = of.codes if is_text else 1 + pd.factorize(of)[0]  # 0 is empty
+        # The first line with each value of each system.
+        rows = np.sort(first_rows(system.codes.astype(np.int64) * (1 + codes.max()) + codes))
+        rows = rows[rows >= 0]
+        rows = rows[of.filled[rows] if is_text else codes[rows] > 0]
+        for row in rows[::-1]:
+            value = of[row] if is_text else float(of[row])
+            facts[system.codes[row]][column] = COLUMNS[column].words.get(str(value).lower(), value)
+        again, above = differing(system.codes[rows], codes[rows])
+        problems += lines.problems(
+            rows[again],
+            "{column} of {system} is {now}, and something else in {above}",
+            rows[above],
+            column=column,
+            now=lambda row, of=of: f"{of[row]!s:.42}",
+        )
+    return facts, problems
+
+
+def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
+    """Return the groups of people by kind, and people who are said to be in two of a kind."""
+    both = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
+    kinds: dict[str, list[tuple[Words, Ints]]] = {}
+    for column, words in lines.words.items():
+        if parts := group_of(column):
+            said = [(words, lines.people[side]) for side in both[parts[0]]]
+            kinds.setdefault(parts[1], []).extend(said)
+    groups: dict[str, Grouping] = {}
+    problems: list[Problem] = []
+    names = dict(enumerate(lines.person_names if kinds else ()))
+    for kind, said in kinds.items():
+        columns = in_common(*(words for words, _ in said))
+        # All that one line says comes before what the next one says.
+        labels = Words(np.stack([each.codes for each in columns], axis=1).ravel(), columns[0].each)
+        people = np.stack([people for _, people in said], axis=1).ravel()
+        filled = np.flatnonzero(labels.filled)
+        again, _ = differing(people[filled], labels.codes[filled])
+        # One problem for each line.
+        at = {row // len(said): row for row in filled[again[::-1]].tolist()}
+        problems += lines.problems(
+            np.array(sorted(at), np.int64),
+            "{who!r:.60} is in the group {now!r:.60} of {kind}, and above in another one",
+            kind=kind,
+            who=lambda line, at=at, of=people: names.get(of[at[line]], "somebody"),
+            now=lambda line, at=at, of=labels: of[at[line]],
+        )
+        of_kind = sorted(filter(None, labels.words))
+        place = {word: at for at, word in enumerate(of_kind)}
+        of_person = np.full(1 + max(map(np.max, lines.people)), -1)
+        codes = np.array([place.get(word, -1) for word in labels.words])
+        of_person[people[filled]] = codes[labels.codes[filled]]
+        probe, reference = (of_person[side] for side in lines.people)
+        groups[kind] = Grouping(labels=tuple(of_kind), probe=probe, reference=reference)
+    return groups, problems

@@ -25,7 +25,6 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .cells import Cells, Problem, read_cells
 from .columns import (
-    COLUMNS,
     LONG,
     PEOPLE,
     PERSON,
@@ -38,7 +37,7 @@ from .columns import (
     recognise,
 )
 from .joining import join_files
-from .lines import Lines, differing, first_rows, read_lines_of
+from .lines import Lines, facts_of, first_rows, groups_of, problems_of_pairs, read_lines_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -247,7 +246,7 @@ def _answers(
     rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
     is_once = np.count_nonzero(first >= 0) == len(rows)
     again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
-    problems = [*_problems_of_pairs(lines, again, first[keys[again]])]
+    problems = [*problems_of_pairs(lines, again, first[keys[again]])]
     for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
         problems += lines.problems(
             lines.first[:0] if is_joined else lines.first[its < 0],  # what does not join was noted
@@ -256,8 +255,8 @@ def _answers(
             name=repr(name[:60]),
             unit=lines.cells.unit,
         )
-    facts, of_facts = _facts_of(lines)
-    groups, of_groups = _groups_of(lines)
+    facts, of_facts = facts_of(lines)
+    groups, of_groups = groups_of(lines)
     lines.cells.refuse([*problems, *of_facts, *of_groups])
     frame = _frame_of(lines, facts, groups)
     answers = []
@@ -301,75 +300,6 @@ def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None
         model_of.append(model)
         counts |= its == (words.words.index(model) if model else -2)
     return model_of, np.flatnonzero(counts)
-
-
-def _problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Problem]:
-    """Yield pairs that a system has `again`, that show other people than above, or are another."""
-    unit = f"{lines.cells.unit}s"
-    text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}"
-    yield from lines.problems(again, text, above, unit=unit)
-    again, above = differing(lines.pairs, lines.mated, *lines.people, first=lines.first)
-    yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
-    if lines.pictures:
-        ends = np.sort([side.codes[lines.first] for side in lines.pictures], axis=0)
-        ends = ends.astype(np.int64)
-        codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
-        again, above = differing(codes, np.arange(len(codes)))
-        text = "the same two pictures as in {above}, which is one pair"
-        yield from lines.problems(lines.first[again], text, lines.first[above])
-
-
-def _facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Return what is said of each system, by column, and where it is said otherwise."""
-    system = lines.words["system"]
-    facts: list[dict[str, Any]] = [{} for _ in system.words]
-    problems: list[Problem] = []
-    for column in (*lines.numbers, *lines.words):
-        if column not in COLUMNS or COLUMNS[column].of != "system":
-            continue
-        of: Any = lines.words.get(column, lines.numbers.get(column))
-        is_text = column in lines.words
-        codes = of.codes if is_text else 1 + pd.factorize(of)[0]  # 0 is empty
-        # The first line with each value of each system.
-        rows = np.sort(first_rows(system.codes.astype(np.int64) * (1 + codes.max()) + codes))
-        rows = rows[rows >= 0]
-        rows = rows[of.filled[rows] if is_text else codes[rows] > 0]
-        for row in rows[::-1]:
-            value = of[row] if is_text else float(of[row])
-            facts[system.codes[row]][column] = COLUMNS[column].words.get(str(value).lower(), value)
-        again, above = differing(system.codes[rows], codes[rows])
-        problems += lines.problems(
-            rows[again],
-            "{column} of {system} is {now}, and something else in {above}",
-            rows[above],
-            column=column,
-            now=lambda row, of=of: f"{of[row]!s:.42}",
-        )
-    return facts, problems
-
-
-def _groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
-    """Return the groups of people by kind, and people who are said to be in two of a kind."""
-    groups: dict[str, Grouping] = {}
-    problems: list[Problem] = []
-    for kind, (labels, people, said) in lines.groups.items():
-        again, _ = differing(people, labels.codes)
-        at = {int(said[row]): int(row) for row in again[::-1]}  # one problem for each line
-        names = dict(enumerate(lines.person_names))
-        problems += lines.problems(
-            np.array(sorted(at), np.int64),
-            "{who!r:.60} is in the group {now!r:.60} of {kind}, and above in another one",
-            kind=kind,
-            who=lambda line, at=at, of=people, names=names: names.get(of[at[line]], "somebody"),
-            now=lambda line, at=at, of=labels: of[at[line]],
-        )
-        words = sorted(filter(None, labels.words))
-        place = {word: at for at, word in enumerate(words)}
-        of_person = np.full(1 + max(map(np.max, lines.people)), -1)
-        of_person[people] = np.array([place.get(word, -1) for word in labels.words])[labels.codes]
-        probe, reference = (of_person[side] for side in lines.people)
-        groups[kind] = Grouping(labels=tuple(words), probe=probe, reference=reference)
-    return groups, problems
 
 
 def _frame_of(
@@ -417,12 +347,10 @@ def _frame_of(
 
 def _errors(lines: Lines) -> pd.Categorical:
     """Return the reason of each line without an answer."""
-    if "error" not in lines.words:
-        return pd.Categorical.from_codes(np.where(lines.failed, 0, -1), [NOT_ASKED])
-    words = lines.words["error"]
-    names = [*dict.fromkeys([NOT_ASKED, *filter(None, words.words)])]
+    words = lines.words.get("error")
+    names = [*dict.fromkeys([NOT_ASKED, *filter(None, words.words if words else ())])]
     code_of = {word: at for at, word in enumerate(names)} | {"": 0}
-    codes = np.array([code_of[word] for word in words.words])[words.codes]
+    codes = np.array([code_of[word] for word in words.words])[words.codes] if words else 0
     return pd.Categorical.from_codes(np.where(lines.failed, codes, -1), names)
 
 
