@@ -1,8 +1,7 @@
-import contextlib
 import itertools
 import tempfile
+from types import SimpleNamespace
 
-import attrs
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -11,48 +10,34 @@ from kit.attempts import new_record
 from kit.comparison.studies import CHARGED_BY_STATE, enter_system, pair_outcome
 
 from facematch_comparison.run import PairState, RunDatabase
-from facematch_comparison.run.pairs import UNDER_WAY
+from facematch_comparison.run.pairs import UNDER_WAY, WITHOUT_ANSWER
 from facematch_core import Charged, ConfigurationError
 from facematch_core.testing import ManualClock
 
 PAIRS = 5
 
 
-@attrs.define(eq=False)
-class Pair:
-    """One pair, as the list knows it.
-
-    Attributes:
-        state: As the database should have it.
-        call_id: Of its call.
-        sent: How many calls of it may have been charged and were not declared free.
-    """
-
-    state: PairState = PairState.FREE
-    call_id: str | None = None
-    sent: int = 0
-
-
 class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self):
-        self.at_end = contextlib.ExitStack()
-        self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
+        self.folder = tempfile.TemporaryDirectory()
         self.database = self.opened()
         self.database.lock()
         self.system = enter_system(self.database, PAIRS)
-        self.pairs = [Pair() for _ in range(PAIRS)]
+        # As the database should have them; `sent` counts calls that may have been charged.
+        free = {"state": PairState.FREE, "call_id": None, "sent": 0}
+        self.pairs = [SimpleNamespace(**free) for _ in range(PAIRS)]
         self.numbers = itertools.count(1)
         #: Calls whose pair was taken back, with its number.
         self.stale = []
 
     def opened(self):
-        database = RunDatabase(f"sqlite:///{self.folder}/study.sqlite3", clock=ManualClock())
-        return self.at_end.enter_context(contextlib.closing(database))
+        return RunDatabase(f"sqlite:///{self.folder.name}/study.sqlite3", clock=ManualClock())
 
     def teardown(self):
-        if hasattr(self, "at_end"):
-            self.at_end.close()
+        if hasattr(self, "database"):
+            self.database.close()
+            self.folder.cleanup()
 
     def these(self, *states):
         return [number for number, pair in enumerate(self.pairs) if pair.state in states]
@@ -151,25 +136,24 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(ConfigurationError):
                 self.database.end(self.system.number, [(number, pair_outcome(state, call_id))])
 
-    @precondition(lambda self: any(pair.state == "unresolved" for pair in self.pairs))
+    @precondition(lambda self: self.these(PairState.UNRESOLVED))
     @rule(data=st.data(), charged=st.booleans())
     def resolve(self, data, charged):
-        pair = data.draw(st.sampled_from([p for p in self.pairs if p.state == "unresolved"]))
+        number, pair = self.any_of(data, PairState.UNRESOLVED)
         billed = Charged.YES if charged else Charged.NO
         charge = self.system.number, pair.call_id, billed
         assert self.database.resolve(*charge)
         assert not self.database.resolve(*charge)
         pair.state = PairState.NO_RESPONSE if charged else PairState.FREE
         if not charged:
-            self.take_away(self.pairs.index(pair))
+            self.take_away(number)
         pair.sent = int(charged)
 
-    @precondition(lambda self: any(p.state in ("unresolved", "no response") for p in self.pairs))
+    @precondition(lambda self: self.these(*WITHOUT_ANSWER))
     @rule(data=st.data())
     def find(self, data):
         """The vendor's records have it."""
-        charges = self.database.unresolved(self.system)
-        charge = data.draw(st.sampled_from(charges))
+        charge = data.draw(st.sampled_from(self.database.unresolved(self.system)))
         pair = self.pairs[charge.pair]
         answer = pair_outcome(PairState.ANSWERED, pair.call_id)
         for _ in range(2):
@@ -181,17 +165,13 @@ class Machine(RuleBasedStateMachine):
         rows = self.database.answers(self.system.number, PAIRS)
         assert [row.state for row in rows] == [pair.state for pair in self.pairs]
         charges = {charge.pair: charge for charge in self.database.unresolved(self.system)}
-        assert set(charges) == {
-            n for n, pair in enumerate(self.pairs) if pair.state in ("unresolved", "no response")
-        }
+        assert [*charges] == self.these(*WITHOUT_ANSWER)
         for number, charge in charges.items():
             assert charge.call.id == self.pairs[number].call_id
         progress = self.database.progress(self.system.number)
         assert progress.pairs == PAIRS
         assert progress.left == len(self.these("free", "begun", "failed"))
-        assert all(pair.sent <= 1 for pair in self.pairs)
-        free = [pair for pair in self.pairs if pair.state == "free"]
-        assert all(pair.sent == 0 for pair in free)
+        assert all(pair.sent <= (pair.state != "free") for pair in self.pairs)
 
 
 #: A file is slower than a memory; the long suite tries more.

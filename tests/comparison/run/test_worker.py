@@ -13,20 +13,81 @@ import facematch_core as fm
 from facematch_comparison.run import read_answers, run_study
 from facematch_comparison.run.pairs import PairState
 from facematch_comparison.run.worker import MOST_FAILURES
-from facematch_core import errors, models
+from facematch_core import errors
 from facematch_core.backend import ImageLimits
 from facematch_core.resilience import Budget, CircuitBreaker
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
 
-def test_a_lost_call_of_a_system_that_charges_nothing_is_asked_again(database, study):
-    lost = fail_with(errors.OutcomeUnknown("Lost."))
-    system = opener(FakeBackend(script=[None, lost], billed_operations=frozenset()))
-    run_once(database, study, system)
-    assert pair_states(database)[1] == "failed"
-    assert run_once(database, study, system).asked == 1
-    assert pair_states(database) == ["answered"] * 6
+AT_MOCK = {"environment": fm.Environment.MOCK}
+LOST = fail_with(errors.OutcomeUnknown("Lost."))
+WRONG_KEY = errors.AuthenticationFailed("The key is wrong.", status_code=401)
+
+
+def from_mock(charged):
+    billing = fm.Billing(charged)
+    return errors.EnvironmentMismatch("From a mock.", billing=billing, **AT_MOCK)
+
+
+#: What a vendor does, the error that ends the run of its system, and the first states.
+ENDS = {
+    "lost for nothing": (
+        {"script": [None, LOST], "billed_operations": frozenset()},
+        (None, ""),
+        ["answered", "failed", *["answered"] * 4],
+    ),
+    "wrong key": ({"script": [None, WRONG_KEY]}, (errors.AuthenticationFailed, ""), ["answered"]),
+    "a mock": (
+        {"script": [None, from_mock(fm.Charged.NO)]},
+        (errors.EnvironmentMismatch, ""),
+        ["answered"],
+    ),
+    "a mock that charges": (
+        {"script": [fail_with(from_mock(fm.Charged.YES))]},
+        (errors.EnvironmentMismatch, ""),
+        ["no response"],
+    ),
+    "another scale": (
+        {"script": [charged_answer(), charged_answer(score=fm.Score(0.9, "fake/v2"))]},
+        (errors.UnexpectedResponse, "on the scale fake/v2, and before on fake/v1"),
+        ["answered", "no response"],
+    ),
+    "another environment": (
+        {"script": [charged_answer(), charged_answer(**AT_MOCK)], "environment": None},
+        (errors.UnexpectedResponse, "from mock, and before from production"),
+        ["answered", "no response"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("vendor", "error", "states"), ENDS.values(), ids=ENDS)
+def test_what_would_meet_every_pair_ends_one_system_alone(database, study, vendor, error, states):
+    backend, right = FakeBackend(**vendor), opener()
+    summary = run_study(study, {"wrong": opener(backend), "right": right}, database, workers=1)
+    ended, finished = summary.systems
+    kind, says = error
+    assert isinstance(ended.error, kind or type(None))
+    assert says in str(ended.error)
+    assert getattr(ended.error, "__traceback__", None) is None
+    assert pair_states(database) == states + ["free"] * (6 - len(states))
+    assert (finished.error, finished.progress.left) == (None, 0)
+    # A pair that was charged is not asked again.
+    again = run_study(study, {"wrong": opener(backend)}, database, workers=1)
+    assert again.is_complete
+    charged = "no response" in states
+    assert pair_states(database).count("no response") == charged
+    (answers, _) = read_answers(database, database.study())
+    assert answers.scale == "fake/v1"
+
+
+def test_a_budget_ends_one_system_alone(database, study):
+    system = opener(policies=[Budget(2, name="shop")])
+    summary = run_once(database, study, system)
+    assert type(summary.error) is errors.BudgetExceeded
+    assert pair_states(database) == ["answered", "answered", *["free"] * 4]
+    assert run_once(database, study, opener(system.backend)).progress.left == 0
+    assert len(system.backend.calls) == 6
 
 
 def test_failures_to_acquire_are_answers(database, study):
@@ -45,49 +106,6 @@ def test_failures_to_acquire_are_answers(database, study):
     assert answers.decisions.tolist() == [1, -1, -1, 3, 1, 1]
     assert answers.billed.tolist() == [1, 0, 0, 1, 1, 1]
     assert (summary.progress.not_acquired, len(backend.calls)) == (3, 5)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        errors.AuthenticationFailed("The key is wrong.", status_code=401),
-        errors.EnvironmentMismatch(
-            "Elsewhere.", environment=fm.Environment.MOCK, billing=fm.Billing(fm.Charged.NO)
-        ),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_what_would_meet_every_pair_ends_one_system_alone(database, study, error):
-    wrong = opener(FakeBackend(script=[None, error]))
-    summary = run_study(study, {"wrong": wrong, "right": opener()}, database, workers=1)
-    ended, finished = summary.systems
-    assert (type(ended.error), finished.error) == (type(error), None)
-    assert ended.error.__traceback__ is None
-    assert (ended.progress.left, finished.progress.left) == (5, 0)
-    again = run_study(study, {"wrong": wrong}, database)
-    assert again.is_complete
-
-
-def test_a_budget_ends_one_system_alone(database, study):
-    system = opener(policies=[Budget(2, name="shop")])
-    summary = run_once(database, study, system)
-    assert type(summary.error) is errors.BudgetExceeded
-    assert pair_states(database) == ["answered", "answered", *["free"] * 4]
-    assert run_once(database, study, opener(system.backend)).progress.left == 0
-    assert len(system.backend.calls) == 6
-
-
-def test_an_answer_from_elsewhere_is_paid_and_not_asked_again(database, study):
-    billing = fm.Billing(fm.Charged.YES)
-    wrong = errors.EnvironmentMismatch(
-        "From a mock.",
-        environment=fm.Environment.MOCK,
-        billing=billing,
-        ids=models.Ids(call="an id"),
-    )
-    summary = run_once(database, study, opener(FakeBackend(script=[fail_with(wrong)])))
-    assert type(summary.error) is errors.EnvironmentMismatch
-    assert pair_states(database)[0] == "no response"
 
 
 def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(database, tmp_path):
@@ -124,28 +142,6 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
     assert summary.error is None
     assert summary.progress.states == {PairState.ANSWERED: 4, PairState.UNRESOLVED: 2}
     assert clock.monotonic() - before >= 29
-
-
-@pytest.mark.parametrize(
-    ("other", "says"),
-    [
-        ({"score": fm.Score(0.9, "fake/v2")}, "on the scale fake/v2, and before on fake/v1"),
-        ({"environment": fm.Environment.MOCK}, "from mock, and before from production"),
-    ],
-    ids=["scale", "environment"],
-)
-def test_an_answer_that_does_not_compare_with_those_before_ends_the_system(
-    database, study, other, says
-):
-    system = opener(
-        FakeBackend(script=[charged_answer(), charged_answer(**other)], environment=None)
-    )
-    summary = run_once(database, study, system)
-    assert type(summary.error) is errors.UnexpectedResponse
-    assert says in summary.error.message
-    assert pair_states(database) == ["answered", "no response", *["free"] * 4]
-    (answers,) = read_answers(database, database.study())
-    assert (answers.scale, answers.scores[0]) == ("fake/v1", 80.0)
 
 
 @pytest.mark.parametrize(
