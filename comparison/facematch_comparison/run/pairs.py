@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS facematch_comparisons (
   system INTEGER NOT NULL, pair INTEGER NOT NULL, state VARCHAR(12) NOT NULL,
   call_id VARCHAR(64), call TEXT, started_at VARCHAR(40), ended_at VARCHAR(40),
   looked_at VARCHAR(40), elapsed_s DOUBLE, decision VARCHAR(20), score DOUBLE, scale TEXT,
-  billed VARCHAR(20), environment VARCHAR(20), backend TEXT, model TEXT, error TEXT,
+  billed VARCHAR(20), environment VARCHAR(20), model TEXT, error TEXT,
   PRIMARY KEY (system, pair))"""
 
 
@@ -405,7 +405,6 @@ class PairOutcome:
     scale: str | None = None
     elapsed_s: float | None = attrs.field(default=None, converter=optional(float))
     environment: Environment | None = attrs.field(default=None, converter=optional(Environment))
-    backend: str | None = None
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
@@ -422,7 +421,6 @@ class PairOutcome:
             scale=None if result.score is None else result.score.scale,
             elapsed_s=elapsed_s,
             environment=result.environment or Environment.PRODUCTION,
-            backend=result.backend,
             model=result.model,
             call_id=result.ids.call,
         )

@@ -19,7 +19,7 @@ from facematch_comparison.scores.answers import (
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import Charged, Decision, Environment, ThresholdRule
+from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .pairs import PairOutcome, PairState, RunDatabase
 from .stored import StoredStudy, StoredSystem
@@ -33,9 +33,6 @@ _REASONS: Final = {
     PairState.FAILED: "failed",
     PairState.NO_RESPONSE: "charged, no response",
 }
-
-#: Environments that say nothing about a vendor: a system with one such answer counts as that.
-_FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
 
 _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 
@@ -56,7 +53,7 @@ def read_answers(
     answers = []
     for system in database.systems(study.digest):
         rows = database.answers(system.number, study.pairs)
-        counts = Counter(row.model for row in rows if row.state is PairState.ANSWERED and row.model)
+        counts = Counter(row.model for row in rows if row.model)
         chosen = [model for model in counts if model in models]
         if len(counts) > 1:
             if len(chosen) != 1:
@@ -72,13 +69,9 @@ def read_answers(
 
 
 def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcome]) -> Answers:
-    answered = np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_)
-    replies = [row for row in rows if row.state is PairState.ANSWERED]
     codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
-    decisions = np.where(answered, codes, NO_DECISION).astype(np.int8)
     without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
-    environments = {row.environment for row in replies if row.environment}
-    where = next((first for first in _FIRST if first in environments), Environment.PRODUCTION)
+    models = {row.model for row in rows} - {None}
     reasons = [
         (row.error or _REASONS[row.state]) if row.state in _REASONS else None for row in rows
     ]
@@ -86,18 +79,18 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
         name=system.name,
         rule=ThresholdRule(system.settings["rule"]),
         scores=_numbers(row.score for row in rows),
-        decisions=decisions,
-        acquired=~np.isin(decisions, without_faces),
-        answered=answered,
+        decisions=np.array(codes, dtype=np.int8),
+        acquired=~np.isin(codes, without_faces),
+        answered=np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_),
         errors=pd.Categorical(reasons, [*dict.fromkeys(filter(None, reasons))]),
         elapsed_s=_numbers(row.elapsed_s for row in rows),
         billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
         **study.columns(),
         scale=system.scale,
         threshold=system.settings["threshold"],
-        backend=_common(row.backend for row in replies),
-        model=_common(row.model for row in replies),
-        environment=where if environments else None,
+        backend=system.settings["backend"],
+        model=models.pop() if len(models) == 1 else None,
+        environment=system.answered_from,
         price=None if system.price is None else float(system.price.amount),
         currency=None if system.price is None else system.price.currency,
         privacy=str(system.settings["privacy"]),
@@ -106,8 +99,3 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
 
 def _numbers(values: Iterable[float | None]) -> Any:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _common(texts: Iterable[str | None]) -> str | None:
-    values = set(filter(None, texts))
-    return values.pop() if len(values) == 1 else None
