@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from facematch_core.base.files import named, read_regular
+from facematch_core.base.files import named
 from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes, write_json
 from facematch_core.cli.options import FILE, file_option, json_option, parse_pairs
 from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
@@ -201,15 +200,11 @@ def _export(what: Any, path: Path, study: Study | None) -> None:
 
 def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
     """Read the pairs that were run, with names and pictures."""
+    from facematch_comparison.run.study_run import digests_of
     from facematch_comparison.study import read_study
-    from facematch_core.images.image import MAX_FILE_BYTES
 
     study = read_study(file, note=common.note)
-    digests = {
-        path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
-        for path in study.pictures
-    }
-    if about["digest"] not in (None, study.digest(digests)):
+    if about["digest"] not in (None, study.digest(digests_of(study))):
         raise InvalidRequest(
             f"--pairs: {file} is not what was run as {about['name'][:60]!r}: its pairs, pictures "
             "or groups differ. Name the file that was run, unchanged."

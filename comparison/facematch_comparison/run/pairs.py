@@ -312,10 +312,10 @@ class RunDatabase(RunFile):
                 outcome, count = PairOutcome.of_row({**_EMPTY, **row}), row["n"]
                 states[outcome.state] += count
                 billed[outcome.billed] += count
+                models[outcome.model] += count
                 if outcome.state is PairState.ANSWERED:
-                    models[outcome.model] += count
-                    if outcome.decision in (None, Decision.INCONCLUSIVE):
-                        not_acquired += count
+                    without_faces = outcome.decision in (None, Decision.INCONCLUSIVE)
+                    not_acquired += count * without_faces
             return Progress(
                 states=dict(states),
                 not_acquired=not_acquired,

@@ -121,7 +121,7 @@ class StudyRun:
                     )
         with contextlib.ExitStack() as undo:
             # Write nothing unless all systems can be asked.
-            digests = _digests_of(study)
+            digests = digests_of(study)
             self.systems = tuple(
                 RunSystem(
                     each,
@@ -234,7 +234,7 @@ class StudyRun:
         self.close()
 
 
-def _digests_of(study: Study) -> dict[Path, str]:
+def digests_of(study: Study) -> dict[Path, str]:
     """Return the SHA-256 of each picture; a file that is no picture would count as no face."""
     digests: dict[Path, str] = {}
     faults: list[str] = []
