@@ -194,17 +194,19 @@ def print_table(
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in header:
-        table.add_column(title, no_wrap=title not in prose)
-    for row in rows:
-        table.add_row(*map(clean, row))
+    lines = [[clean(cell) for cell in row] for row in rows]
+    for title, *cells in zip(header, *lines, strict=True):
+        width = None if title in prose else max(map(len, (title, *cells)))
+        table.add_column(title, min_width=width, no_wrap=width is not None)
+    for line in lines:
+        table.add_row(*line)
     screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)
     # If the table is too wide, the terminal breaks the lines, not rich the cells.
     screen.width = max(_terminal_width(err=err) or 10_000, screen.measure(table).minimum)
     with screen.capture() as drawn:
         screen.print(table)
-    for line in drawn.get().splitlines():
-        click.echo(line.rstrip(), err=err)
+    for text in drawn.get().splitlines():
+        click.echo(text.rstrip(), err=err)
 
 
 @contextlib.contextmanager

@@ -215,6 +215,9 @@ def test_installed_backends_are_listed_with_their_problems(run, strangers):
     assert "lost: The backend lost of stranger cannot be imported" in answer.stdout
     assert "other: The backend other of stranger is no subclass" in answer.stdout
     assert "hunter2" not in answer.output
+    # On a narrow terminal cells wrap, and none is cut.
+    narrow = run("doctor", env={"COLUMNS": "40"}).stdout
+    assert ("liveness" in narrow, "\N{HORIZONTAL ELLIPSIS}" in narrow) == (True, False)
 
 
 def test_json_has_the_abilities_of_each_backend(run_json, strangers):
