@@ -8,7 +8,6 @@ from facematch_core.testing import ManualClock
 from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
-#: The longest wait, in seconds.
 
 
 class Records(FakeBackend):

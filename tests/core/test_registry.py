@@ -77,7 +77,6 @@ def test_a_name_from_elsewhere_leads_on_and_never_to_another_company(name, says)
     [
         ("Made = 5", "no subclass"),
         ("class Made: pass", "no subclass"),
-        (BACKEND + "        api_version = 99\n", "version 99"),
         *(
             (
                 WITH_DEADLINE.replace("deadline_s", name),

@@ -72,12 +72,6 @@ def test_a_fraction_is_refused_before_anything_is_sent(call, value):
     assert "distance" in str(caught.value).partition(f"{100 * value:g}.")[0]
 
 
-@pytest.mark.parametrize("name", ["threshold", "liveness_threshold", "review_threshold"])
-def test_a_verifier_with_a_fraction_is_not_opened(name):
-    with pytest.raises(fm.ConfigurationError):
-        fm.FaceVerifier(FakeBackend(), **{name: 0.6})
-
-
 @pytest.mark.parametrize("kind", [fm.MatchResult, fm.LivenessResult])
 def test_time_without_a_zone_is_refused(kind):
     made = kind(

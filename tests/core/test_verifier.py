@@ -97,13 +97,6 @@ def test_without_any_threshold_the_vendor_decides():
     assert backend.calls[0].threshold is None
 
 
-@pytest.mark.parametrize(("score", "decision"), [(80, "match"), (60, "review"), (40, "no_match")])
-def test_a_pass_that_is_not_above_the_review_threshold_is_reviewed(score, decision):
-    result = fm.FaceVerifier(FakeBackend(score)).verify(A, B, review_threshold=70)
-    assert result.decision == decision
-    assert result.review_threshold.value == 70
-
-
 def test_a_profiles_review_threshold_yields_to_a_stricter_caller(backend):
     verifier = fm.FaceVerifier(backend, review_threshold=60)
     assert verifier.verify(A, B, threshold=70).is_match

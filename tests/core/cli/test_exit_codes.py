@@ -4,15 +4,11 @@ import re
 import click
 import pytest
 from click.testing import CliRunner
-from kit.fakes import SCALE, liveness_result, match_result
 
 from facematch_core import (
     Charged,
-    Decision,
     Environment,
     FaceVerifier,
-    LivenessDecision,
-    Score,
     errors,
 )
 from facematch_core.cli import text
@@ -81,18 +77,6 @@ def test_every_error_of_the_tree_has_a_code():
     ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
     coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in text.ERRORS)}
     assert ours == coded
-
-
-DECISIONS = {"match": 0, "live": 0, "no_match": 1, "not_live": 1, "review": 3, "inconclusive": 3}
-
-
-@pytest.mark.parametrize("decision", [*Decision, *LivenessDecision], ids=repr)
-def test_each_decision_has_its_code(decision, run, photos, scripted):
-    matches = isinstance(decision, Decision)
-    result = match_result if matches else liveness_result
-    scripted.script = [result(decision, score=Score(90, SCALE))]
-    words = ("verify", *photos) if matches else ("liveness", photos[0])
-    assert run(*words).exit_code == DECISIONS[decision.value]
 
 
 def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):

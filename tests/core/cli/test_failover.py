@@ -109,11 +109,8 @@ def test_the_answer_for_programs_names_the_members(members, photos, run, run_jso
 @pytest.mark.parametrize(
     ("error", "code", "tried"),
     [
-        (errors.RateLimited, 5, ["shop", "spare"]),
         (errors.InsufficientCredit, 5, ["shop", "spare"]),
-        (errors.AuthenticationFailed, 5, ["shop"]),
         (errors.OutcomeUnknown, 6, ["shop"]),
-        (errors.UnexpectedResponse, 5, ["shop"]),
     ],
 )
 def test_the_code_is_that_of_the_error_that_is_raised(

@@ -11,7 +11,6 @@ from facematch_core import (
     LivenessResult,
     MatchResult,
     ResultWarning,
-    Retention,
     Score,
     Threshold,
     WarningCode,
@@ -99,11 +98,6 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
             code, document = run_json("verify", *words.split())
             assert code == document["error"]["exit_code"] == 2
     assert not scripted.calls
-
-
-def test_keep_arrives(run, photos, scripted):
-    assert run("verify", *photos, "--keep").exit_code == 0
-    assert scripted.calls[0].retention is Retention.KEEP
 
 
 def test_json_is_the_result(run_json, photos, scripted):
