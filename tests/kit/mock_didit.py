@@ -4,9 +4,10 @@ import datetime as dt
 import json
 
 import requests
-from kit.mock_worlds import app_of, handle_with_fault, world_of
 
 from facematch_mock_server.base.messages import Request
+from facematch_mock_server.control import Control
+from facematch_mock_server.http.app import App
 from facematch_mock_server.recognition.cards import card_sheet
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
@@ -15,8 +16,9 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.clock import VirtualClock
-from facematch_mock_server.world.faults import Fault
 
 P1 = card_sheet()["p1"].data
 MATCH_PATH = "/v3/face-match/"
@@ -92,11 +94,20 @@ def scene(**facts):
     return json.dumps({"face": True, **facts}).encode()
 
 
-def new_world(recognizer=None, **settings):
-    """A world that always does the same; without a recognizer pictures say what they show."""
-    settings.setdefault("clock", VirtualClock(START))
-    settings.setdefault("seed", 7)
-    return world_of(recognizer or ScriptedRecognizer(), **settings)
+def new_engine(recognizer=None, *, vendor="didit", switches=None, **settings):
+    """One vendor without a server; without a recognizer pictures say what they show."""
+    settings = {"clock": VirtualClock(START), "seed": 7, **settings}
+    recognizer, kind = recognizer or ScriptedRecognizer(), vendor_named(vendor)
+    return App(Accounts([kind], recognizer, switches=switches, **settings))
+
+
+def control_of(engine):
+    return Control(engine.account, engine.world.vendor)
+
+
+def handle_with_fault(app, fault, request):
+    app.account.faults.add(fault)
+    return app.handle(request)
 
 
 def multipart(fields=(), files=()):
@@ -157,12 +168,3 @@ def control_request(path, body=None, *, method=None, **more):
     data = json.dumps(body).encode()
     more.setdefault("content_type", "application/json")
     return didit_request(f"/__mock__/{path}", data, method=method or "POST", key=None, **more)
-
-
-def new_engine(**settings):
-    return app_of(new_world(**settings))
-
-
-def fail_with_status(status, request):
-    fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: handle_with_fault(engine, fault, request)

@@ -3,7 +3,7 @@
 import threading
 
 from kit import mock_didit as didit
-from kit.mock_worlds import control_of
+from kit.mock_didit import control_of
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.didit.webhooks import compose
@@ -41,23 +41,11 @@ def carried(*answers):
 
     def step(engine):
         carry(engine, *answers)
-        deliveries = control_of(engine.world).webhooks.deliveries()
+        deliveries = control_of(engine).webhooks.deliveries()
         claims = (claim for d in deliveries for attempt in d.attempts for claim in attempt.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))
 
     return step
-
-
-def with_one_due():
-    engine = didit.new_engine()
-    control_of(engine.world).webhooks.add(HOOK)
-    engine.handle(didit.match_request())
-    return engine
-
-
-def letters_of(world):
-    webhooks = control_of(world).webhooks
-    return [webhooks.delivery(delivery.id) for delivery in webhooks.deliveries()]
 
 
 def webhook_threads():

@@ -11,7 +11,6 @@ from unittest import mock
 import attrs
 import boto3
 import botocore.auth
-import jsonschema
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -135,31 +134,3 @@ def draw_picture(kind="PNG", size=(200, 200)):
 def without_header(request, name):
     kept = tuple(header for header in request.headers if header[0] != name)
     return attrs.evolve(request, headers=kept)
-
-
-def check_body(body, model):
-    """Fail unless a body as parsed by botocore is just what its shape allows."""
-    text = json.dumps(body, default=lambda content: content.decode("latin-1"))
-    jsonschema.validate(json.loads(text), schema_of(model))
-
-
-def schema_of(model):
-    """A shape of botocore as a JSON Schema that allows nothing else."""
-    limits = model.metadata
-    if model.type_name == "structure":
-        members = {name: schema_of(member) for name, member in model.members.items()}
-        required = list(model.required_members)
-        closed = {"additionalProperties": False, "required": required}
-        return {"type": "object", "properties": members, **closed}
-    if model.type_name == "list":
-        bounds = {"maxItems": limits["max"]} if "max" in limits else {}
-        return {"type": "array", "items": schema_of(model.member), **bounds}
-    if model.type_name == "boolean":
-        return {"type": "boolean"}
-    is_text = model.type_name in ("string", "blob")
-    names = ("minLength", "maxLength") if is_text else ("minimum", "maximum")
-    bounds = zip(names, ("min", "max"), strict=True)
-    schema = {name: limits[limit] for name, limit in bounds if limit in limits}
-    if "enum" in limits:
-        schema["enum"] = limits["enum"]
-    return {"type": "string" if is_text else "number", **schema}

@@ -16,7 +16,7 @@ import requests
 import urllib3
 from kit.mock_didit import post_match
 
-from facematch_core import Charged, Environment, VendorUnavailable, open_verifier
+from facematch_core import Charged, VendorUnavailable, open_verifier
 from facematch_mock_server import MockServer, card_sheet
 
 P1 = card_sheet()["p1"].data
@@ -55,29 +55,6 @@ def test_a_stopped_mock_is_an_outage_that_costs_nothing(request, fixture):
     assert mock.control.journal() == mock.control.charges() == ()
     mock.start()
     assert post(mock.url if settings else DIDIT, mock).ok
-
-
-@pytest.mark.parametrize("fixture", ["didit_mock", "didit_server"])
-def test_no_test_counts_in_a_production_budget(request, fixture, tmp_path):
-    mock = request.getfixturevalue(fixture)
-    address = f'base_url = "{mock.url}"' if fixture == "didit_server" else ""
-    (tmp_path / "facematch.toml").write_text(
-        f"""
-        [profiles.shop]
-        backend = "didit"
-        [profiles.shop.settings]
-        {address}
-        [profiles.shop.budget]
-        cap = 9
-        store = "sqlite:///calls.sqlite3"
-        """
-    )
-    with open_verifier(
-        profile="shop", config=tmp_path / "facematch.toml", api_key=mock.live_key
-    ) as verifier:
-        assert verifier.verify(P1, P1).environment is Environment.MOCK
-        (state,) = verifier.policies[0].store.budgets()
-    assert (state.key.environment, state.spent) == (Environment.MOCK, 1)
 
 
 def compare_with_deepvue(url, mock):

@@ -1,7 +1,7 @@
 """The claims as data."""
 
 import pytest
-from kit.mock_didit import new_world
+from kit.mock_didit import new_engine
 
 from facematch_mock_server.claims import Behaviours
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
@@ -22,7 +22,9 @@ def test_no_two_claims_decide_the_same_with_any_switch(vendor):
     for switch, values in kind.switches.items():
         worlds += [{switch: value} for value in values]
     for switches in worlds:
-        keys = [claim.key for claim in new_world(vendor=vendor, switches=switches).claims.claims]
+        keys = [
+            claim.key for claim in new_engine(vendor=vendor, switches=switches).world.claims.claims
+        ]
         assert len(set(keys)) == len(keys), switches
 
 

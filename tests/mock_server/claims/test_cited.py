@@ -10,7 +10,6 @@ from kit import mock_azure as azure
 from kit import mock_compreface as compreface
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
-from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_rekognition as rekognition
@@ -19,11 +18,11 @@ from kit.mock_didit import (
     START,
     control_request,
     didit_request,
+    handle_with_fault,
     liveness_request,
     match_request,
     scene,
 )
-from kit.mock_didit_accounts import advance_request as passing
 from kit.mock_didit_sessions import (
     advance_clock,
     list_request,
@@ -33,45 +32,10 @@ from kit.mock_didit_sessions import (
     update,
 )
 from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
-from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.vendors import all_claims
 from facematch_mock_server.world.faults import Fault
-
-FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
-#: What the session of a liveness check holds.
-CHECK = {
-    "status": "Declined",
-    "method": "PASSIVE",
-    "score": 97.5,
-    "user_image": {"entities": [FACE], "best_angle": 0},
-    "face_quality": 71.8,
-    "face_luminance": 46.02,
-    "warnings": [{"risk": "LIVENESS_FACE_ATTACK", "log_type": "error"}],
-}
-
-
-def add_session(service, result, **more):
-    """A step that leaves a session as its endpoint would."""
-
-    def step(engine):
-        world = engine.world
-        world.sessions.add(
-            world.account.ids.uuid(),
-            internal_id=world.account.ids.uuid(),
-            service=service,
-            status=result["status"],
-            created_at=START,
-            vendor_data=None,
-            metadata=None,
-            pictures=more.get("pictures", {"reference_image": None}),
-            result=result,
-        )
-        return engine.handle(control_request("clock"))
-
-    return step
-
 
 BIG = 5 * 1024 * 1024 + 1
 #: What decides which claims of Didit hold, and the scenarios that need that; None for all.
@@ -83,6 +47,10 @@ DIDIT = (
     ({"switches": {"session_charged": "never"}}, ("hosted",)),
     ({"switches": {"v2_prefix": True, "event_id_per_attempt": True}}, ("webhooks",)),
 )
+
+
+def passing(seconds):
+    return control_request("clock/advance", {"seconds": seconds})
 
 
 def json(path, body, **more):
@@ -104,10 +72,6 @@ def refused(path):
 def of_anothers_session(engine):
     account = engine.accounts.find("other") or engine.accounts.open("other")
     return on(1, key=next(iter(account.first_keys["didit"])))(engine)
-
-
-def check(**more):
-    return add_session("PASSIVE_LIVENESS", {**CHECK, **more})
 
 
 OF_DIDIT = {
@@ -167,7 +131,6 @@ OF_DIDIT = {
     ),
     "decisions": (
         match_request(),
-        check(status="Approved", warnings=[]),
         on(1, query="?include=events"),
         on(1, query="?include=else"),
         control_request("limits", {"get": 0}),
@@ -229,11 +192,16 @@ OF_DIDIT = {
         control_request("limits", {"session": 0}),
         sessions.start(),
     ),
-    "deletions": (check(), sessions.delete(1), sessions.delete(1)),
-    "doors": (check(), of_anothers_session, on(1, key=sessions.SANDBOX), update(1, b"{", key=None)),
+    "deletions": (liveness_request(), sessions.delete(1), sessions.delete(1)),
+    "doors": (
+        liveness_request(),
+        of_anothers_session,
+        on(1, key=sessions.SANDBOX),
+        update(1, b"{", key=None),
+    ),
     "balance": (
         control_request("limits", {"management": 1}),
-        *[accounts.account_request(accounts.BALANCE)] * 2,
+        *[session_request("/v3/billing/balance/")] * 2,
     ),
     "webhooks": (
         webhooks.listen(),
@@ -262,9 +230,9 @@ OF_DEEPVUE = {
         deepvue.with_deepvue_token(deepvue.deepvue_match(), change=lambda token: token[:-1]),
     ),
     "clients": (
-        deepvue.deepvue_control("keys", {"key": "weak-secret", "allowed": False}),
+        control_request("keys", {"key": "weak-secret", "allowed": False}),
         deepvue.with_deepvue_token(deepvue.deepvue_match(key="weak-secret")),
-        deepvue.deepvue_control("keys/revoke", {"key": deepvue.SECRET}),
+        control_request("keys/revoke", {"key": deepvue.SECRET}),
         deepvue.authorize(),
         deepvue.wallet(),
     ),
@@ -288,15 +256,15 @@ OF_DEEPVUE = {
             step
             for window in ("second", "minute", "day")
             for step in (
-                deepvue.deepvue_control("limits", {window: 0}),
+                control_request("limits", {window: 0}),
                 deepvue.with_deepvue_token(deepvue.deepvue_match()),
                 deepvue.wallet(),
-                deepvue.deepvue_control("limits", {window: None}),
+                control_request("limits", {window: None}),
             )
         ),
     ),
     "credit": (
-        deepvue.deepvue_control("ledger/balance", {"balance": "0.02"}),
+        control_request("ledger/balance", {"balance": "0.02"}),
         deepvue.with_deepvue_token(deepvue.deepvue_liveness()),
     ),
     "paths": (didit_request("/v1/elsewhere"),),
@@ -328,7 +296,7 @@ OF_COMPREFACE = (
     compreface.request_of_type("text/plain"),
     compreface.request_of_type("multipart/form-data"),
     compreface.request_of_type("application/json", b" " * (10 * 1024 * 1024 + 1)),
-    didit.fail_with_status(503, compreface.verification_request()),
+    answer_with_fault(503, request=compreface.verification_request()),
 )
 
 DRAWN = "returnFaceId=false"
@@ -358,7 +326,7 @@ OF_AZURE = (
     azure.verify_request("one", "two"),
     azure.azure_request(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
     attrs.evolve(azure.verify_request(), method="PUT"),
-    didit.fail_with_status(503, azure.verify_request()),
+    answer_with_fault(503, request=azure.verify_request()),
     azure.start_request(),
     azure.on_newest(),
     passing(600),
@@ -403,7 +371,7 @@ OF_REKOGNITION = (
     signed_request(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
     control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
     signed_request(pair(), key="weak", secret="weak-key"),
-    didit.fail_with_status(500, signed_compare()),
+    answer_with_fault(500, request=signed_compare()),
     control_request("limits", {"second": 1}),
     *[signed_compare()] * 2,
     control_request("limits", {"second": None, "increase": 0}),

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import control_request, match_request
-from kit.mock_worlds import app_of, world_of
 
 from facematch_mock_server import card_sheet, make_card
 from facematch_mock_server.control import operations_of
@@ -18,7 +17,7 @@ from facematch_mock_server.vendors import vendor_named
 
 @pytest.fixture
 def engine():
-    return app_of(world_of(Recognizer(), clock=didit.VirtualClock(didit.START), seed=7))
+    return didit.new_engine(Recognizer())
 
 
 VERBS = operations_of(vendor_named("didit"))
@@ -64,12 +63,14 @@ def test_the_clock_is_read_and_moved(engine):
 
 
 def test_keys_are_added_used_and_revoked_and_never_listed(engine):
+    today = ask(engine, "keys", {"expires": didit.START.date().isoformat()})[1]["key"]
+    assert engine.handle(match_request(key=today)).status == 200
     key = ask(engine, "keys", {"kind": "sandbox"})[1]["key"]
     assert engine.handle(match_request(key=key)).status == 200
     assert ask(engine, "keys/revoke", {"key": key}) == (200, {})
     assert engine.handle(match_request(key=key)).status == 401
     listed = ask(engine, "keys")[1]
-    assert [key["kind"] for key in listed["keys"]] == ["live", "sandbox", "sandbox"]
+    assert [key["kind"] for key in listed["keys"]] == ["live", "sandbox", "live", "sandbox"]
     assert key not in json.dumps(listed)
     assert ask(engine, "keys/revoke", {"key": "other"})[0] == 404
 
@@ -88,6 +89,14 @@ def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
     assert ask(engine, "outcomes")[1] == {"outcomes": []}
     assert ask(engine, "ledger")[1] == {"balance": "1.0000", "entries": [], "left_out": 0}
     assert ask(engine, "reset", {})[1]["switches"] == changes["switches"]
+
+
+def test_a_review_needs_its_switch(engine):
+    card = make_card("p1", review=True)
+    statuses = [engine.handle(match_request(card, card)).json()["face_match"]["status"]]
+    ask(engine, "reset", {"switches": {"in_review": True}})
+    statuses.append(engine.handle(match_request(card, card)).json()["face_match"]["status"])
+    assert statuses == ["Approved", "In Review"]
 
 
 def test_a_reset_that_is_refused_changes_nothing(engine):
@@ -170,6 +179,19 @@ def test_a_wrong_query_is_refused_in_a_sentence(engine, path, words):
         ("keys", {"key": "\ud800"}, 400, "key must be whole characters"),
         ("outcomes", {"kind": "match", "field": {"vendor_data": "\ud800"}}, 400, "whole char"),
         ("sessions/decide", {"session_id": "1", "status": "x"}, 400, "no status 'x'"),
+        ("sessions/decide", {"status": "Approved"}, 400, "session_id is missing"),
+        (
+            "sessions/decide",
+            {"session_id": "1", "status": "Approved"},
+            404,
+            "no session of that id",
+        ),
+        (
+            "sessions/decide",
+            {"session_id": "1", "status": "Approved", "comment": 5},
+            400,
+            "comment must be a string",
+        ),
     ],
 )
 def test_a_wrong_change_is_refused_in_a_sentence_and_changes_nothing(
@@ -234,7 +256,7 @@ names = st.sampled_from(NAMES.split())
     ),
 )
 def test_any_change_is_made_or_refused_and_the_world_goes_on(path, body):
-    engine = app_of(world_of(Recognizer(), clock=didit.VirtualClock(didit.START)))
+    engine = didit.new_engine(Recognizer())
     assert engine.handle(control_request(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
         assert engine.handle(control_request(read)).status == 200

@@ -1,12 +1,13 @@
 """The lists of the control API: running numbers, filters, and only so many of them at once."""
 
+import datetime as dt
 import json
+import math
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_request, match_request
+from kit.mock_didit import control_of, control_request, match_request
 from kit.mock_didit_webhooks import HOOK, carried
-from kit.mock_worlds import control_of
 
 from facematch_mock_server import make_card
 from facematch_mock_server.world.services import MAX_CHARGES
@@ -17,7 +18,7 @@ class Listing:
 
     def __init__(self):
         self.engine = didit.new_engine()
-        self.control = control_of(self.engine.world)
+        self.control = control_of(self.engine)
         self.control.set_limit("write", None)
         self.control.set_balance(1000)
         self.destination = self.control.webhooks.add(HOOK)
@@ -146,6 +147,11 @@ def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
 @pytest.mark.parametrize(
     "select_by",
     [
+        lambda control: control.advance(dt.timedelta(minutes=1)),
+        lambda control: control.advance(1e15),
+        lambda control: control.advance(math.inf),
+        lambda control: control.set_outcome("face_match"),
+        lambda control: control.set_balance(0.02),
         lambda control: control.journal(path=5),
         lambda control: control.journal(person=5),
         lambda control: control.journal(fields=["a"]),
@@ -160,7 +166,10 @@ def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
         lambda control: control.sessions.decide("1", "Approved", "\ud800"),
     ],
 )
-def test_what_fits_no_record_is_refused_in_a_sentence(listing, select_by):
+def test_a_wrong_argument_is_refused_in_a_sentence_and_changes_nothing(listing, select_by):
+    control = listing.control
+    before = control.now(), control.balance(), control.outcomes()
     with pytest.raises(ValueError) as refused:
-        select_by(listing.control)
+        select_by(control)
     assert "is not a valid" not in str(refused.value)
+    assert (control.now(), control.balance(), control.outcomes()) == before

@@ -150,25 +150,6 @@ def connect(make_engine):
     return connect
 
 
-# Wherever the stream is cut
-
-
-@st.composite
-def messages(draw):
-    """A request as bytes, its target and its body."""
-    target = "/" + draw(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=9))
-    target = target.replace("?", "")
-    body = draw(st.binary(max_size=60) | st.just(b"x" * 3000))
-    coding = draw(st.sampled_from(["none", "counted", "chunked"]))
-    if coding == "none":
-        return raw_request("GET", target), target, b""
-    if coding == "counted":
-        return raw_request("POST", target, body=body), target, body
-    cut = draw(st.integers(0, len(body)))
-    coded = chunked(body[:cut], body[cut:])
-    return raw_request("POST", target, "Transfer-Encoding: chunked") + coded, target, body
-
-
 def test_who_sends_much_at_once_gives_others_their_turn(connect):
     line = connect(limit=20_000)
     line.send(raw_request("GET") * 50)

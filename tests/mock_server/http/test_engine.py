@@ -53,4 +53,4 @@ def test_every_answer_has_the_version_and_claims_if_asked(sent):
 )
 def test_a_wrong_setting_is_refused_in_a_sentence(settings, words):
     with pytest.raises(ValueError, match=words):
-        didit.new_world(**settings)
+        didit.new_engine(**settings)

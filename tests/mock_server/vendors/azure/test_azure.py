@@ -28,9 +28,10 @@ from kit.mock_azure import (
     large_scene,
     verify_request,
 )
+from kit.mock_didit import handle_with_fault
 from kit.mock_didit_sessions import forget
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
@@ -62,7 +63,11 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
         attrs.evolve(detect_request(), method="PUT"),
     )
     answers = [engine.handle(request) for request in requests]
-    answers.append(didit.fail_with_status(503, verify_request())(engine))
+    answers.append(
+        handle_with_fault(
+            engine, Fault(stage="answer", kind="status", status=503), verify_request()
+        )
+    )
     ids = [answer.header("apim-request-id") for answer in answers]
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)

@@ -16,7 +16,7 @@ from kit.mock_deepvue import (
     token_of,
     wallet,
 )
-from kit.mock_worlds import control_of
+from kit.mock_didit import control_of
 
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
 
@@ -33,7 +33,7 @@ def decode_token(token):
 )
 def test_the_known_pair_gets_a_jwt_in_hs256_that_ends_in_time(life_s, expiry):
     clock = didit.VirtualClock(didit.START.replace(microsecond=0))
-    engine = deepvue.new_engine(vendor="deepvue", switches={"token_life_s": life_s}, clock=clock)
+    engine = didit.new_engine(vendor="deepvue", switches={"token_life_s": life_s}, clock=clock)
     body = engine.handle(authorize()).json()
     token = body.pop("access_token")
     assert body == {"token_type": "bearer", "expiry": expiry}
@@ -41,14 +41,14 @@ def test_the_known_pair_gets_a_jwt_in_hs256_that_ends_in_time(life_s, expiry):
     assert head == {"alg": "HS256", "typ": "JWT"}
     assert claims.pop("jti")
     assert claims == {"sub": "mock-client", "exp": END - 86_400 + life_s}
-    control_of(engine.world).advance(life_s - 1)
+    control_of(engine).advance(life_s - 1)
     assert engine.handle(deepvue_match(token=token)).status == 200
-    control_of(engine.world).advance(1)
+    control_of(engine).advance(1)
     assert engine.handle(deepvue_match(token=token)).status == 403
 
 
 def test_tokens_are_counted_and_taken_back(engine):
-    tokens = control_of(engine.world).tokens
+    tokens = control_of(engine).tokens
     first, second = token_of(engine), token_of(engine)
     engine.handle(authorize(secret="wrong"))
     assert first != second
@@ -64,28 +64,18 @@ def test_tokens_are_counted_and_taken_back(engine):
 
 
 def test_a_token_of_another_world_is_none(engine):
-    other = deepvue.new_engine(vendor="deepvue", seed=8)
+    other = didit.new_engine(vendor="deepvue", seed=8)
     token = token_of(engine)
     assert other.handle(deepvue_match(token=token)).status == 403
     head, claims, _ = token.split(".")
     assert engine.handle(deepvue_match(token=f"{head}.{claims}.x")).status == 403
-    control_of(engine.world).reset()
+    control_of(engine).reset()
     assert engine.handle(deepvue_match(token=token)).status == 403
 
 
 @pytest.fixture
-def engine():
-    return deepvue.new_engine(vendor="deepvue")
-
-
-@pytest.fixture
-def token(engine):
-    return token_of(engine)
-
-
-@pytest.fixture
 def control(engine):
-    return control_of(engine.world)
+    return control_of(engine)
 
 
 def refusal_of(answer):
@@ -107,8 +97,8 @@ def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, 
 
 
 def test_a_call_that_the_day_refuses_counts_neither_there_nor_in_the_minute():
-    engine = deepvue.new_engine(vendor="deepvue")
-    control = control_of(engine.world)
+    engine = didit.new_engine(vendor="deepvue")
+    control = control_of(engine)
     control.set_limits({"day": 2, "minute": 2})
     assert [engine.handle(wallet()).status for _ in range(3)] == [200, 200, 429]
     control.advance(61)
@@ -140,8 +130,8 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
     engine.handle(deepvue_match(face, token=token))
     engine.handle(deepvue_liveness(face, token=token))
     parts = [("file_a", face.decode("latin-1")), ("file_b", "private text")]
-    engine.handle(deepvue_request(FACEMATCH, *deepvue.multipart(parts), token=token))
-    body, _ = deepvue.multipart([("client_secret", "mock-live-key")])
+    engine.handle(deepvue_request(FACEMATCH, *didit.multipart(parts), token=token))
+    body, _ = didit.multipart([("client_secret", "mock-live-key")])
     engine.handle(deepvue_request("/v1/authorize", body, "text/plain"))
     shown = repr([entry.to_dict() for entry in control.journal()])
     for secret in ("mock-live-key", token, token[:30], "private", "cHJpdmF0Z", "Bearer"):

@@ -1,13 +1,12 @@
 """Worlds of the mock, short ways to ask them, and a receiver of webhooks on the loopback."""
 
 import threading
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import liveness_request, match_request, scene
+from kit.mock_didit import control_of, liveness_request, match_request, scene
 from kit.mock_didit_webhooks import HOOK
-from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
 
@@ -76,8 +75,11 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/hook"
 
 
-class _Handler(Quiet):
-    def do_POST(self):  # noqa: N802 - the library's name
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+    def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server = self.server
         server.came.append((self.path, dict(self.headers), body))
@@ -94,10 +96,29 @@ class _Handler(Quiet):
 
 
 @pytest.fixture
-def receiver():
-    server = Receiver()
-    with serving(server, lambda: server.hold and server.hold.set()):
-        yield server
+def open_receiver():
+    """Opens receivers; at the end they let go of what they hold."""
+    running = []
+
+    def open_one():
+        server = Receiver()
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        running.append((server, thread))
+        return server
+
+    yield open_one
+    for server, thread in running:
+        with server:
+            if server.hold is not None:
+                server.hold.set()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def receiver(open_receiver):
+    return open_receiver()
 
 
 @pytest.fixture
@@ -109,4 +130,4 @@ def mock():
 
 @pytest.fixture
 def new():
-    return lambda engine, url=HOOK: control_of(engine.world).webhooks.add(url)
+    return lambda engine, url=HOOK: control_of(engine).webhooks.add(url)

@@ -1,7 +1,7 @@
 """POST /v3/passive-liveness/: verdicts, scores, warnings and shapes, row by row."""
 
 import pytest
-from kit.mock_didit import FACE_SHOWN, LIVENESS_THRESHOLD, liveness_request, scene
+from kit.mock_didit import FACE_SHOWN, liveness_request, scene
 
 
 def test_a_declined_answer_is_that_of_the_documents_key_for_key(ask):
@@ -80,12 +80,3 @@ def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
         warned = {warning["risk"]: warning["log_type"] for warning in block["warnings"]}
         assert warned == {risk: TYPES[risk] for risk in risks}
         assert f"didit.{claim}" in response.claims
-
-
-def test_a_sandbox_key_approves_whatever_is_sent(ask):
-    live = ask(liveness_request())[1]
-    sent = liveness_request(b"no picture", key="mock-sandbox-key", **{LIVENESS_THRESHOLD: "100"})
-    status, body, _ = ask(sent)
-    assert (status, body["liveness"]["status"]) == (200, "Approved")
-    assert body["liveness"]["warnings"] == []
-    assert set(body["liveness"]) == set(live["liveness"])

@@ -2,9 +2,8 @@
 
 import pytest
 from kit import mock_didit as didit
-from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
-from kit.mock_worlds import handle_with_fault
+from kit.mock_didit import handle_with_fault
 
 from facematch_mock_server.world.faults import Fault
 
@@ -20,7 +19,7 @@ ROWS = (
     ("GET", sessions.LIST, 429, GET),
     ("GET", DECISION, 429, GET),
     ("PATCH", DECISION.replace("decision", "update-status"), 429, WRITE),
-    ("GET", accounts.BALANCE, 429, WAIT.format(60)),
+    ("GET", "/v3/billing/balance/", 429, WAIT.format(60)),
     ("POST", didit.MATCH_PATH, 403, PLAIN),
     ("GET", sessions.LIST, 403, PLAIN),
     ("GET", DECISION, 403, SESSION),

@@ -1,3 +1,6 @@
+import json
+
+import jsonschema
 import pytest
 from kit import mock_rekognition
 from kit.mock_rekognition import boto
@@ -11,9 +14,38 @@ def mock():
         yield server
 
 
+def schema_of(shape):
+    """A shape of botocore as a JSON Schema that allows nothing else."""
+    if shape.type_name == "structure":
+        members = {name: schema_of(member) for name, member in shape.members.items()}
+        required = list(shape.required_members)
+        return {
+            "type": "object",
+            "properties": members,
+            "required": required,
+            "additionalProperties": False,
+        }
+    if shape.type_name == "list":
+        bounds = {"maxItems": shape.metadata["max"]} if "max" in shape.metadata else {}
+        return {"type": "array", "items": schema_of(shape.member), **bounds}
+    kind = {"float": "number", "integer": "number", "blob": "string"}
+    words = {"min": "minimum", "max": "maximum", "enum": "enum"}
+    if shape.type_name == "string":
+        words |= {"min": "minLength", "max": "maxLength"}
+    limits = {words[name]: value for name, value in shape.metadata.items() if name in words}
+    return {"type": kind.get(shape.type_name, shape.type_name), **limits}
+
+
+def check(http_response, model, **_):
+    if http_response.status_code == 200:
+        jsonschema.validate(json.loads(http_response.content), schema_of(model.output_shape))
+
+
 @pytest.fixture
 def client(mock):
+    """A client that holds each answer against its own model."""
     with boto(mock.url) as client:
+        client.meta.events.register("after-call.rekognition", check)
         yield client
 
 

@@ -10,7 +10,6 @@ from kit.mock_didit import START, new_engine
 from kit.mock_rekognition import (
     SETTINGS,
     boto,
-    check_body,
     pair,
     signed_compare,
     signed_request,
@@ -137,17 +136,3 @@ def test_a_comparison_has_the_shape_of_motos(mock, moto):
     for name in ("SourceImageOrientationCorrection", "TargetImageOrientationCorrection"):
         del theirs[name]
     assert shape(ours) == shape(theirs)
-
-
-@pytest.mark.parametrize("operation", ["CompareFaces", "DetectFaces"])
-def test_every_field_is_one_of_the_models(client, operation):
-    cards, model = card_sheet(), client.meta.service_model.operation_model(operation)
-    picture = {"Bytes": cards["two-faces"].data}
-    if operation == "CompareFaces":
-        body = client.compare_faces(
-            SourceImage=picture, TargetImage=picture, SimilarityThreshold=50
-        )
-    else:
-        body = client.detect_faces(Image=picture)
-    del body["ResponseMetadata"]
-    check_body(body, model.output_shape)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from kit import mock_didit as didit
-from kit.mock_didit import control_request
+from kit.mock_didit import control_of, control_request, handle_with_fault
 from kit.mock_didit_sessions import (
     NO_SESSION,
     SANDBOX,
@@ -24,7 +24,6 @@ from kit.mock_didit_sessions import (
     start,
     update,
 )
-from kit.mock_worlds import control_of, handle_with_fault
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.base.messages import Request
@@ -47,7 +46,7 @@ def cards(**settings):
         assert answer.status == 201, answer.body
         return answer.json()
 
-    return engine, control_of(engine.world).sessions, begin
+    return engine, control_of(engine).sessions, begin
 
 
 def didit_portrait(name):
@@ -186,7 +185,7 @@ def test_a_start_is_refused_by_field_and_leaves_nothing(ask, fields, body):
 
 def test_what_fails_beyond_its_fields_is_refused_in_a_text():
     engine = didit.new_engine()
-    control = control_of(engine.world)
+    control = control_of(engine)
     for field, fields in (("portrait_image", {}), ("portrait_image", {"vendor_data": "u"})):
         answer = engine.handle(start(**fields))
         assert isinstance(answer.json()[field], str)
@@ -212,7 +211,7 @@ def test_what_fails_beyond_its_fields_is_refused_in_a_text():
 )
 def test_too_many_starts_are_429(scope, key):
     engine = didit.new_engine()
-    control_of(engine.world).set_limit(scope, 2)
+    control_of(engine).set_limit(scope, 2)
     answers = [engine.handle(start(key, portrait_image=P1)) for _ in range(3)]
     assert [answer.status for answer in answers] == [201, 201, 429]
     wait = int(answers[2].header("Retry-After"))
@@ -297,7 +296,7 @@ def test_a_card_is_judged_against_the_reference_or_the_document(
 
 def test_an_outcome_that_was_set_is_what_a_session_finds():
     engine, played, begin = cards()
-    control_of(engine.world).set_outcome("match", score=12, field={"vendor_data": "u"})
+    control_of(engine).set_outcome("match", score=12, field={"vendor_data": "u"})
     assert played.finish(begin(vendor_data="v")["session_id"]).status == "Approved"
     assert played.finish(begin(vendor_data="u")["session_id"]).status == "Declined"
 
@@ -330,7 +329,7 @@ def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
 
 def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
     engine, played, begin = cards()
-    control = control_of(engine.world)
+    control = control_of(engine)
     control.webhooks.add("http://127.0.0.1:9/hook")
     session, free = begin(), begin(SANDBOX)
     played.finish(session["session_id"])
@@ -422,7 +421,7 @@ def test_faults_know_the_calls_of_a_session():
     assert lost.status == 503
     again = begin(vendor_data="u")
     assert again["session_number"] == 1
-    control = control_of(engine.world)
+    control = control_of(engine)
     control.add_fault(Fault(stage="answer", kind="status", status=500, call="session_read"))
     control.add_fault(
         Fault(stage="answer", kind="status", status=502, call="session_start", card="p2")

@@ -1,14 +1,7 @@
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import match_request, scene
+from kit.mock_didit import match_request
 from kit.mock_didit_sessions import advance_clock, delete, forget, read_media
-
-
-def test_pictures_are_served_as_they_were_sent(engine):
-    assert read_media(1, "target_image")(engine).body == scene(score=55.5)
-    assert read_media(1, "source_image")(engine).body == scene()
-    assert read_media(2, "reference_image")(engine).body == scene(score=12, faces=2)
-
 
 #: why -> how it is asked for, status, claim
 DEAD = {

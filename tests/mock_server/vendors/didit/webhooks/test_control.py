@@ -4,8 +4,8 @@ import json
 
 import pytest
 from kit import mock_didit as didit
+from kit.mock_didit import control_of
 from kit.mock_didit_webhooks import HOOK, carry
-from kit.mock_worlds import control_of
 
 from facematch_core import WebhookRefused
 from facematch_didit import verify_webhook
@@ -16,7 +16,7 @@ class World:
 
     def __init__(self):
         self.app = didit.new_engine()
-        self.webhooks = control_of(self.app.world).webhooks
+        self.webhooks = control_of(self.app).webhooks
         self.destination = self.webhooks.add(HOOK)
 
     def call(self, times=1):

@@ -6,7 +6,6 @@ import threading
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads
-from kit.mock_worlds import serving
 
 from facematch_mock_server import MockServer, VirtualClock
 
@@ -70,19 +69,19 @@ def test_a_clock_that_runs_has_a_timer(receiver):
         assert is_quiet()
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver):
+def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, open_receiver):
     receiver.hold = threading.Event()
-    with serving(type(receiver)(), lambda: None) as other:
-        listen(mock, receiver.url)
-        listen(mock, other.url)
-        sessions = [call(mock) for _ in range(3)]
-        assert all(other.arrived.acquire(timeout=10) for _ in sessions)
-        assert receiver.has_come.wait(10)
-        with pytest.raises(TimeoutError):
-            mock.control.webhooks.wait(0.05)
-        assert [json.loads(body)["session_id"] for _, _, body in other.came] == sessions
-        assert len(receiver.came) == 1
-        receiver.hold.set()
-        mock.control.webhooks.wait()
-        assert [json.loads(body)["session_id"] for _, _, body in receiver.came] == sessions
+    other = open_receiver()
+    listen(mock, receiver.url)
+    listen(mock, other.url)
+    sessions = [call(mock) for _ in range(3)]
+    assert all(other.arrived.acquire(timeout=10) for _ in sessions)
+    assert receiver.has_come.wait(10)
+    with pytest.raises(TimeoutError):
+        mock.control.webhooks.wait(0.05)
+    assert [json.loads(body)["session_id"] for _, _, body in other.came] == sessions
+    assert len(receiver.came) == 1
+    receiver.hold.set()
+    mock.control.webhooks.wait()
+    assert [json.loads(body)["session_id"] for _, _, body in receiver.came] == sessions
     assert is_quiet()

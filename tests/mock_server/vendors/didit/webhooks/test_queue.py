@@ -4,8 +4,8 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import carry, is_quiet, with_one_due
-from kit.mock_worlds import control_of
+from kit.mock_didit import control_of
+from kit.mock_didit_webhooks import HOOK, carry, is_quiet
 
 from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.world import webhooks as queue
@@ -17,11 +17,14 @@ RETRIED = (404, 500, 599, "timeout")
 @pytest.fixture
 def engine():
     """An engine with a destination on the loopback, and one delivery that is due."""
-    return with_one_due()
+    engine = didit.new_engine()
+    webhooks(engine).add(HOOK)
+    engine.handle(didit.match_request())
+    return engine
 
 
 def webhooks(engine):
-    return control_of(engine.world).webhooks
+    return control_of(engine).webhooks
 
 
 def the_one(engine):

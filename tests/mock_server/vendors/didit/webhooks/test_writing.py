@@ -5,8 +5,7 @@ import json
 import attrs
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import letters_of
-from kit.mock_worlds import control_of
+from kit.mock_didit import control_of
 
 from facematch_didit import verify_webhook
 from facematch_mock_server.vendors.didit.webhooks import (
@@ -24,16 +23,21 @@ def engine():
     return didit.new_engine()
 
 
+def letters_of(engine):
+    webhooks = control_of(engine).webhooks
+    return [webhooks.delivery(delivery.id) for delivery in webhooks.deliveries()]
+
+
 def document(delivery):
     return json.loads(delivery.body)
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
 def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(engine, new, change):
-    control_of(engine.world).webhooks.change(new(engine).uuid, **change)
+    control_of(engine).webhooks.change(new(engine).uuid, **change)
     other = new(engine)
     engine.handle(didit.match_request())
-    assert [letter.destination for letter in letters_of(engine.world)] == [other.uuid]
+    assert [letter.destination for letter in letters_of(engine)] == [other.uuid]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     changed = attrs.evolve(session, status=status, reviews=(review,))
     with world.together():
         announce(world, changed, didit.didit_request())
-    body = document(letters_of(engine.world)[-1])
+    body = document(letters_of(engine)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
     if has == "decision":
@@ -64,7 +68,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
 
 def test_a_test_delivery_is_marked_three_times_and_has_no_session(engine, new):
     destination = new(engine)
-    webhooks = control_of(engine.world).webhooks
+    webhooks = control_of(engine).webhooks
     delivery = webhooks.test(destination.uuid)
     event = verify_webhook(
         delivery.body, delivery.headers, destination.secret, engine.world.clock.now()
