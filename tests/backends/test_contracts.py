@@ -1,0 +1,72 @@
+"""The contract of every plug-in, for the backends whose vendor is a mock."""
+
+from typing import ClassVar
+
+import pytest
+from simulators.azure import AzureSimulator
+from simulators.compreface import ComprefaceSimulator
+from simulators.deepvue import DeepvueSimulator
+from simulators.didit import DiditSimulator
+from simulators.rekognition import RekognitionSimulator
+
+from facematch_core.testing import BackendContract, Situation
+
+
+class Contract(BackendContract):
+    opened: ClassVar[type]
+
+    @pytest.fixture
+    def simulator(self):
+        with self.opened() as simulator:
+            yield simulator
+
+
+class TestDidit(Contract):
+    opened = DiditSimulator
+
+
+class TestRekognition(Contract):
+    opened = RekognitionSimulator
+
+
+@pytest.mark.slow
+class TestAzure(Contract):
+    opened = AzureSimulator
+
+
+@pytest.mark.slow
+class TestCompreface(Contract):
+    opened = ComprefaceSimulator
+
+
+@pytest.mark.slow
+class TestDeepvue(Contract):
+    opened = DeepvueSimulator
+
+
+class WithQuality(RekognitionSimulator):
+    """Each call detects the faces of the reference first."""
+
+    steps = 2
+    keys: ClassVar = {**RekognitionSimulator.keys, "reference_quality": True}
+
+
+@pytest.mark.slow
+class TestRekognitionInTwoRequests(Contract):
+    opened = WithQuality
+
+
+class Scaled(DeepvueSimulator):
+    """Asked with everything set. Silence is that of the other one, whatever is set."""
+
+    situations = DeepvueSimulator.situations - {Situation.SLOW}
+
+    def backend(self, **settings):
+        scales = dict.fromkeys(("confidence_scale", "liveness_score_scale"), "percent")
+        everything = {"api_version": "v2", "confidence_meaning": "similarity", **scales}
+        return super().backend(**everything | settings)
+
+
+@pytest.mark.slow
+class TestDeepvueWithEverySetting(Contract):
+    opened = Scaled
