@@ -2,7 +2,9 @@
 
 import atexit
 import contextlib
+import functools
 import gc
+import importlib.metadata
 import os
 import shutil
 import socket
@@ -28,6 +30,11 @@ from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
 
 pytest_plugins = ["kit.limits"]
+
+# `facematch doctor` reads the metadata of every installed package, which takes a third of a second.
+importlib.metadata.packages_distributions = functools.cache(
+    importlib.metadata.packages_distributions
+)
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 #: Most faults show in the first examples, and `make test-long` tries two thousand.

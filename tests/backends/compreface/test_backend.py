@@ -10,7 +10,7 @@ import facematch_core as fm
 from facematch_compreface import ComprefaceBackend
 from facematch_core.errors import AuthenticationFailed, RequestRejected, UnexpectedResponse
 from facematch_core.http import HttpReply
-from facematch_mock_server import MockServer, card_sheet, make_card
+from facematch_mock_server import card_sheet, make_card
 
 CARDS = card_sheet()
 BOX = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
@@ -25,16 +25,6 @@ def read(answer, status=200, threshold=50, **settings):
     backend = ComprefaceBackend(api_key="k", **settings)
     reply = HttpReply(status=status, headers={}, body=json.dumps(answer).encode())
     return backend.read_reply(match_call(threshold), reply)
-
-
-@pytest.fixture
-def server():
-    with MockServer(vendor="compreface") as mock:
-        yield mock
-
-
-def connect(server, **settings):
-    return ComprefaceBackend(**{"api_key": server.live_key, "base_url": server.url, **settings})
 
 
 @given(st.integers(0, 100))
@@ -94,9 +84,9 @@ def test_det_prob_threshold_is_sent(least):
     assert request.params["det_prob_threshold"] == f"{least}"
 
 
-def test_plugins_fill_the_fields_of_a_face(server):
-    plugins = "landmarks,mask,pose,calculator"
-    backend = connect(server, plugins=plugins)
+def test_plugins_fill_the_fields_of_a_face(compreface_server):
+    where = {"api_key": compreface_server.live_key, "base_url": compreface_server.url}
+    backend = ComprefaceBackend(plugins="landmarks,mask,pose,calculator", **where)
     with fm.FaceVerifier(backend) as verifier:
         result = verifier.verify(make_card("p1"), CARDS["p1"].data)
     (face,) = result.probe_faces
