@@ -79,16 +79,6 @@ def test_a_page_shows_what_is_tested_elsewhere(page, file, name):
     check_part(f"apps/{page}.md", mark, f"{note}\n```python\n{code}```")
 
 
-def test_every_page_is_in_the_navigation_once():
-    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    nav, _, _ = settings.partition("\nnav:\n")[2].partition("\n\n")
-    listed = re.findall(r"(\S+\.md)$", nav, re.MULTILINE)
-    there = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
-    there += ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
-    apart = ("examples/", "photographs/")
-    assert sorted(listed) == sorted(page for page in there if not page.startswith(apart))
-
-
 @pytest.mark.parametrize(
     "module",
     [

@@ -87,6 +87,7 @@ LOST = [
         ("decision", (200, [7]), fm.UnexpectedResponse),
         ("delete", (503, {"detail": "Try again."}), fm.VendorUnavailable),
         ("delete", (200, b"<html>"), fm.UnexpectedResponse),
+        ("delete", (404, b"<html>"), fm.RequestRejected),
     ],
 )
 def test_each_refusal_has_its_error_and_is_free(name, answer, error_class, open_account):

@@ -367,20 +367,6 @@ def test_another_records_session_is_not_deleted(shown, scripted):
     assert [method for method, _, _ in adapter.sent] == ["GET"]
 
 
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
-        ((404, b"<html>"), fm.RequestRejected),
-        ((200, b"<html>"), fm.UnexpectedResponse),
-        ((503, {"detail": "Busy."}), fm.VendorUnavailable),
-    ],
-)
-def test_a_gateway_deletes_nothing(answer, error, scripted):
-    backend, _ = scripted((200, decided()), answer)
-    with pytest.raises(error):
-        backend.delete_session(DeleteRequest(record=STARTED_RECORD))
-
-
 def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
     rows = page({"session_id": OTHER}, {}, {"vendor_data": "somebody"})
     backend, adapter = scripted(rows, DELETED, DELETED)

@@ -85,15 +85,12 @@ def test_v2_fits_after_a_proxy_wrote_the_json_anew():
     assert status_of_refusal(anew, {"X-Signature": RAW}) == 401
 
 
-@pytest.mark.parametrize("secrets", [["old", SECRET], ("old", fm.Secret(SECRET)), iter([SECRET])])
-def test_one_of_several_secrets_is_enough(secrets):
-    assert verify(secrets=secrets)
-
-
-@pytest.mark.parametrize("secrets", [(), "", ["whsec", "a b"], 7])
-def test_a_missing_or_malformed_secret_is_a_wrong_configuration(secrets):
-    with pytest.raises(fm.ConfigurationError):
-        verify(secrets=secrets)
+def test_one_of_several_secrets_is_enough_and_none_or_a_malformed_one_is_refused():
+    for secrets in (["old", SECRET], ("old", fm.Secret(SECRET)), iter([SECRET])):
+        assert verify(secrets=secrets)
+    for secrets in ((), "", ["whsec", "a b"], 7):
+        with pytest.raises(fm.ConfigurationError):
+            verify(secrets=secrets)
 
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
@@ -144,22 +141,14 @@ def test_the_mocks_signatures_verify_and_a_changed_byte_does_not(
 # --- body ---
 
 
-@pytest.mark.parametrize(
-    "number",
-    [b"", b"{", b'"\xff"', b'2,"b":2', b"1e999", b"[" * 100_000],
-    ids=lambda number: repr(number)[:20],
-)
-def test_a_body_that_is_not_json_is_refused(number):
-    body = VECTOR.replace(b'"b":2', b'"b":' + number)
-    expected = 422 if number != b"1e999" else 401
-    if number != b"1e999":
-        assert status_of_refusal(body, sign(body, only=["raw"])) == expected
-    assert status_of_refusal(body, {"X-Signature-V2": V2}) == 401
+NO_JSON = [VECTOR.replace(b"2}", number + b"}") for number in (b"", b"{", b'"\xff"', b'2,"b":2')]
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}"])
+@pytest.mark.parametrize("body", [*NO_JSON, b"[" * 100_000, b"", b"null", b"[]", b"{}"])
 def test_a_body_without_an_event_is_refused(body):
     assert status_of_refusal(body, sign(body, only=["raw"])) == 422
+    assert status_of_refusal(body, {"X-Signature-V2": V2}) == 401
+    assert status_of_refusal(VECTOR.replace(b"2}", b"1e999}"), {"X-Signature-V2": V2}) == 401
 
 
 def test_an_unsigned_body_is_not_read_and_a_large_one_not_for_v2(monkeypatch):
@@ -198,18 +187,13 @@ def test_a_decoded_body_is_the_receivers_own_fault():
 # --- age ---
 
 
-@pytest.mark.parametrize("tolerance_s", [0, 300, 86_400])
-@pytest.mark.parametrize("sign_of_distance", [-1, 1])
-def test_both_ends_of_the_window_are_accepted_and_nothing_beyond(tolerance_s, sign_of_distance):
-    end = dt.datetime.fromtimestamp(SENT + sign_of_distance * tolerance_s, dt.UTC)
-    assert verify(now=end, tolerance_s=tolerance_s)
-    beyond = end + sign_of_distance * dt.timedelta(milliseconds=1)
-    assert status_of_refusal(now=beyond, tolerance_s=tolerance_s) == 401
-
-
-def test_the_window_is_five_minutes_by_default():
-    assert verify(now=dt.datetime.fromtimestamp(SENT + 300, dt.UTC))
-    assert status_of_refusal(now=dt.datetime.fromtimestamp(SENT + 301, dt.UTC)) == 401
+@pytest.mark.parametrize("tolerance", [{}, {"tolerance_s": 0}, {"tolerance_s": 86_400}])
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_both_ends_of_the_window_are_accepted_and_nothing_beyond(tolerance, direction):
+    end = dt.datetime.fromtimestamp(SENT + direction * tolerance.get("tolerance_s", 300), dt.UTC)
+    assert verify(now=end, **tolerance)
+    beyond = end + direction * dt.timedelta(milliseconds=1)
+    assert status_of_refusal(now=beyond, **tolerance) == 401
 
 
 def test_the_age_is_that_of_the_signed_body_by_the_systems_clock():
