@@ -39,7 +39,7 @@ importlib.metadata.packages_distributions = functools.cache(
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 #: Most faults show in the first examples, and `make test-long` tries two thousand.
 hypothesis.settings.register_profile(
-    "default", derandomize=True, deadline=None, max_examples=50, suppress_health_check=QUIET
+    "default", derandomize=True, deadline=None, max_examples=30, suppress_health_check=QUIET
 )
 hypothesis.settings.register_profile(
     "long", max_examples=2000, deadline=None, suppress_health_check=QUIET

@@ -510,7 +510,7 @@ class Forgetting(Machine):
 
 
 def times(number, steps=40, long=None):
-    examples = settings().max_examples
+    examples = max(50, settings().max_examples)
     many = max(1, examples * (long if long and examples > 100 else number) // 100)
     return settings(
         max_examples=many, stateful_step_count=steps, print_blob=True, report_multiple_bugs=False

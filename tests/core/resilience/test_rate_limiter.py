@@ -89,7 +89,7 @@ def test_ctrl_c_while_waiting_frees_the_place(clock):
     assert times(limiter, 1) == [10]
 
 
-@settings(max_examples=settings().max_examples // 4)
+@settings(max_examples=max(50, settings().max_examples) // 4)
 @given(
     window=st.tuples(st.integers(1, 4), st.sampled_from([1.0, 5.0, 12.0])),
     threads=st.integers(2, 8),

@@ -36,6 +36,7 @@ class SqlMachine(Machine):
 
 TestMemory = MemoryMachine.TestCase
 TestSql = SqlMachine.TestCase
-TestMemory.settings = settings(max_examples=settings().max_examples // 2)
+EXAMPLES = max(50, settings().max_examples)
+TestMemory.settings = settings(max_examples=EXAMPLES // 2)
 # A file is slower than a memory.
-TestSql.settings = settings(max_examples=settings().max_examples // 8, stateful_step_count=25)
+TestSql.settings = settings(max_examples=EXAMPLES // 8, stateful_step_count=25)

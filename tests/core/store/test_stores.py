@@ -43,12 +43,6 @@ def test_spent_reserved_and_unknown_all_take_room_and_a_refusal_changes_nothing(
     assert store.reserve(entry(), Decimal(2)) is None
 
 
-def test_of_a_cap_of_nothing_nothing_is_spent(store):
-    full = store.reserve(entry(), Decimal(0))
-    assert (full.cap, full.spent, full.reserved, full.unknown) == (0, 0, 0, 0)
-    assert store.open_reservations() == ()
-
-
 def test_one_try_is_reserved_once(store):
     reservation = entry()
     store.reserve(reservation, Decimal(5))
