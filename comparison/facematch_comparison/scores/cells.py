@@ -128,10 +128,6 @@ class Words:
         filled: NDArray[np.bool_] = self.codes != (self.each.index("").as_py() if is_text else -1)
         return filled
 
-    def take(self, rows: NDArray[Any]) -> Words:
-        """Return the column of these rows."""
-        return Words(self.codes[rows], self.each)
-
     def map(self, meanings: Mapping[str, Any], otherwise: Any, kind: type[np.generic]) -> Any:
         """(N,): the meaning of each row's word in lower case."""
         meant = [meanings.get(word.lower(), otherwise) for word in self.words]
@@ -209,8 +205,7 @@ class Cells:
     def words(self, name: str) -> Words:
         """Return a column as words."""
         if name not in self._words:
-            column = self.table[name].combine_chunks()
-            self._words[name] = _as_words(column, is_text=self.unit == "line")
+            self._words[name] = _as_words(self.table[name], is_text=self.unit == "line")
         return self._words[name]
 
     def numbers(self, name: str) -> tuple[NDArray[np.float64], list[Problem]]:
@@ -442,15 +437,14 @@ def _as_label(value: object) -> str:
     return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
 
 
-def _as_words(column: pa.Array, *, is_text: bool) -> Words:
+def _as_words(cells: pa.ChunkedArray, *, is_text: bool) -> Words:
     """Return a column as words, trimmed; in a text file without the escape of `export`."""
-    if isinstance(column.type, pa.DictionaryType):
-        values = _as_texts(column.dictionary)
-    else:
-        column = _encode(_as_texts(column))
-        values = column.dictionary
-        if pa.types.is_integer(values.type):
-            return Words(column.indices.to_numpy(), values)
+    is_encoded = isinstance(cells.type, pa.DictionaryType)
+    column = cells.combine_chunks() if is_encoded else _encode(_as_texts(cells))
+    values = column.dictionary
+    if not is_encoded and pa.types.is_integer(values.type):
+        return Words(column.indices.to_numpy(), values)
+    values = _as_texts(values)
     codes = column.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
     words = pc.utf8_trim_whitespace(values)
     if is_text and pc.any(pc.starts_with(words, "'")).as_py():
@@ -464,7 +458,7 @@ def _as_words(column: pa.Array, *, is_text: bool) -> Words:
     return Words(codes.astype(np.int32, copy=False), words)
 
 
-def _encode(words: pa.Array) -> pa.DictionaryArray:
+def _encode(words: pa.Array | pa.ChunkedArray) -> pa.DictionaryArray:
     """Return each word once, and codes; whole numbers are sorted several times as fast as texts."""
     with contextlib.suppress(pa.ArrowException, ValueError):
         numbers = words.cast(pa.int64()).to_numpy()
@@ -475,7 +469,8 @@ def _encode(words: pa.Array) -> pa.DictionaryArray:
         if numbers.min() >= 0 and pc.sum(pc.binary_length(texts)).as_py() == len(words) + digits:
             codes, each = _factorize(numbers, high)
             return pa.DictionaryArray.from_arrays(codes, pa.array(each))
-    return words.dictionary_encode()
+    encoded = words.dictionary_encode()
+    return encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
 
 
 def _factorize(numbers: Ints, high: int) -> tuple[Ints, Ints]:
@@ -491,7 +486,7 @@ def _factorize(numbers: Ints, high: int) -> tuple[Ints, Ints]:
     return codes[numbers], each
 
 
-def _as_texts(column: pa.Array) -> pa.StringArray:
+def _as_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """Return the cells as text: whole numbers without a point, "" for NaN."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)

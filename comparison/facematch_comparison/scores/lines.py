@@ -177,9 +177,12 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
 
 def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     """Return the first row of each key, among all or these rows; -1 if there is none."""
-    rows = np.arange(len(keys), dtype=np.int32) if rows is None else rows
     first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
-    first[keys[rows[::-1]]] = rows[::-1]
+    if rows is None:
+        rows = np.arange(len(keys), dtype=np.int32)
+    else:
+        keys = keys[rows]
+    first[keys[::-1]] = rows[::-1]
     return first
 
 
@@ -202,16 +205,18 @@ def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: 
         InvalidRequest: a cell is wrong; every one is named.
     """
     problems = [*cells.problems]
-    rows = np.tile(np.arange(len(cells)), len(roles.scores) or 1)
+    times = len(roles.scores) or 1
     words: dict[str, Words] = {}
     numbers: dict[str, NDArray[np.float64]] = {}
     for ours, column in roles.of.items():
         if ours in COLUMNS and COLUMNS[ours].is_number:
             values, wrong = cells.numbers(column)
-            numbers[ours] = values[rows]
+            numbers[ours] = np.tile(values, times)
             problems += wrong
         else:
-            words[ours] = cells.words(column).take(rows) if roles.is_wide else cells.words(column)
+            words[ours] = each = cells.words(column)
+            if roles.is_wide:
+                words[ours] = Words(np.tile(each.codes, times), each.each)
     systems = roles.scores if roles.is_wide else [name]
     if roles.is_wide or "system" not in words:
         of_line = np.repeat(np.arange(len(systems)), len(cells))
