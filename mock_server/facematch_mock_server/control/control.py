@@ -318,7 +318,7 @@ class Control:
         account = self.account
         now = account.clock.advance(seconds)
         # Sessions that expire by this send their webhooks now.
-        for world in filter(None, map(account.find_world, self.vendors())):
+        for world in account.worlds:
             open_sessions(world)
         return now
 

@@ -142,41 +142,26 @@ class Account:
         self.journal = Journal()
         #: The keys and names that lead here, by vendor and text.
         self.claimed: set[tuple[str, str]] = set()
-        self._lock = threading.RLock()
-        self._worlds: dict[str, World] = {}
-        self._is_over = False
+        kinds = shared.kinds.items()
+        self._worlds = {name: World(self, kind, claims[name]) for name, kind in kinds}
+        if shared.is_stopped:
+            self.end()
 
     def world(self, vendor: str) -> World:
-        """Return the world with a vendor; it is made on the first call."""
-        world = self._worlds.get(vendor)
-        if world is not None:
-            return world
-        with self._lock:
-            if vendor not in self._worlds:
-                world = World(self, self.shared.kinds[vendor], self.claims[vendor])
-                self._worlds[vendor] = world
-                if world.worker is not None and (self._is_over or self.shared.is_stopped):
-                    world.worker.stop()
-            return self._worlds[vendor]
-
-    def find_world(self, vendor: str) -> World | None:
-        """Return the world with a vendor, or None if nothing has asked for it yet."""
-        return self._worlds.get(vendor)
+        """Return the world with a vendor."""
+        return self._worlds[vendor]
 
     @property
     def worlds(self) -> tuple[World, ...]:
-        return tuple(map(self.world, self.shared.kinds))
+        return tuple(self._worlds.values())
 
     @property
     def workers(self) -> tuple[Any, ...]:
-        """The webhook workers of the worlds that were made."""
-        worlds = tuple(self._worlds.values())
-        return tuple(world.worker for world in worlds if world.worker is not None)
+        """The webhook workers of the worlds."""
+        return tuple(world.worker for world in self.worlds if world.worker is not None)
 
     def end(self) -> None:
         """Stop the webhook workers."""
-        with self._lock:
-            self._is_over = True
         for worker in self.workers:
             worker.stop()
 

@@ -437,8 +437,8 @@ def _find_session(call: DiditCall) -> None:
 
 
 def world_of(world: World, session_id: str) -> World | None:
-    worlds = (account.find_world(world.vendor) for account in world.account.shared.all)
-    return next((world for world in worlds if world and world.sessions.find(session_id)), None)
+    worlds = (account.world(world.vendor) for account in world.account.shared.all)
+    return next((world for world in worlds if world.sessions.find(session_id)), None)
 
 
 def check_method(call: DiditCall) -> None:
