@@ -1,4 +1,4 @@
-"""The HTTP server: its port, and the one event loop of all servers of the process."""
+"""The HTTP server: its port, and its event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
@@ -32,17 +32,17 @@ _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and an address to reach them.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
-#: The name of the thread in which all servers run.
+#: The name of the thread of each server.
 THREAD = "facematch-mock"
 T = TypeVar("T")
 
 
 class HttpServer:
-    """Serves one app over HTTP/1.1, on the event loop that all servers of the process share."""
+    """Serves one app over HTTP/1.1, on an event loop of its own."""
 
-    # A forked child does not listen; its `port` and `url` are the parent's. The handler must not
-    # call a server of the same process on the loop's thread. The server accepts connections
-    # itself: `loop.create_server` of Python 3.11 leaves half-made ones open when it closes.
+    # A forked child does not serve: the requests to its port are the parent's. The server accepts
+    # connections itself: `loop.create_server` of Python 3.11 leaves half-made ones open when it
+    # closes.
 
     def __init__(
         self,
@@ -71,27 +71,20 @@ class HttpServer:
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
-        with _Process.lock:
-            self._thread = thread = _Process.thread = _Process.thread or LoopThread()
-            thread.listening.add(listener)
+        self._thread = thread = LoopThread()
         self._service = self._make_service(
-            loop=thread.loop, scratch=thread.scratch, threads=thread.pool
+            loop=thread.loop, scratch=memoryview(bytearray(_READ_BYTES)), threads=thread.pool
         )
-        try:
-            thread.run(self._begin(listener))
-        except BaseException:
-            listener.close()
-            _release(thread, listener)
-            raise
-        self._listener = listener
+        thread.loop.call_soon_threadsafe(self._watch, listener)
+        self._listener, self._process = listener, os.getpid()
         return self
 
     def stop(self) -> None:
         """Close the port and every connection at once, unless that is done already."""
-        listener, self._listener = self._listener, None
-        if listener is not None and self._thread is _Process.thread:  # not the child of a fork
-            self._thread.run(self._close(listener))
-            _release(self._thread, listener)
+        if self._listener is not None and self._process == os.getpid():
+            self._thread.run(self._close(self._listener))
+            self._thread.close()
+        self._listener = None
 
     @property
     def port(self) -> int:
@@ -110,9 +103,6 @@ class HttpServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    async def _begin(self, listener: socket.socket) -> None:
-        self._watch(listener)
 
     async def _close(self, listener: socket.socket) -> None:
         self._service.stopped = True
@@ -157,14 +147,12 @@ class HttpServer:
 
 
 class LoopThread:
-    """An event loop in a thread of its own, and the sockets that listen there, one a server."""
+    """An event loop in a thread of its own."""
 
     def __init__(self) -> None:
         keep_freed_pages()
         # The default loop of Windows cannot watch a listening socket.
         self.loop = asyncio.SelectorEventLoop()
-        self.scratch = memoryview(bytearray(_READ_BYTES))
-        self.listening: set[socket.socket] = set()
         self._pools: dict[bool, ThreadPoolExecutor] = {}
         self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
         self._thread.start()
@@ -181,7 +169,7 @@ class LoopThread:
         """Run `work` on the loop and wait for it. Raises RuntimeError on the loop's own thread."""
         if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("a mock server is started and stopped from another thread")
+            raise RuntimeError("a mock server is stopped from another thread")
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def close(self) -> None:
@@ -196,36 +184,3 @@ class LoopThread:
         # Transports tell their protocols one turn after they were closed.
         self.loop.run_until_complete(asyncio.sleep(0))
         self.loop.close()
-
-
-class _Process:
-    """The loop of this process, while a server runs."""
-
-    lock = threading.Lock()
-    thread: LoopThread | None = None
-    #: Loops of the parents of a fork: kept open, because the parents share their selectors.
-    inherited: ClassVar[list[LoopThread]] = []
-
-
-def _release(thread: LoopThread, listener: socket.socket) -> None:
-    """Forget a listener; end the loop with the last one."""
-    with _Process.lock:
-        thread.listening.discard(listener)
-        if thread.listening:
-            return
-        _Process.thread = None
-    thread.close()
-
-
-def _leave_loop_to_parent() -> None:
-    """Leave the loop to the parent, in the child of a fork."""
-    inherited, _Process.thread, _Process.lock = _Process.thread, None, threading.Lock()
-    if inherited is not None:
-        # Otherwise the ports would stay open until the child ends.
-        for listener in tuple(inherited.listening):
-            listener.close()
-        _Process.inherited.append(inherited)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_loop_to_parent)
