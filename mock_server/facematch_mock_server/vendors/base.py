@@ -351,17 +351,6 @@ class Routed:
 
     def handle(self, request: Request) -> Response:
         """Answer a request, with the fault that strikes, and write it into the journal."""
-        # Webhooks leave after their request; a request that failed sends none.
-        world = self.world
-        try:
-            response = self._carry_out(request)
-        except BaseException:
-            world.drop()
-            raise
-        world.release()
-        return response
-
-    def _carry_out(self, request: Request) -> Response:
         call = self.new_call(request, *(request.routed or self.find(request)))
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:

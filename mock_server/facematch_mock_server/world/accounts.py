@@ -8,7 +8,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +71,8 @@ class World:
         #: The vendor's further state, and the object that answers its requests.
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)
-        #: Sends webhooks. A request that queued one wakes it.
-        self.worker = None
+        #: Sends webhooks.
+        self.worker: Any = None
         if kind.worker is not None and shared.has_workers:
             self.worker = kind.worker(self)
 
@@ -81,27 +81,6 @@ class World:
         check_key(text)
         self.account.shared.claim(self.vendor, text, key, self.account)
         self.keys.put(text, key)
-
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Release the webhooks that the block queued; drop them if it raises."""
-        try:
-            yield
-        except BaseException:
-            self.drop()
-            raise
-        self.release()
-
-    def release(self) -> None:
-        """Let the webhooks that this thread queued be sent."""
-        outbox = self.records.outbox
-        if outbox is not None and outbox.queued and outbox.release() and self.worker is not None:
-            self.worker.wake()
-
-    def drop(self) -> None:
-        """Drop the webhooks that this thread queued."""
-        if self.records.outbox is not None:
-            self.records.outbox.drop()
 
     def log(self, head: Request, **fields: Any) -> Entry | None:
         """Write a request into the journal; `fields` are those of an `Entry`."""

@@ -94,8 +94,7 @@ def current(world: World, session: Session) -> Session:
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
     over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
-    with world.together():
-        return _replace(world, session, over)
+    return _replace(world, session, over)
 
 
 def find(world: World, session_id: str) -> Session:
@@ -188,23 +187,22 @@ def act(
         raise ValueError(f"only the act card takes a card or a document, not {do}")
     rules: Rules = world.behaviour.hosted
     attempt: Attempt | None = None
-    with world.together():
-        while True:
-            session = find(world, session_id)
-            if not is_open(world, session):
-                raise ValueError(f"this session is {session.status}: nobody can do anything in it")
-            if do == "card" and attempt is None:
-                attempt = _look(world, session, "p1" if card is None else card, document)
-            begun = rules.after["begin"]
-            if do != "expire" and session.status != begun:
-                _replace(world, session, attrs.evolve(session, status=begun))
-                continue
-            changed = _step(world, session, do, attempt)
-            # Another request changed the session first: repeat with the new one.
-            if _replace(world, session, changed) is changed:
-                if attempt is not None:
-                    world.pictures.keep(attempt.contents)
-                return changed
+    while True:
+        session = find(world, session_id)
+        if not is_open(world, session):
+            raise ValueError(f"this session is {session.status}: nobody can do anything in it")
+        if do == "card" and attempt is None:
+            attempt = _look(world, session, "p1" if card is None else card, document)
+        begun = rules.after["begin"]
+        if do != "expire" and session.status != begun:
+            _replace(world, session, attrs.evolve(session, status=begun))
+            continue
+        changed = _step(world, session, do, attempt)
+        # Another request changed the session first: repeat with the new one.
+        if _replace(world, session, changed) is changed:
+            if attempt is not None:
+                world.pictures.keep(attempt.contents)
+            return changed
 
 
 def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:

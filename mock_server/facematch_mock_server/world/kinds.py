@@ -24,9 +24,6 @@ R = TypeVar("R")
 class Records:
     """A vendor's state beyond keys, credit and sessions; by default none."""
 
-    #: Holds the webhooks that a request queued until it is over; None without webhooks.
-    outbox: Any = None
-
 
 @attrs.frozen
 class Serve:

@@ -15,7 +15,7 @@ import logging
 import socket
 import threading
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -176,8 +176,6 @@ class Outbox:
         self.deliveries: Collection[WebhookDelivery] = Collection(
             limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
         )
-        #: Queued and not yet released, by thread.
-        self.queued: defaultdict[int, list[WebhookDelivery]] = defaultdict(list)
         self._changed = threading.Condition()
         #: Whether due deliveries are sent.
         self.is_running = True
@@ -188,27 +186,16 @@ class Outbox:
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
-        """Queue a delivery until this thread calls `release`."""
-        self.queued[threading.get_ident()].append(delivery)
-
-    def release(self) -> bool:
-        """Release the deliveries that this thread queued; return whether there are any."""
-        deliveries = self.queued.pop(threading.get_ident(), ())
-        for delivery in deliveries:
-            with self._changed:
-                fresh = attrs.evolve(delivery, turn=next(self._turns))
-                sent_before = self.deliveries.find(fresh.id)
-                if sent_before is None:
-                    fresh = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
-                else:
-                    fresh = attrs.evolve(fresh, attempts=sent_before.attempts)
-                    self.deliveries.put(fresh.id, fresh)
-                self._waiting[fresh.id] = fresh
-        return bool(deliveries)
-
-    def drop(self) -> None:
-        """Drop the deliveries that this thread queued."""
-        self.queued.pop(threading.get_ident(), None)
+        """Queue a delivery, which may have been sent before."""
+        with self._changed:
+            fresh = attrs.evolve(delivery, turn=next(self._turns))
+            sent_before = self.deliveries.find(fresh.id)
+            if sent_before is None:
+                fresh = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
+            else:
+                fresh = attrs.evolve(fresh, attempts=sent_before.attempts)
+                self.deliveries.put(fresh.id, fresh)
+            self._waiting[fresh.id] = fresh
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
@@ -284,6 +271,13 @@ class Outbox:
 
 def _due_of(delivery: WebhookDelivery) -> dt.datetime:
     return delivery.due or delivery.created_at
+
+
+def enqueue(world: World, delivery: WebhookDelivery) -> None:
+    """Queue a delivery, and have it sent once it is due."""
+    world.records.outbox.enqueue(delivery)
+    if world.worker is not None:
+        world.worker.wake()
 
 
 @attrs.frozen(kw_only=True)

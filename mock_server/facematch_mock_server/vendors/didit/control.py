@@ -20,6 +20,7 @@ from facematch_mock_server.world.webhooks import (
     SignedPayload,
     WebhookDelivery,
     WebhookLetter,
+    enqueue,
     may_send,
 )
 
@@ -90,9 +91,8 @@ class Sessions(Played[DiditRecords]):
             reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
             return attrs.evolve(session, status=status, reviews=reviews)
 
-        with world.together():
-            session: Session = _require(world.sessions.change(session_id, change), "session")
-            webhooks.announce(world, session)
+        session: Session = _require(world.sessions.change(session_id, change), "session")
+        webhooks.announce(world, session)
         return session
 
     @Serve("POST", "sessions/decide")
@@ -298,10 +298,9 @@ class Webhooks(Extension[DiditRecords]):
         world, outbox = self._control.world, self._records.outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         _require(outbox.destinations.find(delivery.destination), "destination")
-        with world.together():
-            now = world.clock.now()
-            fresh = attrs.evolve(delivery, due=now, timestamp=int(now.timestamp()), retries=0)
-            outbox.enqueue(attrs.evolve(fresh, state=DeliveryState.PENDING))
+        now, state = world.clock.now(), DeliveryState.PENDING
+        at = {"due": now, "timestamp": int(now.timestamp())}
+        enqueue(world, attrs.evolve(delivery, **at, retries=0, state=state))
 
     @Serve("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
@@ -329,6 +328,5 @@ class Webhooks(Extension[DiditRecords]):
             id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
             created_at=world.clock.now(), result=block,
         )  # fmt: skip
-        with world.together():
-            queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
+        queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
         return self.delivery(queued.id)

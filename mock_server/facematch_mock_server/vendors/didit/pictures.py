@@ -184,6 +184,7 @@ def _finish(call: DiditCall) -> Response:
     if not call.charge(price, what, request_id):
         # Another call took the last credit meanwhile.
         call.refuse("credit.refused")
+    session = None
     try:
         if values["save_api_request"]:
             session = world.sessions.add(
@@ -197,15 +198,17 @@ def _finish(call: DiditCall) -> Response:
                 pictures={x: values[field].digest for x, field in endpoint.pictures.items()},
                 result=block,
             )
-            webhooks.announce(world, session, call.request)
         no_pair = endpoint.name == "match" and call.outcome.score is None
         key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
-        return call.answer(key, _envelope(call, request_id, block))
+        response = call.answer(key, _envelope(call, request_id, block))
     except BaseException:
         # A call that is not answered 200 costs nothing and leaves no session.
         call.refund()
         world.sessions.remove(request_id)
         raise
+    if session is not None:
+        webhooks.announce(world, session, call.request)
+    return response
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:

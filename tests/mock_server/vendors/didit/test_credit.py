@@ -7,7 +7,6 @@ from kit import mock_didit as didit
 from kit import mock_didit_webhooks as webhooks
 from kit.mock_didit import LIVENESS_PATH, liveness_request, match_request
 
-from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
 from facematch_mock_server.world.services import Sessions
 
 REFUSED = {
@@ -59,7 +58,6 @@ STEPS = (
     (didit.ScriptedRecognizer, "match"),
     (didit.ScriptedRecognizer, "liveness"),
     (Sessions, "add"),
-    (didit_webhooks, "announce"),
 )
 
 
@@ -100,7 +98,7 @@ def breaks_before(_real):
 @pytest.mark.parametrize("breaks", [breaks_before, breaks_after])
 def test_a_step_that_raises_leaves_all_as_it_was(monkeypatch, engine, call, step, breaks):
     (place, name), before = step, read_books(engine)
-    is_asked = name in (call, "add", "announce")
+    is_asked = name in (call, "add")
     with monkeypatch.context() as patched:
         patched.setattr(place, name, breaks(getattr(place, name)))
         if is_asked:

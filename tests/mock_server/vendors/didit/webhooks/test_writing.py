@@ -56,8 +56,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     (session,) = world.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    with world.together():
-        announce(world, changed, didit.didit_request())
+    announce(world, changed, didit.didit_request())
     body = document(letters_of(engine)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
