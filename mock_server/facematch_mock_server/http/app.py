@@ -74,13 +74,7 @@ class App:
         name = head.header(_ACCOUNT)
         if name is not None and self.accounts.find(name) is None:
             return self._mark(reply_words(404, NO_ACCOUNT))
-        declared = head.header("content-length") or ""
-        # More than 18 digits are no length, and converting them takes time.
-        if (
-            declared.isascii()
-            and declared.isdigit()
-            and (len(declared) > 18 or int(declared) > self.max_body_bytes(head))
-        ):
+        if int(head.header("content-length") or 0) > self.max_body_bytes(head):
             return self.too_large(head)
         vendor = self.vendor_of(head)
         if vendor is None:

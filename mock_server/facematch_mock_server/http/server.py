@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import socket
 import threading
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
@@ -34,7 +32,6 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to
 
 #: The name of the thread of each server.
 THREAD = "facematch-mock"
-T = TypeVar("T")
 
 
 class HttpServer:
@@ -56,9 +53,7 @@ class HttpServer:
         linger_s: float = 5.0,
     ) -> None:
         self._address = (host, port)
-        self._make_service = functools.partial(
-            Service, handler=handler, idle_s=idle_s, linger_s=linger_s
-        )
+        self._settings: Any = {"handler": handler, "idle_s": idle_s, "linger_s": linger_s}
         self._listener: socket.socket | None = None
 
     def start(self) -> Self:
@@ -71,19 +66,34 @@ class HttpServer:
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
-        self._thread = thread = LoopThread()
-        self._service = self._make_service(
-            loop=thread.loop, scratch=memoryview(bytearray(_READ_BYTES)), threads=thread.pool
+        keep_freed_pages()
+        # The default loop of Windows cannot watch a listening socket.
+        self._loop = loop = asyncio.SelectorEventLoop()
+        self._pools: dict[bool, ThreadPoolExecutor] = {}
+        scratch = memoryview(bytearray(_READ_BYTES))
+        self._service = Service(
+            loop=loop, scratch=scratch, threads=self._find_pool, **self._settings
         )
-        thread.loop.call_soon_threadsafe(self._watch, listener)
+        loop.call_soon(self._watch, listener)
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+        self._thread.start()
         self._listener, self._process = listener, os.getpid()
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection at once, unless that is done already."""
+        """Close the port and every connection at once, unless that is done already.
+
+        Raises RuntimeError on the server's own thread. Slow requests are not waited for.
+        """
         if self._listener is not None and self._process == os.getpid():
-            self._thread.run(self._close(self._listener))
-            self._thread.close()
+            if threading.current_thread() is self._thread:
+                raise RuntimeError("a mock server is stopped from another thread")
+            closing = self._close(self._listener)
+            asyncio.run_coroutine_threadsafe(closing, self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            for pool in self._pools.values():
+                pool.shutdown(wait=False, cancel_futures=True)
         self._listener = None
 
     @property
@@ -109,7 +119,7 @@ class HttpServer:
         self._accept(listener)  # otherwise waiting clients would be reset
         if self._pause is not None:
             self._pause.cancel()
-        self._thread.loop.remove_reader(listener)
+        self._loop.remove_reader(listener)
         listener.close()
         await asyncio.gather(*self._setting_up, return_exceptions=True)
         for connection in tuple(self._service.connections):
@@ -120,10 +130,10 @@ class HttpServer:
 
     def _watch(self, listener: socket.socket) -> None:
         self._pause = None
-        self._thread.loop.add_reader(listener, self._accept, listener)
+        self._loop.add_reader(listener, self._accept, listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        loop = self._thread.loop
+        loop = self._loop
         for _ in range(_AT_ONCE):
             try:
                 accepted, _peer = listener.accept()
@@ -141,23 +151,9 @@ class HttpServer:
 
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            await self._thread.loop.connect_accepted_socket(
-                lambda: Connection(self._service), accepted
-            )
+            await self._loop.connect_accepted_socket(lambda: Connection(self._service), accepted)
 
-
-class LoopThread:
-    """An event loop in a thread of its own."""
-
-    def __init__(self) -> None:
-        keep_freed_pages()
-        # The default loop of Windows cannot watch a listening socket.
-        self.loop = asyncio.SelectorEventLoop()
-        self._pools: dict[bool, ThreadPoolExecutor] = {}
-        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
-        self._thread.start()
-
-    def pool(self, is_for_mock: bool) -> ThreadPoolExecutor:
+    def _find_pool(self, is_for_mock: bool) -> ThreadPoolExecutor:
         """Return the threads for the control API, or those for slow requests to vendors."""
         from concurrent.futures import ThreadPoolExecutor  # imported here: few servers need it
 
@@ -165,22 +161,8 @@ class LoopThread:
             self._pools[is_for_mock] = ThreadPoolExecutor(*(_CLERKS if is_for_mock else _WORKERS))
         return self._pools[is_for_mock]
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` on the loop and wait for it. Raises RuntimeError on the loop's own thread."""
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise RuntimeError("a mock server is stopped from another thread")
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-
-    def close(self) -> None:
-        """End the loop and its thread, without waiting for slow requests."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _main(self) -> None:
-        self.loop.run_forever()
+    def _run(self) -> None:
+        self._loop.run_forever()
         # Transports tell their protocols one turn after they were closed.
-        self.loop.run_until_complete(asyncio.sleep(0))
-        self.loop.close()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()

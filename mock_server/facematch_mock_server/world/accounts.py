@@ -119,8 +119,6 @@ class Account:
         #: Seconds that answers take, by operation.
         self.latency = dict(shared.latency)
         self.journal = Journal()
-        #: The keys and names that lead here, by vendor and text.
-        self.claimed: set[tuple[str, str]] = set()
         kinds = shared.kinds.items()
         self._worlds = {name: World(self, kind, claims[name]) for name, kind in kinds}
         if shared.is_stopped:
@@ -276,8 +274,8 @@ class Accounts:
         self._all[account.name] = account.place.account = account
         if account.name == MAIN:
             self.main = account
-        account.claimed = {("", account.name), *(_list_texts(account.first_keys) - self._public)}
-        self._keys.update(dict.fromkeys(account.claimed, account))
+        texts = {("", account.name), *(_list_texts(account.first_keys) - self._public)}
+        self._keys.update(dict.fromkeys(texts, account))
         return account
 
     def close(self, place: Place) -> None:
@@ -303,9 +301,8 @@ class Accounts:
 
     def _unclaim(self, account: Account) -> None:
         """Forget the keys of an account, except keys that another account has now."""
-        for text in account.claimed:
-            if self._keys.get(text) is account:
-                del self._keys[text]
+        keys = self._keys.items()
+        self._keys = {text: owner for text, owner in keys if owner is not account}
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """Give a key to an account. Raises ValueError if it is another account's.
@@ -320,7 +317,6 @@ class Accounts:
             if any(owner.name != account.name for owner in owners):
                 raise ValueError("another account has this key")
             self._keys.update(dict.fromkeys(texts, account))
-            account.claimed |= texts
 
 
 def _list_texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:

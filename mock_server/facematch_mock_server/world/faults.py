@@ -113,10 +113,6 @@ def _as_headers(value: Any) -> dict[str, str | None]:
     return headers
 
 
-def _is_between(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, (int, float)) and type(value) is not bool and least <= value <= most
-
-
 @attrs.frozen(kw_only=True, repr=False)
 class Fault:
     """A rule for faults.
@@ -173,9 +169,9 @@ class Fault:
             kinds = ", ".join(sorted(POSSIBLE[self.stage]))
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         check_times(self.times)
-        if type(self.status) is not int or not _is_between(self.status, 200, 599):
+        if type(self.status) is not int or not 200 <= self.status <= 599:
             raise ValueError("status must be a whole number from 200 to 599")
-        if not _is_between(self.seconds, 0, 3600):
+        if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
             raise ValueError("only a fault at answer has headers")

@@ -10,7 +10,6 @@ import datetime as dt
 import enum
 import functools
 import http.client
-import itertools
 import logging
 import socket
 import threading
@@ -133,13 +132,10 @@ class WebhookDelivery:
     due: dt.datetime | None = None
     attempts: tuple[Attempt, ...] = ()
     # Inner fields: the session that the body is made from, scheme and host of picture addresses,
-    # the time in the payload in seconds since 1970, the number in the queue, and the repeated
-    # attempts of the present turn. The number in the queue is new when the delivery starts again,
-    # so that late attempts of the former turn do not count.
+    # the time in the payload in seconds since 1970, and the attempts that were retries.
     session: Session = attrs.field(repr=False, metadata=_INNER)
     origin: str = attrs.field(repr=False, metadata=_INNER)
     timestamp: int = attrs.field(repr=False, metadata=_INNER)
-    turn: int = attrs.field(default=0, repr=False, metadata=_INNER)
     retries: int = attrs.field(default=0, repr=False, metadata=_INNER)
 
 
@@ -180,22 +176,21 @@ class Outbox:
         #: Whether due deliveries are sent.
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
-        self._turns = itertools.count(1)
-        #: The waiting deliveries by id, and the fault of the taken one by destination.
+        #: The waiting deliveries by id, in order, and the fault of the taken one by destination.
         self._waiting: dict[str, WebhookDelivery] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
         """Queue a delivery, which may have been sent before."""
         with self._changed:
-            fresh = attrs.evolve(delivery, turn=next(self._turns))
-            sent_before = self.deliveries.find(fresh.id)
+            sent_before = self.deliveries.find(delivery.id)
             if sent_before is None:
-                fresh = self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
+                make = functools.partial(attrs.evolve, delivery)
+                delivery = self.deliveries.append(make, delivery.id)
             else:
-                fresh = attrs.evolve(fresh, attempts=sent_before.attempts)
-                self.deliveries.put(fresh.id, fresh)
-            self._waiting[fresh.id] = fresh
+                delivery = attrs.evolve(delivery, attempts=sent_before.attempts)
+                self.deliveries.put(delivery.id, delivery)
+            self._waiting[delivery.id] = delivery
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
@@ -222,8 +217,8 @@ class Outbox:
         """Store the result of a delivery that was taken."""
 
         def change(current: WebhookDelivery) -> WebhookDelivery:
-            # A delivery that began again meanwhile keeps the attempt only.
-            if current.turn == taken.turn:
+            # A delivery that was queued again meanwhile keeps the attempt only.
+            if current.id not in self._waiting:
                 current = attrs.evolve(current, **changes)
             tried = () if attempt is None else (attempt,)
             return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
@@ -266,7 +261,7 @@ class Outbox:
     def _first(self) -> WebhookDelivery | None:
         """Return the first waiting delivery of a destination that has nothing under way."""
         free = (each for each in self._waiting.values() if each.destination not in self._under_way)
-        return min(free, key=lambda each: (_due_of(each), each.turn), default=None)
+        return min(free, key=_due_of, default=None)
 
 
 def _due_of(delivery: WebhookDelivery) -> dt.datetime:
