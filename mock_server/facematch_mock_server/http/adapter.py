@@ -17,10 +17,7 @@ _CLOSED = "http://127.0.0.1:1"
 
 
 class MockAdapter(HTTPAdapter):
-    """Sends a session's requests to the mock, which the first one starts.
-
-    Mount it: ``session.mount("https://...", adapter)``.
-    """
+    """Sends a session's requests to the mock; mount it: ``session.mount(URL, adapter)``."""
 
     # `responses` patches `HTTPAdapter.send`, so the real one is passed in.
     def __init__(self, accounts: Accounts, really_send: Any = HTTPAdapter.send) -> None:

@@ -35,7 +35,7 @@ from facematch_mock_server.recognition.outcomes import (
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import Rules
-from facematch_mock_server.world.journal import compose_note
+from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.kinds import VendorKind
 from facematch_mock_server.world.services import Charge, Key
 
@@ -122,7 +122,7 @@ class Call:
         key: The accepted key; None before the check, and for a path that needs none.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
         shown: For the journal: fields by name, or a function that returns them.
-        files: For the journal: field, name, size and SHA-256 of each file.
+        files: For the journal.
         note: For the journal.
         charged: What the call was charged; None for nothing.
         values: The values that were read from the body, by name.
@@ -140,7 +140,7 @@ class Call:
     key: Key | None = None
     key_word: str = "none"
     shown: Any = attrs.field(factory=dict)
-    files: list[tuple[Any, ...]] = attrs.field(factory=list)
+    files: list[SentFile] = attrs.field(factory=list)
     note: str | None = None
     charged: Charge | None = None
     values: dict[str, Any] = attrs.field(factory=dict)
@@ -191,7 +191,7 @@ class Call:
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
         """Digest a picture that was sent outside a form, and note it for the journal."""
         digest, picture = self.world.pictures.digest(content)
-        self.files.append((field, name, len(picture), digest))
+        self.files.append(SentFile(field, name, len(picture), digest))
         return Upload(name, picture, digest)
 
     def read_form(self, refusal: str | None = None) -> Form:
@@ -208,7 +208,7 @@ class Call:
             self.refuse(refusal, problem=error)
         for field, files in form.files.items():
             for file in files:
-                self.files.append((field, file.name, len(file.content), file.digest))
+                self.files.append(SentFile(field, file.name, len(file.content), file.digest))
         return form
 
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:

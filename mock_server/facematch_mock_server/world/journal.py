@@ -80,17 +80,13 @@ class Entry:
     _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
         factory=dict, repr=False
     )
-    _files: tuple[tuple[Any, ...], ...] = attrs.field(default=(), repr=False)
+    files: tuple[SentFile, ...] = attrs.field(default=(), repr=False)
 
     @property
     def fields(self) -> Mapping[str, str]:
         if callable(self._fields):
             self._fields = self._fields()
         return self._fields
-
-    @property
-    def files(self) -> tuple[SentFile, ...]:
-        return tuple(SentFile(*file) for file in self._files)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as the control API shows it."""

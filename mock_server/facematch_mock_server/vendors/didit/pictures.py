@@ -133,7 +133,7 @@ def _read_fields(call: DiditCall) -> None:
         metadata = call.values.get("metadata")
         shown = functools.partial(_describe_form, form.fields, call.route, metadata)
         # Short texts are described when somebody reads the journal; long ones are not kept.
-        is_short = len(call.request.body) - sum(file[2] for file in call.files) < _SHORT_FORM
+        is_short = len(call.request.body) - sum(file.size for file in call.files) < _SHORT_FORM
         call.shown = shown if is_short else shown()
     if errors:
         files = (file for files in form.files.values() for file in files)
