@@ -96,9 +96,6 @@ VERDICTS = {
     ),
 }
 
-#: Words for how a score is compared with a threshold.
-RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
-
 _AUTHORS = {
     ThresholdSource.PROFILE: ", from the profile",
     ThresholdSource.DEFAULT: ", the default",
@@ -125,7 +122,8 @@ def limits(result: Result) -> str:
         above = f", review up to {format_number(review.value)}"
     if threshold is None or threshold.value is None:
         return f"the vendor's own threshold{above}"
-    rule = RULES.get(threshold.rule, "the vendor's rule at")
+    rules = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
+    rule = rules.get(threshold.rule, "the vendor's rule at")
     author = _AUTHORS.get(threshold.source, "")
     return f"threshold {rule} {format_number(threshold.value)}{author}{above}"
 

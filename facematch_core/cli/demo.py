@@ -169,9 +169,6 @@ def _compare(folder: Path) -> list[Case]:
 #: Sign and CSS class of each decision. Green and red mean right and wrong on the page.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
-#: Largest size in pixels of a face.
-_FACE = (240, 312)
-
 
 def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     from ._results import limits
@@ -205,7 +202,7 @@ def _tile(case: Case) -> str:
         many = len(faces or ())
         shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
         shows = "no face found" if faces == () else shows
-        drawn = portrait(picture.to_pil(), faces, _FACE)
+        drawn = portrait(picture.to_pil(), faces, (240, 312))
         portraits += _embed(drawn, f"{case.row[side]}: {shows}")
     note, truth = html.escape(case.row["note"]), EXPECTED[case.row["expected"]][1]
     reason = "known limit" if case.remark == KNOWN_LIMIT else "unexpected"

@@ -116,17 +116,14 @@ def charge_of(error: BaseException) -> Charged:
     return error.billing.charged if isinstance(error, errors.VendorError) else Charged.NO
 
 
-#: Attributes of errors that `error_document` shows.
-_FACTS = ("backend", "billing", "ids", "status_code", "retryable")
-
-
 def error_document(error: BaseException) -> dict[str, Any]:
     """Return the JSON form of an error; None where the error has no such attribute."""
+    facts = ("backend", "billing", "ids", "status_code", "retryable")
     document: dict[str, Any] = {
         "class": type(error).__name__,
         "message": error.message if isinstance(error, FaceMatchError) else error_sentence(error),
         "exit_code": code_of(error),
-        **{name: written(getattr(error, name, None)) for name in _FACTS},
+        **{name: written(getattr(error, name, None)) for name in facts},
     }
     if isinstance(error, FaceMatchError):
         if error.liveness is not None:
