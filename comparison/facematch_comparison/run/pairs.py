@@ -244,18 +244,15 @@ class RunDatabase(RunFile):
         Asked pairs of a system that charges nothing are freed, too. `finalize` writes the charges
         of these calls to budgets before the pairs change.
         """
-        number, is_billed = system.number, system.settings.get("billed", True)
-        rows = self.transact(_select, "state, call_id", number, UNDER_WAY)
-        bills = Charged.NO, Charged.UNKNOWN if is_billed else Charged.NO
-        for state, billed in zip(UNDER_WAY, bills, strict=True):
-            finalize([row["call_id"] for row in rows if row["state"] == state], billed)
+        is_billed = system.settings.get("billed", True)
         lost = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN} if is_billed else _EMPTY
-
-        def step(db: Db) -> None:
-            _change_all(db, lost, "system = ? AND state = ?", number, PairState.ASKED)
-            _change_all(db, _EMPTY, "system = ? AND state = ?", number, PairState.BEGUN)
-
-        self.transact(step)
+        for state, billed, values in (
+            (PairState.BEGUN, Charged.NO, _EMPTY),
+            (PairState.ASKED, Charged.UNKNOWN if is_billed else Charged.NO, lost),
+        ):
+            rows = self.transact(_select, "call_id", system.number, (state,))
+            finalize([row["call_id"] for row in rows], billed)
+            self.transact(_change_all, values, "system = ? AND state = ?", system.number, state)
 
     def retry_failed(self, system: int) -> None:
         self.transact(_change_all, _EMPTY, "system = ? AND state = ?", system, PairState.FAILED)

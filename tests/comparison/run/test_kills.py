@@ -138,7 +138,7 @@ def test_each_start_ends_a_few_steps_later_than_the_one_before(vendor_study, pai
 def test_kill_9_in_the_middle_repeats_no_call_that_may_have_been_charged(vendor_study):
     study = vendor_study(12)
     with study.runner() as runner:
-        for moment in (90, 60):
+        for moment in (150, 110):
             assert runner.run(workers=2, die_at=moment) == DEAD
         assert 0 < study.calls() < 24
         study.finish(runner)
