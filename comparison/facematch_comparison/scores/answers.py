@@ -204,16 +204,6 @@ class Answers:
         }
         return cls(name=name, rule=rule, frame=frame_of(**more), **facts)
 
-    def with_columns(self, **columns: Any) -> Answers:
-        """Return the same answers with other columns, as arrays like those of `frame_of`."""
-        names = (
-            *("probe_subjects", "reference_subjects", "mated", "scores", "decisions", "acquired"),
-            *("answered", "elapsed_s", "billed", "groups", "transactions", "attempts"),
-        )
-        same = {name: getattr(self, name) for name in names}
-        more = {"errors": None if "answered" in columns else self.frame["error"]}
-        return attrs.evolve(self, frame=frame_of(**same | more | columns))
-
     def __attrs_post_init__(self) -> None:
         if np.any(np.abs(self.scores) > MOST_SCORE):
             raise InvalidRequest(

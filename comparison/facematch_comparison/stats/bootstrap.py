@@ -206,10 +206,7 @@ class Urn:
         self.person_of_row = np.concatenate(row_people)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
-        """float64, (B, R): how often each row was drawn, in blocks that fit into memory.
-
-        A row is contiguous in memory: who is in a pair is looked up for all resamples at once.
-        """
+        """float64, (B, R): how often each row was drawn, in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
         streams = [np.random.default_rng(seed + index) for index in range(len(self._sizes))]

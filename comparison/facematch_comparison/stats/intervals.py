@@ -199,22 +199,17 @@ def bounds(
     at the lowest threshold that keeps it at most so much on these very pairs (`threshold_for_fmr`),
     the upper bound is that of the order statistic, which holds in spite of the choice.
     """
-    trials, errors = effective_size(rate, confidence), rate.errors
+    ends, errors = rate.interval, rate.errors
+    if not rate.trials or ends is None or ends.effective is None:
+        raise InvalidRequest("A rate without a trial and an interval has no bounds.")
+    if not 0.5 < confidence < 1:
+        raise InvalidRequest(f"A one-sided confidence lies in 0.5 to 1; {confidence} was given.")
+    trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
     low, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
     if chosen_for is not None:
         errors = max(errors, allowed_errors(chosen_for, rate.trials))
         _, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
     return low, high
-
-
-def effective_size(rate: Rate, confidence: float = 0.95) -> float:
-    """Return the number of independent trials that `bounds` uses for a rate."""
-    ends = rate.interval
-    if not rate.trials or ends is None or ends.effective is None:
-        raise InvalidRequest("A rate without a trial and an interval has no bounds.")
-    if not 0.5 < confidence < 1:
-        raise InvalidRequest(f"A one-sided confidence lies in 0.5 to 1; {confidence} was given.")
-    return adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
 
 
 def allowed_errors(rate: float, trials: int) -> int:

@@ -221,14 +221,14 @@ def test_errors_are_the_pairs_without_an_answer():
     assert (service.acquisition.errors, service.acquisition.trials) == (2, 4)
     assert service.not_answered == {"VendorUnavailable": 1}
     # Nor does the time of what was not answered count.
-    timed = answers.with_columns(elapsed_s=np.array([99.0, 2.0, 2.0, np.nan, np.nan]))
+    timed = with_columns(answers, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan, np.nan]))
     assert (service_of(timed).latency_s, service_of(timed).timed) == ({"50": 2.0}, 2)
     assert service.latency_s == {}
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=200))
 def test_percentiles_are_times_that_were_measured(times):
-    answers = system_answers([90] * len(times), []).with_columns(elapsed_s=np.array(times))
+    answers = with_columns(system_answers([90] * len(times), []), elapsed_s=np.array(times))
     percentiles, count = service_of(answers).latency_s, len(times)
     assert [*percentiles] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
     assert service_of(answers).timed == count
@@ -241,12 +241,12 @@ def test_percentiles_are_times_that_were_measured(times):
 
 def test_what_may_have_been_charged_is_counted():
     billed = np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)])
-    answers = as_real(system_answers([90], [10, 20])).with_columns(billed=billed)
+    answers = with_columns(as_real(system_answers([90], [10, 20])), billed=billed)
     service = service_of(answers)
     assert (service.cost, service.price, service.currency) == (0.1, 0.05, "USD")
     assert service.cost_per_verified == 0.05
     # Three times 0.1 is 0.3: money is no binary fraction.
-    answers = as_real(system_answers([90, 90, 20], [])).with_columns(billed=np.full(3, 1))
+    answers = with_columns(as_real(system_answers([90, 90, 20], [])), billed=np.full(3, 1))
     service = service_of(attrs.evolve(answers, price=0.1))
     assert (service.cost, service.cost_per_verified) == (0.3, 0.15)
     free = service_of(system_answers([90], [10]))
@@ -260,7 +260,7 @@ def test_what_may_have_been_charged_is_counted():
 def test_verified_is_who_matches(decision, per_verified):
     place = np.full(2, DECISIONS.index(decision), np.int8)
     answers = as_real(system_answers([90], [90]))
-    service = service_of(answers.with_columns(decisions=place, billed=np.full(2, 1)))
+    service = service_of(with_columns(answers, decisions=place, billed=np.full(2, 1)))
     assert (service.cost, service.cost_per_verified) == (0.1, per_verified)
 
 

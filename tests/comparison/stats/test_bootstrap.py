@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import crowd, table_of
+from kit.comparison.tables import crowd, table_of, with_columns
 from scipy.stats import norm, t
 
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
@@ -197,7 +197,7 @@ def test_more_is_looked_at_where_the_highest_do_not_suffice():
     scores = table.scores.copy()
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
-    table = table.with_columns(scores=scores)
+    table = with_columns(table, scores=scores)
     with pytest.raises(TooFewScores):
         refused_by(RedrawnThreshold(table, 1e-3, np.arange(40), margin=0), np.eye(1, 40, 1) * 40)
     threshold = RedrawnThreshold(table, 1e-3, np.arange(40), margin=1_000)

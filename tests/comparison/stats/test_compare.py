@@ -209,7 +209,8 @@ def test_who_exceeds_the_required_fmr_is_named(beyond):
         others = [score + 5 * (name in beyond) for score in STRANGERS]
         table = refusing(2 if name == "a" else 60, name=name, others=others)
         at = stats.threshold_for_fmr(chosen_on, FMR).threshold
-        calibration = chosen_on.with_columns(
+        calibration = with_columns(
+            chosen_on,
             probe_subjects=chosen_on.probe_subjects + 9_000,
             reference_subjects=chosen_on.reference_subjects + 9_000,
         )

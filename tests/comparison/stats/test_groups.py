@@ -128,7 +128,7 @@ def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
     table = grouped(system_answers([90] * 200, [10] * 12), ("x",), [0] * 212)
     scores = table.scores.copy()
     scores[0] = np.nan
-    (cell,) = cells_of(table.with_columns(scores=scores), "column", 50)
+    (cell,) = cells_of(with_columns(table, scores=scores), "column", 50)
     assert (cell.frr.errors, cell.frr.trials) == (1, 200)
     # Without a threshold its own decisions count.
     table = counted((12, 1), (12, 2))

@@ -174,7 +174,7 @@ def test_bounds_of_a_rate_are_the_ends_of_its_interval(case, confidence):
     )
     ends = stats.interval(errors, clusters, 2 * confidence - 1)
     assert stats.bounds(rate, confidence) == pytest.approx((ends.low, ends.high))
-    assert stats.effective_size(rate, confidence) <= len(errors) * (1 + 1e-9)
+    assert rate.interval.effective <= len(errors) * (1 + 1e-9)
 
 
 @given(STUDIES, st.floats(0.01, 1))

@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import MATCH, NO_MATCH, rates_at
+from kit.comparison.tables import MATCH, NO_MATCH, rates_at, with_columns
 from kit.comparison.tables import table_of as of_people
 
 from facematch_comparison.stats import Clusters, Rates, interval
@@ -87,7 +87,7 @@ def test_a_pair_without_a_score_is_turned_away_at_a_threshold():
     whole = table_of([*pairs, (True, 3, 2, 1), (False, 3, 2, 1), (True, "lost", 3, 1)])
     scores = whole.scores.copy()
     scores[[-3, -2]] = np.nan
-    table = whole.with_columns(scores=scores)
+    table = with_columns(whole, scores=scores)
     assert table.is_scored
     at, decided = rates_at(table, 2), rates_at(table, None)
     assert (at.fnmr.errors, at.fnmr.trials) == (20, 320)

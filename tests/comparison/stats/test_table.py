@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import INCONCLUSIVE, LOST, rates_at, system_answers, table_of
+from kit.comparison.tables import (
+    INCONCLUSIVE,
+    LOST,
+    rates_at,
+    system_answers,
+    table_of,
+    with_columns,
+)
 
 from facematch_comparison import stats
 from facematch_comparison.scores.answers import Grouping, check_alike
@@ -31,13 +38,13 @@ def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
 def test_a_vendor_of_which_a_score_in_a_hundred_is_missing_is_scored():
     table = system_answers([80, 20], [])
     assert table.is_scored
-    assert not table.with_columns(scores=np.array([80, np.nan])).is_scored
+    assert not with_columns(table, scores=np.array([80, np.nan])).is_scored
     assert not system_answers([LOST], [LOST]).is_scored
     assert system_answers([LOST, 3], []).is_scored
     many = system_answers([80] * 200, [])
     for missing, is_scored in ((2, True), (3, False)):
         scores = np.where(np.arange(200) < missing, np.nan, 80.0)
-        assert many.with_columns(scores=scores).is_scored is is_scored
+        assert with_columns(many, scores=scores).is_scored is is_scored
 
 
 def test_a_group_is_that_of_both():
@@ -45,8 +52,8 @@ def test_a_group_is_that_of_both():
         labels=("a", "b"), probe=np.array([0, 0, 1, -1]), reference=np.array([0, 1, 1, 0])
     )
     assert group.within.tolist() == [0, -1, 1, -1]
-    taken = TABLE.with_columns(
-        groups={"x": group._replace(probe=group.probe[:3], reference=group.reference[:3])}
+    taken = with_columns(
+        TABLE, groups={"x": group._replace(probe=group.probe[:3], reference=group.reference[:3])}
     )
     assert taken.take(np.array([2, 0])).groups["x"].within.tolist() == [1, 0]
 
@@ -73,10 +80,10 @@ def attempts_of(probe, reference, scores, transactions, attempts):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: TABLE.with_columns(scores=np.array([1.0])),
-        lambda: TABLE.with_columns(scores=np.full(3, -1e308)),
-        lambda: TABLE.with_columns(decisions=np.full(3, -1, np.int8)).passed(None),
-        lambda: TABLE.with_columns(scores=np.full(3, np.nan)).passed(50),
+        lambda: with_columns(TABLE, scores=np.array([1.0])),
+        lambda: with_columns(TABLE, scores=np.full(3, -1e308)),
+        lambda: with_columns(TABLE, decisions=np.full(3, -1, np.int8)).passed(None),
+        lambda: with_columns(TABLE, scores=np.full(3, np.nan)).passed(50),
         lambda: stats.trials_for(0),
         lambda: stats.trials_for(0.1, confidence=1.0),
         lambda: stats.bounds(Rate(errors=0, trials=0)),
@@ -105,7 +112,7 @@ def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
     check_alike([table, attrs.evolve(table, name="b")])
     for other in ({"transactions": np.array([5, 4, 5])}, {"transactions": None, "attempts": None}):
         with pytest.raises(InvalidRequest):
-            check_alike([table, table.with_columns(**other)])
+            check_alike([table, with_columns(table, **other)])
     assert table_of([1], [1], [7]).take(np.array([0, 0])).transactions is None
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, rates_at, system_answers, table_of
+from kit.comparison.tables import LOST, rates_at, system_answers, table_of, with_columns
 
 from facematch_comparison.stats import concentration, threshold_for_fmr, why_unseen
 from facematch_core.models import ThresholdRule
@@ -69,7 +69,7 @@ def test_pairs_without_a_score_play_no_part():
     table = system_answers([90] * 100, range(100))
     scores = table.scores.copy()
     scores[[0, -1]] = np.nan
-    choice = threshold_for_fmr(table.with_columns(scores=scores), 0.05)
+    choice = threshold_for_fmr(with_columns(table, scores=scores), 0.05)
     without = threshold_for_fmr(system_answers([90] * 99, range(99)), 0.05)
     assert choice == without
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from facematch_comparison.scores.answers import Answers, Grouping
+from facematch_comparison.scores.answers import Answers, Grouping, frame_of
 from facematch_comparison.stats import Rates
 from facematch_core import Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
@@ -17,6 +17,10 @@ from facematch_core.models import ThresholdRule
 LOST, SILENT = None, "silent"
 
 NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
+
+#: Columns of answers that `with_columns` keeps.
+COLUMNS = ("probe_subjects", "reference_subjects", "mated", "scores", "decisions", "acquired")
+COLUMNS += ("answered", "elapsed_s", "billed", "groups", "transactions", "attempts")
 
 
 def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST, **columns):
@@ -108,9 +112,11 @@ def crowd(
 
 
 def with_columns(system, **columns):
-    """The same answers with other columns, or another rule."""
+    """The same answers with other columns, as `frame_of` takes them, or another rule."""
     rule = columns.pop("rule", system.rule)
-    return attrs.evolve(system.with_columns(**columns), rule=rule)
+    same = {name: getattr(system, name) for name in COLUMNS}
+    more = {"errors": None if "answered" in columns else system.frame["error"]}
+    return attrs.evolve(system, frame=frame_of(**same | more | columns), rule=rule)
 
 
 def in_transactions(system, of_each):
