@@ -21,17 +21,18 @@ def response(status, body=b"", headers=()):
 class ScriptedAdapter(BaseAdapter):
     """Gives its answers in turn, the last one again and again, and keeps the requests.
 
-    An answer is (status, body[, headers]), or an error to raise.
+    An answer is (status, body[, headers]), an error to raise, or a function of the request.
     """
 
     def __init__(self, *answers):
         super().__init__()
-        self.answers, self.seen, self.timeouts = list(answers), [], []
+        self.answers, self.seen = list(answers), []
 
-    def send(self, request, *, timeout=None, **_):
+    def send(self, request, **_):
         self.seen.append(request)
-        self.timeouts.append(timeout)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = answer(request)
         if isinstance(answer, BaseException):
             raise answer
         return response(*answer)

@@ -7,8 +7,7 @@ import threading
 import pytest
 from kit.deadlines import as_deadlines
 from kit.fakes import match_call
-from kit.scripted import response
-from requests.adapters import BaseAdapter
+from kit.scripted import ScriptedAdapter
 
 from facematch_core import Operation
 from facematch_core.backend import LivenessCall
@@ -37,50 +36,35 @@ LIVE = {
 }
 
 
-class Deepvue(BaseAdapter):
+class Deepvue(ScriptedAdapter):
     """A Deepvue in this process: an adapter of requests that answers by path."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(self.answer)
         self.client_id = f"deepvue-client-{next(CLIENTS)}"
-        self.seen = []
         #: Fields of a login's answer beside the token.
         self.life = {"expiry": "24hrs"}
-        self.tokens = []
-        self.replies = {}
-        self._numbers = itertools.count(1)
-        self.lock = threading.Lock()
+        self.tokens, self.replies, self.lock = [], {}, threading.Lock()
         self.before_login = lambda: None
 
-    def answers(self, path, *replies):
+    def set_answers(self, path, *replies):
         """Set the answers at `path`; the last one stays."""
         self.replies[path] = list(replies)
 
     def requests_to(self, path):
         return [request for request in self.seen if request.path_url == path]
 
-    def send(self, request, **_):
+    def answer(self, request):
         path = request.path_url
         if path == "/v1/authorize":
             self.before_login()
         with self.lock:
-            self.seen.append(request)
-            waiting = self.replies.get(path)
-            if waiting:
-                status, body = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-            elif path == "/v1/authorize":
-                self.tokens.append(f"token-{next(self._numbers)}-3c5e7a")
-                status, body = 200, {"access_token": self.tokens[-1], **self.life}
-            elif path == "/v1/liveness-check":
-                status, body = 200, LIVE
-            else:
-                status, body = 200, MATCH
-        if isinstance(body, Exception):
-            raise body
-        return response(status, body)
-
-    def close(self):
-        pass
+            if waiting := self.replies.get(path):
+                return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+            if path != "/v1/authorize":
+                return 200, LIVE if path == "/v1/liveness-check" else MATCH
+            self.tokens.append(f"token-{len(self.tokens) + 1}-3c5e7a")
+            return 200, {"access_token": self.tokens[-1], **self.life}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_error_and_charge_by_status_and_body(open_backend, deepvue, make_call, case):
     status, body, kind, billed = case
-    deepvue.answers("/v1/facematch", (status, body))
+    deepvue.set_answers("/v1/facematch", (status, body))
     with pytest.raises(errors.VendorError) as caught:
         open_backend().match(make_call())
     error = caught.value

@@ -39,7 +39,7 @@ def test_token_is_renewed_five_minutes_early(open_backend, deepvue, clock, make_
 def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, status):
     backend = open_backend()
     backend.match(make_call())
-    deepvue.answers(MATCH, (status, TOO_LATE[1]), (200, {"data": {"match": True}}))
+    deepvue.set_answers(MATCH, (status, TOO_LATE[1]), (200, {"data": {"match": True}}))
     sent = []
     assert backend.match(make_call(on_sent=lambda: sent.append(1))).is_match
     assert sent == [1]
@@ -51,14 +51,14 @@ def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, status)
 
 def test_403_in_html_renews_the_token_for_the_next_call(open_backend, deepvue, make_call):
     body = b"<html>No</html>"
-    deepvue.answers(MATCH, (403, body))
+    deepvue.set_answers(MATCH, (403, body))
     backend = open_backend()
     with pytest.raises(fm.PermissionDenied):
         backend.match(make_call())
     assert len(deepvue.requests_to(MATCH)) == len(deepvue.requests_to(LOGIN)) == 1
-    deepvue.answers(MATCH, (200, {"data": {"match": True}}))
+    deepvue.set_answers(MATCH, (200, {"data": {"match": True}}))
     backend.match(make_call())
-    deepvue.answers(MATCH, (401, body), (200, {"data": {"match": True}}))
+    deepvue.set_answers(MATCH, (401, body), (200, {"data": {"match": True}}))
     assert backend.match(make_call()).is_match
     assert len(deepvue.requests_to(LOGIN)) == 3
     assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[2]
@@ -82,7 +82,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("status", "body", "kind"), FAILURES)
 def test_failed_login_sends_no_picture_and_is_free(open_backend, deepvue, status, body, kind):
-    deepvue.answers(LOGIN, (status, body))
+    deepvue.set_answers(LOGIN, (status, body) if status else body)
     events = []
     verifier = fm.FaceVerifier(open_backend(), on_event=events.append)
     with pytest.raises(fm.VendorError) as caught:
@@ -103,7 +103,7 @@ def test_deadline_includes_the_logins(  # noqa: PLR0917 - fixtures and parameter
 ):
     logins = iter(logins)
     deepvue.before_login = lambda: clock.advance(next(logins))
-    deepvue.answers(MATCH, TOO_LATE)
+    deepvue.set_answers(MATCH, TOO_LATE)
     with pytest.raises(fm.VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0, clock=clock))
     assert caught.value.billing.charged is fm.Charged.NO
@@ -127,7 +127,7 @@ def test_64_threads_share_one_failed_login(open_backend, deepvue, make_call, mon
 
     monkeypatch.setattr(tokens, "Login", Login)
     deepvue.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
-    deepvue.answers(LOGIN, (401, WRONG))
+    deepvue.set_answers(LOGIN, (401, WRONG))
     backend = open_backend()
     errors = together(64, lambda: backend.match(make_call()))
     assert {type(error) for error in errors} == {fm.AuthenticationFailed}
@@ -204,7 +204,7 @@ def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock, make_ca
         deepvue.before_login = lambda: None
 
     deepvue.before_login = late
-    deepvue.answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
+    deepvue.set_answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
     backend = open_backend()
     with ThreadPoolExecutor(2) as pool:
         hasty = pool.submit(backend.match, make_call(deadline_s=5.0, clock=clock))

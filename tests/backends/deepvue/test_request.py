@@ -47,7 +47,7 @@ WALLET = "/v1/internal/wallet-balance"
     ("value", "amount"), [(6448, "6448"), (0, "0"), (-3, "-3"), (12.5, "12.5"), ("99.90", "99.90")]
 )
 def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amount):
-    deepvue.answers(WALLET, (200, {"current_balance": value, "success": True}))
+    deepvue.set_answers(WALLET, (200, {"current_balance": value, "success": True}))
     balance = open_backend().wallet_balance()
     assert balance.amount == Decimal(amount)
     assert balance.environment is None
@@ -74,7 +74,7 @@ def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amoun
     ],
 )
 def test_failed_balance_is_free(open_backend, deepvue, status, body, kind):
-    deepvue.answers(WALLET, (status, body))
+    deepvue.set_answers(WALLET, (status, body))
     with pytest.raises(fm.VendorError) as caught:
         open_backend().wallet_balance()
     assert (type(caught.value), caught.value.billing.charged) == (kind, fm.Charged.NO)

@@ -94,7 +94,7 @@ def test_assumed_scale_is_logged_once_for_each_backend(open_backend, deepvue, ma
         assert "confidence_scale" in record.getMessage()
     caplog.clear()
     open_backend(confidence_scale="percent").match(make_call())
-    deepvue.answers("/v1/facematch", (200, {"data": {"match": True}}))
+    deepvue.set_answers("/v1/facematch", (200, {"data": {"match": True}}))
     open_backend().match(make_call())  # without a number nothing is assumed
     assert not caplog.records
 

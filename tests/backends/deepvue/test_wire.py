@@ -58,7 +58,7 @@ def test_odd_id_is_none(parsed, odd):
     ],
 )
 def test_unreadable_verdict_is_charged(open_backend, deepvue, make_call, data):
-    deepvue.answers("/v1/facematch", (200, {"sub_code": "SUCCESS", "data": data}))
+    deepvue.set_answers("/v1/facematch", (200, {"sub_code": "SUCCESS", "data": data}))
     with pytest.raises(fm.UnexpectedResponse) as caught:
         open_backend().match(make_call())
     assert caught.value.billing.charged is fm.Charged.YES
@@ -80,7 +80,7 @@ def test_unreadable_verdict_is_charged(open_backend, deepvue, make_call, data):
 )
 def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, make_call, body, codes):
     reply = {"transaction_id": "abc-1", "message": "Face not detected", **body}
-    deepvue.answers("/v1/facematch", (200, reply))
+    deepvue.set_answers("/v1/facematch", (200, reply))
     with pytest.raises(NoVerdict) as caught:
         open_backend().match(make_call())
     error = caught.value

@@ -5,8 +5,7 @@ import itertools
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from kit.scripted import response
-from requests.adapters import BaseAdapter
+from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
 from facematch_core import models
@@ -49,26 +48,24 @@ def session(number, call_id=ID, after_s=1, service="match", score=87.36, **chang
     }
 
 
-class Records(BaseAdapter):
+class Records(ScriptedAdapter):
     """Didit's sessions, listed in pages of two, the newest first.
 
-    `counter` is ``offset`` or ``page``, `host` that of the next page's address; `refusal` answers
-    every request, `gone` names sessions that are listed and then deleted. Each answer takes
-    `takes_s` seconds of the clock.
+    `refusal` answers every request, `gone` names sessions that are listed and then deleted. Each
+    answer takes `takes_s` seconds of the clock.
     """
 
-    def __init__(self, *sessions, counter="offset", host="didit.example", refusal=None, gone=()):
-        super().__init__()
+    def __init__(self, *sessions, refusal=None, gone=()):
+        super().__init__(self.receive)
         self.sessions = sorted(sessions, key=lambda session: session["created_at"], reverse=True)
-        self.counter, self.host, self.refusal, self.gone = counter, host, refusal, gone
-        self.requests, self.urls, self.clock, self.takes_s = [], [], ManualClock(start=AT), 0.0
+        self.refusal, self.gone = refusal, gone
+        self.requests, self.clock, self.takes_s = [], ManualClock(start=AT), 0.0
 
-    def send(self, request, **_):
+    def receive(self, request):
         url = urlsplit(request.url)
-        self.urls.append(request.url)
         self.requests.append((url.path, {k: v[0] for k, v in parse_qs(url.query).items()}))
         self.clock.advance(self.takes_s)
-        return response(*(self.refusal or self.answer(*self.requests[-1])))
+        return self.refusal or self.answer(*self.requests[-1])
 
     def answer(self, path, query):
         if path == "/v3/sessions/":
@@ -81,22 +78,17 @@ class Records(BaseAdapter):
     def page(self, query):
         ref = query.get("vendor_data")
         fits = [session for session in self.sessions if ref in (None, session["vendor_data"])]
-        start = int(query["offset"]) if "offset" in query else 2 * int(query["page"]) - 2
-        following = f"limit=2&offset={start + 2}"
-        if self.counter == "page":
-            following = f"page={start // 2 + 2}&page_size=2"
+        start = int(query["offset"])
+        following = f"https://didit.example/x/?limit=2&offset={start + 2}"
         names = ("session_id", "status", "created_at", "vendor_data")
         return {
             "count": len(fits),
-            "next": f"https://{self.host}/x/?{following}" if start + 2 < len(fits) else None,
+            "next": following if start + 2 < len(fits) else None,
             "results": [{k: session[k] for k in names} for session in fits[start : start + 2]],
         }
 
     def paths(self, end):
         return [path for path, _ in self.requests if path.endswith(end)]
-
-    def close(self):
-        pass
 
 
 def look(records, call=None, *, deadline_s=None, **settings):
