@@ -29,9 +29,9 @@ def new_record(**changes):
     return CallRecord(**{**facts, "started_at": NOW, "kept": False} | changes)
 
 
-def entry(key=BUDGET_KEY, amount=UNIT, number=1, **changes):
+def entry(key=BUDGET_KEY, **changes):
     """One try of a call, as a store is given it."""
-    return Reservation(call=new_record(**changes), number=number, key=key, amount=amount)
+    return Reservation(call=new_record(**changes), number=1, key=key, amount=UNIT)
 
 
 def new_attempt(number=1, paid=True, deadline=NO_DEADLINE, **changes):
@@ -41,8 +41,8 @@ def new_attempt(number=1, paid=True, deadline=NO_DEADLINE, **changes):
     return Attempt(call=new_record(**changes), **about)
 
 
-def ending(billed=Charged.YES, error=None):
-    return Outcome(charged=billed, sent=True, error=error, answered=error is None, was_asked=True)
+def ending(billed=Charged.YES):
+    return Outcome(charged=billed, sent=True, answered=True, was_asked=True)
 
 
 def sums(store, key=BUDGET_KEY):

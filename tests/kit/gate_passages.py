@@ -54,4 +54,3 @@ NO_EVIDENCE = {
     "later breaker": refused_later(errors.BreakerOpen("down")),
     "later latch": refused_later(errors.InsufficientCredit("empty")),
 }
-NO_CREDIT = failed(errors.InsufficientCredit("empty"))

@@ -23,13 +23,12 @@ class Site:
         self._monkeypatch = monkeypatch
         monkeypatch.syspath_prepend(str(folder))
 
-    def add(self, distribution, entry_points, source=BACKEND, version="1.0", folder=None):
+    def add(self, distribution, entry_points, source=BACKEND, version="1.0"):
         """Install a distribution; returns the name of its module."""
         module = f"made_{next(_numbers)}"
-        place = folder or self.folder
-        place.mkdir(exist_ok=True)
-        (place / f"{module}.py").write_text(textwrap.dedent(source))
-        info = place / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / f"{module}.py").write_text(textwrap.dedent(source))
+        info = self.folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"

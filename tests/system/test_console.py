@@ -44,13 +44,6 @@ def show(browser, mock, view="calls", **window):
     return browser
 
 
-def click(browser, words, within="main"):
-    buttons = f"[...document.querySelectorAll('{within} button')].filter(e => e.checkVisibility()"
-    buttons += f" && e.textContent == {json.dumps(words)})"
-    browser.wait(f"{buttons}.length == 1")
-    browser.value(f"{buttons}[0].click()")
-
-
 def quiet(browser, mock):
     browser.check(mock.url, "blob:")
 
@@ -224,7 +217,7 @@ def test_a_link_asks_for_the_token_once_goes_on_and_the_address_forgets_it(brows
         browser.open(f"{mock.url}/#/accounts/case-7/calls/1", width=1000)
         browser.wait("!document.querySelector('#token').hidden")
         browser.value("document.querySelector('#unlock [name=token]').value = 'a-token-of-tests'")
-        click(browser, "Open")
+        press(browser, "#unlock button")
         browser.wait("document.querySelector('#detail h2')?.textContent == 'POST /v3/face-match/'")
         assert browser.value("location.href") == f"{mock.url}/#/accounts/case-7/calls/1"
         browser.open("about:blank")

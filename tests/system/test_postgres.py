@@ -125,15 +125,11 @@ class Server:
     def address(self, database="postgres"):
         return f"postgresql+psycopg://facematch@/{database}?host={self.folder}"
 
-    def new_database(self, more=""):
-        """The address of a new, empty one; `more` of its making."""
-        import sqlalchemy
-
+    def new_database(self):
+        """Make a database; return its address."""
         name = f"shop_{next(self._numbers)}"
-        engine = sqlalchemy.create_engine(self.address(), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} {more}")
-        engine.dispose()
+        with psycopg.connect(self.address().replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
         return self.address(name)
 
 

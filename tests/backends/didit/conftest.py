@@ -60,10 +60,10 @@ def backend():
 def parsed(backend, make_call):
     """Return the result in a decoded body of either call."""
 
-    def parse(body, *, of=backend, **call):
+    def parse(body, **call):
         operation = fm.Operation.LIVENESS if "liveness" in body else fm.Operation.MATCH
         reply = HttpReply(status=200, body=json.dumps(body).encode())
-        return of.parse(make_call(operation, **call), reply)
+        return backend.parse(make_call(operation, **call), reply)
 
     return parse
 

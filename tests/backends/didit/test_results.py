@@ -11,9 +11,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.http import HttpReply
-from facematch_didit import MATCH_SCALE, DiditBackend
-
-SANDBOX = DiditBackend(api_key="sandbox-key", environment=fm.Environment.SANDBOX)
+from facematch_didit import MATCH_SCALE
 
 DECISIONS = {
     "match_approved": "match",

@@ -32,12 +32,12 @@ SIMPLE = "ca364abfbf9d7e6ed165d019f57472558b0085211d5a525756df4a3c563f69ac"
 PREFIXED = "f67e8318fab130aec1fb272d813daa2e6fb19a7006ed64236f7ab7dfd14ab71a"
 
 
-def sign(body, *, secret=SECRET, only=("raw", "v2")):
+def sign(body, *, only=("raw", "v2")):
     """Return the signatures of a body; V2 is missing if the body has no canonical form."""
     messages = {"X-Signature": body} if "raw" in only else {}
     if "v2" in only and (canonical := v2_message(body)) is not None:
         messages["X-Signature-V2"] = canonical
-    return {name: hmac.digest(secret.encode(), m, "sha256").hex() for name, m in messages.items()}
+    return {name: hmac.digest(SECRET.encode(), m, "sha256").hex() for name, m in messages.items()}
 
 
 def delivery(**fields):

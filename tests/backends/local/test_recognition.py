@@ -26,11 +26,10 @@ def encode(image, kind="PNG", **options):
     return out.getvalue()
 
 
-def quarters(width=40, height=20):
-    image = Image.new("RGB", (width, height))
-    for colour, left, top in (("red", 0, 0), ("lime", 1, 0), ("blue", 0, 1)):
-        part = Image.new("RGB", (width // 2, height // 2), colour)
-        image.paste(part, (left * width // 2, top * height // 2))
+def quarters():
+    image = Image.new("RGB", (40, 20))
+    for colour, place in (("red", (0, 0)), ("lime", (20, 0)), ("blue", (0, 10))):
+        image.paste(Image.new("RGB", (20, 10), colour), place)
     return image
 
 
