@@ -1,20 +1,16 @@
 """Ctrl-C, and what a signal handler raises, in the middle of a step in a file."""
 
 import contextlib
-import gc
 import signal
 import sqlite3
-import sys
 import time
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 
 from facematch_core import Charged, StoreUnavailable
-from facematch_core.store import sql as module
 
 CAP = Decimal(100)
 
@@ -39,89 +35,25 @@ def is_free(tmp_path):
     return check
 
 
-def interrupt_at(number):
-    """A function that raises Ctrl-C when it is called for the nth time."""
+def interrupt_statement(number):
+    """Raise a Ctrl-C at the statement with this number; return what ends that."""
     calls = iter(range(number))
 
     def reach(*_args):
         if next(calls, None) is None:
             raise KeyboardInterrupt
 
-    return reach
-
-
-def interrupt_statement(number):
-    event = (sqlalchemy.Engine, "before_cursor_execute", interrupt_at(number))
+    event = (sqlalchemy.Engine, "before_cursor_execute", reach)
     sqlalchemy.event.listen(*event)
     return lambda: sqlalchemy.event.remove(*event)
 
 
-RELEASE = {
-    (module.__file__, number)
-    for number, line in enumerate(Path(module.__file__).read_text().splitlines(), 1)
-    if "self.turn.release()" in line or "try:  # noqa" in line
-}
-
-
-def interrupt_line_of(path):
-    """Ctrl-C before the nth line of the modules whose files begin so."""
-
-    def interrupt(number):
-        reach = interrupt_at(number)
-
-        def trace(frame, event, _value):
-            file = frame.f_code.co_filename
-            if file.startswith(path):
-                # A signal is heard after a call, so not between a block and the release behind it.
-                if event == "line" and (file, frame.f_lineno) not in RELEASE:
-                    reach()
-                return trace
-            return None
-
-        before = sys.gettrace()
-        sys.settrace(trace)
-        return lambda: sys.settrace(before)
-
-    return interrupt
-
-
-INTERRUPTIONS = {
-    "statement": (interrupt_statement, 3),
-    "line": (interrupt_line_of(module.__file__), 30),
-    "line of the pool": (interrupt_line_of(str(Path(sqlalchemy.pool.__file__).parent)), 30),
-}
-
-
-@pytest.fixture
-def _no_finalisers(caplog):
-    """What is raised in one reaches nobody."""
-    gc.collect()
-    gc.disable()
-    yield
-    # What SQLAlchemy logged holds frames, and those hold connections, which go back to their pool
-    # when they are collected: it is collected after them.
-    caplog.get_records("call").clear()
-    gc.collect()
-    gc.collect()
-    gc.enable()
-
-
-# A connection that was lost between two lines is closed with the frames that hold it; from Python
-# 3.13 on sqlite3 warns of that.
-@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
-@pytest.mark.usefixtures("_no_finalisers")
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        *((name, kind) for name in STEPS for kind in ("statement", "line")),
-        ("reserve", "line of the pool"),  # every step takes its connection alike
-    ],
-)
-def test_ctrl_c_comes_out_of_every_place_and_the_file_is_free(sql, is_free, name, kind):
-    reservation, interruptions, (interrupt, places) = entry(), [], INTERRUPTIONS[kind]
+@pytest.mark.parametrize("name", STEPS)
+def test_ctrl_c_at_every_statement_reaches_the_caller_and_the_file_is_free(sql, is_free, name):
+    reservation, interruptions = entry(), []
     sql.reserve(reservation, CAP)
     while True:
-        stop = interrupt(len(interruptions))
+        stop = interrupt_statement(len(interruptions))
         try:
             STEPS[name](sql, reservation)
             break
@@ -131,7 +63,7 @@ def test_ctrl_c_comes_out_of_every_place_and_the_file_is_free(sql, is_free, name
             stop()
         is_free()
         assert sum(sums(sql)) >= 1
-    assert len(interruptions) >= places
+    assert len(interruptions) >= 3
 
 
 class Alarm(Exception):
