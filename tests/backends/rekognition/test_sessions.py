@@ -5,7 +5,6 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.cards import CARDS as EVERY_CARD
 
 import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, models, open_sessions
@@ -137,23 +136,6 @@ def sessions(connect):
 @pytest.fixture
 def record(sessions):
     return sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
-
-
-@pytest.mark.parametrize(
-    ("card", "threshold", "is_live"),
-    [("p1", 80, True), ("p1", 97, True), ("p1", 97.5, False), ("attack", 80, False)],
-)
-def test_person_is_verified_from_the_threshold_on(sessions, mock, card, threshold, is_live):
-    record = sessions.plan("customer-17", purpose="payout", liveness_threshold=threshold)
-    session = sessions.start(record)
-    assert (session.way_in.link, session.way_in.token) == (None, None)
-    mock.control.sessions.finish(session.record.session_id, EVERY_CARD[card])
-    result = sessions.read(session.record, with_portrait=True)
-    assert result.state is SessionState.DECIDED
-    assert result.is_verified_for("customer-17", **PAYOUT) is is_live
-    assert (result.portrait is not None) is is_live
-    assert (result.match.decision, result.compared_with) == (fm.Decision.INCONCLUSIVE, None)
-    assert result.liveness.decision is not fm.LivenessDecision.REVIEW
 
 
 @pytest.mark.parametrize("over", ["not_found", "expired"])
