@@ -3,7 +3,7 @@ import pickle
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 from kit.strategies import liveness_results, match_results, percentages, thresholds
@@ -75,36 +75,6 @@ def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_coun
     assert source is None or not any(event.counts for event in events)
 
 
-CONFLICT, NO_SCORE = fm.WarningCode.THRESHOLD_CONFLICT, fm.WarningCode.SCORE_UNAVAILABLE
-
-
-@pytest.mark.parametrize(
-    ("answer", "threshold", "decision", "code"),
-    [
-        (scored(60), 60, "match", None),
-        (scored(59.5), 60, "review", CONFLICT),
-        (scored(60, threshold=at_least(70)), 50, "review", CONFLICT),
-        (scored(60, threshold=at_least(50)), 70, "review", CONFLICT),
-        (match_result(billing=PAID), 60, "review", NO_SCORE),
-        (scored(10, decision=fm.Decision.NO_MATCH), 60, "no_match", None),
-    ],
-)
-def test_a_pass_against_its_own_score_is_reviewed_with_one_warning(
-    answer, threshold, decision, code
-):
-    vendor_warning = fm.ResultWarning(
-        code=fm.WarningCode.OTHER, severity=models.Severity.INFORMATION, tag="OWN"
-    )
-    got = verified(attrs.evolve(answer, warnings=(vendor_warning,)), threshold=threshold)
-    assert got.decision is fm.Decision(decision)
-    assert got.warnings[0] == vendor_warning
-    added = [(warning.code, warning.severity) for warning in got.warnings[1:]]
-    assert added == ([] if code is None else [(code, models.Severity.ERROR)])
-    if code is not None:
-        again = verified(attrs.evolve(answer, warnings=got.warnings), threshold=threshold)
-        assert (again.decision, again.warnings) == (got.decision, got.warnings)
-
-
 def test_a_threshold_without_a_number_holds_nothing_against_a_score():
     unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
     assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
@@ -159,9 +129,16 @@ def test_a_pass_with_a_grave_warning_is_reviewed(passing, code, severity):
 
 
 @given(any_result, st.none() | thresholds, st.none() | thresholds)
+@example(scored(60), None, at_least(60))
+@example(scored(60), at_least(50), at_least(70))
 def test_a_pass_that_its_score_does_not_support_is_not_believed(result, got, threshold):
     result = attrs.evolve(result, threshold=got)
     after = judged(result, threshold)
+    assert after.warnings[: len(result.warnings)] == result.warnings
+    added = after.warnings[len(result.warnings) :]
+    assert all(warning.severity is models.Severity.ERROR for warning in added) or not result.score
+    again = judged(attrs.evolve(result, warnings=after.warnings), threshold)
+    assert (again.decision, again.warnings) == (after.decision, after.warnings)
     values = [t.value for t in (got, threshold) if t is not None and t.value is not None]
     fine = not values or (result.score is not None and result.score.value >= max(values))
     if result.decision in PASSES and not fine:
