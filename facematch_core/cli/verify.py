@@ -21,15 +21,7 @@ from facematch_core.errors import FATAL, FaceMatchError, OutcomeUnknown
 from facematch_core.models import Billing, Charged, Ids, Operation, Retention
 
 from . import options
-from .files import (
-    check_target,
-    csv_cell,
-    form_of,
-    make_folder,
-    read_csv,
-    refuse_file,
-    write_error,
-)
+from .files import check_target, csv_cell, form_of, make_folder, read_csv, refuse_file, write_error
 from .text import (
     Exit,
     Stopping,

@@ -8,7 +8,7 @@ from facematch_core.verifier.aio import Awaited, awaited
 from .sessions import Sessions
 
 
-class AsyncSessions(Awaited[Sessions]):
+class AsyncSessions(Awaited):
     """The methods of `Sessions`, to be awaited; `plan` and `receive` send nothing, and are plain.
 
     As `AsyncFaceVerifier` says, of which it is one for sessions: a start whose ``await`` is
@@ -22,6 +22,8 @@ class AsyncSessions(Awaited[Sessions]):
     Raises:
         ConfigurationError: an argument is wrong.
     """
+
+    _verifier: Sessions
 
     def __init__(self, sessions: Sessions, *, max_concurrency: int = 64) -> None:
         if not isinstance(sessions, Sessions):

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Protocol, Self, TypeVar, Unpack
+from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, Self, TypeVar, Unpack
 
 import anyio
 import anyio.from_thread
@@ -22,15 +22,8 @@ import anyio.to_thread
 
 from facematch_core.base.cancellation import CANCELLATION, Cancellation
 from facematch_core.base.deadline import Deadline
-from facematch_core.errors import (
-    FATAL,
-    ConfigurationError,
-    FaceMatchError,
-    VendorUnavailable,
-)
-from facematch_core.models import (
-    MatchResult,
-)
+from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
+from facematch_core.models import MatchResult
 
 from .verifier import (
     AnyThreshold,
@@ -43,33 +36,24 @@ from .verifier import (
     no_pairs,
 )
 
-
-class _MakesCalls(Protocol):
-    """A verifier, or the sessions of one."""
-
-    def close(self) -> None: ...
-
-    @property
-    def _deadline(self) -> Callable[[float | None], Deadline]: ...
-
-
 P = ParamSpec("P")
 R = TypeVar("R")
-V = TypeVar("V", bound=_MakesCalls)
 
 #: The most calls at a time: more threads in one process cost more than they bring.
 MAX_CONCURRENCY = 1024
 
 
-class Awaited(Generic[V]):
-    """Awaits the methods of an object that makes calls."""
+class Awaited:
+    """Awaits the methods of an object that makes calls: a verifier, or the sessions of one."""
 
-    def __init__(self, verifier: V, *, max_concurrency: int = 64) -> None:
+    _verifier: Any
+
+    def __init__(self, verifier: object, *, max_concurrency: int = 64) -> None:
         if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
             raise ConfigurationError(
                 f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
             )
-        self._verifier: V = verifier
+        self._verifier = verifier
         self._max_concurrency = max_concurrency
         #: Places for calls, of the event loop that was used last.
         self._places: tuple[object, anyio.CapacityLimiter] | None = None
@@ -160,7 +144,7 @@ def awaited(
     """Return the method of an `Awaited` that awaits `method` of the object that makes calls."""
 
     @functools.wraps(method)
-    async def call(self: Awaited[Any], /, *args: P.args, **options: P.kwargs) -> R:
+    async def call(self: Awaited, /, *args: P.args, **options: P.kwargs) -> R:
         return await self._call(getattr(self._verifier, method.__name__), *args, **options)
 
     return call
@@ -198,7 +182,7 @@ class _Call(Generic[R]):
                 self.future.set_running_or_notify_cancel()  # wakes up who waits for it
 
 
-class AsyncFaceVerifier(Awaited[Verifier]):
+class AsyncFaceVerifier(Awaited):
     """The methods of a `FaceVerifier` or a `Failover`, to be awaited.
 
     Arguments, results and errors are those of the verifier. At most `max_concurrency` calls run at
@@ -220,6 +204,8 @@ class AsyncFaceVerifier(Awaited[Verifier]):
     Raises:
         ConfigurationError: an argument is wrong.
     """
+
+    _verifier: Verifier
 
     def __init__(self, verifier: Verifier, *, max_concurrency: int = 64) -> None:
         if not isinstance(verifier, Verifier):

@@ -16,20 +16,9 @@ import attrs
 from facematch_core import errors, models
 from facematch_core.backend import CALL_ID_KEY, Backend
 from facematch_core.backend.base import can_be_sought, report_fault
-from facematch_core.backend.calls import (
-    Call,
-    LivenessCall,
-    LookUp,
-    MatchCall,
-    Request,
-    new_call_id,
-)
+from facematch_core.backend.calls import Call, LivenessCall, LookUp, MatchCall, Request, new_call_id
 from facematch_core.backend.session_types import SessionAnswer
-from facematch_core.base.cancellation import (
-    CANCELLATION,
-    CallCancelled,
-    find_callers_exception,
-)
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, find_callers_exception
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import plain_json
@@ -37,14 +26,7 @@ from facematch_core.base.nesting import load_json
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from facematch_core.images.image import Image, ImageLimits
-from facematch_core.models import (
-    Answer,
-    Billing,
-    CallRecord,
-    Charged,
-    Operation,
-    Retention,
-)
+from facematch_core.models import Answer, Billing, CallRecord, Charged, Operation, Retention
 from facematch_core.resilience import Attempt, Outcome, Policy, Retry
 from facematch_core.resilience.policy import Sending, enter_all
 

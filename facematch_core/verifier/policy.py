@@ -15,11 +15,7 @@ from facematch_core.backend import Backend
 from facematch_core.backend.base import SCORE_UNAVAILABLE
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import ResultMasker
-from facematch_core.errors import (
-    EnvironmentMismatch,
-    FaceMatchError,
-    InvalidRequest,
-)
+from facematch_core.errors import EnvironmentMismatch, FaceMatchError, InvalidRequest
 
 R = TypeVar("R", bound=models.Result)
 

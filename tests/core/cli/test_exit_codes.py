@@ -5,12 +5,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from facematch_core import (
-    Charged,
-    Environment,
-    FaceVerifier,
-    errors,
-)
+from facematch_core import Charged, Environment, FaceVerifier, errors
 from facematch_core.cli import text
 
 CODES = {
