@@ -7,9 +7,9 @@ from kit.fakes import picture
 from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
-from facematch_core import Charged, Environment, Secret, VendorUnavailable, models
+from facematch_core import Charged, Secret, VendorUnavailable
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.http import MOCK_HEADER, HttpRequest
+from facematch_core.http import HttpRequest
 
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
 SAME = (200, b'{"same": true}')
@@ -21,14 +21,12 @@ class Signing(AcmeBackend):
     """Signs with the next token, after a login."""
 
     login: object = None
-    given_s: list = attrs.field(factory=list)
-    environment: Environment = Environment.PRODUCTION
+    tokens: list = attrs.field(factory=lambda: [*TOKENS])
 
     def sign(self, request, call, *, deadline=NO_DEADLINE):
-        self.given_s.append(deadline.left_s())
         if self.login is not None:
             self.login()
-        token = Secret(TOKENS[len(self.given_s) - 1])
+        token = Secret(self.tokens.pop(0))
         headers = {**request.headers, "Authorization": Secret(f"Bearer {token.reveal()}")}
         return attrs.evolve(request, headers=headers, masked=(token,))
 
@@ -36,23 +34,14 @@ class Signing(AcmeBackend):
         assert request.masked  # as signed
         return reply.status == 403
 
-    def parse(self, call, reply):
-        ids = models.Ids(vendor=reply.json().get("id"))
-        billing = fm.Billing(Charged.YES)
-        return fm.MatchResult(
-            decision=fm.Decision.MATCH, backend="acme", billing=billing, ids=ids, raw=reply.json()
-        )
-
 
 @pytest.fixture
 def served(acme, at_end):
     """Opens a backend that signs, at a server with one answer for each connection."""
 
-    def serve(*answers, mock=False, cls=Signing, **settings):
-        extra = ["Connection: close", *([f"{MOCK_HEADER}: yes"] if mock else [])]
-        server = at_end.enter_context(
-            one_each(*[http_reply(*answer, *extra) if answer else b"" for answer in answers])
-        )
+    def serve(*answers, cls=Signing, **settings):
+        replies = [http_reply(*answer, "Connection: close") for answer in answers]
+        server = at_end.enter_context(one_each(*replies))
         return acme(server.url, cls=cls, **settings), server
 
     return serve

@@ -10,12 +10,11 @@ from kit.fakes import picture
 from kit.rawserver import RawServer, close, closed_port, http_reply, one_each, read_request, send
 
 import facematch_core as fm
-from facematch_core.backend import NO_FACE, Capabilities, LivenessCall, decide_by_threshold
+from facematch_core.backend import NO_FACE, Capabilities, LivenessCall
 from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
 from facematch_core.resilience import Budget
 
 KEY = "key-of-three-steps-51c7"
-SCALE = "three/v1"
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 ROWS = {
     "TooFast": ErrorRow(fm.RateLimited, NO, "documented", "too fast"),
@@ -29,32 +28,17 @@ class Three(ApiKeyBackend):
     """Detect, detect, verify."""
 
     name = "three"
-    request_id_header = "X-Request"
     allowed_hosts = frozenset({"*.three.example"})
     error_codes = ROWS
-    capabilities = Capabilities(
-        score_scale=SCALE,
-        default_threshold=50.0,
-        billed_operations=frozenset({fm.Operation.MATCH}),
-    )
+    capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
     base_url: str = "https://eu.three.example"
 
     def post(self, path, **body):
         return HttpRequest(url=f"{self.address}/{path}", headers={"X-Key": self.api_key}, **body)
 
     def steps(self, call):
-        ids = []
-        for image in (call.probe, getattr(call, "reference", call.probe)):
-            reply = yield self.post("detect", body=image.data, charges=1)
-            if not reply.json():
-                return fm.MatchResult(
-                    decision=fm.Decision.INCONCLUSIVE, warnings=(NO_FACE,), backend=self.name
-                )
-            ids.append(reply.json()[0]["id"])
-        reply = yield self.post("verify", json={"a": ids[0], "b": ids[1]})
-        score = fm.Score.from_fraction(reply.json()["confidence"], SCALE, raw_name="confidence")
-        decision = decide_by_threshold(score, call.threshold)
-        return fm.MatchResult(decision=decision, score=score, backend=self.name)
+        for path in ("detect", "detect", "verify"):
+            yield self.post(path, body=call.probe.data)
 
     def error_code(self, reply):
         return reply.at("error", "code")
@@ -143,6 +127,12 @@ def test_a_code_decides_within_one_status():
     assert "seven" in str(read(reply(400, {"error": {"code": 7}})))
 
 
+def test_the_id_of_the_latest_request_counts_where_no_call_has_an_id():
+    by = backend_with(request_id_header="X-Request")
+    replies = [reply(status, {}, {"X-Request": f"r-{status}"}) for status in (200, 400)]
+    assert read(*replies, by=by).ids.vendor == "r-400"
+
+
 def test_a_code_may_mean_that_there_is_no_face():
     nobody = {"error": {"code": "Nobody", "message": f"none for {KEY}"}}
     result = read(reply(422, nobody))
@@ -227,4 +217,4 @@ def test_a_signature_is_made_over_the_bytes_that_are_sent():
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None])
 def test_what_is_no_fraction_is_refused(value):
     with pytest.raises((TypeError, ValueError)):
-        fm.Score.from_fraction(value, SCALE)
+        fm.Score.from_fraction(value, "three/v1")
