@@ -242,8 +242,6 @@ class HttpCall:
                 unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
                 raise self._end_with(unasked) from None
             raise self._end_unreadable(problem) from None
-        if is_free and not reply.is_free:  # all requests of such a call are
-            reply = attrs.evolve(reply, is_free=True)
         return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:

@@ -198,6 +198,22 @@ def test_after_ctrl_c_the_log_says_what_is_left(clock, caplog):
     assert JOBS_KEY not in record.getMessage()
 
 
+def test_nothing_is_removed_of_a_call_that_sent_nothing(clock):
+    class Away(Tidy):
+        def steps(self, call):
+            yield self.remove("people/0")
+            yield from super().steps(call)
+
+        def sign(self, request, call, *, deadline):
+            if request.method == "POST":
+                raise fm.VendorUnavailable("No token.")
+            return request
+
+    with served() as server, pytest.raises(fm.VendorUnavailable):
+        verify(server, clock, by=Away)
+    assert server.connections == []
+
+
 def test_a_fault_of_the_signature_is_a_warning(clock):
     class Forgetful(Tidy):
         def sign(self, request, call, *, deadline):

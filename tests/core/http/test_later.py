@@ -1,5 +1,6 @@
 """Vendors that answer later: statuses that continue, waits, polls that are refused, lost jobs."""
 
+import contextlib
 import json
 import threading
 from typing import ClassVar
@@ -19,7 +20,15 @@ from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
 from facematch_core.base.clock import SystemClock
-from facematch_core.http import HttpRequest, InconclusiveRow, Wait, retry_after_s
+from facematch_core.base.deadline import NO_DEADLINE
+from facematch_core.http import (
+    ErrorRow,
+    HttpRequest,
+    InconclusiveRow,
+    Wait,
+    retry_after_s,
+    rows,
+)
 from facematch_core.testing import ManualClock
 from facematch_core.verifier.aio import AsyncFaceVerifier
 
@@ -109,6 +118,15 @@ class SeesOther(Later):
 
     def poll(self, url):
         return attrs.evolve(super().poll(url), expects={202, 303})
+
+
+class Documents(Later):
+    """Its vendor says what a 404 means to a poll, and repeats the caller's reference."""
+
+    error_table: ClassVar = rows([404], ErrorRow(fm.RequestRejected, NO, "documented", "refused"))
+
+    def echoes(self, reply):
+        return {"caller_ref": reply.at("ref"), "call_id": reply.at("call")}
 
 
 class Unsendable(Later):
@@ -210,6 +228,7 @@ def test_a_refused_poll_that_nobody_catches_loses_the_job(refusal):
         *((Later, (reply(status, {}),), fm.OutcomeUnknown) for status in (400, 401, 402, 403)),
         *((Later, (reply(status, {}),), fm.OutcomeUnknown) for status in (404, 410, 301)),
         (Regrets, (), fm.VendorUnavailable),
+        (Documents, (reply(404),), fm.RequestRejected),
         (SeesOther, (DONE,), fm.UnexpectedResponse),
         (Later, (reply(200, {"state": "done"}),), fm.UnexpectedResponse),
         (Unsendable, (), fm.UnexpectedResponse),
@@ -347,6 +366,27 @@ RECORD = fm.CallRecord(
     threshold=THRESHOLD,
     vendor_id="job-7",
 )
+
+
+@pytest.mark.parametrize(
+    ("ref", "echo", "is_found"),
+    [
+        ("a", {}, True),
+        ("7", {"ref": " 7 "}, True),
+        (None, {"ref": "a"}, True),
+        ("a", {"ref": "b"}, False),
+        ("a", {"call": "another"}, False),
+    ],
+)
+def test_a_record_that_repeats_other_words_is_of_another_call(ref, echo, is_found):
+    done = reply(200, {"job": "job-7", "state": "done", "similarity": 0.935, **echo})
+    record = attrs.evolve(RECORD, caller_ref=ref)
+    with served(done) as server, contextlib.closing(Documents(base_url=server.url)) as backend:
+        if is_found:
+            assert backend.reconcile(record, deadline=NO_DEADLINE).result.is_match
+        else:
+            with pytest.raises(fm.UnexpectedResponse, match="repeats another"):
+                backend.reconcile(record, deadline=NO_DEADLINE)
 
 
 def test_a_look_that_is_led_away_is_no_fault_of_the_settings():

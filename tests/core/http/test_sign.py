@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from kit.acme import AcmeBackend
+from kit.acme import AcmeBackend, match_call
 from kit.fakes import picture
 from kit.rawserver import http_reply, one_each
 
@@ -22,6 +22,7 @@ class Signing(AcmeBackend):
 
     login: object = None
     tokens: list = attrs.field(factory=lambda: [*TOKENS])
+    environment: fm.Environment | None = None
 
     def sign(self, request, call, *, deadline=NO_DEADLINE):
         if self.login is not None:
@@ -56,6 +57,13 @@ def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):
     backend, server = served(REFUSED, SAME)
     reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
     assert (reply.status, tokens_seen(server)) == (200, list(TOKENS[:2]))
+
+
+def test_no_second_picture_goes_to_a_server_that_should_be_a_mock(served):
+    backend, server = served(REFUSED, SAME, environment=fm.Environment.MOCK)
+    with pytest.raises(fm.EnvironmentMismatch):
+        backend.match(match_call())
+    assert tokens_seen(server) == list(TOKENS[:1])
 
 
 @pytest.mark.parametrize("good", [0, 1], ids=["the first", "the second"])

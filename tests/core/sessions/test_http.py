@@ -96,6 +96,7 @@ def test_no_refusal_of_a_reading_counts(ask, status):
         sessions.read(record)
     assert caught.value.billing.charged is fm.Charged.NO
     assert isinstance(caught.value, fm.SessionNotFound) is (status == 404)
+    assert caught.value.retryable is (status in {429, 500, 503})
 
 
 def test_a_success_that_cannot_be_read_is_charged_for_a_start_alone(ask):
