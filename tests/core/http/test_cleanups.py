@@ -63,6 +63,9 @@ def test_an_answer_that_is_no_mocks_removes_nothing(clock):
         result = verify(server, clock, by=Mocked)
     assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
     assert len(server.requests) == 4
+    with served(answers[0], CHECKED) as server, pytest.raises(fm.EnvironmentMismatch):
+        verify(server, clock, by=Mocked)
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(

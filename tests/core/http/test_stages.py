@@ -160,6 +160,24 @@ def test_a_connection_is_kept_as_long_as_its_server_says_or_as_set(
         by.close()
 
 
+#: Answers after which a connection is not used again. The first one leaves bytes on it.
+LAST = {"more came": [send(OK + b"x" * 12_000), hold], "refused": [send(http_reply(400))]}
+
+
+@pytest.mark.parametrize("over_tls", [True, False])
+@pytest.mark.parametrize("name", LAST)
+def test_a_connection_with_more_on_it_or_a_refused_upload_is_not_used_again(
+    ask, trusting, server_context, name, over_tls
+):
+    scripts = [
+        [read_request, *LAST[name], read_request, send(OK)],
+        [read_request, send(http_reply(201)), hold],
+    ]
+    with RawServer(scripts, tls=server_context if over_tls else None) as server:
+        assert ask(server.url, by=trusting).reply is not None
+        assert ask(server.url, by=trusting).reply.status == 201
+
+
 def test_a_used_connection_that_breaks_is_unknown(ask):
     with RawServer([read_request, send(OK), read_bytes(5), reset]) as server:
         assert ask(server.url).reply.status == 200

@@ -1,11 +1,13 @@
 """One client in many threads, after a fork, and after whatever interrupted it."""
 
 import json
+import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from kit.fakes import child_says_yes
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.http import HttpRequest
@@ -60,6 +62,15 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
         assert job.result(20) == [200, 200, 200]
         assert len(server.connections) == 3
         assert all(connection.done.wait(20) for connection in server.connections)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+def test_the_child_of_a_fork_has_connections_of_its_own(client):
+    with RawServer([echo]) as server:
+        assert ask_client(client, server).status == 200
+        assert child_says_yes(lambda: ask_client(client, server).status == 200)
+        assert ask_client(client, server).status == 200
+        assert [len(connection.requests) for connection in server.connections] == [2, 1]
 
 
 class Alarm(BaseException):
