@@ -66,7 +66,7 @@ START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 class ManualClock:
     """A `facematch_core.base.clock.Clock` moved by hand; `sleep` moves it and returns at once.
 
-    Safe to share between threads.
+    Threads may share it.
 
     Args:
         start: The time of day it begins at, with an offset.
@@ -500,9 +500,7 @@ def application_call(
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a test a rule: its failure is one sentence that names the cause first.
 
-    Args:
-        causes: Numbers of the rules that this one builds on. After one of them has failed it is
-            skipped: it would repeat the failure in other words.
+    After a rule among `causes`, by number, has failed, this one is skipped: it builds on it.
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:

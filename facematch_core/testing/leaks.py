@@ -103,8 +103,7 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
 def told_by(error: BaseException) -> str:
     """Everything an error tracker could collect of `error`: texts, attributes, frames, locals.
 
-    So for what it was raised from, or while, also where that is not shown, and for the members of a
-    group.
+    Causes and contexts count, hidden ones too, and so do the members of a group.
     """
     texts = []
     for link in chain(error):

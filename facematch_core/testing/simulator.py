@@ -37,8 +37,7 @@ T = TypeVar("T")
 class Situation(enum.StrEnum):
     """A thing that a vendor (or an engine on this machine) may do with a call.
 
-    A simulator produces as many of them as its vendor knows. A rule that needs another one is
-    skipped and says so; only those of `required` may not be missing.
+    A rule about one that the simulator cannot produce is skipped; those of `required` are needed.
     """
 
     #: Both pictures show one person: a match at the default threshold, with a score well above it.
@@ -164,18 +163,15 @@ class SessionCase(enum.StrEnum):
 class SessionWord:
     """The meaning of a documented word of the vendor, in an answer as in PASSED.
 
-    Write it from the vendor's pages, apart from the code that reads the word: a word that is
-    misread in both places is not noticed.
+    Write it from the vendor's pages, not from the code that reads the word.
 
     Attributes:
-        place: Where the word is in an answer about a session: ``("status",)``.
+        place: The word's place in an answer about a session: ``("status",)``.
         word: The vendor's word there, or another value; None for null.
-        means: What a reading has to say: of the session, of the match, of the live face, or with
-            which picture the face was compared. A `Deletion` for a word in the answer to a
-            deletion: its `state` and `face_kept`.
+        means: The meaning for the session, the match, the live face, or the picture that the face
+            was compared with; for a word in the answer to a deletion its `state` and `face_kept`.
         source: The page that says so, and when it was read.
-        is_yes: Whether a person who passed is verified by this word: as a rule true of one word at
-            each place.
+        is_yes: Whether a person who passed is verified by it: usually one word at each place is.
     """
 
     place: tuple[str | int, ...]
@@ -200,11 +196,9 @@ class SessionSimulator(abc.ABC):
         cannot_happen: Cases that this vendor cannot show, each with the reason. Rules about a case
             in neither are skipped as not tested.
         clock: The vendor's clock, by whose `sleep` time passes; None for the one of the kit.
-        compared_with: With which pictures the face can be compared, None for none. The last one is
-            taken where one is enough.
+        compared_with: The kinds of picture to compare with, None for none; the last is the usual.
         hands_over: Parts of `WayIn` that the vendor's start gives: ``link``, ``token``, ``page``.
-        reference_limits: What references the vendor takes by its documents; None for the backend's
-            word.
+        reference_limits: The references that the vendor takes; None for the backend's word.
         looks_at_references: Whether it refuses the references that its vendor refuses.
     """
 
@@ -258,18 +252,16 @@ class VendorSimulator(abc.ABC):
             documents no search"): rules about them do not apply. Rules about a situation in
             neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
             where no result shows any, nor NO_CREDIT where nothing is billed.
-        steps: How many requests the vendor needs for one call: a number, or one for each operation.
-        price_unknown: Situations whose results have to say UNKNOWN, since the vendor does not say
-            whether they are charged.
+        steps: The number of requests of one call, or the number for each operation.
+        price_unknown: Situations whose results say UNKNOWN, as the vendor says nothing of a charge.
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
         limits: What pictures the vendor takes by its documents; None for the backend's word.
         reference_limits: The same of a reference, where that differs.
         looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does.
             What the backend declares is compared with that, so `limits` may be None.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
-        unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
-            vendor that has codes alone.
-        faces: Where the vendor finds faces in SAME_PERSON and LIVE, by the picture (``probe``,
+        unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for no text.
+        faces: The places of faces in SAME_PERSON and LIVE, by the picture (``probe``,
             ``reference``): best in two different places, so that mixed-up boxes are seen.
         keeps_records: Whether `Backend.reconcile` can find after `set_situation` what was accepted
             before: a call whose answer was lost, and a job, which ends as the new situation says.
@@ -319,9 +311,8 @@ class VendorSimulator(abc.ABC):
         Args:
             situation: One of `situations`.
             score: The vendor's score, 0-100, for SCORE; None otherwise.
-            step: Which request of a call meets a refusal or a fault, from 1; the others are
-                answered as in SAME_PERSON or LIVE. None for the last. Given only where `steps`
-                says that there are several, and for one call at a time.
+            step: The request of a call, from 1, that meets a refusal or a fault; the others are
+                answered as in SAME_PERSON or LIVE. None for the last. Given for `steps` above 1.
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
@@ -347,8 +338,7 @@ class VendorSimulator(abc.ABC):
     def other_options(self, declared: type) -> Sequence[Any]:
         """Return further options, each of which the vendor must hear as something else.
 
-        Best one for each choice that the options offer. Without any it is not tested whether the
-        vendor hears of them.
+        Best one for each choice. Without any, nobody knows whether the vendor hears of them.
         """
         return ()
 
@@ -357,11 +347,10 @@ class VendorSimulator(abc.ABC):
         """The vendor's reading of the last call, in the words of `FaceVerifier.verify`.
 
         Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``, ``metadata``;
-        ``options``, what arrived of them, in any form that differs between `options` and each of
-        `other_options`; ``kept_s``, for how many seconds the vendor keeps a face or a template of
-        the call; ``probe`` and ``reference``, the bytes of the files, decoded where they travel as
-        base64. Leave out what the simulator cannot tell. A backend that declares to pass something
-        on is held to it here.
+        ``options``, in any form that differs between `options` and each of `other_options`;
+        ``kept_s``, the seconds that the vendor keeps a face or a template; ``probe`` and
+        ``reference``, the bytes of the files. Leave out what the simulator cannot tell. A backend
+        that declares to pass something on is held to it here.
         """
         return {}
 
@@ -455,8 +444,7 @@ class SimulatorReply:
         body: JSON of anything, or bytes as they are.
         status: 100-599.
         headers: Further headers.
-        charged: How many charges the request is, or whether it is one; None for "one if the status
-            is 200".
+        charged: The number of charges, or whether it is one; None for one if the status is 200.
     """
 
     body: Any
@@ -481,9 +469,8 @@ PATIENCE_S = 30.0
 class HttpSimulator(VendorSimulator):
     """The frame of a scripted HTTP vendor: write `backend` and `answer`.
 
-    While it is open it listens at `url` on a free port of this machine, and counts what it has seen
-    and charged. It produces the situations `FAULTS` alone; a simulator adds them to those that its
-    `answer` knows.
+    While it is open it listens at `url` on a free port of this machine, and counts requests and
+    charges. Add `FAULTS`, which it produces alone, to the situations that `answer` knows.
 
     Attributes:
         last: The last request with a body, or None; for `received`.
@@ -521,8 +508,8 @@ class HttpSimulator(VendorSimulator):
         """Whether this is for a comparison or a check; False for a DELETE, for signing in, and for
         a request whose old token is refused, so that it is renewed.
 
-        What does not count is answered in every situation that has an answer. Polls by a vendor's
-        own library do not count either: no rule can tell them from a repeat.
+        Others are answered in every situation that has an answer. Polls by a vendor's own library
+        are others, too: no rule can tell them from a repeat.
         """
         return request.method != "DELETE"
 

@@ -117,8 +117,7 @@ class CallRules(Rules):
         by it; without a face there is no verdict.
 
         0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the answer was
-        misread. 0 for a missing number says "two people" where the vendor said nothing, and "no
-        match" accuses somebody whose photograph was cut off.
+        misread. 0 for a missing number says "two people" where the vendor said nothing.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
@@ -335,8 +334,7 @@ def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Ima
 def forms(secrets: Iterable[str]) -> list[tuple[str, bytes, bool]]:
     """Return a body of every form, with its name and whether it is JSON; others are a gateway's.
 
-    Most repeat `secrets` and a word like a key. Their words and numbers are the kit's own: no table
-    of a vendor's codes has a meaning for them.
+    Most repeat `secrets` and a word like a key. No vendor's table of codes has their words.
     """
     sentence = f"It is so, said {' and '.join(secrets)} to {CANARY}."
     spoken = {

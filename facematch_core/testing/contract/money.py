@@ -61,8 +61,8 @@ class MoneyRules(Rules):
         error, which says whether it may be retried; no request is repeated but a free poll.
 
         A budget that counts too little is found out when the invoice comes. Code that retries on
-        "retryable" must not pay twice; code that stops on "no credit" must not stop because of a
-        busy minute. After a lost answer the request may have been carried out and charged.
+        "retryable" must not pay twice; code that stops on "no credit" must not stop in a busy
+        minute.
         """
         for operation in bench.operations_for(situation):
             if situation in FAILURES:

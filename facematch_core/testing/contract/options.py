@@ -115,9 +115,8 @@ class OptionRules(Rules):
         """An option that the backend declares arrives; pictures arrive as they were prepared, in
         their own places; nothing is kept unless the caller asks for it.
 
-        An option that is accepted and forgotten is worse than one that is refused. The vendor looks
-        for life in the probe, not in the passport, and sees no face that lies on its side. Keeping
-        a face needs a legal ground.
+        The vendor looks for life in the probe, not in the passport, and sees no face that lies on
+        its side. Keeping a face needs a legal ground.
         """
         options = self._r25_options, self._r25_own_options
         judge_parts(bench, *options, self._r25_pictures, self._r25_kept)
@@ -308,8 +307,7 @@ class OwnSenderRules(Rules):
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
         """Threads that share one verifier each get their own answer, and every call is counted.
 
-        A web server verifies two visitors at once. An answer that reaches the other one lets a
-        stranger in.
+        A web server verifies two visitors at once: a mixed-up answer lets a stranger in.
         """
         bench.applies_if(bench.sends_itself, CORE)
         for operation in bench.operations:

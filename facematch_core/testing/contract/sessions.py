@@ -395,7 +395,7 @@ class SessionRules(Rules):
 
         Before that it is open until its time is over, the person can come back to it, and the
         vendor hears where the person goes afterwards. A verdict that never comes keeps out the
-        right person, and every waiting program would pay for a read that costs.
+        right person.
         """
         judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
 
@@ -472,8 +472,7 @@ class SessionRules(Rules):
         """A session that is not the record's, older than it, or of another environment is refused,
         and so is a changed record; another's session is not deleted.
 
-        Else the session that somebody passed in order to log in pays out the money of another one.
-        In a sandbox anybody passes.
+        Else a session that was passed for a login pays out money. In a sandbox anybody passes.
         """
         judge_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
 
@@ -482,8 +481,7 @@ class SessionRules(Rules):
         """A webhook is verified before it is read, hints at a session, and changes nothing; one
         that was signed hours ago is refused.
 
-        Anybody can send one, or one that was sent before: a body that is read before its signature
-        is a door into the program.
+        Anybody can send one: a body that is read before its signature is a door.
         """
         desk = Desk(bench)
         bench.applies_if(desk.has_webhooks, "sends no webhooks about sessions")
@@ -519,8 +517,8 @@ class SessionRules(Rules):
         """A session that its vendor has no more, or was asked to delete, is not found, or gone; a
         fault or a refusal says nothing about it.
 
-        A program that takes it for an outage asks forever; one that takes an outage for a refusal
-        turns away a person who passed. And somebody answers for each face that is kept.
+        A program that takes it for an outage asks forever; the opposite turns away a person who
+        passed. And somebody answers for each face that is kept.
         """
         judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
