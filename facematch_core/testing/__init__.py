@@ -12,9 +12,8 @@ except ModuleNotFoundError as missing:
         raise
     from facematch_core.base.extras import install_command
 
-    raise ImportError(
-        f"facematch_core.testing needs pytest: {install_command('testing')}"
-    ) from None
+    needs = f"facematch_core.testing needs pytest: {install_command('testing')}"
+    raise ImportError(needs) from None
 
 from .bench import ManualClock
 from .contract import BackendContract

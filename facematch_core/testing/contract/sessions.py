@@ -86,6 +86,8 @@ class Desk:
                 expects=can.checks - ({MATCH} if compared_with is None else set()),
                 compared_with=compared_with or fm.ComparedWith.GIVEN,
             )
+        asks: Any = (self.sessions.read, self.sessions.delete, self.sessions.receive)
+        self.read, self.delete, self.receive = (functools.partial(self.tried, ask) for ask in asks)
 
     def be_well(self) -> None:
         self.bench.simulator.set_situation(good_among(self.bench.simulator.situations))
@@ -114,15 +116,6 @@ class Desk:
         """Return what it gives, or its error; count its requests and charges."""
         self.counted = self.bench.count(functools.partial(ask, *values, **how))
         return self.counted.error or self.counted.result
-
-    def read(self, record: SessionRecord, **how: Any) -> Any:
-        return self.tried(self.sessions.read, record, **how)
-
-    def delete(self, record: SessionRecord) -> Any:
-        return self.tried(self.sessions.delete, record)
-
-    def receive(self, body: bytes, headers: Mapping[str, str]) -> Any:
-        return self.tried(self.sessions.receive, body, headers)
 
     def cases(self, *cases: Case) -> Iterator[Case]:
         """Yield the cases that can be played; then skip the rule if others could be."""
@@ -298,14 +291,12 @@ class Desk:
             # If every word means the same, another one may mean it, too.
             means = {row.means for row in at}
             also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
-            yield (
-                SessionWord(place, self.bench.simulator.unknown_status, unknown, "no page"),
-                [unknown, *also],
-            )
+            word = self.bench.simulator.unknown_status
+            yield SessionWord(place, word, unknown, "no page"), [unknown, *also]
             is_documented = any(row.place == place and row.word is None for row in rows)
             if kind is not State and not is_documented:
-                means_none = [unknown, kind.INCONCLUSIVE, *also]
-                yield SessionWord(place, None, unknown, NO_WORD), means_none
+                also = [unknown, kind.INCONCLUSIVE, *also]
+                yield SessionWord(place, None, unknown, NO_WORD), also
 
     def changed_records(self) -> None:
         can, first, second = self.can, self.passed().record, self.start().record
@@ -360,7 +351,7 @@ class Desk:
             if isinstance(means := row.means, Deletion):
                 said, where = self._say(row)
                 expect(f"a deletion with {where}", said, means.state)
-                same(f"`face_kept` of a deletion with {where}", said.face_kept, means.face_kept)
+                same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
     def troubled(self) -> None:
         """Ask in faults and refusals, which say nothing of the session."""
