@@ -57,8 +57,6 @@ MIDDLE = 61.23
 DEADLINE_S = 0.25
 #: The limit of any other call in seconds.
 ENDS_S = 15.0
-
-
 #: The time of a new clock: a date that no test can mistake for today.
 START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -288,12 +286,11 @@ class Bench:
 
     def secrets(self) -> list[tuple[str, str]]:
         """Name and text of every `Secret` among the backend's attributes."""
-        backend = type(self.backend)
+        cls, names = type(self.backend), {*getattr(self.backend, "__dict__", ())}
         # A frozen attrs class keeps its fields in slots, where vars() does not look.
-        names = [field.name for field in attrs.fields(backend)] if attrs.has(backend) else []
-        values = {name: getattr(self.backend, name, None) for name in names}
-        values |= getattr(self.backend, "__dict__", {})
-        return [(name, v.reveal()) for name, v in values.items() if isinstance(v, Secret)]
+        names |= {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
+        values = [(name, getattr(self.backend, name, None)) for name in sorted(names)]
+        return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """Return a threshold as the verifier hands it over: the caller's, or the default."""
