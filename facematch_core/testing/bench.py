@@ -33,16 +33,17 @@ from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, Vendor
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
 Pair = tuple[fm.Image, fm.Image]
+Asking = Callable[[], Result]
+#: Requests with their replies.
+Steps = list[tuple[HttpRequest, HttpReply]]
 #: Makes another reply of the one to a request.
 Answer = Callable[[HttpRequest, HttpReply], HttpReply]
-
 #: First words of the reason of a skipped rule.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
 #: First words of the reason of a failed rule: whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
 #: The longest reason, in characters.
 LONGEST = 600
-
 #: The decision that lets somebody in, and the others, per operation.
 _MATCH, _LIVE = (Operation.MATCH, fm.Decision), (Operation.LIVENESS, fm.LivenessDecision)
 PASS = {_MATCH[0]: _MATCH[1].MATCH, _LIVE[0]: _LIVE[1].LIVE}
@@ -50,7 +51,6 @@ FAIL = {_MATCH[0]: _MATCH[1].NO_MATCH, _LIVE[0]: _LIVE[1].NOT_LIVE}
 REVIEW = {operation: kind.REVIEW for operation, kind in (_MATCH, _LIVE)}
 INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in (_MATCH, _LIVE)}
 RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
-
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
 #: Seconds that a call is given where the vendor's answer has no end.
@@ -217,7 +217,8 @@ class Bench:
         deadlines, repeats, threads, settings and files."""
         cls = type(self.backend)
         own = ("ask", "match", "check_liveness", "make_client", "sign", "should_relogin")
-        return not issubclass(cls, HttpBackend) or any(
+        is_http = issubclass(cls, HttpBackend)
+        return not is_http or any(
             getattr(cls, name) is not getattr(HttpBackend, name) for name in own
         )
 
@@ -450,13 +451,13 @@ class Bench:
 
     @contextlib.contextmanager
     def overhear(
-        self, answer: Answer | None = None, *, every: bool = False, **changes: Any
-    ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
+        self, answer: Any = None, *, every: bool = False, **changes: Any
+    ) -> Iterator[Steps]:
         """Collect the steps of an `HttpBackend`'s calls, or every request, a look-up's too.
 
-        Each reply is changed by `answer`, or in these fields.
+        Each reply is changed by `answer`, an `Answer`, or in these fields.
         """
-        steps: list[tuple[HttpRequest, HttpReply]] = []
+        steps: Steps = []
         if not isinstance(self.backend, HttpBackend):
             yield steps
             return
@@ -486,9 +487,7 @@ class Bench:
         return sent[0] if sent else HttpRequest(url="https://vendor.example")
 
 
-def application_call(
-    verifier: fm.FaceVerifier, operation: Operation, pair: Pair, **options: Any
-) -> Callable[[], Result]:
+def application_call(verifier: Any, operation: Operation, pair: Pair, **options: Any) -> Asking:
     if operation is Operation.MATCH:
         return lambda: verifier.verify(*pair, **options)
     return lambda: verifier.check_liveness(pair[0], **options)

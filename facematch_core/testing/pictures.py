@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
 #: Kinds of file that Pillow writes without an extra.
 WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
-
 #: Beyond the first two the core itself refuses a picture, whatever the vendor takes; of the third
 #: not every kind of file can be.
 _MOST_BYTES, _MOST_PIXELS, _LONGEST = 32 * 1024 * 1024, 64_000_000, 16_000
-
 #: Public domain and CC0; `photographs/README.md` beside them says where each is from.
 PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-cat")
 

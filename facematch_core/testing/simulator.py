@@ -639,10 +639,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.close_connection = True
-        request = SimulatorRequest(
-            method=self.command, path=self.path, headers=self.headers, body=body
-        )
-        for piece in self.server.serve(request):
+        head: Any = {"method": self.command, "path": self.path, "headers": self.headers}
+        for piece in self.server.serve(SimulatorRequest(body=body, **head)):
             self.wfile.write(piece)
 
     def log_message(self, *_: object) -> None:
@@ -653,7 +651,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 #: Whatever `Image.of` takes.
 Picture = Image | bytes | os.PathLike[str]
-
 #: The situations that an engine may meet, by its pictures.
 _AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
 _NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bills a call."

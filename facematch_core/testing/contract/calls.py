@@ -47,10 +47,7 @@ LONG = 1000
 #: Replacements for each value of a good answer, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
 #: Errors after which a caller changes its request, its key or its account.
-BLAMING = (
-    *(fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied),
-    fm.InsufficientCredit,
-)
+BLAMING = (fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied, fm.InsufficientCredit)
 
 
 class CallRules(Rules):
@@ -103,10 +100,8 @@ class CallRules(Rules):
                 is_said = replies and all(vendor_id.encode() in body for body in replies)
                 bench.sound_if(not is_said, f"it answers every call with the id {vendor_id}")
                 raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
-            earlier, later = (
-                (result.decision, vendor_id),
-                bench.ask(operation, BAD[operation]).result,
-            )
+            earlier = result.decision, vendor_id
+            later = bench.ask(operation, BAD[operation]).result
             is_kept = later is not None and (later.decision, later.ids.vendor) == earlier
             assert not is_kept, "the result is that of an earlier call"
 

@@ -33,7 +33,6 @@ class Expected:
 
 _NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
 _LOST = Expected((errors.OutcomeUnknown,), _UNKNOWN)
-
 EXPECTED = {
     Situation.BAD_KEY: Expected((errors.AuthenticationFailed, errors.PermissionDenied), _NO),
     Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), _NO),

@@ -229,10 +229,8 @@ class OptionRules(Rules):
         if situation is Situation.SLOW:
             # Once, for it is slow; by the verifier if the backend has no deadline of its own.
             ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
-        with (
-            leaks.capture_log() as log,
-            warnings.catch_warnings(record=True, action="always") as warned,
-        ):
+        recorder = warnings.catch_warnings(record=True, action="always")
+        with leaks.capture_log() as log, recorder as warned:
             outcomes = [ask(situation=situation, **how) for ask in ways]
         yield "the log", log.getvalue()
         yield "a warning", " ".join(str(each.message) for each in warned)

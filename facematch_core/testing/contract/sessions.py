@@ -33,7 +33,6 @@ from .money import EXPECTED
 
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
-
 #: Thresholds for a live face: one that a good one passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
 #: The due outcome of each case: a class of result or error, a state, or a decision.
@@ -178,10 +177,8 @@ class Desk:
 
     def wishes(self) -> None:
         # Arguments of a start by capability, with a pattern of what the vendor is sent.
-        wishes = {
-            "return_url": ("http://127.0.0.1/kit-return-3d51", "kit-return-3d51"),
-            "language": ("pt-BR", r"\bpt(?![a-z])"),
-        }
+        back, language = ("http://127.0.0.1/kit-3d51", "kit-3d51"), ("pt-BR", r"\bpt(?![a-z])")
+        wishes = {"return_url": back, "language": language}
         wishes = {name: how for name, how in wishes.items() if getattr(self.can, f"takes_{name}")}
         values, open_s = {name: value for name, (value, _) in wishes.items()}, 1800.0
         with self.bench.overhear() as steps:
@@ -407,10 +404,8 @@ class SessionRules(Rules):
 
         Link and token are keys: a log with links is a heap of open doors.
         """
-        desk, person = (
-            Desk(bench),
-            {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"},
-        )
+        person = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"}
+        desk = Desk(bench)
 
         def tell(_: HttpRequest, reply: HttpReply) -> HttpReply:
             """Add what vendors say of people to each object of an answer."""
