@@ -17,7 +17,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import Call, Secret
+from facematch_core.backend import Call
 from facematch_core.base.addresses import check_base_url
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
@@ -420,10 +420,6 @@ class AnswerRules(Rules):
 Reading = tuple[Result | None, fm.VendorError | None]
 
 
-def passes(result: Result | None) -> bool:
-    return result is not None and result.decision in PASS.values()
-
-
 @attrs.frozen
 class Recording:
     """A call and the replies to each of its requests; the one at `step` is replaced and read."""
@@ -446,10 +442,8 @@ class Recording:
         fails = outcome.error is not None and case is not Situation.NO_FACE
         assert not fails, f"{operation}, {case.name}: {outcome.error!r}"
         bench.tested_if(exchanges, "hears nothing that is sent by the `client`")
-        # A reply has the secrets of its request, as a reply of the client has.
-        secrets = tuple(Secret(text) for _, text in bench.secrets())
-        replies = [attrs.evolve(reply, secrets=secrets) for _, reply in exchanges]
-        return cls(bench, call, [request for request, _ in exchanges], replies, len(replies))
+        requests, replies = zip(*exchanges, strict=True)
+        return cls(bench, call, requests, replies, len(replies))
 
     @property
     def reply(self) -> HttpReply:
@@ -510,7 +504,7 @@ class Recording:
     def other_answers(self, face_statuses: Container[int]) -> None:
         """Read every status with any form of body."""
         priced, waits = self.costs(before=False), itertools.cycle(WAITS)
-        secrets = [secret.reveal() for secret in self.reply.secrets]
+        secrets = [text for _, text in self.bench.secrets()]
         is_last = self.step == len(self.requests) > 1
         cases = [*itertools.product(STATUSES, forms(secrets))]
         if not priced and len(self.replies) > 1:  # a step that is free to repeat
@@ -534,7 +528,7 @@ class Recording:
                 assert not unsaid, "it says that it was free, and the vendor did not"
             elif result is not None:
                 hint = " (mark what only removes something: `is_cleanup=True`)" * is_last
-                is_read = status in face_statuses and not passes(result)
+                is_read = status in face_statuses and result.decision not in PASS.values()
                 assert is_read, f"it becomes a result, {result.decision}, and no error{hint}"
 
     def other_values(self, bad: Recording) -> None:
@@ -561,7 +555,7 @@ class Recording:
                 if (place not in decisive and next(turn) % sparing) or text == unchanged:
                     continue
                 result, _ = self.read_changed(place, text)
-                if result is None or not passes(result):
+                if result is None or result.decision not in PASS.values():
                     continue
                 scored = result.score is not None or not bench.scale(operation)
                 assert scored, f"the result is still {result.decision}, without a score"
@@ -585,7 +579,8 @@ class Recording:
                         continue  # Digits were read as a number, and it says so.
                     same("the score", result.score, None)
                     # If the number is left out, the vendor's verdict may stay: R02 looks at that.
-                    assert text is None or not passes(result), f"the decision is {result.decision}"
+                    is_open = text is None or result.decision not in PASS.values()
+                    assert is_open, f"the decision is {result.decision}"
 
     def _decide(self, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
         """Return where the score is in an answer, and as what; and where a verdict is."""

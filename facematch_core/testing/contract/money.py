@@ -6,7 +6,7 @@ import itertools
 import math
 import uuid
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 import pytest
@@ -121,13 +121,15 @@ class MoneyRules(Rules):
         searches = type(backend).reconcile is not Backend.reconcile
         bench.applies_if(searches, "cannot look into its vendor's records")
         bench.tested_if(simulator.keeps_records, "keeps no records to be looked into")
-        kept_and_lost = (self._r32_kept_and_lost(bench, each) for each in bench.operations)
-        searched = [*map(self._r32_search, itertools.chain.from_iterable(kept_and_lost))]
-        bench.tested_if(searched, f"loses no call of {backend.name} that is `reconcilable`")
+        is_searched = False
+        for operation in bench.operations:
+            for each in self._r32_kept_and_lost(bench, operation):
+                self._r32_search(bench, *each)
+                is_searched = True
+        bench.tested_if(is_searched, f"loses no call of {backend.name} that is `reconcilable`")
 
-    def _r32_search(self, searched: _Searched) -> None:
-        """Assert that a call is found by its own ids, and by no others."""
-        bench, how, record, situation, answer = searched
+    def _r32_search(self, bench: Bench, how: str, record: Any, situation: Any, answer: Any) -> None:
+        """Assert that a call that ends in `situation` is found by its own ids, and no others."""
         bench.simulator.set_situation(situation)
         not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
         for _ in range(20):
@@ -156,8 +158,8 @@ class MoneyRules(Rules):
                 ends = record.kept or says.outcome is not not_yet
                 assert ends, f"{where}: for an unknown `vendor_id` `reconcile` gives {says.reason}"
 
-    def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[_Searched]:
-        """Yield calls that the vendor's records have: kept ones, and ones whose answer was lost.
+    def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[tuple[Any, ...]]:
+        """Yield calls that the vendor's records have, kept and lost ones: how, record, end, answer.
 
         A job that goes on is NOT_YET found.
         """
@@ -170,7 +172,7 @@ class MoneyRules(Rules):
             answers[end], waits_s = every[0], sum(bench.waits)
             kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
             if keeps and all(bench.backend.reconcilable(record) for record, _ in kept):
-                yield from (_Searched(bench, "a kept call", of, end, answer) for of, answer in kept)
+                yield from (("a kept call", of, end, answer) for of, answer in kept)
         options["deadline_s"] = benches.DEADLINE_S + benches.ENDS_S + 2 * waits_s
         steps = bench.each_step(operation, Situation.LOST_ANSWER)
         paid_at = [step for step in steps if bench.request_at(operation, step).charges]
@@ -194,7 +196,7 @@ class MoneyRules(Rules):
                 says = look(bench, record)
                 is_open = says.outcome is fm.Reconciled.NOT_YET
                 assert is_open, f"it goes on: `reconcile` gives {says.reason}"
-            yield _Searched(bench, f"a call lost by {loss.name}", record, end, answers[end])
+            yield f"a call lost by {loss.name}", record, end, answers[end]
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
@@ -292,16 +294,6 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
         right = charges <= counted
     said = f"{where}the backend says {billing.charged} (charges: {charges})"
     assert right, f"{said}, and the vendor counted {counted}"
-
-
-class _Searched(NamedTuple):
-    """A call in the vendor's records, in which situation it ends there, and what it answers."""
-
-    bench: Bench
-    how: str
-    record: fm.CallRecord
-    situation: Situation
-    answer: Result
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
