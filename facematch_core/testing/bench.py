@@ -33,11 +33,8 @@ from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, Vendor
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
 Pair = tuple[fm.Image, fm.Image]
-Asking = Callable[[], Result]
 #: Requests with their replies.
 Steps = list[tuple[HttpRequest, HttpReply]]
-#: Makes another reply of the one to a request.
-Answer = Callable[[HttpRequest, HttpReply], HttpReply]
 #: First words of the reason of a skipped rule.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
 #: First words of the reason of a failed rule: whose fault it is.
@@ -385,10 +382,7 @@ class Bench:
         return [*several] if len(several) > 1 and situation in AIMED else [None]
 
     def ask(self, operation: Operation, situation: Situation, **options: Any) -> Outcome:
-        """Make a call as an application does.
-
-        `score` and `step` are of the situation; `verifier` and `images` replace the usual ones.
-        """
+        """Make a call as an application does; `verifier` and `images` replace the usual ones."""
         self._begin(operation, situation, options)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
@@ -453,10 +447,7 @@ class Bench:
     def overhear(
         self, answer: Any = None, *, every: bool = False, **changes: Any
     ) -> Iterator[Steps]:
-        """Collect the steps of an `HttpBackend`'s calls, or every request, a look-up's too.
-
-        Each reply is changed by `answer`, an `Answer`, or in these fields.
-        """
+        """Collect steps, or every request, with their replies, changed by `answer` or in fields."""
         steps: Steps = []
         if not isinstance(self.backend, HttpBackend):
             yield steps
@@ -487,7 +478,7 @@ class Bench:
         return sent[0] if sent else HttpRequest(url="https://vendor.example")
 
 
-def application_call(verifier: Any, operation: Operation, pair: Pair, **options: Any) -> Asking:
+def application_call(verifier: Any, operation: Operation, pair: Pair, **options: Any) -> Any:
     if operation is Operation.MATCH:
         return lambda: verifier.verify(*pair, **options)
     return lambda: verifier.check_liveness(pair[0], **options)

@@ -85,25 +85,25 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
         ``side``, ``long side``), and one of each kind that is not taken (``format bmp``, for
         example); none for a limit that is not set, or that the core's own comes before.
     """
-    side = max(64, limits.min_side_px)
-    others = [kind for kind in WRITABLE if kind not in limits.formats]
+    side, least = max(64, limits.min_side_px), limits.min_side_px
+    kinds = [kind for kind in WRITABLE if kind in limits.formats]
+    others = [kind for kind in WRITABLE if kind not in kinds]
     beyond = {f"format {kind.value}": noise(0, (side, side), kind) for kind in others}
-    allowed = next((kind for kind in WRITABLE if kind in limits.formats), None)
-    if allowed is None:
+    if not kinds:
         return beyond
     # Uncompressed it is as large as it is meant to be.
-    plain = ImageFormat.PNG if ImageFormat.PNG in limits.formats else allowed
-    if limits.max_bytes is not None and limits.max_bytes < _MOST_BYTES // 2:
-        beyond["bytes"] = _heavier(limits.max_bytes, side, plain)
-    if light := _lighter(limits.min_bytes, limits.min_side_px, plain):
+    plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
+    if (limits.max_bytes or _MOST_BYTES) < _MOST_BYTES // 2:
+        beyond["bytes"] = _heavier(limits.max_bytes or 0, side, plain)
+    if light := _lighter(limits.min_bytes, least, plain):
         beyond["few bytes"] = light
-    if limits.max_pixels is not None and limits.max_pixels < _MOST_PIXELS // 2:
-        longer = max(side, math.isqrt(limits.max_pixels) + 1)
-        beyond["pixels"] = _fill(longer, longer, allowed)
-    if limits.min_side_px > 1:
-        beyond["side"] = _fill(limits.min_side_px - 1, limits.min_side_px + 1, allowed)
-    if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
-        beyond["long side"] = _fill(limits.max_side_px + 1, limits.min_side_px, allowed)
+    if (limits.max_pixels or _MOST_PIXELS) < _MOST_PIXELS // 2:
+        longer = max(side, math.isqrt(limits.max_pixels or 0) + 1)
+        beyond["pixels"] = _fill(longer, longer, plain)
+    if least > 1:
+        beyond["side"] = _fill(least - 1, least + 1, plain)
+    if (limits.max_side_px or _LONGEST) < _LONGEST:
+        beyond["long side"] = _fill((limits.max_side_px or 0) + 1, least, plain)
     return beyond
 
 
@@ -115,9 +115,9 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
     side = max(64, limits.min_side_px)
     kinds = [kind for kind in WRITABLE if kind in limits.formats]
     within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}
-    plain = next((kind for kind in (ImageFormat.PNG, *kinds) if kind in kinds), None)
-    if plain is None:
+    if not kinds:
         return within
+    plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
     light = _fill(side, side, plain)
     is_light = light.size_bytes < limits.min_bytes
     within["few bytes"] = _heavier(limits.min_bytes, 1, plain) if is_light else light

@@ -239,21 +239,19 @@ class MoneyRules(Rules):
         return sent, call is not None and bench.backend.reconcilable(call)
 
 
-def judge(
-    bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
-) -> None:
+def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcome: Outcome) -> None:
     """Assert that a failure became its own error with the vendor's bill, or was survived."""
     has_waited, request = bool(bench.waits), bench.request_at(operation, step)
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
-    if outcome.result is not None and polled and situation in EXPECTED:
+    if outcome.result is not None and polled and case in EXPECTED:
         agrees_with_books(outcome.result.billing, outcome)
         assert outcome.result.decision is PASS[operation], f"{gave} when it asked again"
         return
     # The allowed errors and bills depend on the cost of this request and of those before it.
-    expected, billed = (EXPECTED | _OVER)[situation], operation in bench.can.billed_operations
+    expected, billed = (EXPECTED | _OVER)[case], operation in bench.can.billed_operations
     classes, bills = expected.errors, {*expected.charged}
-    if polled and situation in EXPECTED:
+    if polled and case in EXPECTED:
         classes = (errors.VendorError,)
     elif free and step not in (None, 1):  # accepted, and not finished
         classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
@@ -280,7 +278,7 @@ def judge(
     call = bench.call(operation, GOOD[operation], vendor_id=error.ids.vendor)
     can_be = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
     assert can_be, "`reconcilable`, but the vendor kept nothing"
-    if situation is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
+    if case is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
         again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
         assert not again, f"{gave}: the job was accepted, so it has to be an OutcomeUnknown"
         assert error.ids.vendor, "the error has no `ids.vendor` to find the job by"

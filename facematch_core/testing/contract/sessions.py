@@ -23,7 +23,7 @@ from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
-from facematch_core.testing.bench import INCONCLUSIVE, Answer, Bench, Rules, judge_parts, rule, same
+from facematch_core.testing.bench import INCONCLUSIVE, Bench, Rules, judge_parts, rule, same
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
 from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
@@ -575,7 +575,7 @@ def _text_of(request: HttpRequest) -> str:
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
 
-def _put_for(fact: str, shown: list[object]) -> Answer:
+def _put_for(fact: str, shown: list[object]) -> Any:
     """Put another text into replies wherever that fact is shown; note where."""
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
