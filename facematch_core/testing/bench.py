@@ -61,8 +61,6 @@ START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 class ManualClock:
     """A `facematch_core.base.clock.Clock` moved by hand; `sleep` moves it and returns at once.
 
-    Threads may share it.
-
     Args:
         start: The time of day it begins at, with an offset.
 

@@ -32,12 +32,8 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     that were read as text; also inside of a text that was written so again), in hexadecimal, and in
     base64 of both alphabets wherever it begins in a longer text.
 
-    Args:
-        secret: At least 6 bytes.
-        *texts: What was printed, logged, pickled or sent.
-
     Raises:
-        ValueError: the secret is too short to be distinguished from chance.
+        ValueError: the secret has fewer than 6 bytes, which may be found by chance.
     """
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < 6:  # fewer occur by chance, in base64 above all

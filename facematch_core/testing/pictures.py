@@ -77,13 +77,9 @@ def photograph(name: str) -> Image:
 def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     """Valid pictures that a vendor with `limits` refuses, by what is wrong with each.
 
-    Args:
-        limits: What the vendor takes.
-
-    Returns:
-        For each limit one picture a little beyond it (``bytes``, ``few bytes``, ``pixels``,
-        ``side``, ``long side``), and one of each kind that is not taken (``format bmp``, for
-        example); none for a limit that is not set, or that the core's own comes before.
+    For each limit there is one picture a little beyond it (``bytes``, ``few bytes``, ``pixels``,
+    ``side``, ``long side``), and one of each kind that is not taken (``format bmp``, for example);
+    none for a limit that is not set, or that the core's own comes before.
     """
     side, least = max(64, limits.min_side_px), limits.min_side_px
     kinds = [kind for kind in WRITABLE if kind in limits.formats]

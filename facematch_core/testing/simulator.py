@@ -324,11 +324,7 @@ class VendorSimulator(abc.ABC):
         return noise(1), noise(2)
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
-        """Return valid pictures that the vendor refuses, by what is wrong with each.
-
-        Args:
-            declared: What the backend declares; used where `limits` is not set.
-        """
+        """Return valid pictures beyond `limits`, or `declared`, by what is wrong with each."""
         return pictures_beyond(self.limits or declared)
 
     def options(self, declared: type) -> Any:

@@ -50,12 +50,8 @@ LEAKING = (
 #: Seconds that a call is given where the answer has no end, and how many times as long it may take.
 #: It is tried with more where it was late: the machine may have been busy.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
-#: The number of calls of each thread.
-CALLS = 4
 #: Why the rules are not about a plug-in on `HttpBackend`.
 CORE = "is an HttpBackend: the core sees to this"
-#: A text that is no setting's value; it must not be seen again.
-ODD = "kit0odd5d41402abc4b2a76"
 
 
 class OptionRules(Rules):
@@ -329,14 +325,14 @@ class OwnSenderRules(Rules):
 
         def ask_often(call: Callable[[], Result]) -> list[Result]:
             start.wait()
-            return [call() for _ in range(CALLS)]
+            return [call() for _ in range(4)]
 
         with ThreadPoolExecutor(len(calls)) as pool:
             together = [*pool.map(ask_often, calls)]
         for by_itself, results in zip(alone, together, strict=True):
             beside_others = {by_itself, *map(_gist, results)}
             same("what a call gives by itself and beside other threads", beside_others, {by_itself})
-        due = requests + len(calls) * CALLS * bench.steps(operation)
+        due = requests + len(calls) * 4 * bench.steps(operation)
         same("the vendor's count of requests in threads", simulator.requests_seen, due)
         paid = sum(result.billing.charges or 0 for results in together for result in results)
         same("the vendor's count of charges in threads", simulator.charges, charges + paid)
@@ -384,13 +380,14 @@ class OwnSenderRules(Rules):
         wrong place. A file outlives the program, and is in a backup before it is deleted.
         """
         bench.applies_if(bench.sends_itself, CORE)
+        odd = "kit0odd5d41402abc4b2a76"
         try:
-            bench.simulator.backend(surely_not_a_setting=ODD).close()
+            bench.simulator.backend(surely_not_a_setting=odd).close()
         except Exception as error:  # noqa: BLE001 - whatever it raises is judged
             shown = f"{error} {error!r}"
         else:
             raise AssertionError("it can be opened with a setting that does not exist")
-        assert ODD not in shown, "the error of a setting that does not exist shows its value"
+        assert odd not in shown, "the error of a setting that does not exist shows its value"
         before = bench.simulator.requests_seen
         with leaks.capture_log() as log, leaks.files_written() as files:
             # `facematch doctor --json` prints it like this.
