@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from unittest import mock
 
 import attrs
@@ -30,7 +30,6 @@ from facematch_core.verifier.pipeline import PICTURES
 from . import simulator as simulators
 from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
-T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
 Pair = tuple[fm.Image, fm.Image]
 #: Requests with their replies.
@@ -39,8 +38,6 @@ Steps = list[tuple[HttpRequest, HttpReply]]
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
 #: First words of the reason of a failed rule: whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
-#: The longest reason, in characters.
-LONGEST = 600
 #: The decision that lets somebody in, and the others, per operation.
 _MATCH, _LIVE = (Operation.MATCH, fm.Decision), (Operation.LIVENESS, fm.LivenessDecision)
 PASS = {_MATCH[0]: _MATCH[1].MATCH, _LIVE[0]: _LIVE[1].LIVE}
@@ -114,7 +111,7 @@ class SimulatorMistake(Exception):
     """The simulator contradicts itself; the message says how."""
 
 
-def judge_parts(subject: T, *parts: Callable[[T], None]) -> None:
+def judge_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
     """Judge every part of a rule; skip the rule if a part was not tested, or if none applies."""
     apart, untested = list[str](), list[str]()
     for part in parts:
@@ -208,8 +205,7 @@ class Bench:
 
     @property
     def sends_itself(self) -> bool:
-        """Whether the plug-in sends, or signs in, by code of its own: then the core does not see to
-        deadlines, repeats, threads, settings and files."""
+        """Whether the plug-in sends or signs in by its own code, beyond the core's sight."""
         cls = type(self.backend)
         own = ("ask", "match", "check_liveness", "make_client", "sign", "should_relogin")
         is_http = issubclass(cls, HttpBackend)
@@ -238,7 +234,7 @@ class Bench:
             reason = f"{PLUG_IN_FAILED}{reason}"
         secrets = tuple(map(Secret, self.simulator.secrets))
         reason = " ".join(without_secrets(reason, secrets).split())
-        return reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
+        return reason if len(reason) <= 600 else f"{reason[:600]}..."
 
     def applies_if(self, condition: object, otherwise: str) -> None:
         """Skip a rule about something that the backend or its vendor does not have."""
@@ -297,9 +293,9 @@ class Bench:
     def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
         """Assert that the error for an answer 200 that cannot be read tells the vendor's price."""
         assert isinstance(error, fm.UnexpectedResponse), f"it ends in {error!r}"
-        is_billed = operation in self.can.billed_operations
-        due = [fm.Charged.YES] if is_billed else [fm.Charged.YES, fm.Charged.NO]
-        same("the charge of an answer 200 in its error", error.billing.charged, *due)
+        may_be_free = [fm.Charged.NO] * (operation not in self.can.billed_operations)
+        charged = error.billing.charged
+        same("the charge of an answer 200 in its error", charged, fm.Charged.YES, *may_be_free)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each declared wish of a caller for an operation, one at a time."""
@@ -528,9 +524,8 @@ class Rules:
 
     @pytest.fixture
     def bench(self, simulator: VendorSimulator) -> Iterator[Bench]:
-        bench = Bench(simulator)
-        yield bench
-        bench.close()
+        with contextlib.closing(Bench(simulator)) as bench:
+            yield bench
 
     def __init_subclass__(cls, **rest: Any) -> None:
         """Refuse a class that changes a rule, which no mark on the class can skip."""

@@ -139,8 +139,7 @@ def show(value: Any, how: Callable[[Any], str] = repr) -> str:
 
 @contextmanager
 def capture_log() -> Iterator[io.StringIO]:
-    """Everything that any logger writes meanwhile, from DEBUG up, with all that a record carries,
-    as a log in JSON has it."""
+    """All that any logger writes meanwhile, from DEBUG up, with everything that a record has."""
     text = io.StringIO()
     is_enabled, hand_on = logging.Logger.isEnabledFor, logging.Logger.callHandlers
 

@@ -104,10 +104,7 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
 
 
 def pictures_within(limits: ImageLimits) -> dict[str, Image]:
-    """Pictures that a vendor with `limits` takes: of each kind, the lightest and the heaviest.
-
-    There are none of what the core itself refuses.
-    """
+    """Pictures that a vendor with `limits` takes: of each kind, the lightest and the heaviest."""
     side = max(64, limits.min_side_px)
     kinds = [kind for kind in WRITABLE if kind in limits.formats]
     within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import enum
 import json
-import os
 import re
 import socket
 import socketserver
@@ -17,7 +16,7 @@ from http.client import responses
 from http.server import BaseHTTPRequestHandler
 from inspect import formatannotation
 from types import FrameType
-from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Self, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import attrs
@@ -31,8 +30,6 @@ from facematch_core.models import Box
 
 from .pictures import noise, pictures_beyond
 
-T = TypeVar("T")
-
 
 class Situation(enum.StrEnum):
     """A thing that a vendor (or an engine on this machine) may do with a call.
@@ -40,8 +37,8 @@ class Situation(enum.StrEnum):
     A rule about one that the simulator cannot produce is skipped; those of `required` are needed.
     """
 
-    #: Both pictures show one person: a match at the default threshold, with a score well above it.
-    #: Where the vendor checks liveness as well, the probe passes a check, too.
+    #: Both pictures show one person: a match, with a score well above the default threshold. The
+    #: probe passes a check of liveness, too, where there is one.
     SAME_PERSON = "same_person"
     #: Two people: no match at the default threshold. A check of the probe may say anything.
     DIFFERENT_PEOPLE = "different_people"
@@ -87,8 +84,7 @@ class Situation(enum.StrEnum):
     SLOW = "slow"
     #: The answer begins, and goes on by a byte every 50 ms until the next `set_situation`.
     DRIPPING = "dripping"
-    #: The vendor accepts the call, charges it, and does not finish it before the next
-    #: `set_situation`. Only for a vendor that answers later.
+    #: A job is accepted, charged, and not finished before the next `set_situation`.
     NEVER_DONE = "never_done"
 
 
@@ -138,8 +134,7 @@ class SessionCase(enum.StrEnum):
     SPOOF = "spoof"
     #: The vendor approved it, and shows no item about a face.
     NO_FACE_ITEM = "no_face_item"
-    #: The face was compared with another picture than the start's reference: a stored one, or a
-    #: document.
+    #: The face was compared with another picture than the start's: a stored one, or a document.
     OTHER_PICTURE = "other_picture"
     #: Beside an item that passed is another about the same, later one, that is not finished.
     UNFINISHED = "unfinished"
@@ -243,8 +238,7 @@ class SessionSimulator(abc.ABC):
 class VendorSimulator(abc.ABC):
     """Stands in for the vendor of one backend, without a network beyond the loopback.
 
-    A context manager: it may start what it needs on entry. Calls may come from several threads at
-    once, so its counters need a lock.
+    A context manager. Calls may come from several threads at once: its counters need a lock.
 
     Attributes:
         situations: What it can produce.
@@ -645,8 +639,6 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
 
 
-#: Whatever `Image.of` takes.
-Picture = Image | bytes | os.PathLike[str]
 #: The situations that an engine may meet, by its pictures.
 _AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
 _NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bills a call."
@@ -665,7 +657,7 @@ class EngineSimulator(VendorSimulator):
     """
 
     backend_class: ClassVar[type[Backend]]
-    pictures: Mapping[Situation, tuple[Picture, Picture]]
+    pictures: Mapping[Situation, tuple[Any, Any]]
     settings: Mapping[str, Any] = {}
 
     requests_seen: int = 0
@@ -685,8 +677,8 @@ class EngineSimulator(VendorSimulator):
         self._released.set()
 
     def backend(self, **settings: Any) -> Backend:
-        def watch(method: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
-            def begin(backend: Backend, call: Call) -> T:
+        def watch(method: Any) -> Any:
+            def begin(backend: Backend, call: Call) -> Any:
                 if call.operation in backend.capabilities.operations:
                     pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
                     with self._lock:

@@ -14,12 +14,9 @@ class BackendContract(
 ):
     """The rules that every backend keeps, as tests that its author runs unchanged.
 
-    Derive a class from it, with a fixture `simulator` that yields a `VendorSimulator`. Each rule
-    has a number, and its docstring says why it matters. A failure names its cause first: the
-    plug-in, or the simulator. A rule that needs a `Situation` which the simulator cannot produce is
-    skipped with the reason.
-
-    A backend that has a good reason to break a rule overrides it with
-    ``@pytest.mark.xfail(reason="the vendor answers ...", strict=True)``. Any other override of a
-    rule raises TypeError when the class is made.
+    Derive a class from it, with a fixture `simulator` that yields a `VendorSimulator`. A failure
+    names its cause first: the plug-in, or the simulator. A rule that needs a `Situation` which the
+    simulator cannot produce is skipped with the reason. A backend that has a good reason to break a
+    rule overrides it with ``@pytest.mark.xfail(reason="the vendor answers ...", strict=True)``; any
+    other override of a rule raises TypeError when the class is made.
     """

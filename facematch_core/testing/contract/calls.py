@@ -225,7 +225,6 @@ class CallRules(Rules):
         one of them at most is the compared one, and the right person among them is not refused.
 
         Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
-        A reviewer cuts the box out of the photograph, and sees whoever is in it.
         """
         judge_parts(bench, self._r12_several_faces, self._r12_boxes)
 
@@ -276,8 +275,7 @@ class CallRules(Rules):
         """A word that nobody knows is kept, and nobody passes by it: an unknown verdict goes to a
         person, an unknown serious warning stays serious.
 
-        Vendors add words without asking. One that means "held back" must not open a door because
-        the score beside it is high, and the warning may be the new word for a deep fake.
+        Vendors add words without asking. One that means "held back" must not open a door.
         """
         judge_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
 
@@ -354,12 +352,6 @@ def forms(secrets: Iterable[str]) -> list[tuple[str, bytes, bool]]:
 Place = tuple[str | int, ...]
 #: Stands for no value, key and all.
 GONE = object()
-
-
-def show_place(place: Place) -> str:
-    """Return `place` for people: ``face_match.warnings[0]``."""
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-    return "".join(steps).removeprefix(".")
 
 
 def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -458,7 +450,7 @@ class Recording:
     def read_changed(self, place: Place, text: str | None) -> Reading:
         """Read the answer with `text` at `place`, which may be no JSON; with None, without it."""
         before, after = self.reply.at(*place), "nothing" if text is None else text[:60]
-        how = f"with `{show_place(place)}` changed from {before!r:.60} to {after}"
+        how = f"with `{'.'.join(map(str, place))}` changed from {before!r:.60} to {after}"
         stand_in = "(here it goes)"
         changed = replace(self.reply.at(), place, GONE if text is None else stand_in)
         written = json.dumps(changed).replace(f'"{stand_in}"', text or "")

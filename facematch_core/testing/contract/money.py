@@ -6,7 +6,7 @@ import itertools
 import math
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import pytest
@@ -21,8 +21,7 @@ from facematch_core.testing.bench import PASS, Bench, Outcome, Result, Rules, ru
 from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situation
 
 
-@attrs.frozen
-class Expected:
+class Expected(NamedTuple):
     """The error that a failure must become, if nothing was charged in the call before it."""
 
     errors: tuple[type[errors.VendorError], ...]
@@ -60,8 +59,7 @@ class MoneyRules(Rules):
         error, which says whether it may be retried; no request is repeated but a free poll.
 
         A budget that counts too little is found out when the invoice comes. Code that retries on
-        "retryable" must not pay twice; code that stops on "no credit" must not stop in a busy
-        minute.
+        "retryable" must not pay twice, and must not stop in a busy minute.
         """
         for operation in bench.operations_for(situation):
             if situation in FAILURES:
@@ -114,8 +112,7 @@ class MoneyRules(Rules):
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
         """`reconcile` finds a call that was lost, by its ids, and never another one.
 
-        A call that is paid and not found is paid again. And two visitors come in one second: the
-        newest record, or the one with the same reference, may be the other one's.
+        A call that is not found is paid again; the newest record may be another visitor's.
         """
         backend, simulator = bench.backend, bench.simulator
         searches = type(backend).reconcile is not Backend.reconcile

@@ -47,8 +47,7 @@ LEAKING = (
     *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
     *(Situation.UNKNOWN_WARNING, *FAILURES, Situation.SLOW),
 )
-#: Seconds that a call is given where the answer has no end, and how many times as long it may take.
-#: It is tried with more where it was late: the machine may have been busy.
+#: Seconds of a call without an end, tried in turn on a busy machine; and the allowed multiple.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
 #: Why the rules are not about a plug-in on `HttpBackend`.
 CORE = "is an HttpBackend: the core sees to this"
@@ -197,8 +196,7 @@ class OptionRules(Rules):
         """No key, token or picture is in a result, an error, its frames, an event, a log, or what
         the backend prints or pickles.
 
-        Results go to databases and errors to trackers that others read. A face cannot be changed
-        like a password.
+        Others read databases and trackers of errors. A face cannot be changed like a password.
         """
         for operation in bench.operations_for(situation):
             pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
@@ -376,8 +374,7 @@ class OwnSenderRules(Rules):
         """A setting that does not exist is refused without its value being shown, `diagnose` sends
         nothing and shows no key, and no call writes a file.
 
-        A misspelt `threshold` that is ignored changes who comes in. The value may be a key in the
-        wrong place. A file outlives the program, and is in a backup before it is deleted.
+        A misspelt `threshold` that is ignored changes who comes in. A file outlives the program.
         """
         bench.applies_if(bench.sends_itself, CORE)
         odd = "kit0odd5d41402abc4b2a76"

@@ -26,9 +26,9 @@ from facematch_core.testing import leaks
 from facematch_core.testing.bench import INCONCLUSIVE, Bench, Rules, judge_parts, rule, same
 from facematch_core.testing.pictures import pictures_beyond, pictures_within
 from facematch_core.testing.simulator import SessionCase as Case
-from facematch_core.testing.simulator import SessionSimulator, SessionWord, Situation, good_among
+from facematch_core.testing.simulator import SessionWord, Situation, good_among
 
-from .calls import places, replace, show_place
+from .calls import places, replace
 from .money import EXPECTED
 
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -53,8 +53,6 @@ DUE = {**VERDICTS, **STRANGERS, Case.VANISHED: State.GONE}
 CHECKS = dict.fromkeys((Case.OTHER_PERSON, Case.OTHER_PICTURE), MATCH)
 CHECKS |= dict.fromkeys((Case.SPOOF, Case.LOW_SCORE), LIVENESS)
 REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: None}
-#: The source of a word that is missing.
-NO_WORD = "an answer without the word"
 
 
 class Desk:
@@ -65,8 +63,7 @@ class Desk:
         bench.applies_if(can is not None, "has no hosted sessions")
         player: Any = bench.simulator.sessions
         bench.tested_if(player is not None, "plays no sessions")
-        self.bench, self.can = bench, can
-        self.player: SessionSimulator = player
+        self.bench, self.can, self.player = bench, can, player
         self.clock = player.clock or bench.clock
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
         self.events: list[fm.CallEvent] = []
@@ -258,13 +255,16 @@ class Desk:
 
     def documented_words(self) -> None:
         """Play each documented word, one that nobody knows at each place, and none."""
-        player = self.player
-        self.bench.tested_if(player.words, "has no `words` of the vendor's pages")
+        words = self.player.words
+        self.bench.tested_if(words, "has no `words` of the vendor's pages")
         passed = self.passed().vendor_status
-        rows = [row for row in player.words if not isinstance(row.means, Deletion)]
+        rows = [row for row in words if not isinstance(row.means, Deletion)]
         for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
             result, where = self._say(row)
-            if isinstance(result, fm.UnexpectedResponse) and row.source == NO_WORD:
+            if isinstance(result, fm.UnexpectedResponse) and (row.word, row.source) == (
+                None,
+                "no page",
+            ):
                 continue
             expect(where, result, *meanings)
             assert lets_in(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
@@ -275,7 +275,8 @@ class Desk:
         record = self.start().record
         self.player.say(str(record.session_id), row.place, row.word)
         result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
-        return result, f"`{show_place(row.place)}` {row.word!r}, by {row.source} {row.means},"
+        place = ".".join(map(str, row.place))
+        return result, f"`{place}` {row.word!r}, by {row.source} {row.means},"
 
     def _new_words(self, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
         """Yield an unknown word and a missing one for each place, with what they may mean."""
@@ -293,7 +294,7 @@ class Desk:
             is_documented = any(row.place == place and row.word is None for row in rows)
             if kind is not State and not is_documented:
                 also = [unknown, kind.INCONCLUSIVE, *also]
-                yield SessionWord(place, None, unknown, NO_WORD), also
+                yield SessionWord(place, None, unknown, "no page"), also
 
     def changed_records(self) -> None:
         can, first, second = self.can, self.passed().record, self.start().record
@@ -382,8 +383,7 @@ class SessionRules(Rules):
         """A session that was passed lets its person in, by a read that is free.
 
         Before that it is open until its time is over, the person can come back to it, and the
-        vendor hears where the person goes afterwards. A verdict that never comes keeps out the
-        right person.
+        vendor hears where the person goes afterwards.
         """
         judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
 
@@ -392,8 +392,7 @@ class SessionRules(Rules):
         """A start whose answer is lost is unknown, and not repeated by itself; one that is refused
         is free; a reference that the vendor refuses is not sent.
 
-        Where the vendor knows a session again by its record, the same start gives the same session,
-        and another start another one: else one person goes through the session of somebody else.
+        Where the vendor knows a session by its record, only the same start gives the same session.
         """
         judge_parts(Desk(bench), Desk.failed_starts, Desk.references)
 
@@ -447,8 +446,7 @@ class SessionRules(Rules):
         """Only an item about a face that passed, in a session that its vendor approved, is a yes;
         each documented word means what its page says; a threshold holds to its edge.
 
-        "Approved" may speak of a document, "succeeded" of a camera that worked; a word that nobody
-        knows may be a new one for fraud.
+        "Approved" may speak of a document; a word that nobody knows may be a new one for fraud.
         """
         parts = Desk.scores, Desk.documented_words
         judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
@@ -503,8 +501,7 @@ class SessionRules(Rules):
         """A session that its vendor has no more, or was asked to delete, is not found, or gone; a
         fault or a refusal says nothing about it.
 
-        A program that takes it for an outage asks forever; the opposite turns away a person who
-        passed. And somebody answers for each face that is kept.
+        Taken for an outage, it is asked for forever. Somebody answers for each face that is kept.
         """
         judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
