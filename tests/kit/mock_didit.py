@@ -24,7 +24,6 @@ P1 = card_sheet()["p1"].data
 MATCH_PATH = "/v3/face-match/"
 LIVENESS_PATH = "/v3/passive-liveness/"
 MATCH_THRESHOLD = "face_match_score_decline_threshold"
-LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
 START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
 BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
 FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gender="female")

@@ -6,6 +6,7 @@ A scenario has no step that brings no claim of its own.
 import datetime as dt
 
 import attrs
+import pytest
 from kit import mock_azure as azure
 from kit import mock_compreface as compreface
 from kit import mock_deepvue as deepvue
@@ -34,7 +35,8 @@ from kit.mock_didit_sessions import (
 from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
 
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.vendors import all_claims
+from facematch_mock_server.claims import Behaviours
+from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.world.faults import Fault
 
 BIG = 5 * 1024 * 1024 + 1
@@ -419,4 +421,17 @@ def claims_of(steps, settings):
 
 def test_every_claim_and_nothing_else_is_cited_by_an_answer():
     cited = {claim for settings, steps in WAYS for claim in claims_of(steps, settings)}
-    assert cited == {claim.id for claim in all_claims()}
+    ids = [claim.id for claim in all_claims()]
+    assert (cited, len(set(ids))) == (set(ids), len(ids))
+    assert all(claim.id.startswith(f"{claim.vendor}.{claim.key}") for claim in all_claims())
+
+
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_no_two_claims_decide_the_same_with_any_switch(vendor):
+    """A second claim on a behaviour is refused where a vendor's world is made."""
+    for switch, values in vendor_named(vendor).switches.items():
+        for value in values:
+            assert didit.new_engine(vendor=vendor, switches={switch: value}).world.claims.claims
+    claim = all_claims()[0]
+    with pytest.raises(ValueError, match="two claims decide"):
+        Behaviours([claim, claim], {})

@@ -5,8 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of, liveness_request, match_request, scene
-from kit.mock_didit_webhooks import HOOK
+from kit.mock_didit import liveness_request, match_request, scene
 
 from facematch_mock_server import MockServer, VirtualClock
 
@@ -126,8 +125,3 @@ def mock():
     """A running mock whose clock stands still."""
     with MockServer(clock=VirtualClock(didit.START), seed=3) as server:
         yield server
-
-
-@pytest.fixture
-def new():
-    return lambda engine, url=HOOK: control_of(engine).webhooks.add(url)

@@ -68,6 +68,18 @@ def test_of_two_reasons_to_refuse_the_earlier_one_answers(ask, steps, status, cl
     assert f"didit.{claim}" in response.claims
 
 
+@pytest.mark.parametrize(("method", "limit"), [("POST", 300), ("GET", 600)])
+def test_one_more_than_the_limit_in_a_minute_is_refused(method, limit):
+    engine = didit.new_engine()
+    answers = [engine.handle(didit_request(MATCH_PATH, method=method)) for _ in range(limit + 1)]
+    assert [answer.status == 429 for answer in answers] == [False] * limit + [True]
+    for answer, values in ((answers[0], [None] * 3), (answers[-1], ["0", "1782983788", "60"])):
+        names = ("X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After")
+        assert [answer.header(name) for name in names] == values
+    assert answers[-1].header("X-RateLimit-Limit") == str(limit)
+    assert f"You can make up to {limit} requests per minute." in answers[-1].json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("fields", "files", "refused"),
     [

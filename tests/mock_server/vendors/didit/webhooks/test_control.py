@@ -3,51 +3,7 @@
 import json
 
 import pytest
-from kit import mock_didit as didit
-from kit.mock_didit import control_of
-from kit.mock_didit_webhooks import HOOK, carry
-
-from facematch_core import WebhookRefused
-from facematch_didit import verify_webhook
-
-
-class World:
-    """An engine with one destination, its verbs, and calls that are announced there."""
-
-    def __init__(self):
-        self.app = didit.new_engine()
-        self.webhooks = control_of(self.app).webhooks
-        self.destination = self.webhooks.add(HOOK)
-
-    def call(self, times=1):
-        before = len(self.webhooks.deliveries())
-        for _ in range(times):
-            self.app.handle(didit.match_request())
-        return [delivery.id for delivery in self.webhooks.deliveries()][before:]
-
-    def letters(self, *answers):
-        return [letter for _, letter, _ in carry(self.app, *answers)]
-
-    def advance(self, seconds):
-        self.app.world.clock.advance(seconds)
-
-    def ask(self, path, body=None):
-        response = self.app.handle(didit.control_request(f"webhooks/{path}", body))
-        return response.status, response.json()
-
-    def accept(self, letter):
-        now = self.app.world.clock.now()
-        return verify_webhook(letter.body, dict(letter.headers), self.destination.secret, now)
-
-    def refusal(self, letter):
-        with pytest.raises(WebhookRefused) as refused:
-            self.accept(letter)
-        return refused.value.http_status
-
-
-@pytest.fixture
-def world():
-    return World()
+from kit.mock_didit_webhooks import HOOK
 
 
 def test_a_changed_byte_is_still_json_that_no_signature_fits(world):

@@ -5,9 +5,8 @@ import json
 import attrs
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control_of
+from kit.mock_didit_webhooks import HOOK
 
-from facematch_didit import verify_webhook
 from facematch_mock_server.vendors.didit.webhooks import (
     announce,
     signature,
@@ -18,26 +17,12 @@ from facematch_mock_server.vendors.didit.webhooks import (
 from facematch_mock_server.world.services import Review
 
 
-@pytest.fixture
-def engine():
-    return didit.new_engine()
-
-
-def letters_of(engine):
-    webhooks = control_of(engine).webhooks
-    return [webhooks.delivery(delivery.id) for delivery in webhooks.deliveries()]
-
-
-def document(delivery):
-    return json.loads(delivery.body)
-
-
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
-def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(engine, new, change):
-    control_of(engine).webhooks.change(new(engine).uuid, **change)
-    other = new(engine)
-    engine.handle(didit.match_request())
-    assert [letter.destination for letter in letters_of(engine)] == [other.uuid]
+def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(world, change):
+    world.webhooks.change(world.destination.uuid, **change)
+    other = world.webhooks.add(HOOK)
+    assert len(world.call()) == 1
+    assert world.newest.destination == other.uuid
 
 
 @pytest.mark.parametrize(
@@ -49,15 +34,14 @@ def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(engine, n
         ("In Progress", None),
     ],
 )
-def test_what_comes_along_with_a_status(engine, new, status, has):
-    new(engine)
-    engine.handle(didit.match_request())
-    world = engine.world
-    (session,) = world.sessions.all()
+def test_what_comes_along_with_a_status(world, status, has):
+    world.call()
+    kept = world.app.world
+    (session,) = kept.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    announce(world, changed, didit.didit_request())
-    body = document(letters_of(engine)[-1])
+    announce(kept, changed, didit.didit_request())
+    body = json.loads(world.newest.body)
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
     if has == "decision":
@@ -65,22 +49,18 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
         assert [review["new_status"] for review in body["decision"]["reviews"]] == [status]
 
 
-def test_a_test_delivery_is_marked_three_times_and_has_no_session(engine, new):
-    destination = new(engine)
-    webhooks = control_of(engine).webhooks
-    delivery = webhooks.test(destination.uuid)
-    event = verify_webhook(
-        delivery.body, delivery.headers, destination.secret, engine.world.clock.now()
-    )
+def test_a_test_delivery_is_marked_three_times_and_has_no_session(world):
+    delivery = world.webhooks.test(world.destination.uuid)
+    event = world.accept(delivery)
     assert event.is_test
     assert (event.event_id, delivery.event_id) == (None, None)
-    assert "event_id" not in document(delivery)
+    assert "event_id" not in json.loads(delivery.body)
     assert event.raw["metadata"] == {"test_webhook": True}
     assert delivery.headers["X-Didit-Test-Webhook"] == "true"
     assert event.raw["decision"]["face_matches"][0]["status"] == "Approved"
-    assert engine.world.sessions.find(event.session_id) is None
+    assert world.app.world.sessions.find(event.session_id) is None
     with pytest.raises(LookupError, match="no destination"):
-        webhooks.test("seven")
+        world.webhooks.test("seven")
 
 
 SECRET = "didit-mock-webhook-secret"

@@ -1,0 +1,145 @@
+"""Both calls about pictures: verdicts, scores, warnings and shapes, row by row."""
+
+import pytest
+from kit.mock_didit import FACE_SHOWN as FACE
+from kit.mock_didit import MATCH_THRESHOLD, liveness_request, match_request, scene
+
+
+def warning(risk, feature, short, long):
+    return {
+        "risk": risk,
+        "feature": feature,
+        "additional_data": None,
+        "log_type": "error",
+        "short_description": short,
+        "long_description": long,
+    }
+
+
+SEEN = {"entities": [FACE], "best_angle": 0}
+UNLIKE = "LOW_FACE_MATCH_SIMILARITY"
+LOW, ATTACK, NONE = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "NO_FACE_DETECTED"
+MANY = "MULTIPLE_FACES_DETECTED"
+LISTED, LIKE_LISTED = "FACE_IN_BLOCKLIST", "POSSIBLE_FACE_IN_BLOCKLIST"
+TWICE, LIKE_TWICE = "DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"
+WORDS = {
+    UNLIKE: warning(
+        UNLIKE,
+        "FACEMATCH",
+        "Low face match similarity",
+        "The facial features of the provided image don't closely match the reference image, "
+        "suggesting a potential identity mismatch.",
+    ),
+    "NO_REFERENCE_IMAGE": warning(
+        "NO_REFERENCE_IMAGE",
+        "FACEMATCH",
+        "No reference image",
+        "A reference image or face image for facial comparison is missing, preventing the system "
+        "from completing the face matching process.",
+    ),
+    LOW: warning(
+        LOW,
+        "LIVENESS",
+        "Low liveness score",
+        "The liveness check resulted in a low score, indicating potential use of non-live facial "
+        "representations or poor-quality biometric data.",
+    ),
+}
+ANSWERS = [
+    (
+        match_request(vendor_data="emp-0042", metadata='{"gate":"north"}'),
+        "face_match",
+        {
+            "status": "Approved",
+            "score": 87.36,
+            "user_image": SEEN,
+            "ref_image": SEEN,
+            "warnings": [],
+        },
+        {"gate": "north"},
+    ),
+    (
+        liveness_request(scene(score=30), vendor_data="emp-0042"),
+        "liveness",
+        {
+            "status": "Declined",
+            "method": "PASSIVE",
+            "score": 30.0,
+            "user_image": SEEN,
+            "warnings": [WORDS[LOW]],
+            "face_quality": 71.8,
+            "face_luminance": 46.02,
+        },
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "name", "block", "metadata"), ANSWERS, ids=["match", "liveness"])
+def test_an_answer_is_that_of_the_documents_key_for_key(ask, sent, name, block, metadata):
+    status, body, response = ask(sent)
+    expected = {
+        "request_id": body["request_id"],
+        name: block,
+        "vendor_data": "emp-0042",
+        "metadata": metadata,
+        "created_at": "2026-07-02T09:15:27.104233+00:00",
+    }
+    assert (status, body, list(body)) == (200, expected, list(expected))
+    assert response.header("Content-Type") == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("seen", "risk"), [({"score": 0}, UNLIKE), ({"faces": 0}, "NO_REFERENCE_IMAGE")]
+)
+def test_a_warning_has_the_documented_words(ask, seen, risk):
+    warnings = ask(match_request(scene(**seen)))[1]["face_match"]["warnings"]
+    assert warnings == [WORDS[risk]]
+
+
+#: The types: an error declines, others do not.
+TYPES = {MANY: "warning", TWICE: "information", LIKE_TWICE: "information"}
+UNSAVED = {"save_api_request": "false"}
+#: what is seen, fields -> status, score, risk, claim
+MATCHES = [
+    ({}, {}, "Approved", 87.36, None, "match.answer"),
+    ({"score": 41.5}, {MATCH_THRESHOLD: "41.5"}, "Declined", 41.5, UNLIKE, "match.boundary"),
+    ({"score": 30}, {}, "Declined", 30.0, UNLIKE, "match.boundary"),
+    ({"score": 30.004}, {}, "Declined", 30.0, UNLIKE, "score.compared"),
+    ({"score": 30.004}, UNSAVED, "Approved", 30.004, None, "score.type"),
+    ({"score": 87.123456}, {}, "Approved", 87.12, None, "score.compared"),
+]
+CHECKS = [
+    ({"score": 30}, "Declined", 30.0, LOW, "liveness.boundary"),
+    ({"score": 30.01}, "Approved", 30.01, None, "liveness.answer"),
+    ({"score": 30.004}, "Declined", 30.0, LOW, "score.compared"),
+    ({"score": None}, "Declined", None, LOW, "liveness.null_score"),
+    ({"attack": True}, "Declined", 92.12, ATTACK, "liveness.answer"),
+    ({"faces": 2}, "Approved", 92.12, MANY, "warning.words"),
+    ({"quality": 1, "luminance": 1}, "Approved", 92.12, None, "liveness.quality_risks"),
+    ({"blocklist": "certain"}, "Declined", 92.12, LISTED, "liveness.known_from"),
+    ({"blocklist": "likely"}, "Declined", 92.12, LIKE_LISTED, "liveness.known_from"),
+    ({"duplicate": "certain"}, "Approved", 92.12, TWICE, "liveness.known_from"),
+    ({"duplicate": "likely"}, "Approved", 92.12, LIKE_TWICE, "liveness.known_from"),
+    ({"faces": 0}, "Declined", None, NONE, "warning.words"),
+]
+VERDICTS = [
+    *((match_request(scene(**seen), **fields), *row) for seen, fields, *row in MATCHES),
+    *(
+        (liveness_request(scene(**seen), **fields), *row)
+        for seen, *row in CHECKS
+        for fields in ({}, UNSAVED)
+    ),
+]
+
+
+@pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
+def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
+    sent, status, score, risk, claim = case
+    code, body, response = ask(sent)
+    block = body.get("face_match") or body["liveness"]
+    assert (code, block["status"], block["score"]) == (200, status, score)
+    assert type(block["score"]) is type(score)
+    warned = [(each["risk"], each["log_type"]) for each in block["warnings"]]
+    assert warned == ([(risk, TYPES.get(risk, "error"))] if risk else [])
+    assert f"didit.{claim}" in response.claims
