@@ -1,12 +1,10 @@
 """`facematch mock`: what it prints, what it serves, and how it ends."""
 
-import contextlib
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import webbrowser
 
 import pytest
@@ -22,34 +20,7 @@ from facematch_mock_server.cli import command, read_pairs
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.kinds import choose_each
 
-FACEMATCH = "from facematch_core.cli import main; main()"
 MATCH = "/v3/face-match/"
-USAGE, CONFIGURATION, STOPPED = 2, 4, 130
-
-
-def environment(**more):
-    """Nobody's settings are in it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FACEMATCH")}
-    return kept | {"NO_COLOR": "1", "COLUMNS": "100"} | more
-
-
-@contextlib.contextmanager
-def process(*arguments, program=FACEMATCH, **more):
-    """A server in a process of its own, and its address; at the end it stops."""
-    running = subprocess.Popen(
-        [sys.executable, "-c", program, "mock", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**more),
-    )
-    try:
-        yield running, running.stdout.readline().strip()
-    finally:
-        if running.poll() is None:
-            running.send_signal(signal.SIGINT)
-        running.communicate(timeout=60)
 
 
 @pytest.fixture
@@ -248,7 +219,7 @@ def test_a_switch_is_read_in_any_case():
 )
 def test_a_wrong_command_is_refused_in_a_sentence(invoke, arguments, words):
     done = invoke(*arguments)
-    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -256,6 +227,6 @@ def test_a_wrong_command_is_refused_in_a_sentence(invoke, arguments, words):
 def test_a_port_that_is_taken_is_reported_in_a_sentence(invoke):
     with MockServer() as other:
         done = invoke("--port", str(other.port))
-    assert done.exit_code == CONFIGURATION
+    assert done.exit_code == 4
     assert "Traceback" not in done.stderr
     assert "in use" in done.stderr
