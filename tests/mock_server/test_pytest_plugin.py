@@ -28,9 +28,6 @@ def post(url, mock, session=requests):
     return post_match(url, mock.live_key, session=session)
 
 
-# In this process
-
-
 def test_every_session_reaches_the_mock_at_didits_own_addresses(didit_mock):
     assert post(DIDIT, didit_mock).json()["face_match"]["status"] == "Approved"
     with requests.Session() as session:
@@ -295,9 +292,6 @@ def test_left(didit_server):
     (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = allow\n")
     code = pytest.main(["-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(tmp_path)])
     assert code == 0
-
-
-# The vendor's real hosts
 
 
 async def with_httpx_and_asyncio(url):

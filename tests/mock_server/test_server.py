@@ -50,9 +50,6 @@ def test_a_rebound_name_is_answered_by_no_vendor(vendor, path, name):
     assert ["loopback name" in each for each in answers] == [True, True, False, False]
 
 
-# Its life
-
-
 def test_it_starts_and_stops_as_often_as_you_like():
     mock = MockServer()
     mock.stop()
@@ -68,9 +65,6 @@ def test_it_starts_and_stops_as_often_as_you_like():
             session.get(f"http://127.0.0.1:{port}/", timeout=10)
     with pytest.raises(RuntimeError):
         _ = mock.url
-
-
-# What it is made with
 
 
 @pytest.mark.parametrize(

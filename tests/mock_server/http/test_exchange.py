@@ -31,9 +31,6 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
     assert "KeyError" in caplog.text
 
 
-# As bytes
-
-
 #: Mostly what is at the edges of the patterns.
 VALUES = st.text(st.sampled_from("a~! \t\r\n\x00\x0b\x1f\x7f\x80\xa0\xff") | st.characters())
 EDGES = ("", " ", "a b", " a", "a ")

@@ -28,9 +28,6 @@ SESSIONS = Sessions(checks=frozenset({Operation.LIVENESS}), can_delete=True)
 SLOW = pytest.mark.slow
 
 
-# What is seen of two answers
-
-
 def _reply(body, status=200, **headers):
     lines = {"Content-Type": "application/json", "Date": SENT, **headers}
     url = "https://api.acme.example/verify"
@@ -183,9 +180,6 @@ def test_of_each_call_of_which_nothing_was_seen_it_is_known_why():
     assert (unseen["other"], unseen["session"]) == ("429", "503")
 
 
-# Whole runs
-
-
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_vendor_that_is_as_its_mock_differs_in_nothing(rehearse, name):
     vendor = rehearse(name)
@@ -334,9 +328,6 @@ def test_whatever_pictures_show_differs_in_nothing(rehearse, tmp_path, name, pic
     assert vendor.run("--yes").document["differences"] == []
 
 
-# Ends
-
-
 REFUSAL = Response(
     status=403, headers=[("Content-Type", "application/json")], body=b'{"detail": "No."}'
 )
@@ -422,9 +413,6 @@ def test_a_workflow_that_was_never_published_is_no_alarm(rehearse):
     }
 
 
-# Money
-
-
 @pytest.mark.parametrize(
     ("given", "code"), [({"input": "n\n"}, 130), ({}, 2)], ids=["no", "nobody"]
 )
@@ -468,9 +456,6 @@ def test_where_there_is_nobody_to_compare_it_says_so(run, tmp_path, backend, wor
     answer = run("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
     assert answer.exit_code == 4
     assert words in answer.output
-
-
-# What is left on the disk
 
 
 def test_the_record_has_no_picture_key_id_or_name(rehearse, tmp_path):

@@ -10,9 +10,6 @@ ITSELF.append(ITSELF)
 DOWN = {"stage": "answer", "kind": "status", "status": 503}
 
 
-# Aims
-
-
 def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
     asking.control.add_fault(Fault(**DOWN, person="p1"))
     asking.control.set_balance(0)
@@ -111,9 +108,6 @@ def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
     assert len(asking.control.faults()) == 1
 
 
-# Order, and headers
-
-
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
     url = "/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}}, {**DOWN, "status": 429}]
@@ -124,9 +118,6 @@ def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
         assert answer.status_code == 400
     assert asking.post(url, json={"faults": [], **DOWN}).status_code == 400
     assert [asking.didit().status_code for _ in range(3)] == [503, 429, 200]
-
-
-# What can never strike
 
 
 @pytest.mark.parametrize(
@@ -182,9 +173,6 @@ def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, neare
     assert nearest in str(refused.value)
     assert "poa" not in str(refused.value).partition(";")[2]
     assert mock.control.faults() == ()
-
-
-# Unused ones
 
 
 def test_unused_rules_are_listed_with_the_closest_call(asking):

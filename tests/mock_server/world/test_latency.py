@@ -41,17 +41,11 @@ def test_a_reset_restores_the_latency_of_the_server(open_asking):
     assert wait(client, "liveness", "match") == [1]
 
 
-# Over a socket
-
-
 def test_a_client_may_give_up_while_others_are_answered():
     with MockServer(latency={"match": 3600}) as mock:
         with pytest.raises(requests.ReadTimeout):
             post_match(mock.url, mock.live_key, timeout=0.3)
         assert requests.get(f"{mock.url}/system/healthcheck", timeout=30).ok
-
-
-# What is refused
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,6 @@ def rows(mock, count):
     raise AssertionError("the stream has ended")
 
 
-# The page
-
-
 def test_a_browser_is_given_the_page_and_everybody_else_the_mocks_404(mock):
     page = ask(mock, headers=BROWSER)
     assert page.status_code == 200
@@ -128,9 +125,6 @@ def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault
     assert match(mock).status_code == 503
 
 
-# Who may ask
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -169,9 +163,6 @@ def test_without_control_there_is_no_console():
             answer = ask(mock, path, headers=BROWSER)
             assert answer.status_code == 404
             assert "html" not in answer.headers["Content-Type"]
-
-
-# Events
 
 
 def test_a_page_that_listens_is_sent_each_call(mock):
@@ -275,9 +266,6 @@ def test_a_view_shows_what_there_is_of_its_vendor(mock):
     assert (sessions["total"], [session["id"] for session in sessions["newest"]]) == (2, ids)
     for wrong in ("deepvue/sessions", "didit/nothing", ""):
         assert ask(mock, f"{PATH}state/{wrong}").status_code == 404
-
-
-# What is shown of a call
 
 
 def test_hostile_text_is_shortened_and_stays_text(mock):
@@ -385,9 +373,6 @@ def test_sessions_and_webhooks_are_searched_beyond_what_is_shown(mock):
     for search, count in (("order-x", 1), ("127.0.0.1:9/hook", 1), ("order-y", 0)):
         answer = ask(mock, f"{PATH}state/didit/webhooks?search={search}").json()
         assert answer["total"] == len(answer["newest"]) == count
-
-
-# Pictures and cards
 
 
 def test_a_picture_is_shown_only_if_that_was_asked_for(mock):

@@ -223,9 +223,6 @@ def test_too_many_starts_are_429(scope, key):
     assert engine.handle(start(key, portrait_image=P1)).status == 201
 
 
-# One session after another -----------------------------------------------------------------------
-
-
 def test_only_an_unfinished_session_of_the_same_user_is_given_again():
     engine, played, begin = cards()
     played.workflow(WORKFLOW)
@@ -257,9 +254,6 @@ def test_an_approved_face_is_stored_for_its_user():
     stored = answer.json()["session_id"]
     assert engine.handle(start(SANDBOX, vendor_data="u")).status == 400
     assert played.finish(stored, "p2").status == "Declined"
-
-
-# A person ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -386,9 +380,6 @@ def test_a_scenario_is_armed_with_the_sessions_own_token_before_it_begins():
     started = arming(1)(engine)
     assert (started.status, len(started.json())) == (400, 1)
     assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
-
-
-# Who sees it -------------------------------------------------------------------------------------
 
 
 def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted():
