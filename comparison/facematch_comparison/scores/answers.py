@@ -79,7 +79,7 @@ class People(NamedTuple):
     reference: NDArray[np.int64]
 
 
-def frame_of(  # noqa: C901 - a default for each column
+def frame_of(
     *,
     probe_subjects: Any,
     reference_subjects: Any,
@@ -121,28 +121,25 @@ def frame_of(  # noqa: C901 - a default for each column
     probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
     scores, count = np.asarray(scores, np.float64), len(probe)
     answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
-    if acquired is None:
-        acquired = ~np.isnan(scores)
-    if errors is None:
-        errors = category(np.where(answered, -1, 0), [NOT_ASKED])
+    images = pictures or (None, None)
     columns: dict[str, Any] = {"pair": np.arange(count)}
-    if transactions is not None:
-        columns["transaction"] = np.asarray(transactions)
-    if attempts is not None:
-        columns["attempt"] = np.asarray(attempts)
-    columns["mated"] = probe == reference if mated is None else np.asarray(mated)
-    if pictures is not None:
-        columns["probe"], columns["reference"] = pictures
+    columns |= {"transaction": transactions, "attempt": attempts}
+    columns |= {"mated": probe == reference if mated is None else np.asarray(mated)}
+    columns |= {"probe": images[0], "reference": images[1]}
     if people is not None:
         people = pd.Index(people)
         probe, reference = category(probe, people), category(reference, people)
     columns |= {"person_1": probe, "person_2": reference, "score": scores}
     codes = np.full(count, NO_DECISION, np.int8) if decisions is None else decisions
     columns["decision"] = category(codes, [str(word) for word in DECISIONS])
-    columns |= {"acquired": np.asarray(acquired), "answered": answered, "error": errors}
+    columns["acquired"] = ~np.isnan(scores) if acquired is None else np.asarray(acquired)
+    columns["answered"] = answered
+    why = category(np.where(answered, -1, 0), [NOT_ASKED]) if errors is None else errors
+    columns["error"] = why
     columns["elapsed_s"] = np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s)
     codes = np.zeros(count, np.int8) if billed is None else billed
     columns["billed"] = category(codes, [str(word) for word in BILLED])
+    columns = {name: column for name, column in columns.items() if column is not None}
     for name, group in (groups or {}).items():
         for prefix, side in ((PROBE_GROUP, group.probe), (REFERENCE_GROUP, group.reference)):
             columns[prefix + name] = category(side, list(group.labels))
@@ -334,11 +331,6 @@ class Answers:
         """Reason to the number of pairs without an answer, in the order of the pairs."""
         errors = self.frame["error"][~self.answered].astype(object)
         return {str(word): int(n) for word, n in errors.value_counts(sort=False).items()}
-
-    def names(self) -> dict[str, Any]:
-        """Return the columns that name pictures and people."""
-        columns = ("probe", "reference", "person_1", "person_2")
-        return {name: self.frame[name] for name in columns if name in self.frame}
 
     def person(self, number: int) -> str | None:
         """Return the name of a person's number; None if the source does not name people."""
