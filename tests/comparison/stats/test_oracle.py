@@ -2,20 +2,18 @@
 
 People who are hard to recognise and people who look like many, whole-number scores with ties,
 failures to acquire, calls without an answer, one system that passes above a threshold and one from
-it on. The other hands: brute force over all thresholds, pandas, scipy, scikit-learn, statsmodels.
+it on. The other hands: brute force over all thresholds, pandas, scipy, statsmodels.
 """
 
 import numpy as np
 import pandas as pd
 import pytest
-from kit.comparison.tables import rates_at
 from scipy.stats import chi2
-from sklearn.metrics import det_curve as det_of_sklearn
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 from statsmodels.stats.multitest import multipletests
 
 from facematch_comparison.scores.answers import Answers
-from facematch_comparison.stats import Rates, Side, compare_systems, det_curve, threshold_for_fmr
+from facematch_comparison.stats import Rates, Side, compare_systems, threshold_for_fmr
 from facematch_core.models import ThresholdRule
 
 PEOPLE, EACH, OTHERS = 120, 5, 8_000
@@ -75,44 +73,6 @@ def test_thresholds_by_brute_force(name, seed, fmr, decimals):
     passing = len(scores) - np.searchsorted(scores, grid, side=side)
     expected = grid[passing <= fmr * len(scores) + 1e-9][0]
     assert threshold_for_fmr(table, fmr).threshold == expected
-
-
-@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
-def test_rates_by_pandas(name, seed):
-    """Five rates with their counts."""
-    table, frame = simulated_answers(name, seed)
-    at = threshold_for_fmr(table, 1e-2).threshold
-    frame["wrong"] = np.where(frame.mated, ~passes(frame, at, name), passes(frame, at, name))
-    rates = rates_at(table, at)
-    expected = {
-        "fmr": frame[~frame.mated & frame.acquired].wrong,
-        "fnmr": frame[frame.mated & frame.acquired].wrong,
-        "far": frame[~frame.mated & frame.answered].wrong,
-        "frr": frame[frame.mated & frame.answered].wrong,
-        "fta": ~frame[frame.mated & frame.answered].acquired,
-    }
-    for rate, errors in expected.items():
-        measured = getattr(rates, rate)
-        assert (measured.errors, measured.trials) == (int(errors.sum()), len(errors)), rate
-
-
-@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
-def test_the_curve_by_scikit_learn(name, seed):
-    """At every threshold that it has, with ties, by either rule."""
-    _, frame = simulated_answers(name, seed)
-    acquired = frame[frame.acquired]
-    mated, others = (np.sort(acquired.score[kind]) for kind in (acquired.mated, ~acquired.mated))
-    curve = det_curve(mated, others, RULES[name])
-    fpr, fnr, thresholds = det_of_sklearn(acquired.mated, acquired.score, drop_intermediate=False)
-    theirs = {at: rates for at, *rates in zip(thresholds, fpr, fnr, strict=True)}
-    seen = 0
-    for at, fmr, fnmr in zip(curve.thresholds, curve.fmr, curve.fnmr, strict=True):
-        # Above a whole number is from the next one on.
-        place = np.floor(at) + 1 if name == "above" else at
-        if place in theirs:
-            assert theirs[place] == pytest.approx([fmr, fnmr], abs=1e-12)
-            seen += 1
-    assert seen > 20
 
 
 def test_differences_by_statsmodels_and_by_hand():
