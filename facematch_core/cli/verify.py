@@ -171,10 +171,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
-            (
-                (source.parent / pair["probe"], source.parent / pair["reference"])
-                for pair in until_stopped
-            ),
+            ((source.parent / p["probe"], source.parent / p["reference"]) for p in until_stopped),
             max_workers=arguments["workers"] or WORKERS,
             **call,
         )

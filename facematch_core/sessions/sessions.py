@@ -38,7 +38,7 @@ from facematch_core.backend.session_types import (
 from facematch_core.base.addresses import find_foreign_host
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
-from facematch_core.base.masking import Secret
+from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import RateLimiter
@@ -291,8 +291,8 @@ class Sessions:
                 "options": options,
             }
 
-        def judge_start(reading: SessionReading) -> SessionResult:
-            result, _ = judge(reading, record, self._rules(), self._clock, is_start=True)
+        def judge_start(reading: SessionReading, **_: Any) -> SessionResult:
+            result = judge(reading, record, self._rules(), self._clock, is_start=True)[0]
             if result.state is not SessionState.PENDING or not reading.session_id:
                 problem = f"is {result.state}" if reading.session_id else "has no id"
                 raise errors.UnexpectedResponse(
@@ -382,7 +382,7 @@ class Sessions:
         self._check_sought(record)
         deadline = self._deadline(deadline_s)
 
-        def judged(deletion: Deletion) -> Deletion:
+        def judged(deletion: Deletion, **_: Any) -> Deletion:
             check_origin(deletion, record, self._rules(), may_be_silent=True)
             return deletion
 
@@ -542,8 +542,10 @@ class Sessions:
         """Judge one reading; return its result and the picture of the person."""
         self._check_sought(record)
 
-        def judged(reading: SessionReading) -> tuple[SessionResult, Portrait]:
-            reading = self._following.result_policy.new_masker().mask(reading, ())
+        def judged(
+            reading: SessionReading, masker: ResultMasker, **_: Any
+        ) -> tuple[SessionResult, Portrait]:
+            reading = masker.mask(reading, ())
             result, portrait = judge(reading, record, self._rules(), self._clock)
             if not wishes["with_way_in"]:
                 return attrs.evolve(result, way_in=None), portrait
@@ -556,7 +558,7 @@ class Sessions:
         kind: type[Request],
         deadline: Deadline,
         prepare: Callable[[], Mapping[str, Any]],
-        judge_answer: Callable[[Any], T],
+        judge_answer: Callable[..., T],
     ) -> T:
         """Make one request and return its judged answer."""
         pipeline = self._starting if kind is StartRequest else self._following
@@ -567,12 +569,6 @@ class Sessions:
             started_at=self._clock.now(),
             kept=False,
         )
-
         return pipeline.carry_out(
-            call,
-            kind,
-            prepare,
-            lambda answer, **_: judge_answer(answer),
-            deadline=deadline,
-            retry=pipeline.retry,
+            call, kind, prepare, judge_answer, deadline=deadline, retry=pipeline.retry
         )

@@ -260,18 +260,12 @@ def _worst(
     return worst, portrait
 
 
-#: The liveness that a verdict about both checks implies.
-_LIVENESS = {
-    models.Decision.MATCH: models.LivenessDecision.LIVE,
-    models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
-    models.Decision.REVIEW: models.LivenessDecision.REVIEW,
-}
-
-
 def _liveness_of(match: MatchResult) -> LivenessResult:
     """Return the liveness item of a vendor's one verdict about match and live face."""
+    words = {"match": "live", "no_match": "not_live"}
+    word = words.get(match.decision.value, match.decision.value)
     return LivenessResult(
-        decision=_LIVENESS.get(match.decision, models.LivenessDecision.INCONCLUSIVE),
+        decision=models.LivenessDecision(word),
         warnings=match.warnings,
         backend=match.backend,
         vendor_status=match.vendor_status,
