@@ -269,8 +269,7 @@ def _read_by_pillow(data: bytes, form: ImageFormat) -> Header:
                 _containers.refuse_several(form)
             orientation = picture.getexif().get(_EXIF_ORIENTATION)
         width, height = size
-        upright = orientation if orientation in range(1, 9) else 1
-        return Header(form, width, height, orientation=upright)
+        return Header(form, width, height, orientation if orientation in range(1, 9) else 1)
 
 
 def _has_several_pages(tiff: Any) -> bool:
@@ -295,9 +294,7 @@ def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.I
         profile = picture.info.get("icc_profile") or b""
         is_rgb = picture.mode == "RGB" and "transparency" not in picture.info
         rgb = picture if is_rgb else _to_rgb(picture)
-        rgb.info = dict[str | tuple[int, int], Any]()
-        if profile[16:20] == b"RGB ":
-            rgb.info["icc_profile"] = profile
+        rgb.info = {"icc_profile": profile} if profile[16:20] == b"RGB " else {}
         return rgb
 
 
