@@ -12,7 +12,7 @@ import pytest
 import requests
 from kit.cards import CARDS
 
-from facematch_mock_server import Fault, MockServer, VirtualClock
+from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.base.messages import Request
 
 PICTURE = Path(__file__).parents[2] / "docs/pictures/console.png"
@@ -186,27 +186,6 @@ def test_an_address_of_nothing_shows_no_other_call(browser, mock):
     open_call(browser)
     go(browser, "/accounts/main/calls/999")
     browser.wait("document.querySelector('#detail').hidden")
-
-
-def test_calls_are_searched_by_what_they_had(browser, mock):
-    match(mock, vendor_data="case-503")
-    match(mock, P2, P2, vendor_data="case-7")
-    mock.control.add_fault(Fault(stage="answer", kind="status", status=503))
-    match(mock, vendor_data="case-7")
-    show(browser, mock)
-    for search, count in (
-        ("", 3),
-        ("503", 2),
-        ("status:503", 1),
-        ("path:/v3/ person:p2", 1),
-        ("field:vendor_data=case-7", 2),
-        ("field:vendor_data=case-7 status:200 approved", 1),
-        ("path:/v4", 0),
-    ):
-        type_in(browser, "#search", search)
-        rows = "document.querySelector('#grid').getAttribute('aria-rowcount')"
-        browser.wait(f"{rows} == {count + 1}")
-    quiet(browser, mock)
 
 
 def test_a_link_asks_for_the_token_once_goes_on_and_the_address_forgets_it(browser):
