@@ -62,22 +62,6 @@ def test_code_26_is_about_the_key_only_with_that_message(message, kind):
     assert error.billing.charged is fm.Charged.NO
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"api_key": ""},
-        {"base_url": "http://faces.example:8000"},
-        {"det_prob_threshold": 1.5},
-        {"plugins": "beard"},
-        {"plugins": "mask, pose"},
-        {"read_timeout_s": 0},
-    ],
-)
-def test_invalid_setting_is_refused(settings):
-    with pytest.raises(fm.ConfigurationError):
-        ComprefaceBackend(**{"api_key": "k", **settings})
-
-
 @pytest.mark.parametrize("least", [0, 0.8, 1])
 def test_det_prob_threshold_is_sent(least):
     request = ComprefaceBackend(api_key="k", det_prob_threshold=least).build(match_call())

@@ -21,25 +21,6 @@ def test_liveness_check_is_json_of_v1(make_call):
     assert uri.json["image"] == f"data:image/jpeg;base64,{bare.json['image']}"
 
 
-@pytest.mark.parametrize(
-    ("settings", "word"),
-    [
-        ({"client_id": ""}, "DEEPVUE_CLIENT_ID"),
-        ({"client_secret": ""}, "DEEPVUE_CLIENT_SECRET"),
-        ({"base_url": "https://deepvue.example"}, "allow_base_url"),
-        ({"environment": fm.Environment.LOCAL}, "environment"),
-        ({"api_version": "v3"}, "api_version"),
-        ({"confidence_scale": "percentage"}, "confidence_scale"),
-        ({"liveness_score_scale": None}, "liveness_score_scale"),
-        ({"plan": "free"}, "plan"),
-        ({"max_file_bytes": 0}, "max_file_bytes"),
-    ],
-)
-def test_invalid_setting_is_named(settings, word):
-    with pytest.raises(fm.ConfigurationError, match=word):
-        DeepvueBackend(**KEYS | settings)
-
-
 WALLET = "/v1/internal/wallet-balance"
 
 

@@ -140,22 +140,3 @@ def test_endpoint_equals_botocores_in_every_partition(fips):
         client = session.client("rekognition", region_name=region, config=how)
         assert backend.address == client.meta.endpoint_url
         assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"region": "eu-west-1.evil.example/"},
-        {"region": "Frankfurt"},
-        {"region": "cn-north-1", "base_url": "https://rekognition.cn-north-1.amazonaws.com.eu"},
-        {"region": "eu-west-1", "base_url": "https://rekognition.example"},
-        {"region": "eu-west-1", "access_key_id": None},
-        {"region": "eu-west-1", "secret_access_key": None},
-        {"region": "eu-west-1", "access_key_id": ""},
-        {"region": "eu-west-1", "fips": "false"},
-        {"region": "eu-west-1", "read_timeout_s": 0},
-    ],
-)
-def test_invalid_setting_is_refused(settings):
-    with pytest.raises(fm.ConfigurationError):
-        RekognitionBackend(**{**KEYS, **settings})

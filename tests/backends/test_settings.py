@@ -1,0 +1,73 @@
+"""Settings that a backend refuses by their names."""
+
+import pytest
+
+import facematch_core as fm
+from facematch_compreface import ComprefaceBackend
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+from facematch_rekognition import RekognitionBackend
+
+GOOD = {
+    DiditBackend: {"api_key": "some-key"},
+    DeepvueBackend: {"client_id": "some-client", "client_secret": "some-secret"},
+    RekognitionBackend: {
+        "region": "eu-west-1",
+        "access_key_id": "mock-access-key",
+        "secret_access_key": "mock-live-key",
+    },
+    ComprefaceBackend: {"api_key": "some-key"},
+}
+WRONG = {
+    DiditBackend: [
+        ({"api_key": ""}, "DIDIT_API_KEY"),
+        ({"base_url": "https://didit.example"}, "allow_base_url"),
+        ({"base_url": "http://mock:8080", "allow_base_url": True}, "allow_insecure"),
+        ({"environment": fm.Environment.LOCAL}, "environment"),
+        ({"webhook_secrets": "whsec\n"}, "webhook secret"),
+        ({"webhook_secrets": ("whsec", "")}, "webhook secret"),
+        ({"webhook_secrets": [fm.Secret("a b")]}, "webhook secret"),
+        ({"webhook_secrets": 7}, "webhook secret"),
+    ],
+    DeepvueBackend: [
+        ({"client_id": ""}, "DEEPVUE_CLIENT_ID"),
+        ({"client_secret": ""}, "DEEPVUE_CLIENT_SECRET"),
+        ({"base_url": "https://deepvue.example"}, "allow_base_url"),
+        ({"environment": fm.Environment.LOCAL}, "environment"),
+        ({"api_version": "v3"}, "api_version"),
+        ({"confidence_scale": "percentage"}, "confidence_scale"),
+        ({"liveness_score_scale": None}, "liveness_score_scale"),
+        ({"plan": "free"}, "plan"),
+        ({"max_file_bytes": 0}, "max_file_bytes"),
+    ],
+    RekognitionBackend: [
+        ({"region": "eu-west-1.evil.example/"}, "region"),
+        ({"region": "Frankfurt"}, "region"),
+        (
+            {"region": "cn-north-1", "base_url": "https://rekognition.cn-north-1.amazonaws.com.eu"},
+            "base_url",
+        ),
+        ({"base_url": "https://rekognition.example"}, "base_url"),
+        ({"access_key_id": None}, "access_key_id"),
+        ({"secret_access_key": None}, "secret_access_key"),
+        ({"access_key_id": ""}, "access_key_id"),
+        ({"fips": "false"}, "fips"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
+    ComprefaceBackend: [
+        ({"api_key": ""}, "COMPREFACE_API_KEY"),
+        ({"base_url": "http://faces.example:8000"}, "base_url"),
+        ({"det_prob_threshold": 1.5}, "det_prob_threshold"),
+        ({"plugins": "beard"}, "plugins"),
+        ({"plugins": "mask, pose"}, "plugins"),
+        ({"read_timeout_s": 0}, "read_timeout_s"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings", "word"), [(kind, *row) for kind, rows in WRONG.items() for row in rows]
+)
+def test_a_wrong_setting_is_refused_by_its_name(backend, settings, word):
+    with pytest.raises(fm.ConfigurationError, match=word):
+        backend(**GOOD[backend] | settings)
