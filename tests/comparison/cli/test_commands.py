@@ -2,9 +2,6 @@
 
 import sys
 
-#: What no help text needs, and what costs most of the time of those who load it.
-HEAVY = {"numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "jinja2", "rich"}
-
 
 def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "facematch_comparison.judging.plan", None)

@@ -1,12 +1,9 @@
 """`facematch compare draw`."""
 
-from pathlib import Path
-
 import pytest
 
 from facematch_comparison.study import draw_pairs, photographs, read_study, split_by_subject
 
-PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
 DRAW = ("compare", "draw", "faces", "--out", "pairs.csv")
 
 

@@ -1,4 +1,5 @@
 import contextlib
+import sqlite3
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,7 +10,6 @@ from kit.comparison.studies import (
     RecordingBackend,
     charged_answer,
     fail_with,
-    file_rows,
     opener,
     pair_states,
     run_once,
@@ -92,8 +92,10 @@ def test_each_step_is_written_before_the_next_is_made(database, tmp_path, addres
     class Watching(FakeBackend):
         def match(self, call):
             seen.append(pair_states(database)[0])
-            ((call_id,),) = file_rows(address, "SELECT call_id FROM facematch_comparisons")
-            ids.append(call_id == call.call_id)
+            # As another program reads it.
+            with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file:
+                rows = file.execute("SELECT call_id FROM facematch_comparisons").fetchall()
+            ids.append(rows == [(call.call_id,)])
             result = super().match(call)
             seen.append(pair_states(database)[0])
             return result

@@ -1,8 +1,6 @@
 """Studies and databases for the tests of runs."""
 
-import contextlib
 import functools
-import sqlite3
 
 import numpy as np
 import pytest
@@ -90,12 +88,6 @@ def opener(backend=None, **verifier):
 
     opened.backend = backend or FakeBackend()
     return opened
-
-
-def file_rows(address, query):
-    """What is in the file of a run database, as another program reads it."""
-    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file:
-        return file.execute(query).fetchall()
 
 
 def pair_states(database, system=None):
