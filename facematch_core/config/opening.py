@@ -221,10 +221,7 @@ class Plan:
             backend = self.open_backend()
             stack.callback(backend.close)
             if profile is not None:
-                clock, has_own = arguments.get("clock") or SystemClock(), "policies" in arguments
-                policies = _create_policies(
-                    profile, backend, clock, only_retry=has_own, opens_stores=opens_stores
-                )
+                policies = _create_policies(profile, backend, arguments, opens_stores=opens_stores)
                 arguments = {**profile.verifier, **policies, **arguments}
             verifier = FaceVerifier(backend, **arguments)
             stack.pop_all()
@@ -455,12 +452,12 @@ _MEMORY: Final = MemoryStore()
 
 
 def _create_policies(
-    profile: Profile, backend: Backend, clock: Any, *, only_retry: bool, opens_stores: bool
+    profile: Profile, backend: Backend, given: Mapping[str, Any], *, opens_stores: bool
 ) -> dict[str, Any]:
     """Return the policies and the retry of a profile, as arguments of `FaceVerifier`."""
-    tables = {
-        name: table for name, table in profile.policies.items() if name == "retry" or not only_retry
-    }
+    tables, clock = profile.policies, given.get("clock") or SystemClock()
+    if "policies" in given:  # those of the profile would go unused
+        tables = {name: tables[name] for name in tables if name == "retry"}
     policies: list[resilience.Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
     try:
