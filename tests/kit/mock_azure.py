@@ -38,18 +38,10 @@ def ids_of(engine, content=None, query=""):
     return [face["faceId"] for face in engine.handle(detect_request(content, query)).json()]
 
 
-def compare_pictures(engine, probe=None, reference=None, query="", places=(0, 0)):
-    face_ids = ids_of(engine, probe, query), ids_of(engine, reference)
-    return engine.handle(
-        verify_request(*(ids[place] for ids, place in zip(face_ids, places, strict=True)))
-    )
-
-
-def compare_with_itself(engine):
-    faces = engine.handle(detect_request()).json()
-    return engine.handle(
-        verify_request(*[faces[0]["faceId"] if "error" not in faces else FACE_ID] * 2)
-    )
+def compare_pictures(engine, probe=None, query="", *, is_same=False):
+    first = ids_of(engine, probe, query)
+    second = first if is_same else ids_of(engine)
+    return engine.handle(verify_request(first[0], second[0]))
 
 
 #: What may not be asked of detect, and the refusal's status and words.

@@ -301,19 +301,24 @@ OF_COMPREFACE = (
     answer_with_fault(503, request=compreface.verification_request()),
 )
 
+
+def comparing(*probe, **how):
+    """A step that compares two pictures; without approval nobody is given their ids."""
+    return lambda engine: (
+        engine.handle(azure.detect_request())
+        if engine.world.switches
+        else azure.compare_pictures(engine, *probe, **how)
+    )
+
+
 DRAWN = "returnFaceId=false"
 OF_AZURE = (
-    azure.compare_with_itself,
-    lambda engine: (
-        azure.compare_pictures(engine, azure.large_scene(score=None))
-        if not engine.world.switches
-        else engine.handle(azure.detect_request())
-    ),
-    lambda engine: (
-        azure.compare_pictures(engine, query="recognitionModel=recognition_04")
-        if not engine.world.switches
-        else engine.handle(azure.verify_request())
-    ),
+    azure.detect_request(),
+    azure.verify_request(),
+    comparing(),
+    comparing(is_same=True),
+    comparing(azure.large_scene(score=None)),
+    comparing(query="recognitionModel=recognition_04"),
     azure.detect_request(query="returnFaceLandmarks=true&returnFaceAttributes=headPose,glasses"),
     attrs.evolve(azure.detect_request(), target=azure.DETECT.replace("v1.2", "v1.2-preview.1")),
     azure.detect_request(query="returnFaceId=maybe"),

@@ -107,14 +107,6 @@ def test_a_reset_that_is_refused_changes_nothing(engine):
     assert len(engine.world.account.journal.entries) == 1
 
 
-@pytest.fixture
-def engine_with_calls(engine):
-    for person, case in (("ada", "case-1"), ("bob", "case-2")):
-        engine.handle(match_request(make_card(person), vendor_data=case))
-    engine.handle(match_request(key="wrong"))
-    return engine
-
-
 @pytest.mark.parametrize(
     ("query", "numbers"),
     [
@@ -127,33 +119,32 @@ def engine_with_calls(engine):
         ("limit=1", [3]),
     ],
 )
-def test_the_journal_is_narrowed_down_in_order_and_counted(engine_with_calls, query, numbers):
-    status, body = ask(engine_with_calls, f"journal?{query}")
+def test_the_journal_is_narrowed_down_in_order_and_counted(engine, query, numbers):
+    for person, case in (("ada", "case-1"), ("bob", "case-2")):
+        engine.handle(match_request(make_card(person), vendor_data=case))
+    engine.handle(match_request(key="wrong"))
+    status, body = ask(engine, f"journal?{query}")
     assert (status, [entry["number"] for entry in body["entries"]]) == (200, numbers)
     if "limit" in query:
         assert body["left_out"] == (1 if "since" in query else 3) - len(numbers)
     else:
-        assert ask(engine_with_calls, f"journal/count?{query}") == (200, {"count": len(numbers)})
-
-
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("journal?colour=red", "this takes since, path, status, person, field, limit"),
-        ("journal?limit=many", "limit must be a whole number"),
-        ("journal?status=1&status=2", "status is given twice"),
-    ],
-)
-def test_a_wrong_query_is_refused_in_a_sentence(engine, path, words):
-    status, answered = ask(engine, path)
-    assert status == 400
-    assert words in answered["mock"]
+        assert ask(engine, f"journal/count?{query}") == (200, {"count": len(numbers)})
 
 
 @pytest.mark.parametrize(
     ("path", "body", "status", "words"),
     [
         ("nothing", None, 404, "There is no /__mock__/nothing"),
+        (
+            "journal?colour=red",
+            None,
+            400,
+            "this takes since, path, status, person, field, limit",
+        ),
+        ("journal?limit=many", None, 400, "limit must be a whole number"),
+        ("journal?status=1&status=2", None, 400, "status is given twice"),
+        ("sessions?status=Lost", None, 400, "Lost"),
+        ("webhooks/deliveries?state=lost", None, 400, "lost"),
         ("clock", {}, 405, "takes GET"),
         ("clock/advance", {}, 400, "seconds is missing"),
         ("clock/advance", {"seconds": None}, 400, "seconds must be a number"),
