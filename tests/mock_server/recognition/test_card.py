@@ -1,9 +1,13 @@
-"""What a card may say, its 128 bits, and the block code that shows them."""
+"""What a card may say, its 128 bits, and the block code that shows them; the ready cards."""
 
+import io
+
+import PIL.Image
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facematch_mock_server import card_sheet, make_card
 from facematch_mock_server.recognition.cards import (
     COLUMNS,
     FAILING_BYTES,
@@ -17,7 +21,6 @@ from facematch_mock_server.recognition.cards import (
     read_card,
     read_payload,
 )
-from facematch_mock_server.recognition.sheet import make_card
 
 #: One way to fail, or none.
 FAILURES = (
@@ -144,3 +147,25 @@ def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, first_
     half = COLUMNS // 2
     cover(greys, range(3, half) if first_cell else range(half, COLUMNS - 3), range(ROWS), grey)
     assert read_payload(greys) == payload
+
+
+SHEET = card_sheet()
+
+
+def same_pixels(first, other):
+    """Whether two files show the same: encoders of two machines may pack them differently."""
+    with PIL.Image.open(io.BytesIO(first)) as a, PIL.Image.open(io.BytesIO(other)) as b:
+        return a.mode == b.mode and a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("name", SHEET)
+def test_a_ready_card_is_as_make_card_draws_it(name):
+    card = SHEET[name].card
+    drawn = make_card(
+        card.person,
+        faces=card.faces,
+        quality=card.quality,
+        liveness=card.liveness,
+        attack=card.attack,
+    )
+    assert same_pixels(SHEET[name].data, drawn)

@@ -1,4 +1,4 @@
-// What the console works out without a document; run by test_pure.py.
+// What the console works out without a document; run by test_console.py.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

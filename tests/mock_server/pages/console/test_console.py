@@ -2,7 +2,10 @@
 
 import base64
 import json
+import os
 import re
+import shutil
+import subprocess
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,14 +13,14 @@ import pytest
 import requests
 from kit.mock_didit import post_match
 
-import facematch_mock_server.pages.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server.pages import console
 
 SHEET = card_sheet()
 P1, P2 = SHEET["p1"].data, SHEET["p2"].data
 PATH = "/__mock__/console/"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
-FILES = Path(console_package.__file__).parent
+FILES = Path(console.__file__).parent
 TOKEN = "a-token-of-the-tests"
 
 
@@ -377,3 +380,29 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
         showing.control.reset()
         match(showing)
         assert ask(showing, f"{PATH}pictures/{pictures[0]}").content == P1
+
+
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the page NOT TESTED")
+
+
+@needs_node
+def test_node_reads_the_scripts_of_the_page():
+    for script in FILES.glob("*.mjs"):
+        subprocess.run([NODE, "--check", script], check=True, timeout=60)
+
+
+@needs_node
+def test_what_the_page_works_out_by_itself():
+    """All of pure.test.mjs."""
+    ran = subprocess.run(
+        [NODE, "--test", "--test-reporter=tap", Path(__file__).with_name("pure.test.mjs")],
+        env={**os.environ, "PURE": str(FILES / "pure.mjs")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout
+    assert "# fail 0" in ran.stdout
+    assert "# pass 0" not in ran.stdout

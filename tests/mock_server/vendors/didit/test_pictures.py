@@ -1,8 +1,11 @@
-"""Both calls about pictures: verdicts, scores, warnings and shapes, row by row."""
+"""Both calls about pictures: verdicts, scores, warnings, shapes and hints, row by row."""
+
+import io
 
 import pytest
 from kit.mock_didit import FACE_SHOWN as FACE
 from kit.mock_didit import MATCH_THRESHOLD, liveness_request, match_request, scene
+from PIL import Image
 
 
 def warning(risk, feature, short, long):
@@ -143,3 +146,14 @@ def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
     warned = [(each["risk"], each["log_type"]) for each in block["warnings"]]
     assert warned == ([(risk, TYPES.get(risk, "error"))] if risk else [])
     assert f"didit.{claim}" in response.claims
+
+
+def test_a_score_by_bytes_says_that_it_compares_no_faces(asking):
+    file = io.BytesIO()
+    Image.new("RGB", (200, 200), (90, 80, 70)).save(file, "PNG")
+    flat = file.getvalue()
+    for pictures, has_hint in ((("p1", "p1"), False), ((flat, flat), True), ((b"x", flat), False)):
+        hint = asking.didit(*pictures).headers.get("X-Facematch-Hint", "")
+        assert ("--engine local" in hint) == has_hint
+    asking.control.set_outcome("match", score=80)
+    assert "X-Facematch-Hint" not in asking.didit(flat, flat).headers

@@ -1,0 +1,130 @@
+"""Sessions of calls: how they are read, what is served of them, and how they are deleted."""
+
+import pytest
+from kit import mock_didit as didit
+from kit.mock_didit import match_request
+from kit.mock_didit_sessions import (
+    advance_clock,
+    delete,
+    forget,
+    nth,
+    on,
+    read_media,
+    session_request,
+    update,
+)
+
+
+def test_events_add_sections_and_take_the_kind_away(engine, answer):
+    plain, more, other = (
+        answer(engine, on(1, query=query))[1] for query in ("", "?include=events", "?include=other")
+    )
+    assert {key: more[key] for key in set(more) - set(plain)} == {
+        "events": [],
+        "activity_reviews": [],
+        "blocklisted": None,
+        "cost_breakdown": None,
+        "workflow_type": None,
+        "workflow_version": None,
+        "workflow_version_id": None,
+        "api_service": "FACE_MATCH",
+        "session_type": "API",
+        "has_device_nfc_support": None,
+    }
+    assert set(plain) - set(more) == {"session_kind"}
+    kept = set(plain) & set(more) - {"face_matches"}
+    assert {key: more[key] for key in kept} == {key: plain[key] for key in kept}
+    assert other == plain
+
+
+def test_another_organization_is_refused(engine, answer):
+    key = next(iter(engine.accounts.open("other").first_keys["didit"]))
+    for step in (on(1, key=key), update(1, key=key), on(1, "delete", method="DELETE", key=key)):
+        assert answer(engine, step)[0] == 403
+
+
+#: why -> how it is asked for, status, claim
+DEAD = {
+    "expired": (read_media(1, then=advance_clock(3600)), 403, "expired"),
+    "unsigned": (read_media(1, change=lambda there: there[:-1] + "-"), 403, "unsigned"),
+    "other picture": (
+        read_media(1, change=lambda there: there.replace("source", "target")),
+        403,
+        "unsigned",
+    ),
+    "forgotten": (read_media(1, then=forget), 404, "forgotten"),
+    "deleted": (read_media(1, then=delete(1)), 404, "unknown"),
+}
+
+
+@pytest.mark.parametrize("why", DEAD)
+def test_a_dead_address_is_refused_in_words_of_the_mock(engine, why):
+    step, status, claim = DEAD[why]
+    response = step(engine)
+    assert response.status == status
+    assert f"didit.media.{claim}" in response.claims
+    assert ("didit.media.ttl_s" in response.claims) == (why == "expired")
+    assert list(response.json()) == ["mock"]
+    assert response.header("X-Facematch-Mock")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\xff\xd8\xff", "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"MM\x00*", "image/tiff"),
+        (b"RIFF\x01\x02\x03\x04WEBP", "image/webp"),
+        (b"RIFF\x01\x02\x03\x04WAVE", "application/octet-stream"),
+    ],
+)
+def test_the_first_bytes_say_which_kind_of_picture_it_is(content, kind):
+    engine = didit.new_engine()
+    engine.handle(match_request(content + b"more", b"no picture"))
+    response = read_media(1, "target_image")(engine)
+    assert (response.status, response.header("Content-Type")) == (200, kind)
+    assert response.body == content + b"more"
+
+
+GONE = {"detail": "Not found."}
+
+
+KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}
+
+
+@pytest.mark.parametrize(
+    ("number", "body", "outcome"),
+    [
+        (1, None, "none"),
+        (2, None, "deleted"),
+        (2, {"retain_face_embeddings": False}, "deleted"),
+        (2, KEPT, "ineligible_no_vendor_user"),
+        (1, {"retain_face_embeddings": "true", "instruction_id": "x"}, "none"),
+    ],
+)
+def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, outcome):
+    session_id = nth(engine, number)
+    assert answer(engine, delete(number, body)) == (
+        200,
+        {
+            "session_id": session_id,
+            "session_number": number,
+            "face_retention_outcome": outcome,
+            "biometric_template_uuid": None,
+            "biometric_template_expires_at": None,
+            "deleted_child_verifications": 0,
+        },
+    )
+    assert answer(engine, session_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
+
+
+def test_a_wrong_field_deletes_nothing(engine):
+    body = {"retain_face_embeddings": "maybe", "face_retention_days": 3651}
+    refused = delete(1, body)(engine)
+    assert (refused.status, set(refused.json())) == (400, set(body))
+    assert len(engine.world.sessions.all()) == 2
+
+
+def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):
+    monkeypatch.setattr(engine.world.sessions, "remove", lambda _: None)
+    assert delete(1)(engine).json() == GONE
