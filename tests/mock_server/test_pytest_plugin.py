@@ -81,8 +81,6 @@ SMALL = {
     "facematch_core._version",
     "facematch_core.base",
     "facematch_core.base.lazy",
-    "facematch_core.cli",
-    "facematch_core.cli.pytest_report",
     "facematch_mock_server",
     "facematch_mock_server.pytest_plugin",
 }
@@ -124,14 +122,14 @@ def down(**more):
 import pytest
 from helpers import ask
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(2))
 def test_server(didit_server, number):
     assert didit_server.control.journal() == ()
     didit_server.control.set_outcome("match", score=number, times=None)
     assert ask(didit_server, didit_server.url).json()["face_match"]["score"] == number
     assert len(didit_server.control.charges()) == 1
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(2))
 def test_mock(didit_mock, number):
     assert didit_mock.control.journal() == ()
     didit_mock.control.set_outcome("match", score=number, times=None)
@@ -221,13 +219,13 @@ def test_green(didit_server):
 }
 
 
-@pytest.fixture(scope="module")
-def printed(tmp_path_factory):
-    """What a test run of its own prints about the files of SUITE."""
-    folder = tmp_path_factory.mktemp("suite")
-    (folder / "card.png").write_bytes(P1)
+LEFT = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
+
+
+def test_a_suite_of_its_own_ends_as_the_fixtures_promise(tmp_path):
+    (tmp_path / "card.png").write_bytes(P1)
     for name, code in SUITE.items():
-        (folder / name).write_text(code)
+        (tmp_path / name).write_text(code)
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST", "FACEMATCH"))}
     done = subprocess.run(
         # In the order of the files, whatever plug-ins there are.
@@ -236,20 +234,31 @@ def printed(tmp_path_factory):
         text=True,
         check=False,
         timeout=300,
-        cwd=folder,
-        env=kept | {"CARD": str(folder / "card.png")},
+        cwd=tmp_path,
+        env=kept | {"CARD": str(tmp_path / "card.png")},
     )
-    return done.stdout
-
-
-def named(printed, outcome):
-    """The tests that ended so, by name."""
-    return set(re.findall(rf"^{outcome} \w+\.py::test_(\w+(?:\[\S+\])?)", printed, re.MULTILINE))
-
-
-def test_one_world_for_each_test(printed):
-    worlds = {name for name in named(printed, "PASSED") if name.startswith(("mock[", "server["))}
-    assert len(worlds) == 8
+    ended = {
+        outcome: {*re.findall(rf"^{outcome} \w+\.py::test_(\w+)", done.stdout, re.MULTILINE)}
+        for outcome in ("FAILED", "ERROR")
+    }
+    assert ended == {"FAILED": {"failed_anyway", "red"}, "ERROR": {*LEFT, "without_the_extra"}}
+    assert "2 failed, 14 passed, 1 skipped, 5 errors" in done.stdout
+    for words in (
+        "The fixtures of the mock need httptools: pip install",
+        "SetOutcome(kind='match', score=1",
+        "control.clear_faults()",
+        "closest: no call",
+        "closest: POST /v3/face-match/, answered",
+    ):
+        assert words in done.stdout
+    _, report = done.stdout.split("____ test_red ____")
+    section = re.search(r"^-+ facematch mock -+\n((?:\w.*\n)*)", report, re.MULTILINE)[1]
+    # Calls of others hide none of the first account's, and no text steers the terminal.
+    assert section.startswith("case-7: POST /v3/face-match/ 503 fault: answer status\nmain: GET ")
+    assert section.endswith("\nmain: GET /v3/?[31m 404\n")
+    assert section.count("\n") == 11
+    assert "token=" not in section
+    assert "of-a-green-test" not in done.stdout
 
 
 @pytest.mark.slow
