@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from facematch_comparison.run import RunDatabase, RunSummary, StudyRun, UnresolvedCharge
     from facematch_core.store import CallStore
 
-#: States of pairs that a run ends with and that are worth a column.
+#: States that have a column in the table of a run.
 _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 
 
@@ -154,7 +154,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 
 
 def _show_command(*words: str) -> None:
-    """Print a command that is to be pasted."""
+    """Print a command to paste."""
     click.echo(clean(f"  {typed(['facematch', 'compare', *words])}"))
 
 

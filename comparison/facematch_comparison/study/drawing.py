@@ -1,6 +1,6 @@
 """Pairs drawn from photographs of people, and people divided into two sets.
 
-Both by a seed: the same seed and names give the same, on every machine.
+The same seed and names give the same pairs and sets on every machine.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ def draw_pairs(
 ) -> Study:
     """Draw pairs, none twice.
 
-    Every person comes up before one comes up again, as far as their photographs allow: many people
-    say more than many pairs.
+    Every person is drawn before anybody is drawn again, as far as their photographs allow: many
+    people say more than many pairs.
 
     Args:
         pictures: Files of each person, by any name; their order does not count.
-        mated: How many mated pairs, from 0 on; None for all there are.
-        non_mated: How many non-mated ones, from 0 on; None for as many as there are mated ones.
+        mated: Number of mated pairs; None for all there are.
+        non_mated: Number of non-mated pairs; None for as many as mated pairs.
         within: Name of a column of `groups`: non-mated pairs are drawn within its groups only,
-            where people are more alike than two of all.
+            where people look more alike.
         groups: Column to person to group.
         split: Whether to draw half of the pairs among one half of the people and half among the
-            other, so that `split_by_subject`, by any seed, loses none of them.
+            other, so that `split_by_subject` loses no pair with any seed.
         seed: The same seed and pictures give the same pairs.
 
     Raises:
-        InvalidRequest: more pairs are wanted than there are, or none at all; a file is there
+        InvalidRequest: more pairs are wanted than there are, or no pair at all; a file is there
             twice; or `within` names no column.
     """
     groups = groups or {}
@@ -107,18 +107,17 @@ def draw_pairs(
 def split_by_subject(
     first: NDArray[np.int64], second: NDArray[np.int64], *, seed: int = 0, share: float = 0.5
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Divide people, and with them pairs. A pair of one from each side belongs to neither.
+    """Divide people, and with them pairs, into two sets. A pair across both belongs to neither.
 
-    People who are in pairs with each other, directly or through others, stay together if about the
-    wanted share comes of it: then no pair is lost. Pairs of more than a handful of people that were
-    drawn for it (`draw_pairs` with ``split``) are such. Else everybody is drawn alone, and of
-    non-mated pairs half is lost.
+    People who are in pairs with each other, directly or through others, stay together if that
+    gives about the wanted share: then no pair is lost, as of pairs that `draw_pairs` drew with
+    ``split``. Otherwise people are divided one by one, and half of the non-mated pairs is lost.
 
     Args:
         first, second: int64, (N,): the people of each pair.
         seed: The same seed and people give the same division, whatever the order of the pairs.
-        share: Of the people, for the calibration set: above 0, below 1; at most so many, and at
-            most one, or a tenth of all, fewer.
+        share: Share of the people in the calibration set, above 0 and below 1; the set may have
+            one person, or a tenth of all people, fewer.
 
     Returns:
         bool, (N,), twice: the pairs of the calibration set, and those of the evaluation set.
@@ -155,7 +154,7 @@ def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
 def _halves(
     pictures: Mapping[str, list[Path]], of_group: Mapping[str, str], chance: random.Random
 ) -> list[dict[str, list[Path]]]:
-    """People in two halves, alike in groups and in numbers of photographs."""
+    """Return people in two halves, alike in groups and in numbers of photographs."""
     people = [*pictures]
     chance.shuffle(people)
     people.sort(key=lambda person: (of_group.get(person, ""), len(pictures[person])))
@@ -213,7 +212,7 @@ def _non_mated(
             f"and the photographs make {possible}."
         )
     if number > possible // 2:
-        # Most of all there are: they are listed, and drawn from the list.
+        # List all pairs and draw from the list.
         every = [
             (person, a, b, other)
             for people in members.values()
@@ -222,7 +221,7 @@ def _non_mated(
             for b in pictures[other]
         ]
         return [_pair(*four) for four in chance.sample(every, number)]
-    # At most half of what there is: tried at random, everybody in turn.
+    # Draw at random, everybody in turn: at most half of all pairs are wanted.
     drawn: dict[frozenset[Path], StudyPair] = {}
     everybody = [person for group in members.values() if len(group) > 1 for person in group]
     while len(drawn) < number:
@@ -254,14 +253,14 @@ def _together(
     seed: int,
     number: int,
 ) -> NDArray[np.int64] | None:
-    """People for calibration, such that no pair is cut; None if too few of them can be found."""
+    """Return people for calibration such that no pair is cut; None if there are too few."""
     size = len(people)
     component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)
     sizes = np.bincount(component_of)
     if len(sizes) < 2:
         return None
     mixed = np.random.default_rng(seed).permutation(len(sizes))
-    # At random; should one large component spoil that, the large ones first.
+    # In random order; if a large component does not fit then, the large ones first.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
         chosen, chosen_people = [], 0
         for component in order.tolist():
