@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import PREFIX
 from facematch_mock_server.http.app import App
 from facematch_mock_server.world.accounts import Account, Accounts, World
@@ -20,7 +21,6 @@ from .recognition.recognizer import Recognizer
 from .vendors import vendor_named
 
 if TYPE_CHECKING:
-    from .control import Control
     from .http.adapter import MockAdapter
     from .recognition.recognizer import EngineName
 
@@ -44,8 +44,6 @@ class _Access:
     @functools.cached_property
     def control(self) -> Control:
         """Control of this account at this vendor."""
-        from .control import Control  # imported here: it loads the extensions of vendors
-
         return Control(self._place.current, self._vendor)
 
     def of(self, vendor: str) -> Served:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response, media_type
@@ -13,8 +13,8 @@ from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.recognition.cards import READY
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
-if TYPE_CHECKING:
-    from .control import Control
+from .control import Control, operations_of
+from .table import Typed
 
 PREFIX = f"{CONTROL}/"
 #: The path of the ready cards: ``cards/p1.png``.
@@ -39,8 +39,6 @@ class ControlApi:
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the paths of the API; none if it is switched off."""
-        from .control import operations_of  # imported here: it loads the vendors' recognition
-
         kind = next(iter(self._accounts.kinds.values()))
         return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
 
@@ -49,8 +47,6 @@ class ControlApi:
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
-        from .control import operations_of  # imported here: as in `known_paths`
-
         method, kinds = request.method, self._accounts.kinds
         if request.path.startswith(CARDS) and method in ("GET", "HEAD"):
             return _serve_card(request.path.removeprefix(CARDS))
@@ -90,8 +86,6 @@ class ControlApi:
 
     def control(self, request: Request, vendor: str) -> Control:
         """Return the `Control` of the account that a request names. Raises LookupError."""
-        from .control import Control  # imported here: as in `known_paths`
-
         return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
@@ -109,8 +103,6 @@ def _serve_card(name: str) -> Response:
 
 
 def _read_query(request: Request) -> dict[str, Any]:
-    from .table import Typed  # imported here: as the operations
-
     sent: dict[str, Any] = {}
     for name, value in request.query:
         if name in sent:

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -19,13 +19,12 @@ from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import GUARDS, PREFIX, ControlApi, reply, reply_words
+from facematch_mock_server.control.table import plain
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.journal import Entry
-
-if TYPE_CHECKING:
-    from facematch_mock_server.control import Control
 
 #: The beginning of the console's own paths.
 PATH = f"{PREFIX}console/"
@@ -145,9 +144,6 @@ class Console:
 
     def _get_state(self, request: Request, path: str) -> Response:
         """Return the data of a view: of long lists the newest rows that fit a search."""
-        # Imported here: few servers are looked at.
-        from facematch_mock_server.control.table import plain
-
         control, view = self._control(request, path)
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
