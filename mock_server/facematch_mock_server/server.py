@@ -17,12 +17,11 @@ from facematch_mock_server.world.services import name_keys
 from .http.server import HttpServer
 from .pages.console import Console
 from .pages.person import PersonPage
-from .recognition.recognizer import Recognizer
+from .recognition.recognizer import EngineName, Recognizer
 from .vendors import vendor_named
 
 if TYPE_CHECKING:
     from .http.adapter import MockAdapter
-    from .recognition.recognizer import EngineName
 
 
 class _Access:
@@ -271,7 +270,7 @@ class MockServer(_Access):
 
         A server that was never started starts with the first call.
         """
-        from .http.adapter import MockAdapter
+        from .http.adapter import MockAdapter  # imported here: it needs requests
 
         return MockAdapter(self.accounts)
 

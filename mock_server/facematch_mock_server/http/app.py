@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from difflib import get_close_matches
 from typing import Any
 
 from facematch_core import __version__
@@ -111,8 +112,6 @@ class App:
         response = self._answer_openapi(request)
         if response is not None:
             return self._mark(response)
-        from difflib import get_close_matches  # imported here: few requests need a hint
-
         vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
         paths = [path for vendor in vendors for path in vendor.known_paths()]
         paths += self._control.known_paths()

@@ -13,7 +13,8 @@ import re
 import socket
 import struct
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, TypeVar, cast
+from concurrent.futures import Executor
+from typing import TypeVar, cast
 
 import attrs
 import httptools
@@ -23,9 +24,6 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 from . import exchange
 from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 #: Most bytes that a client may send ahead while a request is being answered.
 _AHEAD_BYTES = 256 * 1024

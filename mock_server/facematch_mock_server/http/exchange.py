@@ -7,6 +7,7 @@ import http
 import json
 import logging
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import cache, lru_cache
 from typing import Any, Protocol, TypeVar
 
@@ -161,8 +162,6 @@ REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 @lru_cache(maxsize=8)
 def _format_date(second: int) -> str:
-    from email.utils import formatdate  # imported here: it slows down the start
-
     return formatdate(second, usegmt=True)
 
 

@@ -8,13 +8,11 @@ import logging
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
 
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -155,8 +153,6 @@ class HttpServer:
 
     def _find_pool(self, is_for_mock: bool) -> ThreadPoolExecutor:
         """Return the threads for the control API, or those for slow requests to vendors."""
-        from concurrent.futures import ThreadPoolExecutor  # imported here: few servers need it
-
         if is_for_mock not in self._pools:
             self._pools[is_for_mock] = ThreadPoolExecutor(*(_CLERKS if is_for_mock else _WORKERS))
         return self._pools[is_for_mock]

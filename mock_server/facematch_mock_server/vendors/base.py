@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from difflib import get_close_matches
 from typing import Any, ClassVar, NoReturn
 
 import attrs
@@ -479,8 +480,6 @@ class Routed:
 
     def unknown(self, call: Call) -> Response:
         """Answer `path.unknown`, with a hint of the path that was probably meant."""
-        from difflib import get_close_matches  # imported here: few requests need a hint
-
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
         call.note = f"did you mean {close[0]}?" if close else None
         hint = ((HINT_HEADER, call.note),) if call.note else ()

@@ -10,22 +10,20 @@ import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from facematch_mock_server.base.masking import SHORT, shorten
 from facematch_mock_server.base.messages import PERSON, Request
 from facematch_mock_server.claims import Behaviours
+from facematch_mock_server.recognition.recognizer import Recognizer
 
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal
 from .kinds import VendorKind, choose_each
 from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
-
-if TYPE_CHECKING:
-    from facematch_mock_server.recognition.recognizer import Recognizer
 
 #: The account that a server begins with. It answers requests with a public key or an unknown one.
 MAIN = "main"
@@ -185,16 +183,11 @@ class Accounts:
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token needs at least 8 characters, ASCII only")
-        if recognizer is None:
-            # Imported here because it loads the library.
-            from facematch_mock_server.recognition.recognizer import Recognizer
-
-            recognizer = Recognizer()
         self.kinds = {kind.name: kind for kind in kinds}
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")
         self.control, self.control_token = control, control_token
-        self.recognizer, self.has_workers = recognizer, has_workers
+        self.recognizer, self.has_workers = recognizer or Recognizer(), has_workers
         #: Hosts beyond the loopback that receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         #: The latency of a new account: seconds by operation.

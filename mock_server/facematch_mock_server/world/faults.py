@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from facematch_core.backend.kinds import nearest
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.messages import CONTROL, HEADER_NAME, HEADER_VALUE, Request
 from facematch_mock_server.base.state import RuleQueue, check_times
@@ -214,9 +215,6 @@ class Fault:
         if self.person is not None:
             Card(person=self.person)
         if self.card is not None and self.card not in READY:
-            # Imported here because it brings the errors along.
-            from facematch_core.backend.kinds import nearest
-
             hint = nearest(self.card, READY)
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 

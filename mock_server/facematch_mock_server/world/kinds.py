@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from facematch_core.backend.kinds import nearest
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import MOCK_CLAIMS, Behaviours, Claim
 
@@ -142,8 +143,6 @@ class VendorKind:
                 takes = " or ".join(map(str, values))
                 chosen[name] = _read(name, value, functools.partial(_choose, values), takes)
             else:
-                from facematch_core.backend.kinds import nearest  # imported here: a rare mistake
-
                 hint = nearest(name, (*self.switches, *self.settings))
                 raise ValueError(f"there is no switch {name:.60}; {hint}")
         return Behaviours((*self.claims, *MOCK_CLAIMS), chosen, settings, switches)

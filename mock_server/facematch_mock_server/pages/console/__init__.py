@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import resources
 from operator import attrgetter
 from typing import Any
 
@@ -67,8 +68,6 @@ class Console:
         """Answer a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
-            from importlib import resources  # imported here: 2 ms
-
             file_name, kind = _FILES[path]
             file = resources.files(__package__).joinpath(file_name)
             return self._run_guarded(
