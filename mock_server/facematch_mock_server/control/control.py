@@ -86,8 +86,7 @@ class Control:
         if name not in self.extensions:
             has = ", ".join(self.extensions) or "nothing beyond what every one has"
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
-        extension = self.world.kind.extension_class(name)(self)
-        return self.__dict__.setdefault(name, extension)
+        return self.__dict__.setdefault(name, self.world.kind.extensions[name](self))
 
     def vendors(self) -> tuple[str, ...]:
         """Return the vendors of this server, the first one first."""
@@ -501,9 +500,7 @@ Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LI
 @functools.cache
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """Return the operations of a vendor and of its extensions, by method and path."""
-    owners: dict[str | None, type] = {None: Control}
-    owners |= {name: vendor.extension_class(name) for name in vendor.extensions}
-    return list_operations(owners, vendor)
+    return list_operations({None: Control, **vendor.extensions}, vendor)
 
 
 def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:

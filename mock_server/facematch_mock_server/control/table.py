@@ -196,7 +196,7 @@ class Operation:
 
 
 def list_operations(
-    owners: Mapping[str | None, type], vendor: VendorKind
+    owners: Mapping[Any, type], vendor: VendorKind
 ) -> dict[tuple[str, str], Operation]:
     """Return the operations of `Control` (None) and of its extensions, by method and path."""
     return {

@@ -7,7 +7,6 @@ import functools
 import operator
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -85,7 +84,7 @@ class VendorKind:
             requests, and the one that sends its webhooks (None without).
         key_of: Returns the key or the client id that a request shows; it names the account.
         new_text: Makes a key or a client id of another account, from the first one and letters.
-        extensions: Attributes that `Control` has for this vendor alone: ``module:Class`` by name.
+        extensions: The classes of the attributes that `Control` has for this vendor alone, by name.
         greeting: The output of the command line about it: its keys, then commands to paste, with
             ``{url}``.
         samples: Asks a `Sampler` what its OpenAPI document is made from; None for no document.
@@ -105,14 +104,9 @@ class VendorKind:
     worker: Callable[[Any], Any] | None = None
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
-    extensions: Mapping[str, str] = attrs.field(factory=dict)
+    extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)
     greeting: tuple[str, ...] = ()
     samples: Callable[[Any], None] | None = None
-
-    def extension_class(self, name: str) -> Any:
-        """Import the class of an extension."""
-        module, _, attribute = self.extensions[name].partition(":")
-        return getattr(import_module(module), attribute)
 
     def new_keys(self) -> dict[str, Key]:
         """Make the first keys of another account."""

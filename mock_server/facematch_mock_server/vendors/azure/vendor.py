@@ -14,6 +14,7 @@ from facematch_mock_server.base.messages import Request, Response, Upload, media
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.vendors import base
+from facematch_mock_server.world.hosted import Played
 from facematch_mock_server.world.kinds import Records
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
@@ -356,7 +357,7 @@ VENDOR = base.Vendor(
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
     records=FaceIds,
-    extensions={"sessions": "facematch_mock_server.world.hosted:Played"},
+    extensions={"sessions": Played},
     behaviour=Azure,
     samples=_ask_samples,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),

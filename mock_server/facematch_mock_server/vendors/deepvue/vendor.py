@@ -421,6 +421,6 @@ VENDOR = base.Vendor(
     records=DeepvueRecords,
     behaviour=Deepvue,
     samples=_ask_samples,
-    extensions={"tokens": f"{__package__}.vendor:Tokens"},
+    extensions={"tokens": Tokens},
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
 )

@@ -16,6 +16,7 @@ from facematch_mock_server.world.webhooks import WebhookWorker
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
 from .claims import CLAIMS, SETTINGS, SWITCHES
+from .control import Sessions, Webhooks
 from .framework import HOSTS, DiditCall, Endpoint, json_route, refuse_rate, window_of
 from .records import DiditRecords
 
@@ -195,9 +196,7 @@ VENDOR = base.Vendor(
     records=DiditRecords,
     behaviour=Didit,
     samples=_ask_samples,
-    extensions={
-        name: f"{__package__}.control:{name.capitalize()}" for name in ("sessions", "webhooks")
-    },
+    extensions={"sessions": Sessions, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
     worker=lambda world: WebhookWorker(world, webhooks.compose),
 )

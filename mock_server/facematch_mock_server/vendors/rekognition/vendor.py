@@ -26,6 +26,7 @@ from facematch_mock_server.base.messages import Headers, Request, Response, Uplo
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import Played
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from . import sessions
@@ -420,7 +421,7 @@ VENDOR = base.Vendor(
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
     key_of=access_key,
     behaviour=Rekognition,
-    extensions={"sessions": "facematch_mock_server.world.hosted:Played"},
+    extensions={"sessions": Played},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     # No example for the console: a page in a browser does not sign requests.
 )
