@@ -31,12 +31,6 @@ class Selection(tuple[T, ...]):  # noqa: SLOT001 - a tuple takes none
 
     left_out = 0
 
-    def map(self, change: Callable[[T], Any]) -> Selection[Any]:
-        """Return the list with `change` applied to each record."""
-        changed = Selection(map(change, self))
-        changed.left_out = self.left_out
-        return changed
-
 
 def select(
     records: Iterable[T],

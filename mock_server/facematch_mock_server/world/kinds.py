@@ -21,10 +21,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
 
-class Records:
-    """A vendor's state beyond keys, credit and sessions; by default none."""
-
-
 @attrs.frozen
 class Serve:
     """Serves a method of `Control`, or of an extension of it, in the control API, too.
@@ -99,7 +95,7 @@ class VendorKind:
     operations: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
     first_keys: Mapping[str, Key]
-    records: Callable[[], Records] = Records
+    records: Callable[[], Any] = object
     behaviour: Callable[[Any], Any]
     worker: Callable[[Any], Any] | None = None
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")

@@ -15,7 +15,6 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.recognition.recognizer import Facts
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.hosted import Played
-from facematch_mock_server.world.kinds import Records
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from . import sessions
@@ -83,7 +82,7 @@ class DetectedFace:
     expires: float
 
 
-class FaceIds(Records):
+class FaceIds:
     def __init__(self) -> None:
         # The number that is kept is ours.
         self.faces: Collection[DetectedFace] = Collection(limit=1000)

@@ -20,7 +20,7 @@ from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import FormError, Request, Response, read_form
 from facematch_mock_server.base.state import Collection
 from facematch_mock_server.vendors import base
-from facematch_mock_server.world.kinds import Extension, Records, Serve
+from facematch_mock_server.world.kinds import Extension, Serve
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
@@ -48,7 +48,7 @@ class IssuedToken:
     revoked: bool = False
 
 
-class DeepvueRecords(Records):
+class DeepvueRecords:
     """The tokens of one world, by text, and the number of requests for one. Thread-safe."""
 
     def __init__(self) -> None:

@@ -238,10 +238,10 @@ class Webhooks(Extension[DiditRecords]):
         if state is not None:
             _check_word("state", state, [*DeliveryState])
         filters: Any = {"session_id": session_id, "event": event, "destination": destination}
-        deliveries = self._records.outbox.deliveries.all()
-        selection = select(deliveries, since=since, limit=limit, state=state, **filters)
         urls = {place.uuid: place.url for place in self.destinations()}
-        return selection.map(lambda each: attrs.evolve(each, url=urls.get(each.destination)))
+        every = self._records.outbox.deliveries.all()
+        deliveries = (attrs.evolve(each, url=urls.get(each.destination)) for each in every)
+        return select(deliveries, since=since, limit=limit, state=state, **filters)
 
     @Serve("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:

@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.world.kinds import Records
 from facematch_mock_server.world.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
@@ -24,7 +23,7 @@ KEPT_REVIEWS = 100
 MOST_RECORDS = 10_000
 
 
-class DiditRecords(Records):
+class DiditRecords:
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:
