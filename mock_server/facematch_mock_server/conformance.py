@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from email.message import Message
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import attrs
 
@@ -32,8 +32,6 @@ from facematch_core.testing import (
 )
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control import Control
-from facematch_mock_server.http.app import App
-from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.recognition import cards
 from facematch_mock_server.recognition.cards import READY
@@ -195,6 +193,10 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.accounts.recognizer = UprightRecognizer()
+        # The server asks this app: each request is counted before a fault may strike it.
+        app = self._mock.app
+        self._begin, self._handle = app.begin, app.handle
+        vars(app).update(begin=self.count, handle=self.answer)
         self.control: Control = self._mock.control
         self.control.reset()
         if self.session_class is not None:
@@ -304,20 +306,20 @@ class MockSimulator(VendorSimulator):
         self._mock.stop()
         self._port = 0
 
-    # Methods for `_ObservedApp`
+    # Methods in the place of the app's
 
-    def count(self, head: Request) -> None:
+    def count(self, head: Request) -> Response | None:
         """Count a request of a call before any fault strikes it."""
-        if head.path not in self.calls and not head.path.startswith(self.session_paths):
-            return
+        is_call = head.path in self.calls or head.path.startswith(self.session_paths)
         with self._lock:
-            self.requests_seen += 1
-            self._arrived += 1
-            is_later_step = self._arrived == self._step and self._arrived > 1
+            self.requests_seen += is_call
+            self._arrived += is_call
+            is_later_step = is_call and self._arrived == self._step and self._arrived > 1
             if is_later_step and self.situation is not None:
                 if self.situation not in {*self._faults, Situation.DRIPPING}:
                     self.begin(self.situation, self.score)
                 self._strike(self.calls)
+        return self._begin(head)
 
     def answer(self, request: Request) -> Response:
         """Keep a call for `received`, and return the mock's answer, altered, or without an end."""
@@ -332,7 +334,7 @@ class MockSimulator(VendorSimulator):
             self.last = seen
             is_last = request.path in (self.last_calls or self.calls)
             is_struck = self._arrived == self._step if self._step else is_last
-        response = self._mock.app.handle(request)
+        response = self._handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response
         if self.sessions is not None:
@@ -359,8 +361,7 @@ class MockSimulator(VendorSimulator):
             return
         self._close()
         if on:
-            handler = cast("Handler", _ObservedApp(self._mock.app, self))
-            self._server = HttpServer(handler, host=_HOST, port=self._port).start()
+            self._server = HttpServer(self._mock.app, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
         # Bound but not listening: connections are refused, and no other process gets the port.
@@ -376,22 +377,6 @@ class MockSimulator(VendorSimulator):
         if self._reserved is not None:
             self._reserved.close()
         self._server = self._reserved = None
-
-
-class _ObservedApp:
-    """The mock's app as its HTTP server sees it; a simulator counts and alters calls on the way."""
-
-    def __init__(self, app: App, simulator: MockSimulator) -> None:
-        self._app, self._simulator = app, simulator
-        self.handle = simulator.answer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._app, name)
-
-    def begin(self, head: Request) -> Response | None:
-        # The server calls this once for each request, before any fault strikes.
-        self._simulator.count(head)
-        return self._app.begin(head)
 
 
 @functools.cache

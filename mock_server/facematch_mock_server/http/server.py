@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import threading
@@ -14,12 +13,8 @@ from typing import Any, Self
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
 
-_log = logging.getLogger("facematch_mock_server")
-
 #: Connections that may wait to be accepted, and those accepted in one turn of the loop.
 _BACKLOG, _AT_ONCE = 1024, 256
-#: Seconds until the next accept when the process has no descriptor left.
-_PAUSE_S = 0.1
 #: Threads for slow requests to vendors, of which each may hold a decoded picture, and for the
 #: control API, of which each may wait for webhooks; with their names.
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
@@ -63,7 +58,6 @@ class HttpServer:
         listener.setblocking(False)
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
-        self._pause: asyncio.TimerHandle | None = None
         keep_freed_pages()
         # The default loop of Windows cannot watch a listening socket.
         self._loop = loop = asyncio.SelectorEventLoop()
@@ -72,7 +66,7 @@ class HttpServer:
         self._service = Service(
             loop=loop, scratch=scratch, threads=self._find_pool, **self._settings
         )
-        loop.call_soon(self._watch, listener)
+        loop.call_soon(loop.add_reader, listener, self._accept, listener)
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
         self._listener, self._process = listener, os.getpid()
@@ -115,8 +109,6 @@ class HttpServer:
     async def _close(self, listener: socket.socket) -> None:
         self._service.stopped = True
         self._accept(listener)  # otherwise waiting clients would be reset
-        if self._pause is not None:
-            self._pause.cancel()
         self._loop.remove_reader(listener)
         listener.close()
         await asyncio.gather(*self._setting_up, return_exceptions=True)
@@ -126,24 +118,14 @@ class HttpServer:
         while self._service.connections:  # noqa: ASYNC110 - that turn, not a poll
             await asyncio.sleep(0)
 
-    def _watch(self, listener: socket.socket) -> None:
-        self._pause = None
-        self._loop.add_reader(listener, self._accept, listener)
-
     def _accept(self, listener: socket.socket) -> None:
-        loop = self._loop
         for _ in range(_AT_ONCE):
             try:
                 accepted, _peer = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError:
-                _log.exception("no connection can be accepted; trying again in %s s", _PAUSE_S)
-                loop.remove_reader(listener)
-                self._pause = loop.call_later(_PAUSE_S, self._watch, listener)
+            except OSError:  # nobody waits, or there is no descriptor left: the loop asks again
                 return
             accepted.setblocking(False)
-            task = loop.create_task(self._connect(accepted))
+            task = self._loop.create_task(self._connect(accepted))
             self._setting_up.add(task)
             task.add_done_callback(self._setting_up.discard)
 
