@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
+from facematch_core.backend.calls import ignore
 from facematch_core.base.extras import install_command
 from facematch_core.cli.files import check_target, make_folder, write_json
 from facematch_core.cli.options import Target, file_option
@@ -84,7 +85,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         mock = MockServer(vendor=name, switches=changes, control=False)
     except ValueError as error:
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
-    with mock, closing(planned.open_backend()) as backend, StopSignals() as stopping:
+    with mock, closing(planned.open_backend()) as backend, ExitStack() as stack:
         listed = VENDORS.get(name, VendorCalls())
         # This setting asks the vendor for one more image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
@@ -112,14 +113,15 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         budget = sum(step.may_be_charged for step in every) * most
         if options["budget"] is not None:
             budget = min(budget, options["budget"])
+        stopping = stack.enter_context(StopSignals())
         try:
-            run_steps(caller, steps, files, budget, stopping=stopping)
+            run_steps(caller, steps, files, budget, stopping.check)
         finally:
-            stopping.waits += 1  # from here on all is finished, whoever wants it to end
+            # From here on all is finished, whoever wants it to end.
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
-                    run_steps(caller, ends, files, budget, stopping=stopping)
+                    run_steps(caller, ends, files, budget, ignore)
             finally:
                 try:
                     remaining = end_sessions(caller, every) if ends else []

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, Self
@@ -85,17 +85,12 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
 
 
 class StopSignals:
-    """Ctrl-C, SIGTERM and the closing of the terminal: a KeyboardInterrupt, or heard `later`.
+    """Ctrl-C, SIGTERM and the closing of the terminal, heard after the call that is under way.
 
-    What is under way may be paid for, and a session that it starts has to be deleted.
-
-    Attributes:
-        waits: How many parts of the program are not to be stopped now. To add one there, without a
-            call, leaves no moment in which a signal could be heard before it.
+    That call may be paid for, and a session that it starts has to be deleted.
     """
 
     def __init__(self) -> None:
-        self.waits = 0
         self._came = False
         self._before: dict[int, Any] = {}
 
@@ -112,20 +107,12 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    @contextlib.contextmanager
-    def later(self) -> Iterator[None]:
-        """Delay Ctrl-C and other signals to the end of the block."""
-        self.waits += 1
-        try:
-            yield
-        finally:
-            self.waits -= 1
-            if self._came and not self.waits:
-                raise KeyboardInterrupt
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal came."""
+        if self._came:
+            raise KeyboardInterrupt
 
     def _hear(self, *_: object) -> None:
-        if not self.waits:
-            raise KeyboardInterrupt
         self._came = True
         with contextlib.suppress(OSError):  # of a terminal that is closed
             os.write(2, b"\nstopping: what has begun is finished, and written\n")
@@ -334,9 +321,9 @@ def _is_answered(call: Any) -> bool:
 
 
 def run_steps(
-    caller: Caller, steps: Iterable[Step], files: Any, budget: int, *, stopping: StopSignals
+    caller: Caller, steps: Iterable[Step], files: Any, budget: int, check: Callable[[], None]
 ) -> None:
-    """Make the calls that can be made within the rest of the budget."""
+    """Make the calls that can be made within the rest of the budget; `check` comes after each."""
     most, is_over, calls = caller.vendor.charges, False, caller.calls
     for step in steps:
         is_over = is_over or count_charges(calls, most) + most > budget
@@ -348,13 +335,13 @@ def run_steps(
         scored: Any = calls.get(step.scored_by)
         score: Any = scored and scored["result"]["score"]
         level = None if step.beyond is None or score is None else score + step.beyond
-        with stopping.later():
-            try:
-                calls[step.name] = caller.make(step, files, level)
-            except VendorError as error:
-                if step.name in calls and error.billing.charged is fm.Charged.NO:
-                    calls[step.name] = _make_record(type(error).__name__)
-                raise
+        try:
+            calls[step.name] = caller.make(step, files, level)
+        except VendorError as error:
+            if step.name in calls and error.billing.charged is fm.Charged.NO:
+                calls[step.name] = _make_record(type(error).__name__)
+            raise
+        check()
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
