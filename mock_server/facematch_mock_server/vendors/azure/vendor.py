@@ -82,17 +82,6 @@ class DetectedFace:
     expires: float
 
 
-class FaceIds:
-    def __init__(self) -> None:
-        # The number that is kept is ours.
-        self.faces: Collection[DetectedFace] = Collection(limit=1000)
-
-    def drop_expired(self, now: float) -> None:
-        for face_id, face in self.faces.items():
-            if face.expires <= now:
-                self.faces.remove(face_id)
-
-
 def detect(call: AzureCall) -> Response:
     query = _read_query(call)
     if query["returnFaceId"]:
@@ -104,10 +93,9 @@ def detect(call: AzureCall) -> Response:
     attributes, model = query["returnFaceAttributes"], query["recognitionModel"]
     if seen.faces and (attributes or query["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
-    rows, account, kept = [], call.world.account, call.world.records.faces
+    rows, account, kept = [], call.world.account, call.world.records
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
     now = call.now.timestamp()
-    call.world.records.drop_expired(now)
     # The specification says 100.
     for number, face in enumerate(seen.faces[:100]):
         place = sessions.rectangle(face.box)
@@ -230,7 +218,7 @@ def _read_picture(call: AzureCall) -> Upload:
 def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
-    face: DetectedFace | None = call.world.records.faces.find(face_id.lower())
+    face: DetectedFace | None = call.world.records.find(face_id.lower())
     needs_bytes = call.world.recognizer.needs_bytes
     if (
         face is None
@@ -355,7 +343,8 @@ VENDOR = base.Vendor(
     hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
-    records=FaceIds,
+    # The newest faces by id; the number that is kept is ours.
+    records=lambda: Collection(limit=1000),
     extensions={"sessions": Played},
     behaviour=Azure,
     samples=_ask_samples,
