@@ -76,22 +76,12 @@ class Problem:
     rows: Sequence[int] | Ints | None = None
 
 
-def problems_at(
-    rows: Sequence[int] | Ints, text: Callable[..., str], *more: Any
-) -> Iterator[Problem]:
-    """Yield a problem for each row; for many rows one problem, with the first in full.
-
-    Args:
-        rows: Where something is wrong.
-        text: Says what, from the row and from its values of `more`.
-        more: Arrays with a value for each of `rows`.
-    """
+def problems_at(rows: Sequence[int] | Ints, text: Callable[[int], str]) -> Iterator[Problem]:
+    """Yield a problem for each row; for many rows one problem, with the first in full."""
     if len(rows) > _OF_ONE_KIND:
-        yield Problem(
-            f"as in the first of them, {text(rows[0], *(each[0] for each in more))}", rows
-        )
+        yield Problem(f"as in the first of them, {text(rows[0])}", rows)
     else:
-        yield from (Problem(text(*each), each[:1]) for each in zip(rows, *more, strict=True))
+        yield from (Problem(text(row), [row]) for row in rows)
 
 
 @attrs.define(slots=False, eq=False, repr=False)

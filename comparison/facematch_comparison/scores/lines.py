@@ -147,18 +147,22 @@ class Lines:
 
         Args:
             rows: The lines.
-            text: What is wrong, with ``{pair}``, ``{system}``, and ``{above}``, where it is right.
+            text: What is wrong, with ``{pair}``, ``{system}``, ``{unit}`` and ``{above}``, a place.
             above: The line that is right, for each.
-            of: More words of the text: each a function of a line, or a text.
+            of: More words of the text: each a function of a line, or a text. ``{then}`` is `now` of
+                the line above.
         """
+        firsts = {} if above is None else dict(zip(rows[:9], above[:9], strict=True))
 
-        def fill(row: int, first: int) -> str:
+        def fill(row: int) -> str:
+            first = firsts.get(row, row)
             words = {name: each(row) if callable(each) else each for name, each in of.items()}
-            system = repr(self.words["system"][row][:60])
-            where = self.cells.place(first)
-            return text.format(pair=self.pair_of(row), system=system, above=where, **words)
+            words |= {"pair": self.pair_of(row), "above": self.cells.place(first)}
+            words |= {"system": repr(self.words["system"][row][:60])}
+            words |= {"then": of["now"](first)} if "{then}" in text else {}
+            return text.format(unit=self.cells.unit or "line", **words)
 
-        return problems_at(rows, fill, rows if above is None else above)
+        return problems_at(rows, fill)
 
     @cached_property
     def first(self) -> Ints:
@@ -329,9 +333,10 @@ def _problems_of_people(lines: Lines, roles: Roles) -> Iterator[Problem]:
 
 def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Problem]:
     """Yield pairs that a system has `again`, that show other people than above, or are another."""
-    unit = f"{lines.cells.unit}s"
-    text = "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}"
-    yield from lines.problems(again, text, above, unit=unit)
+    text = (
+        "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}s"
+    )
+    yield from lines.problems(again, text, above)
     again, above = differing(lines.pairs, lines.mated, *lines.people, first=lines.first)
     yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
     if lines.pictures:
@@ -364,10 +369,10 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
         again, above = differing(system.codes[rows], codes[rows])
         problems += lines.problems(
             rows[again],
-            "{column} of {system} is {now}, and something else in {above}",
+            "{column} of {system} is {now}, and {then} in {above}",
             rows[above],
             column=column,
-            now=lambda row, of=of: f"{of[row]!s:.42}",
+            now=lambda row, of=of: f"{of[row] if isinstance(of, Words) else float(of[row])!r:.42}",
         )
     return facts, problems
 
@@ -389,15 +394,17 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
         labels = Words(np.stack([each.codes for each in columns], axis=1).ravel(), columns[0].each)
         people = np.stack([people for _, people in said], axis=1).ravel()
         filled = np.flatnonzero(labels.filled)
-        again, _ = differing(people[filled], labels.codes[filled])
+        again, above = differing(people[filled], labels.codes[filled])
+        first = dict(zip(filled[again].tolist(), filled[above].tolist(), strict=True))
         # One problem for each line.
-        at = {row // len(said): row for row in filled[again[::-1]].tolist()}
+        at = {row // len(said): row for row in reversed(first)}
         problems += lines.problems(
             np.array(sorted(at), np.int64),
-            "{who!r:.60} is in the group {now!r:.60} of {kind}, and above in another one",
+            "{who!r:.60} is in the group {now!r:.60} of {kind}, and above in {other!r:.60}",
             kind=kind,
             who=lambda line, at=at, of=people: names.get(of[at[line]], "somebody"),
             now=lambda line, at=at, of=labels: of[at[line]],
+            other=lambda line, at=at, of=labels, first=first: of[first[at[line]]],
         )
         of_kind = sorted(filter(None, labels.words))
         place = {word: at for at, word in enumerate(of_kind)}

@@ -253,7 +253,6 @@ def _answers(
             "the pair {pair} has no {unit} for {name}; all systems need the same pairs (a line "
             "whose error is filled says that there was no answer)",
             name=repr(name[:60]),
-            unit=lines.cells.unit,
         )
     facts, of_facts = facts_of(lines)
     groups, of_groups = groups_of(lines)

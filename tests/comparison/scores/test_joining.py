@@ -165,7 +165,8 @@ def test_files_that_name_people_alone_are_joined_by_both(tmp_path):
     first, second = read_scores(paths)
     assert (first.scores.tolist(), second.scores.tolist()) == ([90, 20, 30], [80, 10, 40])
     paths[0].write_text(f"{paths[0].read_text()}z,y,25\n")
-    with pytest.raises(InvalidRequest, match=r"a.csv line 5: the pair 'y and z' of 'a' appears"):
+    twice = r"a.csv line 5: the pair 'y and z' of 'a' appears twice: .* a.csv line 4; .* two lines"
+    with pytest.raises(InvalidRequest, match=twice):
         read_scores(paths)
 
 

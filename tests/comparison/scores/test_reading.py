@@ -305,7 +305,7 @@ def test_a_group_on_one_line_holds_for_the_person_on_all(read):
     assert (sex.probe.tolist(), sex.reference.tolist()) == ([0, 0, -1], [0, 0, 0])
     assert (skin.probe.tolist(), skin.reference.tolist()) == ([0, 0, -1], [0, 1, 1])
     (line,) = refusals(read, f"{HEAD},group_sex\na,1,1,A,A,1,f\na,2,0,A,B,2,m\n")
-    assert line.startswith("  line 3: 'A' is in the group 'm'")
+    assert line == "  line 3: 'A' is in the group 'm' of sex, and above in 'f'"
 
 
 # Cells
@@ -340,6 +340,8 @@ def test_lines_that_contradict_each_other(read):
         "b,1,1,C,C,1,,,3\n",
     )
     assert sorted(found) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
+    (line,) = refusals(read, f"{HEAD},threshold\na,1,1,A,A,1,5\na,2,0,A,B,1,6\n")
+    assert line == "  line 3: threshold of 'a' is 6.0, and 5.0 in line 2"
     with pytest.raises(InvalidRequest, match="price or a currency"):
         read(f"{HEAD},price\na,1,1,A,A,1,3\n")
     lines = refusals(read, f"{HEAD}\nx,1,1,A,A,5\ny,1,1,A,A,5\nx,1,1,A,A,5\n")
