@@ -1,13 +1,17 @@
-"""Fields of a result beside its decision, and 200s without a verdict."""
+"""Requests, tokens, the balance, fields of a result, and 200s without a verdict."""
 
+import base64
 import copy
 import pickle
+from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_deepvue import NoVerdict
+from facematch_deepvue import DeepvueBackend, NoVerdict
+from facematch_deepvue.wire import UNKNOWN_S, read_life_s
 
 GOOD = {"match": True, "confidence": 98}
 
@@ -95,3 +99,95 @@ def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, make
     assert error.backend == "deepvue"
     for same in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(same), vars(same)) == (type(error), vars(error))
+
+
+KEYS = {"client_id": "some-client", "client_secret": "some-secret"}
+
+
+def test_liveness_check_is_json_of_v1(make_call):
+    call = make_call(fm.Operation.LIVENESS)
+    bare = DeepvueBackend(**KEYS, api_version="v2").build(call)
+    assert bare.url == "https://production.deepvue.tech/v1/liveness-check"
+    assert set(bare.json) == {"image"}
+    assert base64.b64decode(bare.json["image"], validate=True) == call.probe.data
+    uri = DeepvueBackend(**KEYS, liveness_image_form="data_uri").build(call)
+    assert uri.json["image"] == f"data:image/jpeg;base64,{bare.json['image']}"
+
+
+WALLET = "/v1/internal/wallet-balance"
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"), [(6448, "6448"), (0, "0"), (-3, "-3"), (12.5, "12.5"), ("99.90", "99.90")]
+)
+def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amount):
+    deepvue.set_answers(WALLET, (200, {"current_balance": value, "success": True}))
+    balance = open_backend().wallet_balance()
+    assert balance.amount == Decimal(amount)
+    assert balance.environment is None
+    (request,) = deepvue.seen
+    assert request.method == "GET"
+    assert request.headers["x-api-key"] == "deepvue-secret-77f0c2"
+    assert request.headers["client-id"] == deepvue.client_id
+    assert "Authorization" not in request.headers
+    declared = open_backend(environment="sandbox").wallet_balance()
+    assert declared.environment is fm.Environment.SANDBOX
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, {"detail": "Invalid client_id"}, fm.AuthenticationFailed),
+        (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
+        (502, b"<html>", fm.VendorUnavailable),
+        (200, b"no json", fm.UnexpectedResponse),
+        (200, {"success": True}, fm.UnexpectedResponse),
+        (200, {"current_balance": True}, fm.UnexpectedResponse),
+        (200, {"current_balance": "much"}, fm.UnexpectedResponse),
+        (200, {"current_balance": 5, "success": False}, fm.UnexpectedResponse),
+    ],
+)
+def test_failed_balance_is_free(open_backend, deepvue, status, body, kind):
+    deepvue.set_answers(WALLET, (status, body))
+    with pytest.raises(fm.VendorError) as caught:
+        open_backend().wallet_balance()
+    assert (type(caught.value), caught.value.billing.charged) == (kind, fm.Charged.NO)
+    assert len(deepvue.seen) == 1
+
+
+def test_mock_environment_does_not_ask_deepvue_for_a_balance():
+    with pytest.raises(fm.EnvironmentMismatch):
+        DeepvueBackend(**KEYS, environment="mock").wallet_balance()
+
+
+NOW = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "life"),
+    [
+        ({}, UNKNOWN_S),
+        ({"expiry": "2026-03-08T00:00:00Z"}, 12 * HOUR),
+        ({"expiry": "2026-03-07T14:00:00"}, 2 * HOUR),
+        ({"expiry": "2026-03-07T14:00:00+01:00"}, HOUR),
+        ({"expiry": "24hrs"}, 24 * HOUR),
+        ({"expiry": "600"}, 600),
+        ({"expires_in": 900}, 900),
+        # Digits are seconds, not a date; more than a day counts as a day.
+        ({"expiry": "20260308"}, 24 * HOUR),
+        # At most a day, at least 0.
+        ({"expiry": "2027-01-01T00:00:00Z"}, 24 * HOUR),
+        ({"expires_in": 10**400}, UNKNOWN_S),
+        ({"expiry": "2026-03-07T11:00:00Z"}, 0),
+        # The soonest readable end.
+        ({"expiry": "24hrs", "expires_in": 600}, 600),
+        ({"expiry": "2026-03-07T13:00:00Z", "expires_in": 7200}, HOUR),
+        # Unreadable values are ignored.
+        ({"expiry": "soon"}, UNKNOWN_S),
+        ({"expiry": True}, UNKNOWN_S),
+        ({"expiry": "soon", "expires_in": 600}, 600),
+    ],
+)
+def test_soonest_readable_end_counts(answer, life):
+    assert read_life_s(answer, NOW) == pytest.approx(life)

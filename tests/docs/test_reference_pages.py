@@ -1,10 +1,14 @@
-"""Pages about the mock; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated ones."""
+"""Pages of the reference; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated parts."""
 
 import re
 
+import attrs
 import pytest
 from kit.pages import DOCS, check_part
 
+from facematch_comparison import PairState, Requirements
+from facematch_comparison.judging.requirements import built_in
+from facematch_comparison.scores.columns import COLUMNS
 from facematch_core import (
     Charged,
     Failover,
@@ -13,6 +17,9 @@ from facematch_core import (
     VendorError,
     open_verifier,
 )
+from facematch_core.testing import BackendContract
+from facematch_core.testing.contract.money import EXPECTED
+from facematch_core.testing.simulator import FAILURES, Situation
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
@@ -176,3 +183,56 @@ def test_everything_that_control_does_is_on_its_page():
 def test_every_switch_is_on_the_page_of_contradictions():
     page = (DOCS / "explanation" / "the-mock.md").read_text()
     assert not [name for name in vendor_named("didit").switches if f"`{name}`" not in page]
+
+
+def test_the_table_of_errors_is_generated():
+    assert set(EXPECTED) == set(FAILURES)
+    repeated = {True: "yes", False: "no", None: "any"}
+    table = "| Situation | Error | `charged` | `retryable` |\n|---|---|---|---|\n"
+    for situation, expected in EXPECTED.items():
+        billed = " or ".join(f"`{charged.name}`" for charged in expected.charged)
+        if situation is Situation.UNREADABLE_200:
+            billed += "; `NO` too of an operation that is not declared as billed"
+        cells = (
+            f"`{situation.name}`",
+            " or ".join(f"`{error.__name__}`" for error in expected.errors),
+            billed,
+            repeated[expected.retryable],
+        )
+        table += f"| {' | '.join(cells)} |\n"
+    check_part("reference/rules.md", "errors", table.rstrip("\n"))
+
+
+def test_every_theme_of_rules_is_in_the_reference():
+    page = (DOCS / "reference" / "rules.md").read_text()
+    for theme in BackendContract.__bases__[:-1]:
+        assert f"::: {theme.__module__}.{theme.__name__}\n" in page
+
+
+def words_of(page):
+    return " ".join((DOCS / page).read_text().split())
+
+
+#: What the page of explanation quotes of the page of simulations.
+QUOTED = (
+    *("94.8 to 100 %", "93 to 100 %", "93.9 to 99.3 %", "15 to 49 % lower", "6.2 to 37 %"),
+    *("2 to 2.6 %", "64.2 to 90.6 %", "15.6 to 25.2 %", "1.2 to 2.1 %", "95.2", "97.1 %", "1.1 %"),
+    *("6,150", "3.6 to 5.6 %"),
+)
+
+
+@pytest.mark.parametrize("figure", QUOTED)
+def test_quoted_figures_are_those_of_the_simulations(figure):
+    assert figure in words_of("explanation/comparison.md")
+    assert figure in words_of("maintain/simulations.md")
+
+
+def test_the_reference_has_every_column_state_and_key():
+    page = (DOCS / "reference" / "comparison.md").read_text()
+    columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
+    assert not [name for name in COLUMNS if f"`{name}`" not in columns]
+    states = page.partition("\n## Run database\n")[2].partition("\n## ")[0]
+    assert not [state for state in PairState if f"`{state}`" not in states]
+    keys = {field.name for field in attrs.fields(Requirements)} - {"name"}
+    assert not [key for key in keys if f"`{key}`" not in page]
+    assert not [name for name in built_in() if f"`{name}`" not in page]
