@@ -1,13 +1,15 @@
-"""The mock server and clients of other languages: curl, and `fetch` of node with FormData."""
+"""The mock server and clients that others wrote: curl, node, Microsoft's, and a generated one."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from facematch_mock_server import MockServer, card_sheet
 
@@ -142,3 +144,75 @@ def test_fetch_of_node_twenty_calls_at_once_and_a_broken_connection(
     assert seen["broken"] in {"TypeError", "Error"}
     # The broken answer was paid for as well.
     assert len(seen["ledger"]["entries"]) == len(mock.control.charges()) == 24
+
+
+AZURE_CLIENT = "@azure-rest/ai-vision-face@1.0.0-beta.3"
+AZURE_SESSIONS = Path(__file__).with_name("azure_sessions.mjs")
+
+LIVENESS, WITH_VERIFY = "/detectLiveness-sessions", "/detectLivenessWithVerify-sessions"
+
+
+@pytest.fixture(scope="module")
+def seen(find_program, run_command, tmp_path_factory):
+    """What the client of npm got, by what it asked."""
+    folder = tmp_path_factory.mktemp("npm")
+    npm, node = find_program("npm"), find_program("node")
+    reference = folder / "p1.png"
+    reference.write_bytes(SHEET["p1"].data)
+    (folder / "sessions.mjs").write_text(AZURE_SESSIONS.read_text("utf-8"), "utf-8")
+    run_command(npm, "install", "--silent", "--no-save", AZURE_CLIENT, cwd=folder)
+    with MockServer(vendor="azure") as mock:
+        printed = run_command(
+            *(node, "sessions.mjs", mock.url, mock.live_key, reference),
+            cwd=folder,
+        )
+    return json.loads(printed)
+
+
+@pytest.mark.parametrize("path", [LIVENESS, WITH_VERIFY])
+def test_microsofts_client_for_node_goes_through_a_session(seen, path):
+    of = seen[path]
+    answers = [of["start"], of["between"], of["read"]]
+    assert [(each["status"], each["unexpected"]) for each in answers] == [("200", False)] * 3
+    assert len({each["body"]["authToken"] for each in answers}) == 1
+    numbers = [[a["attemptId"] for a in each["body"]["results"]["attempts"]] for each in answers]
+    assert numbers == [[], [1], [2, 1]]
+    result = of["read"]["body"]["results"]["attempts"][0]["result"]
+    assert result["livenessDecision"] == "realface"
+    assert ("verifyResult" in result) is (path == WITH_VERIFY)
+    if path == WITH_VERIFY:
+        assert result["verifyResult"] == {"matchConfidence": 0.95466, "isIdentical": True}
+    assert of["bytes"] == len(SHEET["p1-again"].data)
+    deleted, gone = of["gone"]
+    assert (deleted["status"], deleted["unexpected"]) == ("204", False)
+    assert (gone["status"], gone["code"]) == ("404", "SessionNotFound")
+
+
+def test_microsofts_client_for_node_reads_a_refusal(seen):
+    refused = seen["refused"]
+    assert (refused["status"], refused["unexpected"]) == ("400", True)
+    assert refused["body"]["error"]["code"] == refused["code"] == "InvalidDeviceCorrelationId"
+
+
+PACKAGES = ("@hey-api/openapi-ts@0.95.0", "typescript@5.9.3", "@types/node@20.19.9")
+OPENAPI_CLIENT = Path(__file__).with_name("openapi_client.ts")
+TSC = "--strict --noUncheckedIndexedAccess --skipLibCheck --target es2022 --module commonjs"
+
+
+def test_a_generated_client_uploads_two_files_and_reads_a_score_and_an_error(
+    find_program, run_command, tmp_path
+):
+    npm, npx, node = map(find_program, ("npm", "npx", "node"))
+    picture = tmp_path / "p1.png"
+    picture.write_bytes(SHEET["p1"].data)
+    shutil.copy(OPENAPI_CLIENT, tmp_path / "main.ts")
+    run_command(npm, "install", "--silent", "--no-save", *PACKAGES, cwd=tmp_path)
+    with MockServer() as mock:
+        listed = requests.get(f"{mock.url}/openapi.json", timeout=10).json()["documents"]
+        document = mock.url + listed["didit"]
+        run_command(npx, "openapi-ts", "-i", document, "-o", "client", cwd=tmp_path)
+        # Its types hold: an error of the compiler would end the test.
+        run_command(npx, "tsc", *TSC.split(), "--outDir", "out", "main.ts", cwd=tmp_path)
+        arguments = ("out/main.js", mock.url, mock.live_key, picture)
+        printed = json.loads(run_command(node, *arguments, cwd=tmp_path))
+    assert printed == {"score": 95.47, "status": 401, "words": "Invalid API Key."}
