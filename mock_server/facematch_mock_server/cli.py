@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import secrets
 import signal
 import threading
@@ -99,20 +98,14 @@ def command(
     Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
     """
-    # Garbage collection during the imports takes 5 ms.
-    gc.disable()
     try:
         from facematch_mock_server.server import MockServer
         from facematch_mock_server.vendors import vendor_named
         from facematch_mock_server.world.clock import VirtualClock
-
-        gc.freeze()
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
-    finally:
-        gc.enable()
     if no_control and (open_console or show_pictures):
         raise click.UsageError("--no-control leaves the console out, and with it these options.")
     if control_token is not None and control_token_file is not None:

@@ -394,7 +394,6 @@ def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
 
 #: The formats that are decoded.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
-_JPEG = b"\xff\xd8\xff"
 
 #: A picture with a shorter side, in pixels, has no code: a cell would have two pixels.
 _MIN_SIDE = 64
@@ -413,8 +412,10 @@ def read_card(data: bytes) -> Card | None:
     turned by quarters, not cropped or mirrored. An EXIF orientation is ignored. None if the picture
     is no card, or there is no picture at all; never raises.
     """
+    from PIL import Image  # imported here: the ready cards need no Pillow
+
     try:
-        with _open(data) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             width, height = picture.size
             if min(width, height) < _MIN_SIDE or width * height > _MAX_PIXELS:
                 return None
@@ -422,17 +423,6 @@ def read_card(data: bytes) -> Card | None:
             return _card_in_grey(picture.convert("L"))
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error and more
         return None
-
-
-def _open(data: bytes) -> PIL.Image.Image:
-    if data.startswith(_JPEG):
-        # `Image.open` would load the decoders of four other formats before it looks at the bytes.
-        from PIL.JpegImagePlugin import jpeg_factory
-
-        return jpeg_factory(io.BytesIO(data))
-    from PIL import Image
-
-    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _card_in_grey(picture: PIL.Image.Image) -> Card | None:

@@ -63,10 +63,9 @@ class FactsCache:
         """Return the facts of a picture; `digest` is its SHA-256, if known."""
         digest = digest or hashlib.sha256(data).hexdigest()
         with self._lock:
-            facts = self._newest.get(digest)
-            if facts is not None:
+            if digest in self._newest:
                 self._newest.move_to_end(digest)
-                return facts
+                return self._newest[digest]
         # Outside the lock: two threads may look at one picture, but none waits for another.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)
