@@ -194,7 +194,7 @@ class MockServer(_Access):
             self.app.console = Console(accounts, show_pictures=show_pictures)
         is_on = not is_open if person_page is None else person_page
         self.app.person = PersonPage(accounts, is_on=is_on)
-        # An engine takes some 30 ms for a picture: too long for the shared loop.
+        # An engine takes some 30 ms for a picture: too long for the loop of a server.
         self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port)
 
