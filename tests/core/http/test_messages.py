@@ -155,6 +155,21 @@ def test_an_excerpt_is_short_printable_and_free_of_keys(body, words):
     assert excerpt(reply(json.dumps(body).encode(), (Secret("pass:word"),))) == words
 
 
+PICTURE = bytes([255, 216, 255, 224, 0, 16]) + b"(face) 'canary' " + bytes(range(256))
+AS_TEXT = PICTURE.decode("latin-1")
+#: As programs in several languages print bytes.
+PRINTED = (repr(PICTURE), str([*PICTURE]), PICTURE.hex(" "), AS_TEXT, ascii(AS_TEXT))
+PRINTED += (PICTURE.decode("utf-8", "replace"), "".join(f"\\{byte:o}" for byte in PICTURE))
+
+
+@pytest.mark.parametrize("printed", PRINTED)
+def test_no_byte_of_a_picture_is_quoted(printed):
+    words = excerpt(reply(json.dumps({"detail": f"no picture: {printed}"}).encode()))
+    assert words.startswith("no picture: ")
+    assert words.endswith("***")
+    assert len(words) < 24
+
+
 @given(
     st.dictionaries(st.sampled_from(["detail", "error", "message", "exception"]), st.text()),
     st.text(),
