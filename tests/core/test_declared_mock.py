@@ -178,3 +178,18 @@ def test_a_double_without_the_mark_is_production(fixture_of_requests):
     with fm.FaceVerifier(Vendor()) as verifier, pytest.raises(EnvironmentMismatch) as caught:
         verifier.verify(B, B)
     assert caught.value.billing.charged is fm.Charged.YES
+
+
+def test_a_login_is_sent_to_the_mock_alone():
+    backend = Vendor(base_url="http://127.0.0.1:1")
+    for url in ("", "http://127.0.0.1:1/token", "http://127.0.0.1:2/token"):
+        assert backend.find_mismatch(url=url) is None
+    error = backend.find_mismatch(url="https://login.vendor.example/token")
+    assert (type(error), error.billing.charged) == (fm.EnvironmentMismatch, fm.Charged.NO)
+
+
+def test_an_environment_that_the_vendor_does_not_have_is_refused():
+    without = type("Without", (Vendor,), {"has_sandbox": False})
+    for cls, environment in ((Vendor, "local"), (without, "sandbox")):
+        with pytest.raises(fm.ConfigurationError, match="must be one of"):
+            cls(environment=fm.Environment(environment))

@@ -23,6 +23,7 @@ def test_a_short_secret_blacks_out_no_vendors_sentence():
     sentence = "The security token (key=e, e) expired."
     assert without_secrets(sentence, (Secret("e"),)) == "The security token (key=***, ***) expired."
     assert without_secrets(f"x{KEY}x", (Secret(KEY), Secret("e"))) == "x***x"
+    assert without_secrets(f"x{KEY}x", (Secret(KEY[:8]), Secret(KEY))) == "x***x"
 
 
 @pytest.mark.parametrize("act", [pickle.dumps, copy.copy, copy.deepcopy])

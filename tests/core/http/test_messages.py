@@ -200,6 +200,22 @@ def test_a_secret_is_revealed_on_the_wire_alone(sent, tmp_path, monkeypatch):
     assert {name: header(head, name) for name in expected} == expected
 
 
+def test_the_head_of_a_form_holds_no_line_of_its_own(sent):
+    files = [part(name='a"b', filename='c"d.jpg')]
+    _, body = sent(files=files, fields={'e"f': "1"})
+    assert b'name="a%22b"; filename="c%22d.jpg"' in body
+    assert b'name="e%22f"' in body
+    for field in ("name", "filename", "content_type"):
+        with pytest.raises(ValueError, match=field):
+            part(**{field: "a\r\nX: y"})
+
+
+def test_a_content_type_of_your_own_stays(sent):
+    head, _ = sent(json={"a": 1}, headers={"content-type": "application/acme+json"})
+    assert header(head, "content-type") == "application/acme+json"
+    assert head.lower().count("content-type") == 1
+
+
 ENDS = ("canary\n", "canary\r\nX: y", " canary", "canary ", "can\x00ary", "canary\u20ac")
 #: What is sent to nobody: parts of a request, and the class of the error.
 UNSENDABLE = [
