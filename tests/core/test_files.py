@@ -1,4 +1,5 @@
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -79,6 +80,17 @@ def test_a_pipe_is_written_to_and_stays_one(place, write, linked):
         os.close(reader)
     assert place.is_fifo()
     assert names(place.parent) == ["link.html", "report.html"]
+
+
+@posix
+@writers
+def test_a_socket_is_not_replaced(tmp_path, monkeypatch, write):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind("report")
+        with pytest.raises(OSError, match="would be replaced"):
+            write("report", b"page")
+    assert Path("report").is_socket()
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])

@@ -322,6 +322,12 @@ def test_an_answer_leads_nowhere_else(where):
     assert (ended.billing.charges, ended.ids.vendor) == (1, "job-7")
 
 
+def test_the_usual_port_may_be_named():
+    backend = Later(base_url="https://mine.example", allow_base_url=True)
+    where = accepted(Location="https://Mine.example:443/jobs/7")
+    assert backend.read_reply(CALL, where, DONE).is_match
+
+
 @pytest.mark.parametrize("name", ["a\r\nX-Key: b", "\u20ac", 7, None])
 def test_a_request_that_cannot_be_sent_loses_no_job(clock, name):
     with (
