@@ -2,11 +2,11 @@
 
 import pytest
 import requests
+from kit.cards import CARDS
 from kit.front import MockAdapter
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 
-CARDS = {name: card.data for name, card in card_sheet().items()}
 PATHS = {"match": "/v3/face-match/", "liveness": "/v3/passive-liveness/"}
 
 

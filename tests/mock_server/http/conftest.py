@@ -1,7 +1,5 @@
 """A small engine that says what it was asked, and servers over it."""
 
-import datetime as dt
-import hashlib
 import json
 import threading
 
@@ -12,29 +10,15 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.http.server import THREAD, HttpServer
 from facematch_mock_server.world.faults import Fault, Faults, Kind, Stage
 
-NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
-
 
 class FakeEngine:
-    """Echoes every request as JSON.
-
-    Attributes:
-        handled: The requests that were carried out.
-        notes: What fronts wrote into the journal, beside a call that was carried out or alone.
-        limit: Of bodies, in bytes.
-        slow: Whether it says so of each request.
-        is_stopped: Whether it lets nobody reach it.
-    """
-
-    slow = is_stopped = False
+    """Echoes requests; `handled` were carried out, `notes` is what fronts told the journal."""
 
     def __init__(self, *faults, limit=1_000_000):
-        self.faults = Faults()
+        self.faults, self.limit = Faults(), limit
+        self.handled, self.notes = [], []
         for fault in faults:
             self.faults.add(fault)
-        self.limit = limit
-        self.handled = []
-        self.notes = []
 
     def vendor_of(self, head):
         return self
@@ -72,26 +56,18 @@ class FakeEngine:
         self.handled.append(request)
         if fault is not None:
             self.note(request, str(fault))
-        seen = {
-            "method": request.method,
-            "target": request.target,
-            "headers": request.headers,
-            "length": len(request.body),
-            "digest": hashlib.sha256(request.body).hexdigest(),
-        }
-        status = int(dict(request.query).get("status", "200"))
+        seen = {"target": request.target, "length": len(request.body)}
         return Response(
-            status=status,
-            headers=(("Content-Type", "application/json"), ("X-Twice", "a"), ("X-Twice", "b")),
+            status=int(dict(request.query).get("status", "200")),
+            headers=(("Content-Type", "application/json"),),
             body=json.dumps(seen).encode(),
-            date=NOON,
         )
 
     def too_large(self, head):
         return Response(status=413, headers=(("Content-Type", "text/html"),), body=b"<h1>413</h1>")
 
     def is_slow(self, request):
-        return self.slow
+        return False
 
     def latency_s(self, head):
         return 0.0

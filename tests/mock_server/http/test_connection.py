@@ -3,9 +3,9 @@
 Time moves when the test moves it.
 """
 
+import functools
 import json
 
-import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -15,21 +15,18 @@ from facematch_mock_server.base.messages import Response
 from facematch_mock_server.http import exchange
 from facematch_mock_server.http.connection import Connection, Service
 
-LIMIT = 5000
-IDLE_S, LINGER_S = 60, 5
+IDLE_S = 60
 
 
-@attrs.define(eq=False)
 class Timer:
-    due: float
-    call: object
-    is_cancelled: bool = False
+    def __init__(self, due, call, arguments):
+        self.due, self.run = due, functools.partial(call, *arguments)
 
     def when(self):
         return self.due
 
     def cancel(self):
-        self.is_cancelled = True
+        self.run = None
 
 
 class Loop:
@@ -42,7 +39,7 @@ class Loop:
         return self.now
 
     def call_at(self, due, call, *arguments):
-        self.timers.append(Timer(due, lambda: call(*arguments)))
+        self.timers.append(Timer(due, call, arguments))
         return self.timers[-1]
 
     def call_later(self, seconds, call, *arguments):
@@ -53,13 +50,11 @@ class Loop:
 
     def advance(self, seconds):
         end, called = self.now + seconds, 0
-        while due := [
-            timer for timer in self.timers if not timer.is_cancelled and timer.due <= end
-        ]:
+        while due := [timer for timer in self.timers if timer.run and timer.due <= end]:
             first = min(due, key=Timer.when)
             self.timers.remove(first)
             self.now = max(self.now, first.due)
-            first.call()
+            first.run()
             called, self.turns = called + 1, self.turns + 1
             assert called < 1000, "a timer begins itself anew, at once"
         self.now = end
@@ -75,20 +70,27 @@ class Line:
         takes: Whether the client takes what is written.
     """
 
-    def __init__(self, service):
-        self.service, self.sent, self.takes = service, b"", True
-        self.ended, self.closed = False, None
+    def __init__(self, engine):
+        self.engine, self.loop = engine, Loop()
+        self.sent, self.takes, self.ended, self.closed = b"", True, False, None
+        self.scratch = memoryview(bytearray(4096))
+        service = Service(
+            handler=engine,
+            loop=self.loop,
+            scratch=self.scratch,
+            threads=None,
+            idle_s=IDLE_S,
+            linger_s=5,
+        )
         self.connection = Connection(service)
         self.connection.connection_made(self)
 
-    # What the client does
-
     def send(self, data):
-        for at in range(0, len(data), len(self.service.scratch)):
-            part = data[at : at + len(self.service.scratch)]
+        for at in range(0, len(data), len(self.scratch)):
+            part = data[at : at + len(self.scratch)]
             self.connection.get_buffer(-1)[: len(part)] = part
             self.connection.buffer_updated(len(part))
-            self.service.loop.advance(0)
+            self.loop.advance(0)
 
     def half_close(self):
         self.connection.eof_received()
@@ -101,8 +103,6 @@ class Line:
         """Of all answers, which the engine of these tests writes in one piece each."""
         lines = self.sent.split(b"HTTP/1.1 ")[1:]
         return [int(line.split()[0]) for line in lines]
-
-    # What a transport does
 
     def get_extra_info(self, name, default=None):
         return ("peer", 1) if name == "peername" else default
@@ -133,28 +133,15 @@ class Line:
 
 @pytest.fixture(scope="module")
 def connect(make_engine):
-    """Opens lines to an engine of their own; to that of another line if it is given."""
-
-    def connect(beside=None, limit=LIMIT):
-        if beside is None:
-            service = Service(
-                handler=make_engine(limit=limit),
-                loop=Loop(),
-                scratch=memoryview(bytearray(4096)),
-                threads=None,
-                idle_s=IDLE_S,
-                linger_s=LINGER_S,
-            )
-        return Line(service if beside is None else beside.service)
-
-    return connect
+    """Opens lines to an engine of their own."""
+    return lambda limit=5000: Line(make_engine(limit=limit))
 
 
 def test_who_sends_much_at_once_gives_others_their_turn(connect):
     line = connect(limit=20_000)
     line.send(raw_request("GET") * 50)
-    assert line.service.loop.turns > 40
-    assert line.service.handler.handled
+    assert line.loop.turns > 40
+    assert line.engine.handled
 
 
 @given(st.binary(max_size=200))
@@ -183,26 +170,26 @@ PARTS = (
 
 def test_an_idle_connection_is_closed_after_its_time_which_each_answer_begins_anew(connect):
     line = connect()
-    line.service.loop.advance(IDLE_S - 1)
+    line.loop.advance(IDLE_S - 1)
     line.send(raw_request("GET"))
-    line.service.loop.advance(IDLE_S - 1)
+    line.loop.advance(IDLE_S - 1)
     assert (line.statuses, line.ended) == ([200], False)
-    line.service.loop.advance(1)
+    line.loop.advance(1)
     assert (line.statuses, line.ended) == ([200], True)
-    assert not line.service.handler.notes
+    assert not line.engine.notes
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_half_a_request_is_408(connect, part):
     line = connect()
     line.send(part)
-    line.service.loop.advance(IDLE_S - 1)
+    line.loop.advance(IDLE_S - 1)
     assert not line.ended
-    line.service.loop.advance(1)
+    line.loop.advance(1)
     assert (line.statuses, line.ended) == ([408], True)
     assert json.loads(line.sent.partition(b"\r\n\r\n")[2]) == {"mock": exchange.SENTENCES[408]}
     why = "broken request: the rest of the request did not come"
-    assert line.service.handler.notes == [("", why)]
+    assert line.engine.notes == [("", why)]
 
 
 def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
@@ -211,7 +198,7 @@ def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
     for line in (head, body):
         for byte in b"abcdefg":
             line.send(bytes([byte]))
-            line.service.loop.advance(IDLE_S / 5)
+            line.loop.advance(IDLE_S / 5)
     assert (head.statuses, body.statuses) == ([408], [])
     body.send(b"hi")
     assert body.statuses == [200]
@@ -223,7 +210,7 @@ def test_an_end_within_a_request_is_400_at_once(connect, part):
     line.send(part)
     line.half_close()
     assert (line.statuses, line.ended, line.closed) == ([400], True, "close")
-    assert not line.service.handler.handled
+    assert not line.engine.handled
 
 
 @pytest.mark.parametrize("is_full", [True, False])
@@ -233,22 +220,22 @@ def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
     if is_full:
         line.connection.pause_writing()
     line.send(raw_request("GET"))
-    line.service.loop.advance(IDLE_S - 1)
+    line.loop.advance(IDLE_S - 1)
     assert line.closed is None
-    line.service.loop.advance(1)
+    line.loop.advance(1)
     assert line.closed == "abort"
 
 
 def test_an_answer_without_an_end_is_sent_while_its_client_reads(connect):
     line = connect()
-    line.service.handler.handle = lambda _: Response(status=200, body=b"(", more=lambda: b"+")
+    line.engine.handle = lambda _: Response(status=200, body=b"(", more=lambda: b"+")
     line.send(raw_request("GET"))
-    line.service.loop.advance(1)
+    line.loop.advance(1)
     assert line.sent.endswith(b"++++++++")
     assert not line.ended
     line.takes = False
     before = line.sent
-    line.service.loop.advance(1)
+    line.loop.advance(1)
     assert line.sent == before
     line.half_close()
     assert line.closed == "abort"

@@ -1,13 +1,12 @@
 import pytest
 from botocore.exceptions import ClientError
 from kit import mock_rekognition as rekognition
+from kit.cards import CARDS
 from kit.mock_didit import START
 from kit.mock_rekognition import boto
 
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
+from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
 from facematch_mock_server.world.clock import VirtualClock
-
-CARDS = {name: card.data for name, card in card_sheet().items()}
 
 
 def ask(client, probe="p1", reference="p1-again", **more):
