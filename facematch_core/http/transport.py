@@ -60,9 +60,6 @@ KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
-#: Most idle connections to one server.
-MOST_IDLE = 64
-
 #: Environment variables that name trusted certificates; the first one that is set counts.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -409,9 +406,6 @@ class Route:
 
     def keep(self, connection: Connection, now: float) -> None:
         """Keep a connection, and close those that nobody has taken in time, as after a burst."""
-        if len(self.idle) >= MOST_IDLE:
-            connection.close()
-            return
         self.idle.append(connection)
         with contextlib.suppress(IndexError):  # another thread may take one meanwhile
             while self.idle[0].kept_until < now:
