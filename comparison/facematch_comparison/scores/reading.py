@@ -6,7 +6,6 @@ several columns of scores, which the user names. Several files are joined by pai
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
@@ -68,18 +66,6 @@ _BLANK: Final = {
 }
 
 
-@contextlib.contextmanager
-def _system_memory() -> Iterator[None]:
-    """Let pyarrow allocate by malloc: its own allocator takes a third of the time of reading."""
-    usual = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(usual)
-
-
-@_system_memory()
 def read_scores(
     source: Path | DataFrame | Any,
     *,
