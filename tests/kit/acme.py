@@ -1,8 +1,7 @@
 """A vendor of the tests over HTTP: it answers ``{"same": true}`` or ``{"live": true}``."""
 
 import attrs
-from kit.deadlines import as_deadlines
-from kit.fakes import picture
+from kit.fakes import as_deadlines, picture
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities, LivenessCall, MatchCall

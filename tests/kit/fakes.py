@@ -14,6 +14,8 @@ from PIL import Image as PillowImage
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Backend, Capabilities, MatchCall
+from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.config import opening as config
 
 SCALE = "fake/v1"
@@ -26,8 +28,20 @@ def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
     return fm.Image.from_bytes(buffer.getvalue())
 
 
+def as_deadlines(options, clock=None):
+    """Return `options` with a `deadline` in place of `deadline_s` and `send_within_s`."""
+    clock, options = clock or options.get("clock") or SystemClock(), dict(options)
+    if "deadline_s" in options:
+        options["deadline"] = Deadline.after(options.pop("deadline_s"), clock)
+    if "send_within_s" in options:
+        deadline = options.get("deadline", NO_DEADLINE)
+        options["deadline"] = deadline.sending_within(options.pop("send_within_s"))
+    return options
+
+
 def match_call(threshold=None, rule=models.ThresholdRule.AT_LEAST, **more):
     """A comparison as the verifier hands it to a backend."""
+    more = as_deadlines(more)
     if threshold is not None:
         more["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
     return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)

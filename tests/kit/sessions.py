@@ -30,18 +30,16 @@ CAN = types.SessionCapabilities(
 )
 
 
-def match(decision=fm.Decision.MATCH, score=90.0, **more):
+def match(decision=fm.Decision.MATCH, score=90.0, *, kind=fm.MatchResult, portrait=None, **more):
     """An item about a match, by the vendor's verdict."""
     score = None if score is None else fm.Score(score, "acme")
-    result = fm.MatchResult(decision=decision, score=score, backend="acme", **more)
-    return types.SessionCheck(result=result)
-
-
-def live(decision=fm.LivenessDecision.LIVE, score=90.0, portrait=None, **more):
-    """An item about a live face, by the vendor's verdict."""
-    score = None if score is None else fm.Score(score, "acme")
-    result = fm.LivenessResult(decision=decision, score=score, backend="acme", **more)
+    result = kind(decision=decision, score=score, backend="acme", **more)
     return types.SessionCheck(result=result, portrait=portrait)
+
+
+def live(decision=fm.LivenessDecision.LIVE, score=90.0, **more):
+    """An item about a live face, by the vendor's verdict."""
+    return match(decision, score, kind=fm.LivenessResult, **more)
 
 
 def reading(record, **more):

@@ -84,17 +84,12 @@ def of_sqlite(path):
 OPAQUE = (Secret, type, types.ModuleType, types.FrameType, types.CodeType)
 
 
-def inside(value, *, apart=()):
-    """Every piece of bytes, and every text as bytes, that can be reached from a value.
-
-    Args:
-        value: Where to begin.
-        apart: Classes of what is not looked into either.
-    """
+def inside(value):
+    """Every piece of bytes, and every text as bytes, that can be reached from a value."""
     seen, todo = {}, [value]
     while todo:
         thing = todo.pop()
-        if id(thing) in seen or isinstance(thing, (*OPAQUE, *apart)):
+        if id(thing) in seen or isinstance(thing, OPAQUE):
             continue
         seen[id(thing)] = thing
         if isinstance(thing, str):

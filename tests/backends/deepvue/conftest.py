@@ -5,7 +5,6 @@ import json
 import threading
 
 import pytest
-from kit.deadlines import as_deadlines
 from kit.fakes import match_call
 from kit.scripted import ScriptedAdapter
 
@@ -90,7 +89,6 @@ def make_call():
     """Make a call as the verifier does, by default without a threshold."""
 
     def make(operation=Operation.MATCH, threshold=None, **more):
-        more = as_deadlines(more)
         call = match_call(threshold, **more)
         if operation is Operation.LIVENESS:
             return LivenessCall(probe=call.probe, threshold=call.threshold, **more)

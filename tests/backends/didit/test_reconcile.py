@@ -27,10 +27,10 @@ def record(**changes):
     return fm.CallRecord(**{**facts, "kept": True, "threshold": FIFTY} | changes)
 
 
-def session(number, call_id=ID, after_s=1, service="match", score=87.36, **changes):
+def session(number, call_id=ID, after_s=1, service="match", **changes):
     """Return the decision of a kept call, made so many seconds after the call."""
     created_at = (AT + dt.timedelta(seconds=after_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    block = {"node_id": "n", "status": "Approved", "score": score, "warnings": []}
+    block = {"node_id": "n", "status": "Approved", "score": 87.36, "warnings": []}
     blocks = {"face_matches": None, "liveness_checks": None}
     blocks["face_matches" if service == "match" else "liveness_checks"] = [block]
     metadata = {"gate": "n"} | ({} if call_id is None else {"facematch_attempt_id": call_id})

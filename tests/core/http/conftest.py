@@ -4,7 +4,7 @@ import time
 import pytest
 import trustme
 from kit.acme import ACME_KEY, AcmeBackend
-from kit.deadlines import as_deadlines
+from kit.fakes import as_deadlines
 
 import facematch_core as fm
 from facematch_core.base.clock import SystemClock
