@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import attrs
@@ -10,7 +11,7 @@ import requests
 from kit.commands import invoke_facematch
 from kit.parity import CARDS, PICTURES
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer, card_sheet, cli
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "add-a-mock-vendor.md"
@@ -86,6 +87,15 @@ def test_it_is_served_beside_the_others():
     assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.compare")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [file.field for file in second.files] == ["probe", "reference"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_greeting_need_not_have_a_line_to_paste(monkeypatch):
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "wait_for", lambda _signals: None)
+    ran = invoke_facematch("mock", "--vendor", "acme")
+    signal.signal(signal.SIGTERM, handler)
+    assert "\nkey: mock-live-key\nscores by cards" in ran.stdout
 
 
 @pytest.mark.usefixtures("acme")

@@ -94,6 +94,11 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        ({"vendor": "acme"}, "no vendor acme"),
+        ({"switches": {"in_reviw": True}}, "no switch in_reviw"),
+        ({"switches": {"price_match": 0.05}}, "with at most four decimals, as text"),
+        ({"switches": {"price_match": "-1"}}, "from 0 to 1e12"),
+        ({"control_token": "short"}, "at least 8 characters"),
         ({"vendor": ()}, "at least one"),
         ({"vendor": ("didit", "didit")}, "named twice"),
         ({"vendor": BOTH, "switches": {"acme.x": 1}}, "no vendor acme"),
@@ -101,7 +106,7 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
         ({"vendor": BOTH, "switches": {"token_life_s": 1, "deepvue.token_life_s": 1}}, "twice"),
     ],
 )
-def test_wrong_settings_of_several_vendors_are_refused(settings, words):
+def test_a_wrong_setting_is_refused_in_a_sentence(settings, words):
     with pytest.raises(ValueError, match=words):
         MockServer(**settings)
 

@@ -39,18 +39,3 @@ def test_every_answer_has_the_version_and_claims_if_asked(sent):
         assert response.header(CLAIMS_HEADER) == ", ".join(response.claims)
         assert response.claims
     assert set(response.claims) <= {claim.id for claim in all_claims()}
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"vendor": "acme"}, "no vendor acme"),
-        ({"switches": {"in_reviw": True}}, "no switch in_reviw"),
-        ({"switches": {"price_match": 0.05}}, "with at most four decimals, as text"),
-        ({"switches": {"price_match": "-1"}}, "from 0 to 1e12"),
-        ({"control_token": "short"}, "at least 8 characters"),
-    ],
-)
-def test_a_wrong_setting_is_refused_in_a_sentence(settings, words):
-    with pytest.raises(ValueError, match=words):
-        didit.new_engine(**settings)

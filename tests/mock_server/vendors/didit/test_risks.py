@@ -1,18 +1,16 @@
 """Every warning that the mock can raise is known to the backend, and a claim has it."""
 
+import json
+
+import attrs
 import pytest
 
 from facematch_core import WarningCode, open_verifier
 from facematch_core.models import Severity
-from facematch_mock_server import Fault, MockServer, card_sheet
+from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
-#: By call: the part of its answer, and what the body is beside its warnings.
-BODIES = {
-    "verify": ("face_match", {"user_image": {}, "ref_image": {}}),
-    "check_liveness": ("liveness", {"method": "PASSIVE", "user_image": {}}),
-}
 
 
 @pytest.fixture(scope="module")
@@ -21,24 +19,19 @@ def mock():
         yield running
 
 
-@pytest.mark.parametrize("call", BODIES)
+@pytest.mark.parametrize("call", ["verify", "check_liveness"])
 @pytest.mark.parametrize("risk", RISKS)
-def test_the_backend_reads_each_warning_of_the_mock(mock, call, risk):
-    block, pictures = BODIES[call]
-    claims = mock.world.claims.citations()
-    faces = {name: {"entities": [], "best_angle": 0} for name in pictures if name != "method"}
-    body = {
-        "request_id": "4a3c9a2e-6f0e-4f4e-9b53-2f1a6d0c7b11",
-        block: {
-            **pictures,
-            **faces,
-            "status": "Declined",
-            "score": 12.5,
-            "warnings": warnings(claims, "FACE", [risk], {}),
-        },
-        "created_at": "2026-07-02T09:15:27.104233+00:00",
-    }
-    mock.control.add_fault(Fault(stage="answer", kind="json", status=200, body=body))
+def test_the_backend_reads_each_warning_of_the_mock(mock, monkeypatch, call, risk):
+    raised, handle = warnings(mock.world.claims.citations(), "FACE", [risk], {}), mock.app.handle
+
+    def warn(request):
+        answer = handle(request)
+        body = answer.json()
+        body["face_match" if call == "verify" else "liveness"]["warnings"] = raised
+        return attrs.evolve(answer, body=json.dumps(body).encode())
+
+    monkeypatch.setattr(mock.app, "handle", warn)
+    mock.control.set_limit("write", None)
     with open_verifier("didit", api_key=mock.live_key, base_url=mock.url) as verifier:
         result = getattr(verifier, call)(*([P1, P1] if call == "verify" else [P1]))
     (warning,) = result.warnings
