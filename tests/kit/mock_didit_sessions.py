@@ -50,20 +50,14 @@ def acting(number, do, **pictures):
     return step
 
 
-def token_of(engine, number):
-    sessions = {session.number: session for session in engine.world.sessions.all()}
-    return sessions[number].hosted.token
-
-
 def arming(number, scenario="approve", token=None):
-    return lambda engine: on(
-        number,
-        "sandbox/arm",
-        {"scenario": scenario},
-        method="POST",
-        key=None,
-        session_token=token or token_of(engine, number),
-    )(engine)
+    def step(engine):
+        sessions = {session.number: session for session in engine.world.sessions.all()}
+        sent = token or sessions[number].hosted.token
+        body = {"scenario": scenario}
+        return on(number, "sandbox/arm", body, method="POST", key=None, session_token=sent)(engine)
+
+    return step
 
 
 def on(number, verb="decision", body=None, query="", **more):

@@ -5,7 +5,6 @@ import contextlib
 import functools
 import io
 import json
-import logging
 from unittest import mock
 
 import attrs
@@ -14,7 +13,7 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from kit.mock_didit import START
+from kit.mock_didit import START, new_engine
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
@@ -77,20 +76,6 @@ def boto(url, *, key=ACCESS_KEY, secret="mock-live-key", **settings):
         client.close()
 
 
-@contextlib.contextmanager
-def moto_server():
-    from moto.server import ThreadedMotoServer  # not above: a second of a start
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
-
-
 def image(content):
     return {"Bytes": base64.b64encode(content).decode()}
 
@@ -134,3 +119,11 @@ def draw_picture(kind="PNG", size=(200, 200)):
 def without_header(request, name):
     kept = tuple(header for header in request.headers if header[0] != name)
     return attrs.evolve(request, headers=kept)
+
+
+def code_of(request):
+    """The name of the error that answers a request; None for none."""
+    answer = new_engine(**SETTINGS[0]).handle(request)
+    name = answer.json().get("__type")
+    assert answer.status == (400 if name else 200)
+    return name

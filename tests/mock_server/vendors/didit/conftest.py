@@ -66,7 +66,6 @@ class Receiver(ThreadingHTTPServer):
         self.came = []
         self.answers = []
         self.hold = None
-        self.has_come = threading.Event()
         self.arrived = threading.Semaphore(0)
 
     @property
@@ -82,7 +81,6 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server = self.server
         server.came.append((self.path, dict(self.headers), body))
-        server.has_come.set()
         server.arrived.release()
         if server.hold is not None:
             server.hold.wait(10)

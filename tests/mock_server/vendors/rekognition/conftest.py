@@ -1,8 +1,8 @@
 import json
+import logging
 
 import jsonschema
 import pytest
-from kit import mock_rekognition
 from kit.mock_rekognition import boto
 
 from facematch_mock_server import MockServer
@@ -51,5 +51,11 @@ def client(mock):
 
 @pytest.fixture(scope="session")
 def moto():
-    with mock_rekognition.moto_server() as url:
-        yield url
+    from moto.server import ThreadedMotoServer  # not above: a second of a start
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

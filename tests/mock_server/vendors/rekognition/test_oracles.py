@@ -10,6 +10,7 @@ from kit.mock_didit import START, new_engine
 from kit.mock_rekognition import (
     SETTINGS,
     boto,
+    code_of,
     pair,
     signed_compare,
     signed_request,
@@ -27,13 +28,6 @@ def replace_header(request, name, value):
     """The request with another value of a header, where `value` is made of the present one."""
     headers = tuple((n, value(v)) if n == name else (n, v) for n, v in request.headers)
     return attrs.evolve(request, headers=headers)
-
-
-def code(request):
-    answer = new_engine(**SETTINGS[0]).handle(request)
-    name = answer.json().get("__type")
-    assert (answer.status == 200) == (name is None)
-    return name
 
 
 @given(
@@ -81,7 +75,7 @@ def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, t
     ],
 )
 def test_nobody_is_let_in_but_who_signed_the_very_request(request_, name):
-    assert code(request_) == (name and f"{name}Exception")
+    assert code_of(request_) == (name and f"{name}Exception")
 
 
 LATE = (

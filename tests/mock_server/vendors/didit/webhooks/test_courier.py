@@ -45,7 +45,7 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
     mock = MockServer(clock=VirtualClock(didit.START)).start()
     listen(mock, receiver.url)
     call(mock)
-    assert receiver.has_come.wait(10)
+    assert receiver.arrived.acquire(timeout=10)
     assert webhook_threads()
     mock.stop()
     assert states(mock) == ["pending"]
@@ -65,9 +65,9 @@ def test_a_clock_that_runs_has_a_timer(receiver):
         mock.control.webhooks.wait()
         # A timer waits for the next try.
         assert webhook_threads()
-        receiver.has_come.clear()
+        assert receiver.arrived.acquire(timeout=10)
         mock.control.advance(59.9)
-        assert receiver.has_come.wait(10)
+        assert receiver.arrived.acquire(timeout=10)
         mock.control.webhooks.wait()
         assert states(mock) == ["delivered"]
         assert is_quiet()
@@ -80,7 +80,7 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, open_receive
     listen(mock, other.url)
     sessions = [call(mock) for _ in range(3)]
     assert all(other.arrived.acquire(timeout=10) for _ in sessions)
-    assert receiver.has_come.wait(10)
+    assert receiver.arrived.acquire(timeout=10)
     with pytest.raises(TimeoutError):
         mock.control.webhooks.wait(0.05)
     assert [json.loads(body)["session_id"] for _, _, body in other.came] == sessions
