@@ -100,7 +100,7 @@ def test_a_warning_has_the_documented_words(ask, seen, risk):
     assert warnings == [WORDS[risk]]
 
 
-#: The types: an error declines, others do not.
+#: The type of a warning that declines nothing; the others are errors.
 TYPES = {MANY: "warning", TWICE: "information", LIKE_TWICE: "information"}
 UNSAVED = {"save_api_request": "false"}
 #: what is seen, fields -> status, score, risk, claim
