@@ -162,4 +162,6 @@ def test_by_the_variables_of_the_page_alone_it_asks_didits_own_host_and_takes_no
         record = sessions.plan("ada", purpose="payout", about=FIRST)
         with pytest.raises(EnvironmentMismatch, match="mock"):
             sessions.start(record, reference=make_card("p1"), return_url="https://shop.example/")
-    assert didit_mock.control.journal()[-1].path == "/v3/session/"
+    # The look for an earlier start was answered by a mock, so that no picture followed.
+    assert didit_mock.control.journal()[-1].path == "/v3/sessions/"
+    assert didit_mock.control.sessions.all() == ()
