@@ -10,22 +10,16 @@ from facematch_didit import DiditBackend
 
 @attrs.frozen(kw_only=True)
 class WatchedVendor:
-    """How a vendor is opened and asked.
-
-    Attributes:
-        name: Of the backend and of the mock.
-        kind: Of the backend.
-        keys: What it gets of ours.
-        paths: What the paths of its paid calls begin with.
-        keeps: Whether it can be asked to keep a call.
-        too_much: An option that it cannot pass on.
-    """
+    """How a vendor is opened and asked."""
 
     name: str
     kind: type
     keys: dict
+    #: The beginnings of the paths of its paid calls.
     paths: tuple
+    #: Whether it can be asked to keep a call.
     keeps: bool
+    #: An option that it cannot pass on.
     too_much: dict
 
     def backend(self, url, **more):

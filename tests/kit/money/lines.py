@@ -120,8 +120,7 @@ class TwoVendors:
         self._backends = []
         if patience_s:
             self.mock.start()
-        adapter = MockAdapter(self.mock.app, sleep=virtual.advance)
-        self.line = MockLine(adapter)
+        self.line = MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
 
     def backend(self, vendor):
         patience = self.patience_s
@@ -129,14 +128,9 @@ class TwoVendors:
         if vendor == "didit":
             backend = DiditBackend(api_key=canaries.API_KEY, **where)
         else:
-            backend = DeepvueBackend(
-                client_id=canaries.CLIENT_ID,
-                client_secret=canaries.CLIENT_SECRET,
-                api_version=self.version,
-                confidence_scale="percent",
-                liveness_score_scale="percent",
-                **where,
-            )
+            keys = {"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET}
+            scales = dict.fromkeys(("confidence_scale", "liveness_score_scale"), "percent")
+            backend = DeepvueBackend(api_version=self.version, **keys, **scales, **where)
         backend.client.clock = self.clock
         if not patience:
             backend.client.mount("https://", self.line)
