@@ -7,37 +7,37 @@ with open_verifier("local") as verifier:
     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
 print(result.decision, result.score)
 
-Begin with these seven; help(facematch_core.NAME) says all of each:
+Start with these; `help(facematch_core.NAME)` documents each in full:
 
 open_verifier(backend, **settings)
-    Opens an installed backend by its name, or a profile of a configuration file with `profile=`.
+    Opens an installed backend by name, or a profile of a configuration file with `profile=`.
     Keys come from the environment. `open_async_verifier` does the same for asyncio and trio.
 
 FaceVerifier, AsyncFaceVerifier
-    What it opens. `verify(probe, reference)` asks whether both show one person,
-    `check_liveness(image)` whether a face is live, `verify_live` both, `verify_many` about many
-    pairs. One verifier serves all threads, or all tasks; close it, or use it in `with`.
+    The verifiers. `verify(probe, reference)` compares two faces, `check_liveness(image)` checks
+    that a face is live, `verify_live` does both, and `verify_many` compares many pairs. Share one
+    verifier between all threads or tasks. Close it, or use it in `with`.
 
 open_sessions(backend, **settings)
-    Opens hosted sessions, in which the vendor's own page looks at the person: `plan` a record,
-    `start` it, `read` the verdict later. `is_verified_for(...)` of that is the one yes.
+    Opens hosted sessions: the person is verified on the vendor's own page. `plan` a record,
+    `start` it, `read` the verdict later. Let a person in only if `is_verified_for(...)` is True.
 
 Failover(members)
-    The same calls over several verifiers: the next one is asked where the one before certainly was
-    not charged.
+    The same calls over several verifiers. It calls the next member only if the previous one
+    certainly did not charge.
 
 MatchResult, Decision
-    The answer: `decision` is MATCH, NO_MATCH, REVIEW or INCONCLUSIVE, with `score`, `threshold`,
-    `warnings` and `billing`. A mismatch is a result and no error. A result is neither true nor
-    false: compare its decision.
+    The result of a comparison: `decision` is MATCH, NO_MATCH, REVIEW or INCONCLUSIVE, with
+    `score`, `threshold`, `warnings` and `billing`. A mismatch is a result, not an error. A result
+    has no truth value: compare its decision.
 
 FaceMatchError
-    What kept us from an answer. Of its tree, `InvalidImage` is about a picture, `VendorError`
-    about a call: `billing` says whether it was charged, `retryable` whether it may be repeated.
+    The base of all errors. `InvalidImage` is about a picture, `VendorError` about a call: `billing`
+    says whether the call was charged, `retryable` whether it may be retried.
 
 Budget, Retry, SqlStore
-    For production: `policies=[Budget(..., store=SqlStore(...))]` limits what is spent, over all
-    processes that share the store; `retry=Retry()` repeats what was certainly not charged.
+    For production: `policies=[Budget(..., store=SqlStore(...))]` limits spending across all
+    processes that share the store; `retry=Retry()` retries calls that were certainly not charged.
     `RateLimiter` and `CircuitBreaker` are policies, too.
 """
 
@@ -129,8 +129,8 @@ __all__ = [
     "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
-#: The modules of the public names, in the order of the search. A module is imported on first use of
-#: a name, so that a command's help need not load all of them.
+#: Modules with the public names, in search order. They are imported on first use, so that
+#: `facematch --help` does not load all of them.
 _MODULES = (
     "models errors base.clock base.masking images.image verifier.events "
     "verifier.verifier verifier.failover verifier.aio config.plugins "

@@ -1,4 +1,4 @@
-"""Documents: the JSON form of results and records, and the one converter that reads values."""
+"""The JSON form of results and records, and the converter that reads and writes it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ A = TypeVar("A")
 #: Version of the JSON form of results and records.
 SCHEMA = 1
 
-#: Metadata of a field that is left out of the JSON form.
+#: Metadata of a field that the JSON form omits.
 UNWRITTEN = {"is_written": False}
 
 
 class Document:
     """An object with a JSON form; see ``docs/reference/result-json.md``."""
 
-    #: The word that says what a document holds.
+    #: The document's `kind` in JSON.
     kind: ClassVar[str] = ""
 
     def to_dict(self, *, minimal: bool = False) -> dict[str, Any]:
-        """The JSON form (``"schema": 1``), described by ``docs/reference/result.schema.json``.
+        """Return the JSON form (``"schema": 1``); see ``docs/reference/result.schema.json``.
 
         Args:
-            minimal: Only decision, score, threshold, environment, backend and ids: what a database
-                should keep.
+            minimal: Only decision, score, threshold, environment, backend and ids: the fields to
+                store in a database.
         """
         document = written(self)
         if minimal:
@@ -47,11 +47,11 @@ class Document:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote. Unknown keys are ignored: a later version may add them.
+        """Read a document from `to_dict`. Ignores unknown keys: a later version may add them.
 
         Raises:
-            ValueError: another schema or kind, a missing key, or a value out of its range; the
-                message names the fields, never a value.
+            ValueError: the schema or kind differs, a key is missing, or a value is out of range.
+                The message names the fields, never a field's value.
         """
         if not isinstance(document, Mapping):
             raise ValueError(f"A result document must be an object, not {type(document).__name__}.")  # noqa: TRY004 - one kind of error for whatever is in a file
@@ -71,8 +71,8 @@ class Document:
 
 @functools.cache
 def converter() -> Converter:
-    """Return the converter of documents and of settings. It never converts a string to a number."""
-    # Late: reading and writing documents is not part of `import facematch_core`.
+    """Return the converter of documents and settings. It never converts a string to a number."""
+    # Imported late, so that `import facematch_core` stays fast.
     from cattrs import Converter
     from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
@@ -107,9 +107,9 @@ def converter() -> Converter:
     for kind in (bool, int, str):
         made.register_structure_hook(kind, functools.partial(structure, (kind,)))
     made.register_structure_hook(float, functools.partial(structure, (int, float)))
-    # A float would be another amount.
+    # No float: 0.1 as a float is not exactly 0.1.
     made.register_structure_hook(Decimal, functools.partial(structure, (int, str)))
-    # Generic types are no classes, so they are found by asking.
+    # `Mapping[str, Any]` is not a class, so it needs a predicate.
     made.register_structure_hook_func(
         lambda kind: kind == Mapping[str, Any], functools.partial(structure, (Mapping,))
     )
@@ -124,19 +124,19 @@ def _utc(text: str) -> dt.datetime:
 
 
 def written(value: Any) -> dict[str, Any]:
-    """An attrs object of ours as plain JSON values."""
+    """Return an attrs object as plain JSON values."""
     document: dict[str, Any] = converter().unstructure(value)
     return document
 
 
 def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
-    """Read what `written` wrote; `ValueError` names the fields that are wrong or missing."""
+    """Read a document from `written`; `ValueError` names the wrong or missing fields."""
     try:
         return converter().structure(document, cls)
     except Exception as error:  # noqa: BLE001 - cattrs groups any kind of exception
         from cattrs import transform_error
 
-        # Fields alone: values may be personal data. A check of the whole names them in its words.
+        # Only field names: values may be personal data. A validator's message contains the names.
         names, fields = [field.name for field in attrs.fields(cast(Any, cls))], set[str]()
         for line in transform_error(error, format_exception=lambda failure, _: str(failure)):
             problem, _, place = line.rpartition(" @ ")
@@ -147,8 +147,8 @@ def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
     )
 
 
-#: The fields of `to_dict(minimal=True)`. Without its threshold a score says little, and
-#: without its environment an answer of a mock looks like a real one.
+#: The fields of `to_dict(minimal=True)`. A score means little without its threshold, and a mock's
+#: answer looks real without its environment.
 _MINIMAL = ("decision", "score", "threshold", "environment", "backend", "ids")
 
 

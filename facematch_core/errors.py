@@ -1,6 +1,6 @@
 """Every error of facematch, in one tree.
 
-A mismatch is a result; only what kept us from one is an error.
+A mismatch is a result, not an error.
 
 ::
 
@@ -11,24 +11,24 @@ A mismatch is a result; only what kept us from one is an error.
     ├── InvalidRequest (ValueError)         an argument that no backend can take; nothing was sent
     ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
     ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
-    ├── StoreUnavailable                    a budget's store is busy or away; nothing was sent
-    ├── WebhookRefused (ValueError)         a delivery that must be ignored
+    ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
+    ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
-        ├── RequestRejected                 do not repeat; .field_errors
+        ├── RequestRejected                 do not retry; .field_errors
         │   └── SessionNotFound (LookupError)   the vendor has no such session
-        ├── SessionMismatch                 a session that is not the record's: let nobody in
-        ├── AuthenticationFailed            do not repeat
-        ├── PermissionDenied                do not repeat
-        ├── InsufficientCredit              do not repeat
-        ├── RateLimited                     not executed, may be repeated
-        ├── VendorUnavailable               no byte left, or an answer documented as unpaid
-        │   └── BreakerOpen                 not asked: it is down
+        ├── SessionMismatch                 the session is not the record's: let nobody in
+        ├── AuthenticationFailed            do not retry
+        ├── PermissionDenied                do not retry
+        ├── InsufficientCredit              do not retry
+        ├── RateLimited                     not executed, may be retried
+        ├── VendorUnavailable               nothing was sent, or the response is documented as free
+        │   └── BreakerOpen                 the circuit breaker is open; nothing was sent
         ├── OutcomeUnknown                  may have been executed and charged; .reconcilable
         │   └── DeadlineExceeded (TimeoutError)
-        ├── EnvironmentMismatch             another environment than the wanted one; .result
-        └── UnexpectedResponse              charged, in a shape we do not know: report it to us
+        ├── EnvironmentMismatch             not the configured or required environment; .result
+        └── UnexpectedResponse              charged, but unreadable: report it to us
 
-Act on the class and the attributes, never on the message. No message holds a key, a token or
+Branch on the class and the attributes, never on the message. No message contains a key, a token or
 picture bytes. Every error can be pickled and copied.
 """
 
@@ -48,11 +48,11 @@ class FaceMatchError(Exception):
     """The base of every error that facematch raises on purpose.
 
     Attributes:
-        message: One sentence or two: what, which value, what to do.
-        liveness: The liveness result that was already paid when the comparison of `verify_live`
-            failed; None otherwise.
-        route: Every member of a `Failover` that was tried, in order, with what each said; the one
-            whose error this is is among them. None outside a failover.
+        message: A sentence or two: what is wrong, with the value, and what to do.
+        liveness: The paid liveness result, if the comparison of `verify_live` failed; None
+            otherwise.
+        route: Every member of a `Failover` that was tried, in order, with its error; the member
+            that raised this error is included. None outside a failover.
     """
 
     def __init__(self, message: str) -> None:
@@ -62,7 +62,7 @@ class FaceMatchError(Exception):
         self.route: models.Route | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies all attributes; `__init__` would require some of them again.
+        # Copies all attributes without `__init__`, which would require some of them again.
         new = copyreg.__newobj__  # type: ignore[attr-defined]  # documented for pickles alone
         return new, (type(self),), {"args": self.args, **vars(self)}
 
@@ -72,14 +72,14 @@ class ConfigurationError(FaceMatchError, ValueError):
 
 
 class BackendUnavailable(ConfigurationError, LookupError):
-    """No installed plug-in carries this name, or one does that cannot be used as it is."""
+    """No installed plug-in has this name, or the plug-in cannot be used."""
 
 
 class InvalidImage(FaceMatchError, ValueError):
-    """A picture that cannot be used: refused before anything was sent.
+    """A picture that cannot be used. Nothing was sent.
 
     Attributes:
-        picture: ``probe`` or ``reference``, when a call refused it; None otherwise.
+        picture: ``probe`` or ``reference`` if a call refused the picture; None otherwise.
     """
 
     def __init__(self, message: str, *, picture: str | None = None) -> None:
@@ -94,16 +94,17 @@ class InvalidImage(FaceMatchError, ValueError):
 
 
 class InvalidRequest(FaceMatchError, ValueError):
-    """An argument that no backend could take (a threshold of NaN, say). Nothing was sent."""
+    """An argument that no backend can take, such as a threshold of NaN. Nothing was sent."""
 
 
 class Unsupported(FaceMatchError, NotImplementedError):
-    """The backend does not support what was asked, and drops no option silently. Nothing was sent.
+    """The backend does not support this operation or option. Nothing was sent.
+
+    No option is dropped silently.
 
     Attributes:
         backend: Name of the backend.
-        what: The operation that it lacks, or the option that it cannot pass on, as the caller
-            wrote it.
+        what: The unsupported operation or option, as the caller wrote it.
     """
 
     def __init__(self, message: str, *, backend: str, what: str) -> None:
@@ -113,7 +114,7 @@ class Unsupported(FaceMatchError, NotImplementedError):
 
     @classmethod
     def of_operation(cls, backend: str, operation: models.Operation) -> Unsupported:
-        """The refusal of an operation that a backend of this name lacks."""
+        """Return the error for an operation that the backend does not support."""
         return cls(
             f"The backend {backend} has no {operation} call: choose a backend that has (`facematch "
             "doctor` lists them).",
@@ -123,18 +124,18 @@ class Unsupported(FaceMatchError, NotImplementedError):
 
 
 class BudgetExceeded(FaceMatchError):
-    """The call would go over the budget. Refused before the first byte.
+    """The call would exceed the budget. Nothing was sent.
 
     Attributes:
         budget: Name of the budget.
-        unit: ``calls``, or a currency; the unit of the amounts.
+        unit: Unit of the amounts: ``calls``, or a currency.
         cap: The most that may be spent.
-        spent: What was charged, as far as can be known.
-        reserved: What is set aside for calls that are under way; it may become free.
-        unknown: What is set aside for calls whose charge is not known, until they are reconciled.
-        frees_at: When the budget begins anew, UTC; None if it does not by itself.
+        spent: The amount charged, as far as we can know.
+        reserved: The amount reserved for calls in flight; it may be released.
+        unknown: The amount reserved for calls with an unknown charge, until they are reconciled.
+        frees_at: When the budget resets, UTC; None if it does not reset by itself.
 
-    All are None in an error that no budget of ours raised.
+    All are None if the error does not come from a `Budget`.
     """
 
     def __init__(
@@ -155,22 +156,22 @@ class BudgetExceeded(FaceMatchError):
 
 
 class StoreUnavailable(FaceMatchError):
-    """The store of a budget was busy or away, so that nothing could be set aside. Nothing was sent.
+    """The budget store was locked or down, so nothing could be reserved. Nothing was sent.
 
     Attributes:
-        retryable: Always True: nothing was charged, and the store may be back in a moment.
+        retryable: Always True: nothing was charged, and the store may recover soon.
     """
 
     retryable: ClassVar[bool] = True
 
 
 class WebhookRefused(FaceMatchError, ValueError):
-    """A delivery of a vendor's that must be ignored: unsigned, too old, or unreadable.
+    """A webhook delivery to ignore: unsigned, too old, or unreadable.
 
-    The message holds no secret and nothing of the delivery.
+    The message contains no secret and nothing from the delivery.
 
     Attributes:
-        http_status: What to answer, 200-499.
+        http_status: The HTTP status to respond with, 200-499.
     """
 
     def __init__(self, message: str, *, http_status: int = 401) -> None:
@@ -179,20 +180,20 @@ class WebhookRefused(FaceMatchError, ValueError):
 
 
 class VendorError(FaceMatchError):
-    """The vendor was called (or could not be reached) and gave no result that can be used.
+    """The vendor was called (or could not be reached) and returned no usable result.
 
     Attributes:
         backend: Name of the backend; None only until the verifier fills it in.
-        billing: Whether the vendor charged, as far as can be known, and how we know.
+        billing: Whether the vendor charged, as far as we can know, and how we know.
         ids: Our id of this call (`ids.call`; None only until the verifier fills it in) and the
-            vendor's (`ids.vendor`), if it gave one.
-        retryable: True only if repeating is certain not to pay twice and may help.
-        retry_after_s: Seconds to wait before anything is asked again, at least 0, as the answer
-            says; None if it does not say. A repeat may be forbidden all the same.
-        status_code: HTTP status, 100-599; None if there was no answer.
-        environment: Where the answer came from, if it says so (a mock does); None otherwise.
-        call: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
-            None if it was not charged, and until the verifier fills it in.
+            vendor's (`ids.vendor`), if there is one.
+        retryable: True only if a retry may help and certainly does not pay twice.
+        retry_after_s: Seconds to wait before the next call, at least 0, from the response; None
+            if it does not say. A retry may be forbidden all the same.
+        status_code: HTTP status, 100-599; None if there was no response.
+        environment: The environment that the response states (a mock does); None otherwise.
+        call: The record for `FaceVerifier.reconcile`, which searches the vendor's records.
+            None if the call was not charged, and until the verifier fills it in.
     """
 
     _charged: ClassVar[Charged] = Charged.UNKNOWN
@@ -221,11 +222,11 @@ class VendorError(FaceMatchError):
 
 
 class RequestRejected(VendorError):
-    """The vendor refused the request itself: a field, a file, a path.
+    """The vendor rejected the request itself: a field, a file, a path.
 
     Attributes:
-        field_errors: The vendor's own texts per field; empty if the vendor gives none.
-            Those of an answer over HTTP are masked and shortened, as the message is.
+        field_errors: The vendor's own texts per field; empty if there are none. Texts from an
+            HTTP response are masked and shortened, like the message.
     """
 
     _charged = Charged.NO
@@ -240,15 +241,15 @@ class RequestRejected(VendorError):
 
 
 class SessionNotFound(RequestRejected, LookupError):
-    """The vendor has no such session: it was deleted, never made, or is another account's."""
+    """No such session: it was deleted, never existed, or belongs to another account."""
 
 
 class SessionMismatch(VendorError):
-    """The session is not the one of the record, or the record was changed: let nobody in by it.
+    """The session does not belong to the record, or the record was changed: let nobody in.
 
     Attributes:
-        field: What differs, as the attribute of `SessionRecord` or of `SessionReading`; never its
-            value. ``vendor`` for one of the vendor's own facts.
+        field: Name of the attribute of `SessionRecord` or `SessionReading` that differs, never its
+            value; ``vendor`` for one of the vendor's own facts.
     """
 
     _charged = Charged.NO
@@ -265,30 +266,29 @@ class AuthenticationFailed(VendorError):
 
 
 class PermissionDenied(VendorError):
-    """The key is known, but it may not do this."""
+    """The key is valid, but lacks permission for this operation."""
 
     _charged = Charged.NO
 
 
 class InsufficientCredit(VendorError):
-    """The account has no credit left. Stop the batch; a person must top it up."""
+    """The account has no credit left. Stop the batch until somebody tops it up."""
 
     _charged = Charged.NO
 
 
 class RateLimited(VendorError):
-    """Too many calls. Not executed, not charged; may be repeated later."""
+    """Too many calls. Not executed, not charged; may be retried later."""
 
     _charged = Charged.NO
     _retryable = True
 
 
 class VendorUnavailable(VendorError):
-    """No byte of the request left this machine, or the answer is documented as unpaid.
+    """No byte of the request was sent, or the vendor documents the response as free.
 
-    A plug-in that raises it after its request has begun to leave gives `status_code`, or a
-    `billing` with a ground: without either nobody says why nothing is charged, and the call counts
-    as UNKNOWN.
+    A plug-in that raises this error after it began to send must set `status_code`, or a `billing`
+    with a ground. Otherwise nothing proves that the call was free, and it counts as UNKNOWN.
     """
 
     _charged = Charged.NO
@@ -296,21 +296,21 @@ class VendorUnavailable(VendorError):
 
 
 class BreakerOpen(VendorUnavailable):
-    """The vendor is down, as earlier calls have shown, and was not asked. Nothing was sent.
+    """The circuit breaker is open after earlier failures. Nothing was sent.
 
-    `retry_after_s` says when the vendor is tried again; None while one call is trying it.
+    `retry_after_s`: seconds until the next probe; None while a probe is running.
     """
 
 
 class OutcomeUnknown(VendorError):
-    """The call may have been executed and charged. It is never repeated by itself.
+    """The call may have been executed and charged. It is never retried automatically.
 
-    `billing` is UNKNOWN; or YES for a call that the vendor accepted and had not finished: then
-    `ids.vendor` is the id of its job.
+    `billing` is UNKNOWN; or YES for a call that the vendor accepted but did not finish: then
+    `ids.vendor` is the id of the vendor's job.
 
     Attributes:
-        reconcilable: True if the vendor can be asked later what became of the call, by
-            `FaceVerifier.reconcile`: it was asked to keep the call, or knows it by its own id.
+        reconcilable: True if `FaceVerifier.reconcile` can look the call up later: the vendor was
+            asked to keep it, or returned an id for it.
     """
 
     _charged = Charged.UNKNOWN
@@ -321,16 +321,16 @@ class OutcomeUnknown(VendorError):
 
 
 class DeadlineExceeded(OutcomeUnknown, TimeoutError):
-    """`deadline_s` ran out after the request had begun to leave."""
+    """`deadline_s` expired after the request had begun to leave."""
 
 
 class EnvironmentMismatch(VendorError):
-    """The answer came from another environment than the configured or required one.
+    """The response came from another environment than the configured or required one.
 
     Attributes:
-        result: The answer, for a person to look at; None if nothing was sent or it gave none.
+        result: The result, for a person to look at; None if there is none or nothing was sent.
 
-    `environment` says where the answer came from; `billing` is NO if nothing was sent.
+    `environment` is the response's environment; `billing` is NO if nothing was sent.
     """
 
     def __init__(self, message: str, *, result: models.Answer | None = None, **rest: Any) -> None:
@@ -339,12 +339,12 @@ class EnvironmentMismatch(VendorError):
 
 
 class UnexpectedResponse(VendorError):
-    """The vendor answered with success in a shape we cannot read. Counts as charged."""
+    """The vendor returned a success that we cannot read. Counts as charged."""
 
     _charged = Charged.YES
 
 
-#: Errors that end a batch, because every further pair would fail in the same way.
+#: Errors that end a batch, because every further pair would fail the same way.
 FATAL: tuple[type[FaceMatchError], ...] = (
     AuthenticationFailed,
     PermissionDenied,

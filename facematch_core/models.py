@@ -1,8 +1,7 @@
-"""What calls answer, in the same terms for every vendor: plain values and nothing that acts.
+"""Results and their parts, in the same terms for every vendor: immutable values without I/O.
 
-In this order: the words (enums), a score and its threshold, what was noticed and seen, what a call
-cost and is called, the results, and the record of a call. A value out of its range raises
-`ValueError` or `TypeError`.
+In this order: enums, score and threshold, warnings and faces, billing and ids, results, and the
+record of a call. A value out of range raises `ValueError` or `TypeError`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .documents import Document
 
 
 class _DecisionEnum(enum.StrEnum):
-    """A decision. Comparing one with a whole result is a mistake, and raises TypeError."""
+    """A decision. Comparing it with a whole result raises TypeError."""
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NoTruth):
@@ -39,34 +38,34 @@ class _DecisionEnum(enum.StrEnum):
 
 
 class Decision(_DecisionEnum):
-    """The answer of a comparison of two faces."""
+    """The decision of a face comparison."""
 
     MATCH = "match"
     NO_MATCH = "no_match"
-    #: A person should look: the vendor said so, or said something unknown, or the score lies
-    #: between the two thresholds.
+    #: A person should look: the vendor says so, its status is unknown, or the score lies between
+    #: the two thresholds.
     REVIEW = "review"
-    #: No pair of faces could be scored. Says nothing about the people.
+    #: No pair of faces could be scored. Neither a match nor a mismatch.
     INCONCLUSIVE = "inconclusive"
 
 
 class LivenessDecision(_DecisionEnum):
-    """The answer of a passive liveness check of one picture."""
+    """The decision of a passive liveness check of one picture."""
 
     LIVE = "live"
     NOT_LIVE = "not_live"
-    #: A person should look, for example because the vendor declined, but not for liveness.
+    #: A person should look, for example because the vendor declined for another reason.
     REVIEW = "review"
     #: No face could be judged.
     INCONCLUSIVE = "inconclusive"
 
 
 class LiveMatchDecision(_DecisionEnum):
-    """The answer of liveness check and comparison together."""
+    """The decision of liveness check and comparison together."""
 
     #: Live, and a match.
     VERIFIED = "verified"
-    #: Not live. The comparison was not asked for, so it was not paid for.
+    #: Not live. The comparison was not made, so it was not paid for.
     NOT_LIVE = "not_live"
     NO_MATCH = "no_match"
     REVIEW = "review"
@@ -98,7 +97,7 @@ class WarningCode(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """The weight of a warning, by its vendor."""
+    """The severity of a warning, as the vendor rates it."""
 
     INFORMATION = "information"
     WARNING = "warning"
@@ -109,7 +108,7 @@ class Severity(enum.StrEnum):
 
     @property
     def is_grave(self) -> bool:
-        """Whether a pass with such a warning becomes REVIEW: a person should look."""
+        """Whether a pass with such a warning becomes REVIEW."""
         return self in (Severity.ERROR, Severity.UNKNOWN)
 
 
@@ -124,7 +123,7 @@ class Advice(enum.StrEnum):
     REVIEW = "review"
 
 
-#: Advice by code; None for a code without an entry.
+#: Advice by warning code. A code without an entry has no advice.
 ADVICE: dict[WarningCode, Advice] = {
     WarningCode.NO_FACE: Advice.RETAKE_PHOTO,
     WarningCode.MULTIPLE_FACES: Advice.ONE_FACE_ONLY,
@@ -141,16 +140,16 @@ ADVICE: dict[WarningCode, Advice] = {
 
 
 class Charged(enum.StrEnum):
-    """Whether the vendor charged for a call, as far as can be known on this side."""
+    """Whether the vendor charged for a call, as far as a client can know."""
 
     YES = "yes"
     NO = "no"
-    #: The call may have been executed and charged. Never repeated by itself.
+    #: The call may have been executed and charged. It is never retried automatically.
     UNKNOWN = "unknown"
 
 
 class Environment(enum.StrEnum):
-    """The kind of a result."""
+    """The environment that a result came from."""
 
     PRODUCTION = "production"
     SANDBOX = "sandbox"
@@ -159,11 +158,11 @@ class Environment(enum.StrEnum):
 
 
 class Retention(enum.StrEnum):
-    """The data that the vendor is asked to keep of a call."""
+    """The data about a call that the vendor is asked to keep."""
 
-    #: Keep nothing, where the vendor has an option for it.
+    #: Keep nothing, if the vendor has an option for it.
     MINIMAL = "minimal"
-    #: The call, pictures included, as a record that can be read later.
+    #: Keep the call, pictures included, as a record that can be read later.
     KEEP = "keep"
 
 
@@ -174,7 +173,7 @@ class ThresholdRule(enum.StrEnum):
     ABOVE = "above"
     #: Passes if score >= threshold.
     AT_LEAST = "at_least"
-    #: The vendor's rule or value is not known to us: only its verdict counts.
+    #: The vendor's rule or value is unknown: only the vendor's verdict counts.
     VENDOR = "vendor"
 
 
@@ -185,47 +184,47 @@ class ThresholdSource(enum.StrEnum):
     PROFILE = "profile"
     #: The backend's documented default.
     DEFAULT = "default"
-    #: The vendor's own, not chosen on this side.
+    #: The vendor's own, not set by us.
     VENDOR = "vendor"
 
 
 class ScaleSource(enum.StrEnum):
-    """The source of our knowledge of a vendor's scale."""
+    """How we know a vendor's scale."""
 
     DOCUMENTED = "documented"
     #: Set in the configuration.
     CONFIGURED = "configured"
-    #: Neither: the default of a setting was used.
+    #: Neither: a setting's default was used.
     ASSUMED = "assumed"
 
 
 class Operation(enum.StrEnum):
     """The operation of a call."""
 
-    #: Whether two pictures show one person.
+    #: Compare two faces.
     MATCH = "match"
-    #: Whether one picture shows a live face.
+    #: Check one picture for a live face.
     LIVENESS = "liveness"
-    #: A hosted session, in which the vendor looks at the person. `Sessions` starts and reads them.
+    #: Verify a person on the vendor's own page. `Sessions` starts and reads hosted sessions.
     SESSION = "session"
 
 
 class Reconciled(enum.StrEnum):
     """The outcome of a search in the vendor's records."""
 
-    #: The call was executed and charged; the result is here.
+    #: The call was executed and charged; its result is attached.
     FOUND = "found"
     #: The call is not in the records, or not yet.
     NOT_YET = "not_yet"
-    #: The records cannot answer that.
+    #: The records cannot show whether the call was executed.
     CANNOT_KNOW = "cannot_know"
 
 
-# Checks and converters of fields: one typed function each, as type checkers follow no generic ones.
+# Validators and converters of fields, one typed function each: type checkers lose generic ones.
 
 
 def percentage(value: float, name: str = "value") -> float:
-    """`value` as a float if it is a number from 0 to 100; else TypeError or ValueError."""
+    """Return `value` as a float; TypeError or ValueError unless it is a number from 0 to 100."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
     # False for NaN, and no conversion: an int may be too large for a float.
@@ -234,20 +233,20 @@ def percentage(value: float, name: str = "value") -> float:
     return float(value)
 
 
-#: Checks that a number is neither infinite nor NaN, which no JSON has.
+#: Rejects infinity and NaN, which JSON does not have.
 _FINITE = attrs.validators.optional(
     [attrs.validators.ge(-sys.float_info.max), attrs.validators.le(sys.float_info.max)]
 )
 
 
 def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """A validator: a time that says its offset from UTC, or None."""
+    """Validator: the time is timezone-aware, or None."""
     if value is not None and value.utcoffset() is None:
-        raise ValueError(f"{attribute.name} must say its offset from UTC.")
+        raise ValueError(f"{attribute.name} must be timezone-aware.")
 
 
 def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """A validator: such a time, in a year where spans can be added to it and taken from it."""
+    """Validator: a timezone-aware time in the years 1901-8999, so that date arithmetic is safe."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:
         raise ValueError(f"{attribute.name} must lie in the years from 1901 to 8999.")
@@ -262,16 +261,16 @@ def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]
 class Score:
     """The similarity of two faces, or the liveness of one, on a named scale.
 
-    Two scores of one scale compare and subtract. Across scales `==` is False, and `<` and `-`
-    raise `TypeError`: 90 of one vendor is not 90 of another.
+    Scores of the same scale can be compared and subtracted. Across scales `==` is False, and `<`
+    and `-` raise `TypeError`: 90 from one vendor is not 90 from another.
 
     Attributes:
-        value: 0 to 100, higher is more alike (more live). It is no probability.
+        value: 0 to 100, higher is more alike (more live). Not a probability.
         scale: Vendor and model or method, for example ``local/sface-2021dec``.
-        raw: The vendor's own number, on the vendor's own scale; None if it is `value` itself or
-            the vendor gave none. Not compared.
-        raw_name: What the vendor calls that number; None without one. Not compared.
-        source: How we know what the number means; None if nothing was said about it. Not compared.
+        raw: The number on the vendor's own scale; None if it equals `value` or the vendor returned
+            none. Not compared.
+        raw_name: The vendor's name for `raw`, or None. Not compared.
+        source: How we know the scale, or None. Not compared.
     """
 
     value: float = attrs.field(converter=percentage)
@@ -291,13 +290,14 @@ class Score:
         raw_name: str | None = None,
         source: ScaleSource | None = ScaleSource.DOCUMENTED,
     ) -> Score:
-        """The score of a vendor whose number runs from 0 to 1; that number is kept as `raw`.
+        """Return the score for a vendor's number from 0 to 1; `raw` keeps that number.
 
-        Exact in its digits: 0.57 is 57, where 0.57 * 100 is a little less and fails "at least 57".
+        Decimal, not binary: 0.57 becomes 57, but 0.57 * 100 is a little less and fails "at least
+        57".
 
         Raises:
-            TypeError: it is no number.
-            ValueError: it lies outside 0 to 1.
+            TypeError: `fraction` is not a number.
+            ValueError: `fraction` lies outside 0 to 1.
         """
         if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
             raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
@@ -328,15 +328,15 @@ class Score:
 
 @attrs.frozen
 class Threshold:
-    """The score at which a pass begins, on the backend's scale.
+    """The score where a pass begins, on the backend's scale.
 
-    As an argument of a call ``Threshold(0.5)`` says that this small number is meant; rule and
-    source are then those of the call.
+    Pass ``Threshold(0.5)`` to a call to confirm so small a number; the call then sets rule and
+    source.
 
     Attributes:
-        value: 0 to 100; None if the vendor does not publish its own.
-        rule: How a score is compared with it.
-        source: Who set it.
+        value: 0 to 100; None if the vendor does not publish its threshold.
+        rule: How a score is compared with the threshold.
+        source: Who set the threshold.
     """
 
     value: float | None = attrs.field(converter=attrs.converters.optional(percentage))
@@ -348,7 +348,7 @@ class Threshold:
             raise ValueError(f"A threshold with the rule {self.rule} needs a value.")
 
     def passes(self, score: float | None) -> bool | None:
-        """Whether `score` (0-100) passes; None if the rule or the score is not known."""
+        """Return whether `score` (0-100) passes; None if the rule or the score is unknown."""
         if score is None or self.value is None or self.rule is ThresholdRule.VENDOR:
             return None
         if self.rule is ThresholdRule.ABOVE:
@@ -358,14 +358,14 @@ class Threshold:
 
 @attrs.frozen(kw_only=True)
 class ResultWarning:
-    """Something the vendor (or the local engine) noticed.
+    """A warning from the vendor (or the local engine).
 
     Attributes:
-        code: What it is about, in our words; `OTHER` if no code names it.
-        severity: How much it weighs, in the vendor's words.
-        tag: The vendor's own tag, untouched; None for a warning of ours.
-        text: The vendor's own text, untouched, or our sentence. Prose: never branch on it.
-        advice: What the application can advise its user to do; None if nothing.
+        code: The subject of the warning; `OTHER` if there is no code for it.
+        severity: The severity, as the vendor rates it.
+        tag: The vendor's own tag, unchanged; None for a warning of ours.
+        text: The vendor's own text, unchanged, or our sentence. Never branch on it.
+        advice: Advice that the application can give its user, or None.
     """
 
     code: WarningCode
@@ -382,11 +382,11 @@ class Box:
     """The position of a face.
 
     Attributes:
-        left, top, right, bottom: Edges; in pixels, or 0-1 of the picture's sides, as `unit` says.
-            The origin is the upper left corner of the upright picture.
+        left, top, right, bottom: Edges, in pixels or as 0-1 of the picture's sides (see `unit`).
+            The origin is the top left corner of the upright picture.
         unit: ``px`` or ``ratio``.
         of_width, of_height: Size in pixels of the picture that the edges refer to (a vendor may
-            shrink or turn a picture); None if the vendor does not say.
+            resize or rotate a picture); None if the vendor does not say.
     """
 
     left: float
@@ -403,19 +403,18 @@ class Face:
     """A face that the vendor found in a picture.
 
     Attributes:
-        box: Where it is; None if the vendor does not say.
-        confidence: How sure the detector is that this is a face, on the vendor's own scale (Didit:
-            0-1; local: YuNet's, 0.6-1). Says nothing about who it is.
-        rotation: Degrees (0, 90, 180, 270) by which the picture was turned clockwise to find it;
-            None if the vendor does not say.
-        similarity: How alike this face and the one of the other picture are, for a vendor that
-            scores each face; None otherwise.
-        compared: Whether this is the face that the result is about; None if the vendor does not
-            say.
+        box: The position; None if the vendor does not say.
+        confidence: The detector's confidence that this is a face, on the vendor's own scale (Didit:
+            0-1; local: YuNet's, 0.6-1). Not a similarity.
+        rotation: Degrees (0, 90, 180, 270) by which the picture was rotated clockwise to find the
+            face; None if the vendor does not say.
+        similarity: The score of this face against the other picture's, for a vendor that scores
+            each face; None otherwise.
+        compared: Whether the result is about this face; None if the vendor does not say.
         landmarks: Points of the face by the vendor's own names, each ``(x, y)`` in the unit of
-            `box`; None if the vendor gives none.
+            `box`, or None.
         pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``), or None.
-        quality: The vendor's own measures by its own names, or None.
+        quality: The vendor's own measures by the vendor's own names, or None.
     """
 
     box: Box | None = None
@@ -430,18 +429,18 @@ class Face:
     quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
 
 
-#: The number of charges if it was not counted.
+#: The default of `Billing.charges`.
 _CHARGES: dict[Charged, int | None] = {Charged.YES: 1, Charged.NO: 0, Charged.UNKNOWN: None}
 
 
 @attrs.frozen
 class Billing:
-    """The bill of a call, as far as it can be known on this side.
+    """The charge for a call, as far as a client can know.
 
     Attributes:
         charged: Whether the vendor charged.
         ground: How we know, in a few words, or None.
-        charges: How many charges there were: 0 for NO, 1 or more for YES; None if not known.
+        charges: Number of charges: 0 for NO, 1 or more for YES; None if unknown.
     """
 
     charged: Charged = Charged.UNKNOWN
@@ -462,9 +461,9 @@ class Ids:
 
     Attributes:
         call: Our id of the call, a UUID; None only until the verifier fills it in.
-        vendor: The vendor's id of the call; None if it gives none.
-        session: The vendor's id of the record that was kept; None when nothing was kept.
-        caller: The caller's own reference, as given; not in `repr`.
+        vendor: The vendor's id of the call; None if there is none.
+        session: The vendor's id of the record that it kept; None if it kept none.
+        caller: The caller's own reference, unchanged; not in `repr`.
     """
 
     call: str | None = None
@@ -475,12 +474,12 @@ class Ids:
 
 @attrs.frozen(kw_only=True)
 class Skipped:
-    """A member of a failover that did not answer.
+    """A failover member that did not answer.
 
     Attributes:
-        backend: Its name.
+        backend: Name of the member.
         reason: Class name of the error, for example ``RateLimited``.
-        message: The error's sentence.
+        message: The error's message.
     """
 
     backend: str
@@ -490,26 +489,26 @@ class Skipped:
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """The way of one call through a failover.
+    """The members that a failover tried for one call.
 
     Attributes:
         answered_by: Name of the member that answered; None if none did.
-        skipped: The members that were tried before it, in order; of an error, all that were tried.
+        skipped: The members tried before, in order; for an error, all members tried.
     """
 
     answered_by: str | None = None
     skipped: tuple[Skipped, ...] = ()
 
 
-#: True for mypy alone. If it knew that `if result:` raises, it would pass over the rest of the
-#: function without a word; so it can say (`truthy-bool`) that there is no `__bool__`.
+#: True for mypy only. A `__bool__` that returns NoReturn would make mypy skip the code after
+#: `if result:` silently; without `__bool__` it reports `truthy-bool`.
 MYPY = False
 
 
 class NoTruth:
-    """An object without a truth value: `bool(it)` is a `TypeError`, also for a type checker."""
+    """An object without a truth value: `bool()` raises `TypeError`, and type checkers report it."""
 
-    #: The attribute that answers yes or no instead.
+    #: The attribute to use instead.
     door: ClassVar[str]
 
     if not MYPY:
@@ -527,22 +526,22 @@ class Result(NoTruth, Document):
     """The common part of all results.
 
     Attributes:
-        score: 0-100 on a named scale; None when the vendor gave none (never 0 instead).
-        threshold: Where a pass began; None if the vendor names none and none was set.
-        review_threshold: A pass whose score was not above it became REVIEW; None if not set.
-        warnings: In the vendor's order.
-        vendor_status: The vendor's own status word, untouched; None if it has none.
+        score: 0-100 on a named scale; None if the vendor returned none (never 0 instead).
+        threshold: The score where a pass begins; None if the vendor states none and none was set.
+        review_threshold: A pass with a score not above this became REVIEW; None if not set.
+        warnings: Warnings, in the vendor's order.
+        vendor_status: The vendor's own status, unchanged, or None.
         backend: Name of the backend that answered.
-        model: Model or version of the vendor's engine; None if it does not say.
-        environment: Where the answer came from: what the answer itself says, else what the backend
-            is set to; None where nobody knows.
+        model: Model or version of the vendor's engine; None if the vendor does not say.
+        environment: The environment that the response states, else the backend's setting; None if
+            both are unknown.
         probe_faces: Faces found in the probe, in the vendor's order; None if the vendor does not
             say, () if it found none.
-        billing: What the call cost.
+        billing: The charge for the call.
         ids: The ids of the call: ours, the vendor's and the caller's.
-        route: Who answered and who did not; None outside a failover.
-        metadata: As the caller gave it, sent to the vendor or not; not in `repr`.
-        created_at: When the vendor answered by its own clock, UTC; None if it does not say.
+        route: The members that were tried; None outside a failover.
+        metadata: The caller's metadata, whether sent to the vendor or not; not in `repr`.
+        created_at: The vendor's own time of the answer, UTC; None if the vendor does not say.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
         raw: The decoded body without pictures, secrets and guesses about the person; not in
             `repr`.
@@ -570,7 +569,7 @@ class Result(NoTruth, Document):
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def __str__(self) -> str:
-        """Return a line for people: decision, score, threshold, origin, codes of warnings."""
+        """Return one line: decision, score, threshold, environment, warning codes."""
         words = [f"{getattr(self, 'decision', type(self).__name__)}"]
         if self.score is not None:
             words[0] += f" {self.score}"
@@ -587,7 +586,7 @@ class MatchResult(Result):
     """The result of a comparison of two faces.
 
     Attributes:
-        decision: The verdict; `INCONCLUSIVE` when no pair of faces could be scored.
+        decision: The verdict; `INCONCLUSIVE` if no pair of faces could be scored.
         reference_faces: Like `probe_faces`, for the reference.
     """
 
@@ -610,10 +609,10 @@ class LivenessResult(Result):
     """The result of a passive liveness check of one picture.
 
     Attributes:
-        decision: The verdict; `INCONCLUSIVE` when no face could be judged.
-        method: How it was checked, in the vendor's word (``PASSIVE``); None if it does not say.
-        quality: Quality of the face picture, 0-100, higher is better; None if it does not say.
-        luminance: Brightness of the face, 0-100, higher is brighter; None if it does not say.
+        decision: The verdict; `INCONCLUSIVE` if no face could be judged.
+        method: The vendor's name of the method (``PASSIVE``), or None.
+        quality: Quality of the face picture, 0-100, higher is better, or None.
+        luminance: Brightness of the face, 0-100, higher is brighter, or None.
     """
 
     kind = "liveness"
@@ -630,10 +629,10 @@ class LivenessResult(Result):
         return self.decision is LivenessDecision.LIVE
 
 
-#: Operations that the core itself makes.
+#: The result of a verifier's call.
 Answer = MatchResult | LivenessResult
 
-#: Decisions from best to worst: the later one counts.
+#: Decisions from best to worst; the worst one wins.
 FROM_BEST_TO_WORST = (
     LiveMatchDecision.VERIFIED,
     LiveMatchDecision.REVIEW,
@@ -645,20 +644,20 @@ FROM_BEST_TO_WORST = (
 
 @attrs.frozen(kw_only=True)
 class LiveMatchResult(NoTruth, Document):
-    """Liveness of the probe and, if that did not end it, its comparison with the reference.
+    """The result of a liveness check and, unless the check ends the call, of the comparison.
 
-    Each of the two is a call of its own, with its ids, its bill and, with `Retention.KEEP`, its own
-    record at the vendor: a kept `verify_live` leaves two.
+    Liveness check and comparison are separate calls, each with its own ids, charge and, with
+    `Retention.KEEP`, record at the vendor: `verify_live` then leaves two records.
 
     Attributes:
         decision: `VERIFIED` only if live and a match; `NOT_LIVE` if not live; else the worse of
             the two.
         liveness: The liveness check, always made first.
-        match: The comparison; None if it was not asked for (and so not paid for) because the
-            probe is not live or has no face that could be judged.
+        match: The comparison; None if it was not made (and so not paid for) because the probe is
+            not live or has no face that could be judged.
 
     Raises:
-        ValueError: the decision does not follow from the two.
+        ValueError: `decision` does not follow from the two results.
     """
 
     kind = "live_match"
@@ -670,7 +669,7 @@ class LiveMatchResult(NoTruth, Document):
 
     @classmethod
     def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
-        """Return both answers as one."""
+        """Return both results as one."""
         return cls(decision=_worse_decision(liveness, match), liveness=liveness, match=match)
 
     def __attrs_post_init__(self) -> None:
@@ -684,7 +683,7 @@ class LiveMatchResult(NoTruth, Document):
     def ids(self) -> Ids:
         """The ids of the last call: the comparison's if it was made, else the liveness check's.
 
-        To find or delete all that the vendor kept, take those of `liveness` and of `match`.
+        To find or delete all that the vendor kept, use `liveness.ids` and `match.ids`.
         """
         return self.liveness.ids if self.match is None else self.match.ids
 
@@ -704,18 +703,18 @@ class LiveMatchResult(NoTruth, Document):
         return self.decision is LiveMatchDecision.VERIFIED
 
     def __str__(self) -> str:
-        """Return a line for people: the decision and both answers."""
+        """Return one line: the decision and both results."""
         match = "not asked" if self.match is None else str(self.match)
         return _one_line(f"{self.decision}: liveness {self.liveness}; match {match}")
 
 
 def ends_early(liveness: LivenessResult) -> bool:
-    """Whether no comparison could still verify this person, so that none is paid for."""
+    """Return whether `verify_live` ends without a comparison: not live, or no face judged."""
     return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
 
 
 def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecision:
-    # Words of several kinds are equal as text, so the kinds are looked at.
+    # StrEnum members of different enums can be equal, so check the types.
     if type(liveness) is not LivenessResult or not (match is None or type(match) is MatchResult):
         raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
     if match is None and not ends_early(liveness):
@@ -726,7 +725,7 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
     return max(decisions, key=FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
 
 
-#: Two answers with some warnings are shorter; a vendor may have warned a hundred times.
+#: Enough for two results with some warnings; a vendor may send hundreds of warnings.
 _LINE_CHARS = 500
 
 
@@ -737,22 +736,21 @@ def _one_line(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
-    """The record of a call, for finding it in the vendor's records later.
+    """The record of a call, to find it in the vendor's records later.
 
-    It is `call` of an error, and of the events STARTED and SENT: write those down and it outlives
-    a crash. Holds no picture and no key.
+    Errors and the events STARTED and SENT carry it as `call`: persist the events' records to
+    survive a crash. Contains no picture and no key.
 
     Attributes:
         id: Our id of the call, a UUID; it is in the vendor's records if the call was kept.
-        operation: What was asked.
+        operation: The operation.
         backend: Name of the backend.
         started_at: When the call began, UTC, by this machine's clock.
         kept: Whether the vendor was asked to keep the call. If not, it cannot be found.
-        caller_ref: As the caller gave it, or None; makes the search shorter. None in events, which
-            hold nothing of the caller's. Not in `repr`.
-        threshold, review_threshold: Those of the call, so that what is found is judged as its
-            answer would have been.
-        vendor_id: The vendor's own id of the call, if it gave one before the call was lost.
+        caller_ref: The caller's own reference, or None; shortens the search. None in events, which
+            contain none of the caller's data. Not in `repr`.
+        threshold, review_threshold: The call's thresholds, to judge a result that is found later.
+        vendor_id: The vendor's own id of the call, if it came before the call was lost.
     """
 
     kind = "call"
@@ -769,7 +767,7 @@ class CallRecord(Document):
 
     @property
     def retention(self) -> Retention:
-        """The retention that the vendor was asked for."""
+        """The retention that was requested."""
         return Retention.KEEP if self.kept else Retention.MINIMAL
 
 
@@ -779,12 +777,12 @@ class Reconciliation(NoTruth):
 
     Attributes:
         outcome: `FOUND` only with a result.
-        call: What was looked for.
+        call: The call that was looked for.
         reason: A sentence for people: why, and what to do.
-        result: What the call would have answered; None unless it was found.
+        result: The result of the call; None unless `FOUND`.
 
     Raises:
-        ValueError: an outcome and a result that do not go together.
+        ValueError: `outcome` and `result` contradict each other.
     """
 
     door = "outcome"
