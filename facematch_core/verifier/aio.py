@@ -1,7 +1,7 @@
 """`AsyncFaceVerifier`: a verifier for asyncio and trio. Each call runs in a thread.
 
-A thread cannot be stopped from outside, so a cancelled call is taken back: it ends before its first
-byte, or it is finished in the background.
+A thread cannot be killed, so a cancelled call either stops before its first byte or finishes in the
+background.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from .verifier import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: The most calls at a time: more threads in one process cost more than they bring.
+#: Upper limit of concurrent calls: more threads in one process do not help.
 MAX_CONCURRENCY = 1024
 
 
 class Awaited:
-    """Awaits the methods of an object that makes calls: a verifier, or the sessions of one."""
+    """Base of the async classes: runs the methods of a verifier or of `Sessions` in threads."""
 
     _verifier: Any
 
@@ -55,16 +55,16 @@ class Awaited:
             )
         self._verifier = verifier
         self._max_concurrency = max_concurrency
-        #: Places for calls, of the event loop that was used last.
+        #: The event loop used last, and its limiter.
         self._places: tuple[object, anyio.CapacityLimiter] | None = None
-        #: Calls that have not ended, by process: a fork copies those of its parent.
+        #: Running calls, by process id: a fork copies its parent's calls.
         self._calls: dict[int, set[Future[Any]]] = {}
         self._closing: Future[None] | None = None
 
     async def aclose(self) -> None:
-        """Wait for the calls under way, then close the verifier. May be called more than once.
+        """Wait for running calls, then close the verifier. May be called more than once.
 
-        It waits to the end even if it is cancelled.
+        Cancellation is raised only after the close is complete.
         """
         if self._closing is None:
             self._closing = Future()
@@ -101,7 +101,7 @@ class Awaited:
         return f"{type(self).__name__}({self._verifier!r})"
 
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
-        """Run a method in a thread, as soon as there is a place for it."""
+        """Run a method in a thread, once the limiter allows it."""
         self._check_open()
         deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - of one package
         call = _Call(functools.partial(method, *args, **options), deadline)
@@ -123,11 +123,11 @@ class Awaited:
                 raise
         finally:
             call.take_back()
-            del call  # the error's frames would hold the error, and the pictures
+            del call  # break the reference cycle through the error, which keeps the pictures
         raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
     def _limiter(self) -> anyio.CapacityLimiter:
-        """Return the places of the running loop; a limiter belongs to one loop."""
+        """Return the limiter of the running loop; a limiter belongs to one loop."""
         loop = anyio.lowlevel.current_token().native_token
         if self._places is None or self._places[0] is not loop:
             self._places = loop, anyio.CapacityLimiter(self._max_concurrency)
@@ -141,7 +141,7 @@ class Awaited:
 def awaited(
     method: Callable[Concatenate[Any, P], R],
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
-    """Return the method of an `Awaited` that awaits `method` of the object that makes calls."""
+    """Return the async version of `method`, for a class derived from `Awaited`."""
 
     @functools.wraps(method)
     async def call(self: Awaited, /, *args: P.args, **options: P.kwargs) -> R:
@@ -151,7 +151,7 @@ def awaited(
 
 
 class _Call(Generic[R]):
-    """A call that its caller can take back until its first byte leaves."""
+    """A call that can be cancelled until its first byte leaves."""
 
     def __init__(self, make: Callable[[], R], deadline: Deadline) -> None:
         self._make, self._deadline = make, deadline
@@ -175,31 +175,31 @@ class _Call(Generic[R]):
         return self._make()
 
     def take_back(self) -> None:
-        """Send nothing from now on; a call whose first byte has left goes on."""
+        """Cancel the call; if its first byte has left, it continues."""
         with self._lock:
             self._cancellation.cancel()
             if not self.is_begun and self.future.cancel():
-                self.future.set_running_or_notify_cancel()  # wakes up who waits for it
+                self.future.set_running_or_notify_cancel()  # wakes up waiters
 
 
 class AsyncFaceVerifier(Awaited):
-    """The methods of a `FaceVerifier` or a `Failover`, to be awaited.
+    """A `FaceVerifier` or a `Failover` with async methods.
 
-    Arguments, results and errors are those of the verifier. At most `max_concurrency` calls run at
-    a time, the others wait for a place; `deadline_s` includes that wait. `on_event` is called in
-    the thread of the call, with the context variables of its caller.
+    Arguments, results and errors are the verifier's. At most `max_concurrency` calls run at a time;
+    further calls wait, and `deadline_s` includes that wait. `on_event` is called in the thread of
+    the call, with the context variables of the caller.
 
     If an ``await`` is cancelled before the first byte leaves, nothing is sent. Otherwise the
-    request is finished in the background: its charge is written to the budget and its end is
-    reported as an event, but its result is lost. `aclose` waits for such calls,
-    which takes as long as the time-outs of the backend.
+    request finishes in the background: its charge is written to the budget and its end is
+    reported as an event, but its result is lost. `aclose` waits for such calls, at most for the
+    backend's timeouts.
 
-    An asynchronous context manager. Use it in one event loop at a time; another loop may follow.
-    Open it after a fork, not before; a child goes on without its parent's calls.
+    An async context manager. Use it in one event loop at a time; another loop may follow.
+    Open it after a fork, not before; a child process does not inherit its parent's calls.
 
     Args:
-        verifier: The verifier that answers; closed together with this one.
-        max_concurrency: Threads, 1 to 1024; they are started as they are needed.
+        verifier: The verifier to call; closed together with this object.
+        max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -217,7 +217,7 @@ class AsyncFaceVerifier(Awaited):
 
     @property
     def verifier(self) -> Verifier:
-        """The verifier that answers."""
+        """The wrapped verifier."""
         return self._verifier
 
     verify = awaited(Verifier.verify)
@@ -229,7 +229,7 @@ class AsyncFaceVerifier(Awaited):
     verify_live = awaited(Verifier.verify_live)
     """Check the probe for a live face, then compare it; see `FaceVerifier.verify_live`.
 
-    If it is cancelled during the first call, the second one is not made.
+    If cancelled during the liveness check, the comparison is not made.
     """
 
     reconcile = awaited(Verifier.reconcile)
@@ -246,13 +246,13 @@ class AsyncFaceVerifier(Awaited):
         """Compare many pairs, in bounded memory; see `FaceVerifier.verify_many`.
 
         To stop before the last outcome, use ``async with
-        contextlib.aclosing(verifier.verify_many(pairs)) as outcomes``: calls that have not been
-        sent are then taken back at once.
+        contextlib.aclosing(verifier.verify_many(pairs)) as outcomes``: it cancels unsent calls at
+        once.
 
         Args:
             pairs: An iterable, which is read in a thread and must not wait for an outcome; or an
-                asynchronous iterable. Both are read a little ahead.
-            max_workers: Calls of this run at a time, 1-256, and at most `max_concurrency`.
+                async iterable. Both are read slightly ahead.
+            max_workers: Concurrent calls of this run, 1-256, and at most `max_concurrency`.
             stop_on, options: See `FaceVerifier.verify_many`.
         """
         cancellation = Cancellation()
@@ -289,14 +289,14 @@ class AsyncFaceVerifier(Awaited):
         finally:
             run.is_stopped = True
             cancellation.cancel()
-            # The calls that were sent are finished in the background.
+            # Calls already sent finish in the background.
             threading.Thread(target=fulfil, args=(ended, outcomes.close)).start()
             if isinstance(outcomes, _AsyncPairOutcomes):
                 await outcomes.aclose()
 
 
 class _AsyncPairOutcomes(PairOutcomes):
-    """The outcomes of pairs from an asynchronous source, which may wait as long as it likes."""
+    """The outcomes of pairs from an async source, which may be arbitrarily slow."""
 
     def __init__(self, run: PairRun, pairs: AsyncIterable[Any]) -> None:
         super().__init__(run, iter(()))
@@ -307,25 +307,25 @@ class _AsyncPairOutcomes(PairOutcomes):
         self._scope: anyio.CancelScope | None = None
 
     async def aclose(self) -> None:
-        """Stop reading, also while the source waits, and close it."""
+        """Stop reading, even while waiting for the source, and close the source."""
         self._run.is_stopped = True
         if self._scope is not None:
             self._scope.cancel()
         self._reader.shutdown(wait=False)
         if (close := getattr(self._source, "aclose", None)) is not None:
-            # RuntimeError: it is being cancelled, which closes it.
+            # RuntimeError: the source is being cancelled, which closes it.
             with anyio.CancelScope(shield=True), contextlib.suppress(RuntimeError):
                 await close()
 
     async def _next(self) -> tuple[Any, ...]:
-        """Return the next pair in a tuple; an empty one at the end."""
+        """Return a tuple with the next pair; an empty tuple at the end."""
         with contextlib.suppress(StopAsyncIteration), anyio.CancelScope() as self._scope:
             if not self._run.is_stopped:
                 return (await anext(self._source),)
         return ()
 
     def _read_pair(self) -> tuple[int, Any] | None:
-        """Return the next pair; None at the end, or if the first outcome is ready before."""
+        """Return the next pair; None at the end, or if the first outcome is ready sooner."""
         try:
             if self._reading is None:
                 read = functools.partial(anyio.from_thread.run, self._next, token=self._token)
@@ -345,13 +345,13 @@ class _AsyncPairOutcomes(PairOutcomes):
 
 
 async def _in_thread(work: Callable[..., R], *args: Any) -> R:
-    """Run work in a thread; if the caller is cancelled, the thread goes on."""
+    """Run work in a thread, which continues if the caller is cancelled."""
     limiter = anyio.CapacityLimiter(math.inf)
     return await anyio.to_thread.run_sync(work, *args, abandon_on_cancel=True, limiter=limiter)
 
 
 def _run(calls: list[_Call[Any]]) -> None:
-    # An idle thread of anyio keeps its last arguments, result and error: here an empty list.
+    # An idle anyio thread keeps its last arguments, result and error, so the list must be empty.
     calls.pop().run()
 
 

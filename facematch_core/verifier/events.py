@@ -1,14 +1,14 @@
-"""What a verifier reports to its `on_event` hook: one `CallEvent` per step of a call.
+"""The events for the `on_event` hook: one `CallEvent` per step of a call.
 
-Every call begins with STARTED, and ends with one or two of the others::
+Every call starts with STARTED and ends with one or two other events::
 
     STARTED → SENT → ANSWERED → CHARGED or UNKNOWN (nothing more if it was free)
-                   → CHARGED, REFUSED or UNKNOWN   (an error: by what is known of the charge)
+                   → CHARGED, REFUSED or UNKNOWN   (an error that was charged, free or unknown)
             → REFUSED                              (nothing was sent)
 
-RETRYING stands between two tries of one call, POSTPONED after the end of a try. The start of a
-session has no ANSWERED, and is CHARGED when it is answered. What is asked about the session later
-is one event, FOLLOWED_UP.
+RETRYING comes between two attempts of a call, POSTPONED after an attempt. The start of a session
+has no ANSWERED event; its response is CHARGED. Each later request about a session is one
+FOLLOWED_UP event.
 """
 
 from __future__ import annotations
@@ -30,54 +30,55 @@ from facematch_core.models import Answer, Billing, CallRecord, Charged, Environm
 
 __all__ = ["CallEvent", "EventKind"]
 
-#: The one logger of the core. Events are written at DEBUG, a failing hook at ERROR.
+#: The core's only logger. It logs events at DEBUG, and a failing hook at ERROR.
 log = logging.getLogger("facematch")
 
 
 class EventKind(enum.StrEnum):
-    """Which step of a call an event reports."""
+    """The step of a call that an event reports."""
 
-    #: A call has begun; nothing has left yet.
+    #: A call has begun; nothing was sent yet.
     STARTED = "started"
     #: The first byte may leave this machine now.
     SENT = "sent"
-    #: A try failed, was certainly not charged, and is made again.
+    #: An attempt failed, was certainly not charged, and is retried.
     RETRYING = "retrying"
-    #: The store of a budget was away when a try ended; what the try cost is written there later.
+    #: The budget store was unavailable after an attempt; the charge is written there later.
     POSTPONED = "postponed"
     #: There is a result.
     ANSWERED = "answered"
-    #: The vendor charged for the call, as far as can be known.
+    #: The vendor charged for the call, as far as we can know.
     CHARGED = "charged"
     #: The call ended without a result and was not charged.
     REFUSED = "refused"
-    #: The call is over, and whether it was charged is not known.
+    #: The call has ended; whether it was charged is unknown.
     UNKNOWN = "unknown"
-    #: A session was read, resumed or deleted, or that failed. It is free, and is not counted.
+    #: A request to read, resume or delete a session succeeded or failed. Free and not counted.
     FOLLOWED_UP = "followed_up"
 
 
 @attrs.frozen(kw_only=True)
 class CallEvent:
-    """A step of a call. Holds no picture, no key and none of the caller's data.
+    """A step of a call. Contains no picture, no key and none of the caller's data.
 
     Attributes:
-        kind: Which step.
+        kind: The step.
         call_id: Our id of the call; all events of one call share it.
         backend: Name of the backend.
-        operation: What was asked.
-        environment: What the answer said, else what the backend is set to; None if nobody knows.
-        at: Time of day, UTC.
-        call: STARTED and SENT: what to give to `FaceVerifier.reconcile` if no other event of the
-            call follows; UNKNOWN, and CHARGED without a result: what to give to it. Without
-            `caller_ref`. Else None.
-        attempt: Number of the try, from 1 on; RETRYING: of the next one. None in STARTED and
-            POSTPONED.
-        wait_s: RETRYING: seconds until then, above 0. Else None.
+        operation: The operation.
+        environment: The environment that the response states, else the backend's setting; None if
+            both are unknown.
+        at: Time of the event, UTC.
+        call: The record for `FaceVerifier.reconcile`, without `caller_ref`. STARTED and SENT: use
+            it if no other event of the call follows. Also in UNKNOWN, and in CHARGED without a
+            result. Else None.
+        attempt: Number of the attempt, from 1; RETRYING: number of the next attempt. None in
+            STARTED and POSTPONED.
+        wait_s: RETRYING: seconds until the next attempt, above 0. Else None.
         decision: ANSWERED: the decision, as text. Else None.
-        error: Class name of the error, where there is one. Else None.
-        status_code: HTTP status of the answer that is the error, 100-599, in CHARGED, REFUSED and
-            UNKNOWN and FOLLOWED_UP. None if there was no such answer.
+        error: Class name of the error, or None.
+        status_code: HTTP status of the error response, 100-599, in CHARGED, REFUSED, UNKNOWN and
+            FOLLOWED_UP. None if there was no such response.
         ground: CHARGED: how we know, or None. Else None.
         reconcilable: UNKNOWN: whether `reconcile` can find out. Else None.
         elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED, UNKNOWN
@@ -102,7 +103,7 @@ class CallEvent:
 
     @property
     def counts(self) -> bool:
-        """Whether this may be counted as real: an answer or a charge, not of a test environment."""
+        """Whether to count this event: an answer or possible charge outside test environments."""
         real = self.environment in (None, Environment.PRODUCTION)
         return real and self.kind in (EventKind.ANSWERED, EventKind.CHARGED, EventKind.UNKNOWN)
 
@@ -131,14 +132,14 @@ class EventEmitter:
             operation=record.operation,
             environment=environment or self.backend.environment,
             at=self.clock.now(),
-            # Without what is the caller's.
+            # Events contain none of the caller's data.
             call=attrs.evolve(record, caller_ref=None) if attach_call else None,
             **more,  # type: ignore[arg-type]  # the fields of one kind
         )
         log.debug("%s", event)
         if self.hook is None:
             return
-        # A call that the hook makes is not part of this one, which may be late or cancelled.
+        # A call made by the hook must not inherit this call's deadline and cancellation.
         token = CANCELLATION.set(UNCANCELLED)
         try:
             self.hook(event)
@@ -171,7 +172,7 @@ class EventEmitter:
             return
         if isinstance(error, FaceMatchError):
             kept = isinstance(error, OutcomeUnknown) and error.reconcilable
-        else:  # ended from outside: Ctrl-C, say
+        else:  # interrupted, for example by Ctrl-C
             kept = billing.charged is Charged.UNKNOWN and can_be_sought(self.backend, call)
         environment = status_code = None
         if isinstance(error, VendorError):
@@ -196,7 +197,7 @@ class EventEmitter:
         reconcilable: bool = False,
         **about: Any,
     ) -> None:
-        """Report the end and the cost of a call."""
+        """Report the end of a call and its charge."""
         if billing.charged is Charged.YES:
             about |= {"ground": billing.ground, "attach_call": "error" in about}
             self.emit(EventKind.CHARGED, call, environment, **about)
@@ -209,7 +210,7 @@ class EventEmitter:
 
 @attrs.frozen
 class FollowUpEmitter(EventEmitter):
-    """Reports requests about sessions: one event each, at the end."""
+    """Reports requests about a session: one event each, at the end."""
 
     def ended(
         self,

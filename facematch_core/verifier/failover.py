@@ -1,4 +1,4 @@
-"""`Failover`: a verifier of several members, each asked if the one before it cannot answer."""
+"""`Failover`: a verifier that tries several members in order."""
 
 from __future__ import annotations
 
@@ -33,56 +33,56 @@ from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
 
-#: Errors after which the next member is asked: an outage (also an open breaker), throttling, no
-#: credit. A spent budget ends the call: its owner did not mean to pay another vendor. So do a bad
-#: key and a rejected request: another member would hide the mistake.
+#: Errors after which the next member is tried: an outage (also an open breaker), a rate limit, no
+#: credit. An exceeded budget ends the call, so that no other vendor is paid instead. So do a bad
+#: key and a rejected request: a failover would hide the mistake.
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
-#: Errors that stop a failover until somebody corrects a member's key.
+#: Errors that stop a failover until somebody fixes a member's key.
 _ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
 
 #: Errors of a member that cannot take this call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: Seconds for a member's search when the time is up, so that the member reports it.
+#: Seconds for a member's search once the deadline is over, so that the member raises the error.
 _MOMENT_S = 1e-3
 
 
 class Failover(Verifier[Mapping[str, float | Threshold]]):
-    """Ask members in order until one answers; no call is paid twice.
+    """Try members in order until one answers; no call is paid twice.
 
-    The next member is asked after an outage (also an open breaker), throttling, or no credit, and
+    The next member is tried after an outage (also an open breaker), a rate limit, or no credit, and
     only if nothing was charged. A result ends the call, whatever its decision: a `NO_MATCH` is
-    never asked elsewhere. `OutcomeUnknown`, a rejected request, a bad key, a spent budget, a
-    budget's store that is away and mistakes in the configuration end it, too, and are raised.
+    never retried elsewhere. `OutcomeUnknown`, a rejected request, a bad key, an exceeded budget, an
+    unavailable budget store and configuration errors also end the call, and are raised.
 
-    A member that cannot take the call (the picture's format or size, an option, the operation) is
-    passed over before anything is sent. So is a member whose last five calls failed, for 30
-    seconds; then one call probes it. Failures are those of a `CircuitBreaker`. `route` of a result
-    says who answered and who was skipped; `route` of an error names every member that was tried.
-    If no member answers, the last retryable error is raised; else the last error of a vendor; else
-    the first error.
+    A member that does not support the call (the picture's format or size, an option, the
+    operation) is skipped before anything is sent. A member whose last five calls failed is skipped
+    for 30 seconds; then one call probes it (failures count as in `CircuitBreaker`). `route` of a
+    result lists who answered and who was skipped; `route` of an error lists every member tried.
+    If no member answers, the last retryable error is raised; else the last vendor error; else the
+    first error.
 
-    Thresholds are per member, because two scales do not compare: those of the member's profile, or
-    ``threshold={"shop": 60}`` for one call. A member that is not named keeps its own. `options` of
-    a vendor make the other members unable to take the call. All other options go to every member.
-    Each member has its own policies and retry, and reports its own events, with its own call id.
+    Thresholds are per member, because scales differ: the member's profile sets them, or
+    ``threshold={"shop": 60}`` for one call. Members not named keep their own. Members of other
+    vendors are skipped if a call sets a vendor's `options`. All other options go to every member.
+    Each member has its own policies and retry, and emits its own events, with its own call id.
 
     `deadline_s` covers all members together. Each member but the last must send its first byte
-    within an equal share of the time left, so that a vendor that accepts no connections leaves time
-    for the next. Without it, each member's own deadline counts from when the member is asked.
+    within an equal share of the time left, so that a connect timeout leaves time for the next
+    member. Without it, each member's own deadline starts when the member is called.
 
     Safe to share between threads. Open it after a fork, not before. A context manager.
 
     Args:
-        members: Verifiers by name, in the order in which they are asked; or a list of verifiers,
-            named after their backends. They are closed with it.
-        deadline_s: Seconds for a call that sets none, above 0; None for the members' own.
-        clock: Time, for tests.
+        members: Verifiers by name, in the order to try them; or a list of verifiers, named after
+            their backends. Closed together with the failover.
+        deadline_s: Default deadline of a call in seconds, above 0; None for the members' own.
+        clock: A clock, for tests.
 
     Raises:
-        ConfigurationError: no members, a member that is no `FaceVerifier`, two members of one name,
-            or a wrong deadline.
+        ConfigurationError: no members, a member that is not a `FaceVerifier`, two members with the
+            same name, or a wrong deadline.
     """
 
     def __init__(
@@ -102,13 +102,13 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         for name, verifier in pairs:
             if not isinstance(verifier, FaceVerifier):
                 raise ConfigurationError(
-                    f"The member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
+                    f"Member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
                     f"{type(verifier).__name__}: failovers cannot be nested."
                 )
         self._members: dict[str, FaceVerifier] = dict(pairs)
         if len(self._members) < len(pairs):
             raise ConfigurationError(
-                "Two members of a failover ask the same backend: name them, as in "
+                "Two members of a failover use the same backend: name them, as in "
                 'Failover({"shop": ..., "backup": ...}).'
             )
         self._deadline_s = check_deadline_s(deadline_s, ConfigurationError)
@@ -117,7 +117,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     @property
     def deadline_s(self) -> float | None:
-        """Seconds, above 0, for all members together if a call sets none; None for their own."""
+        """Default deadline for all members together, in seconds above 0; None for their own."""
         return self._deadline_s
 
     @property
@@ -128,13 +128,13 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call in the records of every member with the call's vendor.
+        """Look for a call in the records of every member of the same vendor.
 
-        A record does not say which account it belongs to, so the members are searched until one has
-        the call. `NOT_YET` means that all of them were searched, and none has it.
+        A call record does not name the account, so members are searched until one has the call.
+        `NOT_YET` means that all were searched and none has it.
 
-        Arguments and errors: see `FaceVerifier.reconcile`. An error of a member is raised only if
-        no other member has the call.
+        Arguments and errors: see `FaceVerifier.reconcile`. A member's error is raised only if no
+        other member has the call.
         """
         self._check_open()
         backend = getattr(getattr(call, "call", None) or call, "backend", None)
@@ -143,7 +143,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
-        # Without such a member, the first one reports what is wrong.
+        # If no member uses the call's backend, the first member raises the error.
         for name, member in same or members[:1]:
             limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:
@@ -154,7 +154,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             if reconciliation.result is not None:
                 answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
                 return attrs.evolve(reconciliation, result=answer)
-            # A member that cannot know may have made the call.
+            # CANNOT_KNOW outranks NOT_YET: that member may have made the call.
             if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
                 best = reconciliation
         if failure is not None:
@@ -183,7 +183,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 breaker.learn(call, name, is_outage(error), error)
                 route_log.add(name, error)
-            except BaseException:  # Ctrl-C, say
+            except BaseException:  # for example Ctrl-C
                 breaker.learn(call, name, None, None)
                 raise
             else:
@@ -203,18 +203,18 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 route_log.add(name, error)
             else:
-                # Unchanged: each member prepares them for its own vendor.
+                # Unchanged: each member prepares the pictures for its own vendor.
                 return images
         raise route_log.failure()
 
     def _able(
         self, options: CallOptions, route_log: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
-        """Yield the members that can take these options, with their own thresholds and time."""
+        """Yield the members that support these options, each with its thresholds and deadline."""
         thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
         reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
-        # Check all members first, so that a mistake in the last member's configuration shows before
-        # the day on which that member is needed.
+        # Check all members first, so that a wrong configuration of the last member shows before
+        # that member is needed.
         options_by_member: dict[str, CallOptions] = {}
         refusals: dict[str, FaceMatchError] = {}
         for name, member in self._members.items():
@@ -253,7 +253,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         for name in thresholds:
             if name not in self._members:
                 raise InvalidRequest(
-                    f"{option} names no member {str(name)[:60]!r}; "
+                    f"{option}: unknown member {str(name)[:60]!r}; "
                     f"{nearest(str(name), self._members)}"
                 )
         return thresholds
@@ -264,13 +264,13 @@ class _RouteLog:
     """The members that did not answer a call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
-    #: Whether a member that could take the call was called.
+    #: Whether any member was called.
     is_begun: bool = False
     #: The error to raise if no member answers.
     error: FaceMatchError | None = None
 
     def add(self, member: str, error: FaceMatchError) -> None:
-        """Note a member's error; raise it if it ends the call."""
+        """Record a member's error; raise it if it ends the call."""
         reason = type(error).__name__
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
         is_unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
@@ -283,10 +283,10 @@ class _RouteLog:
             raise error
         log.info("The member %s did not answer: %s.", member, reason)
         self.is_begun = self.is_begun or isinstance(error, VendorError)
-        # The frames hold the pictures.
+        # The traceback's frames keep the pictures alive.
         error = error.with_traceback(None)
-        # Retryable errors go before other vendor errors, the last of each counts. If no member can
-        # take the call, the first error counts.
+        # Keep the last retryable error, else the last vendor error. If no member supports the call,
+        # keep the first error.
         weight = _weight(error)
         if self.error is None or (weight and weight >= _weight(self.error)):
             self.error = error

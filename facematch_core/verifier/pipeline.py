@@ -35,14 +35,14 @@ from .policy import CallOptions, ResultPolicy
 
 R = TypeVar("R")
 
-#: Leaves the policies of a try, and returns their failures.
+#: Leaves the policies of an attempt, and returns their failures.
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 #: Names of the pictures of a call, in order.
 PICTURES = ("probe", "reference")
 
 
 def load_images(pictures: list[Any], names: Sequence[str] = PICTURES) -> list[Image]:
-    """Return the pictures of a call, taken out of the list: no frame of an error holds them."""
+    """Load the pictures of a call and empty the list, so that no traceback keeps them."""
     images: list[Image] = []
     for name in names[: len(pictures)]:
         try:
@@ -68,7 +68,7 @@ class Pipeline:
     fit_images: bool
     events: EventEmitter
     clock: Clock
-    #: Threads for backends that keep no deadline.
+    #: Threads for backends that do not enforce the deadline themselves.
     helpers: HelperThreads
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
@@ -104,16 +104,16 @@ class Pipeline:
         deadline: Deadline,
         retry: Retry | None,
     ) -> R:
-        """Make a request with checked options, with retries, and return the judged answer.
+        """Make a request with checked options, with retries, and return its result.
 
         Args:
-            record: What has to be remembered of it.
-            kind: Of which kind it is.
-            prepare: Gives the fields that are not the same for all kinds.
-            judge: Gives the result of an answer, with the masker of the request; its `elapsed_s`
-                is from here on.
-            deadline: When all of it must be over.
-            retry: Whether and when it is made again.
+            record: The record of the call.
+            kind: The class of the request.
+            prepare: Returns the request's own fields.
+            judge: Turns an answer into a result, with the masker of the request and the seconds
+                since this method began as `elapsed_s`.
+            deadline: The deadline of all attempts together.
+            retry: The retry policy, or None.
         """
         started = self.clock.monotonic()
         if CANCELLATION.get().is_cancelled:
@@ -134,15 +134,15 @@ class Pipeline:
                     answer = self._try(request, attempt)
                     break
                 except FaceMatchError as error:
-                    # A policy would refuse again, unless its store was away.
+                    # Do not retry a policy's refusal, unless its store was unavailable.
                     was_asked = attempt.billing is not None or isinstance(error, StoreUnavailable)
                     if retry is None or not was_asked or CANCELLATION.get().is_cancelled:
                         raise
                     if (wait_s := retry.wait_s(error, attempt)) is None:
                         raise
                     error_name = type(error).__name__
-                # Outside the except block: what the next try raises has nothing to do with this
-                # one. What follows, a Ctrl-C while waiting too, begins with nothing sent.
+                # Outside the except block, so that the next attempt's error is not chained to this
+                # one. A Ctrl-C while waiting belongs to the next attempt: nothing was sent.
                 attempt = self._new_attempt(record, deadline, kind, attempt.number + 1)
                 self.events.emit(
                     EventKind.RETRYING,
@@ -170,12 +170,12 @@ class Pipeline:
         return result
 
     def judge(self, judge: Callable[..., R], answer: Any, **facts: Any) -> R:
-        """Return the result of an answer; `UnexpectedResponse` if it cannot be used."""
+        """Turn an answer into a result; `UnexpectedResponse` if it cannot be used."""
         try:
             return judge(answer, **facts)
         except FaceMatchError:
             raise
-        except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
+        except Exception as error:  # noqa: BLE001 - the caller must learn what was charged
             problem = report_fault(error)
         # Outside the except block: the plug-in's exception may hold a key or a picture.
         raise errors.UnexpectedResponse(
@@ -199,7 +199,7 @@ class Pipeline:
         return prepared
 
     def reconcile(self, record: CallRecord, deadline: Deadline) -> models.Reconciliation:
-        """Look for a call in the vendor's records, which is free."""
+        """Look for a call in the vendor's records. Free of charge."""
         request = LookUp.of(record, deadline=deadline, clock=self.clock)
         attempt = self._new_attempt(record, deadline, LookUp)
         try:
@@ -210,7 +210,7 @@ class Pipeline:
             raise
 
     def _validate(self, options: CallOptions) -> tuple[CallRecord, dict[str, Any] | None]:
-        """Check options, also for what this backend can do; return the record and the metadata."""
+        """Check options against the backend's capabilities; return the record and metadata."""
         self.result_policy.check_environment()
         can, operation = self.backend.capabilities, options.operation
         if operation not in can.operations:
@@ -261,7 +261,7 @@ class Pipeline:
     def prepare(
         self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits] | None = None
     ) -> dict[str, Image]:
-        """Return the pictures as the vendor takes them, by name."""
+        """Return the pictures, prepared for the vendor, by name."""
         can, prepared = self.backend.capabilities, {}
         limits_by_name = limits_by_name or {name: can.limits_for(name) for name in PICTURES}
         for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
@@ -272,7 +272,7 @@ class Pipeline:
                 break
         else:
             return prepared
-        # Outside the except block: the first error's frames hold the pictures.
+        # Outside the except block: the first error's traceback keeps the pictures alive.
         raise failure
 
     def _new_attempt(
@@ -289,7 +289,7 @@ class Pipeline:
             call=record,
             number=number,
             paid=is_billed,
-            # Calls whose environment nobody knows count with the real ones.
+            # Calls to an unknown environment count as production.
             environment=self.backend.environment or models.Environment.PRODUCTION,
             deadline=deadline,
             on_sending=self._note_sending,
@@ -303,7 +303,7 @@ class Pipeline:
             self.events.emit(EventKind.SENT, attempt.call, attach_call=True, attempt=attempt.number)
 
     def _try(self, request: Request, attempt: Attempt) -> Answer | SessionAnswer:
-        """Make one try, let through by every policy, and return the backend's answer."""
+        """Make one attempt, within every policy, and return the backend's answer."""
         if CANCELLATION.get().is_cancelled:
             raise CallCancelled
         leave: LeaveAll | None = None
@@ -320,7 +320,7 @@ class Pipeline:
         return answer
 
     def _note_failure(self, error: BaseException, attempt: Attempt, elapsed_s: float) -> None:
-        """Add the call and its bill to an error, and report the event."""
+        """Add the call record to an error, and report the event."""
         billing = attempt.billing_after(error)
         vendor_id = error.ids.vendor if isinstance(error, VendorError) else attempt.vendor_id
         record = attrs.evolve(attempt.call, vendor_id=vendor_id)
@@ -331,7 +331,7 @@ class Pipeline:
         self.events.failed(error, record, billing, elapsed_s, attempt=attempt.number)
 
     def _leave(self, leave: LeaveAll, attempt: Attempt, charged: Charged, end: object) -> None:
-        """Leave all policies with the answer or the error of the try."""
+        """Leave all policies with the answer or the error of the attempt."""
         is_answer = not isinstance(end, BaseException)
         outcome = Outcome(
             charged=charged,
@@ -343,12 +343,12 @@ class Pipeline:
         )
         for failure in leave(outcome):
             if isinstance(failure, FaceMatchError):
-                # The store keeps it in memory, and writes it with its next transaction.
+                # The store keeps the charge in memory, and writes it with the next transaction.
                 name = type(failure).__name__
                 self.events.emit(EventKind.POSTPONED, attempt.call, error=name)
 
     def _ask(self, call: Request, attempt: Attempt) -> Any:
-        """Return the backend's answer; turn any foreign exception into an error of ours."""
+        """Return the backend's answer; turn foreign exceptions into a `FaceMatchError`."""
         backend, result_type = self.backend, call.way.answer
         interruption: BaseException | None = None
         try:
@@ -356,7 +356,7 @@ class Pipeline:
         except FaceMatchError as error:
             if call.is_billed is False and isinstance(error, VendorError):
                 error.billing = _BILLINGS[False]
-            # A refusal says "nothing was sent", and that may no longer be true.
+            # The error may say "nothing was sent", which may no longer be true.
             if attempt.sending is not Sending.SENT or _states_bill(error):
                 raise
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
@@ -384,7 +384,7 @@ class Pipeline:
         )
 
     def _ask_in_time(self, call: Request, attempt: Attempt) -> object:
-        """Ask the backend within the deadline."""
+        """Call the backend within the deadline."""
         backend, deadline = self.backend, call.deadline
         if deadline.send_by.left_s() <= 0:
             time_limit = "Its share of the deadline"
@@ -397,7 +397,7 @@ class Pipeline:
         ask = functools.partial(getattr(backend, call.way.method), call)
         if isinstance(call, LookUp) and call.record is not None:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
-        # The backend does not report its first byte, so it may leave as soon as the call begins.
+        # The backend does not report when it sends, so assume that it does at once.
         is_silent = attempt.paid and not backend.reports_sent
         attempt.was_asked = True
 
@@ -406,7 +406,7 @@ class Pipeline:
                 attempt.begin_sending(Sending.PERHAPS)
             return ask()
 
-        # Without that report the call cannot be stopped before the deadline.
+        # Such a call cannot be stopped before the deadline.
         send_by = deadline if is_silent else deadline.send_by
         if backend.keeps_deadline or not send_by.is_limited:
             return begin()
@@ -415,7 +415,7 @@ class Pipeline:
     def _ask_on_helper(
         self, begin: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
     ) -> object:
-        """Ask on another thread, and leave it behind when the time is up."""
+        """Call the backend in another thread, and abandon the thread after the deadline."""
         name, deadline, future = self.backend.name, call.deadline, None
         try:
             future = self.helpers.start(begin, send_by)
@@ -431,15 +431,15 @@ class Pipeline:
             done = "answered" if call.is_billed is False else "sent anything"
             problem = f"had not {done} when its time, {send_by.limit_s:.3g} s, ran out"
         finally:
-            # After a Ctrl-C, too, what was not sent is never sent.
+            # After a Ctrl-C, too, send nothing more.
             attempt.stop()
-            del future  # a frame that holds its own error lives until the garbage collector
+            del future  # a frame that references its own error is a reference cycle
         if is_unsent:
             nothing = "It charges nothing" if call.is_billed is False else "Nothing was sent"
             raise VendorUnavailable(
                 f"The backend {name} {problem}. {nothing}.",
                 billing=Billing(Charged.NO, "nothing was sent within the deadline"),
-                retryable=isinstance(call, LookUp),  # another one has a deadline of its own
+                retryable=isinstance(call, LookUp),  # the next lookup has its own deadline
             )
         raise errors.DeadlineExceeded(
             f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "
@@ -449,7 +449,7 @@ class Pipeline:
         )
 
 
-#: The bill of a session's start (True), and of later requests about it.
+#: The charge for the start of a session (True), and for later requests about it (False).
 _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
     False: Billing(Charged.NO, "asking about it charges nothing"),
@@ -457,13 +457,13 @@ _BILLINGS = {
 
 
 def _known_environment(end: object) -> models.Environment | None:
-    """Return the environment of an answer or error, if it is a known one."""
+    """Return the environment of an answer or error, or None."""
     environment = getattr(end, "environment", None)
     return environment if isinstance(environment, models.Environment) else None
 
 
 def _states_bill(error: FaceMatchError) -> bool:
-    """Return whether the error of a sent call states, with a reason, what is charged."""
+    """Return whether the error of a sent call proves its charge."""
     return isinstance(error, VendorError) and (
         not isinstance(error, VendorUnavailable)
         or error.billing.charged is not Charged.NO
@@ -473,7 +473,7 @@ def _states_bill(error: FaceMatchError) -> bool:
 
 
 def check_text(name: str, text: Any) -> None:
-    """Raise if `text` is no text, is empty, or is not valid UTF-8."""
+    """Raise if `text` is not a string, is empty, or cannot be encoded as UTF-8."""
     try:
         if isinstance(text, str) and text and text.encode():
             return
@@ -485,15 +485,15 @@ def check_text(name: str, text: Any) -> None:
 
 
 def _copy_metadata(metadata: Any) -> dict[str, Any]:
-    """Return a copy of metadata that JSON carries unchanged; else raise."""
+    """Return a copy of metadata; raise if JSON would change it."""
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()
         copy = load_json(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
-    # Keys that JSON turns into text (1, None, True) would come back as something else, and what
-    # is nested deeper than that would be left out of the result.
+    # JSON turns the keys 1, None and True into strings. Values nested more than 64 levels deep
+    # would be missing from the result.
     if copy is None or copy != metadata or plain_json(copy) != copy:
         raise errors.InvalidRequest(
             "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "
@@ -501,7 +501,7 @@ def _copy_metadata(metadata: Any) -> dict[str, Any]:
         )
     if CALL_ID_KEY in copy:
         raise errors.InvalidRequest(
-            f"metadata has an entry {CALL_ID_KEY}, under which a kept call carries our own id of "
-            "it: give yours another name."
+            f"metadata must not contain {CALL_ID_KEY}, where a kept call stores our call id: "
+            "rename the entry."
         )
     return dict(copy)

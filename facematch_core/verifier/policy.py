@@ -1,6 +1,6 @@
-"""The thresholds of a call, and the rules by which every result is judged.
+"""The thresholds of a call, and the rules that every result is checked against.
 
-A rule may turn a pass into REVIEW, never the other way round.
+A rule may turn a pass into REVIEW, never the reverse.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from facematch_core.errors import EnvironmentMismatch, FaceMatchError, InvalidRe
 
 R = TypeVar("R", bound=models.Result)
 
-#: The result type of each operation; no subclass, because the JSON form depends on the class.
+#: The result type of each operation. Subclasses are refused: the JSON form depends on the class.
 RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
@@ -28,7 +28,7 @@ RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The operation and options of a call, as its caller wrote them."""
+    """The operation and options of a call, as the caller wrote them."""
 
     operation: models.Operation
     threshold: Any = None
@@ -45,9 +45,9 @@ class CallOptions:
 
 @attrs.frozen(kw_only=True)
 class Defaults:
-    """The settings of a verifier, for calls that set none."""
+    """A verifier's defaults for calls."""
 
-    #: Threshold and review threshold by operation.
+    #: Threshold and review threshold, by operation.
     thresholds: Mapping[models.Operation, tuple[float | None, float | None]]
     deadline_s: float | None
 
@@ -85,11 +85,11 @@ class ResultPolicy:
 
     backend: Backend
     defaults: Defaults
-    #: The environment that every answer must come from; None for any.
+    #: The environment that every response must come from; None for any.
     required: models.Environment | None = None
 
     def check_environment(self, *, of_sessions: bool = False) -> None:
-        """Raise if no answer could come from the required environment."""
+        """Raise if the backend cannot return results from the required environment."""
         backend, required, environment = self.backend, self.required, self.backend.environment
         mock = models.Environment.MOCK
         if environment is not mock and required is None:
@@ -132,7 +132,7 @@ class ResultPolicy:
             return threshold, None
         if value is not None and review <= value:
             if review_source is sources.PROFILE and source is sources.CALLER:
-                # The call's threshold is above the profile's review threshold: no review is left.
+                # The call's threshold is above the profile's review threshold: nothing to review.
                 return threshold, None
             raise errors.InvalidRequest(
                 f"review_threshold must be above threshold ({value:g}), not {review:g}."
@@ -140,7 +140,7 @@ class ResultPolicy:
         return threshold, models.Threshold(review, models.ThresholdRule.ABOVE, review_source)
 
     def new_masker(self) -> ResultMasker:
-        """Return the masker of one call, for everything that this verifier does not show."""
+        """Return a masker for one call."""
         return ResultMasker(private_keys=self.backend.capabilities.private_keys)
 
     def apply(
@@ -152,9 +152,9 @@ class ResultPolicy:
         elapsed_s: float,
         masker: ResultMasker,
     ) -> models.Answer:
-        """Return a result with the facts of its call, judged by every rule.
+        """Add the facts of the call to a result, and check it against every rule.
 
-        `masker` is that of the request: it masks the result now, unless the backend has done so.
+        `masker` belongs to the request; it masks the result now, unless the backend has done so.
         """
         environment, declared = result.environment, self.backend.environment
         fields = judge_fields(result, call.threshold, call.review_threshold) | {
@@ -210,7 +210,7 @@ def describe_mismatch(
     declared: models.Environment | None,
     required: models.Environment | None,
 ) -> str | None:
-    """Return why an answer from this environment is refused; None if it is accepted."""
+    """Return why a result from this environment is refused; None if it is accepted."""
     if None not in (environment, declared) and environment is not declared:
         return f"came from {environment}, but the backend is set to {declared}"
     if required is not None and (environment or declared) is not required:
@@ -220,13 +220,13 @@ def describe_mismatch(
 
 
 def judge(result: R, call: models.CallRecord) -> R:
-    """Judge a result from a vendor's records by the rules of its call.
+    """Check a result from a vendor's records against the rules of its call.
 
-    A pass that the thresholds of the call do not support, or that carries a grave warning, becomes
-    REVIEW.
+    A pass becomes REVIEW if the thresholds of the call do not support it, or if it has a grave
+    warning.
 
     Raises:
-        InvalidRequest: it does not carry the id of this call, or answers another question.
+        InvalidRequest: the result has another call's id, or belongs to another operation.
     """
     result_type = RESULT_TYPES[call.operation]
     if type(result) is not result_type:
@@ -235,7 +235,7 @@ def judge(result: R, call: models.CallRecord) -> R:
             f"{type(result).__name__}: this result belongs to another call."
         )
     if result.ids.call != call.id:
-        raise InvalidRequest("The result does not carry the id of this call: it is another's.")
+        raise InvalidRequest("The result has the id of another call.")
     answer = cast(models.Answer, result)
     return attrs.evolve(result, **judge_fields(answer, call.threshold, call.review_threshold))
 
@@ -247,8 +247,8 @@ def judge_fields(
 ) -> dict[str, Any]:
     """Return the thresholds, decision and warnings of a result after the rules.
 
-    A vendor may ignore a threshold, so the requested one and its own both count. Equality is the
-    backend's business. A grave warning turns a pass into REVIEW.
+    A vendor may ignore the requested threshold, so both thresholds count: requested and reported.
+    The backend decides on equality. A grave warning turns a pass into REVIEW.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold

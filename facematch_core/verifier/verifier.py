@@ -1,4 +1,4 @@
-"""`FaceVerifier`, which asks one backend, and `Verifier`, its common part with `Failover`."""
+"""`FaceVerifier`, which calls one backend, and `Verifier`, its base class with `Failover`."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: The types of a picture. Plain text is none: `Image.read` and `Image.from_base64` say what it is.
+#: The types of a picture. No `str`: use `Image.read` for a path, `Image.from_base64` for base64.
 Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
 
-#: A threshold, 0-100; for a failover a threshold per member.
+#: A threshold, 0-100; for a failover, a threshold per member.
 AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
 
 if TYPE_CHECKING:
     import typing_extensions
 
-    # A plain `Verifier` may be either, so it takes the thresholds of both.
+    # A plain `Verifier` may be either class, so it takes both kinds of thresholds.
     T_contra = typing_extensions.TypeVar("T_contra", contravariant=True, default=Any)
 else:
     T_contra = TypeVar("T_contra", contravariant=True)
@@ -108,13 +108,13 @@ class LiveMatchOptions(MatchOptions[T_contra], total=False):
 class PairOutcome:
     """The outcome of a pair: a result or an error, never both.
 
-    Ask ``outcome.error is None``; a result has no truth value.
+    Test ``outcome.error is None``; a result has no truth value.
 
     Attributes:
         index: Position in the input, from 0.
-        key: The caller's own key of the pair; None if it gave none.
-        result: The comparison, or None.
-        error: Why there is none, or None.
+        key: The caller's own key of the pair, or None.
+        result: The result, or None.
+        error: The error, or None.
     """
 
     index: int
@@ -130,11 +130,11 @@ class PairOutcome:
 
 
 class Verifier(abc.ABC, Generic[T_contra]):
-    """The common interface of `FaceVerifier` and `Failover`; `open_verifier` opens one.
+    """The common interface of `FaceVerifier` and `Failover`; see `open_verifier`.
 
-    A program that works with both takes a `Verifier`. Thresholds are the one difference: a
-    `FaceVerifier` takes one number, a `Failover` one per member, as ``{"shop": 60}``. To type
-    checkers a `Verifier` takes either, a ``Verifier[float]`` one number.
+    Annotate with `Verifier` to accept both. Only thresholds differ: a `FaceVerifier` takes a
+    number, a `Failover` a number per member, as ``{"shop": 60}``. For type checkers a `Verifier`
+    takes either, a ``Verifier[float]`` only a number.
     """
 
     _closed = False
@@ -143,7 +143,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     @property
     @abc.abstractmethod
     def deadline_s(self) -> float | None:
-        """Seconds, above 0, for a call that sets none of its own; None if there is no limit."""
+        """Default deadline of a call, in seconds above 0; None if there is no limit."""
 
     def verify(
         self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[T_contra]]
@@ -154,23 +154,23 @@ class Verifier(abc.ABC, Generic[T_contra]):
             probe: The live or candidate face: `Image`, bytes, a path object, an open binary file or
                 a picture of Pillow.
             reference: The face to compare with, for example from an identity document.
-            threshold: Where a match begins, 0-100 on this backend's scale.
-            review_threshold: Above `threshold`, up to 100: a match whose score is not above it
+            threshold: The score where a match begins, 0-100 on this backend's scale.
+            review_threshold: Above `threshold`, up to 100: a match with a score not above it
                 becomes `REVIEW`.
-            retention: What the vendor is asked to keep of the call.
+            retention: The data that the vendor is asked to keep.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
             options: The backend's own typed options.
             deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.
-            retry: Whether and when it is made again if it was certainly not paid for; False for
-                never, None for the verifier's own.
+            retry: The retry policy; it never retries a call that may have been charged. False for
+                no retries, None for the verifier's policy.
 
         Returns:
-            A result. A mismatch is a result, not an error.
+            The result. A mismatch is a result, not an error.
 
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
-            BudgetExceeded: there is no room for it in a budget; nothing was sent.
+            BudgetExceeded: the call would exceed a budget; nothing was sent.
             VendorError: no result; `billing` says whether it was charged.
         """
         call_options = self._read_options("verify", Operation.MATCH, options)
@@ -183,7 +183,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
     ) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
-        Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
+        Takes the arguments of `verify` and raises the same errors. Thresholds are on the scale of
+        the backend's liveness score.
         """
         call_options = self._read_options("check_liveness", Operation.LIVENESS, options)
         pictures = [probe]
@@ -193,20 +194,19 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def verify_live(
         self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
     ) -> LiveMatchResult:
-        """Check the probe for a live face and, unless that ends it, compare it with the reference.
+        """Check the probe for a live face, then compare it with the reference.
 
-        Two calls, two charges. The comparison is not asked for, so not paid for, when the probe is
-        not live or has no face. Whatever could refuse the comparison (a picture, an option, a
-        budget without room for both) refuses before the liveness check is paid. If the comparison
-        fails all the same, its error is raised and the paid liveness result is the error's
-        `liveness`. In a failover each of the two calls finds its own member.
+        Two calls, two charges. If the probe is not live or has no face, the comparison is not made,
+        so not paid for. A bad picture, a bad option or a budget too small for both calls raises
+        before the liveness check is paid. If the comparison fails later, its error has the paid
+        liveness result as `liveness`. In a failover, different members may answer the two calls.
 
         Args:
             liveness_threshold, liveness_review_threshold: Like `threshold` and `review_threshold`,
                 for the liveness score.
             deadline_s: Seconds for both calls together.
 
-        The other arguments and the errors are those of `verify`.
+        Other arguments and errors: see `verify`.
         """
         liveness_thresholds: dict[str, Any] = {
             "threshold": options.pop("liveness_threshold", None),
@@ -241,25 +241,25 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         Args:
             pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
-                ``(probe, reference, key)``; it is read only a little ahead of what is yielded.
-            max_workers: Calls at a time, 1-256.
-            stop_on: Errors that end the run: no further pair is started, those that were started
-                are finished and yielded. By default what would fail for every pair: key, credit,
+                ``(probe, reference, key)``. It is read only slightly ahead, in the caller's thread,
+                and must not wait for an outcome.
+            max_workers: Concurrent calls, 1-256.
+            stop_on: Errors that end the run: no further pair is started; started pairs are finished
+                and yielded. The default is the errors that every pair would raise: key, credit,
                 budget, configuration.
-            **options: Those of `verify`, for every pair.
+            **options: Options of `verify`, for every pair.
 
         Returns:
             An iterator with one `PairOutcome` per started pair, in the order of `pairs`; an error
             is an outcome.
 
-        Who stops before the last one uses ``with verifier.verify_many(pairs) as outcomes``: at its
-        end, as by ``outcomes.close()``, what has not started is cancelled and what has is waited
-        for. After a plain ``break`` that is finished in the background. Those results, which may be
-        paid for, reach only the event hook. `pairs` is read in the caller's thread and must not
-        wait for an outcome.
+        To stop early, use ``with verifier.verify_many(pairs) as outcomes``: its end (or
+        ``outcomes.close()``) cancels pairs that have not started and waits for the others. After a
+        plain ``break`` the started pairs finish in the background. Their results, possibly paid
+        for, reach only the event hook.
 
         Raises:
-            InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
+            InvalidRequest: an argument is wrong. Raised immediately, not at the first outcome.
         """
         run = PairRun(self.verify, max_workers, stop_on, options)
         if not isinstance(pairs, Iterable):
@@ -287,18 +287,18 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
     @abc.abstractmethod
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
-        """Prepare, send and judge a call."""
+        """Make a call and return its result."""
 
     @abc.abstractmethod
     def _refuse(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """Return the pictures to use; raise what `_call` would raise before it sends."""
+        """Return the prepared pictures; raise any error that `_call` would raise before sending."""
 
     def _read_options(
         self, method: str, operation: Operation, arguments: Mapping[str, Any]
     ) -> CallOptions:
-        """Return the arguments of a call as one value; raise `TypeError` for an unknown one."""
+        """Return the arguments of a call as `CallOptions`; `TypeError` for an unknown argument."""
         if arguments.keys() - MatchOptions.__optional_keys__:
             raise TypeError(_describe_unknown(method, arguments))
         options = dict(arguments)
@@ -306,11 +306,11 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return CallOptions(operation=operation, deadline=deadline, **options)
 
     def _deadline(self, deadline_s: Any) -> Deadline:
-        """The deadline of a call that sets `deadline_s`; `InvalidRequest` if it is no number."""
+        """Return the deadline of a call; `InvalidRequest` if `deadline_s` is wrong."""
         limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
         awaited = CANCELLATION.get().deadline
         if awaited.is_limited:
-            return awaited  # it began when the call was awaited
+            return awaited  # started when the call was awaited
         return Deadline.after(limit_s, self._clock)
 
     def _check_open(self) -> None:
@@ -324,24 +324,24 @@ class FaceVerifier(Verifier[float | Threshold]):
     Safe to share between threads. Open it after a fork, not before. A context manager.
 
     Args:
-        backend: Who answers.
-        threshold, liveness_threshold: Where a pass begins, 0-100 on the backend's scale, for calls
-            that set none; None for the backend's documented default.
-        review_threshold, liveness_review_threshold: Up to which score, 0-100, a pass becomes
-            REVIEW; None for no review.
-        deadline_s: Seconds for a call that sets none, above 0: for all that its caller waits for,
-            tries and policies included. None for the backend's time-outs.
-        fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
-            refused here instead.
-        require_environment: Refuse a result from anywhere else, or from an unknown environment.
-        on_event: Called with one `CallEvent` per step of a call, in the calling thread; SENT of a
-            backend that keeps no deadline in the thread that sends. An exception in it is logged
-            and changes nothing.
-        policies: What each try must pass before it is sent, in this order: `Budget`,
+        backend: The backend to call.
+        threshold, liveness_threshold: Default score where a pass begins, 0-100 on the backend's
+            scale; None for the backend's documented default.
+        review_threshold, liveness_review_threshold: Passes with a score up to this one, 0-100,
+            become REVIEW; None for no review.
+        deadline_s: Default deadline of a call in seconds, above 0, with all attempts and policies.
+            None for the backend's timeouts.
+        fit_images: Shrink or convert a picture that the vendor would reject; False to raise
+            instead.
+        require_environment: Refuse results from any other environment, or from an unknown one.
+        on_event: Called with one `CallEvent` per step of a call, in the calling thread (SENT: in
+            the sending thread, if the backend does not enforce the deadline itself). Its
+            exceptions are logged and ignored.
+        policies: Policies that guard each attempt, applied in this order: `Budget`,
             `CircuitBreaker`, `RateLimiter`.
-        retry: Whether and when a call that was certainly not paid for is made again; None for
-            never.
-        clock: Time, for tests.
+        retry: The retry policy; it never retries a call that may have been charged. None for no
+            retries.
+        clock: A clock, for tests.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -410,49 +410,48 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     @property
     def backend(self) -> Backend:
-        """The backend that answers."""
+        """The backend."""
         return self._backend
 
     @property
     def deadline_s(self) -> float | None:
-        """Seconds, above 0, for a call that sets none; None for the backend's time-outs."""
+        """Default deadline of a call, in seconds above 0; None for the backend's timeouts."""
         return self._pipeline.result_policy.defaults.deadline_s
 
     @property
     def policies(self) -> tuple[Policy, ...]:
-        """The policies, in their order: use it to call `CircuitBreaker.reset`, for example."""
+        """The policies, in order, for example to call `CircuitBreaker.reset`."""
         return self._policies
 
     @property
     def on_event(self) -> Callable[[CallEvent], None] | None:
-        """The function that is called with each event, or None."""
+        """The event hook, or None."""
         return self._pipeline.events.hook
 
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
-        """The threshold and review threshold of a call that sets none; None if there is none."""
+        """Return the default threshold and review threshold, each None if not set."""
         return self._pipeline.result_policy.thresholds(CallOptions(operation=operation))
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call whose outcome is not known in the vendor's records. Charges nothing.
+        """Look for a call with an unknown outcome in the vendor's records. Free of charge.
 
-        Calls with ``retention=Retention.KEEP`` can be found, and those of a vendor that answers
-        later by the id that it gave. A record counts as the call's only if it carries its id; time
-        and `caller_ref` merely shorten the search.
+        Calls with ``retention=Retention.KEEP`` can be found; so can calls of an asynchronous
+        vendor, by the id that it returned. Only a record with the id of the call counts; time and
+        `caller_ref` merely shorten the search.
 
         Args:
-            call: Of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
+            call: A call of this verifier's backend, or the error with it (`OutcomeUnknown`,
                 `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
             deadline_s: Seconds for the whole search, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            `FOUND` with the result, under the same rules as the call's answer; `NOT_YET` if it is
-            not in the records; `CANNOT_KNOW` if they cannot tell.
+            `FOUND` with the result, under the same rules as for `verify`; `NOT_YET` if the call is
+            not in the records; `CANNOT_KNOW` if the records cannot tell.
 
         Raises:
-            InvalidRequest: there is nothing to look for: it was certainly not charged, or it is
-                another backend's.
+            InvalidRequest: the call was certainly not charged, or another backend made it.
             VendorError: the records could not be read. Not charged.
         """
         self._check_open()
@@ -464,8 +463,8 @@ class FaceVerifier(Verifier[float | Threshold]):
         record = call if isinstance(call, CallRecord) else call.call
         if record is None:
             raise InvalidRequest(
-                f"This {type(call).__name__} carries no call: only those of verifiers do, and of "
-                "those only what may have been charged."
+                f"This {type(call).__name__} carries no call: only errors from a verifier do, and "
+                "only if the call may have been charged."
             )
         backend, deadline = self._backend, self._deadline(deadline_s)
         if record.backend != backend.name:
@@ -485,7 +484,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._pipeline.result_policy.check_environment()
         reconciliation = self._pipeline.reconcile(record, deadline)
         result: Any = reconciliation.result
-        # The verdict of another call would let a stranger in.
+        # The verdict of another call could let a stranger in.
         if reconciliation.call.id != record.id or (
             result is not None
             and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
@@ -529,16 +528,16 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.check_call(images, options, after=after)
 
 
-#: More threads never help: the vendor's rate or this machine's cores limit calls before.
+#: More threads never help: the vendor's rate limit or this machine's cores are reached first.
 MAX_WORKERS = 256
 
 
-#: Options of other libraries, and ours.
+#: Option names from other libraries, and our names for them.
 _FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
 
 
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
-    """Return a sentence about the first unknown option; it names the one to write instead."""
+    """Return an error text for the first unknown option, with the right name."""
     known = MatchOptions.__optional_keys__
     name = min(arguments.keys() - known)
     hint = f"write {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
@@ -546,11 +545,11 @@ def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
 
 
 def no_pairs(pairs: object) -> InvalidRequest:
-    return InvalidRequest(f"pairs must be something to iterate over, not {type(pairs).__name__}.")
+    return InvalidRequest(f"pairs must be an iterable, not {type(pairs).__name__}.")
 
 
 class PairRun:
-    """The state that the threads of a run of `verify_many` share."""
+    """The state shared by the threads of a `verify_many` run."""
 
     def __init__(
         self,
@@ -569,13 +568,13 @@ class PairRun:
             raise InvalidRequest(_describe_unknown("verify_many", options))
         self._verify, self._stop_on, self._options = verify, classes, options
         self.max_workers = max_workers
-        #: Whether no further pair may begin.
+        #: Whether no further pair may start.
         self.is_stopped = False
-        #: Exceptions of the pairs or a plug-in, raised after the calls that are paid for.
+        #: Exceptions from `pairs` or a plug-in, raised after all paid calls are yielded.
         self.failures: list[BaseException] = []
 
     def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
-        """Compare a pair; None if the run was stopped or failed with a foreign exception."""
+        """Compare a pair; None if the run was stopped or a foreign exception was raised."""
         if self.is_stopped:
             return None
         key = None
@@ -596,12 +595,12 @@ class PairRun:
                 )
             result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
-            # The frames below hold the pictures, and an outcome lives long.
+            # Tracebacks keep the pictures alive, and an outcome may live long.
             error.__cause__ = error.__context__ = None
             if isinstance(error, self._stop_on):
                 self.is_stopped = True
             return PairOutcome(index=index, key=key, error=error.with_traceback(None))
-        except Exception as error:  # noqa: BLE001 - raised later, after what is paid for
+        except Exception as error:  # noqa: BLE001 - raised later, after the paid calls
             self.failures.append(error)
             self.is_stopped = True
             return None
@@ -609,11 +608,11 @@ class PairRun:
 
 
 class PairOutcomes(Iterator[PairOutcome]):
-    """The outcomes of one run, in order: a context manager, as `Verifier.verify_many` says."""
+    """The outcomes of one run, in order. A context manager; see `Verifier.verify_many`."""
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
         self._run, self._pairs = run, enumerate(pairs)
-        #: Threads of the pool end when it is garbage collected.
+        #: The pool's threads end when the pool is garbage collected.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
         self._calls = collections.deque[Future[PairOutcome | None]]()
 
@@ -621,7 +620,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         run, calls = self._run, self._calls
         try:
             while True:
-                # A finished first call is yielded before any further pair is read.
+                # Yield a finished first call before reading another pair.
                 while (
                     len(calls) < 2 * run.max_workers
                     and not run.is_stopped
@@ -633,7 +632,7 @@ class PairOutcomes(Iterator[PairOutcome]):
                     break
                 if (outcome := calls.popleft().result()) is not None:
                     return outcome
-        except BaseException:  # Ctrl-C, say
+        except BaseException:  # for example Ctrl-C
             self.close()
             raise
         self.close()
@@ -643,23 +642,23 @@ class PairOutcomes(Iterator[PairOutcome]):
         raise StopIteration
 
     def _begin(self, index: int, pair: Any) -> None:
-        """Give a pair to a thread, with the context variables of the caller."""
+        """Submit a pair to the pool, with the context variables of the caller."""
         future: Future[PairOutcome | None] = Future()
         make = functools.partial(self._run.verify_pair, index, pair)
         try:
             self._pool.submit(contextvars.copy_context().run, fulfil, future, make)
         except RuntimeError:
-            # No thread could be started. The pool has queued the pair before: if another thread
-            # has begun it, it cannot be cancelled.
+            # No thread could be started. The pool has already queued the pair: if another thread
+            # has started it, it cannot be cancelled.
             if future.cancel():
                 future = Future()
                 future.set_result(make(has_thread=False))
         self._calls.append(future)
 
     def close(self) -> None:
-        """Cancel calls that have not begun, wait for the others. May be called more than once."""
+        """Cancel calls that have not started, wait for the others. May be called more than once."""
         self._cancel()
-        # Running calls may be paid for, so they are never abandoned half way.
+        # Running calls may be paid for, so they are never abandoned.
         self._pool.shutdown(wait=True)
 
     def __enter__(self) -> Self:
@@ -669,30 +668,30 @@ class PairOutcomes(Iterator[PairOutcome]):
         self.close()
 
     def __del__(self) -> None:
-        # The garbage collector may run this in any thread, its own too, and under any lock: so this
-        # waits for nothing, and takes no lock.
+        # The garbage collector may run this in any thread, even the pool's own, and under any lock.
+        # So it must not wait or take a lock.
         self._cancel()
 
     def _cancel(self) -> None:
-        self._run.is_stopped = True  # what is queued ends at once
+        self._run.is_stopped = True  # queued calls end at once
         self._calls.clear()
 
     def _read_pair(self) -> tuple[int, Any] | None:
         try:
             return next(self._pairs, None)
-        except Exception as error:  # noqa: BLE001 - raised when what was started is yielded
+        except Exception as error:  # noqa: BLE001 - raised after the started calls are yielded
             self._run.failures.append(error)
             self._pairs = enumerate(())
             return None
 
 
 def fulfil(future: Future[R], make: Callable[[], R]) -> None:
-    """Make a call in this thread, unless it was cancelled."""
+    """Run `make` in this thread, unless `future` was cancelled."""
     if not future.set_running_or_notify_cancel():
         return
     try:
         future.set_result(make())
     except BaseException as error:  # noqa: BLE001 - raised again where the future is read
         future.set_exception(error)
-    # The error's frames would hold the error, and the pictures for as long.
+    # Break the reference cycle through the error, which keeps the pictures.
     del future, make
