@@ -1,1 +1,1 @@
-"""Hosted sessions, in which the vendor's own page looks at the person."""
+"""Hosted sessions: the person is verified on the vendor's own page."""

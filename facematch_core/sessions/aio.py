@@ -1,4 +1,4 @@
-"""`AsyncSessions`: hosted sessions for programs with an event loop."""
+"""`AsyncSessions`: hosted sessions for asyncio and trio."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from .sessions import Sessions
 
 
 class AsyncSessions(Awaited):
-    """The methods of `Sessions`, to be awaited; `plan` and `receive` send nothing, and are plain.
+    """`Sessions` with async methods; `plan` and `receive` send nothing, and are synchronous.
 
-    As `AsyncFaceVerifier` says, of which it is one for sessions: a start whose ``await`` is
-    cancelled is not made, unless its first byte has left. Then it is finished in the background,
-    and counted; the same start again finds it where the vendor can.
+    Works like `AsyncFaceVerifier`. If the ``await`` of a start is cancelled before the first byte
+    leaves, nothing is sent. Otherwise the start finishes in the background and is counted;
+    repeating the start returns that session if the vendor can find it.
 
     Args:
-        sessions: Closed together with this object.
-        max_concurrency: Threads, 1 to 1024; they are started as they are needed.
+        sessions: The sessions to call; closed together with this object.
+        max_concurrency: Maximum number of threads, 1 to 1024, started on demand.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -36,14 +36,14 @@ class AsyncSessions(Awaited):
 
     @property
     def sessions(self) -> Sessions:
-        """The sessions that answer."""
+        """The wrapped sessions."""
         return self._verifier
 
     start = awaited(Sessions.start)
-    """Make the session that was planned; see `Sessions.start`."""
+    """Start the planned session; see `Sessions.start`."""
 
     read = awaited(Sessions.read)
     """Read a session from the vendor; see `Sessions.read`."""
 
     delete = awaited(Sessions.delete)
-    """Have the vendor delete a session; see `Sessions.delete`."""
+    """Delete a session at the vendor; see `Sessions.delete`."""

@@ -1,7 +1,7 @@
-"""Hosted sessions: planned, started, read and deleted at the backend of one verifier.
+"""Plan, start, read and delete hosted sessions of one verifier's backend.
 
-In a hosted session the vendor's own page or component looks at the person. The library keeps
-nothing: the caller's record is all that is needed, days later and in another process.
+In a hosted session the person is verified on the vendor's own page or component. The library
+stores nothing: the caller's record suffices, even days later in another process.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ class Sessions:
 
     Safe to share between threads. A context manager.
 
-    A start passes the verifier's policies and its `retry`, and counts as one call that costs money.
-    Readings and deletions are free: they pass the vendor's rates for them, and are not counted.
+    A start uses the verifier's policies and `retry`, and counts as one paid call. Reads and
+    deletions are free: they respect the vendor's rate limits and are not counted.
 
     Args:
-        verifier: The verifier whose backend has them; closed together with this object. Its
-            thresholds are those of records that are planned without, and its
-            `require_environment` counts for every answer.
-        profile: Name of the profile that it was opened by; None for none.
-        expects, compared_with: As for `open_sessions`.
+        verifier: A verifier whose backend has sessions; closed together with this object. Its
+            thresholds are the defaults of `plan`, and its `require_environment` applies to every
+            response.
+        profile: Name of the verifier's profile; None if it has none.
+        expects, compared_with: See `open_sessions`.
 
     Raises:
-        ConfigurationError: it is no `FaceVerifier` (a failover's members start their own), or this
-            vendor's sessions do not report that, or give no score for a threshold that is set.
-        Unsupported: its backend has no sessions.
+        ConfigurationError: `verifier` is not a `FaceVerifier` (for a failover, use a member), or
+            this vendor's sessions do not report these checks, or report no score for a threshold.
+        Unsupported: the backend has no sessions.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Sessions:
     ) -> None:
         if not isinstance(verifier, FaceVerifier):
             raise errors.ConfigurationError(
-                f"Sessions are those of one backend, and this is a {type(verifier).__name__}: open "
-                "them for one of its members."
+                f"Sessions need a FaceVerifier, not a {type(verifier).__name__}: open them for one "
+                "of its members."
             )
         self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
         if (can := self._backend.session_capabilities) is None:
             raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
-        # The private parts of the verifier are only handed on.
+        # Shares the verifier's private parts.
         pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
@@ -107,7 +107,7 @@ class Sessions:
         )
 
     def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:
-        """Return the two fields of a record; raise if the vendor's sessions cannot report that."""
+        """Return two fields of a record; raise if the vendor's sessions cannot report them."""
         can, name = self._can, self._backend.name
         try:
             words = (expects,) if isinstance(expects, str) else expects
@@ -135,21 +135,21 @@ class Sessions:
         raise errors.ConfigurationError(f"{problem}.")
 
     def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
-        """Refuse a threshold for what this vendor reports without a score: it could not hold."""
+        """Raise for a threshold of a check that this vendor reports without a score."""
         if operation in self._can.checks - self._can.scored:
             raise kind(
                 f"Sessions of {self._backend.name} report {operation} without a score, so a "
-                "threshold for it cannot hold: leave it out."
+                "threshold has no effect: leave it out."
             )
 
     @property
     def verifier(self) -> FaceVerifier:
-        """The verifier that these are sessions of, for single calls with the same policies."""
+        """The verifier, for single calls with the same policies."""
         return self._verifier
 
     @property
     def clock(self) -> Clock:
-        """The verifier's."""
+        """The verifier's clock."""
         return self._clock
 
     def plan(
@@ -163,22 +163,21 @@ class Sessions:
         liveness_threshold: float | Threshold | None = None,
         valid_for_s: float = 3600.0,
     ) -> SessionRecord:
-        """Return the record to write down before `start`. Sends nothing.
+        """Return the record to persist before `start`. Sends nothing.
 
         Args:
-            subject_ref: Who is to be verified, in your words: the key of a customer, say.
-            purpose: What for: ``payout``.
-            about: Which one: ``payout 8841``; None if that does not matter.
-            threshold, review_threshold: Where a match begins, and above it, up to where it needs a
-                person, 0-100; None for the verifier's, else for the vendor's.
-            liveness_threshold: Where a live face begins, likewise.
-            valid_for_s: Seconds from the start, above 0, after which a session is EXPIRED in which
-                nobody has begun, and 15 minutes later one in which somebody has: delete it before
-                you plan another.
+            subject_ref: Your own id of the person to verify, for example a customer's key.
+            purpose: The purpose, for example ``payout``.
+            about: The subject of the purpose, for example ``payout 8841``; None if irrelevant.
+            threshold, review_threshold: The score where a match begins, and above it the score up
+                to which a match becomes REVIEW, 0-100; None for the verifier's, else the vendor's.
+            liveness_threshold: The score where a live face begins, 0-100; None likewise.
+            valid_for_s: Seconds from the start, above 0, after which a session is EXPIRED if nobody
+                has begun (15 minutes later if somebody has). Delete it before you plan another.
 
         Raises:
-            InvalidRequest: a value is of another type or out of range, a `liveness_threshold` that
-                this vendor needs is missing, or it gives no score for a threshold.
+            InvalidRequest: a value has the wrong type or is out of range, this vendor needs a
+                `liveness_threshold`, or it reports no score for a threshold.
             EnvironmentMismatch: the backend is set to another environment than the required one.
         """
         self._check_open()
@@ -208,7 +207,7 @@ class Sessions:
         is_expected = Operation.LIVENESS in self._relied_on["expects"]
         if is_expected and self._can.needs_liveness_threshold and live_from is None:
             raise errors.InvalidRequest(
-                f"{self._backend.name} gives a score for a live face and no verdict: set "
+                f"{self._backend.name} returns a liveness score without a verdict: set "
                 "liveness_threshold, 0-100."
             )
         return SessionRecord(
@@ -237,34 +236,34 @@ class Sessions:
         options: Any = None,
         deadline_s: float | None = None,
     ) -> SessionResult:
-        """Make the session that was planned. It counts as charged, whatever comes of it.
+        """Start the planned session. It counts as charged, whatever its outcome.
 
-        Where this vendor can find a session by its record (`SessionCapabilities.finds_lost`), it is
-        looked for first, which is free: one that an earlier start has made is returned, with its
-        way in unless it is over.
+        If this vendor can find a session by its record (`SessionCapabilities.finds_lost`), `start`
+        first looks for an earlier session of the record, free of charge, and returns it, with its
+        `way_in` unless the session has ended.
 
-        A lost answer is an `OutcomeUnknown`, and the start is not repeated by itself. The message,
-        and `SessionCapabilities.start_is_repeatable`, say whether the same start again gives the
+        A lost response raises `OutcomeUnknown`, and the start is not retried automatically. The
+        message and `SessionCapabilities.start_is_repeatable` say whether starting again returns the
         same session.
 
         Args:
-            record: Of `plan`, and written down.
+            record: The record from `plan`, already persisted.
             reference: The face to compare with, if the record's `compared_with` is GIVEN.
-            return_url: Where the vendor's page sends the person afterwards: https, on one of the
-                backend's `return_hosts` or on this machine.
-            language: Of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
+            return_url: Where the vendor's page redirects the person afterwards: https, on one of
+                the backend's `return_hosts` or on this machine.
+            language: Language of the page: ``es``, ``pt-BR``; None for the vendor's choice.
             options: The backend's own typed options of a start.
             deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            The session with its `way_in`; its `record` is to be written down again.
+            The session with its `way_in`. Persist its `record` again.
 
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
-            BudgetExceeded: there is no room for it in a budget; nothing was sent.
-            SessionMismatch: the vendor made another one than was planned.
-            UnexpectedResponse: the link leads to a stranger's host.
-            VendorError: there is none, or nobody knows; `billing` says whether it was charged.
+            BudgetExceeded: the start would exceed a budget; nothing was sent.
+            SessionMismatch: the vendor created another session than planned.
+            UnexpectedResponse: the link leads to an unknown host.
+            VendorError: no session, or unknown; `billing` says whether the start was charged.
         """
         self._check(record)
         self._check_start(record, reference, return_url, language, options)
@@ -277,7 +276,7 @@ class Sessions:
                 return self._look(record, deadline, with_way_in=True)[0]
             except errors.SessionNotFound as error:
                 nothing = error.with_traceback(None)
-            # Before the picture is sent: a mock may have answered.
+            # Check before the picture is sent: a mock may have answered.
             check_origin(nothing, record, self._rules(), may_be_silent=True)
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
@@ -296,7 +295,7 @@ class Sessions:
             if result.state is not SessionState.PENDING or not reading.session_id:
                 problem = f"is {result.state}" if reading.session_id else "has no id"
                 raise errors.UnexpectedResponse(
-                    f"{self._backend.name} answered the start with a session that {problem}.",
+                    f"{self._backend.name} started a session that {problem}.",
                     billing=reading.billing,
                     ids=reading.ids,
                 )
@@ -305,12 +304,12 @@ class Sessions:
         try:
             return self._carry_out(StartRequest, deadline, prepare, judge_start)
         except (errors.OutcomeUnknown, errors.UnexpectedResponse) as error:
-            again = "makes a second session, and both are counted"
+            again = "creates a second session, and both are counted"
             if self._can.finds_lost:
-                again = "looks for it first, and counts only if it makes one"
+                again = "looks for the session first, and counts only if it creates one"
             elif self._can.start_is_repeatable:
-                again = "is its next try, and gives the same session; both are counted"
-            by_itself = "It is not repeated by itself. The same start again"
+                again = "returns the same session; both starts are counted"
+            by_itself = "It is not retried automatically. Starting again"
             error.message = f"{error.message} {by_itself} {again}."
             error.args = (error.message,)
             raise
@@ -323,25 +322,25 @@ class Sessions:
         with_portrait: bool = False,
         deadline_s: float | None = None,
     ) -> SessionResult:
-        """Read a session, judged by the rules of its record and of today. Free.
+        """Read a session, and check it against its record and today's settings. Free of charge.
 
         Args:
-            record: The session's, found by who is logged in. Without `session_id` (a start whose
-                answer was lost) only if this vendor can find it by the record.
-            with_way_in: Whether to return the way in, for a person who comes back.
-            with_portrait: Whether to give a picture of the person, if the face is live.
+            record: The session's record; look it up by the logged-in user. A record without
+                `session_id` (lost response) works only if this vendor can find a session by it.
+            with_way_in: Whether to return the `way_in`, for a person who comes back.
+            with_portrait: Whether to return a picture of the person, if the face is live.
             deadline_s: Seconds, above 0, for everything; None for the verifier's `deadline_s`.
 
         Returns:
-            A result in any state. A face that does not match is a result, not an error.
+            The result, in any state. A face that does not match is a result, not an error.
 
         Raises:
             SessionMismatch: the session is not the record's, or the record was changed.
-            EnvironmentMismatch: it is from another environment, or from one that nobody knows.
+            EnvironmentMismatch: the session is from another or an unknown environment.
             SessionNotFound: the vendor has no such session, though it should.
-            InvalidRequest, Unsupported: the record or an argument; nothing was sent.
-            UnexpectedResponse: the link leads to a stranger's host.
-            VendorError: the vendor could not be asked.
+            InvalidRequest, Unsupported: the record or an argument is wrong; nothing was sent.
+            UnexpectedResponse: the link leads to an unknown host.
+            VendorError: the session could not be read.
         """
         if with_portrait and not self._can.gives_portrait:
             raise self._starting.unsupported("with_portrait", "gives no portrait")
@@ -364,15 +363,15 @@ class Sessions:
         return attrs.evolve(result, portrait=portrait)
 
     def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
-        """Have the vendor delete a session, with what it has of the person. It is free.
+        """Delete a session and the person's data at the vendor. Free of charge.
 
         Returns:
-            What became of it. One that is not there any more is no error.
+            The outcome. A session that no longer exists is not an error.
 
         Raises:
             InvalidRequest, Unsupported: nothing was sent.
-            EnvironmentMismatch: the answer is from another environment.
-            VendorError: the vendor could not be asked.
+            EnvironmentMismatch: the response is from another environment.
+            VendorError: the session could not be deleted.
         """
         if not self._can.can_delete:
             self._check(record)
@@ -394,22 +393,22 @@ class Sessions:
     def receive(
         self, body: bytes, headers: Mapping[str, str], *, tests: bool = False
     ) -> tuple[SessionHint, ...]:
-        """The sessions that a webhook of the vendor's is about. Read each one: this is no verdict.
+        """Verify a webhook delivery and return the sessions to read. It contains no verdict.
 
-        Nothing is sent or kept. A delivery that comes twice gives the same hints twice.
+        Nothing is sent or stored. A duplicate delivery returns the same hints again.
 
         Args:
-            body: The bytes as they came, for the signature is over them.
-            headers: Those of the delivery.
-            tests: Whether to give those, too, that are about no real session.
+            body: The raw request body, because the signature covers its bytes.
+            headers: The request headers.
+            tests: Whether to include the vendor's test deliveries.
 
         Raises:
-            WebhookRefused: it is not signed by the vendor, too old, or cannot be read.
-            Unsupported: this vendor sends none.
+            WebhookRefused: the delivery is not signed by the vendor, too old, or unreadable.
+            Unsupported: this vendor sends no webhooks.
         """
         if not isinstance(body, bytes):
             raise errors.InvalidRequest(
-                f"body must be the bytes as they came, not {type(body).__name__}."
+                f"body must be the raw bytes of the request, not {type(body).__name__}."
             )
         try:
             hints = self._backend.receive_session(body, headers, self._clock.now())
@@ -449,20 +448,20 @@ class Sessions:
         )
 
     def _check(self, record: SessionRecord) -> None:
-        """Refuse a record that is not of this backend as it is set now."""
+        """Raise if a record does not belong to this backend, profile and environment."""
         self._check_open()
         if not isinstance(record, SessionRecord):
             raise errors.InvalidRequest(
-                f"A session is known by the SessionRecord of plan, not by {type(record).__name__}: "
-                "SessionRecord.from_dict reads what was written down."
+                f"record must be a SessionRecord, not {type(record).__name__}: "
+                "SessionRecord.from_dict reads a stored one."
             )
         names = self._backend.name, self._profile
         for noun, ours in zip(("backend", "profile"), names, strict=True):
             theirs = getattr(record, noun)
             if theirs != ours and None not in (theirs, ours):
                 raise errors.InvalidRequest(
-                    f"The session belongs to the {noun} {theirs!r:.60}, and these are sessions of "
-                    f"{ours}: open those of its own {noun}."
+                    f"The session belongs to the {noun} {theirs!r:.60}, not to {ours}: open the "
+                    f"sessions of that {noun}."
                 )
         self._starting.result_policy.check_environment(of_sessions=True)
         check_record(record, self._rules())
@@ -471,8 +470,8 @@ class Sessions:
         self._check(record)
         if record.session_id is None and not self._can.finds_lost:
             raise errors.InvalidRequest(
-                f"The record has no session_id, and {self._backend.name} cannot find a session by "
-                "anything else: use the record that start gave, or start it."
+                f"The record has no session_id, and {self._backend.name} cannot find a session "
+                "without it: use the record that start returned, or start the session."
             )
 
     def _check_start(
@@ -480,20 +479,20 @@ class Sessions:
     ) -> None:
         if record.session_id is not None:
             raise errors.InvalidRequest(
-                "This session was started before: read(record, with_way_in=True) gives its link, "
-                "or plan another one."
+                "This session was already started: read(record, with_way_in=True) returns its "
+                "link, or plan another session."
             )
         ours = {**self._backend.session_facts, **self._relied_on}
         theirs = {**record.facts, **{name: getattr(record, name) for name in self._relied_on}}
         for name in sorted(ours.keys() | theirs.keys()):
             if ours.get(name) != theirs.get(name):
                 raise errors.InvalidRequest(
-                    f"The session was planned with another {name} than these are opened with: "
-                    "start it by the settings by which it was planned."
+                    f"The session was planned with another {name}: start it with the settings that "
+                    "it was planned with."
                 )
         if (record.compared_with is ComparedWith.GIVEN) is not (reference is not None):
             must = "takes no reference" if reference is not None else "needs the reference"
-            raise errors.InvalidRequest(f"By its record (compared_with) this start {must}.")
+            raise errors.InvalidRequest(f"compared_with is {record.compared_with}: start {must}.")
         for name, value, is_taken in (
             ("return_url", return_url, self._can.takes_return_url),
             ("language", language, self._can.takes_language),
@@ -511,13 +510,12 @@ class Sessions:
                 return_url, "", allowed_hosts=hosts, allow_insecure=False
             ):
                 raise errors.InvalidRequest(
-                    "return_url must be an https address on one of the hosts that the setting "
-                    "return_hosts names, or on this machine: else whoever can change it sends "
-                    "people to a page of his own."
+                    "return_url must be an https URL on one of the hosts in the setting "
+                    "return_hosts, or on this machine: any other host would be an open redirect."
                 )
 
     def _hand_over(self, result: SessionResult, reading: SessionReading) -> SessionResult:
-        """The result, whose link leads to no stranger."""
+        """Return the result; raise if its link leads to an unknown host."""
         backend, link = self._backend, (result.way_in or WayIn()).link
         if link is None:
             return result
@@ -528,9 +526,8 @@ class Sessions:
         host = find_foreign_host(link.reveal(), address, allowed_hosts=hosts, allow_insecure=False)
         if host:
             raise errors.UnexpectedResponse(
-                f"{backend.name} answered with a session that has a link to {host}. The person may "
-                "go to the vendor alone, over https: if that host is the vendor's, add it to "
-                "handoff_hosts.",
+                f"{backend.name} returned a link to {host}. Links must lead to the vendor, over "
+                "https: if the host is the vendor's, add it to handoff_hosts.",
                 billing=reading.billing,
                 ids=reading.ids,
             )
@@ -539,7 +536,7 @@ class Sessions:
     def _look(
         self, record: SessionRecord, deadline: Deadline, **wishes: bool
     ) -> tuple[SessionResult, Portrait]:
-        """Judge one reading; return its result and the picture of the person."""
+        """Read a session once; return its result and the picture of the person."""
         self._check_sought(record)
 
         def judged(
@@ -560,7 +557,7 @@ class Sessions:
         prepare: Callable[[], Mapping[str, Any]],
         judge_answer: Callable[..., T],
     ) -> T:
-        """Make one request and return its judged answer."""
+        """Make a request and return the result of `judge_answer`."""
         pipeline = self._starting if kind is StartRequest else self._following
         call = CallRecord(
             id=new_call_id(),

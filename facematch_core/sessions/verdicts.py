@@ -1,8 +1,7 @@
-"""What a reading of a hosted session means: by its record, today's settings, and the time.
+"""Judge a reading of a hosted session by its record, today's settings, and the time.
 
-Nothing is asked or kept here. First it is made certain that the reading is of this record's session
-and comes from the right environment; then every rule turns a pass into REVIEW, never the other way
-round.
+No I/O happens here. First check that the reading belongs to the record's session and comes from the
+right environment. Then apply the rules, which turn a pass into REVIEW, never the reverse.
 """
 
 from __future__ import annotations
@@ -27,39 +26,39 @@ Portrait: TypeAlias = Image | Secret | None
 
 #: Tolerance for a vendor's clock that is behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
-#: Extra time for a person who has begun. Our choice.
+#: Extra seconds for a person who has begun. Our choice.
 _OVERTIME_S = 900.0
-#: Seconds between two looks, growing with the age: while the person is expected, and afterwards.
+#: Seconds between two reads, growing with the age: while the person is expected, and afterwards.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
-#: States in which a person may still go on.
+#: States in which a person may still continue.
 _OPEN = (types.SessionState.PENDING, types.SessionState.ABANDONED)
-#: States that change by themselves. A person may revise a decision: a webhook says so.
+#: States to poll. A decision may be revised by a person; a webhook reports that.
 _UNSETTLED = (types.SessionState.PENDING, types.SessionState.PROCESSING, types.SessionState.UNKNOWN)
 
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """The settings of a verifier today, as far as sessions are judged by them."""
+    """A verifier's current settings, to judge sessions by."""
 
-    #: Name of the backend, and what its sessions can do.
+    #: Name and session capabilities of the backend.
     backend: str
     can: types.SessionCapabilities
-    #: The configured environment, and the one that answers must come from; None if it is open.
+    #: The configured and the required environment; None if not set.
     declared: Environment | None
     required: Environment | None
-    #: Where a pass begins, and up to where it needs a person, 0-100.
+    #: Threshold and review threshold by operation, 0-100.
     thresholds: Mapping[Operation, tuple[float | None, float | None]]
     threshold_rule: models.ThresholdRule
 
 
 def check_record(record: types.SessionRecord, rules: Rules) -> None:
-    """Raise `EnvironmentMismatch` if a record is of another environment than the verifier."""
+    """Raise `EnvironmentMismatch` if a record belongs to another environment than the verifier."""
     problem = describe_mismatch(record.environment, rules.declared, rules.required)
     if record.environment is not None and problem is not None:
         raise EnvironmentMismatch(
-            f"The record of the session {problem}: nothing was sent. Use the settings by which it "
-            "was planned.",
+            f"The record of the session {problem}: nothing was sent. Use the settings that the "
+            "session was planned with.",
             environment=record.environment,
             billing=models.Billing(models.Charged.NO, "nothing was sent"),
         )
@@ -72,9 +71,10 @@ def check_origin(
     *,
     may_be_silent: bool = False,
 ) -> Environment | None:
-    """Return the environment of an answer; raise `EnvironmentMismatch` if it is a wrong one.
+    """Return the environment of an answer; raise `EnvironmentMismatch` if it is wrong.
 
-    If no setting declares it, a reading must; the answers to a start and a deletion may be silent.
+    If no setting declares the environment, a reading must state it; a start and a deletion need not
+    (`may_be_silent`).
     """
     word, environment = answer.environment, None
     declared = rules.declared or record.environment
@@ -84,7 +84,7 @@ def check_origin(
         environment = None if word is None else Environment(word)
         problem = describe_mismatch(environment, declared, rules.required)
     except ValueError:
-        problem = "came from an environment that is not known here"
+        problem = "came from an unknown environment"
     if problem is None:
         return environment or declared
     raise EnvironmentMismatch(
@@ -103,23 +103,23 @@ def judge(
     *,
     is_start: bool = False,
 ) -> tuple[types.SessionResult, Portrait]:
-    """The result of a reading, and the picture of the person in the item that made it.
+    """Return the result of a reading, and the picture from its decisive liveness item.
 
-    The picture is None unless a live face was reported and passed. The answer to a start costs, and
-    may be silent about its environment and about what the vendor keeps.
+    The picture is None unless a live face was reported and passed. The response to a start has a
+    charge, and may state neither its environment nor the data that the vendor keeps.
 
     Raises:
-        EnvironmentMismatch: it is from another environment, or from one that nobody knows.
-        SessionMismatch: it is not of the record's session, or the record was changed.
+        EnvironmentMismatch: the reading is from another or an unknown environment.
+        SessionMismatch: the reading is of another session, or the record was changed.
     """
     environment = check_origin(reading, record, rules, may_be_silent=is_start)
     unknown = models.Billing(models.Charged.UNKNOWN, reading.billing.ground)
     reading = attrs.evolve(reading, environment=environment)
-    if reading.state is types.SessionState.GONE:  # it may have lost what it could be known by
+    if reading.state is types.SessionState.GONE:  # its ids may be gone, too
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules, is_start=is_start)
-    # The terms do not hold when it was started: a later time would make an old verdict young.
+    # `terms` does not cover `started_at`, and a later time would make an old verdict look recent.
     starts = [time for time in (record.started_at, reading.created_at) if time is not None]
     started_at = min(starts, default=record.planned_at)
     record = attrs.evolve(
@@ -137,7 +137,7 @@ def judge(
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED
     way_in = reading.way_in
-    # Whoever goes on in one that is over is filmed for nothing, and it may cost.
+    # Continuing an ended session would film the person in vain, and may be charged.
     is_open = state in _OPEN or (state is types.SessionState.EXPIRED and rules.can.resumes_expired)
     if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
         way_in = None
@@ -171,7 +171,7 @@ def judge(
 def judge_missing(
     record: types.SessionRecord, rules: Rules, clock: Clock
 ) -> types.SessionResult | None:
-    """GONE for a session whose result the vendor keeps no longer; None if it should be there."""
+    """Return a GONE result if the vendor's retention has expired; None if it has not."""
     lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
     if lasts_s is None or (clock.now() - started_at).total_seconds() <= lasts_s:
         return None
@@ -190,7 +190,7 @@ def judge_missing(
 def _check_identity(
     reading: types.SessionReading, record: types.SessionRecord, rules: Rules, *, is_start: bool
 ) -> None:
-    """Whether the session is the one of the record, as far as the vendor shows what it was for."""
+    """Raise `SessionMismatch` if the reading differs from the record or predates it."""
     shown = {
         "session_id": (reading.session_id, record.session_id or reading.session_id),
         "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
@@ -212,12 +212,12 @@ def _check_identity(
         field = "created_at"
         problem = (
             f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, {early_s:.0f} "
-            "s before it was planned by this machine's: is that one right?"
+            "s before the plan by this machine's clock: check this machine's clock"
         )
     if field:
         raise SessionMismatch(
-            f"The session at {rules.backend} is not the one of this record, or the record was "
-            f"changed ({problem}): let nobody in by it, and find out why.",
+            f"The session at {rules.backend} does not belong to this record, or the record was "
+            f"changed ({problem}): let nobody in, and find out why.",
             field=field.partition(" ")[0],
             backend=rules.backend,
             billing=reading.billing if is_start else FREE_BILLING,
@@ -232,13 +232,13 @@ def _worst(
     rules: Rules,
     doubts: Sequence[ResultWarning],
 ) -> tuple[Any, Portrait]:
-    """The item of one kind that counts, by all rules, and its picture; None for no picture."""
+    """Return the worst item of one kind after all rules, and its picture or None."""
     operation, passes_at, review_at = Operation.LIVENESS, record.liveness_threshold, None
     if kind is MatchResult:
         operation, passes_at = Operation.MATCH, record.threshold
         review_at = record.review_threshold
     today, review_today = rules.thresholds.get(operation, (None, None))
-    # The stricter one counts, so that what passed only before an incident needs a person.
+    # The stricter threshold counts, so that raising it after an incident affects older sessions.
     requested = _threshold(passes_at, today, rules.threshold_rule)
     review = _threshold(review_at, review_today, models.ThresholdRule.ABOVE)
     items = []
@@ -261,7 +261,7 @@ def _worst(
 
 
 def _liveness_of(match: MatchResult) -> LivenessResult:
-    """Return the liveness item of a vendor's one verdict about match and live face."""
+    """Return the liveness item of a vendor's joint verdict on match and liveness."""
     words = {"match": "live", "no_match": "not_live"}
     word = words.get(match.decision.value, match.decision.value)
     return LivenessResult(
@@ -290,7 +290,7 @@ def _threshold(
 
 
 def _badness(result: MatchResult | LivenessResult) -> tuple[int, float]:
-    """A larger one is worse: by the order of `LiveMatchResult`, then by the score."""
+    """Return a sort key: worst decision last, in `FROM_BEST_TO_WORST` order, then by score."""
     word, words = result.decision.value, [each.value for each in models.FROM_BEST_TO_WORST]
     place = words.index(word) if word in words else 0  # 0: match, or live
     return place, -(result.score.value if result.score else 0.0)
@@ -309,14 +309,14 @@ def _read_again_s(
     left_s: float,
     rules: Rules,
 ) -> float | None:
-    """Return when to read the session again: the younger it is, the sooner."""
+    """Return the seconds until the next read, a tenth of the age within limits, or None."""
     if state not in _UNSETTLED:
         return None
     shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S
     if state is types.SessionState.PENDING:
         shortest_s, longest_s = _SHORTEST_S, _LONGEST_S
         if left_s > 0:
-            longest_s = min(longest_s, left_s + 1)  # then it is known that nobody came
+            longest_s = min(longest_s, left_s + 1)  # read once after it expires
     if rules.can.result_lasts_s is not None:
         longest_s = min(longest_s, rules.can.result_lasts_s / 6)
     usual_s = min(longest_s, max(shortest_s, age.total_seconds() / 10))
