@@ -1,1 +1,1 @@
-"""What is installed and set, and opening it."""
+"""Find installed backends, read settings, and open verifiers and sessions."""

@@ -1,4 +1,4 @@
-"""Open a verifier or sessions: by the name of a backend, or by a profile of a file."""
+"""Open a verifier or sessions by the name of a backend or of a profile."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from facematch_core.sessions.sessions import Sessions
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
-#: The file name in a configuration folder.
+#: Name of the configuration file.
 FILE_NAME: Final = "facematch.toml"
 
-#: Environment variable with the path of the file; read before the user's own folder.
+#: Environment variable with the path of the configuration file; overrides the user's own file.
 VARIABLE: Final = "FACEMATCH_CONFIG"
 
 _THRESHOLDS: Final = (
@@ -70,16 +70,16 @@ def open_verifier(
 ) -> Verifier:
     """Open a verifier by the name of a backend or of a profile.
 
-    A backend's name opens a `FaceVerifier`. So does a profile, unless it names `members`: that
-    opens a `Failover`. Annotate with `Verifier` if either will do.
+    A backend's name opens a `FaceVerifier`. So does a profile, unless it has `members`: then it
+    opens a `Failover`. Annotate with `Verifier` to accept both.
 
     Args:
-        backend: A name that `available_backends` lists, such as ``local``.
-        profile: Instead of `backend`: a profile of the configuration file.
-        config: The file of a `profile`; None for ``$FACEMATCH_CONFIG`` or the user's own.
+        backend: A name from `available_backends`, such as ``local``.
+        profile: A profile of the configuration file, instead of `backend`.
+        config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
             a setting of the backend, and overrides the profile and the environment. A failover
-            passes the arguments to every member; it takes no thresholds, policies and settings,
+            passes the arguments to every member; it takes no thresholds, policies or settings,
             which belong to its members.
 
     Raises:
@@ -93,11 +93,11 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open a verifier for ``async with``; arguments and errors as of `open_verifier`.
+    """Open a verifier for ``async with``; for arguments and errors see `open_verifier`.
 
-    `max_concurrency` is the number of calls at a time; see `AsyncFaceVerifier`.
+    `max_concurrency` limits the concurrent calls; see `AsyncFaceVerifier`.
     """
-    # Late: a program without an event loop need not load it.
+    # Imported late: a synchronous program does not need anyio.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
@@ -112,31 +112,30 @@ def open_sessions(
     compared_with: ComparedWith | str = ComparedWith.GIVEN,
     **keywords: Any,
 ) -> Sessions:
-    """Open hosted sessions by the name of a backend or of a profile, except a failover's.
+    """Open hosted sessions by the name of a backend or of a profile (not of a failover).
 
     Args:
         backend, profile, config: See `open_verifier`.
         expects: The checks that a session must report and pass: `Operation.MATCH`,
             `Operation.LIVENESS`, or both.
-        compared_with: For a match, the picture that the face must have been compared with:
-            ``given``, the reference of each start; ``document``, the document that the person
-            showed, which may be anybody's until you compare its name; ``stored``, a face that the
-            vendor already had.
+        compared_with: For a match, the picture to compare the face with: ``given``, the reference
+            passed to `start`; ``document``, the photo of the person's document, which may be
+            anybody's until you check its name; ``stored``, a face stored at the vendor.
         **keywords: See `open_verifier`; but `require_environment` is PRODUCTION by default.
 
     Raises:
         BackendUnavailable, ConfigurationError: see `open_verifier` and `Sessions`.
         Unsupported: the backend has no sessions.
     """
-    # Late: a program without sessions need not load them.
+    # Imported late: most programs use no sessions.
     from facematch_core.sessions.sessions import Sessions
 
     arguments = _take_arguments(keywords)
     chosen = plan(backend, profile=profile, config=config, settings=keywords)
     if isinstance(chosen, FailoverPlan):
         raise ConfigurationError(
-            f"{chosen.profile.where} is a failover, and a session is that of one backend: open "
-            f"those of one of its members: {', '.join(chosen.members)}."
+            f"{chosen.profile.where} is a failover, and sessions need a single backend: open the "
+            f"sessions of a member: {', '.join(chosen.members)}."
         )
     name = None if chosen.profile is None else chosen.profile.name
     if chosen.profile is None or "require_environment" not in chosen.profile.verifier:
@@ -151,9 +150,9 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open hosted sessions for ``async with``; arguments and errors as of `open_sessions`.
+    """Open hosted sessions for ``async with``; for arguments and errors see `open_sessions`.
 
-    `max_concurrency` is the number of calls at a time; see `AsyncFaceVerifier`.
+    `max_concurrency` limits the concurrent calls; see `AsyncFaceVerifier`.
     """
     from facematch_core.sessions.aio import AsyncSessions
 
@@ -167,14 +166,14 @@ def plan(
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan | FailoverPlan:
-    """Return what `open_verifier` would open with these arguments; opens nothing."""
+    """Return the plan for these arguments of `open_verifier`; opens nothing."""
     if backend is not None:
         if profile is not None:
             raise ConfigurationError("Name a backend or a profile, not both.")
         if config is not None:
             raise ConfigurationError(
-                f"The file {os.fspath(config)!r} holds profiles, and a backend was named: name a "
-                "profile instead."
+                f"{os.fspath(config)!r} has profiles, but a backend was named: name a profile "
+                "instead."
             )
         return Plan.of(backend, settings)
     file = load(config)
@@ -190,13 +189,13 @@ def plan(
 
 
 def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Take the arguments of a verifier out of `keywords`; the settings of a backend stay."""
+    """Pop the verifier's arguments from `keywords`; the backend's settings remain."""
     return {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A verifier to open: a backend, its settings with their origins, and maybe a profile."""
+    """A verifier to open: backend, settings with their origins, and optional profile."""
 
     backend: type[Backend]
     settings: tuple[Setting, ...]
@@ -206,15 +205,15 @@ class Plan:
     def of(
         cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
     ) -> Plan:
-        """Return the plan for a backend and, maybe, a profile; errors: `open_verifier`."""
+        """Return the plan for a backend and an optional profile; errors: see `open_verifier`."""
         imported = backend_class(backend)
         resolved = resolve_settings(imported, settings or {}, profile)
         return cls(backend=imported, settings=resolved, profile=profile)
 
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
-        """Open a verifier; `arguments` override those of the profile.
+        """Open a verifier; `arguments` override the profile's.
 
-        With `opens_stores=False` the address of a budget's store is checked, and not opened.
+        With `opens_stores=False` the address of a budget store is checked, but not opened.
         """
         profile = self.profile
         with contextlib.ExitStack() as stack:
@@ -228,7 +227,7 @@ class Plan:
         return verifier
 
     def open_backend(self) -> Backend:
-        """Open the backend alone; raise `ConfigurationError` if it refuses its settings."""
+        """Open only the backend; raise `ConfigurationError` if its settings are wrong."""
         values = {
             setting.name: setting.value for setting in self.settings if setting.origin != "default"
         }
@@ -253,12 +252,12 @@ class FailoverPlan:
     members: Mapping[str, Plan]
 
     def open(self, **arguments: Any) -> Failover:
-        """Open a failover; `deadline_s` is its own, the other arguments go to every member."""
+        """Open a failover. `deadline_s` is its own; other arguments go to every member."""
         for name in (*_THRESHOLDS, "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
                     f"{self.profile.where} is a failover, whose members have their own {name}: "
-                    "write it into the profile of each member."
+                    "set it in the profile of each member."
                 )
         deadline_s = arguments.pop("deadline_s", None)
         if deadline_s is None:
@@ -273,7 +272,7 @@ class FailoverPlan:
         return failover
 
 
-#: Keys of a profile besides `settings`, its policies and `members`, and their types.
+#: Types of a profile's keys, except `settings`, `members` and the policy tables.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
     **dict.fromkeys(_THRESHOLDS, float),
@@ -282,7 +281,7 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "require_environment": Environment,
 }
 
-#: Tables of a profile that set up policies, and the types of their keys.
+#: Policy tables of a profile, with the types of their keys.
 POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "budget": {
         "cap": int | Decimal,
@@ -290,7 +289,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "name": str,
         "per": resilience.Period,
         "price": dict[Operation, Decimal],
-        "store": Any,  # read when the profile is opened: it may name an unset variable
+        "store": Any,  # read when the profile is opened: its variable may be unset
     },
     "rate_limit": {"per_second": int, "per_minute": int, "per_day": int, "max_wait_s": float},
     "circuit_breaker": {"failures": int, "open_s": float},
@@ -305,20 +304,20 @@ _TYPES: Final = {
 
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
-#: The address of a SQLite file; the store itself refuses one in memory.
+#: The address of a SQLite file; the store itself refuses an in-memory database.
 _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
 
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """A configuration file, read and checked."""
+    """A validated configuration file."""
 
     path: Path
     default_profile: str | None
     profiles: Mapping[str, Profile]
 
     def profile(self, name: str) -> Profile:
-        """Return a profile; raise `ConfigurationError` if the file has none of that name."""
+        """Return a profile by name; raise `ConfigurationError` if the file has no such profile."""
         if name not in self.profiles:
             raise ConfigurationError(
                 f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
@@ -327,7 +326,7 @@ class Config:
         return self.profiles[name]
 
     def singles(self, name: str) -> tuple[Profile, ...]:
-        """Return a profile of one backend, or the profiles of a failover's members, in order."""
+        """Return a profile of one backend, or the profiles of a failover's members in order."""
         profile = self.profile(name)
         if not profile.members:
             return (profile,)
@@ -335,7 +334,7 @@ class Config:
         for member in profile.members:
             if member not in singles:
                 raise ConfigurationError(
-                    f"{profile.where}: the member {member[:60]!r} is no profile of one backend; "
+                    f"{profile.where}: member {member[:60]!r} is not a profile of one backend; "
                     f"{nearest(member, singles)}"
                 )
         return tuple(singles[member] for member in profile.members)
@@ -343,7 +342,7 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """Return what a profile opens; None is the default one. Errors as of `open_verifier`."""
+        """Return the plan of a profile, None for the default. Errors: see `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(
@@ -354,31 +353,31 @@ class Config:
             return Plan.of(chosen.backend, settings, chosen)
         for setting in settings or {}:
             raise ConfigurationError(
-                f"{chosen.where} is a failover, and {setting[:60]!r} is no argument of a verifier: "
-                "settings belong to one of its members."
+                f"{chosen.where} is a failover, and {setting[:60]!r} is not an argument of a "
+                "verifier: put settings into the profile of a member."
             )
         members = {each.name: Plan.of(each.backend, None, each) for each in self.singles(name)}
         return FailoverPlan(profile=chosen, members=members)
 
 
 def user_file() -> Path:
-    """Return the path of the file in the user's configuration folder, which may not exist."""
+    """Return the path of the user's own configuration file, which may not exist."""
     return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
 
 
 def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the file to read: `path`, the variable's, or the user's own if it exists."""
+    """Return the configuration file: `path`, else `$FACEMATCH_CONFIG`, else the user's own."""
     if path is None:
         path = os.environ.get(VARIABLE) or None
     if path is not None:
         return Path(path)
-    # Never a file of the current folder: a stranger may have left it there.
+    # Never a file in the current folder, which an attacker may control.
     file = user_file()
     return file if file.is_file() else None
 
 
 def unread_file(read: Path | None = None) -> str:
-    """Return a hint if this folder has a file that is not loaded, other than `read`; else ""."""
+    """Return a hint if the current folder has a file that is not loaded; else ""."""
     here = Path(FILE_NAME)
     if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
         return ""
@@ -389,13 +388,13 @@ def unread_file(read: Path | None = None) -> str:
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Config | None:
-    """Find and read the file; None if there is none."""
+    """Find and read the configuration file; None if there is none."""
     file = find_config(path)
     return None if file is None else read_config(file)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a file; raise `ConfigurationError` for an unknown key or a wrong type."""
+    """Read a configuration file; raise `ConfigurationError` for unknown keys and wrong types."""
     path = Path(path)
     document = read_toml(path, "configuration file")
     types = {"default_profile": str, "profiles": dict[str, Any]}
@@ -418,8 +417,8 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
         problem = " needs backend, the name of a backend, or members, the profiles of a failover"
     elif members is not None and (foreign := values.keys() - {"deadline_s"}):
         problem = (
-            f": {min(foreign)} belongs to a member and not to a failover: write it into the "
-            "profile of each member"
+            f": {min(foreign)} belongs to a member, not to a failover: set it in the profile of "
+            "each member"
         )
     elif members is not None and (not members or len(set(members)) < len(members)):
         problem = ": members is empty or names a profile twice: name each profile once"
@@ -446,7 +445,7 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
     )
 
 
-#: Open stores by address, and the memory that budgets without a store share.
+#: Open stores by address, and the in-memory store that budgets without a store share.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 _MEMORY: Final = MemoryStore()
 
@@ -454,9 +453,9 @@ _MEMORY: Final = MemoryStore()
 def _create_policies(
     profile: Profile, backend: Backend, given: Mapping[str, Any], *, opens_stores: bool
 ) -> dict[str, Any]:
-    """Return the policies and the retry of a profile, as arguments of `FaceVerifier`."""
+    """Return a profile's policies and retry as arguments of `FaceVerifier`."""
     tables, clock = profile.policies, given.get("clock") or SystemClock()
-    if "policies" in given:  # those of the profile would go unused
+    if "policies" in given:  # overrides the profile's policies
         tables = {name: tables[name] for name in tables if name == "retry"}
     policies: list[resilience.Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
@@ -487,24 +486,24 @@ def _create_rate_limiters(
     ] or [*backend.capabilities.rate_windows]
     if not windows:
         raise ConfigurationError(
-            f"rate_limit: no rates of the backend {backend.name} are published: set "
-            f"{', '.join(_WINDOWS_S)} instead."
+            f"rate_limit: the rate limits of backend {backend.name} are not published: set "
+            f"{' or '.join(_WINDOWS_S)}."
         )
     max_wait_s = table.get("max_wait_s", 60.0)
     return [resilience.RateLimiter(each, max_wait_s=max_wait_s, clock=clock) for each in windows]
 
 
 def _open_store(setting: Any, folder: Path, *, opens_stores: bool) -> CallStore:
-    """Return the store of a budget; a relative SQLite file lies beside the configuration."""
+    """Open a budget store; a SQLite path is relative to the configuration file's folder."""
     if setting is None:
         return _MEMORY
     address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
     address = address.reveal() if isinstance(address, Secret) else address
     if (match := _SQLITE.fullmatch(address)) is not None:
-        # Absolute, because the program may change its folder.
+        # Absolute, because the program may change its working directory.
         file = resolve_path(match["file"], "store", folder).absolute()
         if not file.parent.is_dir():
-            raise ConfigurationError("The folder of the store does not exist: create it.")
+            raise ConfigurationError("store: the folder of the file does not exist: create it.")
         address = f"{match['kind']}{file}{match['more']}"
     if not opens_stores:
         Database(address).close()  # checks the address

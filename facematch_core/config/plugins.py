@@ -1,7 +1,7 @@
-"""Plug-ins: found in the metadata of installed packages, imported on first use.
+"""Plug-ins: found by entry points, imported on first use.
 
-Names that our own distribution declares are reserved: another package that claims one must not
-receive keys and faces. A name that two other packages claim is refused.
+The names of our own distribution are reserved: another package that claims such a name must not
+receive keys and faces. A name claimed by two other packages is refused.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ import attrs
 if TYPE_CHECKING:
     from facematch_core.backend import Backend
 
-#: The distribution that this package is part of.
+#: The distribution of this package.
 CORE_DISTRIBUTION: Final = "facematch-core"
 
 #: The entry-point groups of backends and of commands.
 BACKENDS: Final = "facematch.backends"
 COMMANDS: Final = "facematch.commands"
 
-#: The group of other names of backends, which appear in error messages only.
+#: The entry-point group of aliases of backends, used in error messages only.
 ALIASES: Final = "facematch.aliases"
 #: Libraries that compare faces on the local machine.
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
-#: Similarity, 0-1, from which a name is a typing error, and not another company's name.
+#: Similarity, 0-1, from which a name counts as a typo, not as another company's name.
 SLIP: Final = 0.75
 
 
 @attrs.frozen(kw_only=True)
 class BackendInfo:
-    """A backend that some installed distribution offers.
+    """A backend of an installed distribution.
 
     Attributes:
         name: The name for `open_verifier`.
-        target: ``module:Class``, as the distribution declares it.
-        distribution, version: The distribution that offers it.
-        problem: Why it cannot be opened, by its metadata alone; None for no reason.
+        target: ``module:Class``, from the entry point.
+        distribution, version: The distribution with the backend.
+        problem: Why the backend cannot be opened, according to its metadata; None if it can.
     """
 
     name: str
@@ -51,7 +51,7 @@ class BackendInfo:
 
 
 def available_backends() -> tuple[BackendInfo, ...]:
-    """Return the installed backends by name. Reads metadata only, and imports no plug-in."""
+    """Return the installed backends, sorted by name. Reads metadata only; imports no plug-in."""
     return tuple(
         BackendInfo(
             name=name,
@@ -67,7 +67,7 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
 def backend_class(name: str) -> type[Backend]:
     """Import and return the class of a backend; raise `BackendUnavailable` if it is unusable."""
-    # Late: lists and completion need none of these.
+    # Imported late: lists and shell completion do not need these.
     from facematch_core.backend import API_VERSION, Backend
     from facematch_core.errors import BackendUnavailable
 
@@ -79,21 +79,21 @@ def backend_class(name: str) -> type[Backend]:
     settings = {field.alias or field.name for field in fields if field.init}
     taken = settings & {*verifier_arguments(), "backend", "profile", "config"}
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
-        problem = "is no subclass of facematch_core.backend.Backend: report this to its author"
+        problem = "is not a subclass of facematch_core.backend.Backend: report this to its author"
     elif cls.api_version != API_VERSION:
         problem = (
-            f"speaks version {cls.api_version} of the plug-in interface, this release version "
+            f"uses version {cls.api_version} of the plug-in interface, and facematch uses version "
             f"{API_VERSION}: update the older of the two"
         )
     elif (its_name := getattr(cls, "name", "nothing")) != point.name:
         problem = (
-            f"calls itself {its_name}: its class must carry the name of its entry point. Report "
+            f"has the name {its_name} in its class, which differs from its entry point: report "
             "this to its author"
         )
     elif taken:
         problem = (
             f"has a setting {min(taken)}, which is an argument of open_verifier: its author must "
-            "give the setting another name"
+            "rename the setting"
         )
     else:
         return cls
@@ -101,7 +101,7 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def _hint(name: str) -> str:
-    """Return what to open instead of an unknown backend."""
+    """Return a suggestion for an unknown backend."""
     from facematch_core.backend.kinds import nearest
 
     word = name.lower().replace("-", "_")
@@ -112,15 +112,15 @@ def _hint(name: str) -> str:
     if word in LIBRARIES:
         server = " For a DeepFace server there is a plug-in, docs/examples/deepface_backend."
         return (
-            "that library runs on your own machine, as the backend local does."
-            f"{server if word == 'deepface' else ''} docs/apps/migrate.md says what is called how."
+            "that library runs on your own machine, like the backend local."
+            f"{server if word == 'deepface' else ''} docs/apps/migrate.md maps its names to ours."
         )
     return nearest(name, installed(BACKENDS), likeness=SLIP)
 
 
 @functools.cache
 def verifier_arguments() -> frozenset[str]:
-    """Return the keywords of `FaceVerifier`; other keywords of `open_verifier` are settings."""
+    """Return the arguments of `FaceVerifier`; other keywords of `open_verifier` are settings."""
     import inspect
 
     from facematch_core.verifier.verifier import FaceVerifier
@@ -136,20 +136,20 @@ def installed(group: str) -> dict[str, list[EntryPoint]]:
     return points_by_name
 
 
-# A service may open a verifier for every call, and each look opens a file per distribution.
+# A service may open a verifier for every call, and each scan opens a file per distribution.
 @functools.lru_cache(maxsize=16)
 def _remembered(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     return installed(group)
 
 
 def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
-    """Return why an entry point of a name must not be used; None if it may."""
+    """Return why an entry point must not be used; None if it may."""
     claims = {distribution(claim) for claim in points}
     stranger = distribution(point)
     if not point.name.isascii():
         return (
-            f"The name {point.name!a} of {stranger} has letters beyond ASCII, which can look like "
-            "those of another name: ask its author for a plain one."
+            f"The name {point.name!a} of {stranger} has non-ASCII letters, which can imitate "
+            "another name: ask its author for an ASCII name."
         )
     if CORE_DISTRIBUTION in claims and stranger != CORE_DISTRIBUTION:
         return (
@@ -163,11 +163,11 @@ def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
 
 
 def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
-    """Import the object of a name; return it and its entry point, or None if unknown."""
+    """Import a plug-in by name; return it and its entry point, or None if unknown."""
     from facematch_core.errors import BackendUnavailable
 
     points = _remembered(group, tuple(sys.path)).get(name)
-    if points is None:  # installed since, perhaps
+    if points is None:  # perhaps installed in the meantime
         _remembered.cache_clear()
         points = _remembered(group, tuple(sys.path)).get(name)
     if points is None:
@@ -179,7 +179,7 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     from stevedore import ExtensionManager
 
     class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
-        # stevedore's list comes from a cache on disk that may be minutes old.
+        # stevedore's own list comes from a disk cache that may be minutes old.
         def list_entry_points(self) -> list[EntryPoint]:
             return [point]
 
@@ -199,12 +199,12 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
 
 def distribution(point: EntryPoint) -> str:
     """Return the name of the distribution that declares an entry point."""
-    # An interrupted installation leaves metadata without a name.
+    # An interrupted installation may leave metadata without a name.
     name = (point.dist and _read_name(point.dist)) or "an unnamed distribution"
     return name.lower().replace("_", "-")
 
 
-# Parses the whole metadata file.
+# Cached: reading the name parses the whole metadata file.
 @functools.lru_cache(maxsize=256)
 def _read_name(distribution: metadata.Distribution) -> str | None:
     return distribution.name

@@ -1,6 +1,6 @@
-"""Settings of a backend: read from arguments, a file or the environment, with strict types.
+"""Settings of a backend, from arguments, a file or the environment, with strict types.
 
-No error message holds a value: it may be a key.
+No error message contains a value, which may be a key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from facematch_core.errors import ConfigurationError
 
 from .plugins import verifier_arguments
 
-#: Turns a value of a source, for the type that is tried, into a value for the converter.
+#: Turns a raw value and a candidate type into a value for the converter.
 _Reader = Callable[[Any, Any], Any]
 
 
@@ -36,10 +36,10 @@ class Setting:
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """A profile of the file: of one backend, or a failover with the profiles `members`."""
+    """A profile of the file: of one backend, or a failover of the profiles in `members`."""
 
     name: str
-    #: File and profile, for messages; and the folder of the file.
+    #: File and profile, for messages; and the file's folder.
     where: str
     folder: Path
     backend: str = ""
@@ -65,7 +65,7 @@ def resolve_settings(
         if name == "environment":
             variable = variable or environment_variable(cls.name)
         if name in arguments:
-            # The backend itself checks its arguments.
+            # The backend checks its own arguments.
             value, origin = arguments[name], "argument"
             if isinstance(value, str) and Secret in kinds.choices_of(annotation):
                 value = Secret(value)
@@ -128,17 +128,17 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
 
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
-    """Return a path of a configuration file, relative to its folder; ``~`` is a home."""
+    """Resolve a path from a configuration file against the file's folder; expand ``~``."""
     if "\0" in path:
         raise ValueError(path)
     try:
         return folder / Path(path).expanduser()
     except RuntimeError:
-        raise ConfigurationError(f"{key} names the home of an unknown user.") from None
+        raise ConfigurationError(f"{key} has the home folder of an unknown user.") from None
 
 
 def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
-    """Return a value of the declared type; `ConfigurationError` names the key, and no value."""
+    """Convert a value to the declared type; `ConfigurationError` names the key, not the value."""
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
     for choice in kinds.choices_of(annotation):
         try:
@@ -155,7 +155,7 @@ def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
 
 
 def _file_reader(folder: Path) -> _Reader:
-    """Return a reader of a file's values: paths, lists, and where to find a secret."""
+    """Return a reader of a file's values: paths, lists, and references to secrets."""
 
     def read(value: Any, kind: Any) -> Any:
         if typing.get_origin(kind) is tuple:
@@ -166,8 +166,7 @@ def _file_reader(folder: Path) -> _Reader:
             return value
         if isinstance(value, str):
             raise ConfigurationError(
-                "it is a secret and does not belong in the file: write "
-                '{ env = "NAME" } or { file = "path" }.'
+                'a secret must not be in the file: write { env = "NAME" } or { file = "path" }.'
             )
         ((source, name),) = value.items()
         if source == "env":
@@ -180,7 +179,7 @@ def _file_reader(folder: Path) -> _Reader:
 
 
 def _convert_text(text: str, annotation: Any, key: str) -> Any:
-    """Return a setting from the environment; `key` is a Secret's origin."""
+    """Convert an environment variable to a setting; `key` becomes the origin of a Secret."""
 
     def read(text: str, kind: Any) -> Any:
         if kind is bool:

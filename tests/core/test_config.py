@@ -82,7 +82,7 @@ def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeyp
         *(({"level": value}, "level") for value in ("3", True)),
         ({"strict": "false"}, "strict"),
         ({"environment_setting": "prod"}, '"production"'),
-        ({"api_key": CANARY}, "does not belong in the file"),
+        ({"api_key": CANARY}, "must not be in the file"),
         ({"api_key": {"env": "NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
         ({"api_key": {"file": "no-such-file"}}, "cannot be read"),
         ({"api_key": {"value": CANARY}}, 'env = "NAME"'),

@@ -108,8 +108,8 @@ def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, versi
     source = f"{BACKEND}        api_version = {version}\n"
     site.add("facematch-acme", [(BACKENDS, "made", "Made")], source)
     says = (
-        f"The backend made of facematch-acme speaks version {version} of the plug-in interface, "
-        f"this release version {fm.backend.API_VERSION}: update the older of the two."
+        f"The backend made of facematch-acme uses version {version} of the plug-in interface, "
+        f"and facematch uses version {fm.backend.API_VERSION}: update the older of the two."
     )
     with pytest.raises(fm.BackendUnavailable) as caught:
         backend_class("made")
