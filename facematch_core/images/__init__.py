@@ -1,1 +1,1 @@
-"""Pictures: read, limited, and freed of what they say beside the picture."""
+"""Read pictures, fit them to a vendor's limits, and remove their metadata."""

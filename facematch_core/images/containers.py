@@ -1,7 +1,7 @@
-"""JPEG, PNG and WebP without decoding: size, orientation, and what is nothing but the picture.
+"""Parse JPEG, PNG and WebP without decoding: size, orientation, and the file without metadata.
 
-`read_jpeg`, `read_png` and `read_webp` each return a `Header`, whose `kept` is the file without
-metadata. A file that cannot be cleaned this way is written anew by Pillow (`imaging`).
+`read_jpeg`, `read_png` and `read_webp` return a `Header`, whose `kept` is the file without
+metadata. Pillow re-encodes a file that cannot be cleaned this way (see `imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
 RFC 6386 §9.1 (WebP); Exif 2.32.
@@ -19,12 +19,12 @@ import attrs
 
 from facematch_core.errors import InvalidImage
 
-#: Bytes of a file, or new ones.
+#: Bytes from the file, or new bytes.
 Piece: TypeAlias = bytes | memoryview
 
 
 class ImageFormat(enum.StrEnum):
-    """The kind of a picture's file. The bytes decide, never the name."""
+    """The format of a picture. The bytes decide, never the file name."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -32,14 +32,14 @@ class ImageFormat(enum.StrEnum):
     TIFF = "tiff"
     GIF = "gif"
     BMP = "bmp"
-    #: Reading one needs the extra `heif`.
+    #: Requires the extra `heif`.
     HEIC = "heic"
     AVIF = "avif"
 
     def __init__(self, name: str) -> None:
         #: The content type, for example ``image/jpeg``.
         self.media_type = f"image/{name}"
-        #: The file name's ending, without a dot, that vendors who judge by it accept.
+        #: The file extension, without a dot, for vendors that check file names.
         self.extension = "jpg" if name == "jpeg" else name
 
     @property
@@ -55,33 +55,33 @@ class ImageFormat(enum.StrEnum):
 
 @attrs.frozen
 class Header:
-    """A picture's facts, read without decoding it; its sides as stored."""
+    """A picture's header, read without decoding. Width and height are as stored."""
 
     format: ImageFormat
     width: int
     height: int
     #: EXIF orientation; 1 is upright.
     orientation: int = 1
-    #: The file without its metadata, in pieces: one that is the file itself if nothing goes. Empty
-    #: for what only Pillow can write.
+    #: The file without metadata, in pieces; the file itself if there is none. Empty if only Pillow
+    #: can write it.
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
-    #: Whether that is sent as it is; a PNG only if `is_only_pixels`.
+    #: Whether `kept` can be sent unchanged; a PNG also needs `is_only_pixels`.
     is_sent: bool = attrs.field(default=False, eq=False)
-    #: Whether writing the picture anew changes no pixel.
+    #: Whether re-encoding changes no pixel.
     is_lossless: bool = False
 
 
-#: More segments or chunks than any real file has: millions of empty ones take many seconds.
+#: More segments or chunks than any real file has. Millions of empty chunks would take seconds.
 _MOST_PARTS = 100_000
 _TOO_MANY = f"it has more than {_MOST_PARTS} parts"
 
 
 class CutOff(Exception):
-    """The bytes stop before the file says that it is complete."""
+    """The file is truncated."""
 
 
 class Damaged(Exception):
-    """The bytes contradict the file format; the text says how, in a few words."""
+    """The file violates its format; the text says how, in a few words."""
 
 
 def refuse(why: str) -> NoReturn:
@@ -91,20 +91,20 @@ def refuse(why: str) -> NoReturn:
 def refuse_several(form: ImageFormat) -> NoReturn:
     refuse(
         f"is {form.noun} with several pictures (an animation, or pages); "
-        "save the one that shows the face as JPEG or PNG"
+        "save the picture with the face as JPEG or PNG"
     )
 
 
 class _Kept:
-    """The parts of a file that stay, beginning with its first `end` bytes."""
+    """The parts of a file to keep, starting with the first `end` bytes."""
 
     def __init__(self, data: bytes, end: int) -> None:
         self._data = data
-        #: New segments, and start and end of each part of the file; adjacent parts are one.
+        #: New segments, and start and end of each kept part; adjacent parts are merged.
         self._parts: list[bytes | list[int]] = [[0, end]]
 
     def keep(self, start: int, end: int, segment: bytes | None = None) -> None:
-        """Keep these bytes of the file, or a segment in their place."""
+        """Keep these bytes of the file, or replace them by a segment."""
         last = self._parts[-1]
         if segment is not None and self._data[start:end] != segment:
             self._parts.append(segment)
@@ -114,7 +114,7 @@ class _Kept:
             self._parts.append([start, end])
 
     def pieces(self) -> tuple[Piece, ...]:
-        """Return all parts; only the file itself if nothing goes."""
+        """Return all parts; only the file itself if nothing is removed."""
         if self._parts == [[0, len(self._data)]]:
             return (self._data,)
         view = memoryview(self._data)
@@ -122,10 +122,10 @@ class _Kept:
 
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-#: Frames that today's decoders read, Huffman coded: baseline, extended and progressive.
+#: Huffman-coded frames, which all decoders read: baseline, extended and progressive.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-#: Kept as they are: the frame, the scans, their tables (DHT, DQT, DRI), and the end.
+#: Kept unchanged: the frame, the scans, their tables (DHT, DQT, DRI), and the end.
 _KEPT = _FRAMES | {_SOS, 0xC4, 0xDB, 0xDD, _EOI}
 #: Markers without a length: TEM and, between scans, the restart markers.
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -134,7 +134,7 @@ _EXIF = (
     b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\1"  # big endian; a directory at 8, one entry
     b"\1\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0"
 )
-#: A progressive file has about ten. Each further one lets a decoder pass over all pixels again.
+#: A progressive file has about ten scans. Each scan makes a decoder process all pixels again.
 _MOST_SCANS = 100
 _NO_MARKER = (b"", b"\0", b"\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
@@ -143,14 +143,14 @@ _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 def read_jpeg(data: bytes) -> Header:
-    """Keep the frame, its tables and scans, the colour profile, and the marks of JFIF and Adobe.
+    """Keep the frame, its tables and scans, the colour profile, and the JFIF and Adobe segments.
 
-    EXIF is replaced by one with only the orientation; an upright picture needs none.
+    EXIF is reduced to the orientation, and removed if the picture is upright.
     """
     kept, size, orientation, scans = _Kept(data, 2), None, None, 0
     for marker, start, block, end in _segments(data):
         if marker in _ALL_FRAMES:
-            # A second frame could have another size than the checked one.
+            # A second frame could differ in size from the checked frame.
             if size:
                 raise Damaged("it has two frame headers")
             size = _frame_size(data, marker, block, end)
@@ -180,22 +180,22 @@ def _frame_size(data: bytes, marker: int, block: int, end: int) -> tuple[int, in
 
 
 def _read_mark(data: bytes, marker: int, block: int, end: int) -> bytes | None:
-    """Return what is kept of a segment of JFIF or Adobe; None for other segments."""
+    """Return the cleaned JFIF or Adobe segment; None for other segments."""
     mark, length = data[block : block + 12], end - block
     if marker == 0xE0 and length >= 14 and mark.startswith(b"JFIF\0"):
         return b"\xff\xe0\0\x10" + mark + b"\0\0"  # a thumbnail of 0 x 0 pixels
     if marker == 0xEE and length >= 12 and mark.startswith(b"Adobe"):
-        return b"\xff\xee\0\x0e" + mark  # how colours are coded
+        return b"\xff\xee\0\x0e" + mark  # the colour transform
     return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield marker, start, start of the content, and end of each segment; a scan has its pixels."""
+    """Yield marker, start, content start and end of each segment; a scan includes its pixels."""
     at = 2
     for _ in range(_MOST_PARTS):
         start = at
         if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in _NO_MARKER:
-            # Fill bytes, or bytes that belong to nothing.
+            # Skip fill bytes and stray bytes.
             start = _search(_MARKER, data, at)
         marker, block = data[start + 1], start + 4
         if marker == _EOI:
@@ -205,7 +205,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         if marker in _BARE:
             continue
         if marker == _SOI:
-            raise Damaged("a second picture begins inside it")
+            raise Damaged("a second picture starts inside it")
         at += _unsigned(data, at, 2)
         if at < block:
             raise Damaged("a segment is shorter than its own length")
@@ -227,7 +227,7 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Chunks for colours, and chunks for pixels.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
-#: Bytes of a pixel by what the header says behind the size: no palette, not interlaced.
+#: Bytes per pixel, keyed by the header's bytes after the size: no palette, not interlaced.
 _PIXEL_BYTES = {
     bytes([depth, colour, 0, 0, 0]): count * depth // 8
     for colour, count in {0: 1, 2: 3, 4: 2, 6: 4}.items()
@@ -278,7 +278,7 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def is_only_pixels(png: bytes) -> bool:
-    """Whether its rows are as many and as long as its size says, and nothing follows them."""
+    """Return whether the pixel data has exactly the declared size, with nothing after it."""
     width, height = _unsigned(png, 16, 4), _unsigned(png, 20, 4)
     missing = height * (1 + width * _PIXEL_BYTES[png[24:29]])
     inflater = zlib.decompressobj()
@@ -295,9 +295,9 @@ def is_only_pixels(png: bytes) -> bool:
     return missing == 0 and inflater.eof and not inflater.unused_data
 
 
-#: A bit of the first byte of an extended file's header (VP8X).
+#: The animation bit in the first byte of the extended header (VP8X).
 _ANIMATION = 0x02
-#: The first bytes of that header if a colour profile follows.
+#: The first bytes of the extended header if a colour profile follows.
 _WITH_PROFILE = b"\x20\0\0\0"
 
 
@@ -306,7 +306,7 @@ def read_webp(data: bytes) -> Header:
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff
-    # The first of several chunks with one name counts.
+    # Of several chunks with the same name, the first counts.
     chunks = dict[bytes, bytes]()
     for _ in range(_MOST_PARTS):
         if at >= last:
@@ -324,7 +324,7 @@ def read_webp(data: bytes) -> Header:
     if (lossy is None) is (lossless is None):
         raise Damaged("there is no picture in it")
     if extended is not None:
-        # A decoder allocates the canvas, and refuses a frame of another size.
+        # A decoder allocates the canvas, and rejects a frame of another size.
         width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
     elif lossy is not None:
         width, height = (_unsigned(lossy, place, 2, "little") & 0x3FFF for place in (6, 8))
@@ -345,7 +345,7 @@ def read_webp(data: bytes) -> Header:
 
 
 def _lossy_webp(chunks: dict[bytes, bytes], extended: bytes | None) -> bytes:
-    """Return a file of the coded pixels and their colour profile alone."""
+    """Return a file with only the coded pixels and their colour profile."""
     names: tuple[bytes, ...] = (b"ICCP", b"VP8 ")
     kept = [(name, chunks[name]) for name in names if name in chunks]
     if extended is not None and len(kept) > 1:
@@ -365,7 +365,7 @@ def _unsigned(data: Piece, at: int, size: int, order: Literal["big", "little"] =
 
 
 def orientation_of(exif: bytes) -> int:
-    """The orientation that an EXIF block names; 1 if it names none or is unreadable."""
+    """Return the orientation in an EXIF block; 1 if there is none or it is unreadable."""
     order: Literal["big", "little"] = "little" if exif[:2] == b"II" else "big"
     if exif[:4] not in (b"II*\0", b"MM\0*"):
         return 1
@@ -373,7 +373,7 @@ def orientation_of(exif: bytes) -> int:
     end = start + 12 * int.from_bytes(exif[start - 2 : start], order)
     for at in range(start, min(end, len(exif)), 12):
         tag, kind = (int.from_bytes(exif[at + i : at + i + 2], order) for i in (0, 2))
-        # A single BYTE, SHORT or LONG is in the entry itself.
+        # A single BYTE, SHORT or LONG is stored in the entry itself.
         size = {1: 1, 3: 2, 4: 4}.get(kind, 0)
         if tag == 0x0112 and size and int.from_bytes(exif[at + 4 : at + 8], order) == 1:
             value = int.from_bytes(exif[at + 8 : at + 8 + size], order)

@@ -1,4 +1,4 @@
-"""Pictures that never print: taken from a caller, and made ready for one vendor."""
+"""`Image`: a picture from the caller, prepared for a vendor, with a `repr` without content."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ _ANY_VENDOR = ImageLimits()
 
 @final
 class Image:
-    """A still picture, as bytes that never print.
+    """A still picture, as bytes that `repr` never shows.
 
-    It is made by `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`, and checked then
-    without decoding it: one picture of a known kind, of at most `MAX_PIXELS` pixels in at most
-    `MAX_FILE_BYTES` bytes, and complete (other kinds than JPEG, PNG and WebP show that when they
-    are prepared). The content decides the kind, not the file's name.
+    Create it with `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`. They check the
+    file without decoding it: a single, complete picture of a known format, with at most
+    `MAX_PIXELS` pixels in at most `MAX_FILE_BYTES` bytes. (Formats other than JPEG, PNG and WebP
+    are checked for completeness by `prepared`.) The content decides the format, not the file name.
 
-    An `Image` does not change, can be a key of a dict, and equals another one with the same bytes
-    as given and as sent. It cannot be pickled: a picture of a face should not reach a queue or a
-    cache by accident. Its `repr` shows the kind, the size and the beginning of its digest.
+    An `Image` is immutable and hashable, and equals another `Image` with the same original and sent
+    bytes. It cannot be pickled, so that no face reaches a queue or a cache by accident. Its `repr`
+    shows format, size and the first digits of the digest.
     """
 
     __slots__ = ("_data", "_digest", "_header", "_is_clean", "_sent_digest", "_source")
 
     _data: bytes
     _header: Header
-    # The picture from which this one was made, until its digest is known.
+    # The original of a prepared picture, until its digest is known.
     _source: Image | None
     _digest: str | None
     _sent_digest: str | None
-    # Whether it is known to hold nothing but the picture.
+    # Whether the file is known to have no metadata.
     _is_clean: bool
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         raise TypeError(
-            "An Image is made by Image.read(path), Image.from_bytes(data), "
+            "Create an Image with Image.read(path), Image.from_bytes(data), "
             "Image.from_base64(text), Image.from_file(file) or Image.from_pil(picture)."
         )
 
@@ -62,7 +62,7 @@ class Image:
     def _make(cls, data: bytes, header: Header | None = None, source: Image | None = None) -> Image:
         header = header or _imaging.read(data)
         image = object.__new__(cls)
-        # Past our own __setattr__, which refuses.
+        # Bypasses our own __setattr__, which raises.
         values = (data, None, header, source is not None, None, source)
         for name, value in zip(cls.__slots__, values, strict=True):
             object.__setattr__(image, name, value)
@@ -72,26 +72,22 @@ class Image:
     def read(cls, path: str | os.PathLike[str]) -> Image:
         """Read a picture from a file.
 
-        A URL is refused: nothing is fetched. So is a pipe or a device.
+        URLs are refused, because nothing is fetched. So are pipes and devices.
 
         Raises:
-            InvalidImage: no such file, a directory, no permission, or no picture that can be
-                used. The message names the file as given.
+            InvalidImage: no such file, a directory, no permission, or no usable picture. The
+                message contains the path as given.
         """
         if not isinstance(path, (str, os.PathLike)):
             refuse(f"must be named by a str or os.PathLike, not {type(path).__name__}")
         name = os.fsdecode(path)
         if _URL.match(name):
-            # Not repeated: an address may carry a signature or a key.
-            refuse(
-                "is named by a URL, which facematch does not fetch; download it, and name the file"
-            )
+            # The message must not contain the URL, which may have a signature or a key.
+            refuse("is a URL, which facematch does not fetch; download it and pass its path")
         if _BASE64.match(name) and not os.path.lexists(name):
-            # Not repeated: it is the picture.
-            refuse(
-                "is named by what looks like base64; write it into a file, or use Image.from_base64"
-            )
-        # Not above: this needs `pathlib`, which costs 4 ms of every import.
+            # The message must not contain the text: it is the picture.
+            refuse("looks like base64, not a path; write it to a file, or use Image.from_base64")
+        # Imported late: this needs `pathlib`, which would add 4 ms to every import.
         from facematch_core.base.files import NotRegular, open_regular
 
         try:
@@ -101,43 +97,43 @@ class Image:
         except InvalidImage as error:
             why = error.message.removeprefix("The picture ").removesuffix(".")
         except NotRegular:
-            kind = "is not a regular file but a pipe or a device"
+            kind = "is a pipe or a device, not a regular file"
             why = f"{kind}; open it yourself and use Image.from_file"
         except FileNotFoundError:
             why = "does not exist; check the name and the current directory"
         except (OSError, ValueError) as error:
-            # The system's own text: a directory, no permission, a name too long.
+            # The operating system's text: a directory, no permission, a name too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
             why = f"cannot be read ({reason}); check the name and its permissions"
         raise InvalidImage(f"The picture {name!r} {why}.")
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:
-        """Take a picture from the bytes of its file.
+        """Create an `Image` from the bytes of its file.
 
         Raises:
-            InvalidImage: no picture that can be used.
+            InvalidImage: no usable picture.
         """
         if isinstance(data, str):
             refuse(_PLAIN_TEXT)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             refuse(f"must be given as bytes, not {type(data).__name__}")
-        # Before they are copied.
+        # Check before copying.
         _imaging.check_size(memoryview(data).nbytes)
         return cls._make(bytes(data))
 
     @classmethod
     def from_base64(cls, text: str | bytes) -> Image:
-        """Take a picture from base64 text or a data URI (``data:image/jpeg;base64,...``).
+        """Create an `Image` from base64 text or a data URI (``data:image/jpeg;base64,...``).
 
-        The standard alphabet, with padding; white space and the media type do not count.
+        Takes the standard alphabet with padding; ignores white space and the media type.
 
         Raises:
-            InvalidImage: no valid base64, or no picture that can be used.
+            InvalidImage: no valid base64, or no usable picture.
         """
         if not isinstance(text, (str, bytes)):
             refuse(f"must be given as base64 text, not {type(text).__name__}")
-        # A character beyond ASCII becomes "?", which is no base64 either.
+        # A non-ASCII character becomes "?", which is not base64 either.
         raw = text.encode("ascii", "replace") if isinstance(text, str) else text
         has_spaces = b" " in raw.strip()
         raw = raw.translate(None, b" \t\r\n\f\v")
@@ -152,7 +148,7 @@ class Image:
         except (binascii.Error, InvalidImage) as error:
             if has_spaces:
                 refuse(
-                    "is base64 with spaces, which stand where a form has decoded + as a space; "
+                    "is base64 with spaces, because a web form decodes + as a space; "
                     'give text.replace(" ", "+"), or encode the field with encodeURIComponent'
                 )
             if isinstance(error, InvalidImage):
@@ -166,10 +162,10 @@ class Image:
     def from_file(cls, file: IO[bytes]) -> Image:
         """Read a picture from a binary file object, from its current position to its end.
 
-        It need not be seekable, is not closed, and is read for at most `MAX_FILE_BYTES` + 1 bytes.
+        The file need not be seekable and is not closed. Reads at most `MAX_FILE_BYTES` + 1 bytes.
 
         Raises:
-            InvalidImage: it cannot be read, is in text mode, or gives no picture that can be used.
+            InvalidImage: the file cannot be read, is in text mode, or has no usable picture.
         """
         data = bytearray()
         while len(data) <= MAX_FILE_BYTES:
@@ -185,8 +181,8 @@ class Image:
                 refuse("is read with await; give the bytes of `await file.read()`")
             if not isinstance(piece, bytes):
                 refuse(
-                    f"comes from a file object that gave {type(piece).__name__} instead of bytes; "
-                    'open a file with mode "rb"'
+                    f"comes from a file object that returned {type(piece).__name__}, not bytes; "
+                    'open the file with mode "rb"'
                 )
             if not piece:
                 break
@@ -201,35 +197,35 @@ class Image:
 
     @classmethod
     def from_pil(cls, picture: PIL.Image.Image) -> Image:
-        """Take a picture of Pillow, encoded as PNG without loss.
+        """Create an `Image` from a Pillow image, encoded as lossless PNG.
 
-        It is turned upright as its EXIF orientation says; metadata stays behind, the colour
-        profile comes along. Modes that PNG does not have become RGB (CMYK, for example).
+        Applies the EXIF orientation, drops metadata, and keeps the colour profile. Modes that PNG
+        does not support (CMYK, for example) become RGB.
 
         Raises:
-            InvalidImage: no picture of Pillow, or one that cannot be encoded.
+            InvalidImage: not a Pillow image, or it cannot be encoded.
         """
         return cls._make(_imaging.encode_png(picture))
 
     @classmethod
     def of(cls, value: object) -> Image:
-        """Take what a caller gave as a picture.
+        """Create an `Image` from any supported type.
 
-        That is an `Image`, bytes, an `os.PathLike`, an open binary file or a picture of Pillow. A
-        plain `str` is refused: the text of a web form must not become a file name.
+        Takes an `Image`, bytes, an `os.PathLike`, an open binary file or a Pillow image. A `str` is
+        refused, because the text of a web form must not become a file name.
 
         Raises:
-            InvalidImage: another type, or no picture that can be used.
+            InvalidImage: an unsupported type, or no usable picture.
         """
         if isinstance(value, Image):
             return value
         if isinstance(value, (bytes, bytearray, memoryview, str)):
-            return cls.from_bytes(cast(bytes, value))  # which refuses a str
+            return cls.from_bytes(cast(bytes, value))  # refuses a str
         if isinstance(value, os.PathLike):
             return cls.read(value)
         if hasattr(value, "read"):
             return cls.from_file(cast("IO[bytes]", value))
-        # A caller with such a picture has imported Pillow.
+        # A caller with a Pillow image has imported Pillow.
         if (pillow := sys.modules.get("PIL.Image")) and isinstance(value, pillow.Image):
             return cls.from_pil(value)
         advice = "give an Image, bytes, a pathlib.Path, an open binary file or a picture of Pillow"
@@ -242,12 +238,12 @@ class Image:
 
     @property
     def data(self) -> bytes:
-        """The bytes of the file, as they are sent."""
+        """The bytes of the file, as sent."""
         return self._data
 
     @property
     def format(self) -> ImageFormat:
-        """The kind of file."""
+        """The file format."""
         return self._header.format
 
     @property
@@ -257,22 +253,22 @@ class Image:
 
     @property
     def extension(self) -> str:
-        """The ending, without a dot, for vendors that judge a file by its name."""
+        """The file extension, without a dot, for vendors that check file names."""
         return self._header.format.extension
 
     @property
     def width(self) -> int:
-        """Pixels as stored, before `orientation` is applied."""
+        """Width in pixels as stored, before `orientation` is applied."""
         return self._header.width
 
     @property
     def height(self) -> int:
-        """Pixels as stored, before `orientation` is applied."""
+        """Height in pixels as stored, before `orientation` is applied."""
         return self._header.height
 
     @property
     def orientation(self) -> int:
-        """The EXIF orientation, 1 to 8; 1 if the picture is upright, and always for a HEIC."""
+        """The EXIF orientation, 1 to 8; 1 means upright, and is the value of every HEIC."""
         return self._header.orientation
 
     @property
@@ -287,7 +283,7 @@ class Image:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the bytes as given, 64 hexadecimal digits. `prepared` does not change it."""
+        """SHA-256 of the original bytes, 64 hexadecimal digits. `prepared` does not change it."""
         source = self._source
         digest = self._digest or (self.sent_digest if source is None else source.digest)
         object.__setattr__(self, "_digest", digest)
@@ -296,64 +292,64 @@ class Image:
 
     @property
     def sent_digest(self) -> str:
-        """SHA-256 of `data`; the same as `digest` if nothing was changed."""
+        """SHA-256 of `data`; equals `digest` if nothing was changed."""
         digest = self._sent_digest or hashlib.sha256(self._data).hexdigest()
         object.__setattr__(self, "_sent_digest", digest)
         return digest
 
     def to_pil(self) -> PIL.Image.Image:
-        """Decode it with Pillow: mode RGB, upright, transparency laid on white.
+        """Decode with Pillow: mode RGB, upright, transparency on a white background.
 
         Colours are not converted; an RGB profile stays in ``info["icc_profile"]``.
 
         Raises:
-            InvalidImage: it cannot be decoded.
+            InvalidImage: the picture cannot be decoded.
         """
         return _imaging.decode(self._data, self._header)
 
     def prepared(self, limits: ImageLimits = _ANY_VENDOR, *, fit: bool = True) -> Image:
-        """Make it ready to be sent to one vendor.
+        """Prepare the picture for a vendor.
 
-        Metadata is removed: EXIF with GPS position and maker's notes, XMP, IPTC, comments, texts,
-        thumbnails, and data behind the picture's end. The colour profile stays. A JPEG keeps its
-        coded pixels and its orientation, an opaque and upright lossy WebP its coded pixels. A PNG
-        or lossless WebP keeps its pixels, and is upright if it was written anew (colours of 16 bits
-        become 8 then). Other files are encoded anew. Data hidden on purpose in the coded pixels,
-        the tables or the colour profile is not found.
+        Removes metadata: EXIF with GPS position and maker notes, XMP, IPTC, comments, texts,
+        thumbnails, and data after the end of the picture. Keeps the colour profile. A JPEG keeps
+        its coded pixels and its orientation, an opaque and upright lossy WebP its coded pixels. A
+        PNG or lossless WebP keeps its pixels, and becomes upright if it must be rewritten (16-bit
+        colours then become 8-bit). Other files are re-encoded. Data hidden on purpose in the coded
+        pixels, the tables or the colour profile is not found.
 
-        The same picture and limits always give the same bytes. Not cached.
+        Deterministic: the same picture and limits return the same bytes. Not cached.
 
         Args:
-            limits: What the vendor takes.
-            fit: Encode anew what the vendor would refuse: another format, fewer bytes or pixels
-                (upright, as JPEG if the vendor takes that; quality 95 and less, then a smaller
-                size). If False, such a picture is refused.
+            limits: The vendor's limits.
+            fit: Re-encode a picture that the vendor would reject: wrong format, too many bytes or
+                pixels (upright, as JPEG if the vendor takes JPEG; first at quality 95 and less,
+                then at a smaller size). False to raise instead.
 
         Returns:
-            A picture within the limits, with the same `digest`; itself if nothing had to change.
-            It holds on to this picture until its `digest` is asked for.
+            A picture within the limits, with the same `digest`; `self` if nothing had to change.
+            It references the original until its `digest` is first read.
 
         Raises:
-            InvalidImage: it has too few pixels or bytes, cannot be decoded, cannot be brought
-                within the limits, or had to be encoded anew with `fit` False.
+            InvalidImage: too few pixels or bytes, the picture cannot be decoded or brought within
+                the limits, or it needs re-encoding with `fit=False`.
         """
         header = self._header
         if min(header.width, header.height) < limits.min_side_px:
             refuse(
                 f"has {header.width} x {header.height} pixels, but its shorter side needs at least "
-                f"{limits.min_side_px}; use a larger one, because facematch enlarges none"
+                f"{limits.min_side_px}; use a larger one, because facematch does not enlarge"
             )
         data: bytes | None = self._data
         if not self._is_clean and header.format in limits.formats:
-            # First, because metadata may be what is too large.
+            # First, because removing metadata may be enough to fit the limit.
             data = _imaging.remove_metadata(self._data, header)
-            # Cleaning takes milliseconds, and a picture is often sent to several systems.
+            # Remembered: cleaning takes milliseconds, and a picture may go to several vendors.
             object.__setattr__(self, "_is_clean", data is self._data)
         obstacle, formats = self._obstacle(limits, len(data or self._data)), limits.formats
-        # Removing metadata changes nothing else of a JPEG.
+        # Removing metadata changes nothing else in a JPEG.
         kept = header if header.format is ImageFormat.JPEG else None
         if obstacle is None and data is None:
-            obstacle = "has metadata that can only be removed by encoding it again"
+            obstacle = "has metadata that can only be removed by re-encoding"
             if header.format is ImageFormat.WEBP:
                 formats = frozenset({ImageFormat.WEBP})
         if obstacle is not None or data is None:
@@ -370,7 +366,7 @@ class Image:
         return self._make(data, kept and attrs.evolve(kept, kept=(data,)), self)
 
     def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
-        """Why it cannot be sent as a file of `size` bytes; None if it can."""
+        """Return why the picture cannot be sent as a file of `size` bytes; None if it can."""
         header = self._header
         if header.format not in limits.formats:
             formats = _imaging.list_formats(limits.formats)
@@ -401,7 +397,7 @@ class Image:
         return hash(self.digest)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"An Image does not change, so {name} cannot be set.")
+        raise AttributeError(f"An Image is immutable: {name} cannot be set.")
 
     def __copy__(self, _memo: object = None) -> Image:
         return self
@@ -410,18 +406,18 @@ class Image:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "An Image cannot be pickled, so that no face lands in a queue or a cache by accident; "
-            "pass its data on purpose and use Image.from_bytes on the other side."
+            "An Image cannot be pickled, so that no face reaches a queue or a cache by accident; "
+            "pass image.data explicitly and use Image.from_bytes on the other side."
         )
 
 
-#: About plain text, which is not repeated: it may be the picture in base64, or hold a key.
+#: The message must not contain the text: it may be the picture in base64, or contain a key.
 _PLAIN_TEXT = (
-    "cannot be given as plain text; write "
+    "cannot be a str; write "
     'Image.read("selfie.jpg") for a file or Image.from_base64(field) for a field of a form'
 )
-#: The single slash is what pathlib leaves of two.
+#: A single slash, too: pathlib collapses two slashes into one.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
-#: Base64 of JPEG, PNG and WebP begins so; or any long text in its alphabet.
+#: The first characters of a JPEG, PNG or WebP in base64; or any long text in the base64 alphabet.
 _BASE64 = re.compile(r"(?i:data:)|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)

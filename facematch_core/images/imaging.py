@@ -1,6 +1,6 @@
 """Detect the format of a picture, and decode and encode it with Pillow.
 
-`read` recognises a file without decoding it. `fit` brings a picture within a vendor's limits.
+`read` identifies a file without decoding it. `fit` brings a picture within a vendor's limits.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .containers import Damaged, Header, ImageFormat, refuse
 if TYPE_CHECKING:
     import PIL.Image
 
-#: The largest file that is read, in bytes (32 MiB). A photograph of a telephone has 2 to 12 MB.
+#: The largest file to read, in bytes (32 MiB). A phone's photo has 2 to 12 MB.
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
-#: The most pixels a picture may have, checked before anything is decoded.
+#: The most pixels a picture may have, checked before decoding.
 MAX_PIXELS = 64_000_000
 
 _READERS = {
@@ -38,7 +38,7 @@ _READERS = {
 
 
 def read(data: bytes) -> Header:
-    """Return the facts of a picture; raises InvalidImage if it cannot be used."""
+    """Return the header of a picture; raise `InvalidImage` if the picture cannot be used."""
     check_size(len(data))
     form = _recognise(data)
     if form is None:
@@ -48,7 +48,7 @@ def read(data: bytes) -> Header:
         header = reader(data) if reader else _read_by_pillow(data, form)
     except _containers.CutOff:
         refuse(
-            f"is {form.noun} that is cut off (its end is missing after {len(data)} bytes); "
+            f"is {form.noun} that is truncated (its end is missing after {len(data)} bytes); "
             "transfer it again, completely"
         )
     except Damaged as damage:
@@ -59,7 +59,7 @@ def read(data: bytes) -> Header:
 
 def check_size(size: int) -> None:
     if size == 0:
-        refuse("is empty (0 bytes); check where it comes from")
+        refuse("is empty (0 bytes); check its source")
     if size > MAX_FILE_BYTES:
         refuse(f"has more than the {MAX_FILE_BYTES} bytes that facematch reads; shrink it first")
 
@@ -83,20 +83,20 @@ def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
 
 @attrs.frozen(kw_only=True)
 class ImageLimits:
-    """The limits of one vendor, in the vendor's own documented numbers.
+    """A vendor's limits for pictures, in the vendor's own documented numbers.
 
     Attributes:
-        formats: Kinds of file. By default those that nearly every vendor takes.
-        max_bytes: Most bytes of one file, at least 1; None if there is no known limit.
-        max_bytes_from: Where that number comes from, for the refusal, if it is not the vendor's
-            (``max_file_bytes, an assumption``); None if it is.
+        formats: Accepted formats. The default is formats that nearly every vendor takes.
+        max_bytes: Largest file size, at least 1; None if there is no known limit.
+        max_bytes_from: The source of `max_bytes`, for the error text, if it is not the vendor
+            (``max_file_bytes, an assumption``); else None.
         max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
         max_side_px: Most pixels of the longer side, at least 1; None if there is no known limit.
-        min_bytes: Fewest bytes of one file, at least 1. A smaller one is refused.
-        min_side_px: Fewest pixels of the shorter side, at least 1; no picture is enlarged.
+        min_bytes: Smallest file size, at least 1. A smaller file is refused.
+        min_side_px: Fewest pixels of the shorter side, at least 1; pictures are never enlarged.
 
     Raises:
-        InvalidRequest: a value of the wrong type or range, or limits that no picture can meet.
+        InvalidRequest: a value has the wrong type or range, or no picture can meet the limits.
     """
 
     formats: frozenset[ImageFormat] = attrs.field(
@@ -124,7 +124,7 @@ class ImageLimits:
                 raise InvalidRequest(f"{name} is {many}, less than the least size, {few}.")
 
 
-#: Sizes of a BMP's second header. "BM" alone may begin any text.
+#: Sizes of a BMP's second header, to tell a BMP from a text that starts with "BM".
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
@@ -156,14 +156,14 @@ def _recognise(data: bytes) -> ImageFormat | None:
     return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
 
 
-#: First bytes of what is passed by mistake, in lower case and behind white space.
+#: First bytes of files passed by mistake, in lower case, after white space.
 _MISTAKEN = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
     ((b"http://", b"https://"), "a URL", "download it first, because facematch fetches no URLs"),
     (
         (b"\0\0\0\x0cjp  \r\n\x87\n", b"\xffo\xffq"),
-        "a JPEG 2000, as the chip of a passport holds it",
+        "a JPEG 2000, as stored in a passport chip",
         'convert it: PIL.Image.open(path).convert("RGB").save("portrait.png")',
     ),
     (
@@ -175,13 +175,13 @@ _MISTAKEN = (
 
 
 def _describe_unknown(data: bytes) -> str:
-    """Return what `data` probably is and what to do, to follow "The picture"."""
+    """Return an error text that guesses the type of `data`; it follows "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
             return f"looks like {what}; {advice}"
-    # Other bytes may precede the mark of a PDF.
+    # A PDF's signature may follow other bytes.
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3"):
@@ -189,45 +189,45 @@ def _describe_unknown(data: bytes) -> str:
     if text.isascii() and all(byte > 31 or byte in b"\t\r\n" for byte in text):
         return "looks like plain text; check that it is the right file"
     known = "give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
-    return f"is of no known kind, judged by its first bytes; {known}"
+    return f"has an unknown format, judged by its first bytes; {known}"
 
 
-#: Formats whose decoders turn the picture upright themselves.
+#: Formats whose decoders apply the orientation themselves.
 _TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
 _EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
 _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 #: More pages than the thumbnails that cameras add.
 _MOST_PAGES = 32
 
-#: Formats to encode to, the best one for a photograph first.
+#: Formats to encode to, best for photos first.
 _TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
 #: Pixels of a side that the format (WebP) or its encoder (libjpeg) cannot exceed.
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
-#: Qualities to try before the picture is made smaller. Faces stay recognisable at 75; below that,
+#: Qualities to try before shrinking the picture. Faces stay recognisable at 75; below that,
 #: fewer pixels do less harm than stronger compression.
 _QUALITIES = (95, 85, 75)
-#: Modes that PNG stores as they are.
+#: Modes that PNG supports.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
-#: Loggers of Pillow that log what they read.
+#: Pillow's loggers that log the content of files.
 _LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 
 
 @contextlib.contextmanager
 def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
-    """Make errors of Pillow a refusal, and keep what is in a picture out of its logs."""
+    """Turn Pillow's errors into `InvalidImage`, and keep a picture's content out of the logs."""
     try:
         with muted(*_LOGGERS):
             yield
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
-        # Not their messages, which may quote bytes of the picture.
+        # Without Pillow's message, which may quote bytes of the picture.
         refuse(
             why
-            or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or cut "
-            "off; transfer it again, or save it again as JPEG or PNG"
+            or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or "
+            "truncated; transfer it again, or save it again as JPEG or PNG"
         )
 
 
@@ -237,14 +237,14 @@ def _open_picture(data: bytes, form: ImageFormat) -> Any:
             import pillow_heif
         except ImportError:
             refuse(f"is a HEIC; to read it, {install_command('heif')}")
-        # Not register_heif_opener(): that changes Pillow for the whole process.
+        # Not register_heif_opener(), which changes Pillow for the whole process.
         return pillow_heif.open_heif(io.BytesIO(data))
     if form is ImageFormat.AVIF:
         import PIL.features
 
         if not PIL.features.check("avif"):
             refuse("is an AVIF, which the installed Pillow cannot read; install 11.3 or later")
-    # `PIL.Image.open` would check the size against a limit of the whole process.
+    # Not `PIL.Image.open`, which checks the size against a process-wide limit.
     name = "WebP" if form is ImageFormat.WEBP else form.value.title()
     plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
     return getattr(plugin, f"{name}ImageFile")(io.BytesIO(data))
@@ -273,7 +273,7 @@ def _read_by_pillow(data: bytes, form: ImageFormat) -> Header:
 
 
 def _has_several_pages(tiff: Any) -> bool:
-    """Whether there is a second page; the directories that cameras add for thumbnails are none."""
+    """Return whether there is a second page, not counting the thumbnails that cameras add."""
     with contextlib.suppress(EOFError):
         for page in range(1, _MOST_PAGES):
             tiff.seek(page)
@@ -286,8 +286,8 @@ def _has_several_pages(tiff: Any) -> bool:
 def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
     """Return a picture in mode RGB, upright; its `info` holds at most an ``icc_profile`` for RGB.
 
-    A JPEG of more than `most_pixels` is decoded to a half, a quarter or an eighth of its sides, as
-    far as it keeps as many: that takes a tenth of the time.
+    A JPEG with more than `most_pixels` is decoded at 1/2, 1/4 or 1/8 of its sides, but never below
+    `most_pixels`: that takes a tenth of the time.
     """
     with _pillow(header.format):
         picture = _load_pixels(data, header, most_pixels)
@@ -299,7 +299,7 @@ def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.I
 
 
 def remove_metadata(data: bytes, header: Header) -> bytes | None:
-    """Return a file with only the same pixels; None if it cannot be written without loss."""
+    """Return the file without metadata; None if that is impossible without loss."""
     plain, is_png = b"".join(header.kept), header.format is ImageFormat.PNG
     if header.is_sent and (not is_png or _containers.is_only_pixels(plain)):
         return plain
@@ -312,10 +312,10 @@ def remove_metadata(data: bytes, header: Header) -> bytes | None:
 
 
 def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
-    # Without metadata, Pillow has nothing to choke on but the pixels.
+    # Decode without metadata, which could make Pillow fail.
     picture = _open_picture(b"".join(header.kept) or data, header.format)
-    # Compared with the checked size before pixels are allocated. A decoder that turns the picture
-    # may swap the sides.
+    # Check the size against the header's before allocating pixels. A decoder that applies the
+    # orientation may swap the sides.
     if header.format not in _TURNED_BY_DECODER and picture.size != (header.width, header.height):
         raise ValueError
     check_pixels(*picture.size)
@@ -331,17 +331,17 @@ def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) ->
 
 
 def _encode_lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
-    """A PNG or WebP with nothing but these pixels and their colours."""
+    """Encode as lossless PNG or WebP, with the colour profile but without metadata."""
     plain = picture.copy()
     colours = ("transparency", "icc_profile")
     plain.info = {key: picture.info[key] for key in colours if picture.info.get(key) is not None}
-    # `exact` keeps the colours under full transparency.
+    # `exact` keeps the colours of fully transparent pixels.
     options = {"lossless": True, "exact": True} if form is ImageFormat.WEBP else {}
     return _encode(plain, form, **options)
 
 
 def encode_png(picture: object) -> bytes:
-    """A picture of Pillow as PNG without loss, upright; modes that PNG lacks become RGB."""
+    """Encode a Pillow image as lossless PNG, upright; unsupported modes become RGB."""
     import PIL.Image
 
     if not isinstance(picture, PIL.Image.Image):
@@ -349,40 +349,40 @@ def encode_png(picture: object) -> bytes:
     check_pixels(*picture.size)
     why = f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first"
     with _pillow(ImageFormat.PNG, why):
-        # Before its EXIF is read: some files are turned upright when they are loaded.
+        # Load before reading EXIF: some decoders apply the orientation on load.
         picture.load()
         plain = picture
         if picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
-            plain.info = {}  # those of another mode
+            plain.info = {}  # belongs to the other mode
         upright = _turn_upright(plain, picture.getexif().get(_EXIF_ORIENTATION, 1))
         return _encode_lossless(upright, ImageFormat.PNG)
 
 
-#: A larger photograph is decoded to no more than this if it must be encoded anew.
+#: Decode larger photos at a reduced size if they must be re-encoded.
 _ENOUGH_PIXELS = 12_000_000
 
 
 def fit(
     data: bytes, header: Header, formats: Collection[ImageFormat], limits: ImageLimits
 ) -> bytes:
-    """Encode a picture anew, upright and within limits: first in quality, then in size."""
+    """Re-encode a picture, upright and within limits: reduce quality first, then size."""
     from PIL.Image import Resampling
 
     target = next((form for form in _TARGETS if form in formats), None)
     if target is None:
-        refuse(f"has to be encoded again, but none of {list_formats(formats)} can be written")
+        refuse(f"needs re-encoding, but none of {list_formats(formats)} can be written")
     max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
     max_pixels = limits.max_pixels or MAX_PIXELS
     picture = decode(data, header, min(_ENOUGH_PIXELS, max_pixels))
-    # Large profiles are for printers; the face needs the bytes more.
+    # Drop large colour profiles, which are for printers, to leave the bytes for the face.
     info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
     options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
     longest = max(picture.size)
     side = min(limits.max_side_px or longest, _MAX_SIDES.get(target, longest))
     factor = min(1.0, side / longest, math.sqrt(max_pixels / math.prod(picture.size)))
     size = _scale(picture.size, factor)
-    # The longer side is too long only where the shorter one cannot shrink below one pixel.
+    # The longer side can be too long only if the shorter side is one pixel already.
     most = max(1, max_pixels // min(size))
     size = min(size[0], most), min(size[1], most)
     while min(size) >= limits.min_side_px:
@@ -394,7 +394,7 @@ def fit(
             data = _encode(smaller, target, **option)
             if len(data) <= max_bytes:
                 return data
-        # Bytes grow a little slower than pixels, so this aims below the limit, in large steps.
+        # Bytes grow slightly slower than pixels, so aim below the limit, in large steps.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
         if _scale(size, factor) == size:
             break
@@ -407,14 +407,14 @@ def fit(
 
 
 def list_formats(formats: Collection[ImageFormat]) -> str:
-    """Formats in a sentence, in the order of `ImageFormat`."""
+    """Return formats for a sentence, in the order of `ImageFormat`."""
     return ", ".join(form.label for form in ImageFormat if form in formats)
 
 
 def _encode(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:
     if form is ImageFormat.TIFF:
         options["compression"] = "tiff_adobe_deflate"
-    # Passed as options, too: whether Pillow reads `info` depends on format and version.
+    # Passed as options: whether Pillow reads `info` depends on format and version.
     options |= {str(key): value for key, value in picture.info.items()}
     file = io.BytesIO()
     picture.save(file, format=form.value.upper(), **options)
@@ -440,11 +440,9 @@ def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     import PIL.Image
 
     if picture.mode == "F":
-        refuse(
-            "has floating-point pixels, whose range nobody knows; scale them and convert it to RGB"
-        )
+        refuse("has floating-point pixels of unknown range; scale them and convert it to RGB")
     if picture.mode == "I" or picture.mode.startswith("I;16"):
-        # `convert` alone would cut off everything above 255.
+        # `convert` alone would clip all values above 255.
         grey = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
         return grey.convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:

@@ -101,7 +101,7 @@ TIFF = Image.from_bytes(SMALL_FILES["tiff"])
         (FACE, ImageLimits(max_bytes=70_294), False, "has 70295 bytes, but only 70294"),
         (FACE, ImageLimits(max_pixels=307_199), False, "has 307200 pixels, but only 307199"),
         (FACE, ImageLimits(max_side_px=599), False, "is 600 pixels long, but only 599"),
-        (TIFF, only("tiff"), False, "can only be removed by encoding it again"),
+        (TIFF, only("tiff"), False, "can only be removed by re-encoding"),
         (FACE, only("heic", "gif"), True, "none of GIF, HEIC can be written"),
         (FACE, ImageLimits(max_bytes=100), True, "cannot be brought within 100 bytes"),
         (FACE, ImageLimits(min_bytes=9000, max_side_px=20), True, "at least 9000 are needed"),

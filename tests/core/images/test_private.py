@@ -301,7 +301,7 @@ def test_what_hides_is_not_sent(where):
 
 
 def test_without_fit_what_hides_is_refused():
-    with pytest.raises(InvalidImage, match="can only be removed by encoding it again"):
+    with pytest.raises(InvalidImage, match="can only be removed by re-encoding"):
         Image.from_bytes(TRANSPARENT).prepared(fit=False)
 
 
