@@ -352,7 +352,7 @@ STATED = "only 200 responses are charged (Didit API reference, Face Match, June 
 Form = Literal["error", "detail", "fields", "list", "other"]
 
 _FAULT = http.ErrorRow(
-    errors.VendorUnavailable, Charged.NO, STATED, "the vendor reports a fault of its own"
+    errors.VendorUnavailable, Charged.NO, STATED, "the vendor reports an internal error"
 )
 _NO_CREDIT = http.ErrorRow(
     errors.InsufficientCredit, Charged.NO, STATED, "the account has no credit; top it up"

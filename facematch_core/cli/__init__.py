@@ -1,4 +1,4 @@
-"""The command `facematch`: click commands, one module each, imported when they are used."""
+"""The command `facematch`: click commands, one module each, imported on use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def main() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A terminal that cannot show a letter gets its escape instead of a traceback.
+            # Print an escape for a character that the terminal cannot show, instead of failing.
             stream.reconfigure(errors="backslashreplace")
     facematch(prog_name="facematch")

@@ -1,4 +1,4 @@
-"""Print a result: one line with the verdict, then warnings, ids and cost."""
+"""Print a result: a line with the verdict, then warnings, ids and cost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     score, scale = "no score", ""
     if result.score is not None:
         score, scale = f"score {format_number(result.score.value)}", f"{result.score.scale}, "
-    # The verdict over both calls has said it already.
+    # The joint verdict has printed this already.
     says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
     say(
         f"  {score} ({scale}{limits(result)}){says}",
@@ -63,7 +63,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
 
 
 def _say_facts(facts: Mapping[str, str | float | None]) -> None:
-    """Print on one line the facts that are known."""
+    """Print the known facts on one line."""
     known = {name: value for name, value in facts.items() if value is not None}
     if known:
         words = (f"{k} {v if isinstance(v, str) else format_number(v)}" for k, v in known.items())
@@ -102,7 +102,7 @@ _AUTHORS = {
     ThresholdSource.VENDOR: ", the vendor's",
 }
 
-#: Words for what a person can do about a warning.
+#: Advice in words.
 _ADVICE: dict[Advice, str] = {
     Advice.RETAKE_PHOTO: "take the photograph again",
     Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
@@ -115,7 +115,7 @@ _CHARGED = {Charged.YES: "charged", Charged.NO: "not charged", Charged.UNKNOWN: 
 
 
 def limits(result: Result) -> str:
-    """Return the threshold in words, for example ``threshold at least 50, the default``."""
+    """Describe the threshold, for example ``threshold at least 50, the default``."""
     threshold, review = result.threshold, result.review_threshold
     above = ""
     if review is not None and review.value is not None:
@@ -129,7 +129,7 @@ def limits(result: Result) -> str:
 
 
 def warning_words(warning: ResultWarning) -> str:
-    """Return a warning in the vendor's words, or in ours if it has none, with its advice."""
+    """Return a warning's text (the vendor's, else ours) with its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
     tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
     advised = f" Advice: {_ADVICE[warning.advice]}." if warning.advice else ""
@@ -137,7 +137,7 @@ def warning_words(warning: ResultWarning) -> str:
 
 
 def cost_words(result: MatchResult | LivenessResult) -> str:
-    """Return who answered, whether it was charged, and how long it took."""
+    """Return a line with backend, charge and elapsed time."""
     ground = f" ({result.billing.ground})" if result.billing.ground else ""
     parts = [_CHARGED[result.billing.charged] + ground, f"{result.elapsed_s:.2f} s"]
     if result.environment in (Environment.MOCK, Environment.SANDBOX):

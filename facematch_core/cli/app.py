@@ -1,4 +1,4 @@
-"""The command `facematch`: imports a command only to run it, and ends with a documented code."""
+"""The command `facematch`: imports commands on use, and exits with documented codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facematch_core.errors import ConfigurationError
 
 from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
 
-#: Help line of each command. A command is `command` of the module with its name.
+#: Help line of each command. The command is `command` in the module of that name.
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
@@ -27,7 +27,7 @@ COMMANDS: dict[str, str] = {
     "new-backend": "Write a small, complete plug-in repository that passes its own tests.",
 }
 
-#: Help line of each command that this distribution brings by an entry point.
+#: Help line of each command that this distribution adds with an entry point.
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
@@ -37,7 +37,7 @@ BUNDLED: dict[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group that lists its commands from a table, and imports a command only to run it."""
+    """A group that lists its commands from a table, and imports a command on use."""
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
         self.table = table
 
     def help_lines(self) -> dict[str, str]:
-        """Return the commands, each with its help line."""
+        """Return the help line of each command."""
         return {**self.table}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve as click does; name the nearest command if there is no such one."""
+        """Resolve like click; suggest the nearest command for an unknown name."""
         name = args[0]
         if not name.startswith("-") and name not in (names := self.list_commands(ctx)):
             from facematch_core.backend.kinds import nearest
@@ -76,10 +76,10 @@ class LazyGroup(click.Group):
 
 
 class App(LazyGroup):
-    """The top group: has the commands of plug-ins, too, and ends with the documented codes."""
+    """The top-level group: adds the commands of plug-ins, and exits with documented codes."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return one of our commands, which no plug-in can replace, or one of an entry point."""
+        """Return a command of ours, which no plug-in can replace, or a plug-in's."""
         ours = super().get_command(ctx, cmd_name)
         entry = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
         if entry is None:
@@ -87,13 +87,13 @@ class App(LazyGroup):
         loaded, point = entry
         if not isinstance(loaded, click.Command):
             raise ConfigurationError(
-                f"The command {cmd_name} of {plugins.distribution(point)} is no click command: "
+                f"The command {cmd_name} of {plugins.distribution(point)} is not a click command: "
                 "report this to its author."
             )
         return loaded
 
     def help_lines(self) -> dict[str, str]:
-        """Return our commands, then those of plug-ins with their distribution."""
+        """Return our commands, then the plug-ins' commands with their distribution."""
         ours, theirs = dict(self.table), dict[str, str]()
         for name, points in plugins.installed(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]
@@ -115,7 +115,7 @@ class App(LazyGroup):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run, and exit with a documented code; the number that a command returns is its code."""
+        """Run, and exit with a documented code, or with the number that the command returns."""
         words = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
@@ -124,7 +124,7 @@ class App(LazyGroup):
 
         if not standalone_mode:
             return run()
-        # The words themselves are searched: parsing the options may be what fails.
+        # Search the raw arguments, because parsing the options may fail.
         sys.exit(_run_to_end(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
 
 
@@ -139,12 +139,12 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
             print_json({"error": error_document(KeyboardInterrupt())})
         say("stopped", err=True)
         return Exit.STOPPED
-    # SystemExit too: a plug-in that calls sys.exit(0) has not verified anybody.
+    # SystemExit, too: sys.exit(0) in a plug-in must not look like a match.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - people get a sentence, not a traceback
-        # Windows calls a closed pipe an invalid argument.
+        # Windows reports a closed pipe as an invalid argument.
         is_windows_pipe = sys.platform == "win32" and type(error) is OSError and error.errno == 22
         if is_windows_pipe or isinstance(error, BrokenPipeError):
-            # As after `| head`. Python would complain when it flushes stdout at its end.
+            # As with `| head`. Otherwise Python would fail when it flushes stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.PIPE
         if debug and not isinstance(error, click.ClickException):
@@ -165,7 +165,7 @@ def _report(error: BaseException, *, as_json: bool) -> None:
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
     for line in f"error: {error_sentence(error)}".split("\n"):
-        # A command to paste is not wrapped: a shell would run the first half.
+        # Do not wrap a command to paste: a shell would run only the first line.
         show = click.echo if line.startswith("  facematch ") else say
         show(line, err=True)
 
@@ -196,6 +196,6 @@ def facematch(ctx: click.Context) -> int | None:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-        # Not 0: a script whose arguments got lost must not read this as a match.
+        # Not 0: a script that lost its arguments must not read this as a match.
         return Exit.USAGE
     return None

@@ -1,4 +1,4 @@
-"""`facematch budget`: what is spent, reserved and unknown; and how unknown calls are resolved."""
+"""`facematch budget`: show what is spent, reserved and unknown; resolve unknown calls."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ _place = join_options(
 def command(context: click.Context, /, as_json: bool, **place: Any) -> int | None:
     """Show what is spent, reserved, unknown and free in each budget. Nothing is sent.
 
-    A call is unknown if its answer was lost, or if nobody finished it in 15 minutes: it may have
-    been charged. Its amount stays reserved until `reconcile` or `resolve` settles it.
+    A call is unknown if its response was lost, or if it did not finish within 15 minutes: it may
+    have been charged. Its amount stays reserved until `reconcile` or `resolve` settles it.
     """
     context.obj = place
     if context.invoked_subcommand is not None:
@@ -61,7 +61,7 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
     with _open_stores(place) as (stores, charges, now, _):
         states = [state for store in stores for state in store.budgets()]
     calls = [_call(charge) for _, charge in charges]
-    # A past day is shown only if something in it is still open.
+    # Show a past day only if it has open calls.
     sums = [
         _sum(state)
         for state in states
@@ -96,10 +96,10 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
 @json_option
 @click.pass_context
 def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
-    """Look up each unknown call in its vendor's records, and resolve those that are found.
+    """Look up each unknown call in its vendor's records, and resolve the calls that are found.
 
-    Only calls that the vendor was asked to keep can be found. Looking up is free. The exit code is
-    3 if a call stays unknown.
+    Only calls that the vendor was asked to keep can be found. Free of charge. Exits with 3 if a
+    call stays unknown.
     """
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
         found = [*look_up(charges, verifier, now)]
@@ -130,9 +130,9 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
 def resolve(
     context: click.Context, /, call_id: str, *, charged: bool, free: bool, yes: bool, **place: Any
 ) -> int:
-    """Record whether an unknown call was charged, as the vendor's invoice or support says.
+    """Record whether an unknown call was charged, according to the vendor's invoice or support.
 
-    This is final, so it asks for a confirmation.
+    This is final, so it asks for confirmation.
     """
     from facematch_core.store import State
 
@@ -144,7 +144,7 @@ def resolve(
         unknown = [(store, charge) for store, charge in of_call if charge.state is State.UNKNOWN]
         if not unknown:
             raise InvalidRequest(
-                f"The call may be under way: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
+                f"The call may be running: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
                 "UTC, and counts as unknown 15 minutes later."
                 if of_call
                 else f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
@@ -157,7 +157,7 @@ def resolve(
 
 
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
-    """Return a subcommand's options, completed by those before its name."""
+    """Return a subcommand's options, with defaults from the group's options."""
     return {name: context.obj[name] if value is None else value for name, value in place.items()}
 
 
@@ -165,15 +165,15 @@ def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
 def _open_stores(
     place: dict[str, Any], *, asks: bool = False
 ) -> Iterator[tuple[list[CallStore], Charges, dt.datetime, Any]]:
-    """Open the store of --store, or those of a profile's budgets.
+    """Open the store from --store, or the stores of a profile's budgets.
 
-    Yields the stores, the open calls, the time, and the profile's verifier (None if --store names
-    the store and the vendor is not asked).
+    Yields the stores, the open calls, the time, and the profile's verifier (None with --store,
+    unless the vendor is called).
     """
     now, target, address = dt.datetime.now(dt.UTC), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
         if address is None:
-            # Checked before a backend is opened: installing its packages would not help.
+            # Check before opening a backend, which may ask for packages that would not help.
             profiles = [single.profile for single in single_plans(target.plan())]
             if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
                 raise ConfigurationError(
@@ -189,7 +189,7 @@ def _open_stores(
 
 
 def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
-    """Return the reserved and unknown calls; what was reserved 15 minutes ago is unknown."""
+    """Return the reserved and unknown calls; a reservation expires to unknown after 15 minutes."""
     from facematch_core.store import expire_reservations
 
     charges: Charges = []
@@ -200,18 +200,18 @@ def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
 
 
 def _store_at(address: str) -> CallStore:
-    """Open an existing store by SQLAlchemy's address or by the name of an SQLite file."""
+    """Open an existing store by its SQLAlchemy URL or the path of an SQLite file."""
     from facematch_core.store import SqlStore
 
     kind, _, file = address.partition(":///") if "://" in address else ("sqlite", "", address)
-    # SQLite would make an empty store of a mistyped name.
+    # SQLite would create an empty store for a mistyped name.
     if kind.startswith("sqlite") and file and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
 def _stores_of(verifier: Any) -> list[CallStore]:
-    """Return the stores of the budgets of a verifier, or of a failover's members."""
+    """Return the budget stores of a verifier or of a failover's members."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
@@ -223,15 +223,15 @@ def _stores_of(verifier: Any) -> list[CallStore]:
 def look_up(
     charges: Charges, verifier: Verifier, now: dt.datetime
 ) -> Iterator[tuple[Reservation, str, str, Exit]]:
-    """Look up unknown calls in their vendors' records, and finalize those that are found.
+    """Look up unknown calls in their vendors' records, and finalize the calls that are found.
 
     Yields the call, the outcome ("resolved", "error", "skipped" or one of `Reconciled`), the
-    reason, and the exit code. After an error of `FATAL` the other calls are skipped.
+    reason, and the exit code. Skips the other calls after an error of `FATAL`.
     """
     from facematch_core.store import State
 
     backends = [member.backend for member in members_of(verifier)]
-    # The store counts calls of no known environment as production.
+    # The store counts calls to an unknown environment as production.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
     obstacle = ""
     for store, charge in charges:
@@ -240,14 +240,14 @@ def look_up(
         name, environment = charge.call.backend, charge.key.environment
         outcome, reason, code = "skipped", obstacle, Exit.LOOK
         if (name, environment) not in accounts:
-            reason = f"It was made by {name} ({environment}), which this profile does not ask."
+            reason = f"It was made by {name} ({environment}), which this profile does not use."
         elif not obstacle:
             try:
                 answer = verifier.reconcile(charge.call)
             except FaceMatchError as error:
                 outcome, reason, code = "error", error.message, code_of(error)
                 if isinstance(error, FATAL):
-                    obstacle = "Not looked up, because of the error before it."
+                    obstacle = "Not looked up because of an earlier error."
             else:
                 outcome, reason, result = answer.outcome.value, answer.reason, answer.result
                 if result is not None and result.billing.charged is Charged.UNKNOWN:
@@ -260,7 +260,7 @@ def look_up(
 
 
 def _writer(key: BudgetKey) -> Callable[[Any], Any]:
-    """Return what writes an amount of a budget: as text if it is money, else as a whole number."""
+    """Return the formatter of a budget's amounts: text for money, whole numbers for calls."""
     from facematch_core.resilience.budget import format_amount
 
     return int if key.currency is None else format_amount

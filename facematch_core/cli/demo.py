@@ -1,6 +1,6 @@
-"""`facematch demo`: compare sample photographs on this machine and show what is right and wrong.
+"""`facematch demo`: compare sample photographs locally, and show right and wrong results.
 
-The report is one page without scripts and requests; it holds the pictures.
+The report is a single page with embedded pictures, without scripts or requests.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from facematch_core.images.image import Image
     from facematch_core.models import MatchResult
 
-#: Photographs that come with every installation: public domain and CC0.
+#: Photographs shipped with the package: public domain and CC0.
 PACKAGED = Path(__file__).parent / "photographs"
 
 MANIFEST = "pairs.csv"
 
-#: Commands to try next, and what each is for.
+#: Commands to try next, with their purpose.
 NEXT = {
     "verify selfie.jpg id.jpg": "your own selfie.jpg and id.jpg",
     "verify selfie.jpg id.jpg --json": "the same for a program",
@@ -48,8 +48,8 @@ _SIDES = ("probe", "reference")
 
 KNOWN_LIMIT = "WRONG (known limit)"
 
-#: `expected` of pairs.csv, with the truth, in a sentence too, and the decision that is right. A
-#: limit is a pair of different people that the engine is known to match.
+#: By `expected` in pairs.csv: the truth, the truth in words, and the right decision. A limit is a
+#: pair of different people that the engine is known to match.
 EXPECTED = {
     "same": ("same", "the same person", "match"),
     "different": ("different", "different people", "no_match"),
@@ -122,7 +122,7 @@ class Case(NamedTuple):
 
     @property
     def as_expected(self) -> bool:
-        """Whether the answer is the one that pairs.csv expects; for a limit, the wrong one."""
+        """Whether the result is as pairs.csv expects; for a limit, the wrong decision."""
         return self.remark == KNOWN_LIMIT if self.row["expected"] == "limit" else self.right
 
     @property
@@ -132,7 +132,7 @@ class Case(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The decision, as it is printed."""
+        """The decision, as printed."""
         from ._results import VERDICTS
 
         return VERDICTS[self.result.decision.value].word
@@ -157,7 +157,7 @@ def _compare(folder: Path) -> list[Case]:
         names = {row.cells[side] for row in rows for side in _SIDES}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
         cases = []
-        # The first pair twice: its first comparison loads the models.
+        # Run the first pair twice, because the first comparison loads the models.
         for row in [rows[0], *rows]:
             pair = tuple(pictures[row.cells[side]] for side in _SIDES)
             started = time.perf_counter()
@@ -166,7 +166,7 @@ def _compare(folder: Path) -> list[Case]:
     return cases[1:]
 
 
-#: Sign and CSS class of each decision. Green and red mean right and wrong on the page.
+#: Sign and CSS class of each decision; neither green nor red, which mean right and wrong.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
 
@@ -193,7 +193,7 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
 
 
 def _tile(case: Case) -> str:
-    """Return a tile of the grid: both faces, the verdict, and whether it is right."""
+    """Return a tile of the grid as HTML: both faces, the verdict, and whether it is right."""
     from ._drawing import portrait
 
     portraits = ""
@@ -219,7 +219,7 @@ def _tile(case: Case) -> str:
 
 
 def _verdict(case: Case) -> str:
-    """Return the score as a bar with the threshold marked, the decision, and the score."""
+    """Return the verdict as HTML: a score bar with the threshold, the decision, and the score."""
     sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
     score, threshold, bar = case.result.score, case.result.threshold, ""
     if score is not None:

@@ -1,6 +1,6 @@
-"""`facematch doctor`: installed backends, every setting with its origin, and what is missing.
+"""`facematch doctor`: show installed backends, settings with their origin, and problems.
 
-Plug-ins are imported and opened; no file is created, no server is asked, no secret is shown.
+Imports and opens plug-ins, but creates no file, calls no server, and shows no secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "(hidden)"
 
-#: Name and password in an address; the address of a proxy often has no scheme.
+#: User name and password in a URL; a proxy's URL often has no scheme.
 _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@", re.DOTALL)
 
 
@@ -37,10 +37,10 @@ _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@",
 @target_options
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Show the installed backends, what would be used, and where each setting comes from.
+    """Show the installed backends, the chosen backend, and where each setting comes from.
 
-    Keys are never shown, nothing is sent, no file is created. The exit code is 4 if the chosen
-    backend cannot be used as it is.
+    Shows no keys, sends nothing, creates no file. Exits with 4 if the chosen backend cannot be
+    used.
     """
     target = Target.of(options)
     report = {
@@ -59,14 +59,14 @@ def command(as_json: bool, **options: Any) -> int:
 
 
 def _examine(target: Target) -> dict[str, Any]:
-    """Return as JSON what a call would use; a failover has members and no backend."""
+    """Return the chosen backend and its settings as JSON; a failover has members instead."""
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
     report["members"], secrets = [], list[str]()
     try:
         name = report["profile"] = target.profile_name()
         singles = target.file.singles(name) if target.file and name else ()
-        if singles and singles[0].name != name:  # a failover: these are its members' profiles
+        if singles and singles[0].name != name:  # a failover: the profiles of its members
             for single in singles:
                 member = _examine(Target(profile=single.name, config=target.config))
                 report["members"].append(member)
@@ -92,7 +92,7 @@ def _problem(error: BaseException) -> str:
 def _examine_one(
     target: Target, profile: Profile | None, report: dict[str, Any], secrets: list[str]
 ) -> None:
-    """Fill the report of one backend as far as it can be opened; raise what keeps it closed."""
+    """Fill in the report of one backend as far as possible; raise if it cannot be opened."""
     from facematch_core.config.plugins import backend_class
 
     fallback = None if target.config else FALLBACK
@@ -113,7 +113,7 @@ def _examine_one(
     if profile:
         report["verifier"] = dict(profile.verifier)
         report["policies"] = {name: show_value(each) for name, each in profile.policies.items()}
-    # Opening a store would create its file or ask its server.
+    # Opening a store would create its file or connect to its server.
     with plan.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
 
@@ -123,7 +123,7 @@ def _setting(name: str, value: str, origin: str) -> dict[str, str]:
 
 
 def inspect_backends() -> list[dict[str, Any]]:
-    """Return each installed backend as JSON; a broken one has a problem and no abilities."""
+    """Return the installed backends as JSON; a broken backend has a problem and no abilities."""
     from facematch_core.backend import Backend
     from facematch_core.config.opening import Plan
     from facematch_core.config.plugins import available_backends, backend_class
@@ -158,7 +158,7 @@ def _abilities(cls: Any) -> dict[str, Any]:
 
 
 def show_value(value: object) -> str:
-    """Return a setting as text; of a secret only where it was set."""
+    """Return a setting as text; for a secret only its origin."""
     if isinstance(value, Secret):
         return f"set (from {value.origin})"
     if value is None or isinstance(value, tuple):
@@ -176,7 +176,7 @@ def show_value(value: object) -> str:
 
 
 def _hide(value: Any, secrets: Iterable[str]) -> Any:
-    """Return `value` as JSON with each secret replaced, in case a plug-in shows one."""
+    """Return `value` as JSON with each secret replaced, in case a plug-in leaks one."""
     if isinstance(value, Mapping):
         return {_hide(str(key), secrets): _hide(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):

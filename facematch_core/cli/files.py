@@ -1,4 +1,4 @@
-"""Files that users name: written whole or not at all, never over another by accident; and CSV."""
+"""Files named by users: written atomically, never overwritten by accident; and CSV files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .text import clean, say
 
 
 def form_of(option: str, path: Path, *forms: str) -> str:
-    """Return the one of `forms` that a file's suffix names; the first if it has no suffix."""
+    """Return the file's suffix if it is in `forms`; the first of `forms` if there is no suffix."""
     suffix = path.suffix.lower()
     if suffix in ("", *forms):
         return suffix or forms[0]
@@ -28,7 +28,7 @@ def form_of(option: str, path: Path, *forms: str) -> str:
 
 
 def check_target(option: str, path: Path, *, force: bool) -> None:
-    """Refuse a file that cannot be written, or exists without `force`. Creates nothing."""
+    """Raise if a file cannot be written, or exists without `force`. Creates nothing."""
     try:
         if path.is_dir():
             example = path / "name-of-a-file"
@@ -49,19 +49,19 @@ def check_target(option: str, path: Path, *, force: bool) -> None:
 
 
 def write_error(option: str, path: Path, error: OSError) -> click.UsageError:
-    """Return the error that says that a named file cannot be written."""
+    """Return the error for a file that cannot be written."""
     reason = error.strerror or type(error).__name__
     return click.UsageError(f"{option}: {path} cannot be written: {reason}.")
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder of a file; an OSError names the file."""
+    """Create the folder of a file; an `OSError` names the file."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write a file whole or not at all, as `write_file` does, and create missing folders."""
+    """Write a file atomically (see `write_file`), and create missing folders."""
     make_folder(path)
     write_file(path, content, private=private)
 
@@ -71,23 +71,23 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def csv_cell(value: object) -> str:
-    """Return a cell of a CSV file that no spreadsheet takes for a formula."""
+    """Return a CSV cell that no spreadsheet runs as a formula."""
     return tables.escaped(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
-#: Largest CSV file that is read, in bytes: some 300,000 lines.
+#: Largest CSV file to read, in bytes: about 300,000 lines.
 MAX_TABLE_BYTES: Final = 1 << 25
 
 
 class Row(NamedTuple):
-    """A line of a CSV file: its number from 1, and its stripped cells by column."""
+    """A line of a CSV file: the line number from 1, and the stripped cells by column."""
 
     line: int
     cells: dict[str, str]
 
 
 def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header; `InvalidRequest` lists every fault with its line."""
+    """Read a CSV file with a header; `InvalidRequest` lists every problem with its line."""
     try:
         table = tables.read_table(read_regular(path, MAX_TABLE_BYTES))
     except InvalidRequest as error:
@@ -119,5 +119,5 @@ def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ())
 
 
 def refuse_file(path: Path, problems: Iterable[str]) -> None:
-    """Raise `InvalidRequest` with every problem of a file, if there is one."""
+    """Raise `InvalidRequest` with every problem of a file, if there are any."""
     tables.refuse(clean(str(path)), problems)

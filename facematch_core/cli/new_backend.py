@@ -1,4 +1,4 @@
-"""`facematch new-backend`: a plug-in repository to begin with."""
+"""`facematch new-backend`: write a starter plug-in repository."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .files import check_target
 from .options import file_option
 from .text import say
 
-#: The prefix of the names of package and distribution.
+#: Prefix of the package's and the distribution's name.
 PREFIX = "facematch"
-#: A longer name would break the lines of the files.
+#: A longer name would make lines of the templates too long.
 LONGEST = 24
-#: The template of a file bears its name and ends in ``.txt``, without a dot before it: an installer
-#: would compile what ends in ``.py``.
+#: Templates have the file's name, without a leading dot, and the suffix ``.txt``, because an
+#: installer would compile ``.py`` files.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 #: Files of a repository.
@@ -54,8 +54,8 @@ def command(name: str, into: Path) -> None:
     facematch new-backend my-vendor
     facematch new-backend my-vendor --into ~/src
 
-    It is for a vendor with an HTTP API. Its vendor is invented: README.md says what to change, in
-    order. A folder that exists is never overwritten.
+    For vendors with an HTTP API. The vendor in it is invented: README.md lists what to change, in
+    order. An existing folder is never overwritten.
     """
     _check(name)
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
@@ -64,14 +64,14 @@ def command(name: str, into: Path) -> None:
     check_target("--into", folder, force=False)
     files = files_for(name)
     with named(folder):
-        folder.mkdir(parents=True)  # fails if it appeared since the check
+        folder.mkdir(parents=True)  # fails if the folder was created since the check
         try:
             for path, text in files.items():
                 file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
         except BaseException:
-            # A partial repository is removed.
+            # Remove a partial repository.
             shutil.rmtree(folder, ignore_errors=True)
             raise
     say(
@@ -88,7 +88,7 @@ def command(name: str, into: Path) -> None:
 
 
 def files_for(name: str) -> dict[str, str]:
-    """Path in the repository, with slashes, to text."""
+    """Return the text of each file, by its path in the repository, with slashes."""
     module, hyphened = name.replace("-", "_"), name.replace("_", "-")
     parts = module.title().split("_")
     words = {
@@ -98,7 +98,7 @@ def files_for(name: str) -> dict[str, str]:
         "title": " ".join(parts),
         "package": f"{PREFIX}_{module}",
         "distribution": f"{PREFIX}-{hyphened}",
-        # Reserved for examples: it can never be found (RFC 2606).
+        # Reserved for examples: never resolves (RFC 2606).
         "host": f"api.{hyphened}.example",
         # Tested with this version only.
         "core": f"facematch-core>={'.'.join(__version__.split('.')[:2])}",
@@ -112,7 +112,7 @@ def files_for(name: str) -> dict[str, str]:
 
 
 def _check(typed: str) -> None:
-    """Refuse what cannot be the name of a backend, or is taken."""
+    """Raise if the name is not valid for a backend, or already taken."""
     from facematch_core.config.plugins import available_backends
 
     name = typed.replace("-", "_")
@@ -122,9 +122,9 @@ def _check(typed: str) -> None:
             f"characters, not {typed[:60]!r}."
         )
     if name.startswith(f"{PREFIX}_"):
-        raise click.UsageError(f"NAME is only the vendor's, without {PREFIX}-, not {typed!r}.")
+        raise click.UsageError(f"NAME must not start with {PREFIX}-: pass only the vendor's name.")
     taken = {info.name.replace("-", "_") for info in available_backends()}
     if name in taken or importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
         raise click.UsageError(
-            f"A backend {typed} is installed already. Choose another name, such as my-{typed}."
+            f"A backend {typed} is already installed. Choose another name, such as my-{typed}."
         )

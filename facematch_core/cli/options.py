@@ -1,6 +1,6 @@
-"""Options shared by the commands: how their text is read, and how they open a verifier.
+"""Options shared by the commands, and opening a verifier from them.
 
-A help text must be quick, so vendors' packages and the configuration are imported on use.
+Imports vendors' packages and the configuration on use, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
-    """Return an option for a file or folder; `to` is the name of the argument, if it differs."""
+    """Return an option for a file or folder; `to` is the argument's name if it differs."""
     names = (name,) if to is None else (name, to)
     return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
@@ -42,7 +42,7 @@ def file_option(
 def parse_pairs(
     _context: click.Context, option: click.Parameter, words: Iterable[str]
 ) -> dict[str, str]:
-    """Read ``name=value``, any number of times."""
+    """Parse a repeatable ``name=value`` option."""
     values: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -55,12 +55,12 @@ def parse_pairs(
 
 
 def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -> int | None:
-    """Read a number of calls at a time."""
+    """Parse the number of concurrent calls, 1 to 256."""
     return None if typed is None else click.IntRange(1, 256).convert(typed, option, context)
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Return one decorator for several options, shown by help in this order."""
+    """Join several options into one decorator; `--help` shows them in this order."""
 
     def decorate(command: Command) -> Command:
         for decorator in reversed(decorators):
@@ -90,7 +90,7 @@ backend_option = click.option(
 #: The arguments of `Target`.
 target_options = join_options(backend_option, profile_option, config_option)
 
-#: The options that every call has.
+#: The options of every call.
 call_options = join_options(
     target_options,
     click.option(
@@ -103,13 +103,13 @@ call_options = join_options(
     json_option,
 )
 
-#: The backend if none is named: it needs no account, and nothing leaves the machine.
+#: The default backend: it needs no account, and nothing leaves the machine.
 FALLBACK = "local"
 
 
 @attrs.frozen(slots=False)
 class Target:
-    """The backend or profile to ask; else the file's default profile, or else `FALLBACK`."""
+    """The backend or profile to use; else the file's default profile, else `FALLBACK`."""
 
     backend: str | None = None
     profile: str | None = None
@@ -117,13 +117,13 @@ class Target:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Return the target that options name; raise `click.UsageError` if they name two."""
+        """Return the target from the options; `click.UsageError` if they contradict each other."""
         target = cls(options.get("backend"), options["profile"], options["config"])
         if target.backend is not None and target.profile is not None:
             raise click.UsageError("Name a backend or a profile, not both.")
         if target.backend is not None and target.config is not None:
             raise click.UsageError(
-                "--config holds profiles, and --backend uses none: name a profile of it."
+                "--config is for profiles, and --backend uses none: pass --profile instead."
             )
         return target
 
@@ -135,23 +135,23 @@ class Target:
         return None if self.backend is not None else load(self.config)
 
     def profile_name(self) -> str | None:
-        """Return the name of the profile that is used; None if there is none."""
+        """Return the name of the profile to use, or None."""
         if self.backend is not None or self.profile is not None or self.file is None:
             return self.profile
         return self.file.default_profile
 
     def plan(self) -> Plan | FailoverPlan:
-        """Return the plan of what to open, without opening it."""
+        """Return the plan of the verifier, without opening it."""
         from facematch_core.config import opening
 
         profile = self.profile_name()
         if profile is None and self.config is None:
             return opening.Plan.of(self.backend or FALLBACK)
-        # A file named by --config must have a default profile.
+        # A file from --config must have a default profile.
         return opening.plan(profile=profile) if self.file is None else self.file.plan(profile)
 
     def announce_plan(self) -> Plan | FailoverPlan:
-        """Return the plan, after naming on stderr each host that is not the vendor's own."""
+        """Return the plan, and print a note about each host that is not the vendor's own."""
         plan = self.plan()
         if self.backend is None and self.profile is None:
             self.tell_of_unread()
@@ -161,7 +161,7 @@ class Target:
         return plan
 
     def tell_of_unread(self) -> None:
-        """Say on stderr if the current folder has a configuration file that is not read."""
+        """Print a note if the current folder has a configuration file that is not loaded."""
         from facematch_core.config.opening import unread_file
 
         note = "" if self.config else unread_file(self.file.path if self.file else None)
@@ -170,14 +170,14 @@ class Target:
 
     @contextlib.contextmanager
     def open(self, *operations: Operation, **arguments: Any) -> Iterator[Verifier]:
-        """Open a verifier and close it at the end; `arguments` are those of `FaceVerifier`.
+        """Open a verifier with these `arguments` of `FaceVerifier`, and close it at the end.
 
         Raises:
-            Unsupported: no backend can do one of `operations`.
+            Unsupported: no backend supports one of `operations`.
         """
         plan = self.announce_plan()
         backends = [single.backend for single in single_plans(plan)]
-        # Checked before a backend is opened: installing its packages would not help.
+        # Check before opening a backend, which may ask for packages that would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
                 raise errors.Unsupported.of_operation(backends[0].name, operation)
@@ -186,13 +186,13 @@ class Target:
 
 
 def single_plans(plan: Plan | FailoverPlan) -> tuple[Plan, ...]:
-    """Return the plan itself, or the plans of a failover's members, in their order."""
+    """Return the plan itself, or the plans of a failover's members in order."""
     members: Mapping[str, Plan] | None = getattr(plan, "members", None)
     return (plan,) if members is None else tuple(members.values())  # type: ignore[return-value]
 
 
 def foreign_hosts(plan: Plan) -> Iterator[str]:
-    """Yield a note for each host that gets faces and keys and is not the vendor's own."""
+    """Yield a note for each host that receives faces and keys, but is not the vendor's own."""
     from urllib.parse import urlsplit
 
     for setting in plan.settings:

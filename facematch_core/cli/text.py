@@ -1,6 +1,6 @@
-"""What a command prints and ends with: exit codes, sentences, tables, progress bars, signals.
+"""Output of the commands: exit codes, error texts, tables, progress bars, signals.
 
-A help text must be quick, so rich is imported on use.
+Imports rich on use, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """The exit codes, with the `meaning` that `facematch -h` and the reference show."""
+    """The exit codes, with the `meaning` shown by `facematch -h` and the reference."""
 
     meaning: str
 
@@ -43,17 +43,17 @@ class Exit(enum.IntEnum):
 
     OK = 0, "match, live, verified; or everything you asked for is done"
     NO = 1, "no match, or not live; or a gate fails"
-    USAGE = 2, "wrong usage, or a file that you named cannot be used"
+    USAGE = 2, "wrong usage, or a given file cannot be used"
     LOOK = 3, "review, inconclusive, undecided, or a rule or gate is left open: look at it"
     CONFIGURATION = 4, "wrong configuration, a missing package, or a write failed (disk full)"
-    VENDOR = 5, "the vendor or the network failed, or the budget is spent or its store away"
+    VENDOR = 5, "the vendor or network failed, the budget is spent, or its store is unavailable"
     UNKNOWN = 6, "outcome unknown: the call may have been charged"
     BUG = 70, "a bug in facematch or in a plug-in"
     STOPPED = 130, "stopped by Ctrl-C"
     PIPE = 141, "the program that read the output closed it"
 
 
-#: Exit code of each error; the first row that fits counts.
+#: Exit code of each error; the first matching row counts.
 ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.InvalidImage, errors.InvalidRequest, errors.Unsupported), Exit.USAGE),
     ((errors.WebhookRefused, click.ClickException), Exit.USAGE),
@@ -67,16 +67,16 @@ ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
 
 
 def code_of(error: BaseException) -> Exit:
-    """Return the exit code of an error; 70 if it is none of ours."""
+    """Return the exit code of an error; 70 for an unknown error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
-        return Exit.CONFIGURATION  # another backend is needed, not another option
+        return Exit.CONFIGURATION  # needs another backend, not another option
     return next((code for kind, code in ERRORS if isinstance(error, kind)), Exit.BUG)
 
 
 def error_sentence(error: BaseException) -> str:
-    """Return what went wrong and what it cost: one line, or the list of a file's problems."""
+    """Return the error text with its cost: one line, or the list of a file's problems."""
     if isinstance(error, FaceMatchError):
-        # A newline in a vendor's words could forge a line of ours; only our own lists keep theirs.
+        # A newline in a vendor's text could forge a line of ours, so only our own lists keep them.
         is_ours = isinstance(error, InvalidRequest)
         lines = error.message.split("\n") if is_ours else [error.message]
         return " ".join(["\n".join(map(clean, lines)), *map(clean, _describe_cost(error))])
@@ -88,8 +88,8 @@ def error_sentence(error: BaseException) -> str:
         of = f": {error.filename}" if error.filename else ""
         return clean(f"{error.strerror or type(error).__name__}{of}.")
     return (
-        f"{type(error).__name__} was not expected here: a bug. Run it again as "
-        "`facematch --debug ...` to see where, and report it."
+        f"Unexpected {type(error).__name__}: a bug. Run `facematch --debug ...` to see the "
+        "traceback, and report it."
     )
 
 
@@ -97,18 +97,18 @@ def _describe_cost(error: FaceMatchError) -> Iterator[str]:
     if isinstance(error, errors.VendorError):
         call = f" (call {error.ids.call})" if error.ids.call else ""
         yield {
-            Charged.UNKNOWN: f"This call may have been charged{call}: it was not repeated.",
+            Charged.UNKNOWN: f"This call may have been charged{call}: it was not retried.",
             Charged.YES: f"This call was charged{call}.",
             Charged.NO: "This call was not charged.",
         }[error.billing.charged]
     if error.liveness is not None:
         yield (
-            f"The liveness check before it was answered: {error.liveness.decision.value}, "
-            f"charged: {error.liveness.billing.charged.value}."
+            f"The liveness check before returned {error.liveness.decision.value}, charged: "
+            f"{error.liveness.billing.charged.value}."
         )
     if error.route is not None and error.route.skipped:
         members = ", ".join(f"{member.backend} ({member.reason})" for member in error.route.skipped)
-        yield f"Members of the failover that were tried: {members}."
+        yield f"Failover members tried: {members}."
 
 
 def charge_of(error: BaseException) -> Charged:
@@ -117,7 +117,7 @@ def charge_of(error: BaseException) -> Charged:
 
 
 def error_document(error: BaseException) -> dict[str, Any]:
-    """Return the JSON form of an error; None where the error has no such attribute."""
+    """Return the JSON form of an error, with null for missing attributes."""
     facts = ("backend", "billing", "ids", "status_code", "retryable")
     document: dict[str, Any] = {
         "class": type(error).__name__,
@@ -137,14 +137,14 @@ _SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
 
 
 def clean(text: str) -> str:
-    """Return `text` on one line without control characters, since vendors' words may hold any."""
+    """Return `text` on one line without control characters, which vendors' texts may contain."""
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.translate(_SPACES)
     )
 
 
 def format_number(value: float) -> str:
-    """Format a score or threshold with enough digits that 49.999 never reads as 50."""
+    """Format a score or threshold with enough digits that 49.999 is not shown as 50."""
     return f"{value:.10g}"
 
 
@@ -154,13 +154,13 @@ def quantity(count: int, noun: str) -> str:
 
 
 def _terminal_width(*, err: bool) -> int | None:
-    """Return the columns of the terminal; None if the output goes elsewhere."""
+    """Return the width of the terminal in columns; None if the output is not a terminal."""
     is_terminal = (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ
     return shutil.get_terminal_size().columns if is_terminal else None
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print one cleaned line, wrapped on a terminal; `word` stands before it, bold and coloured."""
+    """Print a cleaned line, wrapped on a terminal, after a bold, coloured `word`."""
     line = clean(word + text)
     if width := _terminal_width(err=err):
         line = textwrap.fill(
@@ -198,7 +198,7 @@ def print_table(
     for line in lines:
         table.add_row(*line)
     screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)
-    # If the table is too wide, the terminal breaks the lines, not rich the cells.
+    # If the table is too wide, let the terminal wrap lines rather than rich wrap cells.
     screen.width = max(_terminal_width(err=err) or 10_000, screen.measure(table).minimum)
     with screen.capture() as drawn:
         screen.print(table)
@@ -208,7 +208,7 @@ def print_table(
 
 @contextlib.contextmanager
 def progress_bar(verb: str) -> Iterator[Progress]:
-    """Show a bar on stderr that counts ``3/9 compared``, if stderr is a terminal."""
+    """Show a progress bar on stderr, as ``3/9 compared``, if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -219,37 +219,37 @@ def progress_bar(verb: str) -> Iterator[Progress]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask for a confirmation unless `yes` is true; raise `click.Abort` on a no."""
+    """Ask for confirmation unless `yes`; raise `click.Abort` if the answer is no."""
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError(
-            "This needs a confirmation, and there is no terminal to give it on: add --yes to go "
-            "ahead. Nothing was done."
+            "This needs a confirmation, but there is no terminal: pass --yes to confirm. Nothing "
+            "was done."
         )
     if not click.confirm(clean(question), err=True):
         raise click.Abort
 
 
-_WAITING = b"\nstopping: waiting for the calls that have begun (again: stop at once)\n"
-_AT_ONCE = b"\nstopped: calls that had begun may be charged, and their answers are lost\n"
+_WAITING = b"\nstopping: waiting for running calls (again: stop at once)\n"
+_AT_ONCE = b"\nstopped: running calls may be charged, and their results are lost\n"
 #: A progress bar hides the cursor of a terminal.
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopping:
-    """Context in which the first SIGINT or SIGTERM ends the batch instead of the process.
+    """Context manager: the first SIGINT or SIGTERM ends the batch, not the process.
 
-    Calls under way may be paid for, so the batch waits for them and writes their answers. The
-    second signal ends the process at once, as ``kill -9`` would.
+    Running calls may be paid for, so the batch waits for them and writes their results. The
+    second signal ends the process at once, like ``kill -9``.
     """
 
     def __init__(self) -> None:
-        self.signal = 0  # number of the signal that came
+        self.signal = 0  # number of the received signal
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # Python delivers signals to the main thread alone.
+        # Python runs signal handlers in the main thread only.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._stop)
@@ -261,7 +261,7 @@ class Stopping:
         self._before.clear()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        # os.write: the interrupted code may be in the middle of writing to the stream.
+        # os.write, because the interrupted code may be writing to the stream.
         if self.signal:
             os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + _AT_ONCE)
             os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""`facematch verify`: is this the same person? One pair of pictures, or every pair of a file."""
+"""`facematch verify`: compare a pair of pictures, or every pair in a file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from ._results import Answer
 
-#: Default number of calls at a time.
+#: Default number of concurrent calls.
 WORKERS = 4
 
 
@@ -78,7 +78,7 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     facematch verify selfie.jpg id.jpg --threshold 50
     facematch verify --pairs pairs.csv --out results.jsonl
 
-    A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
+    A mismatch is not an error: it exits with 1. `facematch -h` lists the exit codes.
     """
     if arguments["pairs"] is not None:
         for name, value in {
@@ -87,22 +87,22 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
             "--liveness-threshold": arguments["liveness_threshold"],
         }.items():
             if value:
-                raise click.UsageError(f"{name} cannot go with --pairs.")
+                raise click.UsageError(f"{name} cannot be combined with --pairs.")
         if arguments["out"] is None:
             raise click.UsageError("--pairs needs --out: the file for the results.")
         return _compare_pairs(arguments)
     for name in ("out", "force", "workers"):
         if arguments[name]:
-            raise click.UsageError(f"--{name} goes with --pairs.")
+            raise click.UsageError(f"--{name} needs --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
     if arguments["liveness_threshold"] is not None and not arguments["live"]:
-        raise click.UsageError("--liveness-threshold goes with --live.")
+        raise click.UsageError("--liveness-threshold needs --live.")
     return ask("verify_live" if arguments["live"] else "verify", [probe, reference], arguments)
 
 
 def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int:
-    """Make one call of the verifier and print its result.
+    """Make one call and print its result.
 
     Raises:
         OutcomeUnknown: Ctrl-C ended the call after its request had begun to leave.
@@ -123,7 +123,7 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
         if lost is None:
             raise
         raise OutcomeUnknown(
-            "Stopped while the call was under way.",
+            "Stopped during the call.",
             backend=lost.backend,
             ids=Ids(call=lost.call_id),
             billing=Billing(Charged.UNKNOWN),
@@ -155,7 +155,7 @@ Pair: TypeAlias = dict[str, Any]
 
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
-    """Compare every pair of a file; return the highest exit code of the single pairs' errors."""
+    """Compare every pair in a file; return the highest exit code of the pairs' errors."""
     from facematch_core.verifier.policy import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
@@ -167,7 +167,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     summary = Summary()
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(arguments)
-        # Refuse here what every comparison would refuse, before the file of --out is created.
+        # Raise any error that every comparison would raise, before --out is created.
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
@@ -199,7 +199,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
 
 
 def _read_pairs(path: Path) -> list[Pair]:
-    """Read a file of pairs. `InvalidRequest` lists every fault, missing pictures included."""
+    """Read a file of pairs. `InvalidRequest` lists every problem, missing pictures included."""
     sides = ("probe", "reference")
     pairs, problems = [], []
     for row in read_csv(path, needed=sides, optional=("key",)):
@@ -215,26 +215,24 @@ def _read_pairs(path: Path) -> list[Pair]:
 def _write_outcomes(
     outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str, summary: Summary
 ) -> None:
-    """Write and count each outcome; show on stderr what the file cannot take."""
+    """Write and count each outcome; if the file cannot be written, print the rest on stderr."""
 
     def line(outcome: PairOutcome) -> str:
         return _line(pairs[outcome.index], outcome, form)
 
     if form == ".csv":
         file.write(_csv_line(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
-        file.flush()  # a full disk is found before the first call is paid for
+        file.flush()  # detect a full disk before paying for the first call
     with progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
             try:
                 file.write(line(outcome))
-                # Flush each line: a process that is killed has lost no answer that was paid for.
+                # Flush each line, so that a killed process loses no paid result.
                 file.flush()
             except OSError:
                 outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
-                say(
-                    "The results cannot be written. Lines that are missing in their file:", err=True
-                )
+                say("The results cannot be written. Lines missing in the file:", err=True)
                 missing = Summary()
                 for each in itertools.chain([outcome], outcomes):
                     missing.add(0, each)
@@ -247,7 +245,7 @@ def _write_outcomes(
 
 
 def _line(pair: Pair, outcome: PairOutcome, form: str) -> str:
-    """Return the line of an outcome in a file of this form."""
+    """Return the line of an outcome, as JSON Lines or CSV."""
     result, error = outcome.result, outcome.error
     if form == ".jsonl":
         answers = {
@@ -303,11 +301,11 @@ class Summary:
 
     @property
     def fatal(self) -> FaceMatchError | None:
-        """The error that every further pair would have met, too; None if there is none."""
+        """The error that every further pair would raise, or None."""
         return next((error for _, error in self.first.values() if isinstance(error, FATAL)), None)
 
     def to_dict(self, pairs: int, number: int) -> dict[str, Any]:
-        """Return the JSON summary; `number` is that of the signal that stopped the batch, or 0."""
+        """Return the JSON summary; `number` is the signal that stopped the batch, or 0."""
         stopped: Any = None if self.fatal is None else error_document(self.fatal)
         return {
             "pairs": pairs,

@@ -76,7 +76,7 @@ class Situation(enum.StrEnum):
     BROKEN_ANSWER = "broken_answer"
     #: A gateway before the vendor answers instead (502 with a page of HTML).
     GATEWAY_ERROR = "gateway_error"
-    #: The vendor reports a fault of its own, in its own words.
+    #: The vendor reports an internal error, in its own words.
     OUTAGE = "outage"
     #: Success and a charge, in a shape that no document describes.
     UNREADABLE_200 = "unreadable_200"

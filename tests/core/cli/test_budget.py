@@ -210,7 +210,7 @@ def test_nothing_is_resolved_without_a_yes(run, unknown, store, request):
     (lost,) = unknown()
     answer = run("budget", "resolve", lost.id, "--charged")
     assert answer.exit_code == 2
-    assert "add --yes to go ahead. Nothing was done." in answer.stderr
+    assert "pass --yes to confirm. Nothing was done." in answer.stderr
     request.getfixturevalue("terminal")
     assert run("budget", "resolve", lost.id, "--charged", input="n\n").exit_code == 130
     assert sums(store) == (0, 0, 1)
@@ -241,7 +241,7 @@ def test_screens(screens, run, profile, unknown, *, store, monkeypatch):
         shown = run("budget", *here).stdout
         assert f"reserved: {current.call.id}, 1 calls, fake match" in shown
         under_way = ("budget", "resolve", current.call.id, "--charged", "--yes", *here)
-        assert "may be under way" in run(*under_way).stderr
+        assert "may be running" in run(*under_way).stderr
         assert sums(store) == (2, 1, 2)
         show("no such call", "budget", "resolve", "x", "--charged", "--yes", code=2)
         show("neither", "budget", "resolve", "x", code=2)

@@ -213,7 +213,7 @@ def test_installed_backends_are_listed_with_their_problems(run, strangers):
     assert {"keep", "30"} <= set(rows["good"].split())
     assert rows["good"].endswith("stranger 2.5")
     assert "lost: The backend lost of stranger cannot be imported" in answer.stdout
-    assert "other: The backend other of stranger is no subclass" in answer.stdout
+    assert "other: The backend other of stranger is not a subclass" in answer.stdout
     assert "hunter2" not in answer.output
     # On a narrow terminal cells wrap, and none is cut.
     narrow = run("doctor", env={"COLUMNS": "40"}).stdout

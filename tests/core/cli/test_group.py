@@ -106,7 +106,7 @@ def test_a_bundled_command_cannot_be_replaced(run, plugin):
 
 
 def test_a_command_that_fails_hurts_no_other(run, commands):
-    for name, why in (("lost", "AttributeError"), ("odd", "is no click command")):
+    for name, why in (("lost", "AttributeError"), ("odd", "is not a click command")):
         answer = run(name, "--any", "words")
         assert answer.exit_code == 4
         assert why in answer.stderr

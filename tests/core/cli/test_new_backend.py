@@ -86,7 +86,7 @@ def test_the_name_of_an_installed_backend_is_taken(run, plugin):
     plugin("", {"facematch.backends": {"my-vendor": "X"}}, name="facematch-mine")
     answer = run("new-backend", "my_vendor")
     assert answer.exit_code == 2
-    assert "A backend my_vendor is installed already." in answer.stderr
+    assert "A backend my_vendor is already installed." in answer.stderr
     assert not Path("facematch-my-vendor").exists()
 
 

@@ -166,7 +166,7 @@ def test_what_a_full_disk_does_not_hold_is_shown(form, run, pairs, scripted, mon
     answer = batch(run, "--workers", 2, out=f"out.{form}")
     assert answer.exit_code == 4
     first, *unwritten, charges, last = answer.stderr.splitlines()
-    assert first == "The results cannot be written. Lines that are missing in their file:"
+    assert first == "The results cannot be written. Lines missing in the file:"
     if form == "csv":
         rows = [*csv.reader(unwritten)]
         bills = [row[8] for row in rows]
