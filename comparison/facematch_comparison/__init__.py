@@ -1,7 +1,7 @@
-"""Compare vendors on photographs of people who are known: which one, at which threshold, how sure.
+"""Compare vendors on labelled pairs of photographs: error rates, thresholds, confidence intervals.
 
-The steps are plain functions on data, so that each can be used alone: read a test set, plan it, run
-it or read scores, judge them, print the report, decide. It needs the extra ``compare``.
+The steps are plain functions that can be used alone: read a test set, plan it, run it or read
+scores, evaluate, write the report, decide. This package requires the extra ``compare``.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
     from .values.model import Evaluation, Evidence, WrongPair
 
-#: Module to its public names; each is imported when it is first used.
+#: Public names by module; each is imported on first use.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        # `Evaluation` comes with its form in a notebook, which `evaluation` sets.
+        # This module also sets the notebook representation of `Evaluation`.
         "judging.evaluation": "Evaluation evaluate",
         "judging.gate": "Verdict judge",
         "judging.plan": "StudyPlan plan_study",

@@ -30,7 +30,7 @@ COMMANDS: dict[str, str] = {
 #: Help line of each command that this distribution adds with an entry point.
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
-    "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
+    "compare": "Compare vendors on your photographs: draw, run, report, gate.",
     "mock": "Serve mock vendors until Ctrl-C, all on one port.",
     "parity": "Compare a vendor with its mock, by call.",
 }

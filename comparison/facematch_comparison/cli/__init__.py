@@ -12,29 +12,29 @@ from facematch_core.base.extras import install_command
 from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
 
-#: Name of a command to what the list says of it.
+#: Short help of each command.
 COMMANDS: Final = {
-    "plan": "How many pairs you need.",
+    "plan": "Compute how many pairs you need.",
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
     "run": "Ask every system about every pair, once; stop and resume at any time.",
-    "report": "Judge the answers: verdict, page, JSON; what went wrong.",
-    "gate": "Judge systems by your requirements: PASS, FAIL or INCONCLUSIVE.",
-    "unresolved": "List calls that may be charged without an answer; resolve them.",
+    "report": "Evaluate the answers: verdict, HTML, JSON, list of errors.",
+    "gate": "Check systems against requirements: PASS, FAIL or INCONCLUSIVE.",
+    "unresolved": "List or resolve calls possibly charged without an answer.",
 }
 
-#: Name of a command to its module, which has it under that name.
+#: Module of each command; the command has the same name there.
 _MODULES: Final = {
     "draw": "data",
     **dict.fromkeys(("run", "unresolved"), "run"),
     **dict.fromkeys(("plan", "report", "gate"), "judge"),
 }
 
-#: Modules of the extra `compare`, which the commands need beyond the core.
+#: Modules of the extra `compare` that the commands need.
 _NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
 
 
 class CompareGroup(LazyGroup):
-    """Says what is missing for a command, and speaks of options where Python has arguments."""
+    """A group that reports missing packages, and names options in errors, not Python arguments."""
 
     def load(self, name: str) -> click.Command:
         module = importlib.import_module(f"{self.package}.{_MODULES[name]}")
@@ -59,11 +59,11 @@ class CompareGroup(LazyGroup):
     cls=CompareGroup,
     package=__name__,
     table=COMMANDS,
-    short_help="Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
+    short_help="Compare vendors on your photographs: draw, run, report, gate.",
     context_settings={"show_default": True},
 )
 def command() -> None:
-    """Compare vendors: which one, at which threshold, at what price, and how sure that is.
+    """Compare vendors by error rates, threshold and price, with confidence intervals.
 
     \b
     facematch compare plan --fmr 1e-3 --frr 0.01

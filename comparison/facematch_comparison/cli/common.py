@@ -1,4 +1,4 @@
-"""Options, sources of answers and the run database, for the commands of `facematch compare`.
+"""Shared options, sources of answers and run database of the `facematch compare` commands.
 
 numpy, SQLAlchemy and the comparison are imported when a command runs.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.values.model import Evidence
 
-#: Adds an option to a command.
+#: A decorator that adds an option to a command.
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 #: Default run database.
@@ -33,7 +33,7 @@ STORE: Final = "study.sqlite3"
 
 
 class _Share(click.FloatRange):
-    """A share from 0 to 1; a percentage is refused with its share."""
+    """A rate from 0 to 1. The error for a percentage shows the rate to write."""
 
     name = "rate"
 
@@ -50,7 +50,7 @@ CONFIDENCE: Final = _Share(0.5, 1, min_open=True, max_open=True)
 def _columns(
     _context: click.Context, option: click.Parameter, words: Iterable[str]
 ) -> dict[str, list[str]]:
-    """Read ``what=column``; ``score`` may be named several times."""
+    """Parse ``what=column``; ``score`` may be repeated."""
     columns: dict[str, list[str]] = {}
     for word in words:
         what, equals, column = word.partition("=")
@@ -63,14 +63,14 @@ def _columns(
 def _below(
     _context: click.Context, _option: click.Parameter, words: Iterable[str]
 ) -> dict[str, float] | float | None:
-    """Read ``80``, or ``aws=80`` any number of times."""
+    """Parse ``80``, or ``aws=80`` any number of times."""
     values: dict[str, float] = {}
     for word in words:
         name, _, text = word.rpartition("=")
         try:
             values[name] = float(text)
         except ValueError:
-            raise click.BadParameter(f"{word[:60]!r} is no number, such as 80.") from None
+            raise click.BadParameter(f"{word[:60]!r} is not a number, such as 80.") from None
     return values[""] if values.keys() == {""} else values or None
 
 
@@ -80,17 +80,17 @@ def flag(name: str, help_: str) -> Decorator:
 
 
 def text_option(name: str, metavar: str, help_: str, **more: Any) -> Decorator:
-    """Return an option that is any text."""
+    """Return an option that takes a text."""
     return click.option(name, metavar=metavar, help=help_, **more)
 
 
 def count_option(name: str, help_: str, *, least: int = 0, **more: Any) -> Decorator:
-    """Return an option that is a whole number from `least` on."""
+    """Return an option that takes an integer of at least `least`."""
     return click.option(name, type=click.IntRange(least), metavar="N", help=help_, **more)
 
 
 def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decorator:
-    """Return an option that may be repeated; the argument `to` has all of its values."""
+    """Return an option that may be repeated; the argument `to` receives all values."""
     help_ += " May be repeated."
     return click.option(name, to, multiple=True, metavar=metavar, help=help_, **more)
 
@@ -106,14 +106,14 @@ split = flag(
     "people cause most false matches. Takes twice the pairs.",
 )
 
-#: Options that say which answers to read: the arguments of `answers_from`.
+#: Options that select the answers to read: the arguments of `answers_from`.
 source = join_options(
     text_option("--store", "FILE", _DATABASE, show_default=STORE),
-    text_option("--study", "NAME", "Its test set, if it has several."),
+    text_option("--study", "NAME", "Test set to use, if the run database has several."),
     file_option(
         "--scores",
-        "Instead: a file of scores (.csv, .json, .xlsx or .parquet). Repeat it for several "
-        "vendors' files, which are joined by pair; each is named by its file.",
+        "Read a file of scores instead (.csv, .json, .xlsx or .parquet). Repeat for several "
+        "vendors: files are joined by pair, and each system is named after its file.",
         multiple=True,
     ),
     repeated(
@@ -127,35 +127,33 @@ source = join_options(
         "--rule",
         type=click.Choice(["above", "at_least"]),
         callback=lambda _context, _option, word: word and ThresholdRule(word),
-        help="With --scores that do not say it: what passes a threshold.",
+        help="With --scores: rule for passing a threshold, if no column has it.",
     ),
-    flag("--distance", "With --scores: less is more alike; a score is then minus the distance."),
+    flag("--distance", "With --scores: lower means more alike; the score is minus the distance."),
     repeated(
         *("--no-score", "no_scores", "NUMBER"),
-        "With --scores: this number means that there is no score; nan: no number does.",
+        "With --scores: number that stands for a missing score; nan if no number does.",
         type=float,
     ),
     repeated(
         *("--below", "below", "[SYSTEM=]NUMBER"),
-        "With --scores: an empty score means less than this, the vendor's own threshold "
+        "With --scores: an empty score is below this number, the vendor's own threshold "
         "(Rekognition: 80).",
         callback=_below,
     ),
-    flag(
-        "--independent-pairs", "With --scores that name nobody: each pair is of people of its own."
-    ),
+    flag("--independent-pairs", "With --scores without names: no person is in two pairs."),
     repeated(
         *("--model", "models", "NAME"),
-        "Whose answers count, if a system answered with several models.",
+        "Model whose answers count, if a system answered with several models.",
     ),
 )
 
-#: Options of `source` that go with --scores alone: arguments of `read_scores`.
+#: Options of `source` that require --scores: arguments of `read_scores`.
 _OF_SCORES: Final = (
     *("columns", "ignore", "rule", "distance", "no_scores", "below", "independent_pairs"),
 )
 
-#: Sections of the help of a `SourceCommand`, by names of arguments; the rest is output.
+#: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
     "Input": ("store", "study", "scores", *_OF_SCORES, "models", "pairs"),
     "Judging": (
@@ -164,12 +162,12 @@ _SECTIONS: Final = {
     ),
 }
 
-#: Key of the words after the command in its context.
+#: Key in the context of the raw command-line arguments.
 _WORDS: Final = f"{__name__}.words"
 
 
 class SourceCommand(click.Command):
-    """A command with the options of `source`, which its help lists in sections."""
+    """A command with the options of `source` and its help in sections."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
@@ -191,7 +189,7 @@ def note(text: str) -> None:
 
 
 def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
-    """Return the answers that the options of `source` name, and their facts for `evaluate`."""
+    """Return the answers that the options of `source` select, and arguments for `evaluate`."""
     if options["scores"]:
         return _from_scores(options)
     given = [name.rstrip("s").replace("_", "-") for name in _OF_SCORES if options[name]]
@@ -211,7 +209,7 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
     if options["store"] is not None or options["study"] is not None:
-        raise click.UsageError("--scores goes without --store and --study.")
+        raise click.UsageError("--scores cannot be combined with --store or --study.")
     import pyarrow as pa
 
     from facematch_comparison.scores.columns import ColumnsNotRecognised
@@ -241,7 +239,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
 
 def _evidence(file: str, sha256: str) -> Evidence:
-    """Return the evidence: the file, and the typed options that change a number."""
+    """Return the evidence: the file, and the given options that affect a number."""
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()
@@ -265,10 +263,10 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
     """Open the run database in a file or at sqlite:///FILE; create it only if `is_new`."""
     url = address if "://" in address else f"sqlite:///{address}"
     file = url.removeprefix("sqlite:///").partition("?")[0]
-    # A mistyped name would make a new and empty database.
+    # A mistyped name would create a new, empty database.
     if not is_new and url.startswith("sqlite:///") and not Path(file).is_file():
         raise click.UsageError(
-            f"There is no run database {file[:200]!r}. `facematch compare run` makes one; "
+            f"Run database {file[:200]!r} not found. `facematch compare run` creates one; "
             "`compare report` and `gate` also read a file of scores (--scores FILE)."
         )
     from facematch_comparison.run import RunDatabase

@@ -1,4 +1,4 @@
-"""`facematch compare draw`: pairs of photographs, drawn from a folder of people."""
+"""`facematch compare draw`: draw pairs from a folder of people's photographs."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from . import common
 @click.command("draw")
 @click.argument("folder", type=FILE)
 @file_option("--out", "The file to write.", required=True)
-@common.count_option("--mated", "Pairs of one person.", show_default="all there are")
-@common.count_option("--non-mated", "Pairs of two people.", show_default="as many as mated")
+@common.count_option("--mated", "Number of mated pairs.", show_default="all possible pairs")
+@common.count_option("--non-mated", "Number of non-mated pairs.", show_default="as many as mated")
 @file_option(
     "--groups",
-    "Groups of people: a column `person`, and one for each kind of group.",
+    "Groups of people: a column `person`, and a column for each kind of group.",
     to="groups_file",
     metavar="CSV",
 )
 @click.option(
     "--within", metavar="COLUMN", help="Draw non-mated pairs within the groups of this column."
 )
-@common.flag("--split", "Draw within halves of the people, for `compare report --split`.")
+@common.flag("--split", "Draw within each half of the people, for `compare report --split`.")
 @common.seed
-@common.flag("--force", "Overwrite files that exist.")
+@common.flag("--force", "Overwrite existing files.")
 def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
-    """Draw pairs of the photographs in FOLDER, which has one folder for each person.
+    """Draw pairs from the photographs in FOLDER, which has one folder for each person.
 
     \b
     facematch compare draw people/ --out pairs.csv --mated 600 --non-mated 6000
     facematch compare draw people/ --out pairs.csv --groups groups.csv \\
       --within sex
 
-    No pair is drawn twice, and everybody is drawn before anybody is drawn again. The same seed
-    draws the same pairs. Two people of one group look more alike than two people at random:
-    --within draws these harder pairs.
+    No pair is drawn twice, and every person is drawn before anyone is drawn again. The same seed
+    draws the same pairs. People of one group look more alike than random people: --within draws
+    these harder pairs.
     """
     if options["within"] is not None and groups_file is None:
-        raise click.UsageError("--within names a column of --groups: give both.")
+        raise click.UsageError("--within requires --groups.")
     check_target("--out", out, force=options.pop("force"))
     from facematch_comparison.study import draw_pairs, photographs, read_groups, write_pairs_csv
     from facematch_comparison.values.numbers import counted

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facematch_comparison.study import Study
     from facematch_comparison.values.model import Evaluation, Rate
 
-#: Forms of --out; the first one if the file's name says nothing.
+#: Formats of --out; the first one is the default if the file name has no suffix.
 _OUT_FORMS: Final = (".html", ".json")
 
 
@@ -31,21 +31,19 @@ _OUT_FORMS: Final = (".html", ".json")
     "--fmr", type=common.RATE, required=True, help="False match rate (FMR) to show, such as 1e-4."
 )
 @click.option(
-    "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
+    "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, e.g. 0.01."
 )
-@click.option(
-    "--confidence", type=common.CONFIDENCE, default="0.95", help="Of each claim, one-sided."
-)
+@click.option("--confidence", type=common.CONFIDENCE, default="0.95", help="One-sided confidence.")
 @common.split
 @json_option
 def plan(*, as_json: bool, **options: Any) -> int:
-    """Count the pairs that show an FMR and an FRR.
+    """Compute how many pairs you need to show an FMR and an FRR.
 
     \b
     facematch compare plan --fmr 1e-4 --frr 0.01
 
-    The numbers hold for pairs that are independent of each other. Pairs that share a person are
-    worth less; the report says how much less.
+    The numbers assume independent pairs. Pairs that share a person carry less information; the
+    report says how much less.
     """
     from facematch_comparison.judging.plan import plan_study
 
@@ -69,7 +67,7 @@ def plan(*, as_json: bool, **options: Any) -> int:
     say()
     say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
-        "fails it about half the time; choose a lower row. Each row has as many non-mated pairs as "
+        "fails it about half the time; choose a lower row. Each row has enough non-mated pairs to "
         "place a threshold. Use pairs of as many people as you can."
     )
     if study_plan.split:
@@ -85,43 +83,43 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     try:
         return {name: float(text) for name, text in values.items()}
     except ValueError as error:
-        raise click.BadParameter(f"{error}: say SYSTEM=NUMBER, such as didit=48.68.") from None
+        raise click.BadParameter(f"{error}: use SYSTEM=NUMBER, such as didit=48.68.") from None
 
 
 @click.command("report", cls=common.SourceCommand)
 @common.source
-@file_option("--pairs", "The file of pairs that was run: it has the names of people and pictures.")
+@file_option("--pairs", "The file of pairs that was run, for names of people and pictures.")
 @click.option(
     "--fmr",
     type=common.RATE,
-    show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs bear",
-    help="False match rate to compare all systems at.",
+    show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs support",
+    help="False match rate at which to compare all systems.",
 )
 @click.option(
     "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
 )
 @common.repeated(
     *("--at-threshold", "at_thresholds", "SYSTEM=NUMBER"),
-    "Judge this system at a threshold that is fixed, such as that of production, in place of one "
-    "chosen for --fmr.",
+    "Judge this system at a fixed threshold, such as the one in production, instead of one chosen "
+    "for --fmr.",
     callback=_thresholds,
 )
 @common.count_option(
     "--attempts",
-    "Attempts that a transaction may take; the best of them counts.",
+    "Maximum attempts of a transaction; the best attempt counts.",
     least=1,
-    show_default="the most there are",
+    show_default="the most in the data",
 )
 @common.split
 @common.seed
 @common.repeated(
-    *("--out", "outs", "FILE"), "Write the page (.html) or the same as JSON (.json).", type=FILE
+    *("--out", "outs", "FILE"), "Write the report as a page (.html) or as JSON (.json).", type=FILE
 )
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
 @file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
 @json_option
 def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
-    """Judge what systems answered: how many genuine people each turns away, and how sure that is.
+    """Evaluate answers: a verdict, and the error rates of each system with their intervals.
 
     \b
     facematch compare report --store study.sqlite3 --out report.html \\
@@ -130,10 +128,10 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
       --scores labels.csv --fmr 1e-3 --out report.html
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
 
-    Prints the verdict in one sentence, one table, and what cannot be concluded. The page loads
-    nothing and holds no picture. Names of people and pictures are in --wrong and --answers where
-    the file of scores or --pairs has them; --scores reads --answers again. Files of an earlier
-    report are overwritten.
+    Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
+    contains no pictures. --wrong and --answers contain names of people and pictures if the file of
+    scores or --pairs does. --scores can read the file of --answers. Existing files are
+    overwritten.
     """
     wrong, written = options["wrong"], options["answers"]
     targets = [("--out", path, _OUT_FORMS) for path in outs]
@@ -180,7 +178,7 @@ def _write_wrong(
     pairs = []
     for each, system in zip(answers, evaluation.systems, strict=True):
         if system.point is not None:
-            # Without a threshold of ours it is judged by its own decisions.
+            # Without a chosen threshold, the system is judged by its own decisions.
             threshold = None if system.at_required is None else system.at_required.threshold
             pairs += wrong_pairs(each, threshold, study)
     if path.suffix.lower() == ".json":
@@ -206,8 +204,8 @@ def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
     study = read_study(file, note=common.note)
     if about["digest"] not in (None, study.digest(digests_of(study))):
         raise InvalidRequest(
-            f"--pairs: {file} is not what was run as {about['name'][:60]!r}: its pairs, pictures "
-            "or groups differ. Name the file that was run, unchanged."
+            f"--pairs: {file} is not the test set {about['name'][:60]!r} that was run: its pairs, "
+            "pictures or groups differ. Pass the unchanged file that was run."
         )
     return study
 
@@ -268,25 +266,25 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 
 @click.command("gate", cls=common.SourceCommand)
 @common.source
-@common.text_option("--requirements", "NAME|FILE", "sp800-63a, or your own (.toml).", required=True)
+@common.text_option("--requirements", "NAME|FILE", "sp800-63a, or a .toml file.", required=True)
 @common.repeated(
-    *("--system", "systems", "NAME"), "Judge this system alone; else all, and all must pass."
+    *("--system", "systems", "NAME"), "Check only this system; by default, all must pass."
 )
 @common.split
 @common.seed
-@common.flag("--allow-mock", "Accept a mock or sandbox, which says nothing of a vendor.")
+@common.flag("--allow-mock", "Accept a mock or sandbox, which proves nothing about a vendor.")
 @json_option
 def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
-    """Judge systems by your requirements.
+    """Check systems against your requirements.
 
     \b
     facematch compare gate --store study.sqlite3 --requirements sp800-63a
     facematch compare gate --scores scores.csv --requirements our-door.toml
 
-    PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold, and
-    those of every group within the limits by group. FAIL (1): a lower bound is beyond, and no other
-    threshold would do. INCONCLUSIVE (3): these data cannot show it; `compare plan` says how many
-    pairs can. Failures to acquire count as errors.
+    PASS (exit code 0): at one threshold, the upper bounds of FMR and FRR are within the limits, and
+    the upper bounds of every group within the limits by group. FAIL (1): a lower bound exceeds a
+    limit, and no other threshold would pass. INCONCLUSIVE (3): there are too few data; `compare
+    plan` says how many pairs you need. Failures to acquire count as errors.
     """
     from facematch_comparison.judging.requirements import read_requirements
 

@@ -1,4 +1,4 @@
-"""`facematch compare run` and `unresolved`: the commands that ask vendors, and may cost money."""
+"""`facematch compare run` and `unresolved`: the commands that call vendors and may cost money."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
     from facematch_comparison.run import RunDatabase, RunSummary, StudyRun, UnresolvedCharge
     from facematch_core.store import CallStore
 
-#: States that have a column in the table of a run.
+#: States with a column in the summary of a run.
 _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 
 
 @click.command("run")
 @click.argument("source", metavar="PAIRS", type=FILE)
-@common.text_option("--profile", "NAME", "A system: a profile.", multiple=True)
+@common.text_option("--profile", "NAME", "Profile to run as a system.", multiple=True)
 @common.text_option(
     "--backend",
     "NAME",
-    "A system: a backend as it is, such as `local`. Both may be repeated.",
+    "Backend to run as a system, such as `local`. Both options may be repeated.",
     multiple=True,
 )
 @config_option
@@ -64,7 +64,7 @@ _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 @common.text_option(
     "--workers", "1-256", "Parallel calls to each system.", callback=parse_workers, default="4"
 )
-@common.text_option("--name", "TEXT", "Name of the test set.", show_default="that of its file")
+@common.text_option("--name", "TEXT", "Name of the test set.", show_default="name of its file")
 @common.repeated(
     *("--keep", "keep", "NAME"),
     "Ask this system's vendor to keep each call as a record, pictures included, so that a "
@@ -72,25 +72,25 @@ _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 )
 @common.repeated(
     *("--price", "prices", "NAME=AMOUNT"),
-    "What one comparison by a system costs; by default, what its budget counts.",
+    "Price of a comparison by this system; by default, the price in its budget.",
     callback=parse_pairs,
 )
 @common.text_option("--currency", "CCC", "Currency of all amounts.", default="USD")
-@common.flag("--yes", "Do not ask before money is spent.")
+@common.flag("--yes", "Do not ask before spending money.")
 @json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
-    PAIRS is a file of pairs, of `compare draw` or your own (.csv or .xlsx).
+    PAIRS is a file of pairs from `compare draw`, or your own (.csv or .xlsx).
 
     \b
     facematch compare run pairs.csv --profile didit --backend local \\
       --price didit=0.05
     facematch compare report
 
-    Answers are saved in the run database as they come. Stop or kill the command at any moment: the
-    same command goes on from there, and nothing is paid twice. One process at a time works on a run
-    database; the commands that read it work meanwhile. It asks before it spends money. The exit
+    Answers are saved in the run database as they arrive. Stop or kill the command at any time: the
+    same command resumes, and no call is paid for twice. Only one process at a time can write to a
+    run database; others can read it meanwhile. The command asks before it spends money. The exit
     code is 0 if every pair is done; see `facematch -h`.
     """
     openers = _openers_of(options)
@@ -124,12 +124,12 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         if as_json:
             print_json({"store": store, "systems": systems})
         else:
-            # A report names its test set if there are several.
+            # `compare report` needs --study if there are several test sets.
             name = ["--study", study_run.stored.name] if len(database.studies()) > 1 else []
             _show_summary(summary, systems, store, name)
         if stopping.signal:
             return 128 + stopping.signal
-    # The highest of what ended systems early, and of what is not known.
+    # The highest exit code of errors, failed pairs and unresolved calls.
     codes = [code_of(system.error) for system in summary.systems if system.error is not None]
     codes += [Exit.VENDOR] * any(system["failed"] for system in systems)
     codes += [Exit.UNKNOWN] * any(system["unresolved"] for system in systems)
@@ -142,7 +142,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     if not profiles and not backends:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
-        raise click.UsageError("--config holds profiles: name one with --profile.")
+        raise click.UsageError("--config requires --profile NAME.")
     targets: dict[str, Target] = {}
     for name, target in (
         *((name, Target(profile=name, config=config)) for name in profiles),
@@ -195,7 +195,7 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"name": system.name}
         for state in _STATES:
             row[state] = progress.states.get(PairState(state.replace("_", " ")), 0)
-        # The outcome of such a call could not be written.
+        # After a run, an ASKED pair is one whose outcome could not be stored.
         row["unresolved"] += progress.states.get(PairState.ASKED, 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged", "models"):
             row[fact] = getattr(progress, fact)
@@ -206,7 +206,7 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
 def _show_summary(
     summary: RunSummary, rows: Sequence[Mapping[str, Any]], store: str, study: Sequence[str]
 ) -> None:
-    """Print the progress of every system, and the next command; to stderr each error."""
+    """Print the progress of every system and the next command; print errors to stderr."""
     header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
     table = []
     for row in rows:
@@ -219,12 +219,12 @@ def _show_summary(
             say(f"error: {system.name}: {error_sentence(system.error)}", err=True)
         elif system.last_failure is not None:
             last = error_sentence(system.last_failure)
-            say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
+            say(f"warning: {system.name}: calls failed. Last error: {last}", err=True)
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({quantity(n, 'pair')})" for model, n in models.items())
         say(
-            f"warning: the model of {name} changed during the run: {several}. A report needs "
-            "--model NAME for the one whose answers count.",
+            f"warning: the model of {name} changed during the run: {several}. Pass the model whose "
+            "answers count to the report, with --model NAME.",
             err=True,
         )
     unresolved, lost, calls = (
@@ -235,7 +235,7 @@ def _show_summary(
         say(f"{quantity(unresolved + lost, 'pair')} {may}charged without an answer:")
         _show_command("unresolved", "--store", store)
     if calls:
-        say(f"{quantity(calls, 'call')} left: the same command goes on from here")
+        say(f"{quantity(calls, 'call')} left: run the same command to continue")
     say(f"written to {store}")
     if any(row["answered"] for row in rows):
         say("to judge the answers:")
@@ -246,25 +246,25 @@ def _show_summary(
 @common.store
 @common.text_option("--study", "NAME", "Only calls of this test set.")
 @common.text_option(
-    "--resolve", "CALL", "Say whether one call was charged, with --charged or --not-charged."
+    "--resolve", "CALL", "Record whether a call was charged, with --charged or --not-charged."
 )
-@common.flag("--charged", "It is on the vendor's invoice: never asked again.")
-@common.flag("--not-charged", "It is not: the next run asks again.")
+@common.flag("--charged", "The call is on the vendor's invoice; it is never retried.")
+@common.flag("--not-charged", "The call is not on it; the next run retries it.")
 @common.text_option(
     "--config", "FILE", "The configuration file of the systems' profiles, for --resolve."
 )
 @common.flag("--yes", "Do not ask before --resolve.")
 @json_option
 def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) -> int:
-    """List calls that were charged, or may have been, and have no answer.
+    """List calls that were charged, or may have been, without an answer.
 
-    facematch never repeats them on its own. The next `compare run` looks for them in the vendor's
-    records. --resolve writes down what the vendor's invoice or support says, for good. Budgets are
-    updated.
+    facematch never retries them automatically. The next `compare run` searches the vendor's records
+    for them. --resolve records permanently whether the vendor's invoice or support says that a call
+    was charged. Budgets are updated.
     """
     call_id, is_charged = options["resolve"], options["charged"]
     if call_id is None and (is_charged or options["not_charged"]):
-        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
+        raise click.UsageError("--charged and --not-charged require --resolve CALL.")
     if call_id is not None and is_charged is options["not_charged"]:
         raise click.UsageError("Choose --charged or --not-charged.")
     billed = Charged.YES if is_charged else Charged.NO
@@ -278,9 +278,9 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
         except ConfigurationError as error:
             if call_id is not None:
                 raise
-            common.note(f"{error.message} Calls that are under way are not listed.")
+            common.note(f"{error.message} Calls in flight are not listed.")
         else:
-            # Calls that an ended run left open become unresolved.
+            # Calls that a killed run left open become unresolved.
             for system in systems:
                 finalize = partial(_finalize, database, options["config"], system.name)
                 database.take_back(system, finalize)
@@ -291,7 +291,7 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
             charge = _unresolved_call(charges, call_id)
             question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
             confirm(question, yes=options["yes"])
-            # Budgets come first: if the process ends between the two, the call stays listed.
+            # Budgets first: if the process ends before the next line, the call stays listed.
             _finalize(database, options["config"], charge.name, [call_id], billed)
             database.resolve(charge.system, call_id, billed)
             if as_json:
@@ -315,14 +315,14 @@ def _unresolved_call(charges: Sequence[UnresolvedCharge], call_id: str) -> Unres
             "those that are."
         )
     if charge.state != "unresolved":
-        raise InvalidRequest("This call is resolved already: it was charged, and has no answer.")
+        raise InvalidRequest("This call is already resolved: it was charged without an answer.")
     return charge
 
 
 def _finalize(
     database: RunDatabase, config: str | None, name: str, call_ids: Sequence[str], billed: Charged
 ) -> None:
-    """Update the budgets in the run database, and those of the system's profile."""
+    """Update the budgets in the run database and in the system's profile."""
     from facematch_comparison.run.recover import finalize_budgets, stores_of
 
     if not call_ids:
@@ -383,7 +383,7 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     count = sum(row["state"] == "unresolved" for row in rows)
     if count:
         say(
-            f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then, for "
-            "one that is on it (else --not-charged)"
+            f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then run "
+            "for each call (--not-charged if the call is not on it)"
         )
         _show_command("unresolved", "--store", store, "--resolve", "CALL", "--charged")

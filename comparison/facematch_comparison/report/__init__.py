@@ -1,6 +1,6 @@
-"""The report: one page that a buyer understands, in one file without a request.
+"""The report: a self-contained HTML page for buyers.
 
-`report_html` gives it, `write_report` writes it, and `fragment` is its beginning for a notebook.
+`report_html` returns it, `write_report` writes it, and `fragment` is its beginning for a notebook.
 """
 
 from .page import fragment, report_html, write_report

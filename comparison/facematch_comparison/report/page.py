@@ -1,7 +1,7 @@
-"""The report: the verdict first, then its evidence, in one file without a request.
+"""Render an evaluation as a self-contained HTML page: the verdict first, then its evidence.
 
-The page shows `Evaluation.to_dict` alone. Its sentences are in ``templates``; a section without
-data is left out.
+The page shows only data of `Evaluation.to_dict`. Its sentences are in ``templates``. Sections
+without data are omitted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def report_html(evaluation: Evaluation) -> str:
-    """Return an evaluation as one HTML page without scripts and requests; numbers as in JSON.
+    """Return an evaluation as one HTML page without scripts or requests, with the JSON's numbers.
 
     The same evaluation gives the same page, byte for byte.
     """
@@ -38,16 +38,16 @@ def report_html(evaluation: Evaluation) -> str:
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
-    """Write `report_html` to a file, whole or not at all; a file of that name is replaced.
+    """Write `report_html` to a file atomically; replace an existing file.
 
     Raises:
-        OSError: the file cannot be written; its folder is not created.
+        OSError: the file cannot be written. A missing folder is not created.
     """
     write_file(path, report_html(evaluation).encode())
 
 
 def fragment(evaluation: Evaluation) -> str:
-    """Return the verdict, the picture and the table as a part of a page, for a notebook."""
+    """Return the verdict, the DET plot and the table as an HTML fragment for a notebook."""
     document = repr(evaluation.to_dict()).encode(errors="surrogatepass")
     ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
     return _render("fragment.html", evaluation, ids, style=_style("style.css"))
@@ -72,7 +72,7 @@ def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]
     more = any(two["sentence"].raw != headline for two in document["differences"])
     of_service = ("latency_s", "not_answered", "price", "cost")
     measured = any(system["service"][key] for system in tables.systems for key in of_service)
-    # First what a decision needs; then, folded, what an analyst checks.
+    # First the sections that a decision needs; then, folded, details for an analyst.
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
         (more, "differences", "Is the difference real?", False),
@@ -101,7 +101,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Nodes printed without a filter are texts of the document.
+        # A node without a filter is a text of the document.
         finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
     )
     forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")

@@ -1,10 +1,10 @@
-"""The figures of a report, as SVG that follows the colours of the page around it.
+"""The figures of a report, as SVG that inherits the colours of the page.
 
-A function draws a figure of the evaluation, or returns None where there is nothing to show.
+Each function draws one figure of an evaluation, or returns None if there is no data for it.
 
-Lines, bands and marks take ``currentColor`` from classes (``s0`` to ``s5``) that the style sheet
-knows for light, dark and print. Systems differ by colour, dashes and markers, so that any one of
-them is enough.
+Lines, bands and markers take ``currentColor`` from classes (``s0`` to ``s5``), which the style
+sheet defines for light, dark and print. Systems differ in colour, dash pattern and marker, so
+none of these is needed to tell them apart.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from facematch_comparison.values.model import Evaluation, OperatingPoint, Rate
 
 from .values import plain
 
-#: Rates that an axis may show; those of `_PLAIN` before the others where there is little room.
+#: Possible ticks of a rate axis; `_PLAIN` ticks are placed first if there is little room.
 _TICKS: Final = (
     *(10.0**power for power in range(-7, -3)),
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0),
 )
 _PLAIN: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
 
-#: Lengths of line and gap; a whole line first.
+#: Dash patterns; the first one is a solid line.
 _DASHES: Final = ("none", "8 4", "2 3", "9 3 2 3")
 _WHOLE, _DASHED = _DASHES[:2]
 
-#: Marks about (0, 0), 10 wide and high.
+#: Marker paths centred on (0, 0), about 10 wide and high.
 _MARKS: Final = (
     "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z",
     "M-4.5-4.5H4.5V4.5H-4.5Z",
@@ -44,13 +44,13 @@ _MARKS: Final = (
     "M-6 1L0-6L6 1L3.5 5.5H-3.5Z",
 )
 
-#: The most curves of one figure that have bands: more of them hide each other.
+#: Maximum number of curves with bands in one figure: more would hide each other.
 MOST_BANDS: Final = 3
 
-#: The longest name of a system in a figure.
+#: Maximum length of a system's name in a figure.
 _MOST_LETTERS: Final = 18
 
-#: Size of a figure, and the edges of the area inside its axes.
+#: Size of a figure, and the edges of its plotting area.
 _WIDTH, _HEIGHT = 480, 340
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 460, 10, 294
 
@@ -58,14 +58,14 @@ _Corners = Sequence[tuple[float, float]]
 
 
 class Style(NamedTuple):
-    """Style of one system: a class for its colour, dashes, and a mark as a path."""
+    """The style of one system: colour class, dash pattern and marker path."""
 
     colour: str
     dashes: str
     mark: str
 
     def swatch(self) -> Markup:
-        """Return a piece of the line with its mark, for a legend; screen readers skip it."""
+        """Return a line sample with its marker for a legend; hidden from screen readers."""
         return Markup(
             '<svg class="swatch {}" viewBox="0 0 40 16" aria-hidden="true" focusable="false">'
             '<path d="M0 8H40" fill="none" stroke="currentColor" stroke-width="2" '
@@ -75,12 +75,12 @@ class Style(NamedTuple):
 
 
 def style_of(place: int) -> Style:
-    """Return the style of the system at a place, from 0; no two of the first 84 are alike."""
+    """Return the style of a system by its index; the first 84 are distinct."""
     return Style(f"s{place % 6}", _DASHES[place % len(_DASHES)], _MARKS[place % len(_MARKS)])
 
 
 def det(evaluation: Evaluation, name: str) -> Markup | None:
-    """Draw FRR against FMR of all systems, on normal deviates."""
+    """Draw the DET plot of all systems: FRR against FMR on normal deviate scales."""
     systems, required = evaluation.systems, evaluation.required_fmr
     points: list[tuple[int, str, OperatingPoint]] = [
         (place, kind, at)
@@ -100,7 +100,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     for place, curve in curves.items():
         seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
         if any(seen) and len(curves) <= MOST_BANDS:
-            # The band lies between both rates at their low ends and at their high ends.
+            # The band spans from both lower bounds to both upper bounds.
             low = plot.corners(curve.fmr_low, curve.frr_low)
             high = plot.corners(curve.fmr_high, curve.frr_high)
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
@@ -109,7 +109,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         hollow = at is not systems[place].point
         plot.dot(at.fmr, at.frr, place, hollow=hollow, path=f"systems.{place}.{kind}")
     plot.name_upright("required FMR", required)
-    for place, at in {place: at for place, _, at in points}.items():  # the last is judged
+    for place, at in {place: at for place, _, at in points}.items():  # the last one is judged
         here, up = plot.x(at.fmr.value or 0), plot.y(at.frr.value or 0)
         label = plain(systems[place].name)
         if len(label) > _MOST_LETTERS:
@@ -164,7 +164,7 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     kinds = {"mated": (histogram.mated, _WHOLE), "non-mated": (histogram.non_mated, _DASHED)}
     most = max(max(counts) / sum(counts) for counts, _ in kinds.values())
     shown = [share for share in (0, 0.01, *_TICKS[7:14]) if share < most]
-    # The root shows a small hill of wrong labels beside a large one.
+    # The square root keeps a small peak of wrong labels visible beside a large one.
     y = _Axis(
         lambda share: 0.94 * math.sqrt(share / most),
         [(share, f"{100 * share:g} %") for share in shown],
@@ -191,7 +191,7 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
 
 
 class _Axis(NamedTuple):
-    """Place of a value on an axis, 0-1, and its ticks with labels, the preferred ones first."""
+    """An axis: the position of a value, 0-1, and the labelled ticks, preferred ones first."""
 
     share: Callable[[float], float]
     ticks: list[tuple[float, str]]
@@ -200,7 +200,7 @@ class _Axis(NamedTuple):
 def _rates(
     points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
 ) -> _Axis:
-    """Return an axis by normal deviates that holds all points, and of the curves what is near."""
+    """Return a normal deviate axis that covers all points and the nearby part of the curves."""
     inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
     inside += [required] if required else []
     middle = max([*inside, 0.05]) if inside else 0.5
@@ -225,7 +225,7 @@ def _rates(
 
 
 def _scores(low: float, high: float) -> _Axis:
-    """Return an axis of even steps between two scores, with some five ticks."""
+    """Return a linear axis between two scores, with about five ticks."""
     wide = high - low or 1.0
     power = 10.0 ** max(-300, math.floor(math.log10(wide / 3)))
     step = power * max((times for times in (1, 2, 2.5, 5) if times * power <= wide / 3), default=1)
@@ -244,12 +244,12 @@ def _place(share: float, start: float, end: float, beyond: float) -> float:
 
 
 class _Plot:
-    """A figure to draw on: axes with a grid first, then whatever is added, in that order."""
+    """A figure: axes and grid, then the added elements in drawing order."""
 
     def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
         self.name, self._x, self._y = name, x, y
         self._parts: list[Markup] = []
-        self._taken: list[tuple[float, ...]] = []  # boxes that a label may not touch
+        self._taken: list[tuple[float, ...]] = []  # boxes that labels must not overlap
         lines = [f"M{self.x(value)} {_TOP}V{_BOTTOM}" for value, _ in x.ticks]
         lines += [f"M{_LEFT} {self.y(value)}H{_RIGHT}" for value, _ in y.ticks]
         self._path("grid", "".join(lines))
@@ -271,7 +271,7 @@ class _Plot:
         self._add(upright, (_TOP + _BOTTOM) / 2, y_name)
 
     def x(self, value: float, beyond: float = 0.0) -> float:
-        """Return the place of a value from left to right, at most `beyond` outside the figure."""
+        """Return the x coordinate of a value, at most `beyond` widths outside the figure."""
         return _place(self._x.share(value), _LEFT, _RIGHT, beyond)
 
     def y(self, value: float, beyond: float = 0.0) -> float:
@@ -288,14 +288,14 @@ class _Plot:
         self._add(text, classes, x, y, anchor, words)
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
-        """Return the places of points, also far outside the figure, where lines are clipped."""
+        """Return the coordinates of points, also far outside the figure, which are clipped."""
         return [(self.x(x, 9), self.y(y, 9)) for x, y in zip(across, up, strict=True)]
 
     def line(self, corners: _Corners, place: int, dashes: str) -> None:
         self._shape("polyline", "line", corners, place, dashes)
 
     def band(self, low: _Corners, high: _Corners, place: int) -> None:
-        """Draw the area between two lines, square at both ends."""
+        """Draw the area between two lines, with square ends."""
         ends = (low[-1][0], high[-1][1]), (high[0][0], low[0][1])
         self._shape("polygon", "band", [*low, ends[0], *reversed(high), ends[1]], place, _WHOLE)
 
@@ -309,7 +309,7 @@ class _Plot:
     def dot(
         self, x: Rate | float, y: Rate, place: int, *, path: str = "", hollow: bool = False
     ) -> None:
-        """Draw the mark of a system, not `hollow` with intervals; `path` is of the document."""
+        """Draw a system's marker, with intervals unless `hollow`; `path` is a document path."""
         style, up = style_of(place), self.y(y.value or 0.0)
         here = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
         cross = ""
@@ -328,7 +328,7 @@ class _Plot:
         self._taken.append((here - 7, up - 7, here + 7, up + 7))
 
     def upright(self, value: float) -> None:
-        """Draw a line across the figure at a value of the x axis."""
+        """Draw a vertical line at a value of the x axis."""
         self._path("limit", f"M{self.x(value)} {_TOP}V{_BOTTOM}")
 
     def name_upright(self, words: str, value: float) -> None:
@@ -340,7 +340,7 @@ class _Plot:
     def beside(
         self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5
     ) -> None:
-        """Write words on one side of an x, at the first of the heights where they touch nothing."""
+        """Write a label beside an x coordinate, at the first height where it overlaps nothing."""
         wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in words)
         for base, left in itertools.product(heights, (x + space, x - space - wide)):
             right, top, bottom = left + wide, base - 11, base + 3

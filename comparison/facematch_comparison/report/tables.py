@@ -1,7 +1,7 @@
-"""The tables of a report: each is a view of the document, made when a template asks for it.
+"""The tables of a report, built from the JSON document when a template needs them.
 
-A row maps the titles of columns to cells; its first cell names it. A row or a column with nothing
-in it is left out.
+A row maps column titles to cells; the first cell is the name of the row. Empty rows and columns are
+omitted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import values
 from .plots import style_of
 from .values import Node
 
-#: `Environment` of a system to the origin of its answers.
+#: Origin of a system's answers, by its `Environment`.
 _ORIGINS: Final = {
     "production": "the vendor",
     "sandbox": "the sandbox of the vendor",
@@ -24,17 +24,17 @@ _ORIGINS: Final = {
     None: "a file of scores",
 }
 
-#: Independent errors from which a rate is, with 90 % confidence, within 30 % of the true one
-#: (ISO/IEC 19795-1).
+#: Rule of 30 (ISO/IEC 19795-1): with at least 30 independent errors, the true rate is within 30 %
+#: of the observed rate, with 90 % confidence.
 RULE_OF_30: Final = 30
 
 _TIMES: Final = Markup("&nbsp;&times;")
 
-Row = Mapping[Any, Markup | str]  # a title, too, may be of either kind
+Row = Mapping[Any, Markup | str]  # titles may be Markup, too
 
 
 class Table(NamedTuple):
-    """``cards`` are laid out one row under the other in a narrow window, ``data`` scrolls."""
+    """A table. In a narrow window, kind ``cards`` stacks its rows and kind ``data`` scrolls."""
 
     name: str
     caption: Markup
@@ -43,7 +43,7 @@ class Table(NamedTuple):
 
     @property
     def head(self) -> list[Markup | str]:
-        """Titles of the columns."""
+        """Titles of the non-empty columns."""
         return [title for title in self.rows[0] if any(row[title] for row in self.rows)]
 
     def __bool__(self) -> bool:
@@ -57,7 +57,7 @@ class Tables:
         self.confidence = values.setting(document["confidence"])
 
     def _table(self, name: str, words: str, rows: Sequence[Row], kind: str = "cards") -> Table:
-        """A table without empty rows; ``{}`` in the words of its caption is the confidence."""
+        """Return a table without empty rows; the confidence replaces ``{}`` in the caption."""
         caption = Markup(words).format(self.confidence)  # noqa: S704 - ours
         return Table(name, caption, [row for row in rows if any([*row.values()][1:])], kind)
 
@@ -68,7 +68,7 @@ class Tables:
         return Markup('<span class="system">{} {}</span>').format(drawn, values.text(node))
 
     def _fmr(self, rate: Node) -> Markup:
-        """Return an FMR, and on which side of the required one it is where that is clear."""
+        """Return an FMR; say if its interval is within or above the required FMR."""
         shown, ends, required = values.rate(rate), rate["interval"], self.document["required_fmr"]
         if not ends or ends["low"].raw <= required.raw < ends["high"].raw:
             return shown
@@ -78,7 +78,7 @@ class Tables:
 
     @property
     def verdict(self) -> Table:
-        """The first table: a row for each system."""
+        """The verdict table: a row for each system."""
         rows = [
             {
                 "System": self._name(system["name"]),
@@ -116,7 +116,7 @@ class Tables:
     @property
     def differences(self) -> Table:
         words = "FRR of the first less that of the second, in percentage points, with {} intervals"
-        # Only the adjusted p-value and the verdict allow for several comparisons.
+        # Only the adjusted p-value and the verdict correct for multiple comparisons.
         alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
         rows = [
             {
@@ -180,7 +180,7 @@ class Tables:
 
     @property
     def few_errors(self) -> list[tuple[Node, Node, str]]:
-        """Return the rates with fewer errors than the rule of 30 asks for, with their names."""
+        """The rates with fewer errors than the rule of 30 requires: system, rate, name."""
         return [
             (system["name"], at[name], name.upper())
             for system in self.systems
@@ -206,7 +206,7 @@ class Tables:
         return self._table("transactions-table", words, rows)
 
     def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
-        """Return the sentences on groups that differ, or may by chance, each with its system."""
+        """Return systems with their sentences on group differences, significant or not."""
         return [
             (system["name"], gap["sentence"])
             for system in self.systems
@@ -303,7 +303,7 @@ def _by_name(counts: Node) -> Markup:
 
 
 def _threshold(system: Node, at: Node) -> Markup:
-    """Return a threshold or why there is none, and what it is."""
+    """Return a threshold with a note on its origin, or the reason why there is none."""
     words = values.text(system["why_not"])
     if not at:
         return words
@@ -317,7 +317,7 @@ def _threshold(system: Node, at: Node) -> Markup:
 
 
 def _why_empty(each: Node) -> Markup:
-    """Return how many pairs a false match rate takes, or why there are no rates at it."""
+    """Return how many pairs an FMR needs, or the reason why there are no rates at it."""
     if each["pairs_needed"].raw is None:
         return Markup("<small>{}</small>").format(values.text(each["why_not"]))
     needed = values.count(each["pairs_needed"])

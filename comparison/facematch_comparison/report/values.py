@@ -1,7 +1,7 @@
-"""Values of a JSON document as HTML: each carries its path and its exact number.
+"""Render values of a JSON document as HTML, each with its path and its exact number.
 
-A `data` element shows the value at its ``data-path``, times ``data-times`` (1 without it), rounded
-to the digits that are shown. A missing value is an empty text.
+A `data` element shows the value at ``data-path`` times ``data-times`` (default 1), rounded to the
+digits shown. A missing value is an empty string.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from facematch_comparison.values import numbers
 #: Mark for a missing value.
 NOTHING = Markup('<span class="none">&ndash;</span>')
 
-#: Letters that turn the direction of what follows, or that break a line.
+#: Unicode controls of text direction, and Unicode line breaks.
 _TURNING = frozenset(
     "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 
 
 class Node:
-    """A value of a JSON document, and its path: keys and places with dots between them.
+    """A value of a JSON document, and its path: keys and indexes joined by dots.
 
-    A key is written as in an address, with its dots as ``%2E``, so that a path can be taken apart.
-    A node of 0 is true; None and an empty text, list or object are false.
+    Keys are percent-encoded, including dots (``%2E``), so that a path can be split.
+    A node of 0 is true. A node of None or of an empty string, list or object is false.
     """
 
     def __init__(self, raw: Any, *steps: str) -> None:
@@ -58,11 +58,11 @@ class Node:
         return self.raw is not None and self.raw not in ("", [], {})
 
     def __str__(self) -> str:
-        raise TypeError(f"{self.path} was to be printed without a form.")
+        raise TypeError(f"{self.path} cannot be printed without a filter.")
 
     @property
     def entries(self) -> list[tuple[str, Node]]:
-        """Names of an object with what they mean."""
+        """Keys of an object with their nodes."""
         return [(name, self[name]) for name in self.raw]
 
 
@@ -71,7 +71,7 @@ Form = Callable[[Node, float | None], Markup]
 
 
 def plain(text: str) -> str:
-    """Replace control characters, half letters and turns of direction by U+FFFD."""
+    """Replace control characters, surrogates and `_TURNING` with U+FFFD."""
     return "".join(
         "\N{REPLACEMENT CHARACTER}"
         if letter in _TURNING or unicodedata.category(letter) in ("Cc", "Cs")
@@ -81,7 +81,7 @@ def plain(text: str) -> str:
 
 
 def text(node: Node) -> Markup:
-    """Return a text of the document; a number stays on one line with its percent sign."""
+    """Return a text of the document, with no-break spaces before percent signs."""
     if not node:
         return Markup()
     words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
@@ -93,7 +93,7 @@ def name(words: str) -> Markup:
 
 
 def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int = 1) -> Markup:
-    """Return a number of the document, as `form` writes it."""
+    """Return a number of the document, formatted by `form`."""
     if node.raw is None:
         return Markup()
     more = Markup(' data-times="{}"').format(times) if times != 1 else ""
@@ -103,7 +103,7 @@ def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int
     return Markup("{}&nbsp;{}").format(shown, unit) if unit else shown
 
 
-#: Counts; chosen rates in percent with all digits; scores and thresholds; p-values.
+#: Formats of counts, of chosen rates in percent (all digits), of scores, and of p-values.
 count = functools.partial(number, form="{:,}".format)
 setting = functools.partial(number, form=numbers.setting, unit="%", times=100)
 score = functools.partial(number, form=numbers.score)
@@ -139,7 +139,7 @@ def ends(interval: Node, form: Form, unit: str = "") -> Markup:
 
 
 def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
-    """Return a number that is no share of pairs, with its interval."""
+    """Return an estimate other than a rate of pairs, with its interval."""
     if not node:
         return Markup()
     interval = node["interval"]
@@ -148,7 +148,7 @@ def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
 
 
 def rate(node: Node, at_fmr: Node | None = None) -> Markup:
-    """Return a rate with its interval: at a threshold, or at an FMR if there is one for it."""
+    """Return a rate with its interval: `at_fmr` if given, else the interval at the threshold."""
     of = at_fmr or node["interval"]
     value = percent(node["value"], width_of(of))
     if not value:

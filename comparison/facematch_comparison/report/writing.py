@@ -1,6 +1,6 @@
-"""Write answers as a frame, CSV or Parquet, and list the pairs that a system got wrong.
+"""Export answers as a DataFrame, CSV or Parquet, and list the pairs that a system got wrong.
 
-`read_scores` reads what is written here, to the last digit.
+`read_scores` reads these files back without losing a digit.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
 
-#: Facts of a system, which are columns of a file.
+#: Facts of a system that are columns of a file.
 _FACTS: Final = (
     *("rule", "threshold", "scale", "price", "currency", "backend", "model", "environment"),
     *("privacy", "people_known"),
 )
 
-#: Columns that name pictures and people, where they are known.
+#: Columns with the names of pictures and people, if known.
 _NAMES: Final = ("probe", "reference", "person_1", "person_2")
 
-#: Columns that are left out if they are empty for all systems.
+#: Columns that are omitted if they are empty for all systems.
 _OPTIONAL: Final = ("decision", "error", "elapsed_s", *_FACTS)
 
 
 def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFrame:
     """Return answers as one pandas DataFrame: a row for each pair and system.
 
-    Columns: ``system``, those of `Answers.frame`, and the facts of each system (``rule``,
+    Columns: ``system``, the columns of `Answers.frame`, and facts of each system (``rule``,
     ``threshold``, ``scale``, ``price``, ``currency``, ``backend``, ``model``, ``environment``,
-    ``privacy``, ``people_known``). Columns that are empty for all systems are left out.
+    ``privacy``, ``people_known``). Columns that are empty for all systems are omitted.
 
     Args:
         study: The test set, for names of pictures and people; without it, people are numbers or
@@ -60,11 +60,11 @@ def export(
 ) -> None:
     """Write answers, or the list that `wrong_pairs` returns, to a ``.csv`` or ``.parquet`` file.
 
-    An existing file is replaced when the new one is complete. No cell of a CSV file is a formula.
-    In a CSV file the facts of a system are on its first line only. `study` is that of `to_frame`.
+    An existing file is replaced atomically. In a CSV file, cells that look like formulas are
+    escaped, and only the first row of a system has its facts. For `study` see `to_frame`.
 
     Raises:
-        InvalidRequest: another ending; else as of `to_frame`.
+        InvalidRequest: the suffix is another one, or an error of `to_frame`.
         OSError: the file cannot be written.
     """
     from pyarrow import parquet
@@ -85,7 +85,7 @@ def export(
 
 
 def digest_answers(answers: Sequence[Answers]) -> str:
-    """Return the SHA-256, in hex, of the CSV file that `export` writes; errors as of `to_frame`."""
+    """Return the SHA-256, in hex, of the CSV file of `export` (errors: see `to_frame`)."""
     file = io.BytesIO()
     _write_csv(pa.Table.from_pandas(_long(answers, None, once=True), preserve_index=False), file)
     return hashlib.sha256(file.getvalue()).hexdigest()
@@ -94,15 +94,15 @@ def digest_answers(answers: Sequence[Answers]) -> str:
 def wrong_pairs(
     answers: Answers, threshold: float | None, study: Study | None = None
 ) -> list[WrongPair]:
-    """Return the pairs that a system got wrong at a threshold, the worst first.
+    """Return the pairs that a system got wrong at a threshold, worst first.
 
-    False matches, the highest score first; false non-matches, the lowest first; then mated pairs
-    that could not be acquired. Pairs without an answer and acquired pairs without a score are left
-    out.
+    The order is: false matches, highest score first; false non-matches, lowest score first; mated
+    pairs that failed to acquire. Pairs without an answer and acquired pairs without a score are
+    omitted.
 
     Args:
-        threshold: On the scale of its scores; None for its own decisions.
-        study: The test set, for names of pictures and people; by default those of the score file.
+        threshold: On the scale of the scores; None for the system's own decisions.
+        study: The test set, for names of pictures and people; by default, those of the score file.
 
     Raises:
         InvalidRequest: the system has no scores, or the study has other pairs.
@@ -133,8 +133,8 @@ def _frame(answers: Answers, study: Study | None) -> DataFrame:
         return answers.frame
     if not np.array_equal(answers.mated, study.mated):
         raise InvalidRequest(
-            f"{answers.name} answered {len(answers):,} pairs, and the test set {study.name} "
-            f"has {len(study.pairs):,} or others: give the test set that was asked."
+            f"{answers.name} answered {len(answers):,} pairs, but the test set {study.name} "
+            f"has {len(study.pairs):,} or different pairs: pass the test set of the run."
         )
     sides = ("probe", "reference", "probe_subject", "reference_subject")
     columns = {
@@ -145,7 +145,7 @@ def _frame(answers: Answers, study: Study | None) -> DataFrame:
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> DataFrame:
-    """Return all answers; with `once`, facts of a system are on its first line only."""
+    """Return all answers; with `once`, only the first row of a system has its facts."""
     if not answers:
         raise InvalidRequest("There are no answers to write.")
     if len({each.name for each in answers}) < len(answers):
@@ -171,12 +171,12 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
 def _write_csv(table: Any, file: BinaryIO) -> None:
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
     rows = pa.table(list(map(_cells, table.columns)), names=table.column_names)
-    for part in (header, rows):  # pyarrow would put every name in quotes
+    for part in (header, rows):  # pyarrow would quote every column name
         csv.write_csv(part, file, csv.WriteOptions(include_header=False))
 
 
 def _cells(column: Any) -> Any:
-    """Return a column as CSV holds it: no spreadsheet takes a name for a formula."""
+    """Return a column for CSV, with text escaped that a spreadsheet would read as a formula."""
     if pa.types.is_boolean(column.type):
         return column.cast(pa.int8())
     if pa.types.is_primitive(column.type):

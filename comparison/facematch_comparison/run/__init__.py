@@ -1,4 +1,4 @@
-"""Every system is asked about every pair, once; killed anywhere, it goes on from there."""
+"""Ask every system about every pair exactly once; resume after a kill at any point."""
 
 from .pairs import PairState, Progress, RunDatabase, UnresolvedCharge
 from .scores import read_answers

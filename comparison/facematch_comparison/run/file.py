@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Schema version; a file of another version is left alone.
+#: Schema version; a file of another version is rejected unchanged.
 VERSION: Final = 4
 
-#: One row: the version, and the process that locked the file. A killed process stays in it.
+#: One row: the schema version and the process that locked the file, even if it was killed since.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS facematch_comparison_store (
   version INTEGER NOT NULL PRIMARY KEY, host TEXT, pid INTEGER, since VARCHAR(40))"""
 
-#: Errors of reading a row that facematch did not write.
+#: Errors raised while reading a row that facematch did not write.
 _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
 
 
 class RunFile:
-    """Steps in an SQLite file, each a transaction; the first step makes the file."""
+    """An SQLite file, changed in transactions; the first transaction creates it."""
 
-    #: Statements that make the tables of a new file.
+    #: Statements that create the tables of a new file.
     tables: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, where: str, *, clock: Clock | None = None) -> None:
         name = where.removeprefix("sqlite:///").partition("?")[0]
         if name in (where, ""):
-            # Not all of it: an address may hold a password.
+            # Quote only the scheme: a URL may hold a password.
             raise ConfigurationError(
-                "A run database is an SQLite file on this machine, such as "
-                f"sqlite:///study.sqlite3; {where.partition(':')[0][:60]!r} is none."
+                "A run database must be a local SQLite file, such as "
+                f"sqlite:///study.sqlite3 (got {where.partition(':')[0][:60]!r})."
             )
         self._where, self._file = where, Path(name)
         self._clock = clock or SystemClock()
@@ -65,13 +65,13 @@ class RunFile:
         if version != VERSION:
             self.close()
             raise ConfigurationError(
-                f"This run database is of version {str(version)[:20]}, and this facematch has "
-                f"version {VERSION}: name another one, or use the facematch that made it."
+                f"Run database version {str(version)[:20]} is not supported (expected {VERSION}): "
+                "use another file, or the version of facematch that created this one."
             )
         return database
 
     def _make_tables(self, db: Db) -> object:
-        """Make missing tables; return the version of the file."""
+        """Create missing tables; return the schema version of the file."""
         db.exec_driver_sql(_TABLE)
         for row in select(db, "SELECT version FROM facematch_comparison_store"):
             return row["version"]
@@ -81,7 +81,7 @@ class RunFile:
         return VERSION
 
     def transact(self, step: Callable[..., T], *parameters: object) -> T:
-        """Carry out a step in a transaction; no error quotes the file."""
+        """Run a step in a transaction. Errors never quote the content of the file."""
         try:
             return (self._database or self._open()).run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
@@ -91,14 +91,14 @@ class RunFile:
             problem = error.message
         except _DAMAGE as error:
             problem = (
-                "The run database is damaged: what is in it cannot be read "
-                f"({type(error).__name__}). Put a backup in its place, or name a new one."
+                "The run database is damaged and cannot be read "
+                f"({type(error).__name__}). Restore a backup, or use a new file."
             )
         # Outside the except block: the exception may name a value.
         raise ConfigurationError(problem)
 
     def close(self) -> None:
-        """Unlock the file and close its connections. The next step opens it again."""
+        """Unlock the file and close its connections. The next transaction reopens it."""
         self.unlock()
         if self._database is not None:
             self._database.close()
@@ -113,9 +113,9 @@ class RunFile:
                 since = str(row["since"])[:19].replace("T", " ")
                 who = f"process {row['pid']} on {row['host']}, since {since} UTC"
             raise ConfigurationError(
-                f"The run database {self._file} is in use by {who[:300]}. One process at a time "
-                "asks and resolves, and nothing was sent. Wait for its end, or end it: the next "
-                "start asks what is left."
+                f"The run database {self._file} is in use by {who[:300]}. Only one process at a "
+                "time can run or resolve; nothing was sent. Wait for that process, or stop it: "
+                "the next run asks the pairs that are left."
             )
         self._lock = lock
         try:
@@ -152,7 +152,7 @@ def change(db: Db, statement: str, *parameters: object) -> int:
 
 
 def text_of(at: datetime) -> str:
-    """Return a time, UTC, as text that sorts."""
+    """Return a UTC time as sortable text."""
     return at.isoformat(timespec="microseconds")
 
 
@@ -164,10 +164,10 @@ def time_of(text: str) -> datetime:
 
 
 def _take_lock(file: str) -> sqlite3.Connection | None:
-    """Lock an empty file by SQLite until the process ends; return None if it is locked."""
+    """Take an SQLite lock on an empty file until the process ends; return None if it is taken."""
     try:
         with contextlib.suppress(FileExistsError):
-            # Another user who can open the lock could keep its owner out.
+            # Mode 0600: another user who can open the lock file could lock its owner out.
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         try:
@@ -181,4 +181,4 @@ def _take_lock(file: str) -> sqlite3.Connection | None:
         reason = getattr(error, "strerror", None) or str(error)
     else:
         return lock
-    raise ConfigurationError(f"The lock {file} cannot be taken: {reason}.")
+    raise ConfigurationError(f"Cannot lock {file}: {reason}.")

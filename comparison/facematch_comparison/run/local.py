@@ -1,6 +1,6 @@
-"""Runs with an engine on this machine, which looks at each picture once and compares embeddings.
+"""Run a local engine: embed each picture once, then compare the embeddings.
 
-The answers are those of `Worker.ask_all`.
+Gives the same answers as `Worker.ask_all`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .worker import Worker
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Pairs that are written down at a time.
+#: Number of pairs stored in one transaction.
 PAIRS: Final = 64
 
 
 class _Embedded(NamedTuple):
-    """Embedding of one picture; without a face there is no vector."""
+    """The embedding of one picture; `vector` is None without a face or if it is not finite."""
 
     vector: NDArray[np.float32] | None
     error: str | None
@@ -38,7 +38,7 @@ class _Embedded(NamedTuple):
 
 
 def makes_embeddings(system: RunSystem) -> bool:
-    """Return whether a system is an engine on this machine that gives embeddings."""
+    """Return whether the system is a local engine that returns embeddings."""
     backend = system.backend
     return (
         not system.is_careful
@@ -49,13 +49,13 @@ def makes_embeddings(system: RunSystem) -> bool:
 
 
 def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures, read in order
-    """Ask about every free pair; the engine looks at each picture once."""
+    """Ask about every free pair; the engine embeds each picture once."""
     digests, verifier = worker.digests, worker.system.verifier
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
     # Each picture takes about 1 kB of memory.
     pictures: dict[str, _Embedded] = {}
-    # The first pair with a score is asked as a whole; the others have its scale and names.
+    # Outcome of the first scored pair, from `verify`. The other pairs copy its scale and model.
     pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
@@ -68,10 +68,10 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
             pictures[row["sha256"]] = _Embedded(vector, row["error"], row["elapsed_s"])
         if digests[path] not in pictures:
             worker.picture(path)
-            raise ConfigurationError(f"The engine names {path} by another digest: report this.")
+            raise ConfigurationError(f"The engine reported another digest for {path}: report this.")
 
     def ask(number: int) -> PairOutcome | None:
-        """Return the outcome of a pair; None if a later start asks it."""
+        """Return the outcome of a pair, or None if a later run asks it."""
         nonlocal pattern
         pair = worker.study.pairs[number]
         seen = [pictures.get(digests[path]) for path in (pair.probe, pair.reference)]

@@ -1,22 +1,22 @@
-"""The states of a pair with one system, from "not asked yet" to its answer; each row is one pair.
+"""The state machine of a pair in one system, from FREE to its answer. Each pair has one row.
 
-A step is one conditional UPDATE in one transaction: it changes a row in a state that the step leads
-out of, and with no other call. A step is written *before* the call goes on. So a killed process
-leaves pairs BEGUN, which were not paid for, or ASKED, which may have been; whenever a process is
-killed, a pair is charged once for each system.
+A transition is one conditional UPDATE in one transaction: the row must be in a "From" state and
+must not belong to another call. It is committed *before* the call proceeds. A killed process
+therefore leaves pairs BEGUN (not charged) or ASKED (possibly charged). A kill never makes a system
+charge a pair twice.
 
-| Step | From | To | Taken by |
+| Transition | From | To | Made by |
 |---|---|---|---|
 | `enter_system` | | FREE | the start of a run |
-| `begin` | FREE | BEGUN | the thread of the pair: its call has an id, budgets come next |
-| `ask` | BEGUN | ASKED | the same thread, before the first byte |
-| `repeat` | ASKED | BEGUN | the same thread: a try failed unpaid, and another follows |
-| `end` | FREE, BEGUN, ASKED | what the charge says | the same thread |
-| `release` | BEGUN, ASKED | FREE | the same thread: nothing was sent, as a step was not written |
-| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if unpaid | the next start |
-| `retry_failed` | FAILED | FREE | the next start |
+| `begin` | FREE | BEGUN | the pair's thread: the call has an id, no budget is reserved yet |
+| `ask` | BEGUN | ASKED | the same thread, before it sends the first byte |
+| `repeat` | ASKED | BEGUN | the same thread: an attempt failed without a charge, a retry follows |
+| `end` | FREE, BEGUN, ASKED | depends on the charge | the same thread |
+| `release` | BEGUN, ASKED | FREE | the same thread: a transition was not stored, nothing was sent |
+| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if not billed | the next run |
+| `retry_failed` | FAILED | FREE | the next run |
 | `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person who knows the charge |
-| `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | the search in the vendor's records |
+| `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | a search of the vendor's records |
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ from .stored import StoredStudy, StoredSystem, compact
 if TYPE_CHECKING:
     from .file import Db
 
-#: A call whose record is still missing after this time has none.
+#: Age of a call after which a record missing at the vendor will not appear any more.
 SURELY_LATE: Final = timedelta(minutes=15)
 
-#: A row for each pair and system, from the first start on.
+#: One row for each pair and system, inserted by the first run.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS facematch_comparisons (
   system INTEGER NOT NULL, pair INTEGER NOT NULL, state VARCHAR(12) NOT NULL,
@@ -72,23 +72,23 @@ class PairState(enum.StrEnum):
     FREE = "free"
     #: The call has an id, and budgets may have reserved its price. Nothing was sent.
     BEGUN = "begun"
-    #: The first byte may have left.
+    #: The first byte may have been sent.
     ASKED = "asked"
-    #: The system answered, or refuses its pictures.
+    #: The system answered, or rejected the pictures.
     ANSWERED = "answered"
-    #: Failed and certainly not charged; the next start asks it again.
+    #: Failed without a charge; the next run retries it.
     FAILED = "failed"
-    #: Possibly charged; never asked again automatically.
+    #: Possibly charged; never retried automatically.
     UNRESOLVED = "unresolved"
-    #: Charged without an answer; never asked again.
+    #: Charged without an answer; never retried.
     NO_RESPONSE = "no response"
 
 
-#: States of a pair whose call is under way, or was when its process ended.
+#: States of a pair whose call is in flight, or was when its process ended.
 UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
-#: States of a pair without an answer that was charged, or may have been.
+#: States of a pair that was charged, or may have been, without an answer.
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
-#: State of a pair without an answer, by its charge; what was not charged depends on the error.
+#: State of an unanswered pair by its charge; without a charge it depends on the error.
 _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
     Charged.UNKNOWN: PairState.UNRESOLVED,
     Charged.YES: PairState.NO_RESPONSE,
@@ -96,19 +96,19 @@ _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
 
 
 class RunDatabase(RunFile):
-    """Remembers each pair and system in an SQLite file, in tables that it makes.
+    """An SQLite file with the state of every pair in every system.
 
-    The file may also hold a store of calls. One process at a time writes it (`lock`); any process
-    may read it meanwhile. Safe across threads. A finished step survives ``kill -9``; a power cut
-    may lose the last moments. No picture and no name of a file or of a person is written.
+    The file may also hold a call store. One process at a time may write (`lock`); other processes
+    may read meanwhile. Thread-safe. A committed transition survives ``kill -9``; a power cut may
+    lose the last ones. The file holds no pictures and no names of files or people.
 
     Args:
-        where: ``sqlite:///FILE``. A new file is made when something is first written or read.
-        clock: Time, for tests.
+        where: ``sqlite:///FILE``; the first read or write creates the file.
+        clock: Fake clock, for tests.
 
     Raises:
-        ConfigurationError: it is another address, or another version of facematch made the file; by
-            each method, if the file cannot be read or written, or is damaged.
+        ConfigurationError: `where` is another kind of URL, or the schema version differs. Every
+            method raises it if the file is damaged or cannot be read or written.
     """
 
     tables = (*stored.TABLES, _TABLE)
@@ -116,7 +116,7 @@ class RunDatabase(RunFile):
     # --- Test sets and systems -------------------------------------------------------------------
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
-        """Enter a test set unless it is there; return it under its first name."""
+        """Insert a test set unless it exists; return the stored one, which keeps its first name."""
         values = study.digest, study.name, study.pairs, text_of(study.made_at)
 
         def step(db: Db) -> StoredStudy:
@@ -124,9 +124,9 @@ class RunDatabase(RunFile):
                 return StoredStudy.of_row(row)
             if select(db, "SELECT name FROM facematch_studies WHERE name = ?", study.name):
                 raise InvalidRequest(
-                    f"This run database has another test set called {study.name[:60]!r}: its "
-                    "pictures, pairs or groups were others. Give this one a name of its own, or "
-                    "another run database. Nothing was sent."
+                    f"This run database has another test set named {study.name[:60]!r}, with "
+                    "different pictures, pairs or groups. Use another name or another run "
+                    "database. Nothing was sent."
                 )
             insert = "INSERT INTO facematch_studies VALUES (?, ?, ?, ?, ?)"
             change(db, insert, *values, compact(study.content))
@@ -135,15 +135,15 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def studies(self) -> tuple[StoredStudy, ...]:
-        """Return every test set, the oldest first."""
+        """Return all test sets, oldest first."""
         query = "SELECT * FROM facematch_studies ORDER BY made_at, name"
         return self.transact(lambda db: tuple(map(StoredStudy.of_row, select(db, query))))
 
     def study(self, name: str | None = None) -> StoredStudy:
-        """Return a test set by its name or digest; None for the only one.
+        """Return a test set by name or digest; None selects the only one.
 
         Raises:
-            InvalidRequest: there is none, or several and no name.
+            InvalidRequest: no test set matches, or there are several and `name` is None.
         """
         studies = self.studies()
         chosen = [study for study in studies if name in (None, study.name, study.digest)]
@@ -155,14 +155,14 @@ class RunDatabase(RunFile):
         raise InvalidRequest(f"This run database {what}; there are: {there}.{hint}")
 
     def systems(self, digest: str) -> tuple[StoredSystem, ...]:
-        """Return the systems of a test set, in the order in which they were entered."""
+        """Return the systems of a test set, in insertion order."""
         query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
         return self.transact(lambda db: tuple(map(StoredSystem.of_row, select(db, query, digest))))
 
     # --- Steps to FREE ---------------------------------------------------------------------------
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
-        """Enter a system with all its pairs unless it is there; return it with its number."""
+        """Insert a system with all its pairs, or update its price and retention; return it."""
         this = study.digest, system.name
         query = "SELECT * FROM facematch_systems WHERE study = ? AND name = ?"
 
@@ -183,25 +183,25 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def free(self, system: int) -> list[int]:
-        """Return the numbers of the pairs that may be asked."""
+        """Return the indexes of the FREE pairs."""
         rows = self.transact(_select, "pair", system, (PairState.FREE,))
         return [row["pair"] for row in rows]
 
     # --- Through a call --------------------------------------------------------------------------
 
     def begin(self, system: int, pair: int, call: CallRecord) -> None:
-        """FREE to BEGUN: note the call of a pair before a budget reserves its price."""
+        """FREE to BEGUN: store the call before a budget reserves its price."""
         values = {"call_id": call.id, "call": compact(call.to_dict()), "started_at": self.now()}
         values["state"] = PairState.BEGUN
         self.transact(_must_change, system, pair, call.id, (PairState.FREE,), values)
 
     def ask(self, system: int, pair: int, call_id: str) -> None:
-        """BEGUN to ASKED: the first byte is about to leave."""
+        """BEGUN to ASKED: the first byte is about to be sent."""
         values = {"state": PairState.ASKED, "started_at": self.now()}
         self.transact(_must_change, system, pair, call_id, (PairState.BEGUN,), values)
 
     def repeat(self, system: int, pair: int, call_id: str) -> None:
-        """ASKED to BEGUN: a try failed, was not charged, and is made again later."""
+        """ASKED to BEGUN: an attempt failed without a charge and will be retried."""
         values = {"state": PairState.BEGUN}
         self.transact(_must_change, system, pair, call_id, (PairState.ASKED,), values)
 
@@ -210,8 +210,8 @@ class RunDatabase(RunFile):
     ) -> tuple[list[tuple[int, PairOutcome]], str | None]:
         """Store the outcomes of a batch in one transaction; safe to repeat.
 
-        Return what was stored: the charge alone of an answer that does not compare with the first
-        one; and how such an answer differs.
+        Returns the stored outcomes, and how an answer differs in kind from the first one (None if
+        none does). Only the charge of such an answer is stored.
         """
         at = self.now()
 
@@ -231,7 +231,7 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def release(self, system: int, pair: int, call_id: str) -> None:
-        """BEGUN or ASKED to FREE: the call certainly was not sent, even if it is noted as asked."""
+        """BEGUN or ASKED to FREE: nothing was sent, even if the row says ASKED."""
         self.transact(_change, system, pair, call_id, UNDER_WAY, _EMPTY)
 
     # --- Without an answer -----------------------------------------------------------------------
@@ -239,10 +239,10 @@ class RunDatabase(RunFile):
     def take_back(
         self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]
     ) -> None:
-        """Free the pairs that an ended process has begun; mark as UNRESOLVED those it has asked.
+        """Recover from a dead process: BEGUN pairs become FREE, ASKED pairs become UNRESOLVED.
 
-        Asked pairs of a system that charges nothing are freed, too. `finalize` writes the charges
-        of these calls to budgets before the pairs change.
+        ASKED pairs of a system that is not billed become FREE. `finalize` writes the charges of
+        these calls to budgets before the rows change.
         """
         is_billed = system.settings.get("billed", True)
         lost = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN} if is_billed else _EMPTY
@@ -258,7 +258,7 @@ class RunDatabase(RunFile):
         self.transact(_change_all, _EMPTY, "system = ? AND state = ?", system, PairState.FAILED)
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
-        """Return the pairs without an answer that were charged, or may have been."""
+        """Return the pairs that were charged, or may have been, without an answer."""
         return self.transact(
             lambda db: tuple(
                 UnresolvedCharge.of_row(row, system.name)
@@ -267,7 +267,7 @@ class RunDatabase(RunFile):
         )
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
-        """UNRESOLVED to NO_RESPONSE if the call was charged, else to FREE; False from elsewhere."""
+        """UNRESOLVED to NO_RESPONSE if charged, else to FREE; False from any other state."""
         values = _EMPTY
         if billed is not Charged.NO:
             values = {"state": PairState.NO_RESPONSE, "billed": Charged.YES, "ended_at": self.now()}
@@ -276,7 +276,7 @@ class RunDatabase(RunFile):
         return self.transact(_change_all, values, where, *row) == 1
 
     def answer_late(self, charge: UnresolvedCharge, outcome: PairOutcome) -> str | None:
-        """Store an answer from the vendor's records, or return how it differs from the others."""
+        """Store an answer from the vendor's records, or return how it differs from the first."""
         values, row = outcome.row(self.now()), (charge.system, charge.pair, outcome.call_id)
 
         def step(db: Db) -> str | None:
@@ -289,7 +289,7 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def note_search(self, charge: UnresolvedCharge) -> None:
-        """Note that the vendor's records do not have a call; its state stays."""
+        """Store the time of a search without a usable answer; the state does not change."""
         row, values = (charge.system, charge.pair), {"looked_at": self.now()}
         call_id = None if charge.call is None else charge.call.id
         self.transact(_change, *row, call_id, WITHOUT_ANSWER, values)
@@ -338,7 +338,7 @@ class RunDatabase(RunFile):
 def _select(
     db: Db, columns: str, system: int, states: Sequence[PairState] = (), rest: str = "ORDER BY pair"
 ) -> Sequence[Mapping[str, Any]]:
-    """Return the rows of a system's pairs in these states, or in any."""
+    """Return the rows of a system's pairs; with `states`, only those in these states."""
     of_states = f"AND state IN ({', '.join('?' * len(states))})" if states else ""
     where = f"WHERE system = ? {of_states} {rest}"
     query = f"SELECT {columns} FROM facematch_comparisons {where}"  # noqa: S608 - ours alone
@@ -346,7 +346,7 @@ def _select(
 
 
 def _change_all(db: Db, values: Mapping[str, Any], where: str, *parameters: object) -> int:
-    """Change columns of the rows where this is so; return how many there were."""
+    """Update the rows that match `where`; return their number."""
     columns = ", ".join(f"{name} = ?" for name in values)
     statement = f"UPDATE facematch_comparisons SET {columns} WHERE {where}"  # noqa: S608
     return change(db, statement, *values.values(), *parameters)
@@ -360,7 +360,7 @@ def _change(  # noqa: PLR0917 - which row, and how
     out_of: Sequence[PairState],
     values: Mapping[str, Any],
 ) -> bool:
-    """Change the row of a pair if it is in one of these states and has no other call."""
+    """Update a pair's row and return True, if its state is in `out_of` and it has no other call."""
     where = (
         f"system = ? AND pair = ? AND state IN ({', '.join('?' * len(out_of))}) "
         "AND (call_id IS NULL OR call_id = ?)"
@@ -371,33 +371,33 @@ def _change(  # noqa: PLR0917 - which row, and how
 def _must_change(db: Db, system: int, pair: int, *how: Any) -> None:
     if not _change(db, system, pair, *how):
         raise ConfigurationError(
-            f"The row of pair {pair + 1} is not as this run left it: something else has changed "
+            f"The row of pair {pair + 1} has changed unexpectedly: another program has written to "
             "the run database."
         )
 
 
 def _compare(system: StoredSystem, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
-    """Return a system with what its first answers are like, and how this one differs."""
+    """Return the system, with the scale and environment of its first answer, and any difference."""
     if outcome.decision is None:
         return system, None
     if None in (system.scale, system.answered_from):
         scale, where = system.scale or outcome.scale, system.answered_from or outcome.environment
         system = attrs.evolve(system, scale=scale, answered_from=where)
     if outcome.scale not in (None, system.scale):
-        return system, f"a score on the scale {outcome.scale}, and before on {system.scale}"
+        return system, f"with a score on the scale {outcome.scale} instead of {system.scale}"
     if outcome.environment is not system.answered_from:
-        return system, f"from {outcome.environment}, and before from {system.answered_from}"
+        return system, f"from {outcome.environment} instead of {system.answered_from}"
     return system, None
 
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """Outcome of one pair."""
+    """The outcome of one pair."""
 
     state: PairState = attrs.field(converter=PairState)
     billed: Charged | None = attrs.field(converter=optional(Charged))
     decision: Decision | None = attrs.field(default=None, converter=optional(Decision))
-    # SQLite keeps any text in a column of numbers.
+    # SQLite accepts text in a numeric column, so a damaged file may hold some.
     score: float | None = attrs.field(default=None, converter=optional(float))
     scale: str | None = None
     elapsed_s: float | None = attrs.field(default=None, converter=optional(float))
@@ -405,7 +405,7 @@ class PairOutcome:
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
-    #: The call, if the vendor's id has become known since it began.
+    #: The call record, if the vendor's id became known after the call began.
     call: CallRecord | None = None
 
     @classmethod
@@ -426,11 +426,11 @@ class PairOutcome:
     def of_error(
         cls, error: FaceMatchError, *, has_answered: bool = True, is_billed: bool = True
     ) -> PairOutcome:
-        """Build the outcome of an error. A pair that was certainly not charged may be asked again.
+        """Build the outcome of an error. A pair that was not charged may be retried.
 
-        A refused picture is a failure to acquire, whether the vendor refuses it or it is not sent.
-        But a vendor that never `has_answered` may refuse because it is asked in a wrong way. Unless
-        the system `is_billed`, no call is charged, not even one that was lost after its first byte.
+        A rejected picture is a failure to acquire, whether the vendor or facematch rejects it. A
+        vendor that never `has_answered` may reject the request for another reason: the pair stays
+        FREE. Unless `is_billed`, no call is charged, even if it was lost after its first byte.
         """
         billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
         billed = billed if is_billed else Charged.NO
@@ -448,12 +448,12 @@ class PairOutcome:
             billed=billed,
             environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
             error=type(error).__name__,
-            # The record holds the vendor's id by now, if there is one.
+            # By now the record holds the vendor's id, if the vendor returned one.
             call=error.call if isinstance(error, VendorError) else None,
         )
 
     def charge(self) -> PairOutcome:
-        """Return the part of an answer to keep if it does not compare with the others."""
+        """Return the charge without the answer, for an answer that differs from the first one."""
         return PairOutcome(
             state=_BY_CHARGE.get(self.billed, PairState.FREE),
             billed=self.billed,
@@ -473,16 +473,16 @@ class PairOutcome:
         return cls(**{name: row[name] for name in _KEPT})
 
 
-#: Errors about the run and not about a pair, which stays free.
+#: Errors that concern the whole run; the pair stays FREE.
 _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
-#: Statuses by which a vendor refuses what is in a request: the pictures.
+#: HTTP statuses with which a vendor rejects the content of a request: the pictures.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
 
 #: Fields of an outcome that are columns of the same name.
 _KEPT: Final = [field.name for field in attrs.fields(PairOutcome) if "call" not in field.name]
 
-#: The row of a pair that is free, without its numbers.
+#: The row of a FREE pair, without its primary key.
 _EMPTY: Final[Mapping[str, Any]] = {
     **dict.fromkeys((*_KEPT, "call_id", "call", "started_at", "ended_at", "looked_at")),
     "state": PairState.FREE,
@@ -491,16 +491,16 @@ _EMPTY: Final[Mapping[str, Any]] = {
 
 @attrs.frozen(kw_only=True)
 class UnresolvedCharge:
-    """A pair whose call has no answer, and was charged or may have been.
+    """A pair that was charged, or may have been, without an answer.
 
     Attributes:
-        system: Its number in the run database.
-        pair: Its place in the test set, from 0.
-        state: `UNRESOLVED`, or `NO_RESPONSE`.
-        call: None if it was not written down.
-        error: Class name of the error that ended it; None if its process is gone.
-        since: When it was asked, UTC.
-        looked_at: When the vendor's records were last searched in vain, UTC; None if never.
+        system: The number of the system in the run database.
+        pair: The index of the pair in the test set, from 0.
+        state: `UNRESOLVED` or `NO_RESPONSE`.
+        call: The call record; None if it was not stored.
+        error: Class name of the error that ended the call; None if the process ended first.
+        since: Time of the call, UTC.
+        looked_at: Time of the last search without a usable answer, UTC; None if never searched.
     """
 
     system: int
@@ -513,10 +513,10 @@ class UnresolvedCharge:
     looked_at: datetime | None = attrs.field(converter=optional(time_of))
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether a run looks for the call: at its end, and once more when it is late.
+        """Return whether to search for the call: once, and once more after `SURELY_LATE`.
 
-        The search for a call that was never made reads the records of a whole day. A call with the
-        vendor's own id is always due, because it takes one small request.
+        The search for a call that was never made reads a whole day of records. A call with a
+        vendor's id is always due, because its lookup takes one small request.
         """
         if self.call is None:
             return False
@@ -534,13 +534,13 @@ class UnresolvedCharge:
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """Progress of one system in one test set.
+    """The progress of one system in one test set.
 
     Attributes:
         states: Number of pairs in each state that occurs.
-        not_acquired: Answered pairs in which no two faces could be compared.
-        charged, maybe_charged: Pairs that were charged, and pairs that may have been.
-        models: Number of answers by model; the vendor changed it if there are several.
+        not_acquired: Number of answered pairs without two comparable faces (failure to acquire).
+        charged, maybe_charged: Number of pairs that were charged, and that may have been.
+        models: Number of answers by model; more than one entry if the vendor changed its model.
     """
 
     states: Mapping[PairState, int]
@@ -555,6 +555,6 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Pairs that the next start asks: nothing was sent of them, or nothing was charged."""
+        """Number of pairs that the next run asks: not sent yet, or failed without a charge."""
         states = (PairState.FREE, PairState.BEGUN, PairState.FAILED)
         return sum(self.states.get(state, 0) for state in states)

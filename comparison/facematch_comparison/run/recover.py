@@ -1,7 +1,7 @@
-"""Calls without an answer: resolved by budgets, by the vendor's records, or by a person.
+"""Resolve calls without an answer, from budgets or from the vendor's records.
 
-Budgets are written before the run database: if the process ends between the two, the run database
-still has the call, and the next start writes both again.
+Budgets are written before the run database. If the process ends between the two writes, the call is
+still unresolved in the run database, and the next run repeats both.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from facematch_core.verifier.verifier import FaceVerifier
 from .pairs import PairOutcome, PairState, RunDatabase
 from .stored import StoredSystem
 
-#: Errors of looking for one call.
+#: Errors expected while searching for one call.
 _FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMismatch, *FATAL)
 
 
 def stores_of(policies: Iterable[object]) -> list[CallStore]:
-    """Return the stores of the budgets among the policies, each once."""
+    """Return the distinct stores of the budgets among the policies."""
     stores = [policy.store for policy in policies if isinstance(policy, Budget)]
     return list({id(store): store for store in stores}.values())
 
@@ -35,7 +35,7 @@ def stores_of(policies: Iterable[object]) -> list[CallStore]:
 def finalize_budgets(
     stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
 ) -> None:
-    """Write the charge of calls to the budgets in which they are still open."""
+    """Write the charge of calls to the stores that still hold open reservations for them."""
     calls = set(call_ids)
     for store in stores if calls else ():
         for entry in store.open_reservations():
@@ -46,7 +46,7 @@ def finalize_budgets(
 def resolve_by_budgets(
     database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
 ) -> int:
-    """Resolve pairs whose charge all budgets with the call know; return how many."""
+    """Resolve pairs whose charge is known to every budget with the call; return their number."""
     call_ids = [
         charge.call.id
         for charge in database.unresolved(system)
@@ -75,13 +75,13 @@ def look_for_calls(
     stores: Sequence[CallStore],
     now: datetime,
 ) -> None:
-    """Look for unresolved calls that are due in the vendor's records, which is free."""
+    """Search the vendor's records, free of charge, for unresolved calls that are due."""
     for charge in database.unresolved(system):
         call = charge.call
         if call is None or not verifier.backend.reconcilable(call) or not charge.is_due(now):
             continue
         try:
-            # A call that was never sent is not found either, and the whole day is searched.
+            # For a call that was never sent, this reads a whole day of records.
             record = verifier.reconcile(
                 attrs.evolve(call, caller_ref=system.reference(charge.pair))
             )
@@ -97,8 +97,8 @@ def look_for_calls(
         is_certain = billed is not Charged.UNKNOWN
         if is_certain:
             finalize_budgets(stores, [call.id], billed, now)
-        # An answer of another model, scale or environment does not belong to the others: only its
-        # charge is kept.
+        # An answer on another scale or from another environment cannot be mixed with the others:
+        # keep only its charge.
         if database.answer_late(charge, answer) is not None:
             if is_certain:
                 database.resolve(charge.system, call.id, billed)

@@ -1,4 +1,4 @@
-"""The answers in a run database, for `evaluate`; it needs no picture."""
+"""Read the answers in a run database for `evaluate`, without the pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 from .pairs import PairOutcome, PairState, RunDatabase
 from .stored import StoredStudy, StoredSystem
 
-#: Reason for a missing answer if no error gives one.
+#: Reason for a missing answer if the row has no error.
 _REASONS: Final = {
     PairState.FREE: NOT_ASKED,
     PairState.BEGUN: NOT_ASKED,
@@ -40,11 +40,11 @@ _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 def read_answers(
     database: RunDatabase, study: StoredStudy, *, models: Sequence[str] = ()
 ) -> list[Answers]:
-    """Return the answers of each system in a test set, in the order in which they were entered.
+    """Return the answers of each system in a test set, in insertion order.
 
     Args:
-        models: The models whose answers count if a vendor changed its model during the run; pairs
-            that another model answered count as not asked.
+        models: Models whose answers count if a vendor changed its model during the run. Pairs
+            answered by another model count as not asked.
 
     Raises:
         InvalidRequest: a system answered with several models, and `models` does not name one.
@@ -59,8 +59,8 @@ def read_answers(
             if len(chosen) != 1:
                 shown = join_names([f"{model!r} ({n:,} pairs)" for model, n in counts.items()])
                 raise InvalidRequest(
-                    f"The model of {system.name} changed during the run: {shown}. Two models are "
-                    "two systems: say whose answers count, such as "
+                    f"The model of {system.name} changed during the run: {shown}. Choose the model "
+                    "whose answers count, such as "
                     f"{argument('models', [next(iter(counts))])}."
                 )
             rows = [row if row.model in (None, *chosen) else _NOT_ASKED for row in rows]

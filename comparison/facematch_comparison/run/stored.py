@@ -1,6 +1,6 @@
-"""Test sets and systems in a run database: entered once, then unchanged.
+"""Test sets and systems in a run database.
 
-They hold no picture, and no name of a file or of a person.
+Their rows hold no pictures and no names of files or people.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from .file import Db
 
-#: `content` is JSON: who is in each pair, and in which group. Each row of a pair has the number of
-#: its system.
+#: `content` is JSON: the people in each pair and their groups, by number. The row of a pair refers
+#: to its system by `number`.
 TABLES: Final = (
     """
 CREATE TABLE IF NOT EXISTS facematch_studies (
@@ -43,8 +43,8 @@ CREATE TABLE IF NOT EXISTS facematch_systems (
   made_at VARCHAR(40) NOT NULL, UNIQUE (study, name))""",
 )
 
-#: Settings that change answers, with their words in a sentence. Prices and what is kept may change
-#: between two starts.
+#: Settings that affect answers, with their names in error messages. Prices and retention may change
+#: between runs.
 _FIXED: Final = {
     "backend": "backend",
     "environment": "environment",
@@ -59,12 +59,12 @@ def _read_amount(value: Decimal | str) -> Decimal:
         amount = Decimal(value)
         if 0 <= amount < Decimal("Infinity"):
             return amount
-    raise InvalidRequest(f"The price {str(value)[:40]!r} is no amount from 0 on, such as 0.05.")
+    raise InvalidRequest(f"A price must be 0 or more, such as 0.05 (got {str(value)[:40]!r}).")
 
 
 @attrs.frozen(kw_only=True)
 class Price:
-    """Price of one comparison: an amount from 0 on, and a currency as three capital letters."""
+    """The price of one comparison: an amount of at least 0 and a currency code such as USD."""
 
     amount: Decimal = attrs.field(converter=_read_amount)
     currency: str = attrs.field()
@@ -72,12 +72,12 @@ class Price:
     @currency.validator
     def _check_currency(self, _attribute: object, word: str) -> None:
         if not re.fullmatch("[A-Z]{3}", word):
-            raise InvalidRequest(f"{word[:40]!r} is no currency: write three capitals, as USD.")
+            raise InvalidRequest(f"A currency is three capitals, such as USD (got {word[:40]!r}).")
 
 
 @attrs.frozen(kw_only=True)
 class StoredStudy:
-    """A test set in the run database: who is in each pair, without pictures and names."""
+    """A test set in the run database: the people in each pair by number, no pictures or names."""
 
     digest: str
     name: str
@@ -126,10 +126,10 @@ class StoredStudy:
         }
 
     def turns(self) -> NDArray[np.int64]:
-        """Return the turn of each pair, at random by the digest: the same in every start.
+        """Return the position of each pair in a random order, seeded with the digest.
 
-        Mated and non-mated pairs come in proportion. So the asked pairs are a sample of the whole
-        wherever a run ends, however its file is sorted.
+        Every start of the run gets the same order. Mated and non-mated pairs alternate in
+        proportion, so an interrupted run has asked a random sample, however the file is sorted.
         """
         chance = np.random.default_rng(list(self.digest.encode()))
         mated = self.columns()["mated"]
@@ -144,7 +144,7 @@ class StoredStudy:
 
 @attrs.frozen(kw_only=True)
 class StoredSystem:
-    """A system in the run database: its settings, and what its first answers are like."""
+    """A system in the run database: its settings, and the scale and origin of its first answer."""
 
     number: int = 0
     study: str = ""
@@ -155,7 +155,7 @@ class StoredSystem:
     price: Price | None = None
 
     def reference(self, pair: int) -> str:
-        """Return the caller reference of a kept call, which contains no personal data."""
+        """Return the caller reference for a pair's call; it contains no personal data."""
         return f"facematch-{self.study[:16]}-{pair}"
 
     @classmethod
@@ -167,18 +167,18 @@ class StoredSystem:
         return cls(**same, settings=settings, answered_from=where, price=price)
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
-        """Apply the settings that may change between two starts; raise if others changed."""
+        """Apply settings that may change between runs; raise `InvalidRequest` if others changed."""
         for key, words in _FIXED.items():
             if self.settings[key] != system.settings[key]:
                 raise InvalidRequest(
-                    f"The system {self.name[:60]!r} was asked with the {words} "
-                    f"{self.settings[key]} in this test set, and is now set to "
-                    f"{system.settings[key]}: its answers would not belong together. Set it back, "
-                    "or run a profile of another name. Nothing was sent."
+                    f"The {words} of system {self.name[:60]!r} was {self.settings[key]} in earlier "
+                    f"runs of this test set and is now {system.settings[key]}, so its answers "
+                    "would not be comparable. Restore it, or use a profile with another name. "
+                    "Nothing was sent."
                 )
         settings = self.settings
         if system.settings["kept"] and not settings["kept"]:
-            # Calls that were kept stay kept, whatever later calls ask for.
+            # The vendor still has the calls it was asked to keep earlier.
             settings = {**settings, **{name: system.settings[name] for name in ("kept", "privacy")}}
         return attrs.evolve(self, settings=settings, price=system.price or self.price)
 

@@ -1,4 +1,4 @@
-"""A run of a test set: every system is asked about every pair, once."""
+"""Run a test set: ask every system about every pair once."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from .stored import Price, StoredStudy, StoredSystem
 from .system import RunSystem
 from .worker import OnEnd, Worker
 
-#: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
-#: ``functools.partial(open_verifier, profile="a")`` does.
+#: A callable that opens a system, such as ``functools.partial(open_verifier, profile="a")``. It is
+#: called with ``on_event`` and must pass it to the `FaceVerifier`.
 SystemOpener: TypeAlias = Callable[..., Any]
 
 
 @attrs.frozen(kw_only=True)
 class SystemSummary:
-    """Progress of one system after a run.
+    """The progress of one system after a run.
 
     Attributes:
-        progress: States of its pairs, over all runs.
-        asked: Pairs that came to an end in this run.
-        error: The error that ended it before all pairs were asked, if any.
-        last_failure: The error of the last pair that failed without a charge in this run, if any.
+        progress: States of the system's pairs, over all runs.
+        asked: Number of pairs finished in this run.
+        error: The error that stopped the system early, or None.
+        last_failure: The error of the last pair that failed without a charge in this run, or None.
     """
 
     name: str
@@ -53,7 +53,7 @@ class SystemSummary:
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """Result of a run, for each system in the order in which they were named."""
+    """The result of a run, with the systems in the order given."""
 
     study: StoredStudy
     systems: tuple[SystemSummary, ...]
@@ -61,40 +61,40 @@ class RunSummary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether no system has a pair left to be asked."""
+        """Whether no system has pairs left to ask."""
         return not any(system.progress.left for system in self.systems)
 
     @property
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
-        """Number of answers by model, of each system that answered with several models.
+        """Number of answers by model, for each system that answered with several models.
 
-        `read_answers` then asks whose answers count.
+        `read_answers` then requires `models`.
         """
         models = {system.name: system.progress.models for system in self.systems}
         return {name: counts for name, counts in models.items() if len(counts) > 1}
 
 
 class StudyRun:
-    """A test set with its opened systems, entered in the run database. A context manager.
+    """A test set and its opened systems, stored in the run database. A context manager.
 
     Args:
-        systems: Name of each system to its opener.
-        database: The run database, locked until `close`; its owner closes it.
-        name: Name of the test set; None for its own.
-        keep: Names of systems whose vendor is asked to keep each call as a record, so that a lost
-            answer can be looked for.
-        prices: Price by name of a system; the default is the price that its budget counts.
-        clock: Time, for tests.
+        systems: Opener of each system, by name.
+        database: The run database, locked until `close`, which does not close it.
+        name: Name to store the test set under; defaults to `study.name`.
+        keep: Names of systems whose vendor is asked to keep a record of each call, so that a lost
+            answer can be found again.
+        prices: Price of a call by system; defaults to the price in the system's budget.
+        clock: Fake clock, for tests.
 
     Attributes:
         stored: The test set in the run database.
-        systems: The opened systems, in the order in which they were named.
+        systems: The opened systems, in the order given.
 
     Raises:
-        InvalidRequest: a picture cannot be read; another test set has this name; a system was asked
-            with other settings before, is a failover, or is named and not there.
+        InvalidRequest: a picture cannot be read; another test set has this name; a system ran with
+            other settings before or is a failover; `keep` or `prices` names an unknown system.
         FaceMatchError: a system cannot be opened, or cannot compare two faces.
-        ConfigurationError: the run database failed, is damaged, or is held by another process.
+        ConfigurationError: the run database failed, is damaged, or is locked by another process.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class StudyRun:
             for key in names:
                 if key not in systems:
                     raise InvalidRequest(
-                        f"{what} names {key[:60]!r}, which is no system; there are: "
+                        f"{what}: unknown system {key[:60]!r}. The systems of this run: "
                         f"{', '.join(systems)}."
                     )
         with contextlib.ExitStack() as undo:
@@ -146,7 +146,7 @@ class StudyRun:
                 database.take_back(system.stored, finalize)
                 database.retry_failed(system.stored.number)
             self._study, self._digests, self._clock = study, digests, clock
-            # A damaged row is found before anything is sent.
+            # Find damaged rows before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
 
@@ -163,22 +163,21 @@ class StudyRun:
         progress: OnEnd | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> RunSummary:
-        """Ask every system about every pair that is left, each with threads of its own.
+        """Ask every system about its remaining pairs. Each system has its own threads.
 
-        Pairs are asked in random order, so that those of a run that ended early are a sample. An
-        error that would meet every further pair ends that system alone. A pair whose call may have
-        been charged is looked for in the vendor's records, or stays listed as unresolved; it is not
-        asked again.
+        Pairs are asked in random order, so an interrupted run has asked a random sample. A fatal
+        error stops only its own system. A pair whose call may have been charged is never retried
+        automatically: it is searched for in the vendor's records, or stays unresolved.
 
         Args:
-            workers: Concurrent calls of each system, 1-256.
-            progress: Called with a system's name and a state when a pair has come to an end, in any
+            workers: Concurrent calls per system, 1-256.
+            progress: Called with the system's name and the state of each finished pair, from any
                 thread; must not raise.
-            stop: Whether to begin nothing more; calls under way are finished.
+            stop: Returns whether to start no more calls; calls in flight are finished.
 
         Raises:
             InvalidRequest: `workers` is out of range.
-            KeyboardInterrupt: after calls under way are finished.
+            KeyboardInterrupt: after calls in flight are finished.
         """
         if type(workers) is not int or not 1 <= workers <= MAX_WORKERS:
             raise InvalidRequest(f"workers must be a whole number from 1 to {MAX_WORKERS}.")
@@ -205,7 +204,7 @@ class StudyRun:
                 futures = [pool.submit(work, worker) for worker in asking]
                 wait(futures)
             except BaseException:
-                # The pool waits for calls under way, because they may be paid for.
+                # The pool waits for calls in flight, because they may be charged.
                 over.set()
                 raise
         for future in futures:
@@ -235,7 +234,7 @@ class StudyRun:
 
 
 def digests_of(study: Study) -> dict[Path, str]:
-    """Return the SHA-256 of each picture; a file that is no picture would count as no face."""
+    """Return the SHA-256 of each picture; raise `InvalidRequest` if a file is not a picture."""
     digests: dict[Path, str] = {}
     faults: list[str] = []
     for path in study.pictures:
@@ -256,10 +255,10 @@ def run_study(
     progress: OnEnd | None = None,
     **more: Any,
 ) -> RunSummary:
-    """Ask every system about every pair of a test set, once; go on where an earlier start ended.
+    """Ask every system about every pair of a test set once; resume an earlier run.
 
-    Arguments and errors are those of `StudyRun` and of `StudyRun.run`; the summary has the errors
-    that end one system alone. An opener is ``partial(open_verifier, profile="didit")`` for example.
+    For arguments and errors see `StudyRun` and `StudyRun.run`. An error that stops only one system
+    is in the summary. An example of an opener: ``partial(open_verifier, profile="didit")``.
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress)

@@ -1,4 +1,4 @@
-"""An opened system of a run: its verifier, whose calls are written to the run database."""
+"""An opened system of a run: a verifier that records its calls in the run database."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .stored import Price, StoredSystem
 
 
 class HeldBack(BaseException):
-    """The call was stopped before its first byte, because its step could not be written.
+    """Raised to stop a call before its first byte, because its transition could not be stored.
 
-    Not an `Exception`: an `Exception` of a hook is logged and changes nothing.
+    Not an `Exception`: the verifier only logs an `Exception` raised by a hook.
     """
 
     def __init__(self, call_id: str, error: FaceMatchError) -> None:
@@ -41,7 +41,7 @@ class RunSystem:
 
     Attributes:
         stored: The system in the run database.
-        current: Of this thread: the `pair` whose steps are written down, and its `call_id`.
+        current: Thread-local: the `pair` being asked, and its `call_id`.
     """
 
     stored: StoredSystem
@@ -54,7 +54,7 @@ class RunSystem:
         retention: Retention,
         undo: contextlib.ExitStack,
     ) -> None:
-        """Open the system; `undo` closes its verifier, also that of a refused system."""
+        """Open the system; `undo` closes the verifier, even if a check below fails."""
         self.name, self.database, self.retention = name, database, retention
         self.current = threading.local()
         on_event = self._write
@@ -63,13 +63,13 @@ class RunSystem:
             undo.callback(closing)
         if not isinstance(verifier, FaceVerifier):
             raise InvalidRequest(
-                f"The system {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one "
-                "backend under each name. Of a failover, name its members."
+                f"The system {name[:60]!r} is a {type(verifier).__name__}, but must be a single "
+                "backend. Name the members of a failover instead."
             )
         if verifier.on_event is not on_event:
             raise InvalidRequest(
-                f"The system {name[:60]!r} was opened without the on_event that it was given: "
-                "nothing would be written down of its calls. Hand it to FaceVerifier."
+                f"The opener of {name[:60]!r} ignored its argument on_event, so calls would not be "
+                "recorded. Pass it to FaceVerifier."
             )
         self.backend = backend = verifier.backend
         what = "" if retention in backend.capabilities.retention else f"retention {retention}"
@@ -77,14 +77,14 @@ class RunSystem:
             what = str(Operation.MATCH)
         if what:
             raise Unsupported(
-                f"The backend {backend.name} cannot be asked for {what}: leave {name[:60]!r} out, "
-                "or ask it otherwise. Nothing was sent.",
+                f"The backend {backend.name} does not support {what}: leave out {name[:60]!r}, or "
+                "change its settings. Nothing was sent.",
                 backend=backend.name,
                 what=what,
             )
 
     def _write(self, event: CallEvent) -> None:
-        """Write down the step that an event of a call stands for; `HeldBack` if it cannot be."""
+        """Store the transition that matches an event of a call; raise `HeldBack` if that fails."""
         pair = getattr(self.current, "pair", None)
         if pair is None:
             return
@@ -105,7 +105,7 @@ class RunSystem:
 
     @property
     def is_billed(self) -> bool:
-        """Whether its backend declares that a comparison costs money, wherever it is asked."""
+        """Whether the backend declares comparisons as billed, in whatever environment."""
         return Operation.MATCH in self.backend.capabilities.billed_operations
 
     @property
@@ -115,12 +115,12 @@ class RunSystem:
 
     @property
     def is_careful(self) -> bool:
-        """Whether each step of a call is written down: not if it never leaves the machine."""
+        """Whether each transition is stored; False for a local engine that is not billed."""
         return self.is_billed or self.backend.environment is not Environment.LOCAL
 
     @property
     def budget_price(self) -> Price | None:
-        """The price of a call that a budget reserves."""
+        """The price that the system's budget reserves for a call, or None."""
         for policy in self.verifier.policies:
             if isinstance(policy, Budget) and (price := policy.price(Operation.MATCH)):
                 return Price(amount=price[0], currency=price[1])
@@ -132,7 +132,7 @@ class RunSystem:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Settings of the system, as the run database keeps them."""
+        """The settings of the system, as stored in the run database."""
         backend, kept = self.backend, self.retention is Retention.KEEP
         threshold, review = self.verifier.thresholds(Operation.MATCH)
         privacy = f"Both pictures of each pair were sent; {backend.name} "

@@ -1,4 +1,4 @@
-"""One system in one run: the threads that lead its pairs through their steps (`pairs`)."""
+"""Threads that ask one system about its pairs; see `pairs` for the states."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from .pairs import PairOutcome, PairState, RunDatabase
 from .recover import finalize_budgets, look_for_calls, resolve_by_budgets
 from .system import HeldBack, RunSystem
 
-#: Called with the system's name and the state, in any thread, when a pair has come to an end.
+#: Called from any thread with the system's name and the state of a finished pair.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
 
-#: A system is not asked further after so many calls in a row without an answer: it is down, or each
-#: of them may cost money.
+#: Consecutive calls without an answer after which a system is stopped: it is down, or each call may
+#: cost money.
 MOST_FAILURES: Final = 20
 
-#: Waits, in seconds, before an outcome is written again: it may be paid for.
+#: Delays between attempts to store an outcome, in seconds. The outcome may have been paid for.
 _AGAIN_S: Final = (0.5, 2.0, 8.0)
 
-#: The longest wait for a breaker at a time, in seconds.
+#: Maximum wait for an open circuit breaker, in seconds.
 _LONGEST_S: Final = 60.0
 
 
@@ -51,14 +51,14 @@ class Worker:
 
     Args:
         digests: SHA-256 of each picture when the run began.
-        turns: The turn of each pair.
-        stop: Whether to begin nothing more.
-        on_end: Called with each pair that came to an end.
+        turns: Position of each pair in the order of the run.
+        stop: Returns whether to start no more calls.
+        on_end: Called for each finished pair.
 
     Attributes:
-        count: Pairs that came to an end in this run.
-        error: The error that ended the run of this system early.
-        last_failure: The error of the last pair that failed without a charge.
+        count: Number of pairs finished in this run.
+        error: The error that stopped this system early, or None.
+        last_failure: The error of the last pair that failed without a charge, or None.
     """
 
     def __init__(
@@ -84,23 +84,23 @@ class Worker:
 
     @property
     def is_over(self) -> bool:
-        """Whether to begin nothing more."""
+        """Whether to start no more calls."""
         return self.error is not None or self._stop()
 
     def end_with(self, error: FaceMatchError) -> None:
-        """Begin nothing more; the first reason is reported."""
+        """Start no more calls; only the first error is reported."""
         with self._lock:
             self.error = self.error or _drop_frames(error)
 
     def look_back(self) -> None:
-        """Resolve calls without an answer: by budgets, then by the vendor's records."""
+        """Resolve calls without an answer from budgets, then from the vendor's records."""
         system, stores = self.system, self.system.stores
         resolve_by_budgets(self._database, system.stored, stores)
         now = self._clock.now()
         look_for_calls(self._database, system.stored, system.verifier, stores, now)
 
     def ask_all(self, threads: int) -> None:
-        """Ask about every free pair with so many threads."""
+        """Ask about every free pair, with this many threads."""
         self.line_up()
         with ThreadPoolExecutor(threads, f"facematch-{self.system.name}") as pool:
             futures = [pool.submit(self._ask_in_turn) for _ in range(threads)]
@@ -112,7 +112,7 @@ class Worker:
         self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
     def take(self, count: int) -> list[int]:
-        """Take so many pairs at most; no other thread gets them."""
+        """Remove up to `count` pairs from the queue and return them."""
         pairs: list[int] = []
         with contextlib.suppress(IndexError):
             while len(pairs) < count and not self.is_over:
@@ -124,7 +124,7 @@ class Worker:
             self.ask_each(pairs, self.ask)
 
     def ask_each(self, pairs: Sequence[int], ask: Callable[[int], PairOutcome | None]) -> None:
-        """Ask about these pairs and write them down together."""
+        """Ask about these pairs and store their outcomes in one transaction."""
         ended: list[tuple[int, PairOutcome]] = []
         try:
             for pair in pairs:
@@ -135,7 +135,7 @@ class Worker:
             self._finish(ended)
 
     def _finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
-        """Write down outcomes; a pair that is free again is asked after all others."""
+        """Store outcomes; append pairs that are FREE again to the queue."""
         if not outcomes:
             return
         for wait_s in (*_AGAIN_S, None):
@@ -144,7 +144,7 @@ class Worker:
                 break
             except ConfigurationError as error:
                 if wait_s is None:
-                    # The pairs keep their state; the next start marks asked ones as unresolved.
+                    # The pairs keep their state; the next run marks ASKED ones as UNRESOLVED.
                     self.end_with(error)
                     return
                 self._clock.sleep(wait_s)
@@ -153,8 +153,8 @@ class Worker:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             why = (
-                f"{name} answered {difference}: such answers do not belong together. Was an "
-                "address or a setting changed? Ask it under another name, or in another run "
+                f"{name} answered {difference}, so its answers are not comparable. If an address "
+                "or a setting was changed, use another name for the system, or another run "
                 "database."
             )
             self.end_with(UnexpectedResponse(why, billing=Billing(billed or Charged.NO)))
@@ -168,13 +168,13 @@ class Worker:
             self._on_end(name, outcome.state)
 
     def ask(self, pair: int) -> PairOutcome | None:
-        """Ask about one pair, once; return None if it was not asked and is free again."""
+        """Ask about one pair; return None if nothing was sent."""
         system, pictures = self.system, self.study.pairs[pair]
         current, retention = system.current, system.retention
         current.pair, current.call_id = pair if system.is_careful else None, None
         is_named = system.backend.capabilities.sends_caller_ref and retention is Retention.KEEP
         caller_ref = system.stored.reference(pair) if is_named else None
-        # An engine loads its models with its first picture, which says nothing of later calls.
+        # The first call of an engine loads its models, so its duration is not recorded.
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
@@ -185,9 +185,9 @@ class Worker:
             return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
             self.end_with(held.error)
-            # If the budgets cannot be written, the pair stays begun: the next start writes them.
+            # If a budget cannot be written, the pair keeps its state: the next run writes both.
             with contextlib.suppress(FaceMatchError):
-                # The policies count a byte that may have left; it has not.
+                # The policies count the call as possibly sent, but nothing was sent.
                 finalize_budgets(system.stores, [held.call_id], Charged.NO, self._clock.now())
                 self._database.release(system.stored.number, pair, held.call_id)
             return None
@@ -197,16 +197,16 @@ class Worker:
         return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
     def picture(self, path: Path) -> Image:
-        """Read a picture of the test set; `ConfigurationError` if it changed since the start."""
+        """Read a picture of the test set; raise `ConfigurationError` if it has changed."""
         try:
             data = read_regular(path, MAX_FILE_BYTES)
         except OSError as error:
-            why = f"cannot be read any more ({error.strerror or type(error).__name__})"
+            why = f"can no longer be read ({error.strerror or type(error).__name__})"
         else:
             if hashlib.sha256(data).hexdigest() == self.digests[path]:
                 return Image.from_bytes(data)
-            why = "is another one than when the run began"
-        raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
+            why = "has changed since the run began"
+        raise ConfigurationError(f"The picture {path} {why}: it was not sent.")
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         outcome = PairOutcome.of_error(
@@ -226,9 +226,9 @@ class Worker:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
-                    f"{self.system.name} gave no answer to {many} calls in a row, and is not asked "
-                    f"any further. The last one: {error.message} Start again later: what was not "
-                    "charged is asked again.",
+                    f"{self.system.name} returned no answer to {many} calls in a row and was "
+                    f"stopped. Last error: {error.message} Run again later: pairs that were not "
+                    "charged are retried.",
                     backend=getattr(error, "backend", None),
                     retryable=False,
                 )
@@ -241,6 +241,6 @@ class Worker:
 
 
 def _drop_frames(error: FaceMatchError) -> FaceMatchError:
-    """Drop the frames of an error, which hold pictures."""
+    """Drop the traceback of an error, whose frames hold pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

@@ -1,4 +1,4 @@
-"""Who is compared with whom: pairs of pictures of people who are known."""
+"""Test sets: labelled pairs of pictures, read from a file or drawn from a folder."""
 
 from .drawing import draw_pairs, split_by_subject
 from .reading import Study, StudyPair, photographs, read_groups, read_study, write_pairs_csv

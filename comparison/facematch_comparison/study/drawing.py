@@ -1,4 +1,4 @@
-"""Pairs drawn from photographs of people, and people divided into two sets.
+"""Draw pairs from photographs of people, and split people into two sets.
 
 The same seed and names give the same pairs and sets on every machine.
 """
@@ -25,10 +25,10 @@ from .reading import Study, StudyPair
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Tries to find two pictures of a person that are not in a pair yet.
+#: Attempts per person and round to find a non-mated pair that was not drawn yet.
 _TRIES: Final = 20
 
-#: Share of all people that the calibration set may lack, so that no pair is lost.
+#: Fraction of all people by which the calibration set may be smaller so that no pair is dropped.
 SLACK: Final = 0.1
 
 
@@ -43,25 +43,25 @@ def draw_pairs(
     seed: int = 0,
     name: str = "drawn",
 ) -> Study:
-    """Draw pairs, none twice.
+    """Draw random pairs without repetition.
 
-    Every person is drawn before anybody is drawn again, as far as their photographs allow: many
-    people say more than many pairs.
+    Every person is drawn once before anyone is drawn again, as far as the photographs allow: many
+    people carry more information than many pairs.
 
     Args:
-        pictures: Files of each person, by any name; their order does not count.
-        mated: Number of mated pairs; None for all there are.
+        pictures: Files of each person, by any name and in any order.
+        mated: Number of mated pairs; None for all possible pairs.
         non_mated: Number of non-mated pairs; None for as many as mated pairs.
-        within: Name of a column of `groups`: non-mated pairs are drawn within its groups only,
-            where people look more alike.
-        groups: Column to person to group.
-        split: Whether to draw half of the pairs among one half of the people and half among the
-            other, so that `split_by_subject` loses no pair with any seed.
+        within: Column of `groups`. Non-mated pairs are drawn only within its groups, where people
+            look more alike.
+        groups: Group of each person, by column.
+        split: Whether to draw half of the pairs from one half of the people and half from the
+            other, so that `split_by_subject` drops no pair with any seed.
         seed: The same seed and pictures give the same pairs.
 
     Raises:
-        InvalidRequest: more pairs are wanted than there are, or no pair at all; a file is there
-            twice; or `within` names no column.
+        InvalidRequest: a number of pairs is negative or more than the photographs allow; no pairs
+            are requested; a file occurs twice; or `within` is not a column.
     """
     groups = groups or {}
     for kind, number in (("mated", mated), ("non-mated", non_mated)):
@@ -88,7 +88,7 @@ def draw_pairs(
         for half, pairs in enumerate(same)
     ]
     if not any(same) and not any(numbers):
-        raise InvalidRequest("No pair at all is wanted: ask for one or more.")
+        raise InvalidRequest("No pairs requested: ask for at least one.")
     different = [
         _non_mated(people, of_group, number, chance, whom)
         for people, number in zip(halves, numbers, strict=True)
@@ -107,26 +107,26 @@ def draw_pairs(
 def split_by_subject(
     first: NDArray[np.int64], second: NDArray[np.int64], *, seed: int = 0, share: float = 0.5
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Divide people, and with them pairs, into two sets. A pair across both belongs to neither.
+    """Split pairs by person into a calibration set and an evaluation set; drop pairs across both.
 
-    People who are in pairs with each other, directly or through others, stay together if that
-    gives about the wanted share: then no pair is lost, as of pairs that `draw_pairs` drew with
-    ``split``. Otherwise people are divided one by one, and half of the non-mated pairs is lost.
+    People connected by pairs, directly or through others, stay together if that gives about the
+    requested share. Then no pair is dropped, as with pairs that `draw_pairs` drew with ``split``.
+    Otherwise people are split one by one, which drops half of the non-mated pairs.
 
     Args:
         first, second: int64, (N,): the people of each pair.
-        seed: The same seed and people give the same division, whatever the order of the pairs.
-        share: Share of the people in the calibration set, above 0 and below 1; the set may have
-            one person, or a tenth of all people, fewer.
+        seed: The same seed and people give the same split, whatever the order of the pairs.
+        share: Fraction of the people in the calibration set, above 0 and below 1. The set may be
+            one person, or a tenth of all people, smaller.
 
     Returns:
-        bool, (N,), twice: the pairs of the calibration set, and those of the evaluation set.
+        Two masks, bool, (N,): the pairs of the calibration set and of the evaluation set.
 
     Raises:
-        InvalidRequest: the share is out of range.
+        InvalidRequest: `share` is out of range.
     """
     if not 0 < share < 1:
-        raise InvalidRequest(f"The share for calibration lies between 0 and 1, not {share}.")
+        raise InvalidRequest(f"The share for calibration must be between 0 and 1 (got {share}).")
     people = np.unique(np.concatenate([first, second]))
     number = round(share * len(people))
     chosen = _together(people, first, second, seed, number)
@@ -154,7 +154,7 @@ def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
 def _halves(
     pictures: Mapping[str, list[Path]], of_group: Mapping[str, str], chance: random.Random
 ) -> list[dict[str, list[Path]]]:
-    """Return people in two halves, alike in groups and in numbers of photographs."""
+    """Split people into two halves with similar groups and numbers of photographs."""
     people = [*pictures]
     chance.shuffle(people)
     people.sort(key=lambda person: (of_group.get(person, ""), len(pictures[person])))
@@ -180,8 +180,8 @@ def _mated(
         drawn += [_pair(person, *waiting[person].pop()) for person in people]
     if number is None and not drawn:
         raise InvalidRequest(
-            f"No person{whom} has two photographs, so there is no mated pair. Without mated pairs "
-            f"only different people are compared: ask for 0 of them ({argument('mated', 0)})."
+            f"No person{whom} has two photographs, so there is no mated pair. To compare different "
+            f"people only, ask for 0 mated pairs ({argument('mated', 0)})."
         )
     if number is not None and number > len(drawn):
         raise InvalidRequest(
@@ -221,7 +221,7 @@ def _non_mated(
             for b in pictures[other]
         ]
         return [_pair(*four) for four in chance.sample(every, number)]
-    # Draw at random, everybody in turn: at most half of all pairs are wanted.
+    # Rejection sampling, person by person: at most half of all pairs are wanted.
     drawn: dict[frozenset[Path], StudyPair] = {}
     everybody = [person for group in members.values() if len(group) > 1 for person in group]
     while len(drawn) < number:
@@ -253,14 +253,14 @@ def _together(
     seed: int,
     number: int,
 ) -> NDArray[np.int64] | None:
-    """Return people for calibration such that no pair is cut; None if there are too few."""
+    """Return people for calibration so that no pair is dropped; None if they are too few."""
     size = len(people)
     component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)
     sizes = np.bincount(component_of)
     if len(sizes) < 2:
         return None
     mixed = np.random.default_rng(seed).permutation(len(sizes))
-    # In random order; if a large component does not fit then, the large ones first.
+    # Try random order, then largest first, which fits if a large component did not.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
         chosen, chosen_people = [], 0
         for component in order.tolist():

@@ -1,6 +1,6 @@
-"""`Study`: pairs of pictures of known people; read from files and folders, and written.
+"""`Study`: labelled pairs of pictures; read from files and folders, and written to CSV.
 
-A file is read whole or refused whole: every problem is named with its line before anything is sent.
+A file with a problem is rejected as a whole. The error lists every problem with its line.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from facematch_core.errors import InvalidRequest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Columns that a file of pairs must have.
+#: Required columns of a file of pairs.
 NEEDED: Final = ("probe", "reference", "same", "probe_subject", "reference_subject")
 
-#: The column of a file of groups that says who.
+#: Column of a file of groups with the person's name.
 PERSON: Final = "person"
 
 _SO: Final = "nothing was sent"
 
-#: Suffixes of photographs.
+#: File name suffixes of photographs.
 ENDINGS: Final = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic"}
 )
@@ -48,11 +48,11 @@ ENDINGS: Final = frozenset(
 
 @attrs.frozen(kw_only=True)
 class StudyPair:
-    """Two pictures, and whether they show one person.
+    """Two pictures, and whether they show the same person.
 
     Attributes:
-        probe_subject, reference_subject: Names of the people they show; the same name where
-            `mated`, and two names elsewhere.
+        probe_subject, reference_subject: Names of the people in the pictures; the same name if
+            and only if `mated`.
     """
 
     probe: Path
@@ -64,11 +64,11 @@ class StudyPair:
 
 @attrs.frozen(kw_only=True)
 class Study:
-    """A test set: pairs of pictures of known people.
+    """A test set: pairs of pictures with ground truth.
 
     Attributes:
-        pairs: At least one; no two alike.
-        groups: Column (``sex``, ``skin``) to subject to group; a subject may be in none.
+        pairs: At least one pair; no duplicates.
+        groups: Group of each subject, by column (``sex``, ``skin``); a subject may have none.
     """
 
     name: str
@@ -77,24 +77,24 @@ class Study:
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
-        """Names of all people, in the order in which they first are in a pair."""
+        """Names of all people, in order of first appearance."""
         both = ((pair.probe_subject, pair.reference_subject) for pair in self.pairs)
         return tuple(dict.fromkeys(name for two in both for name in two))
 
     @cached_property
     def pictures(self) -> tuple[Path, ...]:
-        """Each file once, in the order of the pairs."""
+        """The distinct files, in the order of the pairs."""
         both = ((pair.probe, pair.reference) for pair in self.pairs)
         return tuple(dict.fromkeys(picture for two in both for picture in two))
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
-        """bool, (N,)."""
+        """Whether each pair is mated: bool, (N,)."""
         return np.array([pair.mated for pair in self.pairs], dtype=np.bool_)
 
     @cached_property
     def subject_numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Places in `subjects` of the people of the probes and of the references: int64, (N,)."""
+        """Indexes into `subjects` of probes and of references: int64, (N,) each."""
         place = {name: at for at, name in enumerate(self.subjects)}
         probe = [place[pair.probe_subject] for pair in self.pairs]
         reference = [place[pair.reference_subject] for pair in self.pairs]
@@ -114,9 +114,9 @@ class Study:
         return groupings
 
     def digest(self, of_picture: Mapping[Path, str]) -> str:
-        """Return the SHA-256, in hex, of the pictures, of who is in each pair, and of the groups.
+        """Return the SHA-256, in hex, of the pictures, the people in each pair, and the groups.
 
-        Names of files and people do not count, so that a study is the same on every machine.
+        Names of files and people do not count, so a study has one digest on every machine.
 
         Args:
             of_picture: SHA-256, in hex, of the bytes of each picture.
@@ -135,13 +135,13 @@ class Study:
 
 
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the photographs of each person, by the name of their folder; both sorted.
+    """Return the photographs of each person, by folder name; both are sorted.
 
-    Hidden files, and files that are no pictures by their name, are skipped.
+    Hidden files, and files without the suffix of a picture, are skipped.
 
     Raises:
-        InvalidRequest: it is no folder, fewer than two people have a photograph, or the folders
-            seem to be kinds of pictures (``selfies``, ``ids``).
+        InvalidRequest: `folder` cannot be read, fewer than two people have a photograph, or the
+            folders seem to be kinds of pictures (``selfies``, ``ids``).
     """
     try:
         pictures = {
@@ -163,7 +163,7 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             "folder for each person, named as you like, and put their photographs into it."
         )
     names = [{file.stem for file in files} for files in pictures.values()]
-    # People seldom have more pictures than there are people, and all of them by the same names.
+    # The same file names in every folder, more files than folders: kinds of pictures.
     alike = all(len(names) < len(stems) and stems == names[0] for stems in names)
     # Names such as `id_001` and `id_002` may be people.
     words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
@@ -178,7 +178,7 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     return pictures
 
 
-#: Names of folders that hold pictures of one kind.
+#: Names of folders that are kinds of pictures, not people.
 _KIND: Final = re.compile(
     r"((selfie|live|probe|camera|cam|capture|query|id|doc|document|passport|licen[cs]e|reference"
     r"|ref|gallery|enroll?ment|enrol|kyc|card|photo|portrait|front|back|scan|target|picture|image"
@@ -187,15 +187,15 @@ _KIND: Final = re.compile(
 
 
 def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> Study:
-    """Read a file of pairs, and check it as a whole. Other columns are skipped.
+    """Read and validate a file of pairs. Unknown columns are skipped.
 
     Args:
         source: A ``.csv`` or ``.xlsx`` file with the columns ``probe``, ``reference``, ``same``,
-            ``probe_subject`` and ``reference_subject``, with files relative to its folder.
-        note: Called with a sentence for each assumption.
+            ``probe_subject`` and ``reference_subject``. Paths are relative to its folder.
+        note: Called with a sentence about each assumption made.
 
     Raises:
-        InvalidRequest: it is no such file, or something is wrong in it; every place is named.
+        InvalidRequest: `source` is not such a file, or has problems; all of them are listed.
     """
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
@@ -203,11 +203,11 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
         out = f"{source.resolve().name}-pairs.csv"
         line = typed(["facematch", "compare", "draw", str(source), "--out", out])
         raise InvalidRequest(
-            f"{source} is a folder and no file of pairs: draw pairs of its people, by draw_pairs "
-            f"or by this command, and use the file of pairs:\n  {line}"
+            f"{source} is a folder, not a file of pairs. Draw pairs from it with draw_pairs or "
+            f"this command, and pass the file of pairs:\n  {line}"
         )
     if source.suffix.lower() not in (".csv", ".xlsx"):
-        raise InvalidRequest(f"{source} is no study: give a .csv or .xlsx file of pairs.")
+        raise InvalidRequest(f"{source} is not a .csv or .xlsx file of pairs.")
     cells = read_cells(source, what="pair", example=",".join(NEEDED))
     if note is not None:
         for text in cells.notes:
@@ -241,7 +241,7 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
 def _groups_of(
     pairs: Mapping[int, StudyPair], cells: Cells
 ) -> tuple[dict[str, dict[str, str]], Iterator[Problem]]:
-    """Return the groups of people by column, and a problem for each person in two of them."""
+    """Return people's groups by column, and a problem for each person with two groups in one."""
     groups: dict[str, dict[str, str]] = {}
     clashes: dict[int, str] = {}
     for name in cells.header:
@@ -262,7 +262,7 @@ def _groups_of(
 
 
 def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
-    # Messages of wrong rows, for each kind of problem.
+    # Messages by row, for each kind of problem.
     kinds: list[dict[int, str]] = [{} for _ in range(5)]
     label, itself, people, again, file = kinds
     seen: dict[frozenset[str], int] = {}
@@ -274,9 +274,9 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
             kind = "mated" if pair.mated else "non-mated"
             first, second = (repr(subject[:60]) for subject in subjects)
             label[row] = (
-                f"the pair is said to be {kind}, and its people are called {first} and {second}"
+                f"the pair is marked as {kind}, but its people are named {first} and {second}"
             )
-        # A file has many names: a/../b.jpg is b.jpg.
+        # One file can have several paths: a/../b.jpg is b.jpg.
         names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
         if names[0] == names[1]:
             itself[row] = "a picture is compared with itself"
@@ -297,13 +297,13 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
 
 
 def _is_file(path: Path) -> bool:
-    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name at all
+    with contextlib.suppress(OSError, ValueError):  # too long, or with a null character
         return path.is_file()
     return False
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
-    """Write a study for `read_study`, with files relative to its folder."""
+    """Write a study as CSV for `read_study`, with paths relative to the CSV file's folder."""
     folder = Path(os.path.realpath(path.parent))
     text = io.StringIO()
     writer = csv.writer(text)
@@ -319,23 +319,23 @@ def write_pairs_csv(path: Path, study: Study) -> None:
                 f"The name {lost[0][:100]!r} begins or ends with a space, which is lost in a file "
                 "of pairs: rename it."
             )
-        # A file has another name that no spreadsheet takes for a formula.
+        # The prefix `./` keeps a spreadsheet from reading a file name as a formula.
         files = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
         writer.writerow([*files, str(int(pair.mated)), *map(escaped, row[2:])])
     write_file(path, text.getvalue().encode())
 
 
 def _relative(picture: Path, folder: Path) -> str:
-    # The folder of a link counts, not its target's.
+    # Resolve the folder of a symbolic link, but not the link.
     place = Path(os.path.realpath(picture.parent)) / picture.name
     try:
         return Path(os.path.relpath(place, folder)).as_posix()
-    except ValueError:  # another drive
+    except ValueError:  # on another drive
         return str(place)
 
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
-    """Read groups of `people`, by column and person; an empty cell says nothing."""
+    """Read the groups of `people`, by column and person. An empty cell means no group."""
     so = "nothing was drawn"
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
@@ -345,7 +345,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
     problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
-    problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
+    problems += persons.problems(PERSON, people.__contains__, "no such person")
     above: dict[str, int] = {}
     again: dict[int, str] = {}
     for row, person in enumerate(persons.texts.tolist()):

@@ -142,7 +142,7 @@ def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, scripted, tmp
     # Other pictures under the same names would show the wrong people.
     (tmp_path / "pictures" / "Anna-1-a.jpg").write_bytes(picture((1, 2, 3)).data)
     other = run(*named)
-    assert (other.exit_code, "is not what was run" in other.stderr) == (2, True)
+    assert (other.exit_code, "is not the test set" in other.stderr) == (2, True)
 
 
 @pytest.mark.usefixtures("in_file_order")

@@ -17,7 +17,7 @@ from facematch_core.errors import ConfigurationError
         ("UPDATE facematch_comparisons SET state = 'frei' WHERE pair = 5", "damaged"),
         ("UPDATE facematch_comparisons SET billed = 'maybe' WHERE pair = 5", "damaged"),
         ("DROP TABLE facematch_comparisons", "failed .no such table"),
-        ("UPDATE facematch_comparison_store SET version = 3", "of version 3"),
+        ("UPDATE facematch_comparison_store SET version = 3", "version 3 is not supported"),
     ],
 )
 def test_what_is_damaged_is_found_before_anything_is_sent(

@@ -24,7 +24,7 @@ def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(
     with pytest.raises(InvalidRequest, match="there are: none"):
         database.study()
     database.enter_study(stored_study())
-    with pytest.raises(InvalidRequest, match="another test set called 'people'"):
+    with pytest.raises(InvalidRequest, match="another test set named 'people'"):
         database.enter_study(stored_study(digest="1" * 64))
     others = stored_study(digest="1" * 64, name="others")
     database.enter_study(attrs.evolve(others, made_at=later(days=1)))
@@ -64,7 +64,7 @@ def test_the_first_answer_says_where_answers_come_from(database):
     "where", ["postgresql+psycopg://me:canary@db/faces", "study.sqlite3", "sqlite://"]
 )
 def test_a_run_database_is_a_file_and_no_server_is_asked(where):
-    with pytest.raises(ConfigurationError, match="is an SQLite file on this machine") as caught:
+    with pytest.raises(ConfigurationError, match="must be a local SQLite file") as caught:
         RunDatabase(where)
     assert "canary" not in str(caught.value)
 

@@ -141,7 +141,7 @@ def test_a_pair_that_something_else_began_is_not_asked(database, study):
 
     database.begin = begin
     summary = run_once(database, study, opener(backend))
-    assert "pair 1 is not as this run left it" in summary.error.message
+    assert "pair 1 has changed unexpectedly" in summary.error.message
     assert backend.calls == []
     assert pair_states(database) == ["begun", *["free"] * 5]
 

@@ -27,7 +27,7 @@ BUSY = "The store of calls failed (database is locked): try again."
 
 def refused(step, *about):
     """A step out of another state, or of another call, is reported and changes nothing."""
-    with pytest.raises(ConfigurationError, match="The row of pair 1 is not as this run left it"):
+    with pytest.raises(ConfigurationError, match="The row of pair 1 has changed unexpectedly"):
         step(*about)
 
 

@@ -26,11 +26,11 @@ def test_a_system_is_one_backend_whose_verifier_reports(database, study):
             self.closed = True
 
     failover = Failover()
-    with pytest.raises(InvalidRequest, match="is a Failover: a comparison needs one backend"):
+    with pytest.raises(InvalidRequest, match="is a Failover, but must be a single backend"):
         run_study(study, {"both": lambda on_event: failover}, database)
     assert failover.closed
     backend = FakeBackend()
-    with pytest.raises(InvalidRequest, match="opened without the on_event"):
+    with pytest.raises(InvalidRequest, match="ignored its argument on_event"):
         run_study(study, {"deaf": lambda on_event: FaceVerifier(backend)}, database)
     assert backend.closed == 1
 

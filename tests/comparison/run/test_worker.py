@@ -50,12 +50,12 @@ ENDS = {
     ),
     "another scale": (
         {"script": [charged_answer(), charged_answer(score=fm.Score(0.9, "fake/v2"))]},
-        (errors.UnexpectedResponse, "on the scale fake/v2, and before on fake/v1"),
+        (errors.UnexpectedResponse, "on the scale fake/v2 instead of fake/v1"),
         ["answered", "no response"],
     ),
     "another environment": (
         {"script": [charged_answer(), charged_answer(**AT_MOCK)], "environment": None},
-        (errors.UnexpectedResponse, "from mock, and before from production"),
+        (errors.UnexpectedResponse, "from mock instead of production"),
         ["answered", "no response"],
     ),
 }
@@ -147,8 +147,8 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda path: path.unlink(), "cannot be read any more (No such file or directory)"),
-        (lambda path: path.write_bytes(b"GIF89a"), "is another one than when the run began"),
+        (lambda path: path.unlink(), "can no longer be read (No such file or directory)"),
+        (lambda path: path.write_bytes(b"GIF89a"), "has changed since the run began"),
     ],
     ids=["gone", "changed"],
 )
@@ -163,7 +163,7 @@ def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, chan
     system = opener(FakeBackend(script=[answered_then_changed] * 6))
     ended = run_once(database, study, system)
     assert (ended.asked, type(ended.error)) == (2, errors.ConfigurationError)
-    assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
+    assert f"The picture {third} {says}: it was not sent." in str(ended.error)
     assert pair_states(database) == ["answered"] * 2 + ["free"] * 4
 
 

@@ -48,8 +48,8 @@ def test_every_fault_of_the_pairs(read, folder):
         "a2.jpg,c1.jpg,0,Cyd,Eve\n"
         "none.jpg,b2.jpg,0,Dan,Bob\n",
     ) == [
-        "line 2: the pair is said to be mated, and its people are called 'Ada' and 'Bob'",
-        "line 3: the pair is said to be non-mated, and its people are called 'Ada' and 'Ada'",
+        "line 2: the pair is marked as mated, but its people are named 'Ada' and 'Bob'",
+        "line 3: the pair is marked as non-mated, but its people are named 'Ada' and 'Ada'",
         "line 4: a picture is compared with itself",
         "line 4: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
         "line 5: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",

@@ -80,7 +80,7 @@ def test_empty_cells_and_missing_people_say_nothing_of_groups(groups):
     [
         ("", "such as person,sex"),
         ("who,sex\nAda,f\n", "the column person is missing"),
-        ("person,sex\nDan,m\n", "line 2: person is 'Dan'; nobody"),
+        ("person,sex\nDan,m\n", "line 2: person is 'Dan'; no such person"),
         ("person,sex\nAda,f\nBob,m\nAda,m\n", "line 4: 'Ada' as in line 2"),
     ],
 )
