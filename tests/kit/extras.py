@@ -75,7 +75,7 @@ EXTRAS = {
     "all": "import botocore, facematch_local.recognition, pytest, pillow_heif",
 }
 #: Those that bring the local engine.
-LOCAL = ("local", "cluster", "all")
+LOCAL = ("local", "all")
 BACKENDS = ["azure", "compreface", "deepvue", "didit", "local", "rekognition"]
 LISTED = (
     "from facematch_core import available_backends\n"
