@@ -35,8 +35,7 @@ from facematch_mock_server.control import Control
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.recognition import cards
 from facematch_mock_server.recognition.cards import READY
-from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
-from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.recognition.recognizer import CACHED, Facts, FactsCache
 from facematch_mock_server.recognition.sheet import make_card
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.world.clock import VirtualClock
@@ -192,7 +191,7 @@ class MockSimulator(VendorSimulator):
 
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
-        self._mock.accounts.recognizer = UprightRecognizer()
+        self._mock.accounts.recognizer.facts = UprightFacts(CACHED)
         # The server asks this app: each request is counted before a fault may strike it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle
@@ -384,19 +383,12 @@ def _draw(**changes: Any) -> Image:
     return Image.from_bytes(make_card("p1", **changes))
 
 
-class UprightRecognizer(Recognizer):
+class UprightFacts(FactsCache):
     """Follows the EXIF orientation, which the mock ignores: the contract is about the client."""
 
-    needs_bytes = True
-
-    def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
-        return super().match(turn_upright(probe), turn_upright(reference), rotate=rotate)
-
-    def liveness(self, probe: bytes, *, rotate: bool, **_: object) -> LivenessOutcome:
-        return super().liveness(turn_upright(probe), rotate=rotate)
-
-    def look(self, picture: bytes, *, rotate: bool, **_: object) -> SeenPicture:
-        return super().look(turn_upright(picture), rotate=rotate)
+    def of(self, data: bytes, digest: str | None = None) -> Facts:
+        upright = turn_upright(data)
+        return super().of(upright, digest if upright is data else None)
 
 
 def turn_upright(picture: bytes) -> bytes:

@@ -213,7 +213,7 @@ def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
 #: The deciders of a score.
 EngineName = Literal["cards", "local"]
 #: Most pictures whose facts are cached, a few hundred bytes each.
-_CACHED = 2000
+CACHED = 2000
 
 
 class Recognizer:
@@ -227,7 +227,7 @@ class Recognizer:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
         #: The facts of pictures.
-        self.facts = FactsCache(_CACHED)
+        self.facts = FactsCache(CACHED)
         self.waiting = Waiting()
         self._engine = LocalEngine() if engine == "local" else None
 

@@ -17,7 +17,7 @@ from facematch_core.errors import (
 )
 from facematch_core.testing import Situation
 from facematch_mock_server import make_card
-from facematch_mock_server.conformance import UprightRecognizer, turn_upright
+from facematch_mock_server.conformance import UprightFacts, turn_upright
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
@@ -82,7 +82,8 @@ def stored_by_a_phone(orientation):
 
 @pytest.mark.parametrize("orientation", sorted(BACK))
 def test_exif_orientation_is_followed(orientation):
-    turned, upright = stored_by_a_phone(orientation), UprightRecognizer()
+    turned, upright = stored_by_a_phone(orientation), Recognizer()
+    upright.facts = UprightFacts(10)
     assert Recognizer().match(turned, CARD, rotate=False).score is None
     assert upright.match(turned, CARD, rotate=False).score > 90
     assert upright.match(CARD, turned, rotate=False).score > 90
