@@ -7,6 +7,7 @@ The signature is checked as AWS, IAM User Guide, "Create a signed AWS API reques
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import hashlib
 import hmac
@@ -49,53 +50,33 @@ def access_key(head: Request) -> str | None:
     return match and match[1]
 
 
-@attrs.frozen
-class Signature:
-    key: str
-    #: The date as sent, ``20261121T140000Z``, and as a time, UTC.
-    date: str
-    signed: dt.datetime
-    #: Day, region, service and ``aws4_request``.
-    scope: str
-    service: str
-    #: The names of the signed headers, in lower case.
-    headers: tuple[str, ...]
-    signature: str = attrs.field(repr=False)
+def read_signature(request: Request) -> tuple[re.Match[str], dt.datetime] | None:
+    """The parts of the Authorization header and the date that was signed; None if malformed."""
+    match = _HEADER.fullmatch(request.header("authorization") or "")
+    date = request.header("x-amz-date") or ""
+    with contextlib.suppress(ValueError):
+        if match is not None and date[:8] == match["day"]:
+            return match, dt.datetime.strptime(date, STAMP).replace(tzinfo=dt.UTC)
+    return None
 
-    @classmethod
-    def of(cls, request: Request) -> Signature | None:
-        match = _HEADER.fullmatch(request.header("authorization") or "")
-        date = request.header("x-amz-date") or ""
-        if match is None or date[:8] != match["day"]:
-            return None
-        try:
-            signed = dt.datetime.strptime(date, STAMP).replace(tzinfo=dt.UTC)
-        except ValueError:
-            return None
-        scope, headers = match["scope"], tuple(match["headers"].split(";"))
-        return cls(match["key"], date, signed, scope, match["service"], headers, match["signature"])
 
-    def is_of(self, request: Request, secret: str) -> bool:
-        query = sorted(
-            (quote(name, safe="-_.~"), quote(text, safe="-_.~")) for name, text in request.query
-        )
-        canonical = "\n".join(
-            (
-                request.method,
-                quote(request.path, safe="/-_.~"),
-                "&".join(f"{name}={text}" for name, text in query),
-                *(f"{name}:{_value(request, name)}" for name in self.headers),
-                "",
-                ";".join(self.headers),
-                hashlib.sha256(request.body).hexdigest(),
-            )
-        )
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        text = f"AWS4-HMAC-SHA256\n{self.date}\n{self.scope}\n{digest}"
-        key = f"AWS4{secret}".encode()
-        for part in (*self.scope.split("/"), text):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return hmac.compare_digest(key.hex(), self.signature)
+def is_signed(request: Request, signature: re.Match[str], secret: str) -> bool:
+    query = sorted((quote(name, safe=""), quote(text, safe="")) for name, text in request.query)
+    canonical = (
+        request.method,
+        quote(request.path),
+        "&".join(f"{name}={text}" for name, text in query),
+        *(f"{name}:{_value(request, name)}" for name in signature["headers"].split(";")),
+        "",
+        signature["headers"],
+        hashlib.sha256(request.body).hexdigest(),
+    )
+    digest, scope = hashlib.sha256("\n".join(canonical).encode()).hexdigest(), signature["scope"]
+    text = f"AWS4-HMAC-SHA256\n{request.header('x-amz-date')}\n{scope}\n{digest}"
+    key = f"AWS4{secret}".encode()
+    for part in (*scope.split("/"), text):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.compare_digest(key.hex(), signature["signature"])
 
 
 def _value(request: Request, name: str) -> str:
@@ -158,17 +139,18 @@ def check_signature(call: RekognitionCall) -> None:
     if call.request.header("authorization") is None:
         call.refuse("auth.missing")
     call.key_word = "wrong"
-    signature = Signature.of(call.request)
-    if signature is None:
+    read = read_signature(call.request)
+    if read is None:
         call.refuse("auth.incomplete")
-    _check_date(call, signature)
-    if signature.service != "rekognition":
+    signature, signed = read
+    _check_date(call, signed)
+    if signature["service"] != "rekognition":
         call.refuse("auth.service")
-    every = call.world.keys.of_client(signature.key)
+    every = call.world.keys.of_client(signature["key"])
     secrets = [secret for secret, key in every if not key.expired(call.now)]
     if not secrets:
         call.refuse("auth.key")
-    signers = (secret for secret in secrets if signature.is_of(call.request, secret))
+    signers = (secret for secret in secrets if is_signed(call.request, signature, secret))
     if not call.let_in(next(signers, None)):
         call.key_word = "wrong"
         call.refuse("auth.signature")
@@ -178,19 +160,19 @@ def check_signature(call: RekognitionCall) -> None:
         call.refuse("auth.denied", operation=f"rekognition:{_operation_of(call.request)}")
 
 
-def _check_date(call: RekognitionCall, signature: Signature) -> None:
+def _check_date(call: RekognitionCall, signed: dt.datetime) -> None:
     # The client goes by the machine's clock or by the mock's, which a test moves.
     first, last = sorted((call.now, dt.datetime.now(dt.UTC)))
     # The date may differ from AWS's by this: AWS Developer Tools Blog, Clock-skew correction.
     skew = dt.timedelta(minutes=15)
-    is_late = signature.signed < first - skew
-    if is_late or signature.signed > last + skew:
-        claim, now, limit = (
-            ("auth.late", first, first - skew) if is_late else ("auth.early", last, last + skew)
-        )
-        words = {"now": now.strftime(STAMP), "limit": limit.strftime(STAMP)}
-        call.refuse(claim, signed=signature.date, **words)
-    if abs(signature.signed - call.now) > skew:
+    for claim, now, limit, is_wrong in (
+        ("auth.late", first, first - skew, signed < first - skew),
+        ("auth.early", last, last + skew, signed > last + skew),
+    ):
+        if is_wrong:
+            signed_at, now_at, limit_at = (time.strftime(STAMP) for time in (signed, now, limit))
+            call.refuse(claim, signed=signed_at, now=now_at, limit=limit_at)
+    if abs(signed - call.now) > skew:
         call.claims.cite("auth.clock")
 
 
