@@ -25,7 +25,6 @@ from facematch_mock_server.base.messages import (
     URLENCODED,
     Form,
     Request,
-    Response,
     Upload,
     host_in,
     media_type,
@@ -65,8 +64,6 @@ class Field:
 
     name: str
     read: Callable[[Citations, Any], Any]
-    #: The kind in a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
-    kind: str = "text"
     #: Whether it must be there, and whether null is a value in a JSON body.
     required: bool = False
     nullable: bool = False
@@ -85,8 +82,8 @@ def read_form_fields(
         # The last value of a repeated name counts. The framework sees files after texts, and a
         # file is no value of another field.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
-        # An empty text is no number, and neither true nor false.
-        is_nothing = sent is None or (field.kind in ("number", "boolean") and sent == "")
+        # An empty text is no number, and neither true nor false: such fields have a default.
+        is_nothing = sent is None or (field.default is not None and sent == "")
         try:
             is_read = field.required or not is_nothing
             values[name] = field.read(claims, sent) if is_read else field.default
@@ -307,19 +304,6 @@ HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 
-@attrs.frozen(kw_only=True)
-class Endpoint:
-    """An endpoint's own rules: who may enter it, and how often."""
-
-    #: Whether its path names a session, which is looked up before the key.
-    session: bool = False
-    #: The rate limit that counts it in place of that of its method, if it is set.
-    scope: str | None = None
-
-
-_PLAIN = Endpoint()
-
-
 @attrs.define(kw_only=True)
 class DiditCall(Call):
     #: The session of the path, where that names one; else None.
@@ -328,7 +312,7 @@ class DiditCall(Call):
     _body: tuple[Any] | None = None
 
     def __attrs_post_init__(self) -> None:
-        self.endpoint = _PLAIN if self.route is None else self.route.more
+        self.endpoint = self.route or _PLAIN
 
     @property
     def body(self) -> Any:
@@ -410,7 +394,7 @@ def check_key(call: DiditCall) -> None:
     if call.route is not None and "x-api-key" not in call.route.credentials:
         return
     sent = call.request.header("x-api-key")
-    words_of_403 = "auth.words.session" if call.endpoint.session else "auth.words.403"
+    words_of_403 = "auth.words.session" if call.endpoint.has_session else "auth.words.403"
     if not call.let_in(sent) or call.key is None:
         key = call.world.keys.find(sent or "")
         problem = "wrong" if key is None or key.revoked else "expired"
@@ -419,16 +403,16 @@ def check_key(call: DiditCall) -> None:
     if not call.key.allowed:
         call.key, call.key_word = None, "wrong"
         call.refuse(words_of_403)
-    if call.endpoint.session and call.session is None:
+    if call.endpoint.has_session and call.session is None:
         call.refuse("auth.other_owner")
     hosted = None if call.session is None else call.session.hosted
-    if call.endpoint.session and call.is_live != (hosted is None or hosted.is_live):
+    if call.endpoint.has_session and call.is_live != (hosted is None or hosted.is_live):
         # The path belongs to the other application.
         call.refuse("session.out_of_reach")
 
 
 def _find_session(call: DiditCall) -> None:
-    if call.endpoint.session:
+    if call.endpoint.has_session:
         session = call.world.sessions.find(call.words[0])
         call.session = session and current(call.world, session)
         # The vendor looks for it before it asks whose it is.
@@ -452,19 +436,28 @@ def check_method(call: DiditCall) -> None:
         call.refuse("media.refused", media=kind)
 
 
-def json_route(
-    pattern: str,
-    answers: Mapping[str, Callable[[Any], Response]],
-    *,
-    endpoint: Endpoint = _PLAIN,
-    **more: Any,
-) -> Route:
-    """The route of an endpoint that takes JSON or nothing; `more` as for `Route`."""
-    checks: dict[str, Callable[[Any], None]] = {
+@attrs.frozen(kw_only=True)
+class Endpoint(Route):
+    """The route of an endpoint that takes JSON or nothing."""
+
+    checks: Mapping[str, Callable[[Any], None]] = {
         "limit": check_rate,
         "session": _find_session,
         "key": check_key,
         "method": check_method,
     }
-    own = {403: "auth.words.session", 404: "session.unknown"} if endpoint.session else {}
-    return Route(pattern=pattern, answers=answers, checks=checks, own=own, more=endpoint, **more)
+    own: Mapping[int, str] = attrs.field(init=False)
+    #: The rate limit that counts it in place of that of its method, if it is set.
+    scope: str | None = None
+
+    @property
+    def has_session(self) -> bool:
+        """Whether its path names a session, which is looked up before the key."""
+        return "{uuid}" in self.pattern and "x-api-key" in self.credentials
+
+    @own.default
+    def _own_words(self) -> dict[int, str]:
+        return {403: "auth.words.session", 404: "session.unknown"} if self.has_session else {}
+
+
+_PLAIN = Endpoint(pattern="", answers={})

@@ -23,10 +23,10 @@ from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import hosted_of
 from facematch_mock_server.world.services import Session
 
-from . import framework, webhooks
+from . import framework, pictures, webhooks
 from .decisions import media_type_of
-from .framework import DiditCall, Endpoint, Field, Invalid, check_rate, json_route, world_of
-from .pictures import ENDPOINTS, judge_liveness, judge_match, warnings
+from .framework import DiditCall, Endpoint, Field, Invalid, check_rate, world_of
+from .pictures import judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
@@ -249,7 +249,7 @@ def _arm(call: DiditCall) -> Response:
 # Outcomes
 
 #: The defaults of the standalone calls.
-_OPTIONS = {field.name: field.default for call in ENDPOINTS.values() for field in call.fields}
+_OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in call.form}
 
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
@@ -319,22 +319,22 @@ RULES = base.Rules(
 )
 
 ROUTES = (
-    json_route(
-        "/v3/session/",
-        {"POST": _start},
-        endpoint=Endpoint(scope="session"),
+    Endpoint(
+        pattern="/v3/session/",
+        answers={"POST": _start},
+        scope="session",
         operation="session_start",
         shown=("workflow_id", "vendor_data", "callback_method", "language", "sandbox_scenario"),
         fields=tuple(field.name for field in _FIELDS),
     ),
-    json_route(
-        "/v3/session/{uuid}/sandbox/arm/",
-        {"POST": _arm},
+    Endpoint(
+        pattern="/v3/session/{uuid}/sandbox/arm/",
+        answers={"POST": _arm},
         credentials=("session-token",),
         shown=("scenario",),
     ),
-    json_route(
-        "/v1/sandbox/scenarios/",
-        {"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
+    Endpoint(
+        pattern="/v1/sandbox/scenarios/",
+        answers={"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
     ),
 )

@@ -21,7 +21,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
-from facematch_mock_server.vendors.base import HINT_HEADER, Refused, Route
+from facematch_mock_server.vendors.base import HINT_HEADER, Refused
 
 from . import framework, webhooks
 from .framework import DiditCall, Endpoint, Field, check_key, check_method, check_rate, stamp
@@ -83,40 +83,6 @@ def warnings(
     return reports
 
 
-@attrs.frozen(kw_only=True)
-class PictureEndpoint(Endpoint):
-    """Differences between the two calls."""
-
-    #: Prefix of its claims, ``match`` say.
-    name: str
-    #: The key of its part of the answer.
-    block: str
-    #: The statuses of its sessions.
-    service: str
-    #: The fields of its pictures, by the names under which they are kept; the probe is the last.
-    pictures: Mapping[str, str]
-    #: Makes the answer's part from what was seen, and for a sandbox key.
-    judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
-    sandbox: Callable[[Citations], Block]
-
-    fields: tuple[Field, ...] = attrs.field(init=False)
-
-    @fields.default
-    def _list_fields(self) -> tuple[Field, ...]:
-        # Sorted as errors are reported.
-        return (
-            *(
-                Field(name, framework.file, kind="file", required=True)
-                for name in [*self.pictures.values()][::-1]
-            ),
-            Field(_THRESHOLD.format(self.name), framework.threshold, kind="number", default=30),
-            Field("rotate_image", framework.boolean, kind="boolean", default=False),
-            Field("save_api_request", framework.boolean, kind="boolean", default=True),
-            Field("vendor_data", framework.vendor_data),
-            Field("metadata", framework.metadata, kind="object"),
-        )
-
-
 # The order of the checks. That fields are read before the sandbox answers, and pictures are decoded
 # after the check of credit, is the OpenAPI's; the rest of the order is ours.
 
@@ -128,7 +94,7 @@ _NAME_IT = "a file has no extension: name it, as in form.append('user_image', bl
 def _read_fields(call: DiditCall) -> None:
     endpoint: PictureEndpoint = call.endpoint
     form = call.read_form("form.refused") if call.request.body else Form()
-    call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
+    call.values, errors = framework.read_form_fields(call.claims, endpoint.form, form)
     if form.fields:
         metadata = call.values.get("metadata")
         shown = functools.partial(_describe_form, form.fields, call.route, metadata)
@@ -155,18 +121,18 @@ def _answer_sandbox(call: DiditCall) -> None:
     if not call.is_live:
         endpoint, request_id = call.endpoint, call.world.account.ids.uuid()
         body = _envelope(call, request_id, endpoint.sandbox(call.claims))
-        raise Refused(call.answer(f"{endpoint.name}.answer", body))
+        raise Refused(call.answer(f"{endpoint.operation}.answer", body))
 
 
 def _check_credit(call: DiditCall) -> None:
-    price = call.claims.get(f"credit.price.{call.endpoint.name}")
+    price = call.claims.get(f"credit.price.{call.endpoint.operation}")
     if call.is_live and call.world.ledger.balance < price:
-        call.refuse("credit.refused", "order.credit", f"credit.price.{call.endpoint.name}")
+        call.refuse("credit.refused", "order.credit", f"credit.price.{call.endpoint.operation}")
 
 
 def _recognize_faces(call: DiditCall) -> None:
     probe, rotate = call.values["user_image"], call.values["rotate_image"]
-    if call.endpoint.name == "match":
+    if call.endpoint.operation == "match":
         seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
         if not (seen.probe.decodes and seen.reference.decodes):
             call.claims.cite("match.undecodable")
@@ -180,7 +146,7 @@ def _finish(call: DiditCall) -> Response:
     claims, world, values = call.claims, call.world, call.values
     request_id = world.account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
-    price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
+    price, what = claims[f"credit.price.{endpoint.operation}"], endpoint.service
     if not call.charge(price, what, request_id):
         # Another call took the last credit meanwhile.
         call.refuse("credit.refused")
@@ -198,8 +164,8 @@ def _finish(call: DiditCall) -> Response:
                 pictures={x: values[field].digest for x, field in endpoint.pictures.items()},
                 result=block,
             )
-        no_pair = endpoint.name == "match" and call.outcome.score is None
-        key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
+        no_pair = endpoint.operation == "match" and call.outcome.score is None
+        key = f"{endpoint.operation}.{'no_pair' if no_pair else 'answer'}"
         response = call.answer(key, _envelope(call, request_id, block))
     except BaseException:
         # A call that is not answered 200 costs nothing and leaves no session.
@@ -354,26 +320,34 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
     return {"entities": entities, "best_angle": seen.angle if rotate else 0}
 
 
-ENDPOINTS = {
-    "/v3/face-match/": PictureEndpoint(
-        name="match",
-        block="face_match",
-        service="FACE_MATCH",
-        pictures={"source_image": "ref_image", "target_image": "user_image"},
-        judge=judge_match,
-        sandbox=sandbox_match,
-    ),
-    "/v3/passive-liveness/": PictureEndpoint(
-        name="liveness",
-        block="liveness",
-        service="PASSIVE_LIVENESS",
-        pictures={"reference_image": "user_image"},
-        judge=judge_liveness,
-        sandbox=_sandbox_liveness,
-    ),
-}
-ROUTES = tuple(
-    Route(
+@attrs.frozen(kw_only=True)
+class PictureEndpoint(Endpoint):
+    """The route of one of the two calls; its operation is the prefix of its claims."""
+
+    #: The key of its part of the answer.
+    block: str
+    #: The statuses of its sessions.
+    service: str
+    #: The fields of its pictures, by the names under which they are kept; the probe is the last.
+    pictures: Mapping[str, str]
+    #: Makes the answer's part from what was seen, and for a sandbox key.
+    judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
+    sandbox: Callable[[Citations], Block]
+    #: The fields of its form, sorted as errors are reported.
+    form: tuple[Field, ...]
+
+
+def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: Any) -> Any:
+    files = [*pictures.values()][::-1]
+    texts = (
+        Field(_THRESHOLD.format(operation), framework.threshold, default=30),
+        Field("rotate_image", framework.boolean, default=False),
+        Field("save_api_request", framework.boolean, default=True),
+        Field("vendor_data", framework.vendor_data),
+        Field("metadata", framework.metadata),
+    )
+    names = tuple(field.name for field in texts)
+    return PictureEndpoint(
         pattern=path,
         answers={"POST": _finish},
         checks={
@@ -385,12 +359,34 @@ ROUTES = tuple(
             "credit": _check_credit,
             "picture": _recognize_faces,
         },
-        operation=endpoint.name,
+        operation=operation,
         is_form=True,
-        # Texts as they were sent: no file, and nothing that is nested.
-        shown=tuple(x.name for x in endpoint.fields if x.kind not in ("file", "object")),
-        fields=tuple(field.name for field in endpoint.fields if field.kind != "file"),
-        more=endpoint,
+        # Texts as they were sent, and nothing that is nested.
+        shown=names[:-1],
+        fields=names,
+        pictures=pictures,
+        form=(*(Field(name, framework.file, required=True) for name in files), *texts),
+        **more,
     )
-    for path, endpoint in ENDPOINTS.items()
+
+
+ROUTES: tuple[PictureEndpoint, ...] = (
+    _make_route(
+        "/v3/face-match/",
+        "match",
+        {"source_image": "ref_image", "target_image": "user_image"},
+        block="face_match",
+        service="FACE_MATCH",
+        judge=judge_match,
+        sandbox=sandbox_match,
+    ),
+    _make_route(
+        "/v3/passive-liveness/",
+        "liveness",
+        {"reference_image": "user_image"},
+        block="liveness",
+        service="PASSIVE_LIVENESS",
+        judge=judge_liveness,
+        sandbox=_sandbox_liveness,
+    ),
 )

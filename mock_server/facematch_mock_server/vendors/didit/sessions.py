@@ -20,7 +20,7 @@ from facematch_mock_server.world.services import Review, Session
 
 from . import decisions, framework, webhooks
 from .decisions import environment_of, features_of, results_of
-from .framework import NULL_CHARACTERS, DiditCall, Endpoint, Field, Invalid, json_route, stamp
+from .framework import NULL_CHARACTERS, DiditCall, Endpoint, Field, Invalid, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, read_uuid
 
 _RESUBMITTED = "Resubmitted"
@@ -286,24 +286,22 @@ def _delete(call: DiditCall) -> Response:
 
 
 ROUTES = (
-    json_route(
-        "/v3/session/{uuid}/decision/",
-        {"GET": decisions.decision},
-        endpoint=Endpoint(session=True, scope="decision"),
+    Endpoint(
+        pattern="/v3/session/{uuid}/decision/",
+        answers={"GET": decisions.decision},
+        scope="decision",
         operation="session_read",
         fields=("include",),
     ),
-    json_route("/v3/sessions/", {"GET": _list}),
-    json_route(
-        "/v3/session/{uuid}/delete/",
-        {"DELETE": _delete},
+    Endpoint(pattern="/v3/sessions/", answers={"GET": _list}),
+    Endpoint(
+        pattern="/v3/session/{uuid}/delete/",
+        answers={"DELETE": _delete},
         shown=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
-        endpoint=Endpoint(session=True),
     ),
-    json_route(
-        "/v3/session/{uuid}/update-status/",
-        {"PATCH": _update},
+    Endpoint(
+        pattern="/v3/session/{uuid}/update-status/",
+        answers={"PATCH": _update},
         shown=("new_status", "send_email", "email_language"),
-        endpoint=Endpoint(session=True),
     ),
 )

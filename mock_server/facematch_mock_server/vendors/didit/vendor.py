@@ -17,7 +17,7 @@ from facematch_mock_server.world.webhooks import WebhookWorker
 from . import decisions, framework, hosted, pictures, sessions, webhooks
 from .claims import CLAIMS, SETTINGS, SWITCHES
 from .control import Sessions, Webhooks
-from .framework import HOSTS, DiditCall, Endpoint, json_route, refuse_rate, window_of
+from .framework import HOSTS, DiditCall, Endpoint, refuse_rate, window_of
 from .records import DiditRecords
 
 HEALTHCHECK = "/system/healthcheck"
@@ -56,8 +56,8 @@ class Didit(base.Routed):
     call = DiditCall
     routes = (
         *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
-        json_route(
-            "/v3/billing/balance/", {"GET": _show_balance}, endpoint=Endpoint(scope="management")
+        Endpoint(
+            pattern="/v3/billing/balance/", answers={"GET": _show_balance}, scope="management"
         ),
     )
     hosted = hosted.RULES
