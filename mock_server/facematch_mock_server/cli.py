@@ -201,7 +201,8 @@ def _greet(
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}
         mine = [word for word, owner in owners.items() if owner == kind.name]
-        keys, *commands = (line.format(url=server.url) for line in kind.greeting)
+        usual = (f"keys: {', '.join(kind.first_keys)}",)
+        keys, *commands = (line.format(url=server.url) for line in kind.greeting or usual)
         text = VENDOR.format(
             keys=keys,
             commands="".join(f"  {command}\n" for command in commands),

@@ -1,8 +1,11 @@
-"""Settings that a backend refuses by their names."""
+"""Settings of a backend: words, environment variables, and refusals by name."""
+
+import enum
 
 import pytest
 
 import facematch_core as fm
+from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
@@ -71,3 +74,40 @@ WRONG = {
 def test_a_wrong_setting_is_refused_by_its_name(backend, settings, word):
     with pytest.raises(fm.ConfigurationError, match=word):
         backend(**GOOD[backend] | settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("api_version", ["v1", "v2"]),
+        ("confidence_scale", ["percent", "fraction", "unknown"]),
+        ("confidence_meaning", ["similarity", "decision", "unknown"]),
+        ("liveness_score_scale", ["percent", "fraction", "unknown"]),
+        ("liveness_image_form", ["base64", "data_uri"]),
+        ("plan", ["starter", "business", "growth", "enterprise"]),
+    ],
+)
+def test_settings_of_deepvue_take_their_documented_words(setting, words):
+    attribute = {"api_version": "version"}.get(setting, setting)
+    for word in words:
+        value = getattr(DeepvueBackend(**GOOD[DeepvueBackend], **{setting: word}), attribute)
+        assert isinstance(value, enum.StrEnum)
+        assert value == word
+
+
+VARIABLES = {
+    DiditBackend: {
+        "api_key": "DIDIT_API_KEY",
+        "workflow_id": "DIDIT_WORKFLOW_ID",
+        "webhook_secrets": "DIDIT_WEBHOOK_SECRET",
+    },
+    DeepvueBackend: {"client_id": "DEEPVUE_CLIENT_ID", "client_secret": "DEEPVUE_CLIENT_SECRET"},
+    AzureBackend: {"api_key": "FACE_APIKEY", "base_url": "FACE_ENDPOINT"},
+    RekognitionBackend: {"region": "AWS_REGION"},
+    ComprefaceBackend: {"api_key": "COMPREFACE_API_KEY"},
+}
+
+
+@pytest.mark.parametrize("backend", VARIABLES)
+def test_environment_variables_are_the_documented_ones(backend):
+    assert backend.environment_variables == VARIABLES[backend]

@@ -125,3 +125,13 @@ def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     assert (record.levelname, name in record.getMessage()) == ("WARNING", True)
     assert caught.value.billing.charged is fm.Charged.NO
     assert set(charges(mock).values()) == {0}
+
+
+RATES = {"didit": {60: 300}, "deepvue": {1: 1, 60: 30, 86_400: 1_000}}
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_declared_rates_are_those_the_vendor_publishes(opened, name):
+    with opened(name) as verifier:
+        windows = verifier.backend.capabilities.rate_windows
+    assert {window.seconds: window.limit for window in windows} == RATES.get(name, {})

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import webbrowser
 
+import attrs
 import pytest
 import requests
 from click.testing import CliRunner
@@ -56,6 +57,13 @@ def invoke(monkeypatch):
 
 def get(url, path="", **more):
     return requests.get(f"{url}/__mock__/{path}", timeout=10, **more)
+
+
+def test_a_vendor_without_a_greeting_shows_its_keys(serve, monkeypatch):
+    plain = attrs.evolve(vendor_named("compreface"), greeting=())
+    monkeypatch.setattr("facematch_mock_server.vendors.vendor_named", lambda _name: plain)
+    (key,) = plain.first_keys
+    serve(lambda _url, printed: printed.index(f"keys: {key}"), "--vendor", "compreface")
 
 
 def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path):

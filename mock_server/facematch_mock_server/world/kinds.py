@@ -82,7 +82,7 @@ class VendorKind:
         new_text: Makes a key or a client id of another account, from the first one and letters.
         extensions: The classes of the attributes that `Control` has for this vendor alone, by name.
         greeting: The output of the command line about it: its keys, then commands to paste, with
-            ``{url}``.
+            ``{url}``. Empty for a list of `first_keys`.
         samples: Asks a `Sampler` what its OpenAPI document is made from; None for no document.
     """
 

@@ -140,3 +140,11 @@ def test_endpoint_equals_botocores_in_every_partition(fips):
         client = session.client("rekognition", region_name=region, config=how)
         assert backend.address == client.meta.endpoint_url
         assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
+def test_dual_stack_endpoint_of_a_partition_may_be_set(region):
+    how = Config(use_dualstack_endpoint=True)
+    client = boto3.Session("key", "secret").client("rekognition", region_name=region, config=how)
+    address = client.meta.endpoint_url
+    assert RekognitionBackend(region=region, base_url=address, **KEYS).address == address
