@@ -1,7 +1,7 @@
-"""From answers to an evaluation: one pass, in which every number of report, gate and JSON is made.
+"""Evaluate answers: compute every number of the report, the gate and the JSON in one pass.
 
-Thresholds are chosen for the required FMR, rates are taken at them, and systems are compared two by
-two. The statistics are in `stats`, the words in `sentences`; here is what is asked of which pairs.
+Thresholds are chosen for the required FMR, rates are computed at them, and systems are compared in
+pairs. The statistics are in `stats`, the sentences in `sentences`.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from . import sentences
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Below this, more pairs would be needed than anybody compares.
+#: Lowest required FMR: a lower one would take impractically many pairs.
 LEAST_FMR: Final = 1e-9
 
-#: Bins of a histogram: enough to see a second hill, few enough for a page.
+#: Number of bins of a histogram: enough to show a second peak, few enough for a page.
 BINS: Final = 40
 
-#: Origins of the threshold of an operating point.
+#: Values of `OperatingPoint.chosen_on`.
 CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
 
 
@@ -67,43 +67,43 @@ def evaluate(
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
     evidence: Evidence | None = None,
 ) -> Evaluation:
-    """Judge systems on the pairs that they were all asked about.
+    """Evaluate systems on the same pairs.
 
-    Thresholds are chosen and judged on the same pairs: the true FMR at an order statistic of the
-    non-mated scores has an exact bound, so that this costs no honesty and halves the price. With
-    `split`, they are chosen on one half of the people and judged on the other, the careful choice
-    where a few people cause most of the false matches. Intervals allow for pairs that share people.
+    Thresholds are chosen and judged on the same pairs. This is sound, because the true FMR at an
+    order statistic of the non-mated scores has an exact bound, and it takes half as many pairs.
+    With `split`, thresholds are chosen on one half of the people and judged on the other: safer if
+    a few people cause most false matches. Intervals account for pairs that share people.
 
     Args:
-        answers: Of each system, all of the same pairs.
-        required_fmr: The FMR that systems are compared at: at least 1e-9, below 1. None for the
-            strictest of 0.01, 0.001 and 0.0001 at which the non-mated pairs can compare systems;
-            if they are too few for all three, the strictest 1 in N that they can.
-        confidence: Of every interval: above 0.5, below 1.
-        split: Whether to judge other people than those who choose the thresholds. What cannot be
-            split, because one half would lack a kind of pairs, is not.
-        seed: Of the split.
-        attempts: How many attempts a transaction has at most, at least 1; None for the most that
-            there are in the answers.
-        name, digest: Of the test set, as `StudySummary` has them.
-        made_at: None for the time of this call.
-        at_thresholds: Systems that are judged at a threshold that was fixed before, such as that of
-            production, in place of one chosen for `required_fmr`: name to threshold.
-        evidence: What the answers were read from, to be in the document.
+        answers: Answers of each system, all to the same pairs.
+        required_fmr: The FMR at which systems are compared: at least 1e-9, below 1. None selects
+            the strictest of 0.01, 0.001 and 0.0001 that the number of non-mated pairs supports, or
+            else the strictest 1 in N that it supports.
+        confidence: Confidence of every interval, above 0.5 and below 1.
+        split: Whether to choose thresholds on other people than those they are judged on. Ignored
+            if one half would have no mated or no non-mated pairs.
+        seed: Seed of the split.
+        attempts: Maximum number of attempts of a transaction, at least 1; None for the maximum in
+            the answers.
+        name, digest: Name and digest of the test set; see `StudySummary`.
+        made_at: Time of the evaluation; defaults to now.
+        at_thresholds: Fixed thresholds by system, such as the one in production. They replace
+            thresholds chosen for `required_fmr`.
+        evidence: Where the answers were read from, for the JSON document.
 
     Raises:
-        InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
-            all score lower than non-mated ones, a number is out of range, or a threshold is fixed
-            for a system that is not there or has no scores.
+        InvalidRequest: there is no system; two systems have the same name; their pairs differ; the
+            mated pairs of every system score lower than non-mated pairs; a number is out of range;
+            or a fixed threshold is for a system that is unknown or has no scores.
     """
     if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
-            f"The required FMR must be at least {LEAST_FMR:g} and below 1, and is {required_fmr}."
+            f"The required FMR must be at least {LEAST_FMR:g} and below 1 (got {required_fmr})."
         )
     if not 0.5 < confidence < 1:
-        raise InvalidRequest(f"The confidence must lie between 0.5 and 1, and is {confidence}.")
+        raise InvalidRequest(f"The confidence must be between 0.5 and 1 (got {confidence}).")
     if attempts is not None and attempts < 1:
-        raise InvalidRequest(f"A transaction has at least 1 attempt, and not {attempts}.")
+        raise InvalidRequest(f"A transaction has at least 1 attempt (got {attempts}).")
     _check(answers, at_thresholds)
     whole = answers[0]
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
@@ -132,10 +132,10 @@ def evaluate(
     )
 
     def at_fmr(place: int, fmr: float, point: OperatingPoint | None) -> OperatingPoint | None:
-        """The point with where the rates lie at the FMR that its threshold was chosen for."""
+        """Return the point with intervals of FRR and FNMR at the FMR of its threshold."""
         if point is None or point.chosen_on == FIXED:
             return point
-        # Resamples see only the errors there are: no narrower than at the threshold.
+        # Resamples repeat only observed errors: never narrower than at the threshold.
         rates: dict[str, Any] = {
             f"{name}_at_fmr": ends.widened(getattr(point, name).interval)
             for name in ("frr", "fnmr")
@@ -143,7 +143,7 @@ def evaluate(
         }
         return attrs.evolve(point, **rates)
 
-    # Their p-values allow for all columns, rates and systems.
+    # The p-values are corrected for all columns, rates and systems.
     gaps = iter(
         stats.finish_group_differences(
             [gap for system in systems for gap in system.group_differences], confidence=confidence
@@ -212,7 +212,7 @@ def size_of(table: Answers) -> SampleSize:
 
 
 def check_name(name: str, names: Collection[str]) -> None:
-    """Refuse the name of a system that is not there."""
+    """Raise `InvalidRequest` if no system has this name."""
     if name not in names:
         raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
 
@@ -224,11 +224,11 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
 
 
 def _why_reversed(table: Answers) -> str | None:
-    """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
+    """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
     scores = stats.scores_by_kind(table)
     if not table.is_scored or not all(map(len, scores)):
         return None
-    # The Mann-Whitney statistic: how often the mated one of two pairs scores higher.
+    # Mann-Whitney statistic: how often a mated pair scores higher than a non-mated one.
     places = (np.searchsorted(scores[1], scores[0], side).mean() for side in ("left", "right"))
     higher = sum(places) / (2 * len(scores[1]))
     mated, others = (min(len(table.people.numbers), len(kind)) for kind in scores)
@@ -245,7 +245,7 @@ def _why_reversed(table: Answers) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class _SystemJudge:
-    """Judges each system; `calibration` are the pairs that choose thresholds, None for `judged`."""
+    """Evaluates one system at a time; thresholds are chosen on `calibration`, or on `judged`."""
 
     required_fmr: float
     confidence: float
@@ -255,7 +255,7 @@ class _SystemJudge:
     attempts: int | None
 
     def system(self, answers: Answers) -> tuple[stats.Side, System]:
-        """A system as it is compared with others, and as it is reported."""
+        """Return a system twice: for comparison with others, and for the report."""
         judged = answers.take(self.judged)
         chosen_from = judged if self.calibration is None else answers.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
@@ -298,7 +298,7 @@ class _SystemJudge:
         more: dict[str, Any] = {}
         if is_scored:
             more["without_score"] = int(np.count_nonzero(judged.acquired & ~judged.scored))
-            # A curve of distances would fail every threshold.
+            # The curve of a reversed system would fail at every threshold.
             if not why_reversed:
                 points = [at for at in (at_required, at_default) if at is not None]
                 marks = [at.threshold for at in points if at.threshold is not None]
@@ -342,7 +342,7 @@ class _SystemJudge:
         return attrs.evolve(best, at_required=at_required, curve=stats.curve_of(rates))
 
     def _point_at(self, fmr: float, chosen_from: Answers, rates: stats.Rates) -> PointAt:
-        """The operating point at the threshold for an FMR; or why there is none."""
+        """Return the operating point at the threshold for an FMR, or why there is none."""
         choice = stats.threshold_for_fmr(chosen_from, fmr)
         if choice.threshold is None:
             return PointAt(
@@ -366,7 +366,7 @@ class _SystemJudge:
 
 def _histogram(table: Answers) -> Histogram:
     scores = table.scores[table.scored]
-    # Scores may lie so close together that edges are equal, which only numpy's own may not be.
+    # Pass edges, not a number of bins: close scores make edges equal, which numpy rejects.
     edges = np.linspace(scores.min(), scores.max(), BINS + 1)
     mated, others = (
         np.histogram(table.scores[table.scored & kind], edges)[0].tolist()
@@ -376,7 +376,7 @@ def _histogram(table: Answers) -> Histogram:
 
 
 def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | None]:
-    """Whether a system gives scores; and why no threshold of it can be chosen, or None."""
+    """Return whether a system gives scores, and why no threshold can be chosen (or None)."""
     if not (chosen_from.acquired.any() or judged.acquired.any()):
         return True, "It compared no pair."
     for part, what in ((chosen_from, "thresholds are chosen on"), (judged, "are judged")):
@@ -418,7 +418,7 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
 
 
 def service_of(answers: Answers) -> Service:
-    """Return how one system behaved over all pairs; its cost includes calls that may be charged."""
+    """Return availability, latency and cost; the cost includes calls that may be charged."""
     answered = int(np.count_nonzero(answers.answered))
     times = np.sort(answers.elapsed_s[answers.answered & ~np.isnan(answers.elapsed_s)])
     cost = per_verified = None
@@ -426,7 +426,7 @@ def service_of(answers: Answers) -> Service:
         charged = answers.billed != BILLED.index(Charged.NO)
         is_match = answers.decisions == DECISIONS.index(Decision.MATCH)
         verified = int(np.count_nonzero(answers.mated & is_match))
-        # Prices have at most six decimal places; more of them are noise of binary fractions.
+        # Prices have at most six decimal places; further digits are floating-point noise.
         cost = round(answers.price * int(charged.sum()), 6)
         if verified:
             per_verified = round(answers.price * int((charged & answers.mated).sum()) / verified, 6)
@@ -460,7 +460,7 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
     for name, threshold in at_thresholds.items():
         check_name(name, names)
         if not math.isfinite(threshold):
-            raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
+            raise InvalidRequest(f"The threshold of {name} must be a number (got {threshold}).")
         table = answers[names.index(name)]
         scores = table.scores[table.scored]
         if len(scores) and not table.passed(threshold).any():
@@ -476,17 +476,17 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
 
 
 def _halves(table: Answers, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
-    """Return the pairs that choose thresholds (or None) and the pairs that are judged."""
+    """Return the pairs for choosing thresholds (or None), and the pairs to judge."""
     parts = split_by_subject(table.probe_subjects, table.reference_subjects, seed=seed)
     for part in parts:
-        # A half without both kinds of pairs could neither choose nor judge.
+        # Each half needs both kinds of pairs.
         if not (table.mated[part].any() and (~table.mated[part]).any()):
             return None, np.ones(len(table), bool)
     return parts
 
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
-    """The fewest scored non-mated pairs that a threshold is chosen on, of systems with enough."""
+    """Return the lowest number of scored non-mated pairs per system, of systems with enough."""
     tables = [each for each in answers if each.is_scored]
     tables = [table for table in tables if not table.once(_why_reversed)]
     if calibration is not None:
@@ -496,7 +496,7 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:
-    from facematch_comparison.report import fragment  # not above: only pages need the templates
+    from facematch_comparison.report import fragment  # not above: only pages need templates
 
     return fragment(evaluation)
 

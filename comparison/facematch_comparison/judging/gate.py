@@ -1,9 +1,9 @@
-"""PASS, FAIL or INCONCLUSIVE: an evaluation held against requirements.
+"""Check an evaluation against requirements: PASS, FAIL or INCONCLUSIVE.
 
-PASS (met) only where bounds on the right side prove all rates at one threshold; FAIL (not met) only
-where a bound on the wrong side proves it and no other threshold would do; in between it cannot be
-shown with these data. Limits by group are held at the threshold that is judged, for groups are
-known at no other one: a group beyond them there is a FAIL.
+PASS (met): at one threshold, the bounds of all rates are within the limits. FAIL (not met): a bound
+is beyond its limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. Limits
+by group are checked only at the judged threshold, because groups have no rates at others: a group
+beyond its limit there is a FAIL.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from facematch_core.models import Environment
 from .evaluation import CALIBRATION, EVALUATION, check_name, fmr_bounds
 from .requirements import SHARE, JudgedAt, Requirements
 
-#: Origins of thresholds that were chosen for the required FMR.
+#: Values of `chosen_on` for thresholds chosen for the required FMR.
 _CHOSEN: Final = (CALIBRATION, EVALUATION)
 
-#: Groups that a sentence names; the others are in the JSON.
+#: Maximum number of groups in a sentence; the others are in the JSON.
 _NAMED: Final = 3
 
 
 class Conclusion(enum.StrEnum):
-    """Verdict on a requirement."""
+    """The verdict on a requirement."""
 
-    #: Met: a bound on the right side proves it.
+    #: Met: the bound is within the limit.
     PASS = "pass"  # noqa: S105 - no password
-    #: Not met: a bound on the wrong side proves it.
+    #: Not met: the bound is beyond the limit.
     FAIL = "fail"
     #: Neither: the test set is too small, or the rates too close to the limits.
     INCONCLUSIVE = "inconclusive"
@@ -55,10 +55,10 @@ class Conclusion(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class RateVerdict:
-    """A rate beside its limit, with its one-sided bounds if it has trials.
+    """A rate and its limit, with one-sided bounds if the rate has trials.
 
-    Its name is ``fmr`` or ``frr``; of a group also ``fta``, and ``fmr_ratio``, ``frr_ratio``, with
-    the bounds of the ratio.
+    `name` is ``fmr`` or ``frr``. For a group it may also be ``fta``, ``fmr_ratio`` or
+    ``frr_ratio``; the bounds of a ratio are bounds for the ratio.
     """
 
     name: str
@@ -72,18 +72,18 @@ class RateVerdict:
 
     @property
     def is_beyond(self) -> bool:
-        """Whether it is open, and was seen beyond its limit: more pairs do not help there."""
+        """Whether it is inconclusive with a rate beyond the limit: more pairs would not help."""
         is_open = self.outcome is Conclusion.INCONCLUSIVE
         return is_open and (self.rate.value or 0.0) > self.limit
 
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
-    """Verdict on one system at the threshold that is judged, if there is one.
+    """The verdict on one system at the judged threshold, if there is one.
 
-    `groups` are the rates that have a limit by group. `plan` is the command line of the plan that
-    says how many pairs show the limits of all people; None where more pairs are not what is
-    missing, and for transactions, of which there is no plan.
+    `groups` are the rates with a limit by group. `plan` is the command that computes how many pairs
+    can show the limits for all people. It is None if more pairs would not help, and for
+    transactions.
     """
 
     system: str
@@ -98,9 +98,9 @@ class SystemVerdict:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """Verdict on the systems that were asked for, in the order of the comparison.
+    """The verdict on the requested systems, in the order of the comparison.
 
-    PASS if every one passes, FAIL if one fails, else INCONCLUSIVE.
+    PASS if every system passes, FAIL if any fails, else INCONCLUSIVE.
     """
 
     outcome: Conclusion
@@ -119,19 +119,18 @@ def judge(
     systems: Sequence[str] = (),
     allow_mock: bool = False,
 ) -> Verdict:
-    """Hold systems against requirements.
+    """Check systems against requirements.
 
     Args:
-        evaluation: Made for the FMR that the requirements choose thresholds for, if they judge at
-            that threshold.
-        systems: Names of those to be judged; none for all.
-        allow_mock: Judge answers of a mock or a sandbox, too. The verdict is then about nothing
-            that a vendor sells.
+        evaluation: An evaluation for the `required_fmr` of the requirements, if they judge at that
+            threshold.
+        systems: Names of the systems to check; empty for all.
+        allow_mock: Whether to accept answers from a mock or a sandbox. The verdict then proves
+            nothing about the vendor's product.
 
     Raises:
-        InvalidRequest: the evaluation was made for another FMR, with narrower intervals, or without
-            the transactions that count; a system is not in it, or answered from a mock or a
-            sandbox.
+        InvalidRequest: the evaluation is for another FMR, has narrower intervals, or lacks the
+            required transactions; a system is not in it, or answered from a mock or a sandbox.
     """
     _check(evaluation, requirements)
     names = [system.name for system in evaluation.systems]
@@ -151,7 +150,7 @@ def judge(
 
 
 def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
-    """FAIL if one fails, PASS if all pass."""
+    """Return FAIL if one fails, PASS if all pass, else INCONCLUSIVE."""
     outcomes = {each.outcome for each in judged}
     if Conclusion.FAIL in outcomes:
         return Conclusion.FAIL
@@ -189,7 +188,7 @@ def _judge(system: System, requirements: Requirements, *, is_split: bool) -> Sys
         system = attrs.evolve(
             system, at_required=best.at_required, at_default=best.at_default, curve=best.curve
         )
-    # A system that gives decisions only has no other threshold than its own.
+    # A system without scores has no threshold other than its own.
     is_own = requirements.at is JudgedAt.DEFAULT or system.kind == "decisions"
     at = system.at_default if is_own else system.at_required
     rates: list[RateVerdict] = []
@@ -207,7 +206,7 @@ def _judge(system: System, requirements: Requirements, *, is_split: bool) -> Sys
     elif outcome is Conclusion.PASS and requirements.by_group and not groups:
         outcome = Conclusion.INCONCLUSIVE
     plan = None
-    # More pairs do not help where scores run the wrong way.
+    # More pairs do not help if scores are reversed.
     if outcome is Conclusion.INCONCLUSIVE and (rates or system.pairs_needed is not None):
         plan = _plan_words(rates, requirements, is_split=is_split)
     verdict = SystemVerdict(
@@ -234,10 +233,10 @@ def _rates(
     requirements: Requirements,
     column: Sequence[GroupCell] = (),
 ) -> Iterator[RateVerdict]:
-    """The rates of all pairs, or of one group of a column, that have a limit, beside it."""
+    """Yield a verdict on each limited rate of all pairs, or of one group of a column."""
     confidence, chosen_for = requirements.confidence, requirements.required_fmr
-    # The lower bounds of a column hold together, because any group may be the one that fails. The
-    # upper bounds need not, because all groups must pass.
+    # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
+    # bounds need not be, because all groups must pass.
     together = 1 - (1 - confidence) / max(1, len(column))
     place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
     for name, limit in limits.items():
@@ -248,7 +247,7 @@ def _rates(
             if rate.trials:
                 low, high = bounds(rate, together)[0], bounds(rate, confidence)[1]
             if kind == "fmr" and isinstance(of, OperatingPoint) and of.chosen_on in _CHOSEN:
-                # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
+                # The bound at the chosen order statistic, as more pairs would move the threshold.
                 high = fmr_bounds(of, chosen_for, confidence)[1] if rate.trials else None
         else:
             ratio: Estimate | None = getattr(of, name)
@@ -266,11 +265,11 @@ def _rates(
 
 
 def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
-    """Whether no threshold would do, as far as these data can show."""
+    """Return whether the data show that no threshold would pass."""
     if requirements.at is JudgedAt.DEFAULT or system.curve is None:
         return at is not None
     # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
-    # and FRR no lower than at the lower one. Beyond the last point nobody gets in.
+    # and FRR no lower than at the lower one. Beyond the last point nobody passes.
     fmr_low = [*system.curve.fmr_low[1:], system.curve.fmr_low[-1]]
     return all(
         fmr > requirements.max_fmr or frr > requirements.max_frr
@@ -338,13 +337,13 @@ def _met_words(verdict: SystemVerdict) -> str:
 def _plan_words(
     rates: Sequence[RateVerdict], requirements: Requirements, *, is_split: bool
 ) -> str | None:
-    """The plan of attempts that shows the limits of all people; None where it would not help."""
+    """Return the command for a plan that can show the limits; None if it would not help."""
     is_open = not rates or _of_all(rates) is Conclusion.INCONCLUSIVE
     if requirements.counts != "attempts" or not is_open or any(rate.is_beyond for rate in rates):
         return None
     fmr = requirements.max_fmr
     if requirements.at is JudgedAt.REQUIRED_FMR:
-        # A plan chooses its threshold for a fifth of the FMR that it is to show.
+        # A plan chooses its threshold for a fifth of the FMR to show.
         fmr = min(fmr, SHARE * requirements.required_fmr)
     words = f"facematch compare plan --fmr {fmr:g} --frr {requirements.max_frr:g}"
     return f"{words} --confidence {requirements.confidence:g}{' --split' * is_split}"

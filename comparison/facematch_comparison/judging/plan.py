@@ -1,7 +1,7 @@
-"""How many pairs a claim needs.
+"""Compute how many pairs a claim needs.
 
-A claim is that a rate is at most so much. Without an error, 299 pairs show 1 %, 2,995 show 0.1 %
-and 29,956 show 0.01 %: floors under every study. The non-mated pairs must also place a threshold,
+A claim is an upper limit of a rate. Without an error, 299 pairs show 1 %, 2,995 show 0.1 % and
+29,956 show 0.01 %: the minimum of every study. The non-mated pairs must also place a threshold,
 which takes `ENOUGH_FALSE_MATCHES` expected false matches.
 """
 
@@ -15,17 +15,17 @@ from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, trials_for
 from facematch_comparison.stats.intervals import trials_allowing
 from facematch_comparison.values.model import as_json
 
-#: Numbers of errors that a plan allows for. A vendor a little better than asked still makes some.
+#: Numbers of errors in a plan. A vendor slightly better than required still makes some errors.
 ERRORS: Final = (0, 1, 3, 10)
 
 
 @attrs.frozen(kw_only=True)
 class ClaimNeed:
-    """Pairs that show both claims if each kind of pair brings at most `errors` errors.
+    """Numbers of pairs that show both claims with at most `errors` errors of each kind.
 
     Attributes:
-        mated, non_mated: Pairs that are judged.
-        draw_mated, draw_non_mated: Pairs that are drawn and asked about for it.
+        mated, non_mated: Pairs to be judged.
+        draw_mated, draw_non_mated: Pairs to draw and to ask.
     """
 
     errors: int
@@ -37,13 +37,13 @@ class ClaimNeed:
 
 @attrs.frozen(kw_only=True)
 class StudyPlan:
-    """A plan for two claims: an FMR and an FRR of at most so much.
+    """A plan to show two claims: upper limits of the FMR and of the FRR.
 
     Attributes:
-        fmr, frr: The claims, 0-1.
-        confidence: Of each claim, one-sided, 0-1.
-        split: Whether half of the people choose the thresholds, and only the other half is judged.
-        needs: By the number of errors, rising; the first is the floor.
+        fmr, frr: The upper limits, 0-1.
+        confidence: One-sided confidence of each claim, 0-1.
+        split: Whether thresholds are chosen on half of the people and judged on the other half.
+        needs: Sorted by number of errors; the first is the minimum.
     """
 
     fmr: float
@@ -53,7 +53,7 @@ class StudyPlan:
     needs: tuple[ClaimNeed, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON."""
+        """Return the plan as JSON."""
         return as_json(self)
 
 
@@ -62,14 +62,14 @@ def plan_study(
 ) -> StudyPlan:
     """Plan a study of vendors.
 
-    The numbers hold for pairs that are independent of each other. Pairs that share people are worth
-    less; the report says how much less.
+    The numbers assume independent pairs. Pairs that share people carry less information; the report
+    says how much less.
 
     Args:
-        fmr, frr: The rates to show of each vendor, above 0, below 1.
-        confidence: One-sided, between 0 and 1.
-        split: Whether half of the people choose the thresholds. Of pairs that are drawn within the
-            halves (`draw_pairs` with ``split``) half is judged; of others even fewer.
+        fmr, frr: The rates to show for each vendor, above 0 and below 1.
+        confidence: One-sided confidence, between 0 and 1.
+        split: Whether thresholds are chosen on half of the people. Then half of the pairs from
+            `draw_pairs` with ``split`` are judged, and fewer of other pairs.
 
     Raises:
         InvalidRequest: a number is out of range.

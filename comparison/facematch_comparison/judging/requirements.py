@@ -1,6 +1,6 @@
-"""What a system must show: a TOML file of ours or of the user's.
+"""Read requirements from a built-in TOML file or from the user's own.
 
-Nothing here loads the statistics: a name that is wrong is said at once. A file::
+This module does not import the statistics, so a wrong name is reported at once. A file::
 
     max_fmr = 1e-3
     max_frr = 0.02
@@ -23,12 +23,12 @@ from facematch_core.errors import InvalidRequest
 
 _FOLDER: Final = Path(__file__).parent / "requirements"
 
-#: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
-#: limit lies beyond it as often as not; at a fifth of it, half as many pairs again as the floor are
+#: By default, `required_fmr` is `max_fmr` divided by this. A threshold chosen exactly for the limit
+#: exceeds it half of the time; at a fifth of the limit, 1.5 times the minimum number of pairs is
 #: enough on average.
 SHARE: Final = 5
 
-#: Limits by group: of a rate of each, or of its ratio to that of all groups together.
+#: Limits by group: for a rate, or for its ratio to the rate of all groups together.
 _BY_GROUP: Final = {
     "max_fmr_group": "fmr",
     "max_frr_group": "frr",
@@ -39,7 +39,7 @@ _BY_GROUP: Final = {
 
 
 class JudgedAt(enum.StrEnum):
-    #: The threshold that was chosen for `Requirements.required_fmr`.
+    #: The threshold chosen for `Requirements.required_fmr`.
     REQUIRED_FMR = "required_fmr"
     #: The threshold of the run: the vendor's default, or the profile's.
     DEFAULT = "default"
@@ -47,25 +47,25 @@ class JudgedAt(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Requirements:
-    """Limits that a system must keep.
+    """Limits for the error rates of a system.
 
     Attributes:
-        name: Ours, or the name of the file.
-        title: For people; the name by default.
-        max_fmr: Highest FMR, above 0, below 1.
-        max_frr: Highest FRR, failures to acquire among the errors; above 0, below 1.
-        required_fmr: The FMR that thresholds are chosen for; at most `max_fmr`, and lower, for one
-            that is chosen right at the limit lies beyond it as often as not.
-        at: Which threshold is judged.
-        confidence: Of each bound, one-sided; above 0.5, below 1.
-        counts: What `max_fmr` and `max_frr` are of: each pair (``attempts``), or the best of
-            several attempts of one person (``transactions``); all else is of attempts.
-        attempts: Of a transaction, at most; None for the most in the data.
+        name: The built-in name, or the name of the file.
+        title: Title for people; defaults to the name.
+        max_fmr: Highest FMR, above 0 and below 1.
+        max_frr: Highest FRR, including failures to acquire, above 0 and below 1.
+        required_fmr: The FMR for which thresholds are chosen, at most `max_fmr`. It should be
+            lower, because a threshold chosen exactly for the limit exceeds it half of the time.
+        at: The threshold that is judged.
+        confidence: One-sided confidence of each bound, above 0.5 and below 1.
+        counts: Unit of `max_fmr` and `max_frr`: each pair (``attempts``), or the best of several
+            attempts of one person (``transactions``). All other limits are of attempts.
+        attempts: Maximum attempts of a transaction; None for the maximum in the data.
         max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
-            0, below 1; None for no limit.
+            0 and below 1; None for no limit.
         max_ratio_fmr, max_ratio_frr: Highest ratios of any group, above 1; None for no limit.
-        source: Where the limits come from; None if nobody says.
-        leaves_out: What else would be asked that two rates do not show; None if nobody says.
+        source: Where the limits come from, or None.
+        leaves_out: Further requirements of the source that two rates do not show, or None.
     """
 
     name: str
@@ -88,25 +88,25 @@ class Requirements:
     def __attrs_post_init__(self) -> None:
         if self.by_group and self.at is JudgedAt.DEFAULT:
             raise InvalidRequest(
-                f'{self.name}: groups are judged at = "required_fmr": no limits by group go with '
+                f'{self.name}: limits by group require at = "required_fmr" and cannot be used with '
                 '"default".'
             )
 
     @property
     def by_group(self) -> dict[str, float]:
-        """The limits by group that there are: by the field of `GroupCell` that each is of."""
+        """The limits by group that are set, by field of `GroupCell`."""
         limits = {name: getattr(self, key) for key, name in _BY_GROUP.items()}
         return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property
     def evaluation_confidence(self) -> float:
-        """Two-sided, for `evaluate`: its intervals then end at the bounds of these requirements."""
-        # 0.9, and not 0.8999999999999999.
+        """Two-sided confidence for `evaluate`: its intervals end at the one-sided bounds."""
+        # Round: 0.9 instead of 0.8999999999999999.
         return round(2 * self.confidence - 1, 12)
 
 
 def built_in() -> tuple[str, ...]:
-    """The names of the requirements that come with facematch."""
+    """Return the names of the built-in requirements."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
@@ -128,21 +128,21 @@ _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
 
 
 def read_requirements(name_or_path: str | Path) -> Requirements:
-    """Read requirements.
+    """Read built-in requirements or a file.
 
     Args:
         name_or_path: A name that `built_in` lists, or your own file (``.toml``).
 
     Raises:
-        InvalidRequest: there are none, or the file says something that is not known.
+        InvalidRequest: the requirements are not found, or the file is not valid.
     """
     text = str(name_or_path)
     if text in built_in():
         path = _FOLDER / f"{text}.toml"
     elif isinstance(name_or_path, str) and re.fullmatch(r"[a-z0-9-]+", text):
         raise InvalidRequest(
-            f"There are no requirements called {text[:60]!r}; {nearest(text, built_in())} For "
-            "your own, name the file, which ends in .toml."
+            f"Unknown requirements {text[:60]!r}; {nearest(text, built_in())} For "
+            "your own, pass a file that ends in .toml."
         )
     else:
         path = Path(name_or_path)
@@ -160,5 +160,5 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     table.setdefault("title", path.stem)
     table.setdefault("required_fmr", table["max_fmr"] / SHARE)
     if table["required_fmr"] > table["max_fmr"]:
-        raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
+        raise InvalidRequest(f"{path}: required_fmr must not be above max_fmr.")
     return Requirements(name=path.stem, **table)

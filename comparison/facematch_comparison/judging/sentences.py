@@ -1,6 +1,6 @@
-"""What an evaluation says in words: the verdict and what cannot be shown.
+"""Write the sentences of an evaluation: the verdict and the caveats.
 
-Every sentence is made from the numbers of the evaluation, and from nothing else.
+Every sentence is built only from the numbers of the evaluation.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from facematch_comparison.values.numbers import (
 )
 from facematch_core.models import Environment
 
-#: Fewer people than this do not show how people differ in general.
+#: Minimum number of people to show how people differ in general.
 FEW_PEOPLE: Final = 50
 
-#: Bounds are doubtful if a person is in this share of at least so many pairs.
+#: Bounds are doubtful if one person is in this share of at least `ENOUGH_PAIRS` pairs.
 MUCH_OF_ONE: Final = 0.25
 ENOUGH_PAIRS: Final = 8
 
@@ -39,7 +39,7 @@ def headline(
     trials: int,
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """The verdict in one sentence; `trials` are the non-mated pairs that choose thresholds."""
+    """Return the verdict in a sentence; `trials`: non-mated pairs for choosing thresholds."""
     systems, differences = evaluation.systems, evaluation.differences
     required_fmr = evaluation.required_fmr
     judged = [system for system in systems if system.at_required is not None]
@@ -82,7 +82,7 @@ def of_difference(
     is_chosen = set(fixed.values()) == {None}
     errors_first, errors_second = difference.errors_first, difference.errors_second
     if difference.is_real:
-        # At a fixed threshold it may turn away fewer because more others pass.
+        # At a fixed threshold, a lower FRR may only come from a higher FMR.
         does = "is better" if is_chosen else "turns away fewer"
         verdict = f"{difference.better} {does}, and that is not chance"
     elif errors_first == errors_second and difference.frr is not None:
@@ -101,7 +101,7 @@ def of_difference(
 
 
 def _beyond(names: Collection[str], required_fmr: float) -> str:
-    """First of all, whose FRR says little, because its FMR is too high; "" for nobody."""
+    """Return a sentence on systems whose FMR is too high for a fair FRR, or ""."""
     if not names:
         return ""
     exceeds, whom = ("exceeds", "it") if len(names) == 1 else ("exceed", "them")
@@ -131,7 +131,7 @@ def _describe_one(system: System, at: str, confidence: float) -> str:
 def _describe_several(
     judged: Sequence[System], differences: Sequence[Difference], at: str, required_fmr: float
 ) -> str:
-    """Compare the best unbeaten system with each of the others."""
+    """Return a sentence that compares the best unbeaten system with each other system."""
     beaten = {
         each.second if each.better == each.first else each.first
         for each in differences
@@ -163,8 +163,8 @@ def _describe_several(
 
 def limit(evaluation: Evaluation) -> str | None:
     """Return the weakest point of the headline in one sentence; None without a rate."""
-    # The highest FMR that may be true; where all are within the required one, the FRR of the
-    # fewest errors.
+    # Take the FMR with the highest upper bound. If that is within the required FMR, take the FRR
+    # with the fewest errors.
     several = len(evaluation.systems) > 1
     points = [
         (f" of {system.name}" if several else "", at)
@@ -192,10 +192,10 @@ def limit(evaluation: Evaluation) -> str | None:
 
 
 def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
-    """Return what cannot be concluded: first of single systems, equal texts together.
+    """Return the caveats: first of single systems, with equal texts merged, then of the comparison.
 
-    `trials`: how many non-mated pairs chose the rate that systems are compared at; None if somebody
-    named one.
+    `trials`: the number of non-mated pairs that determined the required FMR; None if the caller
+    passed one.
     """
     together: dict[tuple[str, str], list[str]] = {}
     for system in evaluation.systems:
@@ -213,12 +213,12 @@ def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
     return (*found, *(Caveat(code=code, systems=(), text=text) for code, text in of_all.items()))
 
 
-#: Placeholder for the names of the systems of a caveat.
+#: Placeholder for the names of systems in a caveat.
 _NAMES: Final = "\0"
 
 
 def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
-    """Code to text of each caveat, without the name: what several have in common is said once."""
+    """Return caveats of a system by code, with a placeholder for its name, for merging."""
     texts: dict[str, str] = {}
     if system.environment in (Environment.MOCK, Environment.SANDBOX):
         texts["not_the_vendor"] = (
@@ -276,7 +276,7 @@ def _where_few_decide(system: System) -> str | None:
 
 
 def _of_the_study(evaluation: Evaluation) -> dict[str, str]:
-    """Code to text of each caveat of the whole comparison."""
+    """Return the caveats of the whole comparison, by code."""
     study, texts = evaluation.study, {}
     for_one = trials_for(0.01, confidence=evaluation.confidence)
     if study.evaluation.mated < for_one:

@@ -1,9 +1,9 @@
-"""People drawn again, with replacement: what a test set of other people might have shown.
+"""Bootstrap over people: resample people with replacement.
 
-Whoever is drawn twice brings their pairs twice. A mated pair counts as often as its person was
-drawn, a non-mated pair as often as its first person was, times its second (A. B. Owen, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). All systems share one draw, so that
-what two of them have in common cancels out of their difference.
+The weight of a mated pair is the number of times its person was drawn. The weight of a non-mated
+pair is the product of the numbers for its two people (A. B. Owen, "The pigeonhole bootstrap",
+Annals of Applied Statistics 1, 2007). All systems share one draw, so that common variation cancels
+out of their differences.
 
 Products of draws vary more than rates do (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
 arbitrary order", Annals of Applied Statistics 6, 2012: the variance is overestimated): three times
@@ -46,7 +46,7 @@ MANY_PEOPLE: Final = 20_000
 
 
 class TooFewScores(Exception):
-    """The people drawn most often have so many of the highest pairs that they do not suffice."""
+    """Raised if the highest non-mated pairs that were kept are too few for a resample."""
 
 
 class _Drawn:
@@ -62,7 +62,7 @@ class _Drawn:
 
 
 class RedrawnThreshold(_Drawn):
-    """The threshold for a required FMR, chosen anew among the highest non-mated scores."""
+    """The threshold for a required FMR, chosen anew in each resample."""
 
     def __init__(
         self, table: Answers, max_fmr: float, numbers: NDArray[np.int64], margin: int = SPARE
@@ -91,7 +91,7 @@ class RedrawnThreshold(_Drawn):
     def highest_refused(
         self, draw_counts: NDArray[np.float64], brought: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass, if people are drawn so (B, P).
+        """Return the highest score that may not pass, float64, (B,), for draws (B, P) of people.
 
         `brought`, (B,): what they bring of `person_totals`.
         """
@@ -114,7 +114,7 @@ class RedrawnThreshold(_Drawn):
 
 
 class FixedThreshold(_Drawn):
-    """A threshold that nobody chose on these pairs: the same in each resample."""
+    """A threshold that was not chosen on these pairs: the same in each resample."""
 
     def __init__(self, table: Answers, threshold: float, numbers: NDArray[np.int64]) -> None:
         if table.rule is not ThresholdRule.ABOVE:
@@ -130,7 +130,7 @@ class FixedThreshold(_Drawn):
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs that a system turns away at a threshold between two scores.
+    """The mated pairs that a system turns away at a threshold between two scores, by set.
 
     Those of several sets of pairs at once: bool, (K, N), `sets`.
     """
@@ -178,7 +178,7 @@ def _at_people(
 
 
 class Urn:
-    """People to draw: a row for each who is alone, or for all of a stratum who bring the same."""
+    """People to draw: a row for each single person, or for equivalent people of a stratum."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class Urn:
         self.person_of_row = np.concatenate(row_people)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
-        """float64, (B, R): how often each row was drawn, in blocks that fit into memory."""
+        """Yield how often each row was drawn, float64, (B, R), in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
         streams = [np.random.default_rng(seed + index) for index in range(len(self._sizes))]
@@ -230,7 +230,7 @@ class Urn:
 
 
 def _ranks(values: NDArray[Any]) -> NDArray[np.int64]:
-    """The place of each value among all that there are, as they rise."""
+    """Return the rank of each value among the distinct values."""
     import pandas as pd  # not above: few test sets have so many people
 
     ranks: NDArray[np.int64] = pd.factorize(values, sort=True)[0]
@@ -240,8 +240,8 @@ def _ranks(values: NDArray[Any]) -> NDArray[np.int64]:
 class Resampling(NamedTuple):
     """The FRR of one of several systems on some mated pairs, in each resample.
 
-    `fmr` is what its threshold is chosen for, each time anew; of a threshold that is fixed, None.
-    `resamples` are how many are made.
+    `fmr` is the FMR for which the threshold is chosen anew each time; None for a fixed threshold.
+    `resamples` is the number of resamples.
     """
 
     place: int
@@ -253,7 +253,7 @@ class Resampling(NamedTuple):
 def redraw(
     sides: Sequence[Side], series: Sequence[Resampling], *, seed: int
 ) -> list[NDArray[np.float64]]:
-    """float64, (B,), for each of the series; NaN where no pair of it was drawn. All share draws.
+    """Return float64, (B,), for each series; NaN where no pair of it was drawn. All share draws.
 
     A threshold hangs on the few non-mated pairs above it: if they do not suffice, more are kept.
     """
@@ -328,7 +328,7 @@ def _redraw(
 
 
 def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
-    """The interval that leaves out as many of the resampled values below as above."""
+    """Return the interval with equal numbers of resampled values below and above it."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(
@@ -337,7 +337,7 @@ def percentile_interval(values: NDArray[np.float64], confidence: float) -> Inter
 
 
 def bootstrap_p_value(values: NDArray[np.float64]) -> float:
-    """Two-sided: how often resampled differences reach 0 or pass it, on the rarer side, twice."""
+    """Return the two-sided p-value: twice the share of differences on the rarer side of 0."""
     # Add a resample on each side, so that the p-value is never 0.
     beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(values) + 1))

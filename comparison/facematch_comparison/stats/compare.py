@@ -1,4 +1,4 @@
-"""Two systems on the same pairs: whether one turns away fewer genuine people, and by how much.
+"""Compare systems on the same pairs: the difference of their FRR, its interval and p-value.
 
 All are compared at the required FMR, each at its own threshold. Each threshold is an estimate from
 a few false matches, and of two equal systems one gets the lower threshold by luck; so people are
@@ -41,7 +41,7 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
-    """Compare every two sides: the difference of their FRR, and the verdict over all.
+    """Compare every two sides: the difference of their FRR, and the corrected verdict.
 
     This is the one rule that decides what is chance: a difference is real if its p-value, after
     Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
@@ -98,7 +98,7 @@ def compare_systems(
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """p-values after Holm's correction for having asked more than one question; None stays.
+    """Return p-values after Holm's correction for multiple comparisons; None stays None.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
@@ -114,7 +114,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _blank(first: Side, second: Side, rows: NDArray[np.bool_], required_fmr: float) -> Difference:
-    """Two systems before they are compared, with a sentence where they cannot be."""
+    """Return a `Difference` without results, with a sentence if the systems cannot be compared."""
     names = f"{first.name} and {second.name}"
     missing = [side.name for side in (first, second) if side.threshold is None]
     chosen = [side.chosen_on.scored_others for side in (first, second) if not side.is_fixed]
@@ -142,7 +142,7 @@ def _compared(
     resampled: NDArray[np.float64],
     confidence: float,
 ) -> dict[str, Any]:
-    """Return what two systems differ by on `rows`, before any correction: fields of a `Difference`.
+    """Return the difference of two systems on `rows`, uncorrected, as fields of `Difference`.
 
     `resampled` are differences of the FRR on people drawn again.
     """

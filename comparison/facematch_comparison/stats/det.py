@@ -1,4 +1,4 @@
-"""The detection error trade-off: FMR and FNMR at every threshold, and what of it a page shows.
+"""Detection error trade-off: FMR and FNMR at every threshold, and the points for a page.
 
 A. Martin et al., "The DET curve in assessment of detection task performance", Eurospeech 1997;
 ISO/IEC 19795-1:2021.
@@ -21,7 +21,7 @@ from .threshold import scores_by_kind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Points of a curve: more than a screen can show apart, few enough for a page.
+#: Number of points of a curve: more than a screen can resolve, few enough for a page.
 POINTS: Final = 120
 
 
@@ -43,7 +43,7 @@ class DetCurve(NamedTuple):
 def det_curve(
     mated: NDArray[np.float64], non_mated: NDArray[np.float64], rule: ThresholdRule
 ) -> DetCurve:
-    """The DET curve of rising scores, at least one of each kind, by ABOVE or AT_LEAST.
+    """Return the DET curve of sorted scores, at least one of each kind, for a threshold rule.
 
     Ties stay ties: no order is invented within one score.
     """
@@ -62,9 +62,9 @@ def det_curve(
 
 
 def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
-    """The DET curve of a system, thinned for a page; None without scores of both kinds.
+    """Return the DET curve of a system, thinned for a page; None without scores of both kinds.
 
-    Thresholds to `include`, such as those of operating points, are points of it.
+    The curve has a point at each threshold in `include`, such as operating points.
     """
     mated, non_mated = scores_by_kind(rates.table)
     if not len(mated) or not len(non_mated):
@@ -113,7 +113,7 @@ def _thresholds(
     below: NDArray[np.int64],
     rule: ThresholdRule,
 ) -> NDArray[np.float64]:
-    """The highest threshold that each of `scores` still passes, and one that nobody passes."""
+    """Return the highest threshold that each of `scores` passes, and one that none passes."""
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
@@ -126,7 +126,7 @@ def _thresholds(
 
 
 def _pick_vertices(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Places of at most `POINTS` vertices, evenly spread as a DET plot shows them."""
+    """Return indexes of at most `POINTS` vertices, evenly spaced on the axes of a DET plot."""
     if len(fmr) <= POINTS:
         return np.arange(len(fmr))
     # Rates of 0 and 1 have no place on these axes: clip them.

@@ -1,4 +1,4 @@
-"""How groups of people fare at one threshold for all, after ISO/IEC 19795-10.
+"""Error rates of groups of people at one common threshold, after ISO/IEC 19795-10.
 
 ISO/IEC 19795-10:2024, "Biometric performance testing and reporting: Quantifying biometric system
 performance variation across demographic groups": each group's rates are at one common threshold,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from facematch_comparison.scores.answers import Answers
 
-#: Fewer people than this say more about themselves than about their group.
+#: Minimum number of people in a group; fewer do not represent it.
 FEW_PEOPLE: Final = 10
 
 #: If a group expects fewer errors, the chi-square is simulated, so many times.
@@ -62,7 +62,7 @@ RATES: Final = {"fmr": "falsely matched with another of the same group", "frr": 
 def cells_of(
     table: Answers, column: str, threshold: float | None, confidence: float = 0.95
 ) -> tuple[GroupCell, ...]:
-    """The rates of each group, and their ratios to the rate of all pairs within a group.
+    """Return the rates of each group, and their ratios to the rate of all pairs within groups.
 
     At one threshold for all groups, or by the system's own decisions. The interval of each rate
     has the confidence by itself, all ratios of a rate have it together.
@@ -117,7 +117,7 @@ def _within(
 def group_differences(
     cells: Sequence[GroupCell], confidence: float = 0.95
 ) -> tuple[GroupDifference, ...]:
-    """Return how far the groups of one column differ in each rate.
+    """Return the differences between the groups of one column, by rate.
 
     There is one for each rate with an error and with at least two groups that are large enough.
     `p_value` is that of this one question, and nothing is called real, until

@@ -1,4 +1,4 @@
-"""Intervals for rates: exact where pairs are independent, by the people behind them where not.
+"""Intervals for rates: exact for independent pairs, clustered by person for others.
 
 *Independent pairs*: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits
 illustrated in the case of the binomial", Biometrika 26 (1934).
@@ -50,7 +50,7 @@ Rows: TypeAlias = "NDArray[np.int64] | slice"
 
 
 def fewest(suffices: Callable[[int], bool]) -> int:
-    """The fewest that suffice, where more always do."""
+    """Return the lowest number that suffices, if every higher number does."""
     enough = 16
     while not suffices(enough):
         enough *= 2
@@ -58,20 +58,20 @@ def fewest(suffices: Callable[[int], bool]) -> int:
 
 
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
-    """The rate, 0-1, that the true one stays below with `confidence`, one-sided."""
+    """Return the one-sided upper bound, 0-1, of the true rate."""
     return _ends(errors, trials, 2 * confidence - 1)[1]
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
-    """Return how many trials with at most `errors` errors show a true rate below `rate`.
+    """Return how many trials, with at most `errors` errors, show a true rate below `rate`.
 
     299 for 1 % without an error at 95 %, one-sided, 2,995 for 0.1 %, 29,956 for 0.01 %: the floors
     under every claim. Pairs that share people count for less, so more of them are needed.
     """
     if not 0 < rate < 1:
-        raise InvalidRequest(f"A rate to be shown lies between 0 and 1; {rate} was given.")
+        raise InvalidRequest(f"A rate to be shown must be between 0 and 1 (got {rate}).")
     if not 0 < confidence < 1:
-        raise InvalidRequest(f"A confidence lies between 0 and 1; {confidence} was given.")
+        raise InvalidRequest(f"A confidence must be between 0 and 1 (got {confidence}).")
     if errors == 0:
         return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
     # The bound falls with every further trial.
@@ -80,7 +80,7 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
 
 
 class Clusters:
-    """The people behind pairs, counted once for all thresholds.
+    """The people in pairs, counted once for all thresholds.
 
     Args:
         first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
@@ -164,7 +164,7 @@ def couples_of(
 
 
 def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 0.95) -> Interval:
-    """The interval for a rate of errors (bool, (T,)) among pairs that may share people.
+    """Return the interval for a rate of errors (bool, (T,)) among pairs that may share people.
 
     `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a person
     was estimated; `CONSERVATIVE` if there are too few errors or people to see one, and one is
@@ -193,17 +193,19 @@ def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float)
 def bounds(
     rate: Rate, confidence: float = 0.95, *, chosen_for: float | None = None
 ) -> tuple[float, float]:
-    """The rates, 0-1, that the true one lies above and below, each with `confidence`, one-sided.
+    """Return one-sided lower and upper bounds, 0-1, of the true rate.
 
-    Of a rate with its interval; one that was read from JSON will do. `chosen_for`: if it is the FMR
-    at the lowest threshold that keeps it at most so much on these very pairs (`threshold_for_fmr`),
-    the upper bound is that of the order statistic, which holds in spite of the choice.
+    The rate needs an interval and may come from JSON. `chosen_for` is the required FMR if `rate` is
+    the FMR at a threshold that `threshold_for_fmr` chose on these pairs. The upper bound is then
+    the bound of the order statistic, which holds despite the choice.
     """
     ends, errors = rate.interval, rate.errors
     if not rate.trials or ends is None or ends.effective is None:
         raise InvalidRequest("A rate without a trial and an interval has no bounds.")
     if not 0.5 < confidence < 1:
-        raise InvalidRequest(f"A one-sided confidence lies in 0.5 to 1; {confidence} was given.")
+        raise InvalidRequest(
+            f"A one-sided confidence must be between 0.5 and 1 (got {confidence})."
+        )
     trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
     low, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
     if chosen_for is not None:
@@ -213,18 +215,18 @@ def bounds(
 
 
 def allowed_errors(rate: float, trials: int) -> int:
-    """The most errors of `trials` that are no more than `rate` of them: 2 for 0.001 of 2,995."""
+    """Return the most errors among `trials` with a rate of at most `rate`: 2 for 0.001 of 2,995."""
     # 0.29 * 100 is 28.999999999999996.
     return min(trials, math.floor(rate * trials * (1 + 1e-12)))
 
 
 def trials_allowing(errors: int, rate: float) -> int:
-    """The fewest trials of which so many errors are no more than `rate`: 3,000 for 3 at 0.001."""
+    """Return the fewest trials that allow `errors` at `rate`: 3,000 for 3 at 0.001."""
     return math.ceil(errors / rate * (1 - 1e-12))
 
 
 def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
-    """The FMR at a threshold that was chosen on these very pairs, with an interval that holds.
+    """Return the FMR at a threshold chosen on these pairs, with a valid interval.
 
     The threshold lies just above the (k+1)-th highest of n non-mated scores, where k is the number
     of errors that `chosen_for` allows: k is known before any score is seen. If pairs are
@@ -243,7 +245,7 @@ def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
 
 
 def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float | None, Method]:
-    """The effective sample size, degrees of freedom of the variance behind it, and the method."""
+    """Return the effective sample size, degrees of freedom of its variance, and the method."""
     trials, people = clusters.trials, clusters.people
     if clusters.share <= 1:
         return float(trials), None, Method.EXACT
@@ -262,7 +264,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
 
 
 def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
-    """The variance of the rate over that of independent pairs, and its degrees of freedom."""
+    """Return the design effect (variance over that of independent pairs) and its freedom."""
     people = clusters.people
     freedom = float(max(people - 1, 1))
     if not rarer_count:
@@ -290,7 +292,7 @@ def adjusted(effective: float, freedom: float | None, confidence: float) -> floa
 
 
 def _ends(errors: float, trials: float, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's ends, also where neither number is whole."""
+    """Return the Clopper-Pearson bounds, also for fractional numbers."""
     tail = (1 - confidence) / 2
     good = max(trials - errors, 0.0)
     low = float(betaincinv(errors, good + 1, tail)) if errors > 0 else 0.0

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Sample(Clusters):
-    """Pairs of one kind, mated or non-mated, that a rate is of, and the people behind them.
+    """The pairs of a rate, all mated or all non-mated, and the people in them.
 
     Attributes:
-        rows: int64, (T,): where they are in the table.
+        rows: Indexes of the pairs in the table: int64, (T,).
     """
 
     def __init__(self, table: Answers, rows: NDArray[np.int64]) -> None:
@@ -40,7 +40,7 @@ class Sample(Clusters):
         self.rows = rows
 
     def rate(self, errors: NDArray[np.bool_], confidence: float) -> Rate:
-        """The share of the pairs that are errors (bool, (T,)); without a pair no interval."""
+        """Return the rate of errors (bool, (T,)); without pairs it has no interval."""
         ends = interval(errors, self, confidence) if self.trials else None
         return self.rate_of(int(np.count_nonzero(errors)), ends)
 
@@ -116,7 +116,7 @@ class Rates:
         return rates
 
     def sample(self, name: str, *, at_threshold: bool) -> Sample:
-        """The pairs that count for a rate."""
+        """Return the pairs that count for a rate."""
         table = self.table
         is_mated, only_acquired = _KINDS[name]
         counted = table.answered
@@ -128,13 +128,13 @@ class Rates:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Side:
-    """A system that is compared.
+    """A system in a comparison.
 
     Attributes:
-        table: What it answered to the pairs that it is judged on.
-        threshold: That of `threshold_for_fmr` for the required FMR; None if it has none.
-        calibration: What the threshold was chosen on; None if on `table` itself.
-        is_fixed: Whether the threshold was chosen elsewhere, and is the same whoever is drawn.
+        table: Its answers to the judged pairs.
+        threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
+        calibration: The answers on which the threshold was chosen; None if they are `table`.
+        is_fixed: Whether the threshold is fixed, and so the same in every resample.
     """
 
     table: Answers
@@ -144,15 +144,15 @@ class Side:
 
     @property
     def name(self) -> str:
-        """The system's."""
+        """The name of the system."""
         return self.table.name
 
     @property
     def chosen_on(self) -> Answers:
-        """The pairs that the threshold was chosen on."""
+        """The answers on which the threshold was chosen."""
         return self.table if self.calibration is None else self.calibration
 
     def exceeds(self, fmr: float, confidence: float) -> bool:
-        """Whether the FMR at its threshold is shown to be above `fmr`."""
+        """Return whether the FMR at its threshold is significantly above `fmr`."""
         rate = Rates(self.table, confidence).at("fmr", self.threshold)
         return rate.interval is not None and rate.interval.low > fmr

@@ -1,9 +1,9 @@
-"""The threshold for a required FMR: an order statistic, with the bound that follows from it.
+"""Choose the threshold for a required FMR: an order statistic with an exact bound.
 
-Of n non-mated scores the threshold lies just above the (k+1)-th highest, where k is the most that
-may pass. How often somebody else passes there is bounded exactly although the threshold was chosen
-on these very pairs; `at_chosen_threshold` says why. So nothing need be set aside to judge it: who
-wants a threshold that was judged on other people divides the test set, and pays with half of it.
+Of n non-mated scores, the threshold lies just above the (k+1)-th highest, where k is the maximum
+number that may pass. The FMR there has an exact bound although the threshold was chosen on the same
+pairs (see `at_chosen_threshold`). So no pairs need to be set aside. Judging a threshold on other
+people takes a split of the test set, which costs half of it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 #: is taken where nobody names a rate.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
 
-#: Fewer expected false matches place a threshold too badly to compare two systems at it.
+#: Minimum number of expected false matches for a threshold at which to compare systems.
 ENOUGH_FALSE_MATCHES: Final = 5
 
-#: Decimal places of scores that a vendor can be expected to be set to.
+#: Maximum decimal places of a threshold that a vendor can be expected to accept.
 _DECIMALS: Final = 6
 
 
 class ThresholdChoice(NamedTuple):
-    """A threshold for a required FMR, on the scale of the scores; or why there is none.
+    """A threshold for a required FMR, on the scale of the scores, or the reason for none.
 
-    `pairs_needed`: how many non-mated pairs it takes, where there are too few; else None.
+    `pairs_needed` is the number of non-mated pairs needed if there are too few, else None.
     """
 
     threshold: float | None
@@ -45,7 +45,7 @@ class ThresholdChoice(NamedTuple):
 
 
 def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
-    """The lowest threshold whose FMR is at most `max_fmr`, of a system with scores and a rule.
+    """Return the lowest threshold with an FMR of at most `max_fmr`; requires scores and a rule.
 
     The lowest, because it turns away the fewest of those who should pass. With ABOVE it is a score
     that somebody has, with AT_LEAST one step higher: of the last decimal place of the scores, so
@@ -68,7 +68,7 @@ def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
-    """Why an FMR cannot be seen in so many non-mated pairs, in a sentence; None if it can.
+    """Return why an FMR cannot be seen in this number of non-mated pairs; None if it can.
 
     It cannot where it allows not even one of them to pass: the threshold would be the highest score
     that there is, and say nothing about that rate.
@@ -81,7 +81,7 @@ def why_unseen(fmr: float, trials: int) -> str | None:
 
 
 def why_not_comparable(fmr: float, trials: int) -> str | None:
-    """Why systems cannot be compared at an FMR on so many non-mated pairs; None if they can."""
+    """Return why this number of non-mated pairs is too low to compare at an FMR, or None."""
     if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
         return None
     strictest = strictest_fmr(trials)
@@ -93,9 +93,9 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
 
 
 def comparable_fmr(trials: int) -> float | None:
-    """The strictest rate of `COMMON_FMRS` that systems can be compared at on so many pairs.
+    """Return the strictest of `COMMON_FMRS` that this number of pairs supports.
 
-    If these are too few for all of them, `strictest_fmr`.
+    If they are too few for all of these, return `strictest_fmr`.
     """
     for fmr in reversed(COMMON_FMRS):
         if why_not_comparable(fmr, trials) is None:
@@ -104,7 +104,7 @@ def comparable_fmr(trials: int) -> float | None:
 
 
 def strictest_fmr(trials: int) -> float | None:
-    """The strictest 1 in N that systems can be compared at on so many pairs; None below 10."""
+    """Return the strictest 1 in N that this number of pairs supports; None below 10 pairs."""
     trials_per_match = trials // ENOUGH_FALSE_MATCHES
     return 1 / trials_per_match if trials_per_match > 1 else None
 
@@ -112,7 +112,7 @@ def strictest_fmr(trials: int) -> float | None:
 def concentration(
     table: Answers, threshold: float | None, *, max_fmr: float | None = None
 ) -> Concentration | None:
-    """Return how far a threshold, or its FMR, depends on few people; None without such pairs.
+    """Return how much a threshold, or its FMR, depends on few people; None without such pairs.
 
     A few people who look like many ("wolves" and "lambs") can force a threshold up, or bring most
     of the false matches. Then no interval holds as often as it says: whoever is not in the test set
@@ -164,17 +164,17 @@ def _sorted_scores(table: Answers) -> tuple[NDArray[np.float64], NDArray[np.floa
 
 
 def _lowest(table: Answers, allowed: int) -> float | None:
-    """The lowest threshold that at most `allowed` of the non-mated pairs pass."""
+    """Return the lowest threshold that at most `allowed` non-mated pairs pass."""
     mated, non_mated = scores_by_kind(table)
     is_above = table.rule is ThresholdRule.ABOVE
     if allowed >= len(non_mated):
-        # Everybody may pass: the lowest score that there is, or just below it.
+        # All may pass: take the lowest score, or just below it.
         lowest = float(min([*mated[:1], non_mated[0]]))
         return float(np.nextafter(lowest, -np.inf)) if is_above else lowest
     refused_score = float(non_mated[-1 - allowed])
     if is_above:
         return refused_score
-    # The next score above it of either kind.
+    # Next higher score of either kind.
     higher = [
         float(scores[above])
         for scores in (mated, non_mated)

@@ -1,1 +1,1 @@
-"""What a comparison says: rates, intervals and tables, and how their numbers read."""
+"""Values of a comparison: rates, intervals and tables, and the format of their numbers."""

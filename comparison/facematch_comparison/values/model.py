@@ -1,8 +1,8 @@
-"""What a comparison says: plain values, no computation and no file.
+"""The results of a comparison: plain values without computation or files.
 
-`Evaluation` is what report, gate and JSON print every number of, and no other. Rates and shares are
-0-1, thresholds and scores on the scale of the system, times in seconds, money in the currency that
-is beside it.
+Report, gate and JSON print only numbers of `Evaluation`. Rates and shares are 0-1, thresholds and
+scores are on the scale of the system, times are in seconds, and money is in the currency in the
+field beside it.
 
 Words, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
 the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-#: Version of the JSON form; 0 until facematch 1.0: it may change with a minor release.
+#: Version of the JSON schema; 0 until facematch 1.0: it may change in a minor release.
 SCHEMA: Final = 0
 
 
@@ -42,12 +42,12 @@ class WrongPair:
 
     Attributes:
         kind: ``false match``, ``false non-match``, or ``failure to acquire`` of a mated pair.
-        pair: Its place in the test set, from 0.
-        probe, reference: The pictures, as the test set or the file of scores names them, if it
-            does.
-        person_1, person_2: Who they show, likewise.
-        score: None without one.
-        threshold: None for the system's own decision.
+        pair: Index of the pair in the test set, from 0.
+        probe, reference: Names of the pictures in the test set or in the file of scores, or
+            None.
+        person_1, person_2: Names of the people in them, or None.
+        score: The score, or None if the pair has none.
+        threshold: The threshold; None for the system's own decision.
     """
 
     system: str
@@ -62,15 +62,15 @@ class WrongPair:
 
 
 class Method(enum.StrEnum):
-    """Method of an interval."""
+    """The method of an interval."""
 
-    #: Clopper and Pearson's, for independent pairs.
+    #: Clopper-Pearson interval, for independent pairs.
     EXACT = "exact"
-    #: Variation between people: pairs that share a person are not independent.
+    #: Clustered by person, because pairs that share a person are not independent.
     CLUSTERED = "clustered"
-    #: The wider, careful way for few errors or few people.
+    #: Wider interval for few errors or few people.
     CONSERVATIVE = "conservative"
-    #: People drawn again, with replacement.
+    #: Bootstrap over people.
     BOOTSTRAP = "bootstrap"
 
 
@@ -79,12 +79,12 @@ class Interval:
     """A confidence interval for a true value.
 
     Attributes:
-        low, high: Its ends, both included.
-        confidence: How often such an interval holds the true value: 0-1, for example 0.95.
-        method: How it was made.
-        effective: The effective sample size: how many independent pairs would say as much about a
-            rate; None for what is no rate.
-        freedom: Degrees of freedom of the variance behind it; None if it was not estimated.
+        low, high: Bounds of the interval, inclusive.
+        confidence: Confidence level, 0-1, for example 0.95.
+        method: Method of computation.
+        effective: The effective sample size of a rate: the number of independent pairs with the
+            same information. None for other values.
+        freedom: Degrees of freedom of the estimated variance; None if it was not estimated.
     """
 
     low: float
@@ -95,7 +95,7 @@ class Interval:
     freedom: float | None = None
 
     def widened(self, other: Interval) -> Interval:
-        """Return this interval, made no narrower than the other."""
+        """Return this interval, extended to contain the other."""
         return attrs.evolve(self, low=min(self.low, other.low), high=max(self.high, other.high))
 
 
@@ -104,8 +104,8 @@ class Rate:
     """An error rate: `errors` of `trials`.
 
     Attributes:
-        subjects: How many people are behind the trials; None if that is not known.
-        interval: For the true rate; None without a trial, and for what is only counted.
+        subjects: Number of people in the trials; None if unknown.
+        interval: Interval for the true rate; None without trials, and for plain counts.
     """
 
     errors: int
@@ -121,7 +121,7 @@ class Rate:
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """A number that is no share of pairs: what was seen, and the interval for the true value."""
+    """An estimate other than a rate: the observed value, and the interval for the true value."""
 
     value: float
     interval: Interval
@@ -129,13 +129,13 @@ class Estimate:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """The data of an evaluation, with their digest and the options to make it again.
+    """The source of an evaluation: its data, their digest, and the options to repeat it.
 
     Attributes:
         file: Name of the file of scores, or of the run database, without its folder.
-        sha256: Of the file of scores, in hex; of a run database, `digest_answers` of its answers.
-        options: Of the command, those that were given and bear on a number: ``--fmr`` to the words
-            after it, none for a switch; folders are left out.
+        sha256: SHA-256 of the file of scores, in hex; for a run database, its `digest_answers`.
+        options: Given command-line options that affect a number: ``--fmr`` to its arguments,
+            which are empty for a flag; folders are removed.
     """
 
     file: str
@@ -145,7 +145,7 @@ class Evidence:
 
 @attrs.frozen(kw_only=True)
 class SampleSize:
-    """Numbers of pairs and people: ``pairs`` is the sum of ``mated`` and ``non_mated``."""
+    """Numbers of pairs and people. ``pairs`` is the sum of ``mated`` and ``non_mated``."""
 
     pairs: int
     mated: int
@@ -159,10 +159,10 @@ class StudySummary:
 
     Attributes:
         digest: SHA-256 of pairs, groups and pictures, in hex; None for a file of scores.
-        calibration: Whom thresholds were chosen on; None if the set was not split.
-        evaluation: Whom they are judged on; the whole if it was not split.
-        groups: Column to group to its pairs within the group.
-        people_known: Whether it was said who is in the pictures; see `Answers`.
+        calibration: Size of the set on which thresholds were chosen; None without a split.
+        evaluation: Size of the set on which they are judged; the whole test set without a split.
+        groups: Size of each group, counting pairs within the group, by column and group.
+        people_known: Whether the data name the people in the pictures; see `Answers`.
     """
 
     name: str
@@ -176,23 +176,23 @@ class StudySummary:
 
 @attrs.frozen(kw_only=True)
 class OperatingPoint:
-    """Rates of a system at one threshold.
+    """The rates of a system at one threshold.
 
     Attributes:
-        threshold: None for the vendor's own decisions.
+        threshold: The threshold; None for the vendor's own decisions.
         chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
             same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
-            holds), ``default``: the threshold of the run, or ``fixed``: one that was named.
+            holds), ``default`` (the threshold of the run) or ``fixed`` (a given threshold).
         fmr: False matches among non-mated pairs that were acquired.
         fnmr: False non-matches among mated pairs that were acquired.
-        far, frr: The same among all that were answered, where a failure to acquire counts as an
-            error of a mated pair, and as a rightful rejection of a non-mated one. `frr` is the
-            number to decide by.
-        calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for the others.
-        frr_at_fmr, fnmr_at_fmr: Where the true FRR and FNMR lie at the FMR that the threshold was
-            chosen for, whatever threshold that takes: people drawn again, and thresholds chosen
-            anew. No narrower than the intervals of `frr` and `fnmr`, which hold at this threshold
-            alone. None where no threshold was chosen, and below five expected false matches.
+        far, frr: The same rates among all answered pairs. A failure to acquire counts as an error
+            of a mated pair, and as a correct rejection of a non-mated pair. `frr` is the number to
+            decide by.
+        calibration_fmr: `fmr` on the calibration pairs; None if `chosen_on` is another value.
+        frr_at_fmr, fnmr_at_fmr: Intervals for the true FRR and FNMR at the FMR for which the
+            threshold was chosen, from a bootstrap over people with new thresholds. They contain
+            the intervals of `frr` and `fnmr`, which hold only at this threshold. None without a
+            chosen threshold, and below five expected false matches.
     """
 
     threshold: float | None
@@ -207,7 +207,7 @@ class OperatingPoint:
     fnmr_at_fmr: Interval | None = None
 
     def shown(self, rate: str) -> Rate:
-        """A rate by its name, with the interval at the FMR where there is one: as pages show it."""
+        """Return a rate as pages show it: with the interval at the FMR if there is one."""
         at_threshold: Rate = getattr(self, rate)
         at_fmr = getattr(self, f"{rate}_at_fmr", None)
         return attrs.evolve(at_threshold, interval=at_fmr) if at_fmr else at_threshold
@@ -215,14 +215,14 @@ class OperatingPoint:
 
 @attrs.frozen(kw_only=True)
 class Curve:
-    """A DET curve, thinned for a page; one value for each of K thresholds, rising.
+    """A DET curve, thinned for a page: one value for each of K rising thresholds.
 
     Attributes:
-        fmr, fnmr, frr: Rates as of an `OperatingPoint`; ``_low`` and ``_high`` are the ends of the
-            interval of each.
-        confidence: Of these intervals, each for itself.
-        eer: The equal error rate: where FMR equals FNMR, between two steps by a straight line. No
-            headline: nobody uses that threshold.
+        fmr, fnmr, frr: Rates as in `OperatingPoint`; ``_low`` and ``_high`` are the bounds of their
+            intervals.
+        confidence: Confidence of each interval by itself.
+        eer: The equal error rate, interpolated linearly where FMR equals FNMR. It is not a headline
+            number, because nobody uses that threshold.
     """
 
     thresholds: tuple[float, ...]
@@ -241,12 +241,12 @@ class Curve:
 
 @attrs.frozen(kw_only=True)
 class Histogram:
-    """Counts of scores of mated and non-mated pairs.
+    """Histograms of the scores of mated and non-mated pairs.
 
     Attributes:
-        edges: K + 1 of them, from the lowest score to the highest, of bins of one width. A score on
-            an edge is in the bin above it, the highest in the last one.
-        mated, non_mated: K counts of the pairs that are judged.
+        edges: K + 1 edges of equally wide bins, from the lowest to the highest score. A score on an
+            edge is in the bin above it; the highest score is in the last bin.
+        mated, non_mated: K counts of judged pairs.
     """
 
     edges: tuple[float, ...]
@@ -259,13 +259,13 @@ class Transactions:
     """Rates if a person may try several times: the best attempt counts.
 
     Attributes:
-        attempts: How many of each transaction count, its first ones. One that failed to acquire
-            counts, and does not pass.
-        size: How many transactions the whole test set has, as its ``pairs``, and of how many
-            people.
+        attempts: Number of attempts that count, the first ones of each transaction. A failure to
+            acquire counts as an attempt that does not pass.
+        size: Size of the whole test set: the number of transactions in ``pairs``, and the number
+            of people.
         at_required, at_default: Rates of transactions at the thresholds of the system, which are
-            chosen on attempts; None where it has none.
-        curve: Of transactions at other thresholds; None without scores.
+            chosen on attempts; None if the system has no such threshold.
+        curve: DET curve of transactions; None without scores.
     """
 
     attempts: int
@@ -284,12 +284,12 @@ class Concentration:
     threshold they are its false matches.
 
     Attributes:
-        pairs: How many non-mated pairs these are.
-        people: How many people are in one of them, on either side.
-        worst_person: Share of the pairs that the person with the most is in, 0-1.
-        person: What the file of scores calls the person with the most; None if it names nobody.
-        threshold_without: What the threshold would be without the pairs of that person; None where
-            there would be none, or where the threshold is the system's own.
+        pairs: Number of these non-mated pairs.
+        people: Number of people in them, on either side.
+        worst_person: Share of the pairs with the most frequent person, 0-1.
+        person: Name of that person in the file of scores; None without names.
+        threshold_without: The threshold without the pairs of that person; None if there would be
+            none, or if the threshold is the system's own.
     """
 
     pairs: int
@@ -301,14 +301,14 @@ class Concentration:
 
 @attrs.frozen(kw_only=True)
 class PointAt:
-    """A system at one of the false match rates that reports have in common.
+    """A system at one of the FMRs that all reports show.
 
     Attributes:
-        fmr: The false match rate that is asked for: 0.01, 0.001 or 0.0001.
-        point: At the threshold for it, chosen as that of `System.at_required`; None if it cannot be
-            had, or fewer than five false matches are expected.
-        why_not: Why there is no `point`, in a sentence.
-        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
+        fmr: The required FMR: 0.01, 0.001 or 0.0001.
+        point: Rates at the threshold for it, chosen like that of `System.at_required`; None if no
+            threshold is possible, or fewer than five false matches are expected.
+        why_not: The reason why there is no `point`, as a sentence.
+        pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
     """
 
     fmr: float
@@ -322,13 +322,13 @@ class GroupCell:
     """A group at the system's threshold for the required FMR, or at its own.
 
     Attributes:
-        fmr: Of non-mated pairs within the group.
-        frr: Of mated pairs of the group, failures to acquire among the errors.
+        fmr: FMR of non-mated pairs within the group.
+        frr: FRR of mated pairs of the group, including failures to acquire.
         fta: Failures to acquire among the mated pairs of the group.
-        fmr_ratio, frr_ratio: To the rate of all pairs within a group of the column, with an
-            interval that allows for the number of groups; a group without errors has the ratio 0
-            and an upper end. None where no group has an error, or this cell is too small.
-        too_few: Why nothing is concluded of this cell, in a sentence; None if it is large enough.
+        fmr_ratio, frr_ratio: Ratio to the rate of all pairs within groups of the column, with an
+            interval corrected for the number of groups. A group without errors has the ratio 0
+            and an upper bound. None if no group has an error, or this cell is too small.
+        too_few: The reason why this cell is too small, as a sentence; None if it is large enough.
     """
 
     column: str
@@ -343,7 +343,7 @@ class GroupCell:
 
 @attrs.frozen(kw_only=True)
 class GroupDifference:
-    """Difference of the groups of one column in one rate (ISO/IEC 19795-10).
+    """The difference between groups of one column in one rate (ISO/IEC 19795-10).
 
     Attributes:
         rate: ``fmr`` or ``frr``.
@@ -353,10 +353,10 @@ class GroupDifference:
             shown.
         differential: The highest rate over the geometric mean of the rates of all groups that are
             large enough; None where one of them has no error.
-        at_least: The ratio that the true one lies above, with the confidence of the evaluation and
-            allowance for the choice of the two groups; at least 1.
-        p_value: How often groups that are alike differ so much, adjusted for all columns, rates
-            and systems (Holm); None where it cannot be said.
+        at_least: Lower bound of the true ratio at the confidence of the evaluation, corrected for
+            the selection of the two groups; at least 1.
+        p_value: The p-value, adjusted for all columns, rates and systems (Holm); None if it cannot
+            be computed.
         is_real: Whether `p_value` is below 1 - confidence.
     """
 
@@ -377,19 +377,20 @@ class Service:
     """Availability, latency and cost of a service.
 
     Attributes:
-        calls: Pairs that were to be asked.
-        answered: Of them, how many were answered; its errors are those that were not. Without an
-            interval: an outage takes many calls at once.
+        calls: Number of pairs to ask.
+        answered: Calls as trials, unanswered calls as errors. It has no interval, because an
+            outage affects many calls at once.
         not_answered: Number of unanswered calls by error name, ``unknown`` or ``not asked``.
-        acquisition: Failures to acquire among the answered. Without an interval: a picture fails in
-            all of its pairs.
-        latency_s: Percentile (``50``, ``90``, ``95``, ``99``) to seconds; empty if not measured.
-        timed: How many calls the percentiles are of. A percentile is given where at least one call
-            lies beyond it.
-        cost: What was charged, as far as is known, in `currency`; None if there is no price.
-        price: Of one comparison; None if nobody said.
-        cost_per_verified: `cost` of the mated pairs over how many of them matched at the threshold
-            of the run; None if none did, or there is no price.
+        acquisition: Failures to acquire among answered pairs. It has no interval, because a picture
+            fails in all of its pairs.
+        latency_s: Seconds by percentile (``50``, ``90``, ``95``, ``99``); empty if not measured.
+        timed: Number of timed calls. A percentile is given only if at least one call lies beyond
+            it.
+        cost: Cost of all calls that were charged, or may have been, in `currency`; None without a
+            price.
+        price: Price of one comparison, or None.
+        cost_per_verified: `cost` of the mated pairs divided by the number of them that matched in
+            the run; None if none did, or without a price.
     """
 
     calls: int
@@ -409,28 +410,27 @@ class System:
     """A vendor, model or configuration in a comparison.
 
     Attributes:
-        backend, model, scale: As its results say; None where they do not, or differ.
-        environment: Where its answers came from; None for a file of scores.
-        kind: ``scores``, or ``decisions``: then it is one point and has no curve.
-        without_score: Acquired pairs that have no score: at a threshold they count as turned away
-            in FRR and FAR, and neither in FMR nor in FNMR.
-        at_required: At the threshold for the required FMR, or at the one that was named in its
-            place; None if it cannot be had.
-        at_default: At the threshold of the run.
-        why_not: Why there is no `at_required`, in a sentence.
-        curve: None without scores, and if they run the wrong way.
-        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
-        score_range: The lowest and the highest score; None without any.
-        histogram: Of the scores; None without any.
-        at_fmrs: At the false match rates that reports have in common, the highest first; empty
-            without scores.
-        concentration: Of the pairs that set the threshold of `at_required`, else of the false
-            matches at `at_default`; None without any.
+        backend, model, scale: Values in the system's results; None if missing or not unique.
+        environment: Origin of the answers; None for a file of scores.
+        kind: ``scores``, or ``decisions`` for a single operating point without a curve.
+        without_score: Number of acquired pairs without a score. At a threshold they count as
+            turned away in FRR and FAR; they do not count in FMR and FNMR.
+        at_required: Rates at the threshold for the required FMR, or at the fixed threshold; None
+            if there is no threshold.
+        at_default: Rates at the threshold of the run.
+        why_not: The reason why there is no `at_required`, as a sentence.
+        curve: The DET curve; None without scores, or if the scores are reversed.
+        pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
+        score_range: The lowest and the highest score; None without scores.
+        histogram: Histogram of the scores; None without scores.
+        at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
+        concentration: Concentration of the pairs that set the threshold of `at_required`, else of
+            the false matches at `at_default`; None without such pairs.
         groups: Cells of each column.
-        group_differences: Of each column and rate.
-        privacy: What is known of what the vendor keeps, in a sentence.
-        transactions: The same of transactions of several attempts; None if nobody said which pair
-            is an attempt of which. All other rates are of attempts.
+        group_differences: Differences by column and rate.
+        privacy: What is known about data kept by the vendor, as a sentence.
+        transactions: Rates of transactions of several attempts; None if the data do not define
+            transactions. All other rates are of attempts.
     """
 
     name: str
@@ -462,7 +462,7 @@ class System:
 
     @property
     def point(self) -> OperatingPoint | None:
-        """The operating point to judge: `at_required`, else `at_default`."""
+        """The operating point to judge: `at_required`, or else `at_default`."""
         return self.at_required or self.at_default
 
 
@@ -471,10 +471,10 @@ class Difference:
     """Two systems on the same pairs, each at its threshold for the required FMR.
 
     Attributes:
-        pairs: Mated pairs that both answered, with a score or a failure to acquire of each.
-        subjects: How many people are behind them.
-        errors_first, errors_second: Of the pairs, how many this one turned away.
-        only_first, only_second: How many only this one turned away.
+        pairs: Number of mated pairs for which both have a score or a failure to acquire.
+        subjects: Number of people in them.
+        errors_first, errors_second: Number of the pairs that the system turned away.
+        only_first, only_second: Number of the pairs that only this system turned away.
         frr: FRR of the first less that of the second, on these pairs, -1 to 1; its interval is the
             paired bootstrap by person, thresholds drawn again with the pairs, and no narrower than
             `exact`. None without a pair or a threshold, and where too few false matches are
@@ -486,10 +486,10 @@ class Difference:
         p_adjusted: `p_value` after Holm, over all differences.
         is_real: Whether `p_adjusted` is below 1 - confidence: the one rule by which sentence, table
             and gate say "not chance".
-        better: The name of the one with the lower FRR if `is_real`, else None.
-        beyond: Names of those that are shown to exceed the required FMR at their
-            thresholds: their FRR looks better than it is.
-        sentence: In words; why nothing is compared, where `frr` is None.
+        better: The name of the system with the lower FRR if `is_real`, else None.
+        beyond: Names of systems that significantly exceed the required FMR at their thresholds,
+            so that their FRR looks better than it is.
+        sentence: The result in words, or the reason why `frr` is None.
     """
 
     first: str
@@ -516,9 +516,9 @@ class Caveat:
     """Something that this comparison cannot show.
 
     Attributes:
-        code: For programs, for example ``fmr_floor``.
-        systems: Whom it is about; empty for the whole comparison.
-        text: One or two sentences, with the numbers; the names of the systems are in it.
+        code: Code for programs, for example ``fmr_floor``.
+        systems: Names of the systems concerned; empty for the whole comparison.
+        text: One or two sentences, including the numbers and the names of the systems.
     """
 
     code: str
@@ -533,13 +533,13 @@ class Evaluation:
     Attributes:
         headline: The verdict in one sentence.
         limit: The most important limit of the headline, in one sentence; None if there is no rate.
-        required_fmr: The FMR that systems are compared at.
+        required_fmr: The FMR at which systems are compared.
         confidence: Of every interval.
         systems: In the order given; `differences` has an entry for every two of them.
-        evidence: None if nobody said.
-        caveats: What cannot be concluded: of single systems first, then of all.
-        made_at: UTC.
-        version: Of facematch.
+        evidence: The source of the answers, or None.
+        caveats: What cannot be concluded: for single systems first, then for all.
+        made_at: Time of the evaluation, UTC.
+        version: Version of facematch.
     """
 
     headline: str
@@ -555,17 +555,17 @@ class Evaluation:
     seed: int = 0
     evidence: Evidence | None = None
 
-    #: Form in a notebook; `evaluation` sets it, because values import no page.
+    #: HTML for a notebook. `evaluation` sets it, because this module imports no templates.
     _repr_html_: ClassVar[Callable[[Evaluation], str]]
 
     def __repr__(self) -> str:
         return f"<Evaluation {self.study.name}: {self.headline}>"
 
     def to_frame(self) -> DataFrame:
-        """The rates of every system as a pandas DataFrame, a row for each operating point.
+        """Return the rates of all systems as a pandas DataFrame, a row for each operating point.
 
         Columns: ``system``; ``at`` (``required``, ``default`` for the threshold of the run, or
-        ``fmr 0.01`` and so on for the rates that reports have in common); ``threshold``, NaN for
+        ``fmr 0.01`` and so on for the FMRs that all reports show); ``threshold``, NaN for
         the vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate
         (0-1), the ends of its interval (``fmr_low``, ``fmr_high``; of FRR and FNMR those at the
         FMR, where there are), its errors and trials

@@ -1,4 +1,4 @@
-"""How a number reads: the one place that rounds, so that page, sentence and table never contradict.
+"""Format numbers. All rounding is here, so that page, sentences and tables agree.
 
 As many digits as the interval of a number supports; never 0 for what is not 0, nor 100 % for what
 is not all. Numbers are rounded as the decimal numbers that JSON writes: what a page shows equals
@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
-#: Digits of a bound, and the most of them where fewer would put it on the other side of a limit.
+#: Digits of a bound, and the maximum if fewer would move it across a limit.
 BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
 
-#: Most digits of a rate that people choose.
+#: Maximum number of digits of a chosen rate.
 _MOST_DIGITS: Final = 12
 
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
 def percent(rate: float, width: float | None = None) -> str:
-    """A rate, 0-1, in percent without the sign: to a tenth of the width of its interval."""
+    """Format a rate, 0-1, in percent without the sign, to a tenth of its interval's width."""
     number = _decimal(rate) * 100
     places = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
@@ -31,20 +31,20 @@ def percent(rate: float, width: float | None = None) -> str:
 
 
 def setting(rate: float) -> str:
-    """A rate that somebody chose, in percent without the sign: all digits; of 1 in N three."""
+    """Format a chosen rate in percent without the sign: all digits, or three for 1 in N."""
     number = _decimal(rate) * 100
     is_endless = len(number.normalize().as_tuple().digits) > _MOST_DIGITS
     return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
 
 
 def points(difference: float, width: float | None = None) -> str:
-    """A difference of two rates in percentage points, with a true minus."""
+    """Format a difference of two rates in percentage points, with a true minus sign."""
     number = _decimal(difference) * 100
     return _set_minus(_round_to(number, _places(number, width and _decimal(width) * 100)))
 
 
 def in_words(fmr: float) -> str:
-    """A required FMR as people say it: ``1 false match in 1,000``, or ``an FMR of 0.3 %``."""
+    """Format a required FMR as ``1 false match in 1,000`` or ``an FMR of 0.3 %``."""
     often = 1 / _decimal(fmr)
     whole = often.to_integral_value()
     if whole < 2 or abs(often - whole) > Decimal("1e-9") * often:
@@ -62,7 +62,7 @@ def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
 
 
 def one_in_at_least(rate: float) -> str:
-    """An upper end of a rate as people say it: ``1 in 560``, never rarer than it is."""
+    """Format an upper bound of a rate as ``1 in 560``, rounded to a higher rate."""
     if not 0 < rate <= 0.5:
         return f"{upper_percent(rate)} %"
     number = Context(prec=BOUND_DIGITS, rounding=ROUND_FLOOR).plus(1 / _decimal(rate))
@@ -76,7 +76,7 @@ def quantity(number: float, width: float | None = None) -> str:
 
 
 def money(amount: float, width: float | None = None) -> str:
-    """An amount, without its currency: cents, and more digits where its interval supports them."""
+    """Format an amount without its currency: cents, or more if its interval supports it."""
     value = _decimal(amount)
     places = max(2, _places(value, width and _decimal(width)))
     if width:
@@ -90,28 +90,28 @@ def counted(number: int, singular: str, plural: str) -> str:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names as a sentence has them: ``a, b and c``."""
+    """Join names for a sentence: ``a, b and c``."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def score(number: float) -> str:
-    """A score or a threshold. Enough digits that 49.999 never reads as 50."""
+    """Format a score or a threshold with enough digits that 49.999 never reads as 50."""
     return f"{number:.10g}"
 
 
 def probability(number: float) -> str:
-    """A p-value: two digits, however small."""
+    """Format a p-value with two digits, however small."""
     return f"{number:.2g}"
 
 
 def upper_percent(value: float, limit: float | None = None) -> str:
-    """An upper bound in percent, without the sign: never below `value`, on its side of `limit`."""
+    """Format an upper bound in percent without the sign, never rounded down or across `limit`."""
     return _all_digits(_decimal(_bound(value, limit, ROUND_CEILING)) * 100, 0)
 
 
 def lower_percent(value: float, limit: float | None = None) -> str:
-    """A lower bound in percent, without the sign: never above `value`, on its side of `limit`."""
+    """Format a lower bound in percent without the sign, never rounded up or across `limit`."""
     return _all_digits(_decimal(_bound(value, limit, ROUND_FLOOR)) * 100, 0)
 
 
@@ -125,7 +125,7 @@ def _bound(value: float, limit: float | None, rounding: str) -> float:
 
 
 def _decimal(number: float) -> Decimal:
-    """The decimal number that JSON writes."""
+    """Return the decimal number that JSON writes."""
     return Decimal(repr(number))
 
 
@@ -142,12 +142,12 @@ def _places(number: Decimal, width: Decimal | float | None) -> int:
 
 
 def _least(number: Decimal, shown: int) -> int:
-    """Return the decimals that show a digit other than 0, at most three more than `shown`."""
+    """Return the number of decimals that shows a nonzero digit, at most three more than `shown`."""
     return min(-number.adjusted(), shown + 3) if number else 0
 
 
 def _all_digits(number: Decimal, places: int) -> str:
-    """Without zeros at the end, but with at least so many decimals."""
+    """Format without trailing zeros, but with at least this many decimals."""
     needed = -int(number.normalize().as_tuple().exponent)
     return f"{number:,.{max(places, needed)}f}"
 
@@ -157,5 +157,5 @@ def _round_to(number: Decimal, places: int) -> str:
 
 
 def _set_minus(text: str) -> str:
-    """Return the text with a true minus, and without one before zero."""
+    """Return the text with a true minus sign, but without a minus before zero."""
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", _MINUS)

@@ -61,7 +61,7 @@ def test_the_end_says_what_is_left_and_why(screens, scripted):
 def test_money_is_asked_for_first_with_its_sum(run, scripted, request):
     words = (*RUN, "--price", "fake=0.05")
     unattended = run(*words)
-    assert (unattended.exit_code, "add --yes to go ahead" in unattended.stderr) == (2, True)
+    assert (unattended.exit_code, "pass --yes to confirm" in unattended.stderr) == (2, True)
     request.getfixturevalue("terminal")
     refused = run(*words, input="n\n")
     assert (refused.exit_code, scripted.calls) == (130, [])

@@ -101,7 +101,7 @@ def test_a_call_is_resolved_by_hand_for_good_in_all_books(  # noqa: PLR0917 - fi
 def test_resolving_asks_first(run, lost, books, request):
     (charge,) = lost(LOST)
     words = (*UNRESOLVED, "--resolve", charge.call.id, "--charged")
-    assert "add --yes to go ahead" in run(*words).stderr
+    assert "pass --yes to confirm" in run(*words).stderr
     request.getfixturevalue("terminal")
     refused = run(*words, input="n\n")
     assert refused.exit_code == 130
