@@ -38,11 +38,6 @@ from .running import (
 )
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
-#: Aspects whose place says enough without their kind.
-_PLACED = (
-    *("shape", "words", "time", "life", "digits", "side", "code", "id", "numbered"),
-    *("form", "years", "host"),
-)
 
 
 @click.command("parity", short_help="Compare a vendor with its mock, by call.")
@@ -177,8 +172,9 @@ def _find_public_words(name: str) -> frozenset[str]:
 
 def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
     for row in document["differences"]:
-        kind, _, place = row["aspect"].partition(" ")
-        aspect = (place or "body") if kind in _PLACED else row["aspect"]
+        kind, space, place = row["aspect"].partition(" ")
+        # The place in an answer says enough without its kind.
+        aspect = (place or "body") if space and kind != "header" else row["aspect"]
         sides = " -> ".join(_write(row[side]) for side in ("mock", "vendor"))
         first, *rest = row["calls"]
         calls = f"{first} and {len(rest)} more" if len(rest) > 2 else ", ".join(row["calls"])
