@@ -18,7 +18,7 @@ from facematch_mock_server.base.messages import (
     host_in,
 )
 from facematch_mock_server.control.api import ControlApi, reply_json, reply_words
-from facematch_mock_server.vendors.base import Routed, is_keyless
+from facematch_mock_server.vendors.base import Routed
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
     NO_ACCOUNT,
@@ -81,7 +81,8 @@ class App:
         if vendor is None:
             return None
         route, _ = head.routed = vendor.find(head)
-        if not is_keyless(route):
+        # A path without credentials may have the key in its body.
+        if route is None or route.credentials:
             # A reset from now on does not move the request.
             head.vendor = vendor
             if vendor.world.account.faults:

@@ -355,10 +355,8 @@ class Routed:
         call = self.new_call(request, *(request.routed or self.find(request)))
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
-            aim = self._aim(request, route, call.fields)
-            # The body of such a request has the key, so its account is known only now.
-            fault = faults.at_head(aim) if is_keyless(route) else None
-            fault = fault or faults.for_request(aim)
+            # If the body has the key, the account is known only now, and the upload breaks here.
+            fault = faults.for_request(self._aim(request, route, call.fields))
             if fault is not None:
                 call.strike(fault)
         if call.fault is not None and not call.fault.is_carried_out:
@@ -516,11 +514,6 @@ class Routed:
         call.claims.cite(*facts)
         key = call.request.header(self.routes[-1].credentials[0]) or ""
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
-
-
-def is_keyless(route: Route | None) -> bool:
-    """Whether the head of a request shows no key there; its body may."""
-    return route is not None and not route.credentials
 
 
 def _unanswered() -> Response:

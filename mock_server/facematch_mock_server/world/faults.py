@@ -298,16 +298,13 @@ class Faults(RuleQueue[Fault]):
 
     def at_head(self, fits: Callable[[Fault], bool]) -> Fault | None:
         """Take the fault that breaks this upload, unless one for the whole request is before it."""
+        return self.for_request(fits, only=Stage.MID_UPLOAD)
+
+    def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
+        """Take the fault for this request, whose upload was not broken. Asked once per request."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
-            only=Stage.MID_UPLOAD,
-        )
-
-    def for_request(self, fits: Callable[[Fault], bool]) -> Fault | None:
-        """Take the fault for this whole request. Asked once per request."""
-        before = (Stage.CONNECT, Stage.MID_UPLOAD)
-        return self._take(
-            lambda rule: rule.stage not in before and not rule.is_pictured and fits(rule)
+            only,
         )
 
     def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
