@@ -15,9 +15,6 @@ from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 Likeness = Literal["certain", "possible"]
 _SURE = get_args(Likeness)
 
-#: SHA-256 of a probe and a reference; None if it is unknown.
-Digests = tuple[str | None, str | None]
-UNKNOWN: Digests = (None, None)
 #: Returns the fields of a call: names and texts.
 Fields = Callable[[], Mapping[str, str]]
 

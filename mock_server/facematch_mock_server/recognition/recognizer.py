@@ -22,8 +22,6 @@ from facematch_mock_server.base.state import UNSET
 from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, pair_score, read_card
 from .outcomes import (
     FACE_FIELDS,
-    UNKNOWN,
-    Digests,
     Fields,
     LivenessOutcome,
     MatchOutcome,
@@ -271,10 +269,10 @@ class Recognizer:
         reference: bytes,
         *,
         rotate: bool,
-        digests: Digests = UNKNOWN,
+        digests: tuple[str | None, str | None] = (None, None),
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """Compare two pictures; with `rotate` quarter turns are tried."""
+        """Compare two pictures, with their SHA-256 if known; `rotate` tries quarter turns."""
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None

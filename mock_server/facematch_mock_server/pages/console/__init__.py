@@ -201,10 +201,9 @@ _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
 def _is_of_another_page(request: Request) -> bool:
-    origin = request.header("origin")
-    if origin is not None and origin.partition("://")[2] != request.header("host"):
-        return True
-    return request.header("sec-fetch-site") in ("cross-site", "same-site")
+    origin, site = request.header("origin"), request.header("sec-fetch-site")
+    is_other = origin is not None and origin.partition("://")[2] != request.header("host")
+    return is_other or site in ("cross-site", "same-site")
 
 
 def _reply_page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
@@ -221,6 +220,8 @@ def _read_number(text: str) -> int:
     return int(text)
 
 
+#: Attributes of an entry that its row shows as they are.
+_ENTRY = ("method", "path", "status", "vendor", "key", "note")
 #: Most fields of a call in the list.
 _FIELDS = 30
 #: A longer answer is not parsed.
@@ -246,12 +247,7 @@ def _make_row(entry: Entry, worlds: tuple[World, ...]) -> dict[str, Any]:
     return {
         "number": entry.number,
         "at": entry.at.isoformat(timespec="milliseconds"),
-        "method": entry.method,
-        "path": entry.path,
-        "status": entry.status,
-        "vendor": entry.vendor,
-        "key": entry.key,
-        "note": entry.note,
+        **{name: getattr(entry, name) for name in _ENTRY},
         "ms": None if entry.ms is None else round(entry.ms, 2),
         "verdict": _find_nearest(judged, _VERDICTS, (str, bool)),
         "score": _find_score(judged),
