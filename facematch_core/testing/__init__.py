@@ -1,6 +1,6 @@
-"""For plug-in authors: the rules that every backend keeps, as tests to run unchanged.
+"""Test kit for plug-in authors: a contract of tests that every backend must pass unchanged.
 
-`BackendContract` shows how. It needs pytest and the other packages of the extra ``testing``.
+Start with `BackendContract`. Requires the extra ``testing``, which includes pytest.
 """
 
 from __future__ import annotations

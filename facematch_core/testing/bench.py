@@ -1,4 +1,4 @@
-"""The frame of every rule: a simulator, calls that are counted, and a failure in one sentence."""
+"""Infrastructure of the rules: a simulator, counted calls, and failures in one sentence."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ Result = fm.MatchResult | fm.LivenessResult
 Pair = tuple[fm.Image, fm.Image]
 #: Requests with their replies.
 Steps = list[tuple[HttpRequest, HttpReply]]
-#: First words of the reason of a skipped rule.
+#: Prefix of the reason of a skipped rule.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
-#: First words of the reason of a failed rule: whose fault it is.
+#: Prefixes of the reason of a failed rule, which say whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
-#: The decision that lets somebody in, and the others, per operation.
+#: The decision that lets a person in, and the other decisions, by operation.
 _MATCH, _LIVE = (Operation.MATCH, fm.Decision), (Operation.LIVENESS, fm.LivenessDecision)
 PASS = {_MATCH[0]: _MATCH[1].MATCH, _LIVE[0]: _LIVE[1].LIVE}
 FAIL = {_MATCH[0]: _MATCH[1].NO_MATCH, _LIVE[0]: _LIVE[1].NOT_LIVE}
@@ -47,22 +47,22 @@ INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in (_MATCH, _LI
 RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
-#: Seconds that a call is given where the vendor's answer has no end.
+#: Deadline of a call to which the vendor never finishes its answer, in seconds.
 DEADLINE_S = 0.25
-#: The limit of any other call in seconds.
+#: Deadline of any other call, in seconds.
 ENDS_S = 15.0
-#: The time of a new clock: a date that no test can mistake for today.
+#: Start time of a new clock: a date that a test cannot mistake for today.
 START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
 class ManualClock:
-    """A `facematch_core.base.clock.Clock` moved by hand; `sleep` moves it and returns at once.
+    """A fake `facematch_core.base.clock.Clock`: `sleep` advances it and returns at once.
 
     Args:
-        start: The time of day it begins at, with an offset.
+        start: Initial time, timezone-aware.
 
     Attributes:
-        slept: Every `sleep` so far, in seconds, in order.
+        slept: Durations of all `sleep` calls so far, in seconds, in order.
     """
 
     def __init__(self, start: datetime = START) -> None:
@@ -74,22 +74,22 @@ class ManualClock:
         self.slept: list[float] = []
 
     def now(self) -> datetime:
-        """The time of day, in UTC."""
+        """Return the current time in UTC."""
         return self._start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
-        """Seconds since this clock was made."""
+        """Return the seconds since this clock was created."""
         with self._lock:
             return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Note the wait and move on by it."""
+        """Record the duration and advance by it."""
         self.advance(seconds)
         self.slept.append(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Move on by that many seconds, at least 0."""
-        # Written so that NaN is refused as well.
+        """Advance by this number of seconds, at least 0."""
+        # `not >=` instead of `<` also rejects NaN.
         if not seconds >= 0:
             raise ValueError(f"A clock goes forward only, not by {seconds!r} seconds.")
         with self._lock:
@@ -97,7 +97,7 @@ class ManualClock:
 
 
 class RunningClock(ManualClock):
-    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once."""
+    """The system clock with fake waits: `sleep` advances it and returns at once."""
 
     def __init__(self) -> None:
         super().__init__(datetime.now(UTC))
@@ -112,7 +112,7 @@ class SimulatorMistake(Exception):
 
 
 def judge_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
-    """Judge every part of a rule; skip the rule if a part was not tested, or if none applies."""
+    """Run every part of a rule; skip the rule if a part was not tested, or if none applies."""
     apart, untested = list[str](), list[str]()
     for part in parts:
         try:
@@ -127,13 +127,13 @@ def judge_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
 
 
 def same(what: str, actual: object, *due: object) -> None:
-    """Assert that a value is the expected one, or one of several."""
+    """Assert that a value is the expected value, or one of several."""
     assert actual in due, f"{what} is {actual}, not {' or '.join(map(str, due))}"
 
 
 @attrs.frozen
 class Outcome:
-    """A call: its result or error, the requests and charges that the vendor counted, its events."""
+    """The outcome of a call: result or error, events, and requests and charges at the vendor."""
 
     result: Any
     error: fm.FaceMatchError | None
@@ -149,14 +149,14 @@ class Outcome:
 
     @property
     def answer(self) -> Any:
-        """Return the result; raise the error if there is none."""
+        """Return the result, or raise the error."""
         if self.result is None:
             raise self.error or LookupError("a call without result and error")
         return self.result
 
 
 def tell_fault(error: BaseException) -> str:
-    """Say what was raised that no rule expects, where, and whose fault it is."""
+    """Describe an unexpected exception: what, where, and whose fault it is."""
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
     steps = [*traceback.walk_tb(error.__traceback__)]
@@ -181,7 +181,7 @@ class Bench:
 
     def __init__(self, simulator: VendorSimulator) -> None:
         self.simulator = simulator
-        #: The time of every call: it runs, but a wait is over at once; and the last call's waits.
+        #: The clock of every call, without real waits; and the waits of the last call.
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: The plug-in's own exceptions in words, by the words of the core's errors about them.
         self.faults: dict[str, str] = {}
@@ -194,7 +194,7 @@ class Bench:
 
     @functools.cached_property
     def backend(self) -> Backend:
-        """The backend under test, opened on first use: some take their time."""
+        """The backend under test, opened on first use, because some open slowly."""
         problem = simulators.check_declared(self.simulator)
         self.sound_if(not problem, problem)
         return self.open_backend()
@@ -205,7 +205,7 @@ class Bench:
 
     @property
     def sends_itself(self) -> bool:
-        """Whether the plug-in sends or signs in by its own code, beyond the core's sight."""
+        """Whether the plug-in sends requests or signs in with its own HTTP code."""
         cls = type(self.backend)
         own = ("ask", "match", "check_liveness", "make_client", "sign", "should_relogin")
         is_http = issubclass(cls, HttpBackend)
@@ -220,7 +220,7 @@ class Bench:
         self.faults.setdefault(describe_fault(error), tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
-        """Return why a rule has failed: the cause first, in one line, without secrets."""
+        """Return why a rule failed: the cause first, in one line, without secrets."""
         problem, self.simulator.problem = self.simulator.problem, None  # it is reported once
         text, reason = str(error), tell_fault(problem or error)
         if problem is None and not reason.startswith(SIMULATOR_FAILED):
@@ -228,7 +228,7 @@ class Bench:
                 reason = f"{self.at}: {text}".removeprefix(": ").partition("\n")[0]
             elif isinstance(error, fm.FaceMatchError):
                 reason = f"{type(error).__name__}: {text}"
-        # The core's errors say only where the plug-in's own code has raised.
+        # Errors of the core only name the place where the plug-in's code raised.
         reason = next((each for place, each in self.faults.items() if place in reason), reason)
         if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED)):
             reason = f"{PLUG_IN_FAILED}{reason}"
@@ -237,12 +237,12 @@ class Bench:
         return reason if len(reason) <= 600 else f"{reason[:600]}..."
 
     def applies_if(self, condition: object, otherwise: str) -> None:
-        """Skip a rule about something that the backend or its vendor does not have."""
+        """Skip a rule that does not apply to the backend or its vendor."""
         if not condition:
             pytest.skip(f"{DOES_NOT_APPLY}{self.backend.name} {otherwise}.")
 
     def tested_if(self, condition: object, otherwise: str) -> None:
-        """Skip a rule that a simulator which can do more could test."""
+        """Skip a rule that a more capable simulator could test."""
         if not condition:
             pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
 
@@ -252,7 +252,7 @@ class Bench:
             raise SimulatorMistake(otherwise)
 
     def open_backend(self, **settings: Any) -> Backend:
-        """Open another backend, which is closed at the end of the test."""
+        """Open another backend and close it at the end of the test."""
         backend = self.simulator.backend(**settings)
         self._stack.callback(backend.close)
         return backend
@@ -262,7 +262,7 @@ class Bench:
 
     @property
     def operations(self) -> list[Operation]:
-        """The declared operations; skips the rule for a backend that has hosted sessions alone."""
+        """The declared operations; skips the rule if the backend only has hosted sessions."""
         is_plain = self.can.operations or self.backend.session_capabilities is None
         self.applies_if(is_plain, "has hosted sessions alone, and takes no pictures")
         return [operation for operation in GOOD if operation in self.can.operations]
@@ -271,7 +271,7 @@ class Bench:
         return self.can.score_scale if operation is Operation.MATCH else self.can.liveness_scale
 
     def scaled(self) -> list[Operation]:
-        """The operations with a scale of scores; skips the part if there is none."""
+        """The operations with a score scale; skips the part if there are none."""
         scaled = [operation for operation in self.operations if self.scale(operation)]
         self.applies_if(scaled, "declares no scale of scores")
         return scaled
@@ -285,20 +285,20 @@ class Bench:
         return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
-        """Return a threshold as the verifier hands it over: the caller's, or the default."""
+        """Return a threshold as the verifier passes it: the caller's, or the default."""
         source = models.ThresholdSource.DEFAULT if value is None else models.ThresholdSource.CALLER
         value = self.can.default_for(operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
     def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
-        """Assert that the error for an answer 200 that cannot be read tells the vendor's price."""
+        """Assert that the error for an unreadable 200 response reports the vendor's charge."""
         assert isinstance(error, fm.UnexpectedResponse), f"it ends in {error!r}"
         may_be_free = [fm.Charged.NO] * (operation not in self.can.billed_operations)
         charged = error.billing.charged
         same("the charge of an answer 200 in its error", charged, fm.Charged.YES, *may_be_free)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
-        """Yield each declared wish of a caller for an operation, one at a time."""
+        """Yield each declared option of a call for an operation, one at a time."""
         can, simulator = self.can, self.simulator
         if fm.Retention.KEEP in can.retention:
             yield {"retention": fm.Retention.KEEP}
@@ -315,13 +315,13 @@ class Bench:
         self.tested_if(not missing, f"cannot produce {names}")
 
     def why_not(self, situation: Situation) -> str | None:
-        """Return why a situation cannot be met: as the simulator says, or as results show."""
+        """Return why a situation cannot occur: from the simulator's declaration or from results."""
         name, reason = self.backend.name, self.simulator.cannot_happen.get(situation)
         if situation is Situation.NO_CREDIT and not self.can.billed_operations:
             return reason or f"{name} declares nothing that is charged."
         if reason or situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
             return reason
-        # The warning of a refusal (no face, for example) has the refusal's code as its tag.
+        # The warning of a rejection (no face, for example) has the rejection's code as its tag.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
         outcomes = [self.ask(*case) for case in cases]
         results = [each.result for each in outcomes if each.result is not None]
@@ -336,7 +336,7 @@ class Bench:
         return OPERATION_OF.get(situation, operation) is operation
 
     def operations_for(self, situation: Situation) -> list[Operation]:
-        """The declared operations that can meet `situation`; skips the rule if there is none."""
+        """The declared operations in which `situation` can occur; skips the rule if none."""
         operations = [each for each in self.operations if self.meets(each, situation)]
         self.applies_if(operations, f"declares no {OPERATION_OF.get(situation)} call")
         self.need(situation)
@@ -347,7 +347,7 @@ class Bench:
         return [each for each in situations if each in self.simulator.situations]
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
-        """Yield the situations that can be produced, each with every operation that it fits."""
+        """Yield each available situation with every operation in which it can occur."""
         for situation in self.known(*situations):
             for operation in self.operations:
                 if self.meets(operation, situation):
@@ -376,7 +376,7 @@ class Bench:
         return [*several] if len(several) > 1 and situation in AIMED else [None]
 
     def ask(self, operation: Operation, situation: Situation, **options: Any) -> Outcome:
-        """Make a call as an application does; `verifier` and `images` replace the usual ones."""
+        """Make a call as an application does; `verifier` and `images` replace the defaults."""
         self._begin(operation, situation, options)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
@@ -389,7 +389,7 @@ class Bench:
         return attrs.evolve(self.count(call, RESULTS[operation]), events=tuple(events))
 
     def ask_directly(self, operation: Operation, situation: Situation, **fields: Any) -> Outcome:
-        """Make a call past the verifier, whose own rules would hide a fault of the backend."""
+        """Make a call without the verifier, whose own checks would hide a fault of the backend."""
         self._begin(operation, situation, fields)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
@@ -402,7 +402,7 @@ class Bench:
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
-        """Return a call as the verifier hands it over; `threshold` is a number, or the default."""
+        """Return a call as the verifier passes it; `threshold` is a number, or the default."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
@@ -420,7 +420,7 @@ class Bench:
         return self.count(lambda: ask(call), RESULTS[call.operation])
 
     def count(self, ask: Callable[[], Any], due: type | None = None) -> Outcome:
-        """Return the result, of that class, or the error; count the requests and charges."""
+        """Return a result of this class, or the error; count the requests and charges."""
         simulator, slept = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
@@ -451,7 +451,7 @@ class Bench:
 
         def hear(request: HttpRequest, **options: Any) -> HttpReply:
             reply: HttpReply = send(request, **options)
-            # Only a call says when its first byte has left; a login does not.
+            # Only a call reports when its first byte is sent; a login does not.
             if every or ("on_sent" in options and not request.is_cleanup):
                 reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
@@ -479,9 +479,9 @@ def application_call(verifier: Any, operation: Operation, pair: Pair, **options:
 
 
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a test a rule: its failure is one sentence that names the cause first.
+    """Decorate a test as a rule: its failure is one sentence that names the cause first.
 
-    After a rule among `causes`, by number, has failed, this one is skipped: it builds on it.
+    The rule is skipped if a rule in `causes` (by number) has failed, because it depends on it.
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
@@ -512,14 +512,14 @@ def number_of(name: str) -> str:
 
 
 class Rules:
-    """The fixtures of a contract, and what has failed of it."""
+    """The fixtures of a contract, and the rules that have failed."""
 
     #: The rules that have failed, by the reason that each was the first to give.
     failures: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture
     def simulator(self) -> Iterator[VendorSimulator]:
-        """The vendor's simulator, fresh for each rule. To be overridden."""
+        """The vendor's simulator, new for each rule. Override this fixture."""
         raise NotImplementedError(f"{type(self).__name__} needs a fixture `simulator`.")
 
     @pytest.fixture
@@ -528,7 +528,7 @@ class Rules:
             yield bench
 
     def __init_subclass__(cls, **rest: Any) -> None:
-        """Refuse a class that changes a rule, which no mark on the class can skip."""
+        """Raise TypeError for a subclass that overrides a rule without an xfail mark."""
         super().__init_subclass__(**rest)
         cls.failures = {}
         kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(__package__)]

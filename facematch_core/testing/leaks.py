@@ -1,4 +1,4 @@
-"""Find a key or a picture in what a program printed, however it was written down."""
+"""Find a key or a picture in the output of a program, in any encoding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
-    """Return the names of the forms in which `secret` is in any of `texts`; () if it is in none.
+    """Return the names of the encodings in which `secret` is in any of `texts`; () if in none.
 
     Looked for: as it is, also where `repr`, `ascii`, JSON or a URL escapes it (bytes, and bytes
     that were read as text; also inside of a text that was written so again), in hexadecimal, and in
@@ -36,21 +36,21 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
         ValueError: the secret has fewer than 6 bytes, which may be found by chance.
     """
     raw = secret.encode() if isinstance(secret, str) else secret
-    if len(raw) < 6:  # fewer occur by chance, in base64 above all
+    if len(raw) < 6:  # shorter ones occur by chance, especially in base64
         raise ValueError(f"A secret of {len(raw)} bytes is too short: take 6 or more.")
     return find_forms(raw, [layer for text in texts for layer in layers(text)])
 
 
 def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
-    """Return the forms of a secret in the `layers` of texts, made once for many secrets."""
+    """Return the encodings of a secret found in the `layers` of texts."""
     hay, forms = tuple(hay), _forms(raw).items()
     return tuple(name for name, some in forms if any(w in text for w in some for text in hay))
 
 
 def layers(text: bytes | str) -> Iterator[bytes]:
-    """Yield a text as bytes, and without the escapes that are in it, up to four deep."""
+    """Yield a text as bytes, and unescaped up to four times."""
     try:
-        # Surrogates stand for bytes that were no text, as in file names and arguments.
+        # Surrogates stand for undecodable bytes, as in file names and arguments.
         layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         layer = str(text).encode(errors="surrogatepass")
@@ -72,12 +72,12 @@ def _unescape(escape: re.Match[bytes], encoding: str) -> bytes:
     return letter.encode("utf-8" if letter > "\xff" else encoding, errors="surrogatepass")
 
 
-@functools.lru_cache(maxsize=256)  # the same few are looked for again and again
+@functools.lru_cache(maxsize=256)  # the same few secrets are searched repeatedly
 def _forms(raw: bytes) -> dict[str, set[bytes]]:
     plain = {raw, raw.decode("latin-1").encode()}
     digits = (raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper())
     return {
-        # A form of a web page has "+" for a space.
+        # An HTML form encodes a space as "+".
         "as it is": plain | {text.replace(b" ", b"+") for text in plain},
         "hexadecimal": {text.encode() for text in digits},
         "base64": set(base64_parts(raw)),
@@ -85,19 +85,19 @@ def _forms(raw: bytes) -> dict[str, set[bytes]]:
 
 
 def picture_samples(image: Image) -> tuple[bytes, ...]:
-    """A few short pieces of a picture's own data, spread over it, to look for with `find_leaks`.
+    """Return a few short samples of a picture's data, spread over it, for `find_leaks`.
 
-    The head of a file is left out: it is the same in many pictures and identifies nothing.
+    The file header is left out, because it is the same in many pictures.
     """
     data = image.data
     step = max(1, len(data) // 6)
     pieces = (data[at : at + 12] for at in range(step, len(data) - 12, step))
-    # A run of one byte is padding or a plain area, and would be found anywhere.
+    # A run of one byte is padding or a plain area, and occurs everywhere.
     return tuple(piece for piece in pieces if len(set(piece)) > 6)
 
 
 def told_by(error: BaseException) -> str:
-    """Everything an error tracker could collect of `error`: texts, attributes, frames, locals.
+    """Return all an error tracker could collect from `error`: texts, attributes, frames, locals.
 
     Causes and contexts count, hidden ones too, and so do the members of a group.
     """
@@ -122,7 +122,7 @@ def chain(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Every frame of its own traceback: the file, and place, line and local variables as text."""
+    """Return each frame of its traceback: the file, and place, line and locals as text."""
     lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
     for at, (frame, _) in zip(lines, walk, strict=True):
         values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]
@@ -130,7 +130,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def show(value: Any, how: Callable[[Any], str] = repr) -> str:
-    """Show a value as a crash reporter does; an object that is not whole yet cannot be shown."""
+    """Return a value's `repr` as a crash reporter does; it fails for half-initialised objects."""
     try:
         return how(value)
     except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
@@ -139,13 +139,13 @@ def show(value: Any, how: Callable[[Any], str] = repr) -> str:
 
 @contextmanager
 def capture_log() -> Iterator[io.StringIO]:
-    """All that any logger writes meanwhile, from DEBUG up, with everything that a record has."""
+    """Capture all log records meanwhile, from DEBUG up, with all their attributes."""
     text = io.StringIO()
     is_enabled, hand_on = logging.Logger.isEnabledFor, logging.Logger.callHandlers
 
     def hear(logger: logging.Logger, record: logging.LogRecord) -> None:
         text.write(f"{show(record, logging.Formatter().format)} {show(vars(record))}\n")
-        # Other handlers get only the records that they would get anyway.
+        # Other handlers still get only their usual records.
         if is_enabled(logger, record.levelno):
             hand_on(logger, record)
 
@@ -155,11 +155,11 @@ def capture_log() -> Iterator[io.StringIO]:
         yield text
 
 
-#: Flags of `open` that write.
+#: Flags of `open` for writing.
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
-#: The lists of the running `files_written`.
+#: Lists of the active `files_written` contexts.
 _watches: list[list[str]] = []
-#: Added once and for good: an audit hook cannot be removed.
+#: Added only once: an audit hook cannot be removed.
 _add_hook = functools.cache(sys.addaudithook)
 
 
@@ -181,7 +181,7 @@ def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
     is_named = isinstance(path, (str, bytes, os.PathLike)) and path != os.devnull
     for frame, _ in traceback.walk_stack(None) if is_named else ():
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
-            return  # Python writes what it has compiled.
+            return  # Python writes bytecode files.
         if (author := author_of(frame)) is not None:
             if issubclass(type(author), Backend):
                 _watches[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")

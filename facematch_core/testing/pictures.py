@@ -1,4 +1,4 @@
-"""Pictures for tests: of nobody, beyond a limit, as a phone holds them; and what became of one."""
+"""Pictures for tests: noise, photographs, pictures beyond a limit, and rotated pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facematch_core.backend import ImageFormat, ImageLimits
 if TYPE_CHECKING:
     import PIL.Image
 
-#: Kinds of file that Pillow writes without an extra.
+#: File formats that Pillow writes without an extra.
 WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
 #: Beyond the first two the core itself refuses a picture, whatever the vendor takes; of the third
 #: not every kind of file can be.
@@ -28,12 +28,12 @@ PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-c
 def noise(
     seed: int = 0, size: tuple[int, int] = (320, 320), kind: ImageFormat = ImageFormat.JPEG
 ) -> Image:
-    """A picture of noise: for a vendor that is set to see something, and for nobody to be found in.
+    """Return a picture of noise, without a face, for a simulator with a scripted result.
 
     Args:
-        seed: Another seed, another picture.
+        seed: A different seed gives a different picture.
         size: Width and height in pixels.
-        kind: The kind of file; PNG is written without compression.
+        kind: File format; PNG is written without compression.
     """
     from PIL import Image as Pillow
 
@@ -59,14 +59,14 @@ def _write(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
 
 
 def photograph(name: str) -> Image:
-    """Return a photograph that comes with every installation, for engines that look at faces.
+    """Return a bundled photograph, for engines that need real faces.
 
     Args:
         name: ``grace-hopper``; ``grace-hopper-card`` (her head from the same photograph, small and
             blurred, on a card); ``eileen-collins``; ``no-face-cat``.
 
     Raises:
-        LookupError: there is none of that name.
+        LookupError: no photograph has this name.
     """
     if name not in PHOTOGRAPHS:
         raise LookupError(f"there is no photograph {name:.40}; there is {', '.join(PHOTOGRAPHS)}")
@@ -75,7 +75,7 @@ def photograph(name: str) -> Image:
 
 
 def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
-    """Valid pictures that a vendor with `limits` refuses, by what is wrong with each.
+    """Return valid pictures that a vendor with `limits` rejects, by the violated limit.
 
     For each limit there is one picture a little beyond it (``bytes``, ``few bytes``, ``pixels``,
     ``side``, ``long side``), and one of each kind that is not taken (``format bmp``, for example);
@@ -87,7 +87,7 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     beyond = {f"format {kind.value}": noise(0, (side, side), kind) for kind in others}
     if not kinds:
         return beyond
-    # Uncompressed it is as large as it is meant to be.
+    # Uncompressed, so that the file has the intended size.
     plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
     if (limits.max_bytes or _MOST_BYTES) < _MOST_BYTES // 2:
         beyond["bytes"] = _heavier(limits.max_bytes or 0, side, plain)
@@ -104,7 +104,7 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
 
 
 def pictures_within(limits: ImageLimits) -> dict[str, Image]:
-    """Pictures that a vendor with `limits` takes: of each kind, the lightest and the heaviest."""
+    """Return pictures that a vendor with `limits` accepts: smallest and largest of each format."""
     side = max(64, limits.min_side_px)
     kinds = [kind for kind in WRITABLE if kind in limits.formats]
     within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}
@@ -114,7 +114,7 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
     light = _fill(side, side, plain)
     is_light = light.size_bytes < limits.min_bytes
     within["few bytes"] = _heavier(limits.min_bytes, 1, plain) if is_light else light
-    # Without a limit the vendor takes whatever the core sends.
+    # Without a limit, the vendor accepts whatever the core sends.
     most = min(limits.max_bytes or _MOST_BYTES, _MOST_BYTES // 2)
     if picture := _lighter(most + 1, limits.min_side_px, plain):
         within["bytes"] = picture
@@ -124,7 +124,7 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
 
 
 def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
-    """Noise, which does not shrink, grown until its file is a little larger than that."""
+    """Return incompressible noise with a file slightly larger than this."""
     # Three bytes a pixel in PNG; of the other kinds the first one shows how many it takes.
     side = max(side, math.isqrt(size_bytes // 3) + 1)
     while (picture := noise(0, (side, side), kind)).size_bytes <= size_bytes:
@@ -133,7 +133,7 @@ def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
 
 
 def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
-    """The largest square of noise whose file is smaller than that; None if there is none."""
+    """Return the largest square of noise with a file smaller than this, or None."""
     sides = range(max(least_px, math.isqrt(size_bytes // 3) + 1), least_px - 1, -1)
     pictures = (noise(0, (side, side), kind) for side in sides)
     return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)
@@ -141,11 +141,11 @@ def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
 
 @functools.lru_cache(64)
 def turn(image: Image, orientation: int) -> Image:
-    """Return the picture as a phone stores it: turned, with the EXIF orientation."""
+    """Return the picture as a phone stores it: rotated, with the EXIF orientation."""
     from PIL import ExifTags
     from PIL import Image as Pillow
 
-    # The turn that is stored with each orientation, from 2 on.
+    # The transposition stored with each EXIF orientation, from 2 on.
     turns = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
     back = Pillow.Transpose[turns.split()[orientation - 2]]
     exif = Pillow.Exif()

@@ -1,4 +1,4 @@
-"""The vendor behind a backend, and its hosted sessions, played by something on this machine."""
+"""Simulators: a local stand-in for the vendor behind a backend, and for its hosted sessions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from .pictures import noise, pictures_beyond
 
 
 class Situation(enum.StrEnum):
-    """A thing that a vendor (or an engine on this machine) may do with a call.
+    """A way in which a vendor (or a local engine) may respond to a call.
 
-    A rule about one that the simulator cannot produce is skipped; those of `required` are needed.
+    A rule about a situation that the simulator cannot produce is skipped; see also `required`.
     """
 
     #: Both pictures show one person: a match, with a score well above the default threshold. The
@@ -63,32 +63,32 @@ class Situation(enum.StrEnum):
     #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`, of
     #: the vendor's gravest weight or of an undocumented one; best twice.
     UNKNOWN_WARNING = "unknown_warning"
-    #: The vendor refuses the key, the empty account, too many calls, or a field or file.
+    #: The vendor rejects the key, the empty account, too many calls, or a field or file.
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
     THROTTLED = "throttled"
     REJECTED = "rejected"
-    #: No server listens: no byte of the request leaves.
+    #: No server listens: no byte of the request is sent.
     UNREACHABLE = "unreachable"
-    #: The request is carried out and charged, and the answer never comes.
+    #: The request is processed and charged, and the response never arrives.
     LOST_ANSWER = "lost_answer"
-    #: The request is carried out and charged, and the answer breaks off.
+    #: The request is processed and charged, and the response breaks off.
     BROKEN_ANSWER = "broken_answer"
-    #: A gateway before the vendor answers instead (502 with a page of HTML).
+    #: A gateway in front of the vendor responds instead (502 with an HTML page).
     GATEWAY_ERROR = "gateway_error"
     #: The vendor reports an internal error, in its own words.
     OUTAGE = "outage"
-    #: Success and a charge, in a shape that no document describes.
+    #: Success and a charge, in an undocumented format.
     UNREADABLE_200 = "unreadable_200"
-    #: No byte of an answer comes before the next `set_situation`.
+    #: No byte of a response arrives before the next `set_situation`.
     SLOW = "slow"
-    #: The answer begins, and goes on by a byte every 50 ms until the next `set_situation`.
+    #: The response sends a byte every 50 ms until the next `set_situation`.
     DRIPPING = "dripping"
     #: A job is accepted, charged, and not finished before the next `set_situation`.
     NEVER_DONE = "never_done"
 
 
-#: The situation of a pass, per operation, and its opposite.
+#: The situation of a pass and of its opposite, by operation.
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
 #: Situations that only one operation can meet; SPOOF a comparison, too, where there is no check.
@@ -111,20 +111,20 @@ AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHA
 
 
 def required(can: Capabilities) -> frozenset[Situation]:
-    """Return the situations without which a backend that declares `can` cannot be judged."""
-    # If calls cost money, these two decide whether somebody pays twice.
+    """Return the situations that are required to judge a backend that declares `can`."""
+    # If calls cost money, these two show whether a call is paid for twice.
     paid = {Situation.LOST_ANSWER, Situation.UNREADABLE_200} if can.billed_operations else set()
     return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
 
 
 def good_among(situations: Container[Situation]) -> Situation:
-    """Return SAME_PERSON, or LIVE where only that is among them."""
+    """Return SAME_PERSON, or LIVE if only that is available."""
     is_alone = Situation.LIVE in situations and Situation.SAME_PERSON not in situations
     return Situation.LIVE if is_alone else Situation.SAME_PERSON
 
 
 class SessionCase(enum.StrEnum):
-    """A session as a vendor shows it. What a case does not mention is as in PASSED."""
+    """A session as a vendor shows it. Everything that a case does not mention is as in PASSED."""
 
     #: A live person, who is the right one, went through all of it, and the vendor approved it.
     PASSED = "passed"
@@ -150,7 +150,7 @@ class SessionCase(enum.StrEnum):
     SANDBOX = "sandbox"
     #: The answer names an environment that no document of the vendor's names.
     UNKNOWN_ENVIRONMENT = "unknown_environment"
-    #: The vendor has nothing of it any more, in its own words for that.
+    #: The vendor no longer has the session, and says so in its own format.
     VANISHED = "vanished"
 
 
@@ -161,7 +161,7 @@ class SessionWord:
     Write it from the vendor's pages, not from the code that reads the word.
 
     Attributes:
-        place: The word's place in an answer about a session: ``("status",)``.
+        place: Path of the word in a response about a session: ``("status",)``.
         word: The vendor's word there, or another value; None for null.
         means: The meaning for the session, the match, the live face, or the picture that the face
             was compared with; for a word in the answer to a deletion its `state` and `face_kept`.
@@ -177,14 +177,14 @@ class SessionWord:
 
 
 class SessionSimulator(abc.ABC):
-    """Plays the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
+    """Simulates the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
 
     A refusal or a fault of `VendorSimulator.set_situation` meets each request about a session, and
     `requests_seen` counts them. A session that was made before a LOST_ANSWER, or by it, is still
     there when SAME_PERSON or LIVE is set after it.
 
     Attributes:
-        cases: What it can play. Cases about a check that the sessions do not report are not played,
+        cases: Cases it can play. Cases about a check that sessions do not report are not played,
             and LOW_SCORE only where the vendor leaves the verdict to a threshold.
         words: Every word that the vendor's pages name for a session, for a face in it, and for a
             deletion. The kit plays an unknown word at each place as well.
@@ -223,7 +223,7 @@ class SessionSimulator(abc.ABC):
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
-        """Return how many seconds link or token work by the start; None if it cannot say that."""
+        """Return the lifetime of link or token in seconds, as the start requests it, or None."""
         return None
 
     def options(self, declared: type) -> Any:
@@ -231,17 +231,17 @@ class SessionSimulator(abc.ABC):
         return declared()
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
-        """Return body and headers of a webhook about a session, signed by the vendor now."""
+        """Return the body and headers of a webhook about a session, signed by the vendor now."""
         raise NotImplementedError(f"{type(self).__name__} sends no webhooks.")
 
 
 class VendorSimulator(abc.ABC):
-    """Stands in for the vendor of one backend, without a network beyond the loopback.
+    """Stands in for the vendor of one backend, with no network except loopback.
 
     A context manager. Calls may come from several threads at once: its counters need a lock.
 
     Attributes:
-        situations: What it can produce.
+        situations: Situations it can produce.
         cannot_happen: Situations that this vendor cannot meet at all, each with the reason ("Acme
             documents no search"): rules about them do not apply. Rules about a situation in
             neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
@@ -249,7 +249,7 @@ class VendorSimulator(abc.ABC):
         steps: The number of requests of one call, or the number for each operation.
         price_unknown: Situations whose results say UNKNOWN, as the vendor says nothing of a charge.
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
-        limits: What pictures the vendor takes by its documents; None for the backend's word.
+        limits: Documented limits of the vendor for pictures; None for the limits of the backend.
         reference_limits: The same of a reference, where that differs.
         looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does.
             What the backend declares is compared with that, so `limits` may be None.
@@ -260,7 +260,7 @@ class VendorSimulator(abc.ABC):
         keeps_records: Whether `Backend.reconcile` can find after `set_situation` what was accepted
             before: a call whose answer was lost, and a job, which ends as the new situation says.
         sessions: The player of its hosted sessions; None if the vendor has none.
-        problem: The error of its own code while it answered, for the rule that failed by it.
+        problem: An error in its own code, for the message of the rule that failed because of it.
     """
 
     situations: frozenset[Situation]
@@ -281,15 +281,15 @@ class VendorSimulator(abc.ABC):
     @property
     @abc.abstractmethod
     def requests_seen(self) -> int:
-        """The number of requests for a comparison or a liveness check since it started.
+        """Number of requests for a comparison or a liveness check since the start.
 
-        Refused ones count, signing in does not. For an engine: the calls it has begun to work on.
+        Rejected requests count, signing in does not. For an engine: the number of calls begun.
         """
 
     @property
     @abc.abstractmethod
     def charges(self) -> int:
-        """The number of charges that the vendor would bill since it started."""
+        """Number of charges that the vendor would bill since the start."""
 
     @abc.abstractmethod
     def backend(self, **settings: Any) -> Backend:
@@ -300,7 +300,7 @@ class VendorSimulator(abc.ABC):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        """Set what the vendor does with every call from now on.
+        """Set how the vendor responds to every call from now on.
 
         Args:
             situation: One of `situations`.
@@ -348,7 +348,7 @@ class VendorSimulator(abc.ABC):
         return self
 
     def __exit__(self, *_: object) -> None:  # noqa: B027 - most simulators hold nothing to give back
-        """Give back what the simulator holds."""
+        """Release the resources of the simulator."""
 
 
 def check_declared(simulator: VendorSimulator) -> str:
@@ -379,7 +379,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator | None:
-    """Return the backend or the simulator whose method a frame runs; None for any other frame."""
+    """Return the backend or the simulator whose method a frame runs, or None."""
     code = frame.f_code
     first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
     # `isinstance` would ask the object, which may be a proxy.
@@ -407,7 +407,7 @@ class SimulatorRequest:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The form fields that are no files."""
+        """The form fields that are not files."""
         if self.headers.get_content_type() == "application/x-www-form-urlencoded":
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
         return {name: data.decode() for name, is_file, data in self._parts() if not is_file}
@@ -443,7 +443,7 @@ class SimulatorReply:
     charged: bool | int | None = None
 
     def written(self) -> bytes:
-        """Return the bytes that answer."""
+        """Return the bytes of the response."""
         content = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
         usual = {"Connection": "close", "Content-Type": "application/json"}
         headers = {"Content-Length": str(len(content)), **usual, **self.headers}
@@ -452,12 +452,12 @@ class SimulatorReply:
         return "\r\n".join(lines).encode("latin-1") + content
 
 
-#: Seconds after which a connection that says nothing, or an answer without an end, is given up.
+#: Timeout of an idle connection or of an endless response, in seconds.
 PATIENCE_S = 30.0
 
 
 class HttpSimulator(VendorSimulator):
-    """The frame of a scripted HTTP vendor: write `backend` and `answer`.
+    """Base class of a scripted HTTP vendor: implement `backend` and `answer`.
 
     While it is open it listens at `url` on a free port of this machine, and counts requests and
     charges. Add `FAULTS`, which it produces alone, to the situations that `answer` knows.
@@ -466,7 +466,7 @@ class HttpSimulator(VendorSimulator):
         last: The last request with a body, or None; for `received`.
     """
 
-    #: Situations that the frame produces without asking `answer`.
+    #: Situations that this class produces without calling `answer`.
     FAULTS: ClassVar[frozenset[Situation]] = frozenset(
         {Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER}
         | {Situation.GATEWAY_ERROR, *STALLS}
@@ -536,7 +536,7 @@ class HttpSimulator(VendorSimulator):
             raise self.problem
 
     def _serve(self, request: SimulatorRequest) -> Iterator[bytes]:
-        """Yield the bytes to answer with, or none."""
+        """Yield the bytes of the response, or nothing."""
         try:
             yield from self._play(request)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
@@ -582,11 +582,11 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """A port of this machine that is held while it listens and while it does not."""
+    """A local port that stays reserved whether the server listens or not."""
 
-    # Threads that ask at the same moment must not wait for the system's repeat of a refused one.
+    # Simultaneous connections must not wait for a TCP retry after a refused connection.
     request_queue_size = 64
-    # On Windows that would let another process take the port.
+    # On Windows, SO_REUSEADDR would let another process take the port.
     allow_reuse_address = sys.platform != "win32"
 
     def __init__(self, serve: Callable[[SimulatorRequest], Iterator[bytes]]) -> None:
@@ -608,7 +608,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self.server_bind()
 
     def close(self) -> None:
-        """Stop listening, and wait until everything that was begun is answered."""
+        """Stop listening, and wait until all requests in progress are answered."""
         if self._thread is not None:
             self.shutdown()
             self._thread.join()
@@ -616,11 +616,11 @@ class _Server(socketserver.ThreadingTCPServer):
         self.server_close()
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is what some situations are about."""
+        """Ignore errors: in some situations the client disconnects."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """A connection, for one request."""
+    """A connection that serves one request."""
 
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
@@ -634,18 +634,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
 
     def log_message(self, *_: object) -> None:
-        """Print nothing: pytest would take it for output of the test."""
+        """Print nothing: pytest would show it as output of the test."""
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
 
 
-#: The situations that an engine may meet, by its pictures.
+#: The situations of an engine that depend on its pictures.
 _AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
 _NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bills a call."
 
 
 class EngineSimulator(VendorSimulator):
-    """An engine on this machine: the pictures decide what happens, and nothing can be set.
+    """A local engine: the pictures determine the result, and nothing can be set.
 
     In SLOW every call waits in the engine until the situation changes. What only a vendor does
     need not be named in `cannot_happen`.

@@ -1,4 +1,4 @@
-"""The rules that every backend keeps, by theme."""
+"""The rules that every backend must meet, by topic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .sessions import SessionRules
 class BackendContract(
     SessionRules, AnswerRules, OwnSenderRules, OptionRules, MoneyRules, CallRules
 ):
-    """The rules that every backend keeps, as tests that its author runs unchanged.
+    """The rules that every backend must meet, as tests that its author runs unchanged.
 
     Derive a class from it, with a fixture `simulator` that yields a `VendorSimulator`. A failure
     names its cause first: the plug-in, or the simulator. A rule that needs a `Situation` which the

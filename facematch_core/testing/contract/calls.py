@@ -1,4 +1,4 @@
-"""R51, R02, R12, R13, R38: what a result says, who passes, where faces are; each answer is read."""
+"""R51, R02, R12, R13, R38: results, decisions, face boxes, and the parsing of responses."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from facematch_core.verifier.pipeline import PICTURES
 #: The ends of the scale, a score that looks like a fraction, some that fewer bits or decimals
 #: would change, and whole per cents that a fraction times 100 misses.
 SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, 61.23, 88.5, 99.99999, 100.0)
-#: Answers without a usable number, each with the thresholds that are sent.
+#: Responses without a usable score, each with the thresholds to send.
 UNSCORED = {Situation.NULL_SCORE: (None, 40.0), Situation.IMPOSSIBLE_SCORE: (10.0,)}
-#: The scores that a threshold is put beside.
+#: Scores to compare with a threshold.
 EDGES = (0.0, 0.87, 28.0, 50.1, benches.MIDDLE, 100.0)
-#: The statuses that vendors, servers and gateways answer with, and some that nobody does.
+#: HTTP statuses that vendors, servers and gateways return, and some that nobody returns.
 STATUSES = (
     *(200, 201, 202, 203, 204, 206, 299, 300, 301, 302, 303, 304, 307, 308, 399),
     *(400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411, 413, 415, 418, 422, 423, 425, 429),
@@ -40,25 +40,25 @@ STATUSES = (
 )
 #: Values of ``Retry-After``, sensible and not.
 WAITS = ("7", "soon", "-5", "nan", "1e999", "9" * 40, "Wed, 21 Oct 2015 07:28:00 GMT", "")
-#: A word that looks like a key or a piece of a picture: an error must not repeat it.
+#: A text that looks like a key or a piece of a picture: an error must not repeat it.
 CANARY = "kit0canary5d41402abc4b2a76b9719d911017c592"
 #: Characters of a text that no error should repeat as a whole.
 LONG = 1000
-#: Replacements for each value of a good answer, as JSON.
+#: Replacements for each value of a successful response, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
-#: Errors after which a caller changes its request, its key or its account.
+#: Errors after which a caller must change its request, its key or its account.
 BLAMING = (fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied, fm.InsufficientCredit)
 
 
 class CallRules(Rules):
-    """Rules about results: who gave them, who passes, and where faces are."""
+    """Rules about results: their origin, decisions and face boxes."""
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A good call passes by the vendor's answer to it, and the result says who gave it.
+        """A good call passes by the vendor's response to it, and the result names the vendor.
 
-        Every other rule builds on it. An answer that is kept lets the next visitor in, and an
-        auditor must see which vendor decided about which request.
+        Every other rule depends on this one. A cached response would let the next visitor in, and
+        an auditor must see which vendor decided on which request.
         """
         judge_parts(bench, self._r51_what_is_declared, self._r51_good_calls)
 
@@ -107,12 +107,12 @@ class CallRules(Rules):
 
     @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
-        """Decision and score are the vendor's own, on the declared scale and by the declared
-        threshold rule; what is missing, impossible or no number is no score, and nobody passes
-        by it; without a face there is no verdict.
+        """Decision and score are the vendor's own, on the declared scale and with the declared
+        threshold rule. A missing, impossible or non-numeric score is no score and never passes.
+        Without a face there is no verdict.
 
-        0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the answer was
-        misread. 0 for a missing number says "two people" where the vendor said nothing.
+        A score of 0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the
+        response was misread. 0 for a missing score means "two people"; the vendor did not say so.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
@@ -153,7 +153,7 @@ class CallRules(Rules):
             assert close, f"the vendor said {value} of 100, and the score is {score.value}"
 
     def _r02_unscored(self, bench: Bench, case: Situation) -> None:
-        """No score and no verdict by one comes out; or an error, at its price."""
+        """Assert no score and no verdict from a score; or an error with the right charge."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
             bench.ask(operation, GOOD[operation])  # whose score may be left behind
@@ -171,7 +171,7 @@ class CallRules(Rules):
                 assert outcome.answer.decision not in wrong, said
 
     def _r02_edge(self, bench: Bench) -> None:
-        """At the threshold, a little below and above it; past the verifier's second look."""
+        """Test at, just below and just above the threshold, without the verifier's own check."""
         rule_ = bench.can.threshold_rule
         is_ours = rule_ is not models.ThresholdRule.VENDOR
         bench.applies_if(is_ours, "leaves the threshold rule to its vendor")
@@ -221,10 +221,10 @@ class CallRules(Rules):
 
     @rule("R51")
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
-        """Faces are where the result says, each in its own picture; several in one give a warning,
-        one of them at most is the compared one, and the right person among them is not refused.
+        """Face boxes are correct and in the right picture. Several faces in one give a warning, at
+        most one is the compared face, and the right person among them is not rejected.
 
-        Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
+        Otherwise it is unknown whose face was compared: a bystander could pass for the bearer.
         """
         judge_parts(bench, self._r12_several_faces, self._r12_boxes)
 
@@ -272,10 +272,10 @@ class CallRules(Rules):
 
     @rule("R51")
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
-        """A word that nobody knows is kept, and nobody passes by it: an unknown verdict goes to a
-        person, an unknown serious warning stays serious.
+        """An unknown value is kept and never passes: an unknown verdict becomes a review, and an
+        unknown serious warning stays serious.
 
-        Vendors add words without asking. One that means "held back" must not open a door.
+        Vendors add values without notice. A new value that means "on hold" must not open a door.
         """
         judge_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
 
@@ -307,7 +307,7 @@ def _faces(result: Result) -> list[tuple[models.Face, ...]]:
 
 
 def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
-    """Whether the boxes are those of `where`, with edges at most a quarter of a face away."""
+    """Return whether boxes match `where`, with edges at most a quarter of a face away."""
     width, height = image.upright_size
 
     def edges(box: models.Box) -> tuple[float, ...]:
@@ -325,7 +325,7 @@ def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Ima
 
 
 def forms(secrets: Iterable[str]) -> list[tuple[str, bytes, bool]]:
-    """Return a body of every form, with its name and whether it is JSON; others are a gateway's.
+    """Return a body of every form, with its name and whether it is JSON (else a gateway's).
 
     Most repeat `secrets` and a word like a key. No vendor's table of codes has their words.
     """
@@ -348,9 +348,9 @@ def forms(secrets: Iterable[str]) -> list[tuple[str, bytes, bool]]:
     ]
 
 
-#: The path to a value in a document: keys of objects and numbers in lists, from the outside in.
+#: The path to a value in a document: object keys and list indexes, outermost first.
 Place = tuple[str | int, ...]
-#: Stands for no value, key and all.
+#: Marks a key to remove.
 GONE = object()
 
 
@@ -383,14 +383,14 @@ def number_in(value: Any) -> float | None:
 
 
 class AnswerRules(Rules):
-    """The rule about answers."""
+    """The rule about responses."""
 
     @rule("R51")
     def test_r38_every_answer_is_read_or_refused(self, bench: Bench) -> None:
-        """Every answer that can come is read or refused, and none as more than it is.
+        """Every possible response is parsed or rejected, and none is taken for more than it says.
 
-        A gateway's page that is read as the vendor's word that nothing was charged is paid twice.
-        Vendors add, drop and rename without asking: what is missing must not become a verdict.
+        If a gateway's page is taken for the vendor's "not charged", the call is paid for twice.
+        Vendors add, drop and rename fields without notice: a missing one must not become a verdict.
         """
         is_http = isinstance(bench.backend, HttpBackend)
         bench.applies_if(is_http, "is no HttpBackend: no answer can be changed")
@@ -414,7 +414,7 @@ Reading = tuple[Result | None, fm.VendorError | None]
 
 @attrs.frozen
 class Recording:
-    """A call and the replies to each of its requests; the one at `step` is replaced and read."""
+    """A call and the responses to its requests; the response at `step` is replaced."""
 
     bench: Bench
     call: Call
@@ -442,13 +442,13 @@ class Recording:
         return self.replies[self.step - 1]
 
     def costs(self, *, before: bool = True) -> bool:
-        """Whether the vendor charges the request, or one before it, as far as is declared."""
+        """Return whether the vendor charges the request or an earlier one, as declared."""
         sent = self.requests[0 if before else self.step - 1 : self.step]
         is_billed = self.call.operation in self.bench.can.billed_operations
         return is_billed and any(request.charges for request in sent)
 
     def read_changed(self, place: Place, text: str | None) -> Reading:
-        """Read the answer with `text` at `place`, which may be no JSON; with None, without it."""
+        """Read the response with `text`, which need not be JSON, at `place`; None removes it."""
         before, after = self.reply.at(*place), "nothing" if text is None else text[:60]
         how = f"with `{'.'.join(map(str, place))}` changed from {before!r:.60} to {after}"
         stand_in = "(here it goes)"
@@ -457,7 +457,7 @@ class Recording:
         return self.read(how, written.encode())
 
     def read(self, how: str, body: bytes, **other: Any) -> Reading:
-        """Return what the call ends in if the request at its step is answered so."""
+        """Return the outcome of the call if the request at its step gets this response."""
         bench, replies, step = self.bench, self.replies, self.step
         backend: Any = bench.backend
         at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
@@ -480,7 +480,7 @@ class Recording:
         return None if more is further else answer, None
 
     def _judged(self, error: Any) -> fm.VendorError:
-        """Assert that bill, wait and `retryable` of an error agree; return it."""
+        """Assert that charge, wait and `retryable` of an error are consistent; return the error."""
         assert isinstance(error, fm.VendorError), "it says nothing of the charge"
         charged, wait_s = error.billing.charged, getattr(error, "retry_after_s", None)
         is_lost = isinstance(error, fm.OutcomeUnknown)
@@ -524,7 +524,7 @@ class Recording:
                 assert is_read, f"it becomes a result, {result.decision}, and no error{hint}"
 
     def other_values(self, bad: Recording) -> None:
-        """Change one value of the good answer at a time; in all ways where the verdict stands."""
+        """Change one value of the good response at a time; a verdict in every way."""
         document, bench, operation = self.reply.at(), self.bench, self.call.operation
         is_document = isinstance(document, (dict, list))
         bench.tested_if(is_document, "answers with neither a JSON object nor a list")
@@ -556,7 +556,7 @@ class Recording:
                 assert is_unsaid or place not in decisive, f"the result is still {result.decision}"
 
     def _no_numbers(self, usual: Result, scores: Sequence[tuple[Place, object]]) -> None:
-        """Assert that where a score belongs, nothing but a number becomes one."""
+        """Assert that nothing but a number becomes a score."""
         for place, value in scores:
             inside, as_text = json.dumps(value), json.dumps(str(value))
             odd = '"high"' if isinstance(value, str) else as_text
@@ -575,7 +575,7 @@ class Recording:
                     assert is_open, f"the decision is {result.decision}"
 
     def _decide(self, usual: Result) -> tuple[list[tuple[Place, object]], set[Place]]:
-        """Return where the score is in an answer, and as what; and where a verdict is."""
+        """Return the places of the score (and its type) and of the verdict in a response."""
 
         def facts(result: Result) -> tuple[float | None, str | None, object]:
             score = result.score

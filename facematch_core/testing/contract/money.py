@@ -1,4 +1,4 @@
-"""R16, R32, R49: what a call costs, which error a failure becomes, and what the vendor keeps."""
+"""R16, R32, R49: charges, errors, lost calls, and data kept by the vendor."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situa
 
 
 class Expected(NamedTuple):
-    """The error that a failure must become, if nothing was charged in the call before it."""
+    """The error that a failure must become, if no earlier request of the call was charged."""
 
     errors: tuple[type[errors.VendorError], ...]
     charged: tuple[Charged, ...]
-    #: None if the vendor's documents decide.
+    #: None if it depends on the vendor's documentation.
     retryable: bool | None = False
 
 
@@ -40,7 +40,7 @@ EXPECTED = {
     Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), _NO, retryable=True),
     **dict.fromkeys((Situation.LOST_ANSWER, Situation.BROKEN_ANSWER), _LOST),
     Situation.GATEWAY_ERROR: _LOST,
-    # Some vendors say that their own faults are free.
+    # Some vendors document that their own faults are free.
     Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
@@ -50,16 +50,16 @@ _OVER = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE:
 
 
 class MoneyRules(Rules):
-    """Rules about money and records: what a call costs, and how a lost one is found or removed."""
+    """Rules about charges and records: what a call costs, how a lost call is found or removed."""
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     @rule("R51")
     def test_r16_results_tell_what_they_cost(self, bench: Bench, situation: Situation) -> None:
-        """`billing` says what the vendor charged, and why we think so; each failure becomes its own
-        error, which says whether it may be retried; no request is repeated but a free poll.
+        """`billing` says what the vendor charged, and on what basis. Each failure becomes its own
+        error, which says whether it is retryable. Only free polls are repeated.
 
-        A budget that counts too little is found out when the invoice comes. Code that retries on
-        "retryable" must not pay twice, and must not stop in a busy minute.
+        A budget that counts too little is noticed only on the invoice. Code that retries on
+        "retryable" must not pay twice, and must not give up when throttled.
         """
         for operation in bench.operations_for(situation):
             if situation in FAILURES:
@@ -110,9 +110,9 @@ class MoneyRules(Rules):
 
     @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
-        """`reconcile` finds a call that was lost, by its ids, and never another one.
+        """`reconcile` finds a lost call by its ids, and never another call.
 
-        A call that is not found is paid again; the newest record may be another visitor's.
+        A call that is not found is paid for again; the newest record may be another visitor's.
         """
         backend, simulator = bench.backend, bench.simulator
         searches = type(backend).reconcile is not Backend.reconcile
@@ -197,9 +197,9 @@ class MoneyRules(Rules):
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
-        """Everything that a call makes at the vendor is removed after it, however the call ends.
+        """Everything that a call creates at the vendor is deleted after it, however it ends.
 
-        A face that stays is a leak that nobody sees.
+        A face that remains is a leak that nobody notices.
         """
         is_http = isinstance(bench.backend, HttpBackend)
         bench.applies_if(is_http, "is no HttpBackend, and has no clean-ups")
@@ -237,7 +237,7 @@ class MoneyRules(Rules):
 
 
 def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcome: Outcome) -> None:
-    """Assert that a failure became its own error with the vendor's bill, or was survived."""
+    """Assert that a failure became its own error with the vendor's charge, or a result."""
     has_waited, request = bool(bench.waits), bench.request_at(operation, step)
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
@@ -282,7 +282,7 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
 
 
 def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> None:
-    """Assert that the vendor counted the reported charges; if unknown, no fewer."""
+    """Assert that the vendor counted the reported charges, or at least those if unknown."""
     charges, counted = billing.charges or 0, outcome.charges
     right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
     if billing.charged is Charged.UNKNOWN:
@@ -292,7 +292,7 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
-    """Return what one would look for to find the call that gave `result`, if it was kept."""
+    """Return the record for finding the call that gave `result`, if the vendor kept it."""
     ids, at = result.ids, result.created_at or bench.clock.now()
     known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
     about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}

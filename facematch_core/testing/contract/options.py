@@ -1,7 +1,7 @@
-"""R21, R24, R25: options and pictures arrive or are refused; keys and faces do not leak.
+"""R21, R24, R25: options and pictures arrive or are rejected; keys and faces do not leak.
 
-R19, R28, R30, R31: what the core sees to for an `HttpBackend`, asked of engines, vendors'
-libraries, and plug-ins that send or sign in by code of their own.
+R19, R28, R30, R31: guarantees that the core gives to an `HttpBackend`, tested for engines, vendors'
+libraries, and plug-ins that send requests or sign in with their own code.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from facematch_core.verifier.pipeline import PICTURES
 
 from .money import judge, look, record_of
 
-#: The pictures of a call, per operation.
+#: The pictures of a call, by operation.
 PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
 #: A caller's reference and metadata: as long as two ids, and with more than one kind of value.
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
@@ -49,19 +49,19 @@ LEAKING = (
 )
 #: Seconds of a call without an end, tried in turn on a busy machine; and the allowed multiple.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
-#: Why the rules are not about a plug-in on `HttpBackend`.
+#: Why these rules do not apply to a plug-in on `HttpBackend`.
 CORE = "is an HttpBackend: the core sees to this"
 
 
 class OptionRules(Rules):
-    """Rules about options, pictures and privacy: they arrive, or are refused, and nothing leaks."""
+    """Rules about options, pictures and privacy."""
 
     @rule("R51")
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
-        """A picture that the vendor would refuse is refused here, unless it may be made to fit, and
-        none that it takes.
+        """A picture that the vendor would reject is rejected here, unless it may be made to fit. A
+        picture that the vendor accepts is not rejected.
 
-        An upload that can only fail costs time at the door, and with some vendors money.
+        An upload that can only fail costs time, and with some vendors money.
         """
         limits, simulator = bench.can.image_limits, bench.simulator
         strict = bench.open_verifier(fit_images=False)
@@ -107,11 +107,11 @@ class OptionRules(Rules):
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
-        """An option that the backend declares arrives; pictures arrive as they were prepared, in
-        their own places; nothing is kept unless the caller asks for it.
+        """Declared options arrive at the vendor. Pictures arrive as prepared, and probe and
+        reference are not swapped. Nothing is kept unless the caller asks for it.
 
-        The vendor looks for life in the probe, not in the passport, and sees no face that lies on
-        its side. Keeping a face needs a legal ground.
+        The vendor checks liveness in the probe, not in the passport, and finds no face in a picture
+        turned on its side. Keeping a face requires a legal basis.
         """
         options = self._r25_options, self._r25_own_options
         judge_parts(bench, *options, self._r25_pictures, self._r25_kept)
@@ -193,10 +193,10 @@ class OptionRules(Rules):
     @pytest.mark.parametrize("situation", LEAKING, ids=str)
     @rule("R51")
     def test_r21_nothing_leaks(self, bench: Bench, situation: Situation, capfd: Any) -> None:
-        """No key, token or picture is in a result, an error, its frames, an event, a log, or what
-        the backend prints or pickles.
+        """No key, token or picture leaks into a result, an error, its frames, an event, a log, or
+        the `repr` or pickle of the backend.
 
-        Others read databases and trackers of errors. A face cannot be changed like a password.
+        Others read databases and error trackers. A face cannot be changed like a password.
         """
         for operation in bench.operations_for(situation):
             pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
@@ -260,13 +260,13 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
 
 
 class OwnSenderRules(Rules):
-    """Deadlines, threads, the end and settings of a plug-in that sends by code of its own."""
+    """Deadlines, threads, closing and settings of a plug-in with its own HTTP code."""
 
     @rule("R51")
     def test_r19_deadline_holds(self, bench: Bench) -> None:
         """`deadline_s` ends a call that would never end, and the next call is not affected.
 
-        A door that waits for minutes is broken; one that reads the last visitor's answer is worse.
+        A door that hangs for minutes is broken; reading the last visitor's response is worse.
         """
         bench.applies_if(bench.sends_itself, CORE)
         can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
@@ -297,9 +297,9 @@ class OwnSenderRules(Rules):
 
     @rule("R51")
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
-        """Threads that share one verifier each get their own answer, and every call is counted.
+        """Threads that share a verifier each get their own response, and every call is counted.
 
-        A web server verifies two visitors at once: a mixed-up answer lets a stranger in.
+        A web server verifies two visitors at once: a swapped response lets a stranger in.
         """
         bench.applies_if(bench.sends_itself, CORE)
         for operation in bench.operations:
@@ -337,9 +337,9 @@ class OwnSenderRules(Rules):
 
     @rule("R51")
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
-        """Closing twice is harmless, closes no other backend, and a new one works with its own key.
+        """`close` is idempotent and closes no other backend; a new backend works with its own key.
 
-        A service closes in more than one place; what is shared in secret breaks its neighbour.
+        A service may close a backend in several places. Hidden shared state would break others.
         """
         bench.applies_if(bench.sends_itself, CORE)
         environment = dict(os.environ)
@@ -371,10 +371,10 @@ class OwnSenderRules(Rules):
 
     @rule()
     def test_r31_settings_are_held(self, bench: Bench) -> None:
-        """A setting that does not exist is refused without its value being shown, `diagnose` sends
-        nothing and shows no key, and no call writes a file.
+        """An unknown setting is rejected without showing its value, `diagnose` sends nothing and
+        shows no key, and no call writes a file.
 
-        A misspelt `threshold` that is ignored changes who comes in. A file outlives the program.
+        An ignored misspelt `threshold` changes who gets in. A file outlives the program.
         """
         bench.applies_if(bench.sends_itself, CORE)
         odd = "kit0odd5d41402abc4b2a76"

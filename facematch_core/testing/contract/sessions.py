@@ -33,9 +33,9 @@ from .money import EXPECTED
 
 State, MATCH, LIVENESS = fm.SessionState, fm.Operation.MATCH, fm.Operation.LIVENESS
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
-#: Thresholds for a live face: one that a good one passes, and one below the score of LOW_SCORE.
+#: Liveness thresholds: one that a good score passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
-#: The due outcome of each case: a class of result or error, a state, or a decision.
+#: The expected outcome of each case: a class of result or error, a state, or a decision.
 VERDICTS: dict[Case, Any] = {
     Case.OTHER_PERSON: fm.Decision.NO_MATCH,
     Case.SPOOF: fm.LivenessDecision.NOT_LIVE,
@@ -56,7 +56,7 @@ REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: N
 
 
 class Desk:
-    """The sessions of a backend, and the player who decides what becomes of them."""
+    """The sessions of a backend, and the simulator that plays them."""
 
     def __init__(self, bench: Bench) -> None:
         can: Any = bench.backend.session_capabilities
@@ -71,9 +71,9 @@ class Desk:
         self.be_well()
 
     def open(self, compared_with: fm.ComparedWith | None, *, searches: bool = True) -> None:
-        """Open the sessions that compare a face with such a picture; None for no match.
+        """Open the sessions that compare a face with this kind of picture; None for no match.
 
-        Without `searches` a start looks for no earlier one.
+        Without `searches`, a start does not search for an earlier session.
         """
         can = attrs.evolve(self.can, finds_lost=self.can.finds_lost and searches)
         with mock.patch.object(type(self.bench.backend), "session_capabilities", can):
@@ -109,12 +109,12 @@ class Desk:
         return self.look(self.start(), Case.PASSED)
 
     def tried(self, ask: Callable[..., Any], *values: Any, **how: Any) -> Any:
-        """Return what it gives, or its error; count its requests and charges."""
+        """Return the result of a function, or its error; count its requests and charges."""
         self.counted = self.bench.count(functools.partial(ask, *values, **how))
         return self.counted.error or self.counted.result
 
     def cases(self, *cases: Case) -> Iterator[Case]:
-        """Yield the cases that can be played; then skip the rule if others could be."""
+        """Yield the cases that can be played, then skip the rule if other cases apply."""
         player, can = self.player, self.can
         met = [case for case in cases if CHECKS.get(case) in {None, *can.checks}]
         if not can.needs_liveness_threshold:
@@ -128,7 +128,7 @@ class Desk:
             pytest.skip(benches.DOES_NOT_APPLY + " ".join(reasons))
 
     def play(self, *cases: Case) -> None:
-        """Read a session in each case: what comes out is what is due, and never a yes."""
+        """Read a session in each case: the outcome is the expected one, and never a yes."""
         for case in self.cases(*cases):
             session = self.start()
             if case is Case.VANISHED:
@@ -191,7 +191,7 @@ class Desk:
         assert not is_open, "a session to which nobody came in time is open forever"
 
     def failed_starts(self) -> None:
-        """A refusal is free; a start whose answer is lost or odd is not, and is sent once."""
+        """A rejected start is free; one with a lost or odd response is not, and is sent once."""
         how, lost, can = self.player.compared_with[-1], self.plan(), self.can
         self.open(how, searches=False)
         self.tried(self.start)
@@ -221,7 +221,7 @@ class Desk:
             assert ids[-1] != ids[0], "two records of one person have one session"
 
     def references(self) -> None:
-        """Compare what is declared of a reference with what the vendor takes."""
+        """Compare the declared limits of references with those that the vendor accepts."""
         limits, player = self.can.reference_limits, self.player
         is_given = fm.ComparedWith.GIVEN in player.compared_with
         self.bench.applies_if(is_given, "takes no reference for a start")
@@ -238,7 +238,7 @@ class Desk:
             expect(f"{where} is declared as taken, and", started, fm.SessionResult)
 
     def scores(self) -> None:
-        """Look for the scores, and put a threshold beside one that the backend holds itself."""
+        """Check the scores, and a threshold if the backend applies it itself."""
         passed, can, rule_ = self.passed(), self.can, self.bench.can.threshold_rule
         for operation in can.scored:
             item = getattr(passed, operation)
@@ -254,7 +254,7 @@ class Desk:
             assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
 
     def documented_words(self) -> None:
-        """Play each documented word, one that nobody knows at each place, and none."""
+        """Play each documented value, and an unknown and a missing value at each place."""
         words = self.player.words
         self.bench.tested_if(words, "has no `words` of the vendor's pages")
         passed = self.passed().vendor_status
@@ -271,7 +271,7 @@ class Desk:
             same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
 
     def _say(self, row: SessionWord) -> tuple[Any, str]:
-        """Return what comes of a word, in a read or a deletion, and where it stands."""
+        """Return the outcome of a value, in a read or a deletion, and its place."""
         record = self.start().record
         self.player.say(str(record.session_id), row.place, row.word)
         result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
@@ -279,14 +279,14 @@ class Desk:
         return result, f"`{place}` {row.word!r}, by {row.source} {row.means},"
 
     def _new_words(self, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
-        """Yield an unknown word and a missing one for each place, with what they may mean."""
+        """Yield an unknown and a missing value for each place, with their possible meanings."""
         for place in dict.fromkeys(row.place for row in rows):
             at = [row for row in rows if row.place == place and isinstance(row.word, str)]
             kind: Any = type(at[0].means) if at else None
             if kind not in (State, fm.Decision, fm.LivenessDecision):
                 continue
             unknown = State.UNKNOWN if kind is State else kind.REVIEW
-            # If every word means the same, another one may mean it, too.
+            # If all values mean the same, an unknown value may mean it, too.
             means = {row.means for row in at}
             also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
             word = self.bench.simulator.unknown_status
@@ -352,7 +352,7 @@ class Desk:
                 same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
     def troubled(self) -> None:
-        """Ask in faults and refusals, which say nothing of the session."""
+        """Read during faults and rejections, which say nothing about the session."""
         record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
         refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
         asks: list[Any] = [("a read", self.read, (*faults, Situation.UNREADABLE_200))]
@@ -376,38 +376,38 @@ class Desk:
 
 
 class SessionRules(Rules):
-    """Hosted sessions: a yes is for one person and one thing, and comes from a read alone."""
+    """Hosted sessions: a yes is for one person and one purpose, and only a read gives it."""
 
     @rule()
     def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
-        """A session that was passed lets its person in, by a read that is free.
+        """A passed session lets its person in, by a read that is free.
 
-        Before that it is open until its time is over, the person can come back to it, and the
-        vendor hears where the person goes afterwards.
+        Before, the session is open until it expires, the person can return to it, and the vendor
+        gets the URL to which the person goes afterwards.
         """
         judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
-        """A start whose answer is lost is unknown, and not repeated by itself; one that is refused
-        is free; a reference that the vendor refuses is not sent.
+        """A start with a lost response is unknown, and not retried automatically. A rejected start
+        is free. A reference that the vendor would reject is not sent.
 
-        Where the vendor knows a session by its record, only the same start gives the same session.
+        If the vendor finds a session by its record, only the same start returns the same session.
         """
         judge_parts(Desk(bench), Desk.failed_starts, Desk.references)
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
-        """Link and token are in `way_in` alone, and nothing of the person is kept: in no record,
-        result, `raw`, event or log; nor by the vendor, unless it is asked for.
+        """Link and token are only in `way_in`. No data of the person are in a record, result,
+        `raw`, event or log, and the vendor keeps none unless asked to.
 
-        Link and token are keys: a log with links is a heap of open doors.
+        Link and token are keys: whoever reads a log with links can open the sessions.
         """
         person = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"}
         desk = Desk(bench)
 
         def tell(_: HttpRequest, reply: HttpReply) -> HttpReply:
-            """Add what vendors say of people to each object of an answer."""
+            """Add personal data, as vendors return them, to each object of a response."""
             told = json.loads(json.dumps(reply.at()), object_hook=lambda item: {**item, **person})
             return attrs.evolve(reply, body=json.dumps(told).encode())
 
@@ -443,29 +443,29 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
-        """Only an item about a face that passed, in a session that its vendor approved, is a yes;
-        each documented word means what its page says; a threshold holds to its edge.
+        """Only a passed item about a face, in a session that the vendor approved, is a yes. Each
+        documented value means what its page says. A threshold holds exactly at its edge.
 
-        "Approved" may speak of a document; a word that nobody knows may be a new one for fraud.
+        "Approved" may refer to a document; an unknown value may be a new one for fraud.
         """
         parts = Desk.scores, Desk.documented_words
         judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
 
     @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
-        """A session that is not the record's, older than it, or of another environment is refused,
-        and so is a changed record; another's session is not deleted.
+        """A session that does not belong to the record, is older, or is from another environment is
+        rejected, and so is a changed record. The session of another record is not deleted.
 
-        Else a session that was passed for a login pays out money. In a sandbox anybody passes.
+        Otherwise a session passed for a login pays out money. In a sandbox anybody passes.
         """
         judge_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
 
     @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
-        """A webhook is verified before it is read, hints at a session, and changes nothing; one
-        that was signed hours ago is refused.
+        """A webhook is verified before it is parsed, only names a session, and changes nothing. A
+        webhook that was signed hours ago is rejected.
 
-        Anybody can send one: a body that is read before its signature is a door.
+        Anybody can send a webhook: parsing it before checking its signature opens a door.
         """
         desk = Desk(bench)
         bench.applies_if(desk.has_webhooks, "sends no webhooks about sessions")
@@ -480,7 +480,7 @@ class SessionRules(Rules):
         assert not desk.counted.requests, "a webhook makes it ask the vendor: anybody's would, too"
         forged = [body.replace(text.encode(), text[::-1].encode()) for text in ids]
         forged = [each for each in forged if each != body] + [b"\xff{", b"[" * 50_000, b""]
-        # A stranger leaves out the signatures that do not fit, too.
+        # An attacker also omits the signatures that do not match.
         some = [{n: v for n, v in headers.items() if n != name} for name in headers]
         some += [{}, {**headers}, *({name: value} for name, value in headers.items())]
         for sent, parts in [*product(forged, some), (body, {})]:
@@ -489,7 +489,7 @@ class SessionRules(Rules):
             assert outcome.http_status != 422, f"{where} is read before it is verified"
         after = words(desk.sessions.read(session.record))
         assert after == before, f"after a webhook that was refused a session is {after}"
-        # No vendor's tolerance is as long. Only a time that is signed anew is the signature's.
+        # Longer than any vendor's tolerance. Only a newly signed time is the signature's time.
         desk.clock.sleep(hours_s := 6 * 3600.0)
         now = desk.clock.now().timestamp()
         if any(abs(at - now) < 60 for at in _times_in(desk.player.deliver(id_of(session))[1])):
@@ -498,18 +498,18 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
-        """A session that its vendor has no more, or was asked to delete, is not found, or gone; a
-        fault or a refusal says nothing about it.
+        """A session that the vendor no longer has, or was asked to delete, is not found or gone. A
+        fault or a rejection says nothing about it.
 
-        Taken for an outage, it is asked for forever. Somebody answers for each face that is kept.
+        If it is taken for an outage, it is polled forever. The caller is liable for each kept face.
         """
         judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
     @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
-        """A portrait is of a person who was found live, and of nobody else.
+        """A portrait shows only a person who passed the liveness check.
 
-        Else a photograph that is held up to the camera is compared with the document.
+        Otherwise a photograph held up to the camera is compared with the document.
         """
         desk = Desk(bench)
         bench.applies_if(desk.can.gives_portrait, "gives no portraits")
@@ -528,12 +528,12 @@ def lets_in(result: fm.SessionResult) -> bool:
 
 
 def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResult]:
-    """Return what it reports about a face."""
+    """Return the items that a result reports about a face."""
     return [item for item in (result.match, result.liveness) if hosted.is_reported(item)]
 
 
 def words(outcome: Any) -> str:
-    """Describe an outcome in a few words, without anything of the vendor's but its word."""
+    """Describe an outcome in a few words, with no vendor data except the value."""
     if isinstance(outcome, fm.SessionResult):
         items = [f"{item.decision}" for item in items_of(outcome)]
         return f"{outcome.state} with {' and '.join(items) or 'no item about a face'}"
@@ -542,7 +542,7 @@ def words(outcome: Any) -> str:
 
 
 def is_a(outcome: Any, kind: Any) -> bool:
-    """Whether an outcome is of that class, or says that state, decision or picture."""
+    """Return whether an outcome has this class, state, decision or picture."""
     if isinstance(kind, type):
         return isinstance(outcome, kind)
     said = [getattr(outcome, name, None) for name in ("state", "compared_with")]
@@ -554,7 +554,7 @@ def is_a(outcome: Any, kind: Any) -> bool:
 
 
 def expect(where: str, outcome: Any, *kinds: Any) -> None:
-    """Assert that an outcome is of one of these classes, or says one of these words."""
+    """Assert that an outcome is one of these classes, states, decisions or pictures."""
     assert any(is_a(outcome, kind) for kind in kinds), f"{where} is {words(outcome)}"
 
 
@@ -567,13 +567,13 @@ def _keys_of(session: fm.SessionResult) -> set[str]:
 
 
 def _text_of(request: HttpRequest) -> str:
-    """Return all that a request says to the vendor, but for its files."""
+    """Return all text of a request to the vendor, except its files."""
     fields = {**request.params, **request.fields, **request.headers}
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
 
 def _put_for(fact: str, shown: list[object]) -> Any:
-    """Put another text into replies wherever that fact is shown; note where."""
+    """Replace a text wherever responses show this fact; record where."""
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
         document = reply.at()
@@ -587,7 +587,7 @@ def _put_for(fact: str, shown: list[object]) -> Any:
 
 
 def _times_in(headers: Mapping[str, str]) -> set[float]:
-    """Return what may be a time among the headers of a webhook, in seconds."""
+    """Return possible times among the headers of a webhook, in seconds."""
     text = " ".join(headers.values())
     times = {float(digits[:10]) for digits in re.findall(r"\b\d{10}(?:\d{3})?\b", text)}
     for written in re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)", text):
