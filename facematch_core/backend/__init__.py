@@ -1,11 +1,11 @@
-"""For plug-in authors: what a backend is, and what it declares.
+"""For plug-in authors: the base classes of backends, and their declarations.
 
-A backend only translates. The rules that are the same for every vendor (thresholds, review,
-limits, options, money, deadlines, events) live once in `FaceVerifier`, which hands over one
-prepared call as data. There are three kinds:
+A backend only translates requests and responses. `FaceVerifier` implements everything common to all
+vendors (thresholds, review, limits, options, money, deadlines, events), and passes a prepared call
+as data. Base classes:
 
-- a vendor over HTTP: `facematch_core.http.HttpBackend`;
-- a vendor whose own library does the sending: `RemoteBackend`;
+- a vendor with an HTTP API: `facematch_core.http.HttpBackend`;
+- a vendor with its own client library: `RemoteBackend`;
 - an engine on this machine: `facematch_core.backend.engine.EngineBackend`.
 """
 

@@ -1,4 +1,4 @@
-"""The class that every backend is, what it declares, and how a score becomes a decision."""
+"""`Backend`, the base class of all backends, and `Capabilities`, which it declares."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Re
 from .kinds import describe, kind_words, kinds_of, type_hints
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
-#: Called with each exception of a plug-in's own code that becomes an error without its text, which
-#: may hold a key: for tests, whose keys are invented.
+#: Hooks for tests. Called with each exception from a plug-in's own code, because the error that
+#: callers get omits its text, which may contain a key.
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
 def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
-    """Whether `reconcile` of a backend can find a call. A session is read, which is more."""
+    """Return whether `reconcile` can find a call. False for sessions, which are read instead."""
     if (
         not isinstance(call, Call | models.CallRecord)
         or type(backend).reconcile is Backend.reconcile
@@ -42,20 +42,20 @@ def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
         return False
     try:
         return bool(backend.reconcilable(call))
-    except Exception as error:  # noqa: BLE001 - a plug-in's bug takes the place of no other error
+    except Exception as error:  # noqa: BLE001 - a plug-in's bug must not replace another error
         report_fault(error)
         return False
 
 
 def report_fault(error: BaseException) -> str:
-    """Report a plug-in's exception to its tests; return a description without secrets."""
+    """Pass a plug-in's exception to `plugin_faults`; return a description without secrets."""
     for listen in tuple(plugin_faults):
         listen(error)
     return describe_fault(error)
 
 
 def describe_fault(error: BaseException) -> str:
-    """Class, file and line of what a plug-in's code raised, never its data."""
+    """Return class, file and line of a plug-in's exception, without its message."""
     place = "at an unknown place"
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = os.path.basename(frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
@@ -63,35 +63,35 @@ def describe_fault(error: BaseException) -> str:
     return f"{type(error).__name__} {place}"
 
 
-#: Version of the plug-in interface that this release speaks.
+#: Version of the plug-in interface in this release.
 API_VERSION = 1
 
-#: Under this name a backend puts our id of a kept call into the vendor's records, beside the
-#: caller's `metadata`, so that `reconcile` can find it again. Callers may not use it.
+#: The key under which a backend stores our call id in the vendor's records, next to the caller's
+#: `metadata`, so that `reconcile` can find a kept call. Reserved: callers may not use it.
 CALL_ID_KEY = "facematch_attempt_id"
 
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """The abilities of a backend; other requests are refused before anything is sent.
+    """The capabilities of a backend; other requests raise before anything is sent.
 
     Attributes:
         operations: `MATCH`, `LIVENESS`.
-        retention: What it can ask its vendor to keep; MINIMAL alone if that promises nothing.
-        sends_caller_ref, sends_metadata: Whether the vendor receives them; a result keeps both.
-        options: The attrs class of its own options; None if it has none.
+        retention: The supported retentions; only MINIMAL if the vendor promises nothing.
+        sends_caller_ref, sends_metadata: Whether the vendor receives them; results have both.
+        options: The attrs class of the backend's own options, or None.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
             is none (then a call without a threshold leaves the verdict to the vendor).
-        score_scale, liveness_scale: The scales of its scores; None if it gives none.
-        image_limits: What its vendor takes.
-        reference_limits: The same of a reference; None if there is no difference.
+        score_scale, liveness_scale: The scales of the scores; None if there are no scores.
+        image_limits: The vendor's limits for pictures.
+        reference_limits: The limits for references; None if they are the same.
         billed_operations: The operations that cost money.
-        rate_windows: Rate limits that the vendor publishes; empty if it publishes none. Where that
-            depends on the plan, the backend may declare it per object.
-        reports_faces: Whether results say where the faces are.
-        private_keys: Keys of the vendor's body whose values are never shown, beside ``age``,
-            ``gender`` and ``race``: addresses of pictures, details of other people.
+        rate_windows: The rate limits that the vendor publishes; empty if none. If they depend on
+            the plan, the backend may declare them per object.
+        reports_faces: Whether results have the positions of faces.
+        private_keys: Keys of the response body whose values are never shown, besides ``age``,
+            ``gender`` and ``race``: URLs of pictures, details of other people.
     """
 
     operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
@@ -112,7 +112,7 @@ class Capabilities:
     private_keys: frozenset[str] = frozenset()
 
     def default_for(self, operation: models.Operation) -> float | None:
-        """The documented default threshold of `operation`, 0-100, or None."""
+        """Return the documented default threshold of `operation`, 0-100, or None."""
         if operation is models.Operation.MATCH:
             return self.default_threshold
         return self.default_liveness_threshold
@@ -125,34 +125,34 @@ class Capabilities:
 class Backend(abc.ABC):
     """A vendor, or an engine on this machine.
 
-    Settings are the arguments of the class. Those of an attrs class with ``kw_only`` fields can
-    also come from a configuration file, and are checked against their annotations whoever sets
-    them: a plain ``region: str`` is enough. A text becomes a `Secret`, a path or the value of an
-    enum where one is declared; a secret may not be empty, and a number whose name ends in
-    ``_s`` must be above 0. A class with an ``__attrs_post_init__`` of its own calls this one first.
-    No setting may bear the name of an argument of `FaceVerifier`.
+    Settings are the arguments of the class. With attrs and ``kw_only`` fields they can also come
+    from a configuration file, and are always checked against their annotations: a plain
+    ``region: str`` is enough. A string is converted to a `Secret`, a path or an enum if the
+    annotation says so. A secret must not be empty, and a number whose name ends in ``_s`` must be
+    above 0. A class with its own ``__attrs_post_init__`` calls this one first. No setting may have
+    the name of an argument of `FaceVerifier`.
 
     Attributes:
         api_version: Version of this interface that the backend was written for.
-        name: Its name in results and errors; that of its entry point.
-        capabilities: What it can do.
-        session_capabilities: What its hosted sessions can do; None if it has none. Of one that has,
-            these settings are heeded, if it has them: `return_hosts`, where a person may be sent
-            afterwards; `handoff_hosts`, where a link may lead besides the vendor's own hosts;
-            `media_hosts`, from where portraits may be fetched: each a tuple of exact names.
-        environment_variables: Environment variables by setting, for keys above all.
-        allowed_hosts: Hosts that `base_url` may name without ``allow_base_url``, in small letters;
-            ``*`` stands for exactly one label: ``vision.*.acme.example``. Empty if the backend
-            sends nothing, or to a server of the caller's own: beyond this machine that needs
-            ``allow_base_url``.
-        reports_sent: Whether it calls `Call.on_sent` before the first byte may leave. A billed
-            call of a backend that does not counts as sent as soon as it begins.
-        keeps_deadline: Whether each of its calls ends by itself when `Call.deadline` is over, and
-            leaves nothing running. A call of a backend that does not is made on a thread of its
-            own, and left behind there when its time is over.
-        most_at_once: How many calls with a deadline may run at a time if it does not keep
-            deadlines, those that were left behind included. A further one waits for its own
-            deadline, and is then refused unsent.
+        name: Name in results and errors; the same as the entry point's.
+        capabilities: What the backend supports.
+        session_capabilities: What its hosted sessions support; None if it has none. Sessions use
+            these settings, if declared, each a tuple of exact host names: `return_hosts`, where the
+            person may be redirected afterwards; `handoff_hosts`, where a link may lead besides the
+            vendor's own hosts; `media_hosts`, from where portraits may be fetched.
+        environment_variables: Environment variables by setting, mainly for keys.
+        allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case;
+            ``*`` matches exactly one label: ``vision.*.acme.example``. Empty if the backend
+            sends nothing, or only to the caller's own server, which needs ``allow_base_url``
+            unless it runs on this machine.
+        reports_sent: Whether the backend calls `Call.on_sent` before the first byte may leave. If
+            not, a billed call counts as sent as soon as it begins.
+        keeps_deadline: Whether each call ends by itself at `Call.deadline`, and leaves nothing
+            running. If not, the call runs in a thread of its own, which is abandoned at the
+            deadline.
+        most_at_once: Concurrent calls with a deadline, abandoned calls included, if the backend
+            does not keep deadlines. A further call waits until its own deadline, and then raises
+            unsent.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -172,18 +172,18 @@ class Backend(abc.ABC):
     def environment(self) -> models.Environment | None:
         """The configured environment, or None.
 
-        MOCK, if a setting says so: then no real vendor may be called, nor pass for a mock.
+        MOCK if a setting says so: then no real vendor may be called.
         """
         return None
 
     @property
     def environments(self) -> frozenset[models.Environment]:
-        """The environments that answers can come from, if certain before a call."""
+        """The environments that results can come from, if known before a call."""
         return frozenset() if self.environment is None else frozenset({self.environment})
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """The environments that answers about sessions can come from."""
+        """The environments that sessions can come from."""
         return self.environments
 
     @abc.abstractmethod
@@ -205,17 +205,17 @@ class Backend(abc.ABC):
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The settings on which the verdict of a session depends, in one spelling: `workflow`, say.
+        """The settings that affect a session's verdict, normalised, for example `workflow`.
 
-        They are fixed in a record when it is planned: a start by other ones is refused.
+        `plan` stores them in the record; `start` raises if they differ.
         """
         return {}
 
     def start_session(self, request: StartRequest) -> SessionReading:
-        """Make a session. The core has checked the arguments, and checks the link.
+        """Start a session. The core has checked the arguments, and checks the link.
 
         Raises:
-            VendorError: there is none, or nobody knows; `billing` says which.
+            VendorError: no session, or unknown; `billing` says which.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
@@ -223,24 +223,24 @@ class Backend(abc.ABC):
         """Read a session from the vendor. The core compares it with the record and judges it.
 
         Raises:
-            SessionNotFound: the vendor has none, or none any more.
-            VendorError: nobody can tell.
+            SessionNotFound: the vendor does not have the session, or no longer.
+            VendorError: the session could not be read.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
     def delete_session(self, request: DeleteRequest) -> Deletion:
-        """Delete a session; errors as `read_session`."""
+        """Delete a session; errors: see `read_session`."""
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
     def receive_session(
         self, body: bytes, headers: Mapping[str, str], now: dt.datetime
     ) -> tuple[SessionHint, ...]:
-        """Check the signature of a webhook; return the sessions that it is about, and no verdict.
+        """Verify a webhook's signature and age; return the sessions to read, without a verdict.
 
-        Nothing is sent. The age of the delivery is counted until `now`, in UTC.
+        Nothing is sent. `now` is the current time in UTC, for the age of the delivery.
 
         Raises:
-            WebhookRefused: it is not signed by the vendor, too old, or cannot be read.
+            WebhookRefused: the delivery is not signed by the vendor, too old, or unreadable.
             Unsupported: by default.
         """
         raise errors.Unsupported(
@@ -248,29 +248,29 @@ class Backend(abc.ABC):
         )
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
-        """The picture at an address that a `SessionCheck.portrait` gave, without sending any key.
+        """Fetch the picture at the URL in `SessionCheck.portrait`, without sending any key.
 
         Raises:
-            VendorError: it could not be fetched, or is no picture.
+            VendorError: the URL could not be fetched, or is not a picture.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
     def reconcile(
         self, call: models.CallRecord, *, deadline: Deadline = NO_DEADLINE
     ) -> models.Reconciliation:
-        """Look for a kept call of this backend in the vendor's records, without any charge.
+        """Look for a kept call in the vendor's records. Free of charge.
 
-        By default nothing is looked at, and the answer is `CANNOT_KNOW`. A backend that overrides
-        this puts `Call.call_id` into the vendor's record of each kept call, under `CALL_ID_KEY`,
-        and compares it, or asks by `CallRecord.vendor_id`: nothing else proves that a record is
-        this call's.
+        The default returns `CANNOT_KNOW` without a request. A backend that overrides this method
+        stores `Call.call_id` in the vendor's record of each kept call, under `CALL_ID_KEY`, and
+        compares it, or looks up `CallRecord.vendor_id`. Nothing else proves that a record belongs
+        to the call.
 
         Args:
-            call: One that is `reconcilable`.
-            deadline: When the whole search must be over.
+            call: A call that is `reconcilable`.
+            deadline: The deadline of the whole search.
 
         Raises:
-            VendorError: the vendor could not be asked; `billing` says NO.
+            VendorError: the records could not be read; `billing` is NO.
         """
         return models.Reconciliation(
             outcome=models.Reconciled.CANNOT_KNOW,
@@ -279,31 +279,31 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Whether the vendor can later say what became of `call`; by default if it was kept.
+        """Return whether the vendor can look up `call` later; by default if it was kept.
 
-        A vendor that answers later may know a job by `vendor_id`, whatever it was asked to keep.
+        An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
         return call.retention is models.Retention.KEEP
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
-        """Give back what the backend holds. May be called more than once."""
+        """Release the backend's resources. May be called more than once."""
 
     def diagnose(self) -> Mapping[str, Any]:
         """Return facts for `facematch doctor`: versions, files. No secrets."""
         return {}
 
 
-#: What a key of a vendor's is made of.
+#: Characters that a key in an HTTP header can have.
 _SENDABLE = re.compile(r"[!-~\xa1-\xff]+")
 
 
 def _check_settings(backend: Backend) -> None:
-    """Hold every setting against its annotation; `ConfigurationError` names it, never its value."""
+    """Check every setting against its annotation; `ConfigurationError` never has the value."""
     cls = type(backend)
     try:
         hints = type_hints(cls)
     except NameError:
-        return  # a class inside a function: only its own module knows what it names
+        return  # a class inside a function: its annotations cannot be resolved
     for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it
         annotation = hints.get(field.name)
         kinds = kinds_of(annotation)
@@ -325,7 +325,7 @@ def _check_settings(backend: Backend) -> None:
                 kind = "number of seconds above 0" if of_time else "finite number"
                 raise errors.ConfigurationError(f"{name} must be a {kind}.")
         if read is not value:
-            object.__setattr__(backend, field.name, read)  # frozen classes forbid the usual way
+            object.__setattr__(backend, field.name, read)  # the class may be frozen
 
 
 def _check_key(backend: Backend, name: str, secret: Secret) -> None:
@@ -341,7 +341,7 @@ def _check_key(backend: Backend, name: str, secret: Secret) -> None:
 
 
 def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
-    """`value` as one of the types, converted where that can only mean one thing; else NOTHING."""
+    """Return `value` as one of the types, converted if that is unambiguous; else NOTHING."""
     if any(type(value) is type(word) and value == word for word in words):
         return value
     number = isinstance(value, int) and float in kinds
@@ -358,7 +358,7 @@ def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]
     return attrs.NOTHING
 
 
-#: Ready-made warnings. `attrs.evolve` gives one the vendor's tag or text.
+#: Ready-made warnings. Use `attrs.evolve` to add the vendor's tag or text.
 NO_FACE = models.ResultWarning(
     code=models.WarningCode.NO_FACE,
     severity=models.Severity.ERROR,
@@ -373,10 +373,10 @@ SCORE_UNAVAILABLE = models.ResultWarning(
 
 
 def number(value: object) -> float:
-    """A number that a vendor's body must hold; true, null and "0.9" are none.
+    """Return a number from a vendor's body as a float.
 
     Raises:
-        TypeError: it is something else.
+        TypeError: `value` is not a number, for example true, null or "0.9".
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{type(value).__name__}, not a number")
@@ -386,7 +386,7 @@ def number(value: object) -> float:
 def decide_by_threshold(
     score: models.Score | None, threshold: models.Threshold | None
 ) -> models.Decision:
-    """The decision where the score alone decides: for vendors and engines without a verdict.
+    """Decide by the score, for vendors and engines without a verdict.
 
     Returns:
         INCONCLUSIVE without a score; REVIEW with a score but no threshold; else MATCH
@@ -401,12 +401,12 @@ def decide_by_threshold(
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class RemoteBackend(Backend):
-    """A backend that sends to an address.
+    """A backend that sends requests to a URL.
 
     Args:
-        base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
+        base_url: The vendor's base URL; a backend sets its own default. Empty for `vendor_url`.
         allow_base_url: Whether a host outside `allowed_hosts` may receive key and faces.
-        allow_insecure: Whether they may travel without TLS beyond this machine.
+        allow_insecure: Whether key and faces may be sent without TLS beyond this machine.
     """
 
     base_url: str = ""
@@ -416,18 +416,18 @@ class RemoteBackend(Backend):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         if self.base_url or self.vendor_url():
-            self.address  # noqa: B018 - refused now, and not by the first call
+            self.address  # noqa: B018 - raise now, not in the first call
 
     def vendor_url(self) -> str:
-        """Return the vendor's address if `base_url` is not set."""
+        """Return the URL to use if `base_url` is not set."""
         return ""
 
     @functools.cached_property
     def address(self) -> str:
-        """The address to ask, checked, without a slash at its end.
+        """The validated base URL, without a trailing slash.
 
         Raises:
-            ConfigurationError: there is none, or it may not be sent to.
+            ConfigurationError: there is no URL, or its host is not allowed.
         """
         return check_base_url(
             self.base_url or self.vendor_url(),

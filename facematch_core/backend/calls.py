@@ -1,6 +1,6 @@
-"""For plug-in authors: what a backend is asked for, as data, and by which method.
+"""For plug-in authors: requests to a backend as data.
 
-A `Call` is about pictures that we have; the other requests are about hosted sessions.
+A `Call` is about the caller's pictures; the other requests are about hosted sessions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def new_call_id() -> str:
-    """A fresh id of ours for one call: a random UUID."""
+    """Return a new call id: a random UUID."""
     return str(uuid.uuid4())
 
 
@@ -39,7 +39,7 @@ class Way:
     """The backend method for a kind of request, and its answer type."""
 
     method: str
-    #: The generator of an `HttpBackend` that yields the HTTP requests; empty if there is none.
+    #: The generator method of an `HttpBackend` that yields HTTP requests; empty if there is none.
     steps: str
     answer: type[Any]
 
@@ -50,16 +50,16 @@ class Request:
 
     Attributes:
         options: The backend's own typed options, or None.
-        deadline: When the call must be over: ask `left_s` of it just before each wait. When the
-            first byte must have left, or nothing may be sent any more (`VendorUnavailable`), is its
-            `send_by`: the same, or earlier, so that a failover has time left for its next member.
+        deadline: The deadline of the call: read `left_s` just before each wait. After its `send_by`
+            the first byte must not be sent (raise `VendorUnavailable`). `send_by` may be earlier
+            than the deadline, to leave time for the next member of a failover.
         call_id: Our id of this call, a UUID.
-        vendor_id: The vendor's id of it; None until an answer has given one.
-        clock: The verifier's, on which waits and the deadline are counted.
+        vendor_id: The vendor's id of the call; None until a response has one.
+        clock: The verifier's clock, for waits and the deadline.
         on_sent: Call it once, before the first byte may leave. If it raises, send nothing.
-        on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
-            when an answer says more of either: it is what is known if the call is broken off.
-        masker: Takes out of a result what must not be seen, just before it is returned.
+        on_accepted: Call it with the vendor's id or None, and with the charge so far, when a
+            response changes either: both are reported if the call is interrupted.
+        masker: Removes secrets and private data from a result, just before it is returned.
     """
 
     options: Any = None
@@ -85,11 +85,11 @@ class Call(Request):
 
     Attributes:
         probe: The live or candidate face, already prepared for this backend.
-        threshold: Where a pass begins; its rule is the backend's. None if the caller set none and
-            the backend has no default: then the vendor's own verdict counts alone.
-        retention: What the vendor is asked to keep. MINIMAL for a backend that cannot keep.
-        caller_ref: The caller's own reference, for the vendor if it takes one.
-        metadata: The caller's own JSON object, for the vendor if it takes one.
+        threshold: The score where a pass begins, with the backend's rule. None if the caller set
+            none and the backend has no default: then only the vendor's own verdict counts.
+        retention: The data that the vendor is asked to keep. MINIMAL if the backend cannot keep.
+        caller_ref: The caller's own reference, to send if the vendor takes one.
+        metadata: The caller's own JSON object, to send if the vendor takes one.
     """
 
     probe: Image
@@ -122,13 +122,13 @@ class LivenessCall(Call):
 
 @attrs.frozen(kw_only=True)
 class StartRequest(Request):
-    """Make a session. It counts as charged when it is answered, whatever the vendor does later.
+    """Start a session. It counts as charged once the vendor responds, whatever happens later.
 
     Attributes:
-        record: What it is for; without `session_id`.
-        reference: The face to compare with, already prepared for this backend; None for none.
-        return_url: Where the vendor's page sends the person afterwards; None for nowhere.
-        language: Of the vendor's page, ``es`` or ``pt-BR`` say; None for the vendor's choice.
+        record: The record from `plan`, without `session_id`.
+        reference: The face to compare with, already prepared for this backend, or None.
+        return_url: Where the vendor's page redirects the person afterwards, or None.
+        language: Language of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
     """
 
     record: SessionRecord
@@ -143,12 +143,12 @@ class StartRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class ReadRequest(Request):
-    """Say what the vendor shows of a session now. It is free, and may be asked at any time.
+    """Read the current state of a session. Free, and possible at any time.
 
     Attributes:
-        record: The session's. Without `session_id` only if the vendor can find it by the record.
-        with_portrait: Whether a picture of the person is wanted.
-        with_way_in: Whether the person's way in is wanted.
+        record: The session's record. `session_id` is None only if the vendor finds it otherwise.
+        with_portrait: Whether to return a picture of the person.
+        with_way_in: Whether to return the person's way in.
     """
 
     record: SessionRecord
@@ -162,10 +162,10 @@ class ReadRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class DeleteRequest(Request):
-    """Delete a session, with all that the vendor has of the person in it.
+    """Delete a session with all its personal data.
 
     Attributes:
-        record: The session's. Without `session_id` only if the vendor can find it by the record.
+        record: The session's record. `session_id` is None only if the vendor finds it otherwise.
     """
 
     record: SessionRecord
@@ -177,10 +177,10 @@ class DeleteRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class LookUp(Request):
-    """Read something in the vendor's records that is no answer to a call. It is free.
+    """Read the vendor's records. Free of charge.
 
     Attributes:
-        record: The call that is looked for; None for what is about none, or about many.
+        record: The call to look for; None if the request is not about a single call.
     """
 
     record: models.CallRecord | None
@@ -190,6 +190,6 @@ class LookUp(Request):
 
     @classmethod
     def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:
-        """Return a copy with the ids of the call."""
+        """Return the request for a call record, with its ids."""
         call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
         return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)

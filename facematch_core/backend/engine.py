@@ -19,16 +19,16 @@ __all__ = ["Compared", "EngineBackend"]
 
 @attrs.frozen(kw_only=True)
 class Compared:
-    """The faces that an engine found in two pictures.
+    """The output of an engine for two pictures.
 
     Attributes:
-        score: How alike the faces are, 0-100; None if no pair of faces could be compared.
-        raw_score, raw_name: The engine's own number (a distance, say) and what it is called.
-        probe_faces, reference_faces: The faces of each picture; None if they are not known. None
-            found is ``()``: then there is no score, and the result says so.
-        warnings: By default NO_FACE and MULTIPLE_FACES, as follows from the faces.
-        model: Name and version of what was asked.
-        raw: What else there is, as JSON.
+        score: The similarity of the faces, 0-100; None if no pair of faces could be compared.
+        raw_score, raw_name: The engine's own number (for example a distance) and its name.
+        probe_faces, reference_faces: The faces in each picture; None if unknown, ``()`` if no face
+            was found: then the score is dropped and a warning added.
+        warnings: The engine's own warnings. NO_FACE and MULTIPLE_FACES are added automatically.
+        model: Name and version of the model.
+        raw: Other output, as JSON.
     """
 
     score: float | None
@@ -42,9 +42,9 @@ class Compared:
 
 
 class EngineBackend(Backend):
-    """An engine on this machine: nothing leaves it, and nothing is charged.
+    """An engine on this machine: nothing is sent, and nothing is charged.
 
-    Write `compare`, and declare `score_scale` and `default_threshold` above all.
+    Implement `compare`, and declare at least `score_scale` and `default_threshold`.
     """
 
     @property
@@ -57,8 +57,8 @@ class EngineBackend(Backend):
         """Compare the faces of `call.probe` and `call.reference`.
 
         Raises:
-            InvalidImage: a picture cannot be read. Any other exception is a fault of the engine's,
-                and becomes `BackendUnavailable` with file and line.
+            InvalidImage: a picture cannot be read. Any other exception counts as a bug in the
+                engine, and becomes `BackendUnavailable` with file and line.
         """
 
     def match(self, call: MatchCall) -> MatchResult:

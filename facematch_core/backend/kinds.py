@@ -1,4 +1,4 @@
-"""What a setting or an argument may be, read from its annotation, and words for sentences."""
+"""Types of settings and arguments, from their annotations, and words for error texts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from facematch_core.base.masking import Secret
 
 
 def choices_of(annotation: Any) -> tuple[Any, ...]:
-    """The types that a setting may have, `None` left out."""
+    """Return the types in an annotation, without `None`."""
     if is_union(annotation):
         return tuple(t for t in typing.get_args(annotation) if t is not type(None))
     return (annotation,)
 
 
 def kinds_of(annotation: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
-    """The classes and `Literal` words that a value may be; None where only its class can judge."""
+    """Return the classes and `Literal` values in an annotation; None if it has other types."""
     classes: list[type] = []
     words: list[Any] = []
     for choice in choices_of(annotation):
@@ -40,12 +40,12 @@ def kinds_of(annotation: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None
 
 
 def is_union(annotation: Any) -> bool:
-    """Whether an annotation allows several types."""
+    """Return whether an annotation is a union."""
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 def kind_words(annotation: Any) -> str:
-    """Return words for a declared type, for a message."""
+    """Describe an annotation in an error text."""
     words = []
     for choice in choices_of(annotation):
         kind, inner = typing.get_origin(choice), typing.get_args(choice)
@@ -75,20 +75,20 @@ _WORDS: dict[Any, str] = {
 
 @functools.lru_cache(maxsize=64)
 def type_hints(cls: type) -> Mapping[str, Any]:
-    """The annotations of a class, read once: nothing takes longer in opening a backend."""
+    """Return the annotations of a class. Cached: this is the slowest step of opening a backend."""
     return types.MappingProxyType(typing.get_type_hints(cls))
 
 
 def describe(value: object) -> str:
-    """Type and length of a value, never the value: it may be a key in the wrong place."""
+    """Return type and length of a value, never the value, which may be a misplaced key."""
     kind = type(value).__name__
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
-    """A hint that names the closest known word, or all of them, or the first of many.
+    """Return a hint with the closest known word, else with the known words (at most 20).
 
-    A word counts as close from this `likeness` on, 0-1.
+    `likeness` is the lowest similarity of a close word, 0-1.
     """
     import difflib
 
@@ -100,13 +100,13 @@ def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
     return f"known: {', '.join(names[:20])}{more}." if names else "none are known."
 
 
-#: Whether arguments are options, at a shell, and not those of a Python program.
+#: Whether error texts show arguments as command-line options.
 _AT_SHELL: ContextVar[bool] = ContextVar("facematch_at_shell", default=False)
 
 
 @contextlib.contextmanager
 def speak_to_shell() -> Iterator[None]:
-    """Within it, errors name arguments as options."""
+    """Context manager: error texts show arguments as command-line options."""
     token = _AT_SHELL.set(True)
     try:
         yield
@@ -115,7 +115,7 @@ def speak_to_shell() -> Iterator[None]:
 
 
 def argument(name: str, value: object) -> str:
-    """An argument as its reader sets it: `` `mated=0` ``, or ``--mated 0``; of a list a plural."""
+    """Format an argument as `` `mated=0` ``, or ``--mated 0`` at a shell (repeated for a list)."""
     values = value if isinstance(value, list) else [value]
     option = f"--{(name if values is not value else name[:-1]).replace('_', '-')}"
     words = (option if each is True else f"{option} {each!r}" for each in values)
@@ -123,11 +123,11 @@ def argument(name: str, value: object) -> str:
 
 
 def typed(words: Sequence[str]) -> str:
-    """A command as it is typed into the shell of this system."""
+    """Quote a command for the shell of this system."""
     if os.name == "nt":
-        import subprocess  # not above: it takes 5 ms of every import
+        import subprocess  # late: it would add 5 ms to every import
 
         return subprocess.list2cmdline(words)
-    import shlex  # not above: only messages need it
+    import shlex  # late: only error texts need it
 
     return shlex.join(words)

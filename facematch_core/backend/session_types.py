@@ -1,6 +1,6 @@
-"""Hosted sessions as data: what a caller writes down, gets and gives back.
+"""Hosted sessions as data: records, readings and results.
 
-The vendor's own page or component looks at the person, and `Sessions` reads the verdict later.
+The person is verified on the vendor's own page or component; `Sessions` reads the verdict later.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from facematch_core.images.image import Image, ImageLimits
 
 
 class SessionState(enum.StrEnum):
-    """The state of a session. No verdict: ask `SessionResult.is_verified_for`."""
+    """The state of a session. Not a verdict: see `SessionResult.is_verified_for`."""
 
-    #: Somebody is still to go through it.
+    #: The person has not finished yet.
     PENDING = "pending"
-    #: The person is through, and the vendor, or one of its people, still looks.
+    #: The person has finished; the vendor is still deciding, perhaps in a manual review.
     PROCESSING = "processing"
     #: The vendor has decided. A person may revise the decision later.
     DECIDED = "decided"
@@ -37,22 +37,22 @@ class SessionState(enum.StrEnum):
     #: The person left.
     ABANDONED = "abandoned"
     CANCELED = "canceled"
-    #: The session broke off before a decision.
+    #: The session was aborted before a decision.
     FAILED = "failed"
-    #: The vendor has no result of it any more; whether somebody passed is not known.
+    #: The vendor no longer has the result; whether the person passed is unknown.
     GONE = "gone"
-    #: The vendor's word is not known here.
+    #: The vendor's status is unknown to us.
     UNKNOWN = "unknown"
 
 
 class ComparedWith(enum.StrEnum):
     """The picture that the vendor compared the face of a session with."""
 
-    #: The reference of the start.
+    #: The reference passed to `start`.
     GIVEN = "given"
-    #: The document that the person showed, which may be anybody's: compare its name.
+    #: The photo of the person's document, which may be anybody's: check its name.
     DOCUMENT = "document"
-    #: A face that the vendor had stored before.
+    #: A face stored at the vendor.
     STORED = "stored"
     UNKNOWN = "unknown"
 
@@ -60,14 +60,14 @@ class ComparedWith(enum.StrEnum):
 #: The default checks of a session.
 USUAL_CHECKS: Final = (models.Operation.MATCH, models.Operation.LIVENESS)
 
-#: The tag of the warning in an item that the vendor's session does not have.
+#: Tag of the warning in an item that the vendor did not report.
 NOT_REPORTED = "not_reported"
 
 _PASSES = (models.Decision.MATCH, models.LivenessDecision.LIVE)
 
 
 def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
-    """Whether the vendor's session had it; what failed was reported, whatever its tags."""
+    """Return whether the vendor reported the item. A failed item counts as reported."""
     is_open = item.decision in (models.Decision.INCONCLUSIVE, models.LivenessDecision.INCONCLUSIVE)
     return not (is_open and any(warning.tag == NOT_REPORTED for warning in item.warnings))
 
@@ -76,11 +76,11 @@ class DeletionState(enum.StrEnum):
     """The outcome of deleting a session."""
 
     DONE = "done"
-    #: The vendor has accepted the wish, and takes its time.
+    #: The vendor accepted the request, and deletes later.
     REQUESTED = "requested"
     #: The vendor has no such session.
     NOT_THERE = "not_there"
-    #: The vendor cannot be asked to: it forgets by itself.
+    #: The vendor has no deletion; its data expires by itself.
     VANISHES = "vanishes"
 
 
@@ -94,26 +94,26 @@ class Kept(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class SessionCapabilities:
-    """The abilities of a backend's sessions.
+    """The capabilities of a backend's sessions.
 
     Attributes:
-        checks: What they report: `MATCH`, `LIVENESS`.
-        scored: Of which of them they give a score, so that a threshold can hold.
-        compares_with: With which pictures they can compare a face; empty if with none.
-        start_is_repeatable: Whether the same start again gives the same session, by the record.
-        keeps: What of a record the vendor shows again.
-        finds_lost: Whether a session whose start lost its answer can be found by its record.
+        checks: The checks that sessions report: `MATCH`, `LIVENESS`.
+        scored: The checks with a score, for which a threshold has an effect.
+        compares_with: The pictures that a face can be compared with; empty if there is no match.
+        start_is_repeatable: Whether repeating a start of the same record returns the same session.
+        keeps: The parts of a record that the vendor returns.
+        finds_lost: Whether a session can be found by its record if the start's response was lost.
         can_delete: Whether a session can be deleted.
-        gives_portrait: Whether a picture of the person can be had.
-        result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
-        link_hosts: The vendor's own hosts for links besides that of `address`, in small letters.
-        needs_liveness_threshold: Whether a live face is judged by the caller's threshold alone.
-        takes_language, takes_return_url: Whether a start may bring one.
-        resumes_expired: Whether a person may go on in a session that the vendor calls expired.
-        reference_limits: What the vendor takes as a reference.
-        options: The attrs class of the options of a start; None if it has none.
-        read_windows: How many reads and deletions the vendor takes; starts count in
-            `Capabilities.rate_windows`. Empty if nothing is published.
+        gives_portrait: Whether a picture of the person can be read.
+        result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
+        link_hosts: The vendor's own hosts for links, in lower case, besides the host of `address`.
+        needs_liveness_threshold: Whether only the caller's threshold decides on liveness.
+        takes_language, takes_return_url: Whether a start takes this argument.
+        resumes_expired: Whether a person may continue a session that the vendor calls expired.
+        reference_limits: The vendor's limits for a reference.
+        options: The attrs class of the options of a start, or None.
+        read_windows: The vendor's rate limits for reads and deletions; starts count in
+            `Capabilities.rate_windows`. Empty if none are published.
     """
 
     checks: frozenset[models.Operation]
@@ -156,36 +156,36 @@ def _as_threshold(value: float | None) -> float | None:
 
 @attrs.frozen(kw_only=True)
 class SessionRecord(Document):
-    """The record of a session: write it down before `start`; everything else needs it.
+    """The record of a session. Persist it before `start`: every later call needs it.
 
-    A row of a database: JSON both ways, no secret in it. Find it by who is logged in, never by
-    what a browser sends, and never put it into a cookie or a form. `subject_ref`, `purpose` and
-    `about` are in no repr, event or message.
+    Store it in a database: it converts to and from JSON, and has no secrets. Look it up by the
+    logged-in user, never by input from a browser, and never put it into a cookie or a form.
+    `subject_ref`, `purpose` and `about` never appear in a repr, event or message.
 
     Attributes:
-        id: Ours: 128 random bits as 32 hexadecimal digits; a primary key.
+        id: Our id: 128 random bits as 32 hexadecimal digits; a primary key.
         backend: Name of the backend.
-        profile: The profile that it was opened by; None for none.
-        environment: What the backend was set to ask; None if no setting says so.
-        subject_ref: Who is to be verified, in the caller's words.
-        purpose: What for: ``payout``.
-        about: Which one: ``payout 8841``; None if that does not matter.
-        expects: What must be reported and passed.
-        compared_with: With which picture a face must have been compared, of which GIVEN comes with
-            `start`; None if no match is expected.
-        threshold, review_threshold: Where a match begins, and up to where it needs a person,
-            0-100; None for the vendor's, and for no review.
-        liveness_threshold: Where a live face begins, 0-100; None for the vendor's.
-        valid_for_s: Seconds from the start, above 0, after which nobody is waited for.
-        facts: The plug-in's settings on which the verdict depends: workflow, region.
-        planned_at: UTC, by this machine's clock.
-        started_at: When its first start was sent, UTC; None before.
-        session_id: The vendor's; None before an answer has given it.
-        expires_at: When link or token end, UTC; None if the vendor does not say.
-        vendor: What the vendor said of it at its start: version of the workflow, kind.
+        profile: Name of the profile, or None.
+        environment: The configured environment of the backend, or None.
+        subject_ref: The caller's own id of the person to verify.
+        purpose: The purpose, for example ``payout``.
+        about: The subject of the purpose, for example ``payout 8841``; None if irrelevant.
+        expects: The checks that must be reported and passed.
+        compared_with: The picture that the face must be compared with (GIVEN: the reference passed
+            to `start`); None if no match is expected.
+        threshold, review_threshold: The score where a match begins, and the score up to which it
+            becomes REVIEW, 0-100; None for the vendor's threshold, and for no review.
+        liveness_threshold: The score where a live face begins, 0-100; None for the vendor's.
+        valid_for_s: Seconds from the start, above 0, after which an unfinished session is EXPIRED.
+        facts: The plug-in's settings that affect the verdict: workflow, region.
+        planned_at: Time of `plan`, UTC, by this machine's clock.
+        started_at: Time of the first `start`, UTC; None before.
+        session_id: The vendor's id; None until a response has it.
+        expires_at: When link or token expire, UTC; None if the vendor does not say.
+        vendor: The vendor's facts from the start: workflow version, kind.
 
     Raises:
-        ValueError: a value is out of its range, or `compared_with` is missing for a match.
+        ValueError: a value is out of range, or `compared_with` is missing for a match.
     """
 
     kind = "session"
@@ -223,7 +223,7 @@ class SessionRecord(Document):
 
     @property
     def terms(self) -> str:
-        """SHA-256 of what `plan` fixed, so that a vendor that keeps it shows a changed record."""
+        """SHA-256 of the fields set by `plan`; a copy at the vendor reveals a changed record."""
         later = ("profile", "started_at", "session_id", "expires_at", "vendor")
         fixed = {name: value for name, value in self.to_dict().items() if name not in later}
         text = json.dumps(fixed, sort_keys=True, separators=(",", ":"))
@@ -232,12 +232,12 @@ class SessionRecord(Document):
 
 @attrs.frozen(kw_only=True)
 class SessionAnswer:
-    """The common part of answers about sessions.
+    """The common part of responses about sessions.
 
     Attributes:
-        environment: The answer's own word for where it came from, untouched if it is none of ours
-            (the core refuses it then); None if it says nothing.
-        billing: What was charged, as far as it says.
+        environment: The environment that the response states, unchanged if it is not one of ours
+            (then the core refuses it), or None.
+        billing: The charge, as far as the response says.
         ids: The vendor's id of the request.
     """
 
@@ -248,13 +248,13 @@ class SessionAnswer:
 
 @attrs.frozen(kw_only=True)
 class WayIn:
-    """A person's way into a session. Link and token are keys: who has them is the person.
+    """A person's way into a session. Link and token are bearer secrets.
 
     Attributes:
-        link: Where the person goes; None for a vendor without a page.
-        token: What the vendor's own component needs; None if there is none.
-        page: Public facts for that component: session id, region, endpoint.
-        expires_at: When link or token end, UTC; None if the vendor does not say.
+        link: URL of the vendor's page; None for a vendor without a page.
+        token: Token for the vendor's own component, or None.
+        page: Public parameters of the component: session id, region, endpoint.
+        expires_at: When link or token expire, UTC; None if the vendor does not say.
     """
 
     link: Secret | None = None
@@ -268,12 +268,12 @@ class SessionCheck:
     """A vendor's check of a face in a session, for plug-ins.
 
     Attributes:
-        result: By the vendor's verdict alone: the rules of the record are applied by the core. Of
-            a vendor without a verdict by the threshold of the record. An item that is not finished
-            is INCONCLUSIVE.
-        covers_liveness: Whether a `MatchResult` is the vendor's one verdict about both, the same
-            person and a live face: then it counts for the liveness item as well.
-        portrait: A picture of the person in this very item, or its address; None if there is none.
+        result: The vendor's own verdict; the core applies the rules of the record. For a vendor
+            without a verdict, decide by the record's threshold. An unfinished item is
+            INCONCLUSIVE.
+        covers_liveness: Whether a `MatchResult` is the vendor's joint verdict on match and
+            liveness: then it also counts as the liveness item.
+        portrait: A picture of the person from this item, or its URL, or None.
     """
 
     result: models.MatchResult | models.LivenessResult
@@ -285,28 +285,28 @@ class SessionCheck:
 class SessionReading(SessionAnswer):
     """A session as its vendor returns it, for plug-ins. The core compares and judges it.
 
-    The answer to a start is one, too: of a session that nobody has been in.
+    Also the response to a start, for a session that nobody has entered.
 
     Attributes:
-        session_id: The vendor's.
-        state: In our word.
-        vendor_status: The vendor's own word, untouched; None if it has none.
-        way_in: For the person; None if the answer has none.
-        approved: The vendor's approval of the whole, without which no pass counts; None if unsaid.
-        checks: The items that count, all of them; where there were several attempts, those of the
-            last. Empty for what was not reported.
-        compared_with: With which picture a match was made.
-        record_id, terms, subject_ref: What the vendor shows of them; None if nothing, which is a
-            mismatch for what `SessionCapabilities.keeps` names, but for the subject.
-        created_at: When the vendor made it, by its clock; None if it does not say.
-        facts: What it shows of `SessionRecord.facts`, which must be the same.
-        vendor: For `SessionRecord.vendor`; must be the same there, where both have it.
-        doubts: Why a pass needs a person: a weaker method than the one that was asked for.
-        read_again_s: Seconds before the next look, by the answer (Retry-After); None if unknown.
-        has_begun: Whether the person is or was in it; checks say so, too.
-        is_asked_back: Whether the vendor waits for the person to come once more, however long.
-        warnings: About the whole, in the vendor's order.
-        raw: An allow-list of the body, without pictures, addresses and secrets.
+        session_id: The vendor's id.
+        state: The state.
+        vendor_status: The vendor's own status, unchanged, or None.
+        way_in: The person's way in; None if the response has none.
+        approved: The vendor's approval of the whole session, or None. If False, no pass counts.
+        checks: All items that count; after several attempts, the items of the last attempt. Empty
+            if nothing was reported.
+        compared_with: The picture of the match.
+        record_id, terms, subject_ref: As returned by the vendor, or None. None is a mismatch if
+            `SessionCapabilities.keeps` has it (except the subject).
+        created_at: When the vendor created the session, by its own clock, or None.
+        facts: The vendor's values of `SessionRecord.facts`; must be equal.
+        vendor: The vendor's facts for `SessionRecord.vendor`; must be equal if both have them.
+        doubts: Warnings that turn a pass into REVIEW, for example a weaker method than requested.
+        read_again_s: Seconds until the next read, from the response (Retry-After), or None.
+        has_begun: Whether the person has entered the session; implied by `checks`.
+        is_asked_back: Whether the vendor waits, without a time limit, for the person to return.
+        warnings: Warnings about the whole session, in the vendor's order.
+        raw: An allow-list of the body, without pictures, URLs and secrets.
     """
 
     session_id: str
@@ -335,9 +335,9 @@ class Deletion(SessionAnswer):
     """The outcome of deleting a session.
 
     Attributes:
-        state: What the vendor did.
-        face_kept: Whether it still has the face, as a template say; None if it does not say.
-        vendor_word: Its own word for that; None if there is none.
+        state: The outcome.
+        face_kept: Whether the vendor still has the face, for example as a template, or None.
+        vendor_word: The vendor's own word for `face_kept`, or None.
     """
 
     state: DeletionState
@@ -351,9 +351,9 @@ class SessionHint:
 
     Attributes:
         record_id: `SessionRecord.id`; None for a session that was not started with a record.
-        session_id: The vendor's.
-        event_id: The vendor's id of the delivery; None if it has none.
-        is_test: Whether it is signed as a test, about a session that does not exist.
+        session_id: The vendor's id of the session.
+        event_id: The vendor's id of the delivery, or None.
+        is_test: Whether this is a signed test delivery, for a session that does not exist.
     """
 
     record_id: str | None
@@ -367,20 +367,20 @@ class SessionResult(models.NoTruth, Document):
     """A session as the vendor returns it now, judged by the rules of its record.
 
     Attributes:
-        record: To be written down: it has the vendor's `session_id`.
-        state: How far it has come.
-        way_in: For the person, from `start` or if it was asked for; None if there is none now: the
-            session is over. Not in `to_dict` and repr.
-        match, liveness: The worst item of each kind; without one INCONCLUSIVE, ``not_reported``.
-        compared_with: With which picture; None without a match.
-        portrait: A live face, if it was asked for. Not in `to_dict` and repr.
-        warnings: The vendor's about the whole, then ours.
-        vendor_status: The vendor's own word for the session.
-        environment: Where it came from.
-        required_environment: Where it had to come from; None if that did not matter.
-        billing: What it cost: of a start UNKNOWN, because vendors do not say when they charge.
-        read_again_s: Seconds, above 0, until the next look; None if nothing more comes by itself.
-        raw: A part of the body, without pictures, addresses and secrets; not in `repr`.
+        record: The record with the vendor's `session_id`. Persist it again.
+        state: The state of the session.
+        way_in: The person's way in, from `start` or if requested; None if the session has ended.
+            Not in `to_dict` and repr.
+        match, liveness: The worst item of each kind; INCONCLUSIVE with ``not_reported`` if none.
+        compared_with: The picture of the match; None without a match.
+        portrait: A live face, if requested. Not in `to_dict` and repr.
+        warnings: The vendor's warnings about the whole session, then ours.
+        vendor_status: The vendor's own status of the session.
+        environment: The environment of the session.
+        required_environment: The required environment; None for any.
+        billing: The charge: UNKNOWN for a start, because vendors do not say when they charge.
+        read_again_s: Seconds, above 0, until the next read; None if the state is final.
+        raw: A part of the body, without pictures, URLs and secrets; not in `repr`.
     """
 
     kind = "session_result"
@@ -405,33 +405,33 @@ class SessionResult(models.NoTruth, Document):
     def is_verified_for(
         self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
     ) -> bool:
-        """Whether this verdict may decide this one thing for this person now.
+        """Return whether this session verifies this person for this purpose now.
 
-        True only if the session is decided, what its record expects was reported, nothing that
-        was reported failed, it was started for this subject, purpose and matter, it came from the
-        required environment, and it was started no longer ago than that. Let it decide one thing
-        only: mark the record as consumed in the same transaction.
+        True only if the session is DECIDED, every expected check was reported, no reported check
+        failed, subject, purpose and `about` are equal to the record's, the environment is the
+        required one, and the session was started at most `max_age_s` ago. Use each session only
+        once: mark the record as consumed in the same transaction.
 
         Args:
-            subject_ref, purpose, about: What your program is about to do, and for whom: from the
-                login, never from the record. `about` is None where that does not matter.
+            subject_ref, purpose, about: The person and the action, from the login and your program,
+                never from the record. `about` is None if irrelevant.
             max_age_s: Seconds since the start, above 0: 600 for a login, 3,600 for a payout, more
-                where people at the vendor look; `math.inf` for a later look at what was decided.
+                for manual review at the vendor; `math.inf` for an audit.
 
         Raises:
-            InvalidRequest: `max_age_s` is no number above 0.
+            InvalidRequest: `max_age_s` is not a number above 0.
         """
         return not self.why_not(subject_ref, purpose=purpose, about=about, max_age_s=max_age_s)
 
     def why_not(
         self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
     ) -> tuple[str, ...]:
-        """Every reason for which `is_verified_for` says no; none if it says yes.
+        """Return every reason why `is_verified_for` is False; empty if it is True.
 
-        For logs and for people who help: no reason holds what the arguments or the record say.
+        For logs and support: reasons contain no values of the arguments or the record.
 
         Raises:
-            InvalidRequest: `max_age_s` is no number above 0.
+            InvalidRequest: `max_age_s` is not a number above 0.
         """
         is_number = type(max_age_s) in (int, float)
         if not is_number or not max_age_s > 0:

@@ -1,1 +1,1 @@
-"""What all rooms are built on: time, threads, files, addresses, and secrets kept out of words."""
+"""Shared helpers: time, threads, files, URLs, tables, and masking of secrets."""

@@ -1,4 +1,4 @@
-"""Check the addresses to which keys and faces may be sent."""
+"""Check the URLs to which keys and faces may be sent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Collection
 
 from facematch_core.errors import ConfigurationError
 
-#: Every answer of a mock server carries this header, and no vendor's does.
+#: Every response of a mock server has this header; no vendor's response has it.
 MOCK_HEADER = "X-Facematch-Mock"
 
-# A strict pattern, because two parsers may find two different hosts in an odd address.
+# A strict pattern, because two parsers may find different hosts in an unusual URL.
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~-]*)*)"
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(
 
 @functools.lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is this machine."""
+    """Return whether `host`, a name or an IP address, is this machine."""
     if host == "localhost":
         return True
     try:
@@ -31,7 +31,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_among(host: str, allowed: Collection[str]) -> bool:
-    """Whether a host is allowed; ``*`` in a pattern stands for exactly one label."""
+    """Return whether a host is allowed; ``*`` in a pattern matches exactly one label."""
     if host in allowed:
         return True
     labels = host.split(".")
@@ -59,10 +59,10 @@ def check_base_url(
     allow_base_url: bool = False,
     allow_insecure: bool = False,
 ) -> str:
-    """The address without a slash at its end, if keys and faces may be sent there.
+    """Return the URL without a trailing slash; raise if keys and faces must not be sent there.
 
-    `allowed_hosts` are the vendor's own, in lower case; ``*`` stands for exactly one label of a
-    vendor's domain: ``*.com`` is refused.
+    `allowed_hosts` are the vendor's own hosts, in lower case; ``*`` matches exactly one label of
+    the vendor's domain: ``*.com`` is refused.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
@@ -96,9 +96,9 @@ def check_base_url(
 def find_foreign_host(
     url: str, address: str, *, allowed_hosts: Collection[str], allow_insecure: bool
 ) -> str:
-    """The origin of a request that may take neither key nor face there; empty if it may.
+    """Return the origin of a URL that must not receive keys and faces; empty if it may.
 
-    `address` is the vendor's, as `check_base_url` returns it; empty if only its hosts are known.
+    `address` is the vendor's base URL from `check_base_url`; empty if only its hosts are known.
     """
     origin, vendor_origin = _origin(url), _origin(address)
     if origin == vendor_origin:
@@ -107,13 +107,13 @@ def find_foreign_host(
         check_base_url(origin, allowed_hosts=allowed_hosts, allow_insecure=allow_insecure)
     except ConfigurationError:
         return origin[:80]
-    # A vendor elsewhere may not lead to this machine.
+    # A remote vendor must not lead to this machine.
     is_stray = address and _is_local(origin) and not _is_local(vendor_origin)
     return origin[:80] if is_stray else ""
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port of an address, each written in only one way."""
+    """Return the normalised scheme, host and port of a URL."""
     scheme, _, rest = url.partition("://")
     host = re.split("[/?]", rest, maxsplit=1)[0]
     host = host.lower() if host.isascii() else host

@@ -1,4 +1,4 @@
-"""Cancel a call whose caller no longer waits, without losing a paid one."""
+"""Cancel a call whose caller no longer waits, unless it may have been paid for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .deadline import NO_DEADLINE, Deadline
 
 
 class CallCancelled(BaseException):
-    """The caller has gone, and nothing more is sent. `billing`: of the requests before, if any.
+    """The call was cancelled; nothing more is sent. `billing` covers earlier requests, or is None.
 
-    No `Exception`, so that no plug-in takes it for a failure of its vendor.
+    Not an `Exception`, so that a plug-in does not handle it as a vendor's error.
     """
 
     def __init__(self, billing: Billing | None = None) -> None:
@@ -28,7 +28,7 @@ class Cancellation:
     """A flag shared by a caller and the thread that makes its call."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
-        self.deadline = deadline  # which began before the thread did
+        self.deadline = deadline  # started before the thread
         self._end = threading.Event()
 
     @property
@@ -37,29 +37,29 @@ class Cancellation:
         return self._end.is_set()
 
     def cancel(self) -> None:
-        """Send nothing more; a request that is under way is finished."""
+        """Send nothing more; a request in flight is finished."""
         self._end.set()
 
     def sleep(self, seconds: float, clock: Clock) -> None:
-        """Sleep; raises `CallCancelled` as soon as `cancel` is called."""
+        """Sleep; raise `CallCancelled` as soon as `cancel` is called."""
         if self is not UNCANCELLED and isinstance(clock, SystemClock):
             self._end.wait(seconds)
         else:
-            clock.sleep(seconds)  # a clock of a test passes time in its own way
+            clock.sleep(seconds)  # a test's clock
         if self.is_cancelled:
             raise CallCancelled
 
 
 UNCANCELLED = Cancellation()
 
-#: The cancellation of this thread's call; it never comes outside an asynchronous verifier.
+#: The cancellation of this thread's call; never cancelled outside an async verifier.
 CANCELLATION: ContextVar[Cancellation] = ContextVar("facematch_cancellation", default=UNCANCELLED)
 
 
 def find_callers_exception(error: BaseException) -> BaseException | None:
-    """Return the exception of a signal handler, if `error` is it or hides it; else None.
+    """Return the exception raised by a signal handler, if it is `error` or behind it; else None.
 
-    Such an exception looks like a fault of the line that it interrupted. Call this before an
+    Such an exception looks like an error in the interrupted line. Call this before an
     `except Exception` translates the error, and raise the result outside the except block.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -74,11 +74,11 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
 
 
 def links_of(error: BaseException) -> list[BaseException]:
-    """Return `error` and every exception behind it: causes, contexts, arguments."""
+    """Return `error` and every exception behind it: causes, contexts, reasons, arguments."""
     seen: set[int] = set()
     found: list[BaseException] = []
     links: list[object] = [error]
-    for link in links:  # grows while it is read
+    for link in links:  # grows during the loop
         if isinstance(link, BaseException) and id(link) not in seen:
             seen.add(id(link))
             found.append(link)

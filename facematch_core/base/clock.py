@@ -1,4 +1,4 @@
-"""Clocks, which tests replace, and the rate limits of a vendor."""
+"""Clocks, replaceable in tests, and rate limits."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from facematch_core.errors import ConfigurationError
 
 
 class Clock(Protocol):
-    """The clock of a verifier; a test passes its own."""
+    """The clock of a verifier; tests pass their own."""
 
     def now(self) -> dt.datetime:
-        """The time of day, in UTC."""
+        """Return the current time in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back, from an arbitrary start."""
+        """Return seconds that never go back, from an arbitrary start."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Let that many seconds (at least 0) pass."""
+        """Sleep for that many seconds, at least 0."""
         ...
 
 
@@ -42,10 +42,10 @@ class SystemClock:
 
 @attrs.frozen
 class RateWindow:
-    """At most so many calls in any stretch of so many seconds.
+    """A sliding rate limit: at most `limit` calls in any window of `seconds`.
 
     Args:
-        limit: Calls, at least 1.
+        limit: Calls per window, at least 1.
         seconds: Length of the window, above 0.
 
     Raises:

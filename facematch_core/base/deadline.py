@@ -1,4 +1,4 @@
-"""`Deadline`: when a call must be over, as a value that is handed down."""
+"""`Deadline`: the deadline of a call, as a value to pass down."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ _SYSTEM_CLOCK = SystemClock()
 
 @attrs.frozen(kw_only=True)
 class Deadline:
-    """The end of the time that something may take; make one with `Deadline.after`.
+    """A deadline; create it with `Deadline.after`.
 
     Attributes:
-        limit_s: Seconds that were allowed in all, for messages; None for no limit.
+        limit_s: The total seconds allowed, for messages; None for no limit.
         ends_at: The end, on the monotonic clock; infinite for no limit.
-        clock: The clock on which it is counted.
-        share: The earlier deadline of the first byte, where another vendor can be asked after it;
-            None for none.
+        clock: The clock that the deadline uses.
+        share: The earlier deadline for the first byte, if a failover has a next member; else None.
     """
 
     limit_s: float | None = None
@@ -34,7 +33,7 @@ class Deadline:
     def after(
         cls, limit_s: float | None, clock: Clock = _SYSTEM_CLOCK, *, since: float | None = None
     ) -> Deadline:
-        """Return the deadline so many seconds (None: without a limit) from now or `since`."""
+        """Return a deadline `limit_s` seconds after now or `since`; None for no limit."""
         if limit_s is None:
             return cls(clock=clock)
         start = clock.monotonic() if since is None else since
@@ -42,37 +41,37 @@ class Deadline:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is an end at all."""
+        """Whether there is a limit."""
         return self.ends_at != math.inf
 
     @property
     def is_over(self) -> bool:
-        """Whether no time is left."""
+        """Whether the deadline has passed."""
         return self.clock.monotonic() >= self.ends_at
 
     def left_s(self) -> float:
-        """Seconds that are left: at least 0, infinite if there is no limit."""
+        """Return the seconds left: at least 0, infinite if there is no limit."""
         return max(0.0, self.ends_at - self.clock.monotonic())
 
     def timeout_s(self) -> float | None:
-        """Return the seconds that are left, as a `timeout`: None if there is no limit."""
+        """Return the seconds left as a `timeout` argument: None if there is no limit."""
         return self.left_s() if self.is_limited else None
 
     def within(self, seconds: float) -> Deadline:
-        """Return the earlier of this deadline and the one so many seconds from now."""
+        """Return the earlier of this deadline and `seconds` from now."""
         return self.earlier(Deadline.after(seconds, self.clock))
 
     def earlier(self, other: Deadline) -> Deadline:
-        """Return the earlier of this deadline and another one on the same clock."""
+        """Return the earlier of this deadline and another on the same clock."""
         return other if other.ends_at < self.ends_at else self
 
     def sending_within(self, seconds: float) -> Deadline:
-        """Return this deadline with a share of so many seconds for the first byte."""
+        """Return this deadline with at most `seconds` for the first byte."""
         return attrs.evolve(self, share=Deadline.after(seconds, self.clock))
 
     @property
     def send_by(self) -> Deadline:
-        """The deadline for the first byte: afterwards nothing may be sent."""
+        """The deadline for the first byte; nothing may be sent after it."""
         return self.share or self
 
     @property

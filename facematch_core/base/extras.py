@@ -11,7 +11,7 @@ _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 def install_command(extra: str) -> str:
     """Return the pip command that installs the packages of an extra.
 
-    The command names the packages themselves, because facematch is on no package index.
+    The command lists the packages, because facematch is not on PyPI.
     """
     try:
         requirements = importlib.metadata.requires("facematch-core") or []

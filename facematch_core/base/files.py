@@ -1,7 +1,7 @@
 """Write files atomically, and read regular files of a limited size.
 
-A new file is written beside the old one and replaces it, with its permissions. A link stays, and
-its target is replaced. On Windows a private file is as private as its folder.
+A new file is written next to the old file and replaces it, with the old permissions. A symbolic
+link stays, and its target is replaced. On Windows a private file is as private as its folder.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ __all__ = ["replacing", "write_file"]
 
 #: Read and write for the owner, nothing for others.
 OWNER_ONLY: Final = 0o600
-#: The mode that `open` uses; the system subtracts the umask.
+#: The mode that `open` uses, before the umask.
 _USUAL: Final = 0o666
 
 
 def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> None:
-    """Write a file, whole or not at all; only its owner may read a `private` one.
+    """Write a file atomically; only the owner may read a `private` file.
 
-    A pipe or a terminal is written to. An OSError names `path`, and leaves the old file there.
+    Pipes and terminals are written to directly. After an `OSError`, which names `path`, the old
+    file is unchanged.
     """
     with replacing(path, private=private) as new, named(path), new.open("wb") as file:
         file.write(content)
@@ -38,9 +39,9 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
-    """Yield the name of a new file that replaces `path` at the end, unless an exception comes.
+    """Yield the path of a new file that replaces `path` at the end, unless an exception is raised.
 
-    A pipe or a terminal is yielded as it is. Arguments and errors are those of `write_file`.
+    A pipe or a terminal is yielded itself. Arguments and errors: see `write_file`.
     """
     place, mode = Path(path), None
     if is_stream(path):
@@ -49,13 +50,13 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
     with named(path):
         with contextlib.suppress(FileNotFoundError):
             old = place.stat().st_mode
-            # Refused now, before anything is written.
+            # Raise before anything is written.
             if stat.S_ISDIR(old):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not stat.S_ISREG(old):
                 raise OSError(errno.EINVAL, "it is a device or a socket, and would be replaced")
             mode = None if private else stat.S_IMODE(old)
-        if place.is_symlink():  # its target is replaced, whether it exists or not
+        if place.is_symlink():  # replace the target, whether it exists or not
             place = Path(os.path.realpath(path))
         name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"
         beside = place.absolute().with_name(name)
@@ -74,7 +75,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether a pipe or a terminal is there, which is written to and never replaced."""
+    """Return whether `path` is a pipe or a terminal, which is never replaced."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -84,7 +85,7 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Make an error of the system name the caller's file, and no other one."""
+    """Context manager: an `OSError` names `path` instead of a temporary file."""
     try:
         yield
     except OSError as error:
@@ -93,7 +94,7 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-#: A file that people write by hand is smaller; more is a mistake.
+#: Limit for hand-written files; a larger file is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 
 
@@ -102,8 +103,8 @@ class NotRegular(OSError):
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading; `OSError`, or `ValueError` for a name that no file can have."""
-    # Non-blocking, because opening a pipe waits for somebody who writes into it.
+    """Open a regular file for reading; `OSError`, or `ValueError` for an impossible name."""
+    # Non-blocking, because opening a pipe would wait for a writer.
     mode = getattr(os, "O_NONBLOCK", 0)
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -114,7 +115,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    """Return the bytes of a file; raises OSError if it is longer than `max_bytes`."""
+    """Return the bytes of a file; raise `OSError` if it is longer than `max_bytes`."""
     with open_regular(path) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -129,22 +130,22 @@ def read_text(
     *,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> str:
-    """Return the text of a file that people write by hand; `what` names it in the error."""
+    """Return the text of a hand-written file; `what` describes the file in an error."""
     try:
-        # Some editors write a byte order mark.
+        # Some editors add a byte order mark.
         return read_regular(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
         reason = "it is not UTF-8 text"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-    # Outside the except block: a UnicodeDecodeError holds the bytes, which may be a key.
+    # Outside the except block: a UnicodeDecodeError contains the bytes, which may be a key.
     raise refusal(f"The {what} {os.fspath(path)!r} cannot be read: {reason}.")
 
 
 def read_toml(
     path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError
 ) -> dict[str, Any]:
-    """Return a TOML file as a dictionary; arguments as of `read_text`."""
+    """Return a TOML file as a dictionary; for the arguments see `read_text`."""
     import tomllib
 
     text = read_text(path, what, refusal)

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used."""
+"""Import the public names of a package on first use."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 def lazy_names(
     package: str, modules: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package: each of its modules with its names, in one text."""
+    """Return `__getattr__` and `__dir__` of a package; `modules` maps modules to their names."""
     homes = {name: module for module, names in modules.items() for name in names.split()}
     space = vars(sys.modules[package])
 
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        # Cached, and found before a module of the same name.
+        # Cached in the package, which also hides a module of the same name.
         space[name] = getattr(import_module(f"{package}.{homes[name]}"), name)
         return space[name]
 

@@ -1,4 +1,4 @@
-"""Keep secrets, pictures and private data out of texts, results and logs."""
+"""Mask secrets, pictures and private data in texts, results and logs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ R = TypeVar("R")
 
 
 class Secret:
-    """Text that never shows itself: not in `repr`, `str`, `format`, a log or a pickle.
+    """A secret string, hidden in `repr`, `str`, `format` and logs; it cannot be pickled.
 
     Attributes:
-        origin: Where it came from, for people (``$DIDIT_API_KEY``); never the value.
+        origin: The origin of the value, for messages (``$DIDIT_API_KEY``); never the value.
     """
 
     __slots__ = ("_forms", "_value", "origin")
@@ -36,18 +36,18 @@ class Secret:
         if not isinstance(value, str):
             raise ConfigurationError(f"A secret must be text, not {type(value).__name__}.")
         self._value = value
-        #: The texts as which it may come back: made once, for every answer is searched for them.
+        #: The forms to mask, computed once because every response is searched for them.
         self._forms = frozenset(_forms(value))
         self.origin = origin
 
     @classmethod
     def of(cls, value: Secret | str) -> Secret:
-        """`value` itself, or a new secret of that text."""
+        """Return `value` itself, or a new secret with that text."""
         return value if isinstance(value, Secret) else cls(value)
 
     @classmethod
     def from_environment(cls, variable: str) -> Secret:
-        """The text of an environment variable; `ConfigurationError` if it is unset or empty."""
+        """Read an environment variable; `ConfigurationError` if it is unset or empty."""
         value = os.environ.get(variable, "")
         if not value:
             raise ConfigurationError(f"The environment variable {variable} is not set: set it.")
@@ -55,11 +55,11 @@ class Secret:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Secret:
-        """The first line of a file; `ConfigurationError` if there is none.
+        """Read the first line of a file; `ConfigurationError` if it is empty.
 
-        Its owner and permissions are not checked.
+        The file's owner and permissions are not checked.
         """
-        # Late: `pathlib`, which this needs, costs 4 ms of every import.
+        # Imported late: this needs `pathlib`, which would add 4 ms to every import.
         from .files import read_text
 
         value = read_text(path, "key file").partition("\n")[0].strip()
@@ -68,7 +68,7 @@ class Secret:
         return cls(value, origin=str(path))
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
+        """Return the secret text."""
         return self._value
 
     def __repr__(self) -> str:
@@ -86,17 +86,17 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-#: A secret of so many characters is masked anywhere in a text; a shorter one only as a word.
+#: Secrets of at least this length are masked anywhere in a text, shorter secrets only as words.
 _SHORTEST = 4
 
 
 def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
-    """Masks secrets in a text, with `hides_pieces` also what may be a piece of a picture."""
-    # The longer first: one may hold another.
+    """Return a function that masks secrets and, with `hides_pieces`, pieces of pictures."""
+    # Longest first, because a form may contain another.
     forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
     ordered = sorted(forms, key=len, reverse=True)
     shortest = min(map(len, forms), default=0)
-    # A short form is part of many words, so it is masked only as a word of its own.
+    # Mask a short form only as a word of its own, because many words contain it.
     short = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
     alone = re.compile(rf"(?<!\w)(?:{'|'.join(short)})(?!\w)") if short else None
 
@@ -106,7 +106,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
                 text = text.replace(form, "***")
             text = text if alone is None else alone.sub("***", text)
         if hides_pieces and len(text) >= _PIECE_CHARS:
-            # A repeated letter is test data, and not a piece of a picture.
+            # A repeated letter is test data, not a piece of a picture.
             return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
         return text
 
@@ -114,20 +114,20 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Yield the forms in which an answer may echo a secret."""
+    """Yield the forms in which a response may echo a secret."""
     yield value
-    # The base64 of a shorter text would occur in many words.
+    # The base64 form of a shorter text would match parts of many words.
     if len(value) < 8:
         return
     yield quote(value, safe="", errors="replace")
     data = value.encode("utf-8", "surrogatepass")
-    # Base64 of the text by itself, and within a longer text such as "user:key".
+    # Base64 of the text alone, and within a longer text such as "user:key".
     for form in (base64.b64encode(data), base64.urlsafe_b64encode(data), *base64_parts(data)):
         yield form.decode()
 
 
 def base64_parts(data: bytes) -> Iterator[bytes]:
-    """The characters of base64 that `data` alone decides, wherever it begins in a longer text."""
+    """Yield the base64 characters that depend only on `data`, for each offset in a longer text."""
     for before in range(3):
         padded = bytes(before) + data
         first, last = (before * 8 + 5) // 6, len(padded) * 8 // 6
@@ -136,25 +136,25 @@ def base64_parts(data: bytes) -> Iterator[bytes]:
 
 
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
-    """`text` with every one of `secrets` masked, as `masker` does it."""
+    """Return `text` with all `secrets` masked."""
     return masker(secrets)(text)
 
 
 #: A long word that may be a key, a token or a picture: base64, hex, escapes.
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
-#: No id is as long; a piece of a picture is longer.
+#: Longer than any id, but shorter than a piece of a picture.
 _PIECE_CHARS = 64
 _PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
 
 #: Printed bytes of a picture: many numbers in a row, or three unprintable characters or escapes
-#: close together, which hide the rest of the text.
+#: close together (then the rest of the text is masked).
 _NUMBERS = re.compile(r"(?:\b(?:0x)?[0-9A-Fa-f]{1,9}\W+){12,}\w*")
 _BYTE = r"(?:[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]|\\(?:x|u00)[0-9A-Fa-f]{2}|\\[0-7]{2,3})"
 _BYTES = re.compile(rf"{_BYTE}(?=(?:.{{0,40}}?{_BYTE}){{2}}).*", re.DOTALL)
 
 
 def quote_text(text: str, masked: Callable[[str], str]) -> str:
-    """A text of the vendor's for an error: masked, printable, up to 200 characters."""
+    """Return a vendor's text for an error: masked, printable, at most 200 characters."""
     text = _BYTES.sub("***", _NUMBERS.sub("***", masked(text)))
     text = _LONG_WORD.sub(_mask_word, text)
     if not text.isprintable():
@@ -163,13 +163,13 @@ def quote_text(text: str, masked: Callable[[str], str]) -> str:
 
 
 def _mask_word(word: re.Match[str]) -> str:
-    # A key, a token or a piece of a picture is long and has digits.
+    # Keys, tokens and pieces of pictures are long and have digits.
     text = word[0]
     return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
 
 
 def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
-    """Take secrets, and pieces of the picture that is wrong, out of a vendor's own words."""
+    """Mask secrets and pieces of pictures in a vendor's own texts, in place."""
     mask = masker(secrets, hides_pieces=True)
     error.message = mask(error.message)
     error.args = (error.message,)
@@ -178,7 +178,7 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
     if isinstance(error, RequestRejected):
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():
-            # Two names may be alike once they are masked: then they share an entry.
+            # Names that become equal when masked share an entry.
             field = quote_text(name, mask)
             fields[field] = (*fields.get(field, ()), *(quote_text(text, mask) for text in texts))
         error.field_errors = fields
@@ -186,19 +186,19 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
 
 @attrs.define(kw_only=True, eq=False)
 class ResultMasker:
-    """Removes from the results of one call what a caller must not see; by default only secrets."""
+    """Masks secrets and private values in the results of one call."""
 
-    #: Keys of the vendor's body whose values are replaced, beside those of `PERSONAL_KEYS`.
+    #: Keys of the vendor's body whose values are replaced, besides `PERSONAL_KEYS`.
     private_keys: Collection[str] = ()
-    #: The `raw` that was masked last, so that a result is walked once.
+    #: The `raw` masked last, so that a result is not masked twice.
     _masked_raw: object = None
 
     def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
-        """Return `result` with `fields` in place of its own, masked in one walk.
+        """Return `result` with `fields` replaced, masked in one pass.
 
-        Secrets and pieces of pictures are masked in the vendor's texts. The link and the token of a
-        session are secrets, too, and the results of its checks are masked with it. Without a vendor
-        `secrets` is None, and all texts stay. The same `raw` is not walked twice.
+        Masks secrets and pieces of pictures in the vendor's texts. A session's link and token count
+        as secrets, and the results of its checks are masked, too. For a local engine `secrets` is
+        None, and texts are not masked. The same `raw` is not masked twice.
         """
         whole: Any = result
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
@@ -238,24 +238,24 @@ def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **chan
     return attrs.evolve(part, **changes) if changes else part
 
 
-#: The loggers that are silent in this thread, by the beginnings of their names.
+#: Prefixes of the logger names that are silent in this thread.
 _SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
     "facematch_silent", default=()
 )
 
 
 def _is_heard(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(_SILENT.get())  # no text begins with one of none
+    return not record.name.startswith(_SILENT.get())  # False for an empty tuple
 
 
 @contextlib.contextmanager
 def muted(*prefixes: str) -> Iterator[None]:
-    """Silence these loggers, and all below them, in this thread: ``muted("botocore")``.
+    """Silence these loggers and their children in this thread: ``muted("botocore")``.
 
-    Libraries of vendors write requests and keys into debug logs.
+    Vendors' libraries write requests and keys into debug logs.
     """
-    # A filter counts for its own logger alone, so each one below needs it. It stays there: other
-    # threads may be asking, and it costs one look at a variable.
+    # A filter applies to its own logger only, so each child needs it. The filter is never removed:
+    # other threads may use it, and it costs only the lookup of a variable.
     manager = logging.getLogger().manager
     for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
         logger = logging.getLogger(name)
@@ -268,13 +268,13 @@ def muted(*prefixes: str) -> Iterator[None]:
         _SILENT.reset(token)
 
 
-#: Replaces an address that leads to a picture, and what else is private.
+#: Replaces private values, such as the URL of a picture.
 _REMOVED = "(removed)"
 
-#: No vendor's body is deeper; deeper parts are left out.
+#: Deeper parts of a body are left out; no vendor's body is that deep.
 MAX_DEPTH = 64
 
-#: Guesses about a person, in every vendor's body.
+#: Keys of guesses about a person, masked for every vendor.
 PERSONAL_KEYS = frozenset({"age", "gender", "race"})
 
 
@@ -286,7 +286,7 @@ def plain_json(
 ) -> Any:
     """Return a copy of `value` as plain JSON, with every text and key masked."""
     kind = type(value)
-    # First the exact types that `json.loads` returns: an answer has a hundred values.
+    # First the exact types from `json.loads`, for speed: a response has a hundred values.
     if kind is str:
         return value if mask is None else mask(value)
     if value is None or kind is int or kind is bool or (kind is float and math.isfinite(value)):
@@ -307,7 +307,7 @@ def plain_json(
 
 
 def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
-    """Return a subclass, a time or another object as plain JSON."""
+    """Return an instance of a subclass, a time or another object as plain JSON."""
     if isinstance(value, str):
         return str(value if mask is None else mask(value))
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):

@@ -1,4 +1,4 @@
-"""JSON without a RecursionError, which Python's own parser raises at some depth."""
+"""Parse JSON without a RecursionError, which Python's parser raises for deep nesting."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ __all__ = ["TooDeep", "load_json"]
 
 
 class TooDeep(ValueError):
-    """The JSON is nested deeper than Python reads. The message holds nothing of the text."""
+    """The JSON is nested too deeply for Python. The message contains nothing from the text."""
 
     def __init__(self) -> None:
         super().__init__("nested too deeply")
 
 
 def load_json(text: str | bytes | bytearray, **hooks: Any) -> Any:
-    """Parse JSON as `json.loads` does, with its arguments; raises ValueError if it cannot."""
+    """Parse JSON like `json.loads`, with the same arguments; raise `ValueError` if it is wrong."""
     try:
         return json.loads(text, **hooks)
     except RecursionError:
         pass
-    # Outside the except block: the frames of an exception hold the text.
+    # Outside the except block: the traceback keeps the text alive.
     raise TooDeep

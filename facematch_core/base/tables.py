@@ -1,4 +1,4 @@
-"""Tables in text files: what CSV is, as spreadsheets write it."""
+"""Read CSV files as spreadsheets write them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import attrs
 
 from facematch_core.errors import InvalidRequest
 
-#: More problems than this are counted, not listed.
+#: Problems to list; further problems are only counted.
 LISTED: Final = 50
-#: More places of one problem than this are counted, not listed.
+#: Places of a problem to list; further places are only counted.
 PLACES: Final = 10
 #: First characters of a formula in a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -25,24 +25,24 @@ _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @attrs.frozen
 class TextTable:
-    """A table as text, without spaces around cells."""
+    """A table with stripped cells."""
 
     header: list[str]
     #: Rows with as many cells as the header.
     rows: list[list[str]]
-    #: The line on which each row ends, from 1.
+    #: The last line of each row, from 1.
     lines: list[int]
     separator: str
-    #: Problems, each with the indices of its rows.
+    #: Problems, with the indices of their rows.
     problems: dict[str, list[int]]
-    #: Remarks about the encoding, to follow the file's name.
+    #: Notes about the encoding, to print after the file's name.
     notes: list[str]
     #: Lines of rows with fewer cells than the header.
     short: list[int] = attrs.field(factory=list)
 
 
 def read_table(data: bytes) -> TextTable:
-    """Read the bytes of a file; `InvalidRequest`, to follow the file's name, if it is no CSV."""
+    """Parse a CSV file; `InvalidRequest`, to print after the file's name, if it is not CSV."""
     text, notes = decode(data)
     separator, _ = read_header(text.lstrip("\r\n"))
     table = TextTable([], [], [], separator, {}, notes)
@@ -62,7 +62,7 @@ def read_table(data: bytes) -> TextTable:
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
-    """Text, and what to tell the user of its encoding; errors as `read_table`."""
+    """Return the text, and notes about its encoding; errors: see `read_table`."""
     notes = []
     try:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
@@ -75,7 +75,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 
 def read_header(text: str) -> tuple[str, list[str]]:
-    """The separator, and the cells of the first line, as far as no quote goes over its end."""
+    """Return the separator and the cells of the first line; [] if a quote spans lines."""
     line = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
     unquoted = re.sub('"[^"]*"', "", line)
     separator = max(",;\t", key=unquoted.count)
@@ -83,7 +83,7 @@ def read_header(text: str) -> tuple[str, list[str]]:
 
 
 def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row that is not empty, and the number of its last line; errors as `read_table`."""
+    """Yield each row that is not empty, with its last line; errors: see `read_table`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in reader:
@@ -95,7 +95,7 @@ def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def place(numbers: Sequence[int], unit: str = "line") -> str:
-    """Return a place as the start of a sentence: ``line 4: ``, ``lines 2, 3 and 4: ``."""
+    """Format line numbers for the start of a sentence: ``line 4: ``, ``lines 2, 3 and 4: ``."""
     if len(numbers) == 1:
         return f"{unit} {numbers[0]}: "
     shown = [str(number) for number in numbers[:PLACES]]
@@ -105,13 +105,13 @@ def place(numbers: Sequence[int], unit: str = "line") -> str:
 
 
 def refuse(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
-    """Raise `InvalidRequest` with every problem of a file, if there is one, and what follows."""
+    """Raise `InvalidRequest` with every problem of a file, if any, and the consequence `so`."""
     if texts := [*problems]:
         raise InvalidRequest(refusal(name, texts, so))
 
 
 def refusal(name: object, problems: Iterable[str], so: str) -> str:
-    """A sentence and a line for each problem; `so` is what follows from them."""
+    """Return a sentence with the consequence `so`, and a line for each problem."""
     texts = list(dict.fromkeys(problems))
     count = "1 problem" if len(texts) == 1 else f"{len(texts):,} problems"
     more = [f"... and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else []
@@ -119,10 +119,10 @@ def refusal(name: object, problems: Iterable[str], so: str) -> str:
 
 
 def escaped(word: str) -> str:
-    """A name as a cell that no spreadsheet takes for a formula."""
+    """Escape a cell, so that no spreadsheet runs it as a formula."""
     return f"'{word}" if word.startswith((*_FORMULA, "'")) else word
 
 
 def unescaped(cell: str) -> str:
-    """Undo `escaped`; another cell stays as it is."""
+    """Undo `escaped`; other cells are unchanged."""
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*_FORMULA, "'")) else cell

@@ -1,6 +1,6 @@
-"""Threads for work that nobody can end: of an engine, a vendor's library, a silent name server.
+"""Threads for uninterruptible work, such as an engine, a vendor's library, or a DNS lookup.
 
-A caller leaves when its time is up. And a lock that the child of a fork finds free.
+The caller abandons the work at its deadline. Also a lock that is safe across forks.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 class NoThread(Exception):
-    """The work was not begun: all threads were taken until the deadline, or none could start."""
+    """The work was not started: all threads were busy until the deadline, or none could start."""
 
 
 class StillRunning(Exception):
-    """The deadline came before the work had ended, which goes on; its `future` is done then."""
+    """The deadline passed while the work was running. It continues, and completes `future`."""
 
     def __init__(self, future: Future[Any]) -> None:
         super().__init__()
@@ -34,21 +34,21 @@ class StillRunning(Exception):
 
 
 class HelperThreads:
-    """At most `limit` daemon threads (at least 1) called `name` at a time, for one work each.
+    """At most `limit` (at least 1) concurrent daemon threads named `name`, each for one task.
 
-    Safe to share between threads. In the child of a fork all are free.
+    Safe to share between threads. In the child of a fork all threads are free.
     """
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self._name = limit, name
-        #: The free threads, and the work under way by its key, of this process and its parents.
+        #: The free threads, and the running work by key, by process id (a fork copies both).
         self._of_process: dict[int, tuple[threading.Semaphore, dict[Hashable, Future[Any]]]] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
-        """Begin `work`, with the context variables of this thread, as soon as a thread is free.
+        """Start `work` with the context variables of this thread, once a thread is free.
 
-        With a `key` it belongs to no call: it has no context variables, and whoever asks for that
-        key until it has ended gets the same future. `NoThread` if it cannot begin in time.
+        Work with a `key` is shared: it has no context variables, and callers with the same key get
+        the same future until it ends. `NoThread` if the work cannot start in time.
         """
         free, under_way = self._of_process.setdefault(
             os.getpid(), (threading.Semaphore(self.limit), {})
@@ -75,25 +75,25 @@ class HelperThreads:
         except RuntimeError:
             raise NoThread("no thread could be started") from None
         finally:
-            # After a Ctrl-C the work may have begun: then it cannot be cancelled, and ends itself.
+            # After a Ctrl-C the work may be running: then it cannot be cancelled, and ends itself.
             if not is_started and future.cancel():
                 end()
         return shared
 
     def run(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> T:
-        """Return what `work` returns; raises its error, `StillRunning` or `NoThread`."""
+        """Return the result of `work`; raise its error, `StillRunning` or `NoThread`."""
         future = self.start(work, deadline, key)
         try:
             error = future.exception(deadline.timeout_s())
-        except (TimeoutError, CancelledError):  # or Ctrl-C met whoever was to begin it
+        except (TimeoutError, CancelledError):  # cancelled: Ctrl-C in the thread that started it
             raise StillRunning(future) from None
         try:
             if error is None:
                 return future.result()
-            # The frames of one caller must not be seen from the error of another.
+            # Copied, so that callers do not share a traceback.
             raise error if key is None else copy.copy(error)
         finally:
-            del future, error  # a frame that holds its own error lives until the garbage collector
+            del future, error  # a frame that references its own error is a reference cycle
 
 
 def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> None:
@@ -101,20 +101,20 @@ def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> N
         return
     try:
         outcome = work()
-    except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
+    except BaseException as error:  # noqa: BLE001 - raised again where the future is read
         end()
         future.set_exception(error)
     else:
         end()
         future.set_result(outcome)
     finally:
-        del work, future, end  # likewise
+        del work, future, end  # break the reference cycle
 
 
 def fork_safe_lock() -> threading.RLock:
-    """A lock for the life of the process, which a fork waits for: make one for a module."""
-    # The thread that holds it may take it again, from a finaliser that the garbage collector runs
-    # between any two lines: what is done under it must stay right if it is done in its middle.
+    """Return a module-level lock that `os.fork` acquires, so that a child finds it free."""
+    # Reentrant, because the garbage collector may run a finaliser that takes the lock in the thread
+    # that holds it. So code under this lock must tolerate reentrancy.
     lock = threading.RLock()
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
         os.register_at_fork(
