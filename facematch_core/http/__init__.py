@@ -1,14 +1,14 @@
-"""For plug-in authors: backends that talk to a vendor over HTTP.
+"""For plug-in authors: backends for vendors with an HTTP API.
 
-A backend writes `build` and `parse`, or `steps` where a call is several requests or the vendor
-answers later. One call goes down through three modules and comes back:
+A backend implements `build` and `parse`, or `steps` if a call needs several requests or the vendor
+is asynchronous. A call passes through three modules:
 
-- `backend`: `HttpBackend.ask` starts the steps of a call, and returns or raises what they give.
-- `sender`: `HttpCall.run` sends what the steps yield, adds up the charges, and cleans up.
-- `transport`: `HttpClient.send` sends one request, once, and knows whether it has left.
+- `backend`: `HttpBackend.ask` starts the steps of a call, and returns its result or raises.
+- `sender`: `HttpCall.run` sends the requests of the steps, adds up the charges, and cleans up.
+- `transport`: `HttpClient.send` sends a request once, and knows whether its first byte was sent.
 
-Two modules serve all three: `messages` has requests and replies as data, and `refusals` decides
-which error an answer is that gives no result, or no answer at all.
+All three use `messages` (requests and replies as data) and `refusals` (the error for a response
+without a result, or for a missing response).
 """
 
 from facematch_core.base.addresses import MOCK_HEADER, check_base_url, is_loopback

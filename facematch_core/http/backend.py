@@ -1,8 +1,8 @@
-"""`HttpBackend`: the base class of a plug-in whose vendor speaks HTTP.
+"""`HttpBackend`: the base class of a plug-in for a vendor with an HTTP API.
 
-A plug-in writes `build` and `parse` for a call of one request, or `steps` for several, and declares
-what its vendor documents. Everything between them is the core's: `ask` hands the steps to
-`HttpCall` (`sender`), which sends by `HttpClient` (`transport`).
+A plug-in implements `build` and `parse` for a call with one request, or `steps` for several, and
+declares the vendor's documented errors. `ask` passes the steps to `HttpCall` (`sender`), which
+sends with `HttpClient` (`transport`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 def picture(name: str, image: Image) -> FilePart:
-    """Return `image` as the file of a form field, under a name that reveals nothing."""
+    """Return `image` as a file of a form, with a neutral file name."""
     filename = f"{name}.{image.extension}"
     return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
 
@@ -58,29 +58,29 @@ DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class HttpBackend(RemoteBackend):
-    """A vendor over HTTP. Write `build` and `parse`, or `steps`.
+    """A vendor with an HTTP API. Implement `build` and `parse`, or `steps`.
 
-    If `environment` is MOCK, an answer without `MOCK_HEADER` is an `EnvironmentMismatch`, whatever
+    If `environment` is MOCK, a response without `MOCK_HEADER` is an `EnvironmentMismatch`, whatever
     its status: it may come from the real vendor.
 
     Args:
         base_url, allow_base_url, allow_insecure: See `RemoteBackend`.
-        connect_timeout_s: Longest wait for a connection, above 0.
-        read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
-            given up may have been charged, so a long wait saves money.
-        ca_bundle: File or folder of certificates to trust; None for those of the environment.
-        proxy: ``http://host:port``, without a login; None for what the environment names.
+        connect_timeout_s: Connect timeout, above 0.
+        read_timeout_s: Timeout for the next piece of the response, above 0. A call that times out
+            may have been charged, so a long timeout saves money.
+        ca_bundle: File or folder of trusted certificates; None for the environment's.
+        proxy: ``http://host:port``, without a login; None for the environment's proxy.
 
     Attributes:
-        error_table: Meanings of answers with which a call does not go on (other than 200, as a
-            rule), where the vendor documents more than `default_row` knows; by default empty.
-        error_codes: Meanings by the code that `error_code` finds in such an answer; they come
-            before `error_table`. An `InconclusiveRow` makes a result of it: no face, say.
-        codes_in_200: Whether such a code makes a refusal of an answer that the request `expects`,
-            too; one without a row is an `UnexpectedResponse`, charged. By default it is not.
-        request_id_header: The header of every answer that has the vendor's own id of the request:
-            the latest is `ids.vendor` where there is no `vendor_id`. None for none.
-        longest_call_s: Seconds that a call without a deadline may take, above 0.
+        error_table: Errors by status and body of an unexpected response (usually not 200), if the
+            vendor documents more than `default_row` knows; empty by default.
+        error_codes: Errors by the code from `error_code`; they take precedence over `error_table`.
+            An `InconclusiveRow` returns a result instead, for example without a face.
+        codes_in_200: Whether a code also makes an expected response an error; a code without a row
+            is then an `UnexpectedResponse`, charged. False by default.
+        request_id_header: The response header with the vendor's own id of the request: the latest
+            is `ids.vendor` if there is no `vendor_id`. None if there is no such header.
+        longest_call_s: Longest duration in seconds of a call without a deadline, above 0.
         has_sandbox: Whether `environment` may be SANDBOX; LOCAL is refused for every vendor.
     """
 
@@ -108,55 +108,55 @@ class HttpBackend(RemoteBackend):
             )
         check_urllib3()
         if self.ca_bundle is not None or self.proxy is not None:
-            self.client  # noqa: B018 - refused now, and not by the first call
+            self.client  # noqa: B018 - raise now, not in the first call
 
     def build(self, call: Any) -> HttpRequest:
-        """The request for `call`, a `MatchCall` or a `LivenessCall`."""
+        """Return the request for `call`, a `MatchCall` or a `LivenessCall`."""
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
     def parse(self, call: Any, reply: HttpReply) -> models.Result:
-        """The result in a reply whose status the request `expects`.
+        """Return the result in a reply with an expected status.
 
-        A `VendorError` that it raises is handed on. Any other exception becomes an
-        `UnexpectedResponse` without the body, billed YES; NO for an operation that is not among
-        the `billed_operations`. A result whose `billing` says nothing is billed in the same way.
+        A `VendorError` is passed on. Any other exception becomes an `UnexpectedResponse` without
+        the body, billed YES; NO for an operation that is not among the `billed_operations`. A
+        result without `billing` is billed in the same way.
         """
         raise NotImplementedError(f"{type(self).__name__} has neither parse nor steps.")
 
     def steps(self, call: Any) -> Steps:
-        """Yield the requests of one call, and return its result; by default `build` and `parse`.
+        """Yield the requests of a call, and return its result; by default `build` and `parse`.
 
-        Each `HttpRequest` is sent, and its reply comes back if the request `expects` its status;
-        any other reply ends the call. A `Wait` may be yielded between them. All steps share one
-        deadline, and their `charges` are added up: an error after a step that was charged says so,
-        and is not retryable. Requests go to the host of `address` or to `allowed_hosts` only.
+        Each `HttpRequest` is sent. Its reply is sent back to the generator if the request `expects`
+        the status; any other reply ends the call. Yield a `Wait` to pause. All steps share one
+        deadline, and their `charges` are added up: an error after a charged step is billed, and
+        not retryable. Requests may go only to the host of `address` or to `allowed_hosts`.
         """
         reply = yield self.build(call)
         return self.parse(call, reply)
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
-        """Yield the requests that start a session, and return it.
+        """Yield the requests that start a session, and return the session.
 
-        Make a link or a token in an answer a `Secret` at once.
+        Wrap a link or a token from a response in a `Secret` at once.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start_steps.")
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
-        """Yield the requests that read a session, and return it. All of them are free.
+        """Yield the free requests that read a session, and return the session.
 
-        For a record without `session_id` the first request looks for the session.
+        If the record has no `session_id`, the first request searches for the session.
         """
         raise NotImplementedError(f"{type(self).__name__} has no read_steps.")
 
     def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
-        """Yield the requests that delete a session. All of them are free."""
+        """Yield the free requests that delete a session, and return the outcome."""
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
     def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
-        """Return the result in a reply of another status; None if it is an error.
+        """Return the result in a reply with an unexpected status; None if it is an error.
 
-        By default the result of an `InconclusiveRow` of `error_codes`. Called only if the body is
-        JSON. The `billing` of the result is the bill of this one request.
+        The default returns the result of an `InconclusiveRow` in `error_codes`. Called only if the
+        body is JSON. The `billing` of the result covers only this request.
         """
         code, row = find_row(self, reply)
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
@@ -173,59 +173,59 @@ class HttpBackend(RemoteBackend):
         return models.MatchResult(decision=models.Decision.INCONCLUSIVE, **fields)
 
     def vendor_id(self, reply: HttpReply) -> str | None:
-        """The vendor's own id of the call (of its job, say) in a reply; by default None.
+        """Return the vendor's own id of the call (for example of its job); by default None.
 
-        Called for every reply. The id is `ids.vendor` of the result and of every later error, and
-        the `CallRecord.vendor_id` that `reconcile` gets. Until a request that has a price is
-        answered, a later id replaces the one before. From then on an answer with a body and
-        without this id may be about somebody else, and is an `UnexpectedResponse`. Read the id from
-        `reply.url` if the body has none. Return None for an id of something else (a request, a
-        person, a report). An id has at most 200 printable characters.
+        Called for every reply. The id becomes `ids.vendor` of the result and of every later error,
+        and the `CallRecord.vendor_id` for `reconcile`. Before the first reply to a paid request, a
+        later id replaces an earlier id. After it, a reply with a body but without this id may
+        belong to another call, and is an `UnexpectedResponse`. Read the id from `reply.url` if the
+        body has none. Return None for an id of something else (a request, a person, a report). An
+        id has at most 200 printable characters.
         """
         return None
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the values that an answer repeats: `call_id`, `caller_ref`; by default nothing.
+        """Return the values that a reply echoes: `call_id`, `caller_ref`; by default nothing.
 
-        An answer that repeats another value than was sent is an `UnexpectedResponse`: it is about
-        somebody else's call. None counts as not repeated.
+        A reply that echoes a wrong value belongs to another call, and is an `UnexpectedResponse`.
+        None counts as not echoed.
         """
         return {}
 
     def error_code(self, reply: HttpReply) -> object:
-        """Return the vendor's own code in a reply of an unexpected status, for `error_codes`.
+        """Return the vendor's own code in a reply with an unexpected status, for `error_codes`.
 
-        Called only if the body is JSON; a number is looked up as text. By default None, for none.
+        Called only if the body is JSON; a number is looked up as text. None by default.
         """
         return None
 
     def sign(
         self, request: HttpRequest, call: Any, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return `request` with a signature or with the token of a login; by default unchanged.
+        """Return `request` with a signature or a login token; by default unchanged.
 
-        Called before each request is sent. A signature is made over `request.encoded()`, which is
-        returned with a header more. A login is sent from here until `deadline`, by `client.send`
-        without `on_sent`: the first byte that counts is that of `request`. A token is a `Secret`,
-        alone in `HttpRequest.masked` if a header holds it behind a word.
+        Called before each request. Sign `request.encoded()`, and return it with the additional
+        header. Send a login from here, within `deadline`, by `client.send` without `on_sent`: only
+        the first byte of `request` counts. Wrap a token in a `Secret`, and add it to
+        `HttpRequest.masked` if a header has it after a prefix such as ``Bearer``.
 
         Raises:
-            VendorError: the login failed; billed NO, for `request` was not sent.
+            VendorError: the login failed; billed NO, because `request` was not sent.
         """
         return request
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Whether `reply` refuses the token in the signed `request`, and a new one may help.
+        """Return whether `reply` rejects the token in the signed `request`, and a new may help.
 
-        Then `request` is signed and sent once more, and the second answer stands. Return True only
-        for an answer that is certainly not charged. By default False.
+        If True, `request` is signed and sent once more, and the second reply counts. Return True
+        only for a reply that is certainly not charged. False by default.
         """
         return False
 
     def error(self, reply: HttpReply, call: Any) -> VendorError:
-        """Return the error for a reply of an unexpected status; by default from the tables.
+        """Return the error for a reply with an unexpected status; by default from the tables.
 
-        `call` is the `Request` that it answers: a status may depend on it.
+        `call` is the `Request`: the meaning of a status may depend on it.
         """
         return error_by_table(self, reply, find_row(self, reply)[1])
 
@@ -237,18 +237,18 @@ class HttpBackend(RemoteBackend):
 
     @functools.cached_property
     def client(self) -> HttpClient:
-        """The client of this backend, made when it is first needed."""
+        """The client of this backend, created on first use."""
         client = self.make_client()
         client.configure(self.ca_bundle, self.proxy)
-        # Two threads may both make a client; setdefault keeps one, and the other holds nothing.
+        # Two threads may both create a client; setdefault keeps one, and the other has no sockets.
         return vars(self).setdefault("client", client)  # type: ignore[no-any-return]  # by no name
 
     @property
     def environments(self) -> frozenset[models.Environment]:
-        """The environments from which answers can come, as far as that is certain in advance.
+        """The environments that responses can come from, if known in advance.
 
-        Usually the configured one. PRODUCTION if it is MOCK, but the address is the vendor's own
-        over the network. MOCK if none is configured, and this machine or a double answers.
+        Usually the configured environment. PRODUCTION if it is MOCK, but the URL is the vendor's
+        own, over the network. MOCK if none is configured and this machine or a test double answers.
         """
         environment, is_near = self.environment, self._is_near(self._url)
         if environment is None:
@@ -259,7 +259,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """The environments of sessions: any that the vendor's host has, if none is configured."""
+        """The environments of sessions: all that the vendor's host has, if none is configured."""
         return self.environments or frozenset(self._real_environments if self._is_vendors else ())
 
     @property
@@ -273,20 +273,20 @@ class HttpBackend(RemoteBackend):
 
     @property
     def _is_vendors(self) -> bool:
-        """Whether the address is one of the vendor's own hosts."""
+        """Whether the URL has one of the vendor's own hosts."""
         return is_among(host_of(self._url), self.allowed_hosts)
 
     def _is_near(self, url: str) -> bool:
-        """Whether this machine or a test double answers `url`."""
+        """Return whether this machine or a test double answers `url`."""
         return is_loopback(host_of(url)) or self.client.is_doubled(url)
 
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
     ) -> EnvironmentMismatch | None:
-        """Return why a backend that is set to MOCK must not accept `reply`, or must not send.
+        """Return the error of a MOCK backend that must not accept `reply`, or must not send.
 
-        Call it without a reply before something is sent by `client` outside of a call: a login,
-        say, whose `url` may not be at `address`. None if all is well.
+        Call it without a reply before sending with `client` outside of a call, for example a login
+        whose `url` is not at `address`. None if there is no mismatch.
         """
         if self.environment is not models.Environment.MOCK:
             return None
@@ -329,7 +329,7 @@ class HttpBackend(RemoteBackend):
         return self.ask(request, Deletion)
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
-        # No error may name the address: it gives access to the face.
+        # No error may contain the URL, which gives access to the face.
         host, hosts = host_of(address.reveal()), getattr(self, "media_hosts", ())
         is_of_mock = is_loopback(host) and is_loopback(host_of(self._url))
         if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
@@ -338,7 +338,7 @@ class HttpBackend(RemoteBackend):
                 "media_hosts to the exact names of the vendor's hosts for pictures."
             )
         try:
-            # Without a key.
+            # Sent without a key.
             reply = self.client.send(
                 HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
                 backend=self.name,
@@ -357,26 +357,26 @@ class HttpBackend(RemoteBackend):
         )
 
     def close(self) -> None:
-        """Close all connections. A call that is under way goes on to its end."""
+        """Close all connections. A running call continues to its end."""
         self.client.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     def ask(self, call: Request, kind: type[R]) -> R:
-        """Make one call and return its result; raises `VendorError`, or `Unsupported`."""
+        """Make one call and return its result; raise `VendorError` or `Unsupported`."""
         if isinstance(call, Call) and call.operation not in self.capabilities.operations:
             raise errors.Unsupported.of_operation(self.name, call.operation)
         return self._carry_out(call, getattr(self, call.way.steps)(call), kind)
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
-        """Return the result or the error of `call` if the vendor answers with these replies.
+        """Return the result or the error of `call` for these canned replies.
 
-        Nothing is sent, so any reply can be tried: a 502 with a page of HTML, say. The replies are
-        in the order of the requests, without clean-ups; superfluous ones are ignored.
+        Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
+        the order of the requests, without clean-ups; further replies are ignored.
 
         Raises:
-            ValueError: the call asks for more replies.
+            ValueError: the call needs more replies.
         """
 
         def iterate() -> Iterator[HttpReply]:
@@ -393,13 +393,13 @@ class HttpBackend(RemoteBackend):
         call: models.CallRecord | None,
         deadline: Deadline = NO_DEADLINE,
     ) -> HttpReply:
-        """Send a free GET or HEAD outside of a call, for `reconcile`, and return the answer.
+        """Send a free GET or HEAD outside of a call, for `reconcile`, and return the reply.
 
         Args:
-            request: Changes nothing at the vendor.
-            call: The call that is looked for: an answer about another one is an error, by
-                `vendor_id` and `echoes`. None if the request is about no call, or about many.
-            deadline: Without a limit `longest_call_s` from now.
+            request: A request without side effects.
+            call: The call to look for: a reply about another call, by `vendor_id` or `echoes`, is
+                an error. None if the request is not about a single call.
+            deadline: The deadline; `longest_call_s` from now if it has no limit.
 
         Raises:
             VendorError: the status is not among `expects`, or the host is foreign; billed NO.
@@ -422,7 +422,7 @@ class HttpBackend(RemoteBackend):
         outcome: T | VendorError = HttpCall(self, call).run(steps, kind)
         if not isinstance(outcome, VendorError):
             return outcome
-        # The frame of a function that raises stays alive with the error.
+        # The error keeps this frame alive, and with it the pictures.
         del call, steps
         try:
             raise outcome from None
@@ -432,17 +432,17 @@ class HttpBackend(RemoteBackend):
 
 
 def as_secret(key: Secret | str) -> Secret:
-    """Convert a key to a `Secret`; type checkers want a named converter."""
+    """Convert a key to a `Secret`; a named function, as type checkers need."""
     return Secret.of(key)
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class ApiKeyBackend(HttpBackend):
-    """A vendor over HTTP that takes one key.
+    """A vendor with an HTTP API and a single key.
 
     Args:
-        api_key: The key. May come from the environment variable ``NAME_API_KEY``, where NAME is
-            that of the backend in capital letters, unless `environment_variables` names another.
+        api_key: The key. May come from the environment variable ``NAME_API_KEY``, with the
+            backend's name in upper case, unless `environment_variables` names another variable.
     """
 
     api_key: Secret = attrs.field(converter=as_secret)

@@ -1,7 +1,7 @@
 """HTTP messages as data: `HttpRequest`, `HttpReply`, and the `Wait` between two requests.
 
-A backend makes requests and reads replies; it never sees a socket. `encode_request` writes the
-headers and the body of a request, a multipart form above all.
+A backend creates requests and reads replies, without sockets. `encode_request` encodes the headers
+and the body of a request, mainly multipart forms.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from facematch_core.base.masking import Secret
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
 )
-#: The head of a part holds these texts as they are, so a line break would start a header.
+#: The header of a part contains these texts unescaped, so a line break would start a new header.
 _ONE_LINE = attrs.validators.matches_re(r"[^\x00-\x1f\x7f]*")
 
 
@@ -37,9 +37,9 @@ class FilePart:
 
     Attributes:
         name: Name of the form field.
-        filename: Name of the file; some vendors judge the type by its extension.
-        content_type: Its media type.
-        data: The bytes; never shown.
+        filename: Name of the file; some vendors check the extension.
+        content_type: The media type.
+        data: The bytes; not in `repr`.
     """
 
     name: str = attrs.field(validator=_ONE_LINE)
@@ -59,33 +59,33 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True)
 class HttpRequest:
-    """A request to send. Its `repr` shows method and address alone, without a query.
+    """A request to send. Its `repr` shows only the method and the URL without the query.
 
     Attributes:
-        method: In capitals.
-        url: Without user and fragment. Addresses are logged, so no key belongs there. A query that
-            the vendor gave stays as it is; your own is `params`.
-        headers: Text, or a `Secret` that is revealed only while it is sent.
-        params: The query. It is part of the address, so no key belongs there.
+        method: The HTTP method, in upper case.
+        url: The URL, without user and fragment. URLs are logged, so put no key there. A query in
+            it is sent unchanged; put your own query into `params`.
+        headers: Header values: text, or a `Secret` that is revealed only while sending.
+        params: The query. Part of the URL, so put no key there.
         fields: The fields of a form: multipart if there are files, else urlencoded.
         files: Files of a multipart form, sent after the fields.
-        json: A JSON body, instead of a form; None for none.
-        body: The bytes themselves, instead of both, with a header ``Content-Type``; None for none.
-        expects: Statuses of answers with which the call goes on: they reach `steps` or `parse`.
-        charges: How many charges of the vendor such an answer costs, 0 or more.
-        on_refusal: What another answer does, or a lost one. ``end`` ends the call. ``raise``, for
-            requests without a charge, raises the error at the `yield`, so that a poll can be
-            repeated, unless the deadline is over or the caller has gone.
-        is_cleanup: Whether it only removes what the call has left at the vendor. Clean-ups are
-            sent when the call has ended, the latest first, in two seconds for all and before the
-            deadline, but not after an error if the call may have been charged and can still be
-            looked for (`Backend.reconcilable`). Any 2xx answer will do. A failure is a warning
-            (``not_cleaned_up``) or a sentence in the error, and changes neither result nor bill.
-        masked: Further secrets that an answer may repeat: the token alone of ``Bearer TOKEN``.
+        json: A JSON body instead of a form, or None.
+        body: Raw bytes instead of form and JSON, with a ``Content-Type`` header, or None.
+        expects: Statuses of replies that are passed to `steps` or `parse`.
+        charges: Number of charges for an expected reply, 0 or more.
+        on_refusal: The reaction to any other or a lost reply. ``end`` ends the call. ``raise``, for
+            free requests only, raises the error at the `yield`, so that a poll can be retried,
+            unless the deadline has passed or the call was cancelled.
+        is_cleanup: Whether the request only removes data of the call at the vendor. Clean-ups are
+            sent after the call, latest first, within two seconds in total and before the deadline.
+            They are not sent after an error if the call may have been charged and can still be
+            looked up (`Backend.reconcilable`). Any 2xx reply counts as success. A failure adds a
+            warning (``not_cleaned_up``) or a sentence to the error; result and bill stay the same.
+        masked: Further secrets that a reply may echo: the token alone of ``Bearer TOKEN``.
 
     Raises:
-        ConfigurationError: the address is malformed, there are two of form, JSON and body, or a
-            request with a price cleans up or has ``on_refusal="raise"``.
+        ConfigurationError: the URL is malformed, there are two of form, JSON and body, or a request
+            with a charge has `is_cleanup` or ``on_refusal="raise"``.
     """
 
     method: str = "POST"
@@ -126,7 +126,7 @@ class HttpRequest:
 
         Raises:
             ConfigurationError: a header cannot be sent.
-            InvalidRequest: a field is no text.
+            InvalidRequest: a field is not text, or the body cannot be encoded.
         """
         headers, body = encode_request(self)
         return attrs.evolve(
@@ -141,7 +141,7 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """The secrets to mask in the answer: from headers, fields and `masked`."""
+        """The secrets to mask in the reply: from headers, fields and `masked`."""
         values = (*self.headers.values(), *self.fields.values(), *self.masked)
         return tuple([value for value in values if isinstance(value, Secret)])
 
@@ -150,10 +150,10 @@ class HttpRequest:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    Cancelling the call ends it early. A pause beyond the deadline ends the call at once.
+    Cancelling the call ends the pause. A pause beyond the deadline ends the call at once.
 
     Args:
-        seconds: At least 0.
+        seconds: Seconds to wait, at least 0.
     """
 
     seconds: float
@@ -190,7 +190,7 @@ def _encode_headers(request: HttpRequest) -> dict[str, str]:
 
 
 def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
-    """Return headers and body as sent; a form without files is text, as test doubles expect."""
+    """Return headers and body to send; a form without files is `str`, as test doubles expect."""
     headers, fields = _encode_headers(request), _reveal(request.fields)
     for name, text in fields.items():
         if not isinstance(text, str):
@@ -213,14 +213,14 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | 
         if media_type and "content-type" not in map(str.lower, headers):
             headers["Content-Type"] = media_type
         return headers, body
-    # Outside the except block: the error holds the text.
+    # Outside the except block: the error contains the text.
     raise errors.InvalidRequest(
         f"The request cannot be written as HTTP ({problem}): nothing was sent."
     )
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:
-    # requests joins the parts in a growing buffer, which copies all of it again and again.
+    # Not encoded by requests, whose growing buffer copies the pictures repeatedly.
     boundary = os.urandom(16).hex()
     start = f'--{boundary}\r\nContent-Disposition: form-data; name="'
     pieces: list[bytes] = []
@@ -234,7 +234,7 @@ def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str
     return f"multipart/form-data; boundary={boundary}", b"".join(pieces)
 
 
-#: Characters that a quoted name may not hold, as browsers write them.
+#: Escapes in a quoted name, as browsers write them.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
@@ -243,7 +243,7 @@ class BodyShape(enum.Enum):
 
     JSON_OBJECT = enum.auto()
     OTHER_JSON = enum.auto()
-    #: Markup of any kind: error pages, mostly.
+    #: Any markup, usually an error page.
     HTML = enum.auto()
     #: Empty, or only white space.
     EMPTY = enum.auto()
@@ -252,16 +252,16 @@ class BodyShape(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class HttpReply:
-    """A complete answer. Its `repr` shows status and size alone.
+    """A complete response. Its `repr` shows only status and size.
 
     Attributes:
-        status: 100-999.
-        headers: With names of any case.
-        body: Decompressed, and not longer than the client's limit.
+        status: HTTP status, 100-999.
+        headers: Headers, with case-insensitive names.
+        body: The decompressed body, at most as long as the client's limit.
         elapsed_s: Seconds from the call to the last byte, at least 0.
-        url: The requested address; empty if unknown.
-        secrets: The secrets of the request, to be masked if the vendor repeats them.
-        is_free: Whether the request has no price, so that it may be repeated.
+        url: The requested URL; empty if unknown.
+        secrets: The secrets of the request, to mask if the vendor echoes them.
+        is_free: Whether the request is free, so that it may be retried.
     """
 
     status: int
@@ -276,10 +276,10 @@ class HttpReply:
         return f"<HttpReply {self.status}, {len(self.body)} bytes>"
 
     def json(self) -> Any:
-        """Return the body as JSON, parsed once: do not change it.
+        """Return the body as JSON. Cached: do not modify it.
 
         Raises:
-            ValueError: it is not JSON, is too deep, or holds a number that is not finite.
+            ValueError: the body is not JSON, is nested too deeply, or has a non-finite number.
         """
         return self._parsed
 
@@ -289,13 +289,13 @@ class HttpReply:
             return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             problem = type(error).__name__
-        # Not inside the except block: json's own error carries the whole body.
+        # Outside the except block: json's own error contains the whole body.
         raise ValueError(f"The body is not JSON: {problem}.")
 
     def at(self, *path: str | int) -> Any:
         """Return the value at a path of keys and indices: ``reply.at("error", "code")``.
 
-        Returns None if there is none, whatever the body is.
+        Return None if there is no such value, or the body is not JSON.
         """
         try:
             value = self.json()
@@ -307,7 +307,7 @@ class HttpReply:
 
     @property
     def location(self) -> str | None:
-        """The absolute address in ``Operation-Location``, else in ``Location``; None for none."""
+        """The absolute URL in ``Operation-Location``, else in ``Location``, or None."""
         place = self.headers.get("Operation-Location") or self.headers.get("Location")
         return urldefrag(urljoin(self.url, place)).url if place else None
 
@@ -318,7 +318,7 @@ class HttpReply:
 
     @property
     def shape(self) -> BodyShape:
-        """The kind of the body. JSON is JSON, whatever the headers say."""
+        """The kind of the body, regardless of ``Content-Type`` if the body is JSON."""
         body = self.body.strip()
         if not body:
             return BodyShape.EMPTY

@@ -1,14 +1,13 @@
-"""No result came: which error that is, and whether the call was charged.
+"""Errors for calls without a result, and whether such calls were charged.
 
-Either an answer came that is no result. A backend declares rows for what its vendor documents
-(`error_table`, `error_codes`); `default_row` has an opinion about everything else. `vendor_error`
-makes the error of a row, with the vendor's own words (`excerpt`) and its wish to wait
-(`retry_after_s`).
+For an error response, a backend declares rows with the vendor's documented errors (`error_table`,
+`error_codes`); `default_row` covers all other responses. `vendor_error` creates the error of a row,
+with the vendor's own message (`excerpt`) and its `Retry-After` (`retry_after_s`).
 
-Or no usable answer came (`explain`). Then the first byte decides. Before it, nothing is charged and
-the error is `VendorUnavailable`. After it the call may have been executed, so the error is
-`OutcomeUnknown`. An exception of the network is never handed on: it holds the request, with key and
-faces. Its class only chooses the words.
+For a missing or unusable response (`explain`), the first byte decides. If it was not sent, nothing
+is charged and the error is `VendorUnavailable`. If it was sent, the call may have been executed, so
+the error is `OutcomeUnknown`. Network exceptions are never passed on, because they contain the
+request with key and faces. Their class only selects the error text.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def accepted_billing(charges: int) -> Billing:
 
 
 def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
-    """Return the error for a success that cannot be read; `answered` says who answered, and how."""
+    """Return the error for an unreadable success; `answered` is the start of its sentence."""
     counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
     return errors.UnexpectedResponse(
         f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
@@ -62,14 +61,14 @@ def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.Un
 
 @attrs.frozen
 class ErrorRow:
-    """The meaning of one kind of answer.
+    """The error for one kind of response.
 
     Attributes:
         error: The class to raise.
         charged: Whether the vendor charged.
-        ground: Why we say so, in a few words.
-        text: The meaning for the reader, after "NAME answered STATUS: ".
-        retryable: Whether a repeat may help and never pays twice; None for the class's default.
+        ground: How we know, in a few words.
+        text: The error text, after "NAME answered STATUS: ".
+        retryable: Whether a retry may help and never pays twice; None for the class's default.
     """
 
     error: type[errors.VendorError]
@@ -81,14 +80,14 @@ class ErrorRow:
 
 @attrs.frozen
 class InconclusiveRow:
-    """A refusal that is an answer about the faces: there was nothing to compare.
+    """An error response that means an INCONCLUSIVE result, for example no face.
 
-    With a 4xx, or 2xx if the backend has `codes_in_200`, it makes an INCONCLUSIVE result.
+    Applies to a 4xx, and to a 2xx if the backend has `codes_in_200`.
 
     Attributes:
-        warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.
-        charged: Whether the vendor charged; UNKNOWN where no document says so.
-        ground: Why we say so, in a few words.
+        warning: The warning, for example `NO_FACE`. Its tag is the vendor's code by default.
+        charged: Whether the vendor charged; UNKNOWN if not documented.
+        ground: How we know, in a few words.
     """
 
     warning: ResultWarning
@@ -96,27 +95,27 @@ class InconclusiveRow:
     ground: str
 
 
-#: Meanings by status and shape of the body.
+#: Rows by status and shape of the body.
 ErrorTable = Mapping[tuple[int, BodyShape], ErrorRow]
 
 
 def rows(
     statuses: Iterable[int], row: ErrorRow, shapes: Iterable[BodyShape] = BodyShape
 ) -> dict[tuple[int, BodyShape], ErrorRow]:
-    """Return the same row for many answers: ``error_table = {**rows(...), **rows(...)}``."""
+    """Return the same row for many statuses: ``error_table = {**rows(...), **rows(...)}``."""
     kinds = tuple(shapes)
     return {(status, shape): row for status in statuses for shape in kinds}
 
 
 def default_row(status: int, shape: BodyShape) -> ErrorRow:
-    """Return the meaning of an answer other than 200 that the vendor's own tables do not have.
+    """Return the row for a response other than 200 that is not in the vendor's own tables.
 
-    A status that is given before any work (401, 413, 429 ...) is not charged, whatever its body.
-    Another 4xx is not charged if it is a JSON object, the vendor's own form; a gateway may have
-    sent any other one, so it is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303 may mean
-    "done, look there", so they are UNKNOWN. No redirect is followed. 408, 460, 499 and 5xx may come
-    from a gateway that gave up on a call: UNKNOWN. Another 2xx is charged. When in doubt it is
-    UNKNOWN, because "not charged" invites a repeat.
+    A status sent before any work (401, 413, 429 ...) is not charged, whatever its body. Any other
+    4xx with a JSON object, the vendor's own format, is not charged; with another body it may come
+    from a gateway, so it is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303 may mean
+    "done, look there", so they are UNKNOWN. Redirects are not followed. 408, 460, 499 and 5xx may
+    come from a gateway that timed out: UNKNOWN. Any other 2xx is charged. Doubtful cases are
+    UNKNOWN, because "not charged" invites a retry.
     """
     if status in _BY_STATUS:
         return _BY_STATUS[status]
@@ -126,7 +125,7 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
 
 
 def _unread(error: type[errors.VendorError], text: str) -> ErrorRow:
-    """Return the row of a status that is given before any work."""
+    """Return the row for a status sent before any work."""
     return ErrorRow(error, Charged.NO, "a 4xx answer; the vendor says nothing of charging", text)
 
 
@@ -134,7 +133,7 @@ def _unknown(ground: str, text: str) -> ErrorRow:
     return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
-#: Statuses of a gateway that gave up on a call.
+#: Statuses of a gateway that timed out.
 _GIVEN_UP = (408, 460, 499)
 _MAY = "the call may have been executed and charged"
 _REDIRECT = "redirects are never followed; correct the address (base_url)"
@@ -192,11 +191,11 @@ def vendor_error(
     """Return the error for a reply, by `table`, else by `default_row`.
 
     Args:
-        reply: An answer that gives no result.
+        reply: A response without a result.
         table: The vendor's own rows.
         backend: Name of the backend.
-        now: Time of day, with its zone, for `VendorError.retry_after_s`.
-        row: The meaning, if something else than status and shape has decided it.
+        now: The current time, timezone-aware, for `VendorError.retry_after_s`.
+        row: A row that takes precedence over status and shape.
         **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
@@ -231,7 +230,7 @@ def find_row(
 def error_by_table(
     backend: HttpBackend, reply: HttpReply, row: object = None
 ) -> errors.VendorError:
-    """Return the error for a reply, by its row or the backend's table of statuses."""
+    """Return the error for a reply, from `row` or the backend's `error_table`."""
     return vendor_error(
         reply,
         backend.error_table,
@@ -242,10 +241,10 @@ def error_by_table(
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Return the seconds of ``Retry-After``, or of AWS's header in milliseconds: 0 to 1e9.
+    """Return the seconds in ``Retry-After``, or in AWS's header in milliseconds: 0 to 1e9.
 
-    None if there is no such header or it makes no sense. `now` is the time of day, with its zone,
-    if the header holds a date; by default the machine's.
+    None if there is no such header or it is invalid. `now` is the current time, timezone-aware,
+    for a header with a date; by default the machine's clock.
     """
     text, unit_s = reply.headers.get("Retry-After", "").strip(), 1.0
     if not text:
@@ -255,7 +254,7 @@ def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None
             seconds = float(text) * unit_s
         else:
             moment = parsedate_to_datetime(text)
-            # A date without a zone is UTC, as RFC 9110 has all dates.
+            # A date without a timezone is UTC, like all dates in RFC 9110.
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             seconds = (moment - (now or datetime.now(UTC))).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -264,23 +263,23 @@ def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None
 
 
 _NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
-#: A longer wait means "never", and overflows a clock.
+#: A longer wait means "never", and would overflow a clock.
 _LONGEST_WAIT_S = 1e9
 
-#: Keys under which vendors put a sentence for people.
+#: Keys of vendors' error messages.
 _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
 
 
 def excerpt(reply: HttpReply) -> str:
-    """Return the vendor's sentence for people: up to 200 printable characters, or none.
+    """Return the vendor's error message: at most 200 printable characters, or "".
 
     The first text under ``detail``, ``error``, ``message``, ``Message``, ``exception``,
-    ``errorMessage`` or ``error_description`` counts, the outermost first; of a list only the first
-    item is searched. Secrets and what looks like a key are masked.
+    ``errorMessage`` or ``error_description`` counts, outermost first; of a list only the first
+    item is searched. Secrets and texts that look like a key are masked.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []
-    for place in places:  # which grows meanwhile
+    for place in places:  # grows during the loop
         if isinstance(place, list):
             places += place[:1]
         elif isinstance(place, dict):
@@ -293,11 +292,11 @@ def excerpt(reply: HttpReply) -> str:
 
 
 class UnreadableBody(Exception):
-    """The body is too long, or compressed in a way that cannot be undone."""
+    """The body is too long, or cannot be decompressed."""
 
 
 def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | None:
-    """Return the error for an exception of the network; None for any other."""
+    """Return the error for a network exception; None for any other exception."""
     if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
         return None
     links, name, status = links_of(error), exchange.backend, exchange.status
@@ -306,15 +305,15 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
         is_share = not exchange.is_sent and exchange.deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"
     if not reason:
-        # Only a test double answers without a connection.
+        # Only a test double responds without a connection.
         if exchange.connection is not None or not exchange.is_sent:
             return None
         reason = f"it failed with {type(error).__name__}"
     proxy = exchange.route and exchange.route.proxy
     through = f" through the proxy {proxy.netloc}" if proxy else ""
     if not exchange.is_sent:
-        # A certificate stays as it is, and so does a proxy's refusal. An impatient caller says
-        # nothing about the vendor, so no breaker may count it.
+        # A wrong certificate and a proxy's refusal do not go away. An expired deadline says nothing
+        # about the vendor, so no circuit breaker may count it.
         is_final = is_expired or any(
             isinstance(link, ssl.SSLCertVerificationError) or _refusal_of_proxy(link)[:1] == "4"
             for link in links
@@ -342,7 +341,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
 
 
 def _describe(links: list[BaseException], exchange: Exchange) -> str:
-    """Return the words for "... could not be reached: <words>."; empty for a fault of ours."""
+    """Return the words for "... could not be reached: <words>."; empty for a bug of ours."""
     for kind, words in _REASONS:
         for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
@@ -351,11 +350,11 @@ def _describe(links: list[BaseException], exchange: Exchange) -> str:
     # urllib3 raises a plain ValueError for a chunk whose length is below 0.
     if exchange.is_sent and any(type(link) is ValueError for link in links):
         return "its answer is no proper HTTP"
-    # An OSError without a number has no words of its own.
+    # An OSError without an errno has no text of its own.
     return "the connection failed" if any(isinstance(link, OSError) for link in links) else ""
 
 
-#: OpenSSL's codes for a chain that ends at an authority nobody trusts: a company's own, usually.
+#: OpenSSL's codes for an untrusted root certificate, usually a company's own.
 _UNKNOWN_AUTHORITY = {18, 19, 20, 21}
 
 
@@ -369,7 +368,7 @@ def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
 
 
 def _refusal_of_proxy(link: BaseException) -> str:
-    """Return the status with which a proxy refused a tunnel, in the words of `http.client`."""
+    """Return a proxy's status for a refused tunnel, from the message of `http.client`; else ""."""
     refused = re.match("Tunnel connection failed: ([0-9]{3})", str(link))
     return refused[1] if refused else ""
 
@@ -381,11 +380,11 @@ def _system_words(link: OSError) -> str:
     return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
 
 
-#: Words about the peer by class of exception. The first row that fits counts.
+#: Error texts by class of exception. The first matching row counts.
 _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (UnreadableBody, str),
     (ssl.SSLCertVerificationError, _certificate_words),
-    # Only errors of OpenSSL itself have a reason.
+    # Only errors from OpenSSL itself have a reason.
     (ssl.SSLError, lambda link: f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"),
     (socket.gaierror, "its host name was not found"),
     (NameResolutionError, "its host name could not be looked up in time"),

@@ -1,10 +1,10 @@
-"""`HttpCall`: one call of a backend over HTTP, from its first request to its end.
+"""`HttpCall`: a backend's call over HTTP, from its first request to its end.
 
-`run` drives the generator that a backend's `steps` returns. It sends each request that the steps
-yield, reads the reply, and resumes the steps with it. A request with ``on_refusal="raise"`` resumes
-them with its error instead. The call ends where the steps return or raise, or at a reply with which
-they cannot go on: from there an `_End` brings the result or the error, and the bill, up to `run`.
-`_finish` sets ids and bill and masks secrets. `_clean_up` removes what the call left at the vendor.
+`run` drives the generator from a backend's `steps`. It sends each yielded request and sends the
+reply back to the generator. For a request with ``on_refusal="raise"`` it throws the error instead.
+The call ends when the steps return or raise, or at an unexpected reply: `_End` then carries the
+result or error, and the bill, up to `run`. `_finish` sets ids and bill and masks secrets.
+`_clean_up` removes the call's data at the vendor.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from .refusals import (
     unreadable_error,
 )
 
-#: Its module imports this one.
+#: Any, because the module of `HttpBackend` imports this module.
 HttpBackend: TypeAlias = Any
 _Steps: TypeAlias = Generator[Any, HttpReply, Any]
-#: The steps are resumed with it: a reply, or an error that they handle.
+#: The value that resumes the steps: a reply, or an error that they handle.
 _Answer: TypeAlias = HttpReply | errors.VendorError | None
 
 _log = logging.getLogger("facematch")
@@ -51,12 +51,12 @@ NOT_KEPT = (
     "its records cannot say what happened."
 )
 
-#: Seconds that a verdict waits for all clean-ups.
+#: Seconds for all clean-ups together.
 _REMOVAL_S = 2.0
 
 
 class _End(Exception):
-    """The end of a call: its result or error, None for a reply not to be read, and its bill."""
+    """The end of a call: its result or error (None for a reply not to be read), and its bill."""
 
     def __init__(self, outcome: Any, billing: models.Billing) -> None:
         self.outcome, self.billing = outcome, billing
@@ -70,20 +70,20 @@ class Ledger:
     is_begun: bool = False
     #: Charges of all requests before the last.
     paid_charges: int = 0
-    #: Charges of the last request, if the call goes on with its answer.
+    #: Charges of the last request, if its reply is expected.
     price: int = 0
-    #: Whether the last request has no price, or the steps have waited since.
+    #: Whether the last request is free, or the steps have waited since.
     is_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:
-        """Add a request; the requests before it are paid for."""
+        """Add a request; the requests before it count as paid."""
         self.is_begun, self.paid_charges = True, self.paid_charges + self.price
         self.price, self.is_free = price, is_free
 
     def bill(self, last: models.Billing, *, is_success: bool = False) -> models.Billing:
-        """Return the bill of the call from that of its last request.
+        """Return the bill of the call, given the bill of its last request.
 
-        A success that is charged costs the whole price.
+        A charged success costs the full price.
         """
         # An unknown number of charges is at least one.
         charges = last.charges or int(last.charged is models.Charged.YES)
@@ -98,7 +98,7 @@ class Ledger:
         return models.Billing(models.Charged.YES, ground, self.paid_charges + charges)
 
     def bill_all(self, stated: models.Billing = SILENT) -> models.Billing:
-        """Return the bill of the call; `stated` is what its result says of all requests."""
+        """Return the bill of the call; `stated` is the result's own bill for all requests."""
         declared = self.paid_charges + self.price
         if stated == SILENT:
             return accepted_billing(declared)
@@ -111,34 +111,34 @@ class Ledger:
 
 @attrs.define(eq=False)
 class HttpCall:
-    """A call of a backend, from its first request to its end."""
+    """A backend's call, from its first request to its end."""
 
     backend: HttpBackend
-    #: The request; it carries the vendor's id once that is known.
+    #: The request, with the vendor's id once it is known.
     call: Request
-    #: Replies to use instead of sending; then no wait takes time and nothing is cleaned up.
+    #: Replies to use instead of sending; then waits take no time and nothing is cleaned up.
     canned_replies: Iterator[HttpReply] | None = None
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
     #: Whether the first byte has left.
     is_sent: bool = False
-    #: Whether the vendor has accepted the call: a request with a price was answered, or the steps
-    #: wait, or the call is a look-up of an accepted one.
+    #: Whether the vendor has accepted the call: it replied to a paid request, or the steps wait, or
+    #: the call looks up an accepted call.
     is_accepted: bool = False
     #: The reply to the last request; None if it was lost.
     reply: HttpReply | None = None
     #: The last error that the plug-in did not raise itself.
     refusal: errors.VendorError | None = None
-    #: Whether the backend's own tables say what the last reply means.
+    #: Whether the backend's own tables have the last reply.
     is_documented: bool = False
-    #: Facts from the answers beside the result.
+    #: Facts from the replies, besides the result.
     request_id: str | None = None
     environment: models.Environment | None = None
     secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
     def run(self, steps: _Steps, kind: type) -> Any:
-        """Return the result or the error; raise what `steps` raises before its first request."""
+        """Return the result or the error; raise exceptions from before the first request."""
         call, answer = self.call, cast(_Answer, None)
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
@@ -159,7 +159,7 @@ class HttpCall:
             self._leave(error)
             raise
         finally:
-            # An error may keep this frame alive, and with it a lock that the steps hold.
+            # Release any lock that the steps hold: an error may keep this frame alive.
             with contextlib.suppress(Exception):
                 steps.close()
         outcome = self._finish(outcome, billing)
@@ -179,7 +179,7 @@ class HttpCall:
             if error is self.refusal:
                 raise self._end_with(self.refusal) from None
             if not isinstance(error, errors.VendorError):
-                # The caller must learn that the call is paid for.
+                # The error must say that the call is paid for.
                 raise self._end_unreadable(_report(error)) from None
             is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
             raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
@@ -192,7 +192,7 @@ class HttpCall:
         raise self._end_unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
 
     def _wait(self, pause: Wait) -> None:
-        """Wait; end a call that has no time for it."""
+        """Wait; end the call if the deadline is earlier."""
         is_begun = self.ledger.is_begun
         if is_begun:
             self.ledger.add_request(0, is_free=True)
@@ -216,7 +216,7 @@ class HttpCall:
         backend, call, ledger = self.backend, self.call, self.ledger
         is_first = not ledger.is_begun
         if host := self._find_foreign_host(request.url):
-            # A look-up may start at an address that the vendor gave.
+            # A look-up may start at a URL from the vendor.
             if is_first and not isinstance(call, LookUp):
                 raise errors.ConfigurationError(
                     f"{backend.name} would send key and faces to {host}: its host is neither that "
@@ -236,7 +236,7 @@ class HttpCall:
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
-            # The call was accepted before, although this request cannot be sent.
+            # This request cannot be sent, but the call was accepted before.
             problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
                 unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
@@ -245,20 +245,20 @@ class HttpCall:
         return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
-        """Sign and send a request, a second time if the token was refused; return the reply."""
+        """Sign and send a request, again if the token was rejected; return the reply."""
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
             return canned if canned.url else attrs.evolve(canned, url=request.url)
         for is_repeated in (False, True):
-            # Only the first byte of a call is reported, and must leave in time.
+            # Only the first byte of a call is reported, and must leave before `send_by`.
             deadline, on_sent = self.deadline, self._note_sent
             if self.is_sent:
                 deadline, on_sent = deadline.once_sent, ignore
             try:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
             except errors.VendorUnavailable as error:
-                # Bytes may have left before, so a verifier wants a ground for "not charged".
+                # Bytes may have left before, so the verifier requires a ground for "not charged".
                 if error.billing == models.Billing(models.Charged.NO):
                     error.billing = models.Billing(models.Charged.NO, "the request was not sent")
                 raise
@@ -269,7 +269,7 @@ class HttpCall:
                 deadline=deadline,
                 on_sent=on_sent,
             )
-            # No second picture goes to a server that should be a mock and is none.
+            # Do not send the picture again if the server should be a mock, but is not.
             if (
                 is_repeated
                 or not backend.should_relogin(signed, reply)
@@ -283,7 +283,7 @@ class HttpCall:
         self.is_sent = True
 
     def _read(self, reply: HttpReply, request: HttpRequest) -> _Answer:
-        """Return a reply with which the call goes on, or its error; end the call at another one."""
+        """Return an expected reply, or an error that the steps handle; else end the call."""
         call, ledger = self.call, self.ledger
         vendor_id = self._note(reply)
         is_expected, result = reply.status in request.expects, None
@@ -300,7 +300,7 @@ class HttpCall:
                 default = default_row(reply.status, reply.shape)
                 billing = models.Billing(default.charged, default.ground)
             if ledger.is_free and ledger.paid_charges and billing.charged is not models.Charged.NO:
-                billing = FREE_BILLING  # it only asks about a call that is paid for
+                billing = FREE_BILLING  # a poll of a call that is already paid for
             raise _End(result, ledger.bill(billing, is_success=is_expected))
         self.is_accepted = self.is_accepted or not ledger.is_free
         if self.canned_replies is None and (ledger.price or self.call is not call):
@@ -310,9 +310,9 @@ class HttpCall:
         return reply
 
     def _note(self, reply: HttpReply) -> str | None:
-        """Note what the end of the call needs of a reply; return the vendor's id of the call in it.
+        """Store facts of a reply; return the vendor's id of the call in it, or None.
 
-        The id is empty if it cannot be one.
+        The id is empty if it is invalid.
         """
         backend, call, self.reply = self.backend, self.call, reply
         self.request_id = reply.headers.get(backend.request_id_header or "") or self.request_id
@@ -321,16 +321,16 @@ class HttpCall:
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         try:
             vendor_id: str | None = backend.vendor_id(reply)
-        except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the call
             report_fault(error)
             return ""
         if vendor_id is None:
             return None
-        # An id has no line break, and not the length of a page.
+        # Reject ids with line breaks, and whole pages.
         is_text = isinstance(vendor_id, str)
         if not (is_text and vendor_id.isprintable() and 0 < len(vendor_id) <= 200):
             return ""
-        # Until the call is accepted, an id may be that of something made for it: an upload, say.
+        # Before the call is accepted, the id may belong to a preparation, such as an upload.
         if call.vendor_id is None or not self.is_accepted:
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         return vendor_id
@@ -341,28 +341,28 @@ class HttpCall:
         named = call.record if isinstance(call, LookUp) else call
         if named is None:
             return ""
-        # Until the call is accepted, no answer has to be about it.
+        # Before the call is accepted, replies need not be about it.
         is_named = self.is_accepted and call.vendor_id is not None and bool(reply.body)
         if is_named and vendor_id != call.vendor_id:
             about = f"is about {vendor_id}" if vendor_id else "does not name its call"
             return f"it {about}, and {call.vendor_id} was asked for"
         if not isinstance(named, Call | models.CallRecord):
-            return ""  # the core compares what an answer about a session shows
+            return ""  # the core checks sessions itself
         sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
         try:
             for name, shown in self.backend.echoes(reply).items():
-                # The record of a call may be one without what is the caller's.
+                # A call record from an event has no `caller_ref`.
                 if shown is None or (sent[name] is None and isinstance(call, LookUp)):
                     continue
-                # Forms trim white space, and a vendor may make a number of digits.
+                # Forms trim white space, and a vendor may turn digits into a number.
                 if f"{shown}".strip() != f"{sent[name] or ''}".strip():
                     return f"it repeats another {name} than was sent"
-        except Exception as error:  # noqa: BLE001 - as above: the reading of an odd body
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the call
             return f"what it repeats cannot be read: {report_fault(error)}"
         return ""
 
     def _find_foreign_host(self, url: str) -> str:
-        """Return the host of a request that may not get key and faces; empty if it may."""
+        """Return the host of a URL that must not receive key and faces; empty if it may."""
         backend = self.backend
         address = backend.address if backend.base_url or backend.vendor_url() else ""
         if address and url.startswith(f"{address}/"):
@@ -372,7 +372,7 @@ class HttpCall:
         )
 
     def _judge(self, reply: HttpReply, is_expected: bool) -> models.Result | None:
-        """Return the result in a refusal, or raise its error; None if the call goes on."""
+        """Return the result in an error reply, or raise its error; None if it is no error."""
         backend, call = self.backend, self.call
         row, self.is_documented = None, (reply.status, reply.shape) in backend.error_table
         try:
@@ -388,7 +388,7 @@ class HttpCall:
             refusal: errors.VendorError = backend.error(reply, call)
         except errors.VendorError as error:
             refusal = error
-        except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug must not hide the status
             refusal = error_by_table(backend, reply, row)
             refusal.message += (
                 f" (Its backend failed to read that: {report_fault(error)}; please report it.)"
@@ -398,13 +398,13 @@ class HttpCall:
     def _pass_to_steps(
         self, refusal: errors.VendorError, request: HttpRequest
     ) -> errors.VendorError:
-        """Return an error that the steps handle; end the call with another one."""
+        """Return the error if the steps handle it; else end the call with it."""
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
         is_lost = isinstance(refusal, errors.OutcomeUnknown) and (
             isinstance(self.call, LookUp) or not isinstance(refusal, errors.DeadlineExceeded)
         )
         if self.ledger.is_free and is_lost:
-            # A free request has no unknown outcome: it may be repeated.
+            # A free request has no unknown outcome: it may be retried.
             refusal = errors.VendorUnavailable(refusal.message, status_code=refusal.status_code)
         self.refusal = refusal = refusal.with_traceback(None)
         if request.on_refusal == "raise" and not is_over:
@@ -419,8 +419,8 @@ class HttpCall:
             FREE_BILLING if ledger.is_free else error.billing,
             is_success=is_unusable or (reply is not None and 200 <= reply.status < 300),
         )
-        # A free request only asks about a call that was accepted. Its refusal says nothing of the
-        # call itself, unless the vendor's own tables say so, or it is what was looked for.
+        # A free request only polls an accepted call. Its error says nothing about the call itself,
+        # unless the vendor's own tables have it, or the call is a look-up.
         is_about_call = (
             is_unusable
             or isinstance(call, LookUp)
@@ -443,7 +443,7 @@ class HttpCall:
         return _End(error_about_call, billing)
 
     def _end_unreadable(self, problem: str) -> _End:
-        """Return the end of a call whose answer counts as charged and cannot be used."""
+        """Return the end of a call with an unusable reply, which counts as charged."""
         name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
         if reply is not None and reply.shape is BodyShape.HTML:
             error = errors.UnexpectedResponse(
@@ -457,7 +457,7 @@ class HttpCall:
         return _End(error, billing)
 
     def _finish(self, outcome: Any, billing: models.Billing) -> Any:
-        """Return the outcome with bill and ids, its secrets masked."""
+        """Return the outcome with bill and ids, and with masked secrets."""
         backend, call, reply = self.backend, self.call, self.reply
         vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, (models.Result, SessionAnswer)):
@@ -475,10 +475,10 @@ class HttpCall:
             outcome = mismatch
         if not isinstance(outcome, errors.VendorError):
             return outcome
-        # The frames of its traceback hold the pictures.
+        # The traceback keeps the pictures alive.
         error = outcome.with_traceback(None)
         if self.ledger.paid_charges:
-            error.retryable = False  # that would be charged twice
+            error.retryable = False  # a retry would be charged again
         if isinstance(error, errors.OutcomeUnknown) and isinstance(call, Call):
             error.reconcilable = error.reconcilable or can_be_sought(backend, call)
             error.message += f" {KEPT if error.reconcilable else NOT_KEPT}"
@@ -492,7 +492,7 @@ class HttpCall:
         return error
 
     def _clean_up(self, outcome: Any) -> Any:
-        """Send the clean-ups; return the outcome, which says what failed."""
+        """Send the clean-ups; return the outcome, with a note about failures."""
         if isinstance(outcome, errors.EnvironmentMismatch):
             return outcome
         is_error = isinstance(outcome, errors.VendorError)
@@ -509,19 +509,19 @@ class HttpCall:
         return outcome
 
     def _leave(self, error: BaseException) -> None:
-        """Clean up after a call that was cancelled; log what an interrupted one leaves."""
+        """Clean up after a cancelled call; log that an interrupted call leaves data."""
         if isinstance(error, CallCancelled):
             self._remove(error.billing)
         elif not isinstance(error, Exception) and self.cleanups:
-            # Ctrl-C: nobody knows how long the program still has.
+            # Ctrl-C: the program may end at any moment.
             name, call_id = self.backend.name, self.call.call_id
             _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
 
     def _remove(self, billing: models.Billing | None) -> str:
-        """Send the clean-ups, the latest first; return what failed.
+        """Send the clean-ups, latest first; return a text about failures.
 
-        Nothing is removed of a call that may be charged and can still be looked for.
-        `billing` is that of a call without a result.
+        Keep the data of a call that may be charged and can still be looked up.
+        `billing` is the bill of a call without a result; None if it has one.
         """
         backend, problems = self.backend, ""
         is_charged = billing is not None and billing.charged is not models.Charged.NO
@@ -542,7 +542,7 @@ class HttpCall:
                         problem = error_by_table(backend, reply).message
             except errors.VendorError as error:
                 problem = error.message
-            except Exception as error:  # noqa: BLE001 - the verdict stands, whatever this was
+            except Exception as error:  # noqa: BLE001 - a failed clean-up must not lose the result
                 problem = _report(error)
             if problem:
                 problems += f" {quote_text(problem, masker((*self.secrets, *request.secrets)))}"
@@ -550,6 +550,6 @@ class HttpCall:
 
 
 def _report(error: Exception) -> str:
-    """Report a fault of a plug-in and return its description, with the words of our own errors."""
+    """Report a plug-in's exception; return its description, with the text of our own errors."""
     words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
     return f"{report_fault(error)}{words}"

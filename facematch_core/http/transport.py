@@ -1,15 +1,15 @@
-"""`HttpClient`: sends one request, once, and knows whether its first byte has left.
+"""`HttpClient`: sends a request once, and knows whether its first byte was sent.
 
-`HttpClient.send` makes an `Exchange`, the state of one request and its answer. It finds the `Route`
-(proxy and certificates, from the settings or the environment, as requests finds them), takes an
-idle `Connection` or opens one, sends, and reads the whole answer. An exception on the way becomes
-an error of ours (`refusals.explain`).
+`HttpClient.send` creates an `Exchange`, the state of a request and its response. It finds the
+`Route` (proxy and certificates, from the settings or the environment, like requests), takes an idle
+`Connection` or opens a new connection, sends, and reads the whole response. `refusals.explain`
+translates exceptions to our errors.
 
-An HTTP library does not say whether a request has left, and starts its time-outs again with every
-read. A request that has left may be charged, and a call has one deadline. So `Connection` is
-urllib3's with three changes: it calls `Exchange.begin` just before the first byte of a request, it
-asks `Exchange.wait_s` before each wait on the socket, and it refuses an answer whose head broke
-off. requests itself sends nothing, except to test doubles.
+HTTP libraries do not say whether a request was sent, and restart their timeouts with every read.
+But a sent request may be charged, and a call has a single deadline. So `Connection` extends
+urllib3's in three ways: it calls `Exchange.begin` just before the first byte of a request, it calls
+`Exchange.wait_s` before each wait on the socket, and it rejects truncated response headers.
+requests itself is used only with test doubles.
 """
 
 from __future__ import annotations
@@ -54,33 +54,33 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
-#: Seconds that an idle connection is kept, and at most if its server says for how long. A request
-#: that meets the server's close is lost, and its bill unknown; servers close after 2 s and more.
+#: Seconds to keep an idle connection, and the maximum if the server sends ``Keep-Alive``. A request
+#: that races the server's close is lost, with an unknown bill; servers close after 2 s or more.
 KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
-#: Environment variables that name trusted certificates; the first one that is set counts.
+#: Environment variables for trusted certificates; the first that is set counts.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
-#: Status, headers, and the pieces of the body as they come in.
+#: Status, headers, and the chunks of the body.
 _Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
 
 
 class HttpClient:
-    """Sends requests with verified TLS, and knows of each whether its first byte has left.
+    """Sends requests with verified TLS, and knows whether the first byte of each was sent.
 
-    Proxies and certificates of the environment count, as with requests, and ``SSL_CERT_FILE``. It
-    reads no ``~/.netrc``, keeps no cookies, follows no redirects and retries nothing. Safe to share
+    Uses proxies and certificates from the environment, like requests, and ``SSL_CERT_FILE``. Reads
+    no ``~/.netrc``, keeps no cookies, follows no redirects and retries nothing. Safe to share
     between threads and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Longest wait for a name, an address, TLS or a proxy, above 0.
-        read_timeout_s: Longest wait for the next piece of upload or answer, above 0.
-        max_body_bytes: Longest body of an answer after decompression.
-        ca_bundle: File or folder of certificates to trust instead of the usual ones.
-        proxy: ``http://host:port``, without a login, to go through to all but this machine.
-        clock: Time, for how long connections are kept. Sockets wait in real time.
+        connect_timeout_s: Timeout for DNS, connect, TLS and proxy, above 0 each.
+        read_timeout_s: Timeout for the next piece of upload or response, above 0.
+        max_body_bytes: Longest body of a response after decompression.
+        ca_bundle: File or folder of trusted certificates, instead of the default.
+        proxy: ``http://host:port``, without a login, for all hosts except this machine.
+        clock: A clock, for the age of idle connections. Sockets wait in real time.
 
     Raises:
         ConfigurationError: the CA bundle or proxy cannot be used.
@@ -105,17 +105,17 @@ class HttpClient:
         self._headers = {
             "User-Agent": f"facematch-core/{__version__}",
             "Accept": "application/json",
-            # Answers are small, and an uncompressed one cannot be a bomb.
+            # Responses are small, and an uncompressed body cannot be a zip bomb.
             "Accept-Encoding": "identity",
         }
-        #: Holds the adapters that tests mount.
+        #: For the adapters that tests mount.
         self._session = requests.Session()
-        #: By origin: finding a proxy costs more than the rest of a call.
+        #: Routes by origin, cached because finding a proxy costs more than the rest of a call.
         self._routes: dict[str, Route] = {}
         self._is_closed = False
 
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
-        """Trust these certificates and use this proxy; None leaves what is set."""
+        """Set trusted certificates and proxy; None leaves the current value."""
         if ca_bundle is not None:
             self._context = _trusting(os.fspath(ca_bundle), "ca_bundle")
         if proxy is not None:
@@ -134,29 +134,29 @@ class HttpClient:
         deadline: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = ignore,
     ) -> HttpReply:
-        """Send one request, once.
+        """Send a request once.
 
         Args:
-            request: What to send.
+            request: The request.
             backend: Name of the backend, for errors.
-            charges: What an answer costs with which the call goes on; None for what `request` says.
-            deadline: When everything must be over; by default the time-outs alone count. Its
-                `send_by` is when the first byte must have left.
+            charges: Number of charges for an expected response; None for `request.charges`.
+            deadline: The deadline of the whole exchange; by default only the timeouts apply. The
+                first byte must leave before its `send_by`.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
-                of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
+                of a proxy tunnel or TLS) is passed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
 
         Returns:
-            Any complete answer, whatever its status. Redirects are answers.
+            Any complete response, whatever its status. Redirects are not followed.
 
         Raises:
-            ConfigurationError: an address, a header or a proxy is wrong.
-            InvalidRequest: the request cannot be put into HTTP.
-            VendorUnavailable: no byte of the request has left. Not `retryable` if `send_by` has
-                passed, the certificate fails, or the proxy refuses.
+            ConfigurationError: a URL, a header or a proxy is wrong.
+            InvalidRequest: the request cannot be encoded as HTTP.
+            VendorUnavailable: no byte of the request was sent. Not `retryable` if `send_by` has
+                passed, the certificate is wrong, or the proxy refuses.
             DeadlineExceeded: `deadline` passed after the first byte.
-            OutcomeUnknown: the first byte has left, but no complete, usable answer came.
-            UnexpectedResponse: a complete answer 200 with a body that cannot be used.
+            OutcomeUnknown: the first byte was sent, but no complete, usable response came.
+            UnexpectedResponse: an expected status with a body that cannot be used.
         """
         exchange = Exchange(
             request=request,
@@ -186,7 +186,7 @@ class HttpClient:
             failure = _give_up(error, exchange)
         finally:
             CURRENT.reset(token)
-        # The frame of a function that raises stays alive with the error.
+        # The error keeps this frame alive, and with it the picture.
         del request, on_sent, exchange
         try:
             raise failure
@@ -195,7 +195,7 @@ class HttpClient:
             del failure
 
     def _request(self, exchange: Exchange) -> _Answer:
-        """Send the request; return status, headers and the unread body of the answer."""
+        """Send the request; return status, headers and the unread body of the response."""
         request = exchange.request
         url, parts = _parse(request.url, tuple(request.params.items()))
         headers, body = encode_request(request)
@@ -204,7 +204,7 @@ class HttpClient:
             if name.lower() not in names:
                 headers[name] = text
         adapter = self._session.get_adapter(url)
-        # Not compared with a function kept at import: this module may be imported under a patch.
+        # Compare modules, not functions: this module may be imported while a patch is active.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
         if is_patched or type(adapter) is not HTTPAdapter:
             prepared = requests.Request(request.method, url, headers, data=body).prepare()
@@ -212,11 +212,11 @@ class HttpClient:
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin)
         if route is None:
-            # Two threads may both find it; setdefault keeps one.
+            # Two threads may both find a route; setdefault keeps one.
             route = self._routes.setdefault(origin, self._find_route(url, parts))
         exchange.route, path = route, parts.request_uri
         if route.proxy is not None and route.scheme == "http":
-            # The proxy reads the request and sends it on.
+            # A plain HTTP proxy needs the full URL and its own headers.
             path, headers = url, {**route.proxy_headers, **headers}
         connection = exchange.connection = route.take(self.clock.monotonic()) or route.open()
         try:
@@ -229,17 +229,17 @@ class HttpClient:
                 decode_content=False,
             )
         except (BrokenPipeError, ConnectionResetError):
-            # A server may answer before it has read all of an upload; the answer says why.
+            # A server may respond before it has read the whole upload; the response says why.
             if not exchange.is_sent or connection.sock is None:
                 raise
         response = exchange.response = connection.getresponse()
         return response.status, response.headers, response.stream(65536, decode_content=False)
 
     def _find_route(self, url: str, parts: Url) -> Route:
-        """Return proxy and certificates: as they are set, else as requests takes them."""
+        """Return proxy and certificates from the settings, else from the environment."""
         proxies, proxy_headers, proxy = self._proxies, {}, None
         if is_loopback(str(parts.host)):
-            # Faces for this machine, a mock above all, must not take a way around over another.
+            # Faces for this machine, for example a mock, must not pass through a proxy.
             proxies = {}
         elif not proxies:
             proxies = requests.utils.get_environ_proxies(url)
@@ -255,11 +255,12 @@ class HttpClient:
         return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
 
     def _put_back(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
-        """Keep the connection for as long as its server says, unless something is left on it."""
+        """Keep the connection for reuse, unless the server closed it or rejected an upload."""
         connection, route = exchange.connection, exchange.route
         if connection is None or connection.sock is None or route is None:
             return
-        # A server that refuses an upload may close at any moment: the next request would be lost.
+        # A server that rejects an upload may close the connection at any moment, and the next
+        # request would be lost.
         if exchange.status >= http.HTTPStatus.BAD_REQUEST and exchange.request.method != "GET":
             connection.close()
             return
@@ -268,57 +269,57 @@ class HttpClient:
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         connection.kept_until, connection.process = now + keep_s, os.getpid()
         route.keep(connection, now)
-        # After it is entered, so that either close() or this line sees it.
+        # Checked after adding the connection, so that a concurrent close() cannot miss it.
         if self._is_closed:
             self.close()
 
     def close(self) -> None:
         """Close the idle connections. May be called more than once.
 
-        A call that is under way goes on to its end; its connections are not kept.
+        A running call continues to its end; its connections are not kept.
         """
         self._is_closed = True
         for route in [*self._routes.values()]:
             route.close()
 
     def is_doubled(self, url: str) -> bool:
-        """Whether a mounted test double answers `url`, so that nothing leaves this process.
+        """Return whether a mounted test double answers `url`, so that nothing is sent.
 
         A patched `HTTPAdapter.send` (`responses`) does not count: it may pass requests through.
         """
         return type(self._session.get_adapter(url)) is not HTTPAdapter
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
-        """Answer addresses that begin with `prefix` by an adapter of requests: a test double.
+        """Mount an adapter of requests, a test double, for URLs that begin with `prefix`.
 
-        It cannot report the first byte, so `on_sent` is called when it has answered, and the
-        outcome is unknown unless its exception says that there was no connection. A deadline
-        shortens its time-outs, and is checked between the pieces of the body.
+        An adapter cannot report the first byte, so `on_sent` is called after its response. The
+        outcome is unknown unless its exception proves that there was no connection. A deadline
+        shortens its timeouts, and is checked between the chunks of the body.
         """
         self._session.mount(prefix, adapter)
 
 
 @attrs.define(eq=False, kw_only=True)
 class Exchange:
-    """The state of one request and its answer; the first fields are arguments of `send`."""
+    """The state of a request and its response; the first fields are arguments of `send`."""
 
     request: HttpRequest
-    #: Longest wait before the first byte, and after it, in seconds.
+    #: Timeouts before and after the first byte, in seconds.
     timeouts_s: tuple[float, float]
     deadline: Deadline
     on_sent: Callable[[], None]
     backend: str
     charges: int
 
-    #: Whether the first byte was handed to the socket.
+    #: Whether the first byte was passed to the socket.
     is_sent: bool = False
     #: The exception that `on_sent` raised.
     refusal: BaseException | None = None
-    #: None where a test double answers.
+    #: None for a test double.
     route: Route | None = None
     connection: Connection | None = None
     response: Any = None
-    #: The status of the answer; 0 until its head is read.
+    #: The status of the response; 0 until its headers are read.
     status: int = 0
 
     def begin(self) -> None:
@@ -333,30 +334,30 @@ class Exchange:
         self.is_sent = True
 
     def left_s(self) -> float:
-        """Return the seconds that are left: before the first byte, those for sending it."""
+        """Return the seconds left: until `send_by` before the first byte, else until the end."""
         return (self.deadline if self.is_sent else self.deadline.send_by).left_s()
 
     def wait_s(self, sock: socket.socket | None = None) -> float:
         """Return how long the next wait may take, and set it on the socket.
 
-        Raises TimeoutError if no time is left.
+        Raise `TimeoutError` if no time is left.
         """
         timeout_s, left_s = self.timeouts_s[self.is_sent], self.left_s()
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
         wait_s = min(left_s, timeout_s)
-        # Setting it is a system call, in which another thread takes over.
+        # Avoid a needless system call, which releases the GIL.
         if sock is not None and sock.gettimeout() != wait_s:
             sock.settimeout(wait_s)
         return wait_s
 
 
-#: The exchange that the running code belongs to: a connection serves one after the other.
+#: The current exchange: a connection serves several exchanges in turn.
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
 def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
-    """Close what a broken exchange has used; return what `send` raises."""
+    """Close the resources of a failed exchange; return the exception to raise."""
     for resource in (exchange.response, exchange.connection):
         with contextlib.suppress(Exception):
             if resource is not None:
@@ -364,12 +365,12 @@ def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
     is_refusal = error is exchange.refusal
     failure = None if is_refusal else explain(error, exchange)
     for link in links_of(error):
-        # The frames hold the picture, and would wait for the garbage collector.
+        # Clear the frames, which keep the picture alive until the next garbage collection.
         traceback.clear_frames(link.__traceback__)
     if failure is not None:
         return failure
-    # A bug, or the program's own exception. Its first frame is that of `send`, which still runs and
-    # holds the picture.
+    # A bug, or the program's own exception. Drop its first frame: `send`, which still runs and
+    # keeps the picture.
     if not is_refusal:
         error.__cause__ = None
     trace = error.__traceback__
@@ -378,26 +379,26 @@ def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
 
 @attrs.frozen(eq=False)
 class Route:
-    """The way to one origin, and the idle connections along it."""
+    """The route to an origin, with its idle connections."""
 
     scheme: str
     host: str
     #: None for the default of the scheme.
     port: int | None
-    #: The proxy to go through, without its login; and its login, as a header.
+    #: The proxy without its login, and its login as a header.
     proxy: Url | None
     proxy_headers: Mapping[str, str] = attrs.field(repr=False)
-    #: The trusted certificates, if anything on the way speaks TLS.
+    #: The trusted certificates, if the origin or the proxy uses TLS.
     context: ssl.SSLContext | None = attrs.field(repr=False)
-    #: The oldest first. Appending to a list and popping from it are atomic.
+    #: Oldest first. `list.append` and `list.pop` are atomic.
     idle: list[Connection] = attrs.field(factory=list, repr=False)
 
     def take(self, now: float) -> Connection | None:
-        """Return an idle connection that can be used; close those that cannot."""
+        """Return a usable idle connection or None; close unusable connections."""
         with contextlib.suppress(IndexError):
             while True:
                 connection = self.idle.pop()
-                # After a fork the connections are the parent's: they are dropped.
+                # After a fork, drop the parent's connections.
                 is_fresh = now <= connection.kept_until and connection.process == os.getpid()
                 if is_fresh and connection.is_connected:
                     return connection
@@ -405,9 +406,9 @@ class Route:
         return None
 
     def keep(self, connection: Connection, now: float) -> None:
-        """Keep a connection, and close those that nobody has taken in time, as after a burst."""
+        """Keep a connection, and close expired connections, for example after a burst."""
         self.idle.append(connection)
-        with contextlib.suppress(IndexError):  # another thread may take one meanwhile
+        with contextlib.suppress(IndexError):  # another thread may have taken the last connection
             while self.idle[0].kept_until < now:
                 self.idle.pop(0).close()
 
@@ -418,16 +419,16 @@ class Route:
                 self.idle.pop().close()
 
     def open(self) -> Connection:
-        """Return a new connection; it connects with its first request."""
+        """Return a new connection, which connects on its first request."""
         proxy, host, port = self.proxy, self.host, self.port
         if proxy is not None:
             host, port = str(proxy.host), proxy.port or (443 if proxy.scheme == "https" else 80)
         if "https" not in (self.scheme, proxy and proxy.scheme):
             return Connection(host, port, proxy=proxy)
-        # Not above: urllib3-future has none, and `check_urllib3` has to name it.
+        # Imported late: urllib3-future does not have it, and `check_urllib3` must report that.
         from urllib3.connection import ProxyConfig
 
-        # Used for TLS to the proxy itself.
+        # For TLS to the proxy itself.
         config = proxy and ProxyConfig(self.context, False, None, None)
         connection = TlsConnection(
             host, port, proxy=proxy, proxy_config=config, ssl_context=self.context
@@ -439,18 +440,18 @@ class Route:
 
 
 class Connection(HTTPConnection):
-    """A connection to one server, with deadlines and a report of the first byte."""
+    """A connection with deadlines, which reports the first byte of a request."""
 
-    #: Until when it may be used again, on the client's clock; and by which process.
+    #: The end of its idle time on the client's clock, and the id of its process.
     kept_until, process = 0.0, 0
 
     def __del__(self) -> None:
-        # A client that goes drops its connections.
+        # A garbage-collected client drops its connections.
         with contextlib.suppress(Exception):
             self.close()
 
     def request(self, *args: Any, **options: Any) -> None:
-        """Connect if need be, report the first byte, and send the request."""
+        """Connect if necessary, report the first byte, and send the request."""
         if self.sock is None:
             self.connect()
         exchange = CURRENT.get()
@@ -461,7 +462,7 @@ class Connection(HTTPConnection):
         super().request(*args, **options)
 
     def send(self, data: Any) -> None:
-        """Send bytes piece by piece: `sendall` has one time-out for the whole upload."""
+        """Send bytes in pieces, because `sendall` has a single timeout for the whole upload."""
         exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
         with memoryview(data).cast("B") as view:
             while done < len(view):
@@ -481,10 +482,10 @@ class Connection(HTTPConnection):
                     sock = failed.enter_context(socket.socket(family, kind, protocol))
                     for option in self.socket_options or ():
                         sock.setsockopt(*option)
-                    # Again for each address: a name may have many, and the deadline is one.
+                    # For each address: a name may have many, but there is a single deadline.
                     wait_s(sock)
                     sock.connect(address)
-                    # The TLS handshake waits next.
+                    # For the TLS handshake.
                     wait_s(sock)
                     failed.pop_all()
                     return sock
@@ -498,8 +499,8 @@ class Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open and nothing has come in since the last answer."""
-        # `poll` does not see bytes that TLS has decrypted already.
+        """Whether the connection is open, without unread bytes since the last response."""
+        # `poll` does not see bytes that TLS has already decrypted.
         pending = getattr(self.sock, "pending", None)
         return super().is_connected and not (pending is not None and pending())
 
@@ -508,24 +509,24 @@ class TlsConnection(Connection, HTTPSConnection):
     """A `Connection` over TLS."""
 
     def connect(self) -> None:
-        """Connect, and make sure that the handshake took place."""
+        """Connect, and verify that the TLS handshake took place."""
         super().connect()
-        # If the peer is gone at once, Python may return a socket that would send in the clear.
+        # If the peer disconnects at once, Python may return a socket that sends unencrypted.
         if cast(Any, self.sock).version() is None:
             self.close()
             raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
-#: Most concurrent name look-ups of this process; none can be cancelled, and some take 10 s.
+#: Concurrent DNS look-ups of this process; they cannot be cancelled, and some take 10 s.
 MOST_LOOK_UPS = 8
 
 _look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")
 
 
 def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, str, Any]]:
-    """Return the addresses of a host; concurrent callers share one look-up in a thread."""
+    """Return the addresses of a host; concurrent callers share a look-up in a thread."""
     look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    # An IP address needs no name server, and no thread.
+    # An IP address needs no DNS, and no thread.
     try:
         return look_up(flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
@@ -539,10 +540,10 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
 
 
 class _SocketReader(socket.SocketIO):
-    """The incoming bytes of a socket, each wait within the deadline."""
+    """A socket reader that applies the deadline to each read."""
 
     _sock: socket.socket
-    #: Whether a read has met the end of the stream.
+    #: Whether a read has reached the end of the stream.
     has_ended = False
 
     def readinto(self, buffer: Any) -> int:
@@ -553,19 +554,19 @@ class _SocketReader(socket.SocketIO):
 
 
 class _Response(http.client.HTTPResponse):
-    """A response whose head is complete."""
+    """A response that rejects truncated headers."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        # The unbuffered file counts its users, so the descriptor outlives a connection that is
-        # closed before the response is read.
+        # The raw file is reference-counted, so the descriptor survives a connection that is closed
+        # before the response is read.
         self._reads: Any = self.fp.raw
         self._reads.__class__ = _SocketReader
 
     def begin(self) -> None:
         super().begin()
-        # `http.client` accepts a head that broke off. The empty line after a complete head needs no
-        # further read, so a read that met the end came too soon.
+        # `http.client` accepts truncated headers. Complete headers end with an empty line and need
+        # no further read, so if a read reached the end of the stream, they are truncated.
         if self._reads.has_ended:
             raise http.client.IncompleteRead(b"")
         if self.status < http.HTTPStatus.OK:
@@ -576,7 +577,7 @@ Connection.response_class = _Response
 
 
 def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -> bytes:
-    """Return a body, decompressed, of at most `limit` bytes; urllib3 checks the framing."""
+    """Return the decompressed body, at most `limit` bytes; urllib3 checks the framing."""
     encoding = headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise UnreadableBody("its body is compressed in an unknown way")
@@ -588,7 +589,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
             raise UnreadableBody("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
-    # Not by urllib3, which does not notice a gzip stream that broke off. 32: gzip or deflate.
+    # Not by urllib3, which does not detect a truncated gzip stream. 32: gzip or deflate.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
     with contextlib.suppress(zlib.error):
         plain = decoder.decompress(body, limit + 1)
@@ -601,7 +602,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
 
 @functools.lru_cache(maxsize=64)
 def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
-    """Return an address with its query as requests writes it, and its parts."""
+    """Return a URL with its query, as normalised by requests, and its parts."""
     prepared = requests.PreparedRequest()
     try:
         prepared.prepare_url(url, params)
@@ -611,7 +612,7 @@ def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
 
 
 def host_of(url: str) -> str:
-    """Return the host in an address; empty if there is none, as in a vendor's odd answer."""
+    """Return the host in a URL; empty if the URL is invalid, as a vendor's may be."""
     with contextlib.suppress(LocationParseError):
         return parse_url(url).host or ""
     return ""
@@ -620,12 +621,12 @@ def host_of(url: str) -> str:
 def _ask_double(
     adapter: BaseAdapter, prepared: requests.PreparedRequest, exchange: Exchange
 ) -> _Answer:
-    """Return the answer of a test double, which knows no deadline and no first byte."""
-    # requests wants time-outs above 0.
+    """Return the response of a test double, without deadlines or a report of the first byte."""
+    # requests needs timeouts above 0.
     left_s = max(exchange.left_s(), 0.001)
     connect_s, read_s = (min(timeout_s, left_s) for timeout_s in exchange.timeouts_s)
     try:
-        # Not by a session, which would follow redirects and read the body.
+        # Not through the session, which would follow redirects and read the body.
         response = adapter.send(
             prepared,
             timeout=(connect_s, read_s),
@@ -635,7 +636,7 @@ def _ask_double(
             proxies={},
         )
     except BaseException as error:
-        # Only these exceptions say that there was no connection.
+        # Only these exceptions prove that there was no connection.
         kinds = [type(link) for link in links_of(error)]
         is_unsent = isinstance(error, requests.ConnectTimeout) or (
             MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
@@ -650,9 +651,9 @@ def _ask_double(
 
 
 def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
-    """Return the TLS settings that trust a file or folder; `name` says who named it."""
-    is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - text, as requests has it
-    # A pipe could block for ever.
+    """Return a TLS context that trusts a file or folder; `name` is the setting, for errors."""
+    is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - a str, as in requests
+    # A pipe could block forever.
     if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise
         raise errors.ConfigurationError(
             f"{name}: {ca_bundle} is no file and no folder. Name the one that holds the "
@@ -667,10 +668,10 @@ def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
 
 
 def _parse_proxy(proxy: str, name: str) -> Url:
-    """Parse the address of an HTTP proxy, as requests does; no error shows its password."""
-    with contextlib.suppress(LocationParseError, TypeError):  # of a login without a host
+    """Parse the URL of an HTTP proxy, like requests; errors never contain the password."""
+    with contextlib.suppress(LocationParseError, TypeError):  # raised for a login without a host
         parts = parse_url(requests.utils.prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
-        # A SOCKS library would connect by itself, without a report of the first byte.
+        # A SOCKS library would open its own connection, without a report of the first byte.
         if parts.host and parts.scheme in ("http", "https"):
             return parts
     raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
@@ -678,7 +679,7 @@ def _parse_proxy(proxy: str, name: str) -> Url:
 
 def check_urllib3() -> None:
     """Refuse urllib3-future, which niquests installs under the name of urllib3."""
-    # The patch numbers of urllib3-future begin at 900.
+    # Patch numbers of urllib3-future start at 900.
     version: str = vars(urllib3)["__version__"]
     patch = version.rpartition(".")[2]
     if patch.isdigit() and int(patch) >= 900:
