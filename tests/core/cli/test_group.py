@@ -45,7 +45,7 @@ def test_words_that_are_none(run):
     answer = run("compare")
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert answer.stderr.count("Usage:") == 1
-    assert "error" not in answer.stderr
+    assert "error:" not in answer.stderr
     for *group, wrong, right in (
         ("verfy", "verify"),
         ("compare", "repotr", "report"),
