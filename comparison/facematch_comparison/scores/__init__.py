@@ -1,1 +1,1 @@
-"""Scores in: a file or a frame of any form, read into one frame."""
+"""Read scores from files or frames in many formats into one frame."""

@@ -1,4 +1,4 @@
-"""`Answers`: what one system answered to the pairs of a test set, as a pandas frame.
+"""`Answers`: the answers of one system to the pairs of a test set, as a pandas frame.
 
 The frame has one row for each pair, in the order of the test set. `frame_of` builds it. The
 statistics read its columns as arrays through the properties of `Answers`. Scores and thresholds are
@@ -35,20 +35,20 @@ MOST_SCORE: Final = 1e150
 #: Reason for a missing answer if no error gives one.
 NOT_ASKED: Final = "not asked"
 
-#: Prefixes of the columns that put people into groups; ``group_`` is for both sides of a pair.
+#: Prefixes of columns with groups of people; ``group_`` is for both sides of a pair.
 PROBE_GROUP, REFERENCE_GROUP, GROUP = "probe_group_", "reference_group_", "group_"
 
-#: The share of acquired pairs that may lack a score before no threshold can be chosen.
+#: Maximum share of acquired pairs without a score for which a threshold can be chosen.
 MISSING_SCORES: Final = 0.01
 
-#: Columns that are the same for all systems of a test set.
+#: Columns with the same values for all systems of a test set.
 _OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
 
 _T = TypeVar("_T")
 
 
 class Grouping(NamedTuple):
-    """A kind of group, such as sex.
+    """A grouping of people, such as sex.
 
     Attributes:
         labels: Names of the groups.
@@ -100,14 +100,14 @@ def frame_of(
     """Build the frame of `Answers` from arrays with one value for each of N pairs.
 
     Args:
-        probe_subjects, reference_subjects: A number for each person; the same person has the same
+        probe_subjects, reference_subjects: A number for each person; one person has the same
             number in both.
         scores: Higher means more alike; NaN if there is none.
-        mated: Whether both pictures show one person. Default: whether the numbers are equal.
+        mated: Whether both pictures show the same person. Default: whether the numbers are equal.
         decisions: Index in `DECISIONS`, -1 for none. Default: none.
         acquired: Whether two faces could be compared. Default: whether there is a score.
         answered: Default: all.
-        errors: Why there is no answer, as text. Default: `NOT_ASKED` for pairs without one.
+        errors: Reason for a missing answer. Default: `NOT_ASKED` for pairs without an answer.
         elapsed_s: Seconds that each call took, NaN if unknown.
         billed: Index in `BILLED`. Default: not charged.
         people: The name of each number; None if people have no names.
@@ -156,7 +156,7 @@ class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
 
     A pair without an answer (an outage, a timeout) says nothing about faces and counts in no rate.
-    An answer without features is a failure to acquire (ISO/IEC 19795-1) and counts as an error
+    An answer without features is a failure to acquire (ISO/IEC 19795-1). It counts as an error
     where it turns somebody away.
 
     Attributes:
@@ -169,11 +169,11 @@ class Answers:
             transaction have the same number; `attempt` counts them from 1.
         scale: Scale of the scores; None if unknown.
         threshold: Threshold of the run, on the scale; None if it is the vendor's own.
-        backend, model: As the results say; None if they do not or differ.
-        environment: Where the answers came from; None for a score file that does not say.
+        backend, model: Values in the results; None if missing or not unique.
+        environment: Origin of the answers; None for a score file that does not say.
         price: Price of one comparison, in `currency`; None if unknown.
         currency: Three letters; None if and only if there is no price.
-        privacy: What the vendor keeps, in a sentence.
+        privacy: A sentence on the data that the vendor keeps.
         people_known: Whether the source names the people. If not, pictures that mated pairs join
             stand for one person and every other picture for a person of its own. Somebody whose
             pictures no mated pair joins then counts as several, and intervals are too narrow.
@@ -213,7 +213,7 @@ class Answers:
         self._check_transactions()
 
     def _check_transactions(self) -> None:
-        """Refuse transactions of several people and attempts without an order."""
+        """Raise `InvalidRequest` for transactions of several people or unordered attempts."""
         if (self.transactions is None) != (self.attempts is None):
             raise InvalidRequest(
                 f"{self.name} has transactions or attempts, and needs both: the transaction of "
@@ -328,7 +328,7 @@ class Answers:
 
     @property
     def not_answered(self) -> dict[str, int]:
-        """Reason to the number of pairs without an answer, in the order of the pairs."""
+        """Number of pairs without an answer by reason, in the order of the pairs."""
         errors = self.frame["error"][~self.answered].astype(object)
         return {str(word): int(n) for word, n in errors.value_counts(sort=False).items()}
 
@@ -339,7 +339,7 @@ class Answers:
 
     @functools.cached_property
     def people(self) -> People:
-        """Everybody, numbered from 0."""
+        """All people, numbered from 0."""
         columns = self.probe_subjects, self.reference_subjects
         low, high = (min(map(np.min, columns)), max(map(np.max, columns))) if len(self) else (0, -1)
         if low < 0 or high > 4 * len(self):
@@ -369,7 +369,7 @@ class Answers:
     def is_scored(self) -> bool:
         """Whether the acquired pairs have scores, so that a threshold can be chosen.
 
-        A vendor that gives a score only for matches is one point and no curve: the scores of the
+        A vendor that gives a score only for matches has no DET curve: the scores of the
         others are not known to be low. A few answers without one, at most 1 %, count as turned away
         at a threshold, and a caveat counts them.
         """
@@ -423,7 +423,7 @@ class Answers:
         return attrs.evolve(self, frame=frame)
 
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
-        """bool, (N,): which pairs pass; never one that failed to acquire or has no score.
+        """bool, (N,): which pairs pass; pairs that failed to acquire or have no score never do.
 
         Args:
             threshold: On the scale of the scores, by `rule`; None for the decisions of the run, of
@@ -455,7 +455,7 @@ _BY_RANK: Final = np.array(
 
 
 def check_alike(systems: Sequence[Answers]) -> None:
-    """Refuse systems whose pairs, people or order differ."""
+    """Raise `InvalidRequest` if the pairs, people or order of systems differ."""
     for answers, column in itertools.product(systems[1:], _OF_PAIRS):
         if not np.array_equal(getattr(answers, column), getattr(systems[0], column)):
             raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Read a table of cells from a file or a frame, before its columns mean anything.
+"""Read a table of cells from a file or a frame, before its columns are interpreted.
 
 Every source becomes one Arrow table. pyarrow reads CSV several times as fast as pandas. A file that
 it refuses is read again by `facematch_core.base.tables`, which names the lines that are wrong.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = NDArray[np.integer[Any]]
 
-#: More problems of one kind than this are reported as one, with all of their places.
+#: Above this number, problems of one kind are reported as one problem with all places.
 _OF_ONE_KIND: Final = 3
 
 #: Lines above the header: comments, and titles with empty cells beside them.
@@ -48,7 +48,7 @@ _ABOVE: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
 )
 
-#: Words that stand for an empty cell in a column of numbers.
+#: Words that mean an empty cell in a column of numbers.
 _NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
@@ -59,7 +59,7 @@ SEPARATE: Final = (
     r'sep=r"\s*\|\s*".'
 )
 
-#: Bytes at the beginning of a large text that show which columns have few words.
+#: Number of bytes at the start of a large text that are checked for columns with few words.
 _LARGE: Final = 1 << 16
 _FEW: Final = 20
 
@@ -69,7 +69,7 @@ _BLOCK: Final = 1 << 22
 
 @attrs.frozen
 class Problem:
-    """Something wrong in a table, and what to do about it."""
+    """A problem in a table, and how to fix it."""
 
     text: str
     #: Rows from 0; None for the header. No rows, no problem.
@@ -77,7 +77,7 @@ class Problem:
 
 
 def problems_at(rows: Sequence[int] | Ints, text: Callable[[int], str]) -> Iterator[Problem]:
-    """Yield a problem for each row; for many rows one problem, with the first in full."""
+    """Yield a problem for each row, or one problem for many rows, with the first in full."""
     if len(rows) > _OF_ONE_KIND:
         yield Problem(f"as in the first of them, {text(rows[0])}", rows)
     else:
@@ -86,7 +86,7 @@ def problems_at(rows: Sequence[int] | Ints, text: Callable[[int], str]) -> Itera
 
 @attrs.define(slots=False, eq=False, repr=False)
 class Words:
-    """A column of words: each word once, and the word of each row.
+    """A column of words: the distinct words, and the word of each row.
 
     Attributes:
         codes: Ints, (N,): indices in `each`.
@@ -101,7 +101,7 @@ class Words:
 
     @cached_property
     def words(self) -> list[str]:
-        """Each word once."""
+        """The distinct words."""
         words: list[str] = self.each.cast(pa.string()).to_pylist()
         return words
 
@@ -126,7 +126,7 @@ class Words:
     def problems(
         self, name: str, is_right: Callable[[str], object], advice: Callable[[str], str] | str
     ) -> Iterator[Problem]:
-        """Yield a problem for each word, apart from "", that is not right."""
+        """Yield a problem for each invalid word, except ""."""
         wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
         for kind in [wrong] if len(wrong) > _OF_ONE_KIND else [[at] for at in wrong]:
             word = self.words[kind[0]]
@@ -149,7 +149,7 @@ def in_common(*columns: Words) -> tuple[Words, ...]:
 
 @attrs.define(slots=False, eq=False, repr=False)
 class Cells:
-    """A table that was read, and where each row was."""
+    """A table that was read, with the place of each row."""
 
     name: str
     table: pa.Table
@@ -160,7 +160,7 @@ class Cells:
     #: Line of the header in a file.
     header_line: int | None = None
     decimal_commas: bool = False
-    #: What is wrong with rows or the header.
+    #: Problems of rows or of the header.
     problems: list[Problem] = attrs.field(factory=list)
     #: Assumptions, for the user.
     notes: Sequence[str] = ()
@@ -199,7 +199,7 @@ class Cells:
         return self._words[name]
 
     def numbers(self, name: str) -> tuple[NDArray[np.float64], list[Problem]]:
-        """Return a column as float64, (N,), with NaN for empty cells; and its wrong cells."""
+        """Return a column as float64, (N,), with NaN for empty cells; and its invalid cells."""
         column = self.table[name]
         if pa.types.is_string(column.type):
             column = pc.if_else(pc.equal(column, ""), None, column)
@@ -218,7 +218,7 @@ class Cells:
         return zip(*[self.words(name).texts.tolist() for name in names], strict=True)
 
     def refuse(self, problems: Iterable[Problem], *, so: str = "nothing was judged") -> None:
-        """Raise `InvalidRequest` with every problem, if there is one: those of the header first."""
+        """Raise `InvalidRequest` with all problems, if any; problems of the header come first."""
         texts = []
         for problem in problems:
             if problem.rows is None:
@@ -281,7 +281,7 @@ def _of_file(path: Path) -> Cells:
 
 def _csv(name: str, file: BinaryIO) -> Cells:
     raw = file.read()
-    if re.match(rb"\s*[{[]", raw):  # JSON under another name
+    if re.match(rb"\s*[{[]", raw):  # JSON with another suffix
         file.seek(0)
         return _json(name, file)
     above = _ABOVE.match(raw)
@@ -297,7 +297,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
     if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
         with contextlib.suppress(pa.ArrowException):
             table = _read_csv(data, separator, header)
-    if table is None:  # the reader by lines finds what is wrong, and where
+    if table is None:  # the line reader finds the problem and its line
         read = read_table(raw)
         if read.short:
             where = place(read.short).removesuffix(": ")
@@ -477,7 +477,7 @@ def _factorize(numbers: Ints, high: int) -> tuple[Ints, Ints]:
 
 
 def _as_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return the cells as text: whole numbers without a point, "" for NaN."""
+    """Return the cells as text: whole numbers without a decimal point, "" for NaN."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
         with contextlib.suppress(pa.ArrowInvalid):
@@ -489,7 +489,7 @@ def _as_texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 
 def _as_numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]:
-    """Return words as numbers: NaN for an empty cell, infinity for what is no finite number."""
+    """Return words as numbers: NaN for an empty cell, infinity if not a finite number."""
     if decimal_commas and not pc.any(pc.match_substring(words, ".")).as_py():
         words = pc.replace_substring(words, ",", ".")
     is_number = pc.match_substring_regex(words, _NUMBER)

@@ -1,4 +1,4 @@
-"""Our columns, and which column of a score file is which: by a known name, or as the user says.
+"""Recognise the columns of a score file by their known names, or as the user names them.
 
 Nothing is inferred from the cells. A guess once took a system's own answers for the truth and found
 no error in it. Columns with unknown names are skipped, with a note. If something is missing, the
@@ -25,7 +25,7 @@ from facematch_core.models import Decision, Environment, ThresholdRule
 from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 from .cells import SEPARATE, Cells, Problem
 
-#: Words for whether both pictures of a pair show one person, in any case.
+#: Words for whether both pictures of a pair show the same person; case-insensitive.
 MATED: Final[Mapping[str, bool]] = {
     word: mated
     for mated, words in (
@@ -40,7 +40,7 @@ _YES_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": Fal
 _ACCEPTED: Final = "accept accepted approve approved clear pass passed verified"
 _REJECTED: Final = "reject rejected decline declined fail failed not_verified mismatch"
 
-#: Names of scores for which less means more alike; any name that ends so is a distance.
+#: Names of scores for which lower means more alike; any name with such an ending is a distance.
 DISTANCES: Final = (
     "distance distances dist cosine_distance euclidean_distance l2 l2_distance face_distance "
     "cos_dist"
@@ -54,10 +54,10 @@ class Column:
     Attributes:
         names: Its known names beside ours, separated by spaces. Capitals, spaces, ``_``, ``-``,
             ``.`` and ``?`` do not count.
-        of: What it describes: a ``pair``, one ``answer`` or a ``system``; "" if it names them.
+        of: Its subject: a ``pair``, one ``answer`` or a ``system``; "" if it names them.
         words: Meaning of each word that it may hold, in lower case; empty if any word is right.
         form: Pattern of its words.
-        advice: What to write in place of a wrong word.
+        advice: Correction for a wrong word.
         is_number: Whether it holds numbers.
         is_needed: Whether no cell may be empty.
     """
@@ -71,7 +71,7 @@ class Column:
     is_needed: bool = False
 
     def is_right(self, word: str) -> bool:
-        """Return whether a cell may hold a word."""
+        """Return whether a word is valid in a cell."""
         return word.lower() in self.words if self.words else bool(re.fullmatch(self.form, word))
 
 
@@ -96,7 +96,7 @@ def _of_side(things: str, sides: str) -> str:
 
 _FLAG: Final[dict[str, Any]] = {"words": _YES_NO, "advice": "write 1 or 0"}
 
-#: Our columns, apart from groups. A system's own answer (``match``) is never the truth.
+#: Our columns, without groups. A system's own answer (``match``) is never the ground truth.
 COLUMNS: Final[Mapping[str, Column]] = {
     "system": Column("contender vendor provider algorithm engine matcher", "", is_needed=True),
     "pair": Column("pair_id comparison comparison_id trial trial_id id", "", is_needed=True),
@@ -181,13 +181,13 @@ LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
 PEOPLE: Final = ("probe_subject", "reference_subject")
 PICTURES: Final = ("probe", "reference")
 
-#: Ways in which lines of two files are found to be of one pair; the first that all files have.
+#: Keys that identify a pair across files; the first key that all files have is used.
 PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
 #: The column of a table that names one person a line.
 PERSON: Final = "person"
 
-#: Columns that say who is one person: ``non_mated`` is 1 where ``mated`` is 0.
+#: Columns with the ground truth: ``non_mated`` is 1 where ``mated`` is 0.
 TRUTH: Final = ("mated", "non_mated")
 
 #: Placeholder for the name of a column that only the user knows.
@@ -196,18 +196,18 @@ COLUMN: Final = "COLUMN"
 #: What the user names takes the place of the other one, too.
 _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
-#: Most columns that a refusal shows.
+#: Maximum number of columns in an error message.
 _SHOWN: Final = 40
 
 
 class ColumnsNotRecognised(InvalidRequest):
-    """A score file lacks something, or two of its columns may hold the same.
+    """A column of a score file is missing, or two columns may hold the same.
 
     Attributes:
         what: The problem, and every column with two of its cells.
-        columns: Our names for what has to be named; the values are ``COLUMN`` where only the user
+        columns: Our names of the columns to name; the values are ``COLUMN`` where only the user
             knows the column.
-        independent_pairs: Whether no column is left that could say who the people are.
+        independent_pairs: Whether no column is left that could name the people.
     """
 
     def __init__(
@@ -329,7 +329,7 @@ def recognise(
 def _take_named(
     cells: Cells, roles: Roles, named: Sequence[tuple[str, str]], ignore: Sequence[str]
 ) -> list[str]:
-    """Fill the roles that the user names, and return their columns; refuse what cannot be."""
+    """Fill the roles that the user names and return their columns; raise if one is impossible."""
     there = join_names([*map(repr, cells.header)])
     problems = [
         f"there is no column {name[:60]!r}; there are {there}"
@@ -353,7 +353,7 @@ def _take_named(
 
 
 def _drop_doubtful(cells: Cells, roles: Roles) -> None:
-    """Skip columns that say the same as others, or one thing of several scores."""
+    """Skip columns that repeat others, or that hold one value for several scores."""
     of, drop = roles.of, []
     if {*TRUTH} <= of.keys():
         drop.append("non_mated")
@@ -382,7 +382,7 @@ def _drop_doubtful(cells: Cells, roles: Roles) -> None:
 
 
 def tells_people(held: Container[str], *, independent_pairs: bool) -> tuple[str, ...]:
-    """Return our names of the columns, among those held, that tell people apart best."""
+    """Return the names of the held columns that distinguish people best."""
     ways = (PEOPLE, (PERSON,), *(() if independent_pairs else (PICTURES,)))
     return next((way for way in ways if all(name in held for name in way)), ())
 
@@ -419,7 +419,7 @@ def check_complete(tables: Sequence[tuple[Cells, Roles]]) -> None:
 
 
 def _missing(tables: Sequence[tuple[Cells, Roles]]) -> dict[str, str]:
-    """Return our names of what is missing, each with a sentence."""
+    """Return our names of missing columns, each with a sentence."""
     cells, roles = tables[0]
     of = {ours: column for _, each in tables for ours, column in each.of.items()}
     held = {ours for _, each in tables for ours in each.held}

@@ -1,6 +1,6 @@
 """Join several score files by pair: several vendors' exports, and a list of the pairs with labels.
 
-Each file is read on its own terms, with its own columns. A file without scores is a list of pairs.
+Each file has its own columns. A file without scores is a list of pairs.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _LEAST_JOINED: Final = 0.5
 def join_files(
     stems: Sequence[str], files: Sequence[Lines], note: Callable[[str], object]
 ) -> Lines:
-    """Return the lines of all files, which were read one by one.
+    """Join the lines of files that were read one by one.
 
     Args:
         stems: Name of each file, without its ending.
         files: Lines of each; all have one of `PAIR_KEYS`.
-        note: Called with a sentence for what did not join.
+        note: Called with a sentence about pairs that did not join.
 
     Raises:
         InvalidRequest: the files share no pairs, or contradict each other.
@@ -110,7 +110,7 @@ def _pairs_of(whole: DataFrame, key: Sequence[str], note: Callable[[str], object
 
 
 def _share_facts_of_pairs(whole: DataFrame, key: Sequence[str]) -> None:
-    """Give each line what other files say of its pair: label, people, groups."""
+    """Copy label, people and groups of a pair from other files to each of its lines."""
     facts = [
         name
         for name in whole.columns
@@ -138,7 +138,7 @@ def _share_facts_of_pairs(whole: DataFrame, key: Sequence[str]) -> None:
 
 
 def _check_shares(whole: DataFrame, keep: Series, note: Callable[[str], object]) -> None:
-    """Note the pairs that a system lacks; refuse a system that lacks most of them."""
+    """Note the pairs that a system lacks; raise if a system lacks most of them."""
     count = whole["number"][keep].nunique()
     for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
         known = keep[lines.index]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .cells import Ints
 
-#: At most so many different numbers below 0 may each stand for no score.
+#: Maximum count of distinct numbers below 0 that may each mean a missing score.
 _MOST_MARKS: Final = 3
 
 
@@ -36,7 +36,7 @@ class Lines:
         cells: The table that they come from; its rows come again for each system of a wide table.
         words: Columns by our names, without numbers; `system` is one of them.
         numbers: Columns of numbers, float64, (N,), by our names; a higher `score` means more alike.
-        distances: Systems whose scores are minus the distances.
+        distances: Systems whose scores are negated distances.
         independent_pairs: Whether every pair is of people of its own.
     """
 
@@ -50,11 +50,11 @@ class Lines:
         return len(self.words["system"].codes)
 
     def number(self, name: str) -> NDArray[np.float64]:
-        """float64, (N,): a column of numbers; NaN if there is none."""
+        """Return a column of numbers as float64, (N,); NaN if the column is missing."""
         return self.numbers.get(name, np.broadcast_to(np.nan, len(self)))
 
     def meant(self, name: str, otherwise: Any, kind: type[np.generic]) -> NDArray[Any]:
-        """(N,): the meaning of each word of a column."""
+        """Return the meaning of each word of a column, (N,)."""
         if name not in self.words:
             return np.broadcast_to(np.array(otherwise, kind), len(self))
         values: NDArray[Any] = self.words[name].map(COLUMNS[name].words, otherwise, kind)
@@ -62,13 +62,13 @@ class Lines:
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
-        """bool, (N,): lines of calls that were not answered."""
+        """bool, (N,): whether the call of a line was not answered."""
         is_lost = ~self.meant("answered", True, np.bool_)
         return is_lost | self.words["error"].filled if "error" in self.words else is_lost
 
     @cached_property
     def people_by(self) -> tuple[str, ...]:
-        """Our names of the columns that tell people apart best."""
+        """The names of the columns that distinguish people best."""
         return tells_people(self.words, independent_pairs=self.independent_pairs)
 
     @cached_property
@@ -99,7 +99,7 @@ class Lines:
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether a line is of one person."""
+        """bool, (N,): whether the pair of a line is mated."""
         for truth in TRUTH:
             if truth in self.words:
                 return self.meant(truth, False, np.bool_)
@@ -202,11 +202,11 @@ def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: 
 
     Args:
         cells, roles: The table, and what its columns hold.
-        no_scores: Numbers that mean that there is no score.
+        no_scores: Numbers that mean a missing score.
         name: Name of the system if no column names one.
 
     Raises:
-        InvalidRequest: a cell is wrong; every one is named.
+        InvalidRequest: cells are wrong; all of them are listed.
     """
     problems = [*cells.problems]
     times = len(roles.scores) or 1
@@ -244,7 +244,7 @@ def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: 
 
 
 def _problems_of_cells(lines: Lines, roles: Roles) -> Iterator[Problem]:
-    """Yield cells that may not be so, and answers that contradict themselves."""
+    """Yield problems of invalid cells and of contradictory answers."""
     cells = lines.cells
     for ours, column in roles.of.items():
         known = COLUMNS.get(ours)
@@ -268,7 +268,7 @@ def _problems_of_cells(lines: Lines, roles: Roles) -> Iterator[Problem]:
 
 
 def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
-    """Yield numbers that seem to stand for no score: far from all others, below 0, or all 9s."""
+    """Yield numbers that seem to mean a missing score: far from all others, below 0, or all 9s."""
     ends = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
     if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):
         return  # sorting a million scores takes longer than reading them
@@ -297,7 +297,7 @@ def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
 
 
 def _problems_of_people(lines: Lines, roles: Roles) -> Iterator[Problem]:
-    """Yield labels that contradict the people, and pictures that are compared with themselves."""
+    """Yield problems of labels that contradict the people, and of pictures with themselves."""
     count = len(lines.cells)
     ends: dict[str, Any] = {
         name: lambda row, side=side: repr(side[row][:60])
@@ -349,7 +349,7 @@ def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Proble
 
 
 def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Return what is said of each system, by column, and where it is said otherwise."""
+    """Return the facts of each system by column, and the lines that contradict them."""
     system = lines.words["system"]
     facts: list[dict[str, Any]] = [{} for _ in system.words]
     problems: list[Problem] = []
@@ -378,7 +378,7 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
 
 
 def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
-    """Return the groups of people by kind, and people who are said to be in two of a kind."""
+    """Return the groups of people by kind, and people with two groups of one kind."""
     both = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
     kinds: dict[str, list[tuple[Words, Ints]]] = {}
     for column, words in lines.words.items():

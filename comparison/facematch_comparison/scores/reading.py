@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 
     from .cells import Ints
 
-#: A file with more systems is read wrongly.
+#: Maximum number of systems; a file with more was misread.
 MOST: Final = 100
 
-#: If so many mated pairs are all above so many others, the labels may be the system's own answers.
+#: If this many mated pairs all score above this many others, labels may be the system's answers.
 ENOUGH_APART: Final = 20
 
-#: If so many pairs, and half of all, have the lowest score, it may stand for no score.
+#: If this many pairs, and half of all, have the lowest score, it may mean a missing score.
 _MANY_ALIKE: Final = 20
 
 #: The scale of distances that were read as scores.
 MINUS_DISTANCE: Final = "minus the distance"
 
-#: Columns of a pair that a system was not asked.
+#: Columns of a pair about which a system was not asked.
 _BLANK: Final = {
     "score": np.nan,
     "decision": None,
@@ -80,51 +80,51 @@ def read_scores(
     name: str | None = None,
     note: Callable[[str], object] | None = None,
 ) -> list[Answers]:
-    """Read what systems answered to pairs.
+    """Read the answers of systems to pairs.
 
     A column is recognised by its name; the reference has the table of names. A score needs a known
     name (``score``, ``similarity``, ``distance``) or `columns`: no other number becomes a score. A
-    system's own answer (``match``, ``verified``) is its decision and never the truth. An answer
-    without score and decision is a failure to acquire and counts against a mated pair; an answer
-    with an ``error`` counts in no rate.
+    system's own answer (``match``, ``verified``) is its decision, never the ground truth. An answer
+    without score and decision is a failure to acquire and counts as an error of a mated pair. An
+    answer with an ``error`` counts in no rate.
 
     People are named by ``probe_subject`` and ``reference_subject``. Without both names,
     `Answers.people_known` is False, and the file needs ``person`` (one person a line) or the
-    pictures ``image1`` and ``image2``, of which those that mated pairs join are of one person.
+    pictures ``image1`` and ``image2``: pictures joined by mated pairs are of one person.
 
     Args:
         source: A CSV file (commas, or semicolons or tabs with decimal commas), JSON records, an
             Excel workbook, a Parquet file, a pandas DataFrame or a pyarrow Table; or a list of
             files, which are joined by pair. In a list, each file with one system is named by its
             stem, and a file without scores gives labels and people.
-        columns: Our name, or a known one, to the name of a column: ``{"mated": "same_guy"}``. Give
-            ``score`` a list of columns if each is a system. In a list of files,
-            ``"azure:score"`` names a column of the file ``azure.csv`` alone.
+        columns: Name of a column by our name or a known name: ``{"mated": "same_guy"}``. Pass a
+            list of columns for ``score`` if each is a system. In a list of files,
+            ``"azure:score"`` names a column only of the file ``azure.csv``.
         ignore: Columns to skip.
         rule: How scores are compared with a threshold if the file does not say; AT_LEAST by
             default.
         distance: Whether all scores are distances, whatever their columns are called. A score, and
             every threshold, is then minus the distance: -0.4 passes distances up to 0.4.
-        no_scores: Numbers that mean that there is no score, such as -1. By default a number that
-            stands out as such a mark is refused; NaN says that there is no such number.
-        below: A threshold under which the system returns no score: an empty cell means a score
-            below it (Rekognition: 80), not a failure. For several systems, name to threshold.
-        independent_pairs: Whether every pair is of people of its own. Intervals are too narrow if
-            people come again.
-        models: Whose answers count if a system answered with several models; the answers of its
+        no_scores: Numbers that mean a missing score, such as -1. By default a number that
+            looks like one is rejected; NaN declares that there is none.
+        below: A threshold below which the system returns no score: an empty cell means a score
+            below it (Rekognition: 80), not a failure. For several systems, threshold by name.
+        independent_pairs: Whether no person is in more than one pair. Otherwise intervals are too
+            narrow.
+        models: Models whose answers count if a system answered with several; the answers of its
             other models count as not asked.
         name: Name of the system if no column names one; by default the stem of the file.
-        note: Called with a sentence for each assumption.
+        note: Called with a sentence about each assumption made.
 
     Returns:
         The answers of each system, in the order of the file; pairs in the order of their first
         lines.
 
     Raises:
-        ColumnsNotRecognised: a column is missing or unclear; or the scores follow labels exactly
-            that nobody named.
-        InvalidRequest: a file cannot be read, files do not join, or a line is wrong; every place is
-            named.
+        ColumnsNotRecognised: a column is missing or ambiguous; or the scores exactly follow labels
+            that are not in `columns`.
+        InvalidRequest: a file cannot be read, files do not join, or lines are wrong; all of them
+            are listed.
     """
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
@@ -189,7 +189,7 @@ def _read_tables(
 def _ask_whose_labels(
     tables: Sequence[tuple[Cells, Roles]], lines: Lines, answers: Sequence[Answers]
 ) -> None:
-    """Refuse labels that nobody named, no person's name confirms and the scores follow exactly.
+    """Raise if scores follow labels exactly that neither the user nor people's names confirm.
 
     A log of answers may call them anything. Judged by them, a system never errs, and no test of its
     scores can find that out.
@@ -219,7 +219,7 @@ def _ask_whose_labels(
 def _answers(
     lines: Lines, rule: ThresholdRule, models: Sequence[str], *, is_joined: bool
 ) -> list[Answers]:
-    """Return the answers of each system; refuse lines that contradict each other."""
+    """Return the answers of each system; raise if lines contradict each other."""
     system, size = lines.words["system"], len(lines.first)
     if len(system.words) > MOST:
         text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
@@ -264,7 +264,7 @@ def _answers(
 
 
 def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None], Ints | None]:
-    """Return each system's model, and the lines that are not another model's; None for all."""
+    """Return each system's model, and the lines of chosen models; None for all lines."""
     system, words = lines.words["system"], lines.words.get("model")
     if words is None:
         return [None] * len(system.words), None
