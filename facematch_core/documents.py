@@ -63,8 +63,8 @@ class Document:
             )
         if document.get("kind") != cls.kind:
             raise ValueError(
-                f"A document of kind {document.get('kind')!r:.40} is no {cls.__name__}: read it "
-                "with the class that its kind names."
+                f"A document of kind {document.get('kind')!r:.40} is not a {cls.__name__}: read it "
+                "with the class of its kind."
             )
         return read_document(cls, document)
 

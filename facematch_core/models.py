@@ -25,9 +25,8 @@ class _DecisionEnum(enum.StrEnum):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NoTruth):
             raise TypeError(
-                f"A {type(other).__name__} is no decision: compare its decision, as in "
-                f"`result.decision == {type(self).__name__}.{self.name}`, or ask for "
-                f".{other.door}."
+                f"A {type(other).__name__} is not a decision: compare its decision, as in "
+                f"`result.decision == {type(self).__name__}.{self.name}`, or use .{other.door}."
             )
         return str.__eq__(self, other)
 
@@ -516,8 +515,7 @@ class NoTruth:
         def __bool__(self) -> NoReturn:
             raise TypeError(
                 f"A {type(self).__name__} has no truth value: REVIEW, INCONCLUSIVE and CANNOT_KNOW "
-                f"are not yes or no. Ask for .{self.door}; to see whether there is one, write "
-                "`is not None`."
+                f"are neither yes nor no. Use .{self.door}, or `is not None` to test for a result."
             )
 
 

@@ -146,7 +146,7 @@ class ReadRequest(Request):
     """Read the current state of a session. Free, and possible at any time.
 
     Attributes:
-        record: The session's record. `session_id` is None only if the vendor finds it otherwise.
+        record: The session's record; without `session_id` only if the vendor finds it by record.
         with_portrait: Whether to return a picture of the person.
         with_way_in: Whether to return the person's way in.
     """
@@ -165,7 +165,7 @@ class DeleteRequest(Request):
     """Delete a session with all its personal data.
 
     Attributes:
-        record: The session's record. `session_id` is None only if the vendor finds it otherwise.
+        record: The session's record; without `session_id` only if the vendor finds it by record.
     """
 
     record: SessionRecord

@@ -372,7 +372,7 @@ class HttpCall:
         )
 
     def _judge(self, reply: HttpReply, is_expected: bool) -> models.Result | None:
-        """Return the result in an error reply, or raise its error; None if it is no error."""
+        """Return the result in an error reply, or raise its error; None for an expected reply."""
         backend, call = self.backend, self.call
         row, self.is_documented = None, (reply.status, reply.shape) in backend.error_table
         try:

@@ -1,6 +1,6 @@
-"""A call from the caller's options to the result, top to bottom.
+"""The pipeline of a call, from the caller's options to the result.
 
-Validate → prepare → for each try: admit → send → parse → judge. A `Policy` admits a try.
+Validate → prepare → for each attempt: admit → send → parse → judge. A `Policy` admits an attempt.
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ def judge(result: R, call: models.CallRecord) -> R:
     result_type = RESULT_TYPES[call.operation]
     if type(result) is not result_type:
         raise InvalidRequest(
-            f"A call of {call.operation} answers with a {result_type.__name__}, not with a "
+            f"A {call.operation} call returns a {result_type.__name__}, not a "
             f"{type(result).__name__}: this result belongs to another call."
         )
     if result.ids.call != call.id:
