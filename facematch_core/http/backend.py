@@ -215,7 +215,7 @@ class HttpBackend(RemoteBackend):
         return request
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Return whether `reply` rejects the token in the signed `request`, and a new may help.
+        """Return whether `reply` rejects the token in `request`, so that a new login may help.
 
         If True, `request` is signed and sent once more, and the second reply counts. Return True
         only for a reply that is certainly not charged. False by default.

@@ -75,7 +75,7 @@ class HttpClient:
     between threads and usable after a fork: each process has its own connections.
 
     Args:
-        connect_timeout_s: Timeout for DNS, connect, TLS and proxy, above 0 each.
+        connect_timeout_s: Timeout for each wait for DNS, connect, TLS or proxy, above 0.
         read_timeout_s: Timeout for the next piece of upload or response, above 0.
         max_body_bytes: Longest body of a response after decompression.
         ca_bundle: File or folder of trusted certificates, instead of the default.
