@@ -126,29 +126,29 @@ def good_among(situations: Container[Situation]) -> Situation:
 class SessionCase(enum.StrEnum):
     """A session as a vendor shows it. Everything that a case does not mention is as in PASSED."""
 
-    #: A live person, who is the right one, went through all of it, and the vendor approved it.
+    #: The right, live person completed the session, and the vendor approved it.
     PASSED = "passed"
-    #: Another person, who is live: the vendor's comparison says so.
+    #: A different, live person: the vendor's comparison fails.
     OTHER_PERSON = "other_person"
-    #: A photograph or a mask: the vendor's liveness check says so.
+    #: A photograph or a mask: the vendor's liveness check fails.
     SPOOF = "spoof"
-    #: The vendor approved it, and shows no item about a face.
+    #: The vendor approved the session, without an item about a face.
     NO_FACE_ITEM = "no_face_item"
-    #: The face was compared with another picture than the start's: a stored one, or a document.
+    #: The face was compared with another picture than requested: a stored one, or a document.
     OTHER_PICTURE = "other_picture"
-    #: Beside an item that passed is another about the same, later one, that is not finished.
+    #: A passed item is followed by a later, unfinished item about the same check.
     UNFINISHED = "unfinished"
-    #: The vendor's best word, and a score of 50 for a live face: of a vendor without a verdict.
+    #: The vendor's best status, with a liveness score of 50, for a vendor without a verdict.
     LOW_SCORE = "low_score"
     #: An attempt failed, and the person may try again in the same session.
     TRY_AGAIN = "try_again"
-    #: The answer is about a session of another id.
+    #: The response is about a session with another id.
     FOREIGN = "foreign"
-    #: The session was made a day before it was planned.
+    #: The session was created a day before its record.
     OLDER = "older"
-    #: The answer says that it is from the vendor's sandbox.
+    #: The response says that it is from the vendor's sandbox.
     SANDBOX = "sandbox"
-    #: The answer names an environment that no document of the vendor's names.
+    #: The response names an environment that the vendor does not document.
     UNKNOWN_ENVIRONMENT = "unknown_environment"
     #: The vendor no longer has the session, and says so in its own format.
     VANISHED = "vanished"
@@ -156,17 +156,17 @@ class SessionCase(enum.StrEnum):
 
 @attrs.frozen
 class SessionWord:
-    """The meaning of a documented word of the vendor, in an answer as in PASSED.
+    """The meaning of a documented value of the vendor, in a response as in PASSED.
 
-    Write it from the vendor's pages, not from the code that reads the word.
+    Write it from the vendor's documentation, not from the code that parses the value.
 
     Attributes:
-        place: Path of the word in a response about a session: ``("status",)``.
-        word: The vendor's word there, or another value; None for null.
-        means: The meaning for the session, the match, the live face, or the picture that the face
-            was compared with; for a word in the answer to a deletion its `state` and `face_kept`.
-        source: The page that says so, and when it was read.
-        is_yes: Whether a person who passed is verified by it: usually one word at each place is.
+        place: Path of the value in a response about a session: ``("status",)``.
+        word: The vendor's value there; None for null.
+        means: The meaning for the session, the match, the liveness, or the compared picture; for
+            the response to a deletion, its `state` and `face_kept`.
+        source: The page that documents it, and the date on which it was read.
+        is_yes: Whether the value verifies a person who passed; usually true of one value per place.
     """
 
     place: tuple[str | int, ...]
@@ -179,22 +179,22 @@ class SessionWord:
 class SessionSimulator(abc.ABC):
     """Simulates the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
 
-    A refusal or a fault of `VendorSimulator.set_situation` meets each request about a session, and
-    `requests_seen` counts them. A session that was made before a LOST_ANSWER, or by it, is still
-    there when SAME_PERSON or LIVE is set after it.
+    A rejection or a fault of `VendorSimulator.set_situation` applies to each request about a
+    session, and `requests_seen` counts them. A session that was created before or during a
+    LOST_ANSWER still exists when SAME_PERSON or LIVE is set afterwards.
 
     Attributes:
         cases: Cases it can play. Cases about a check that sessions do not report are not played,
             and LOW_SCORE only where the vendor leaves the verdict to a threshold.
-        words: Every word that the vendor's pages name for a session, for a face in it, and for a
-            deletion. The kit plays an unknown word at each place as well.
+        words: Every documented value for a session, for a face in it, and for a deletion. The kit
+            also plays an unknown value at each place.
         cannot_happen: Cases that this vendor cannot show, each with the reason. Rules about a case
-            in neither are skipped as not tested.
-        clock: The vendor's clock, by whose `sleep` time passes; None for the one of the kit.
-        compared_with: The kinds of picture to compare with, None for none; the last is the usual.
-        hands_over: Parts of `WayIn` that the vendor's start gives: ``link``, ``token``, ``page``.
-        reference_limits: The references that the vendor takes; None for the backend's word.
-        looks_at_references: Whether it refuses the references that its vendor refuses.
+            that is in neither are skipped as not tested.
+        clock: The vendor's clock, advanced by its `sleep`; None for the clock of the kit.
+        compared_with: The kinds of picture to compare with, None for none; the last is the default.
+        hands_over: Parts of `WayIn` that a start returns: ``link``, ``token``, ``page``.
+        reference_limits: The vendor's limits for references; None for the limits of the backend.
+        looks_at_references: Whether it rejects the references that its vendor rejects.
     """
 
     cases: frozenset[SessionCase]
@@ -208,18 +208,18 @@ class SessionSimulator(abc.ABC):
 
     @abc.abstractmethod
     def play(self, session_id: str, case: SessionCase) -> None:
-        """Show a session, in which a person may still do something, as `case` says.
+        """Show a session that is still open as `case` says.
 
         After TRY_AGAIN another case may follow, and VANISHED after any.
         """
 
     @abc.abstractmethod
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
-        """Show a session as in PASSED, but for `word` at `place`."""
+        """Show a session as in PASSED, except for `word` at `place`."""
 
     def kept(self, session_id: str) -> int | None:
-        """Return the number of pictures and templates that the vendor keeps after a session, beside
-        those for the verdict; None where nobody can say."""
+        """Return the number of pictures and templates that the vendor keeps after a session, except
+        those for the verdict; None if unknown."""
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
@@ -227,7 +227,7 @@ class SessionSimulator(abc.ABC):
         return None
 
     def options(self, declared: type) -> Any:
-        """Return options of a start, of the declared type: those for a portrait, for example."""
+        """Return options of a start, of the declared type, for example for a portrait."""
         return declared()
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
@@ -242,24 +242,24 @@ class VendorSimulator(abc.ABC):
 
     Attributes:
         situations: Situations it can produce.
-        cannot_happen: Situations that this vendor cannot meet at all, each with the reason ("Acme
-            documents no search"): rules about them do not apply. Rules about a situation in
-            neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
-            where no result shows any, nor NO_CREDIT where nothing is billed.
-        steps: The number of requests of one call, or the number for each operation.
-        price_unknown: Situations whose results say UNKNOWN, as the vendor says nothing of a charge.
-        secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
+        cannot_happen: Situations that cannot occur with this vendor, each with the reason ("Acme
+            documents no search"): rules about them do not apply. Rules about a situation that is
+            in neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
+            if no result has any, nor does NO_CREDIT if nothing is billed.
+        steps: Number of requests of one call, or the number for each operation.
+        price_unknown: Situations whose results say UNKNOWN, because charges are undocumented.
+        secrets: Texts that must never appear outside the request: keys, tokens; at least 6 bytes.
         limits: Documented limits of the vendor for pictures; None for the limits of the backend.
-        reference_limits: The same of a reference, where that differs.
-        looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does.
-            What the backend declares is compared with that, so `limits` may be None.
+        reference_limits: Limits for a reference, if different.
+        looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
+            The limits of the backend are compared with this, so `limits` may be None.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for no text.
-        faces: The places of faces in SAME_PERSON and LIVE, by the picture (``probe``,
-            ``reference``): best in two different places, so that mixed-up boxes are seen.
-        keeps_records: Whether `Backend.reconcile` can find after `set_situation` what was accepted
-            before: a call whose answer was lost, and a job, which ends as the new situation says.
-        sessions: The player of its hosted sessions; None if the vendor has none.
+        faces: Boxes of faces in SAME_PERSON and LIVE, by picture (``probe``, ``reference``):
+            preferably in two different places, so that swapped boxes are detected.
+        keeps_records: Whether `Backend.reconcile` can find, after `set_situation`, calls accepted
+            before: a call with a lost response, and a job, which ends as the new situation says.
+        sessions: The simulator of its hosted sessions; None if the vendor has none.
         problem: An error in its own code, for the message of the rule that failed because of it.
     """
 
@@ -293,8 +293,8 @@ class VendorSimulator(abc.ABC):
 
     @abc.abstractmethod
     def backend(self, **settings: Any) -> Backend:
-        """Return a fresh backend that talks to this simulator, with these settings over its usual
-        ones. The kit closes it."""
+        """Return a new backend connected to this simulator; `settings` override the defaults. The
+        kit closes it."""
 
     @abc.abstractmethod
     def set_situation(
@@ -305,20 +305,20 @@ class VendorSimulator(abc.ABC):
         Args:
             situation: One of `situations`.
             score: The vendor's score, 0-100, for SCORE; None otherwise.
-            step: The request of a call, from 1, that meets a refusal or a fault; the others are
-                answered as in SAME_PERSON or LIVE. None for the last. Given for `steps` above 1.
+            step: The request of a call, from 1, that is rejected or fails; the others succeed as in
+                SAME_PERSON or LIVE. None for the last request. Only given for `steps` above 1.
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         """Return a probe and a reference for `situation`; by default noise, which shows nobody.
 
-        If the pictures decide, override it. SAME_PERSON and LIVE need a score that is not at the
-        very edge of the scale: two photographs, not one picture twice.
+        Override it if the result depends on the pictures. SAME_PERSON and LIVE need a score that is
+        not at the edge of the scale: use two photographs, not one picture twice.
         """
         return noise(1), noise(2)
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
-        """Return valid pictures beyond `limits`, or `declared`, by what is wrong with each."""
+        """Return valid pictures beyond `limits`, or `declared`, by violated limit."""
         return pictures_beyond(self.limits or declared)
 
     def options(self, declared: type) -> Any:
@@ -326,9 +326,9 @@ class VendorSimulator(abc.ABC):
         return declared()
 
     def other_options(self, declared: type) -> Sequence[Any]:
-        """Return further options, each of which the vendor must hear as something else.
+        """Return further options, each of which must reach the vendor as a different value.
 
-        Best one for each choice. Without any, nobody knows whether the vendor hears of them.
+        Return at least one per choice; without any, the kit cannot check that options arrive.
         """
         return ()
 
