@@ -195,7 +195,7 @@ class MockSimulator(VendorSimulator):
         # The server asks this app: each request is counted before a fault may strike it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle
-        vars(app).update(begin=self.count, handle=self.answer)
+        vars(app).update(begin=self.count, handle=self._serve)
         self.control: Control = self._mock.control
         self.control.reset()
         if self.session_class is not None:
@@ -345,6 +345,13 @@ class MockSimulator(VendorSimulator):
             # The answer continues by a byte, ten times a second.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
+
+    def _serve(self, request: Request) -> Response:
+        try:
+            return self.answer(request)
+        except Exception as error:
+            self.problem = error  # of the mock vendor or `alter`, and not of the plug-in
+            raise
 
     # Faults and the port
 

@@ -428,6 +428,7 @@ class Recording:
         bench.need(case)
         call = bench.call(operation, case, **how)
         bench.simulator.set_situation(case)
+        bench.make_call(bench.call(operation, case, **how))  # logs in, if the token has ended
         with bench.overhear() as exchanges:
             outcome = bench.make_call(call)
         # A refusal may be the word for no face.

@@ -25,7 +25,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Capabilities, ImageLimits
 from facematch_core.http import ErrorRow
-from facematch_core.testing import Situation, noise
+from facematch_core.testing import SimulatorReply, Situation, noise
 from facematch_core.testing.simulator import STALLS
 
 evolve = attrs.evolve
@@ -166,6 +166,24 @@ def refuses_uploads(me, ok, request, situation, score):
     return evolve(reply, status=422, body={"error": "no_face"}) if refuses else reply
 
 
+def begins_a_day(me, ok, situation, **how):
+    vars(me)["day"] = str(int(vars(me).get("day", 0)) + 1)
+    ok(situation, **how)
+
+
+def refuses_old_days(me, ok, request, *asked):
+    if request.headers["X-Day"] == me.day:
+        return ok(request, *asked)
+    return SimulatorReply(body={"code": 110, "day": me.day}, charged=False)
+
+
+def learns_the_day(me, ok, request, reply):
+    day = reply.at("day")
+    vars(me)["day"] = day or vars(me).get("day")
+    return day is not None
+
+
+OLD_DAY = ErrorRow(fm.AuthenticationFailed, fm.Charged.NO, "the vendor's page", "an old day")
 INTERNAL = ErrorRow(fm.VendorUnavailable, fm.Charged.NO, "the vendor's page", "an internal error")
 # fmt: off
 ODD = (
@@ -212,6 +230,13 @@ ODD = (
         says={"answered": lambda me, ok, words, key, situation, score:
             (500, {"code": 7}) if situation is Situation.OUTAGE
             else ok(words, key, situation, score)}),
+    odd("OldDays", "A token of an earlier day is refused by a 200, and a new one is used at once.",
+        codes_in_200=True, error_codes={110: OLD_DAY},
+        error_code=lambda me, ok, reply: reply.at("code"), should_relogin=learns_the_day,
+        sign=lambda me, ok, request, call, **how: evolve(
+            request, headers={**request.headers, "X-Day": vars(me).get("day", "0")}),
+        says={"set_situation": begins_a_day, "answer": refuses_old_days,
+            "counts": lambda me, ok, request: request.headers["X-Day"] == me.day}),
     odd("RefusedUploads", "It refuses a picture without a face before there is a check.",
         base=CheckReference, answers=CheckSimulator, says={"answer": refuses_uploads},
         parse_non_200=lambda me, ok, call, reply: evolve(nobody(call), warnings=(

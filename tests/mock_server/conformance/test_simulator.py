@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from kit.contract import Status, run
 from PIL import ExifTags
 from PIL import Image as Pillow
 from simulators.didit import DiditSimulator
@@ -16,6 +17,7 @@ from facematch_core.errors import (
     RequestRejected,
 )
 from facematch_core.testing import Situation
+from facematch_core.testing.bench import SIMULATOR_FAILED
 from facematch_mock_server import make_card
 from facematch_mock_server.conformance import UprightFacts, turn_upright
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -60,6 +62,18 @@ def test_request_repr_shows_no_picture():
 def test_backend_needs_an_open_simulator():
     with pytest.raises(RuntimeError):
         DiditSimulator().backend()
+
+
+class Broken(DiditSimulator):
+    def alter(self, request, body):
+        raise TypeError("a slip of the simulator's author")
+
+
+def test_an_error_of_its_own_is_not_blamed_on_the_plug_in():
+    [case] = run(Broken, {"R51"})
+    assert case.status is Status.FAILED
+    assert case.reason.startswith(SIMULATOR_FAILED)
+    assert "TypeError" in case.reason
 
 
 CARD = make_card("p1", kind="JPEG")
