@@ -1,1 +1,1 @@
-"""What one server knows: accounts, what each has with a vendor, faults, time, the journal."""
+"""The state of one server: accounts, their worlds with each vendor, faults, time, the journal."""

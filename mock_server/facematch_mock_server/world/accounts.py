@@ -25,19 +25,19 @@ from .journal import Entry, Journal
 from .kinds import VendorKind, choose_each
 from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
 
-#: The account that a server begins with. It answers requests with a public key or an unknown one.
+#: The first account of a server. It answers requests with a public or an unknown key.
 MAIN = "main"
-#: Most accounts that are open at a time.
+#: Maximum number of open accounts.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-#: Names an account in a request, or gives one of its keys to the control API.
+#: The header that names an account, or gives one of its keys to the control API.
 ACCOUNT_HEADER = "X-Facematch-Account"
 NO_ACCOUNT = "There is no account of that name or key; GET /__mock__/accounts lists them."
 
 
 @attrs.define(eq=False)
 class Place:
-    """The place of an account, for callers that keep it: a reset puts another account there."""
+    """A stable reference to an account; a reset replaces the account it refers to."""
 
     #: The account, or None once it is closed.
     account: Account | None = None
@@ -81,7 +81,7 @@ class World:
         self.keys.put(text, key)
 
     def log(self, head: Request, **fields: Any) -> Entry | None:
-        """Write a request into the journal; `fields` are those of an `Entry`."""
+        """Write a request into the journal; `fields` are the fields of `Entry`."""
         path = head.path
         if path.startswith(PERSON):
             # The path of a person's page opens the session.
@@ -110,11 +110,11 @@ class Account:
         self.first_keys, self.claims, self.place = first_keys, claims, place
         seed = shared.seed
         if seed is not None and name != MAIN:
-            # Each account has ids of its own, which the same seed repeats.
+            # Each account has its own ids; the same seed repeats them.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         self.ids = Ids(seed)
         self.faults = Faults()
-        #: Seconds that answers take, by operation.
+        #: Seconds before a response, by operation.
         self.latency = dict(shared.latency)
         self.journal = Journal()
         kinds = shared.kinds.items()
@@ -142,7 +142,7 @@ class Account:
 
 
 def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
-    """Return the seconds, which may be a text, that an operation of these vendors takes.
+    """Return the latency of an operation of these vendors; `seconds` may be a string.
 
     Raises ValueError for an unknown operation or a number that is not from 0 to 3600.
     """
@@ -157,9 +157,9 @@ def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> f
 
 
 class Accounts:
-    """The accounts of one server and the state they share. Arguments as `MockServer`."""
+    """The accounts of one server and the state they share. Arguments: see `MockServer`."""
 
-    #: The account that the server begins with.
+    #: The first account.
     main: Account
     #: Scheme and host while the server runs.
     address: str | None = None
@@ -220,7 +220,7 @@ class Accounts:
             return tuple(self._all.values())
 
     def find(self, name: str) -> Account | None:
-        """Return the open account with this name, key or client id; None without one."""
+        """Return the open account with this name, key or client id; None if there is none."""
         keys = [("", name), *((vendor, name) for vendor in self.kinds)]
         if not self._public.isdisjoint(keys):
             return self.main
@@ -228,7 +228,7 @@ class Accounts:
             return next(filter(None, map(self._keys.get, keys)), None)
 
     def get(self, name: str) -> Account:
-        """Return the account that `find` finds. Raises LookupError if there is none."""
+        """Return the account as `find` does. Raises LookupError if there is none."""
         account = self.find(name)
         if account is None:
             raise LookupError(NO_ACCOUNT)
@@ -254,7 +254,7 @@ class Accounts:
                     "an account's name is up to 100 letters, digits, dots, dashes and underscores"
                 )
             if self.find(name) is not None:
-                # The name is not repeated: it may be a key.
+                # The message omits the name: it may be a key.
                 raise ValueError("an account, or a key of one, is called so; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
@@ -263,7 +263,7 @@ class Accounts:
             return self._put(Account(self, name, clock, keys, self._claims, place=Place()))
 
     def _put(self, account: Account) -> Account:
-        """Add an account, or replace the one of its name."""
+        """Add an account, or replace the account with its name."""
         self._all[account.name] = account.place.account = account
         if account.name == MAIN:
             self.main = account
@@ -272,7 +272,7 @@ class Accounts:
         return account
 
     def close(self, place: Place) -> None:
-        """Close an account. Raises LookupError if it is closed, ValueError for the first one."""
+        """Close an account. Raises LookupError if closed, ValueError for the first account."""
         with self._lock:
             account = place.current
             if account is self.main:
@@ -298,7 +298,7 @@ class Accounts:
         self._keys = {text: owner for text, owner in keys if owner is not account}
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
-        """Give a key to an account. Raises ValueError if it is another account's.
+        """Assign a key to an account. Raises ValueError if the key is another account's.
 
         Raises LookupError if the account was closed.
         """

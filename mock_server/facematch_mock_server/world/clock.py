@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: The end of the clock: times after it, such as a token's expiry, must still be dates.
+#: The latest time of the clock: a later token expiry, for example, must still be a valid date.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 #: The random bits of a UUID, and the bits of its version (RFC 9562, 5.4).
@@ -21,12 +21,12 @@ _VERSION_4 = (4 << 76) + (0b10 << 62)
 class VirtualClock:
     """The clock of one account.
 
-    It stands still until `advance`, unless it was made with ``running=True``: then it runs with the
-    machine's time, and `advance` moves it ahead of that.
+    The clock stands still until `advance`. With ``running=True`` it runs with the machine's time,
+    and `advance` moves it ahead of that time.
 
     Args:
-        start: Its first reading, up to the year 8999; None for the machine's time now.
-        running: Whether it runs by itself, as the command line's clock does. An attribute, too.
+        start: The first reading, up to the year 8999; None for the machine's time now.
+        running: Whether the clock runs, as the command line's clock does. An attribute, too.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -39,7 +39,7 @@ class VirtualClock:
         self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
-        """Return the time, UTC; never earlier than the reading before."""
+        """Return the time, UTC; never earlier than the previous reading."""
         with self._lock:
             if self.running:
                 machine = dt.datetime.now(dt.UTC)
@@ -58,7 +58,7 @@ class VirtualClock:
         return self.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock: code that waits by it takes no real time."""
+        """Advance the clock instead of waiting, so that no real time passes."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> dt.datetime:
@@ -106,6 +106,6 @@ class Ids:
         """Return the next id."""
         with self._lock:
             bits = self._random.getrandbits(128)
-        # `uuid.UUID` does the same at four times the price.
+        # `uuid.UUID` does the same in four times the time.
         text = f"{bits & _FREE_BITS | _VERSION_4:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

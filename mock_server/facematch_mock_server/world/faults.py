@@ -71,9 +71,9 @@ class Kind(_Word):
 
     RESET = "reset"  #: RST.
     TRUNCATE = "truncate"  #: FIN without an answer, or without the rest of it.
-    DRIBBLE = "dribble"  #: The rest comes a byte at a time, `Fault.seconds` apart.
-    DELAY = "delay"  #: Everything comes, `Fault.seconds` late.
-    GARBAGE = "garbage"  #: Bytes that are no HTTP.
+    DRIBBLE = "dribble"  #: The rest arrives one byte at a time, `Fault.seconds` apart.
+    DELAY = "delay"  #: The whole response arrives `Fault.seconds` late.
+    GARBAGE = "garbage"  #: Bytes that are not HTTP.
     HTML = "html"  #: A page of HTML under `Fault.status`.
     WRONG_JSON = "wrong_json"  #: JSON of another shape under `Fault.status`.
     JSON = "json"  #: JSON of the test's own, `Fault.body`, under `Fault.status`.
@@ -125,26 +125,26 @@ class Fault:
     that cannot happen, raises ValueError.
 
     Attributes:
-        stage, kind: When and what.
-        times: How many calls it still hits, from 1 on; None for all.
-        method, path: Only requests with this method, and whose path begins so. Without a path it
-            strikes every endpoint of the vendor; a health check or an unknown path only if its
-            path says so; the control API never.
+        stage, kind: When the fault strikes, and its action.
+        times: The number of calls that it still strikes, 1 or more; None for all.
+        method, path: Only requests with this method, and whose path begins with this. Without a
+            path the fault strikes every endpoint of the vendor. A health check or an unknown path
+            must be named. The control API is never struck.
         call: Only requests to this operation: ``match``, ``liveness``, or ``detect`` of Azure.
         card, person: Only calls with this ready test card (``no-face``), or with any test card of
             this person (``p1``).
         field: Only calls with all these texts in their query, form or the top level of their JSON,
             by name, as they were sent: ``{"vendor_data": "case-7"}``.
-        status: Of the answer for HTML, WRONG_JSON, JSON and STATUS, 200-599.
-        headers: Of that answer, over those that it would have: ``{"Retry-After": "1"}``; None
+        status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
+        headers: Headers that replace those of that response: ``{"Retry-After": "1"}``; None
             removes a header. A status 429 has the vendor's own Retry-After unless set here.
-        body: The answer's JSON; for the kind JSON only, and needed there. It says nothing of the
-            vendor.
-        seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
-        executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
-            the same (with a status of 400-499 that is a charge for an answer that the vendor says
-            is free); None for no. At the other stages there is no choice. A DELAY that is aimed at
-            a picture is always carried out, at once: only its answer waits.
+        body: The response's JSON: required for the kind JSON, invalid for the others. It is no
+            claim about the vendor.
+        seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
+        executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged anyway
+            (with a status of 400-499, that charges a response that the vendor documents as free);
+            None for no. At the other stages there is no choice. A call with a DELAY aimed at a
+            picture is always carried out at once: only its response waits.
     """
 
     stage: Stage = attrs.field(converter=Stage)
@@ -226,7 +226,7 @@ class Fault:
 
     @property
     def is_pictured(self) -> bool:
-        """Whether it is aimed at a picture."""
+        """Whether the fault is aimed at a picture."""
         return self.card is not None or self.person is not None
 
     @property
@@ -241,7 +241,7 @@ class Fault:
         return late and not self.is_carried_out
 
     def fits(self, head: Request, operation: str | None, fields: Fields, *, is_call: bool) -> bool:
-        """Whether it is aimed at this request, whatever its pictures show."""
+        """Whether the fault is aimed at this request, regardless of its pictures."""
         is_path = is_call if self.path is None else head.path.startswith(self.path)
         return (
             is_path
@@ -251,7 +251,7 @@ class Fault:
         )
 
     def is_of(self, card: Card) -> bool:
-        """Whether it is aimed at this card."""
+        """Whether the fault is aimed at this card."""
         if self.card is not None:
             return READY[self.card].card == card
         return self.person == card.person
@@ -301,7 +301,7 @@ class Faults(RuleQueue[Fault]):
         return self.for_request(fits, only=Stage.MID_UPLOAD)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Take the fault for this request, whose upload was not broken. Asked once per request."""
+        """Take the fault for this request, whose upload was not broken. Called once per request."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,

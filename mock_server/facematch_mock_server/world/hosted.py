@@ -33,13 +33,13 @@ ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """A look at a person.
+    """One check of the person at the camera.
 
     Attributes:
         face, reference: SHA-256 of the pictures that were compared; the reference is the document
             where one is shown, and None where there is nothing to compare with.
         contents: The pictures by SHA-256.
-        liveness, match: The outcomes; no match without a reference.
+        liveness, match: The outcomes; `match` is None without a reference.
     """
 
     face: str
@@ -56,14 +56,14 @@ class Rules:
     Attributes:
         waiting: The statuses of a session in which a person may act.
         after: The status after ``begin``, ``abandon`` and ``expire``, and after the ``last`` failed
-            attempt: the one that the claim ``session.attempts`` counts, else the first.
-        judge: Returns the session after a person was looked at.
+            attempt, whose number is the claim ``session.attempts`` (1 without that claim).
+        judge: Returns the session after a check of the person.
         fail: Returns the session after a failed attempt, which may be the last.
-        service, price: What a session is called in the ledger, and the claim of its price; None
-            where it costs nothing. The claim ``session.charged`` says when a live one is charged.
+        service, price: The session's name in the ledger, and the claim of its price; None if it
+            costs nothing. The claim ``session.charged`` says when a live session is charged.
         finished: The statuses in which a check is finished.
         changed: Called after each new status.
-        return_url: Returns the address to which the person is sent, None for nowhere.
+        return_url: Returns the address to which the person is redirected; None for no redirect.
     """
 
     waiting: frozenset[str]
@@ -90,7 +90,7 @@ def is_open(world: World, session: Session) -> bool:
 
 
 def current(world: World, session: Session) -> Session:
-    """Return a session, expired if its time is over."""
+    """Return a session; expire it first if its expiry has passed."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
     over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
@@ -112,7 +112,7 @@ def open_sessions(world: World) -> tuple[Session, ...]:
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
-    """Return the hosted session, over or not, whose page a token opens."""
+    """Return the hosted session, finished or not, whose page a token opens."""
     shown = token.encode(errors="surrogateescape")
     for world in account.worlds:
         for session in world.sessions.all():
@@ -179,7 +179,7 @@ def act(
 ) -> Session:
     """Do one of `ACTS` in a session, and return the session.
 
-    Pictures and errors are as in `Played.finish`; ValueError for no such act, too.
+    Pictures and errors: see `Played.finish`. Also raises ValueError for an unknown act.
     """
     if do not in ACTS:
         raise ValueError(f"there is no act {do!r:.40}; {nearest(str(do), ACTS)}")
@@ -237,7 +237,7 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
 def _look(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
-    """Look at a person, and at the document or the reference beside."""
+    """Check a person against the document or the reference, if there is one."""
     hosted, recognizer = hosted_of(session), world.recognizer
     face = reference = _read_picture(card)
     if hosted.kind == "kyc":
@@ -285,9 +285,9 @@ class Played(Extension[R]):
         return open_sessions(self._control.world)
 
     def page(self, session_id: str) -> str:
-        """Return the address of a session's page, on which anybody who has it plays the person.
+        """Return the address of a session's page. Anybody with the address can play the person.
 
-        Raises LookupError for no such hosted session, RuntimeError while the server is stopped.
+        Raises LookupError for an unknown session, RuntimeError while the server is stopped.
         """
         world = self._control.world
         session, address = find(world, session_id), world.account.shared.address
@@ -298,31 +298,31 @@ class Played(Extension[R]):
     def finish(
         self, session_id: str, card: str | bytes = "p1", document: str | bytes | None = None
     ) -> Session:
-        """Look at a person, and return the session.
+        """Check the person, and return the session.
 
         Args:
-            session_id: As in answers.
+            session_id: The id that responses show.
             card: The person: a ready test card by name, or a picture. It is compared with the
                 reference or the document; a spoof card is not live.
             document: In a session of the kind ``kyc``: the document, likewise; None for the same
                 picture.
 
         Raises:
-            LookupError: there is no such hosted session.
-            ValueError: no such card, a document where none is shown, or the session is over.
+            LookupError: the hosted session is unknown.
+            ValueError: the card is unknown, no document is shown, or the session is over.
         """
         return act(self._control.world, session_id, "card", card=card, document=document)
 
     def fail_attempt(self, session_id: str) -> Session:
-        """Let an attempt fail without a judgement. Raises as `finish`."""
+        """Fail an attempt without judging it. Raises as `finish`."""
         return act(self._control.world, session_id, "fail_attempt")
 
     def abandon(self, session_id: str) -> Session:
-        """Walk away from a session. Raises as `finish`."""
+        """Abandon a session. Raises as `finish`."""
         return act(self._control.world, session_id, "abandon")
 
     def expire(self, session_id: str) -> Session:
-        """Let the time of a session run out, without its clock. Raises as `finish`."""
+        """Expire a session without advancing the clock. Raises as `finish`."""
         return act(self._control.world, session_id, "expire")
 
     @Serve("POST", "sessions/act")

@@ -16,7 +16,7 @@ from facematch_mock_server.base.messages import Request, Response
 
 from .services import Charge
 
-#: Most entries that are kept, and most bytes of their answers.
+#: Maximum number of entries kept, and of bytes of their answers.
 MAX_ENTRIES, MAX_ANSWERS = 10_000, 16 * 1024 * 1024
 
 
@@ -48,7 +48,7 @@ class Entry:
     """A request, or an event of the transport.
 
     Attributes:
-        at: When, by the clock of the account.
+        at: The time by the account's clock.
         method, path: As sent; the path without its query.
         status: The status of the answer; None for an event of the transport.
         vendor: The vendor that the request was for; None for no vendor.
@@ -57,11 +57,11 @@ class Entry:
             type and length.
         files: The files that were sent.
         claims: Ids of the claims behind the answer.
-        note: A remark, such as the fault that struck; None for nothing.
-        charge: What this call was charged; None for nothing.
-        number: Its place in the journal, from 1 on.
+        note: A remark, such as the fault that struck; None without a remark.
+        charge: The charge for this call; None without a charge.
+        number: The entry's place in the journal, from 1 on.
         answer: The answer, while the newest 16 MiB of answers are kept.
-        ms: How long the answer took, in milliseconds, without set delays.
+        ms: The time to answer in milliseconds, without set delays.
     """
 
     at: dt.datetime
@@ -109,7 +109,7 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._answered: deque[Entry] = deque()
         self._last = self._answer_bytes = 0
-        #: Changes each time that the journal is emptied.
+        #: Changes each time the journal is cleared.
         self.run = secrets.token_hex(4)
 
     def add(self, entry: Entry) -> Entry:

@@ -23,16 +23,16 @@ R = TypeVar("R")
 
 @attrs.frozen
 class Serve:
-    """Serves a method of `Control`, or of an extension of it, in the control API, too.
+    """Serves a method of `Control`, or of an extension, in the control API, too.
 
-    Its annotations say what it takes there, its docstring what it does.
+    The method's annotations define the values it takes; its docstring is its help text.
 
     Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
             is the first argument.
         gives: The name of the result in the answer; None if the result is an object itself.
-        count: Whether the answer has the length of the result instead.
-        named: The names of arguments over HTTP, where they differ.
+        count: Whether the answer has the length of the result instead of the result.
+        named: The HTTP name of each argument whose name differs over HTTP.
         more: Returns the annotations of ``**`` arguments by name, for a vendor.
     """
 
@@ -49,7 +49,7 @@ class Serve:
 
 
 class Extension(Generic[R]):
-    """The part of `Control` that one vendor has and others have not. Safe across threads."""
+    """The part of `Control` that only one vendor has. Safe across threads."""
 
     def __init__(self, control: Any) -> None:
         self._control = control
@@ -120,7 +120,7 @@ class VendorKind:
     def choose(self, switches: Mapping[str, Any]) -> Behaviours:
         """Return the claims in force with these switches.
 
-        A text is read as on the command line. Raises ValueError for an unknown switch or a value
+        A string is read as on the command line. Raises ValueError for an unknown switch or a value
         that does not fit.
         """
         chosen, settings = {name: values[0] for name, values in self.switches.items()}, {}
@@ -178,7 +178,7 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 def choose_each(
     kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
 ) -> dict[str, Behaviours]:
-    """Return the claims of each vendor by name; a bare switch is of the first that has it."""
+    """Return each vendor's claims by name; a bare switch applies to the first that has it."""
     each: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
     for word, value in (switches or {}).items():
         owner, given = word, value

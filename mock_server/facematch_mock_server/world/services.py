@@ -17,7 +17,7 @@ import attrs
 
 from facematch_mock_server.base.state import Collection
 
-#: The newest entries that are kept.
+#: Maximum number of entries kept.
 MAX_CHARGES = 10_000
 
 
@@ -44,12 +44,12 @@ class Charge:
     """A charge.
 
     Attributes:
-        at: When, UTC.
+        at: The time of the charge, UTC.
         what: The service, as the vendor calls it.
-        amount: In USD.
+        amount: The amount in USD.
         request_id: The request id of the answer; None without one.
-        balance: The credit left after it.
-        number: Its place among the charges, from 1 on.
+        balance: The credit left after the charge.
+        number: The charge's place among the charges, from 1 on.
     """
 
     at: dt.datetime
@@ -85,7 +85,7 @@ class Ledger:
     def charge(
         self, price: Decimal, *, at: dt.datetime, what: str, request_id: str | None = None
     ) -> Charge | None:
-        """Take `price` and return the charge; None, and nothing is taken, if less is left."""
+        """Take `price` and return the charge; take nothing and return None if less is left."""
         with self._lock:
             if self._balance < price:
                 return None
@@ -97,7 +97,7 @@ class Ledger:
             )
 
     def refund(self, charge: Charge) -> None:
-        """Undo the charge of a call that was not answered after all; later entries stay."""
+        """Undo the charge of a call that got no answer; later entries stay."""
         with self._lock:
             if self._charges.remove(str(charge.number)) is not None:
                 self._balance += charge.amount
@@ -124,10 +124,10 @@ class Key:
 
     Attributes:
         kind: Live or sandbox.
-        revoked: Whether it was taken back.
-        allowed: Whether it has the right to the call.
-        expires: Its last day, UTC; None for never.
-        client: The id that the vendor wants beside it; None where the key is enough.
+        revoked: Whether the key was revoked.
+        allowed: Whether the key may make the call.
+        expires: The key's last day, UTC; None for never.
+        client: The id that the vendor requires with the key; None if the key is enough.
     """
 
     kind: KeyKind = attrs.field(converter=KeyKind)
@@ -137,7 +137,7 @@ class Key:
     client: str | None = None
 
     def expired(self, now: dt.datetime) -> bool:
-        """Whether its last day is over."""
+        """Whether the key's last day has passed."""
         return self.expires is not None and now.date() > self.expires
 
 
@@ -175,7 +175,7 @@ class Keys(Collection[Key]):
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
 
-#: Most clients that are remembered; the one not seen for longest is forgotten first.
+#: Maximum number of clients kept; the least recently seen is dropped first.
 CLIENTS = 10_000
 
 
@@ -203,7 +203,7 @@ class Rates:
             return dict(self._limits)
 
     def set_limits(self, limits: Mapping[str, int | None]) -> None:
-        """Change limits at once; ValueError for no such scope, or no whole number from 0 on."""
+        """Change limits at once. Raises ValueError for an unknown scope or a wrong number."""
         for scope, limit in limits.items():
             if scope not in self._limits:
                 names = ", ".join(self._limits)
@@ -245,7 +245,7 @@ class Rates:
             return None
 
 
-#: The newest sessions that are kept.
+#: Maximum number of sessions kept.
 MAX_SESSIONS = 10_000
 
 
@@ -254,10 +254,10 @@ class Review:
     """A change of a session's status by hand.
 
     Attributes:
-        user: Who wrote it, in the vendor's words.
+        user: The author, in the vendor's words.
         new_status: The vendor's word.
-        comment: As written; None without one.
-        created_at: UTC.
+        comment: The comment as written; None without a comment.
+        created_at: The time of the change, UTC.
     """
 
     user: str
@@ -272,15 +272,15 @@ class Hosted:
 
     Attributes:
         token: The secret in the address of its page. Not in `repr`.
-        kind: ``kyc``, where a document is shown and compared, or ``biometric``, where the reference
-            is one that the vendor had before.
-        workflow, version: The workflow that it was made by; None without one.
-        callback: Where the person is sent afterwards; None for nowhere. Not in `repr`.
+        kind: ``kyc``, where a document is shown and compared, or ``biometric``, where the vendor
+            already had the reference.
+        workflow, version: The workflow that made the session; None without a workflow.
+        callback: The address the person is redirected to; None for no redirect. Not in `repr`.
         language: The language of the page; None for the browser's.
         expires_at: When the session ends, UTC.
         is_live: Whether a live key started it.
-        attempts: How many times a person tried.
-        scenario: The outcome that was asked for in the sandbox; None to judge the pictures.
+        attempts: The number of attempts so far.
+        scenario: The outcome requested in the sandbox; None to judge the pictures.
         reference: SHA-256 of the picture that the face is compared with; None for none.
     """
 
@@ -305,14 +305,14 @@ class Session:
         id: The request id of its answer.
         number: 1 for the first session of the world.
         internal_id: A second id, shown in lists.
-        service: As the vendor calls it; None of a hosted session.
-        status: The vendor's word; changes when somebody updates it.
-        created_at: UTC.
-        vendor_data, metadata: As sent; None if they were not.
+        service: The vendor's name of the service; None for a hosted session.
+        status: The vendor's word; updates change it.
+        created_at: The time of the start, UTC.
+        vendor_data, metadata: The values as sent; None if not sent.
         pictures: SHA-256 by the vendor's name of the picture.
         result: The part of the answer that belongs to the service; for a hosted session such parts
             by feature, as far as each ran.
-        reviews: In the order they were written.
+        reviews: The reviews, oldest first.
         hosted: The part that only a hosted session has; None for a saved call.
     """
 
@@ -341,7 +341,7 @@ class Sessions(Collection[Session]):
         return self.append(functools.partial(Session, id=session_id, **fields), session_id)
 
 
-#: Most bytes of pictures that are kept.
+#: Maximum bytes of pictures kept.
 MAX_BYTES = 64 * 1024 * 1024
 
 

@@ -30,13 +30,13 @@ from .services import Session
 
 _log = logging.getLogger("facematch_mock_server")
 
-#: The newest deliveries that are remembered.
+#: Maximum number of deliveries kept.
 MAX_DELIVERIES = 10_000
-#: The newest attempts of one delivery that are remembered.
+#: Maximum number of attempts kept for one delivery.
 MAX_ATTEMPTS = 100
 #: The name of each thread that sends or waits.
 THREAD = "facematch-mock-webhooks"
-#: Most bytes that are read of the body of a receiver's answer.
+#: Maximum bytes read from the body of a receiver's response.
 _ANSWER_BYTES = 65_536
 
 
@@ -45,10 +45,10 @@ class Destination:
     """A destination of webhooks.
 
     Attributes:
-        uuid: Its id.
+        uuid: The destination's id.
         url: The address. Not in `repr`: it may hold a password or a token.
         events: The events that are sent there, in the vendor's words.
-        enabled: Whether anything is sent.
+        enabled: Whether deliveries are sent.
         secret: The signing secret. Not in `repr`.
     """
 
@@ -60,17 +60,17 @@ class Destination:
 
 
 class DeliveryState(enum.StrEnum):
-    PENDING = "pending"  #: It waits for its first attempt, or for the next one.
+    PENDING = "pending"  #: Waiting for the first or the next attempt.
     DELIVERED = "delivered"  #: Answered 2xx.
-    FAILED = "failed"  #: Answered otherwise or not at all, and not tried again.
-    DROPPED = "dropped"  #: Lost because a test wants that, or its destination is gone or disabled.
+    FAILED = "failed"  #: Not answered with 2xx, and not retried.
+    DROPPED = "dropped"  #: Dropped by a test, or because the destination is gone or disabled.
 
 
 class DeliveryFault(enum.StrEnum):
     """A fault to inject into one delivery."""
 
     CORRUPT = "corrupt"  #: A byte of the body is changed after signing.
-    SIGN_WRONG = "sign-wrong"  #: It is signed with another secret.
+    SIGN_WRONG = "sign-wrong"  #: The body is signed with another secret.
     DROP = "drop"  #: The delivery gets lost unnoticed.
 
 
@@ -80,10 +80,10 @@ class Attempt:
 
     Attributes:
         at: UTC, by the clock of the world.
-        status: Of the answer; None if there was none.
-        problem: The reason, in a word or two; None if there was an answer.
-        elapsed_ms: Real time until the answer.
-        fault: The fault that a test set; None for none.
+        status: The status of the response; None without a response.
+        problem: The reason in a word or two; None if there was a response.
+        elapsed_ms: The real time until the response.
+        fault: The fault that a test set; None without a fault.
         claims: Ids of the claims behind the outcome.
     """
 
@@ -105,14 +105,14 @@ class WebhookDelivery:
 
     Attributes:
         id: The mock's id; the vendor's is `event_id`.
-        number: Its place among the deliveries, from 1 on.
+        number: The delivery's place among the deliveries, from 1 on.
         destination: The id of the destination.
         url: The address; None if the destination is gone. Not in `repr`.
         event: ``status.updated``.
         event_id: None for a test delivery of the console.
         session_id, status: The session, and its status at the event.
         state: ``pending``, ``delivered``, ``failed`` or ``dropped``.
-        is_test: Whether it was asked for in the console.
+        is_test: Whether the console requested the delivery.
         created_at: The time of the event, UTC.
         due: The time of the next attempt, UTC; None without one.
         attempts: The attempts with their answers, in order.
@@ -144,8 +144,8 @@ class WebhookLetter(WebhookDelivery):
     """A delivery with its headers and body.
 
     Attributes:
-        headers, body: As they are sent, without a fault; empty if the destination is gone. Not in
-            `repr`.
+        headers, body: The values sent if no fault strikes; empty if the destination is gone. Not
+            in `repr`.
     """
 
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -165,7 +165,7 @@ Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPaylo
 
 
 class Outbox:
-    """The webhooks of one world; each destination gets them one by one as due. Thread-safe."""
+    """The webhooks of one world; each destination gets one at a time, once due. Thread-safe."""
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
@@ -181,7 +181,7 @@ class Outbox:
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
-        """Queue a delivery, which may have been sent before."""
+        """Queue a delivery, new or already sent."""
         with self._changed:
             sent_before = self.deliveries.find(delivery.id)
             if sent_before is None:
@@ -226,7 +226,7 @@ class Outbox:
         with self._changed:
             fault = self._under_way.pop(taken.destination)
             if fault is not None and attempt is None:
-                # The delivery was not tried, so the next one meets its fault.
+                # The delivery was not attempted, so its fault passes to the next delivery.
                 self._faults.appendleft(fault)
             current = self.deliveries.change(taken.id, change)
             if current is not None and current.state is DeliveryState.PENDING:
@@ -245,7 +245,7 @@ class Outbox:
             return len(self._under_way) + len(due)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
-        """Wait until no delivery is due or under way; return whether that happened in time."""
+        """Wait until no delivery is due or in progress; return whether none is left."""
         # The clock is not read under the lock: advancing it calls the worker under its own lock.
         at = now()
         with self._changed:
@@ -269,7 +269,7 @@ def _due_of(delivery: WebhookDelivery) -> dt.datetime:
 
 
 def enqueue(world: World, delivery: WebhookDelivery) -> None:
-    """Queue a delivery, and have it sent once it is due."""
+    """Queue a delivery, to be sent once due."""
     world.records.outbox.enqueue(delivery)
     if world.worker is not None:
         world.worker.wake()
@@ -293,7 +293,7 @@ def attempt(
     compose: Compose,
     send: Send,
 ) -> dict[str, Any]:
-    """Try a delivery once; return the changes for `Outbox.record`."""
+    """Attempt a delivery once; return the changes for `Outbox.record`."""
     outbox: Outbox = world.records.outbox
     claims, fresh = world.claims.citations(), delivery
     destination = outbox.destinations.find(delivery.destination)
@@ -419,13 +419,13 @@ class WebhookWorker:
         self.wake()
 
     def stop(self) -> None:
-        """Begin nothing more. Deliveries under way end by themselves, within their deadline."""
+        """Start no more deliveries. Deliveries in progress end within their deadline."""
         self._world.clock.unwatch(self._begin)
         self._outbox.run(False)
         self.wake()
 
     def wake(self) -> None:
-        """Look for due deliveries."""
+        """Check for due deliveries."""
         self._begin(self._world.clock.now())
 
     def _begin(self, now: dt.datetime) -> None:
@@ -438,7 +438,7 @@ class WebhookWorker:
                 self._timer.cancel()
             self._timer, due = None, outbox.next_due()
             if outbox.is_running and self._world.clock.running and due is not None:
-                # A millisecond more, so that it is not too early; the clock may be advanced.
+                # Wait a millisecond more, so as not to wake too early; the clock may be advanced.
                 seconds = min((due - now).total_seconds() + 0.001, 60.0)
                 self._timer = threading.Timer(seconds, self.wake)
                 self._timer.name, self._timer.daemon = THREAD, True
@@ -448,7 +448,7 @@ class WebhookWorker:
         try:
             changes = attempt(self._world, delivery, fault, self._compose, self._send)
         except Exception:  # noqa: BLE001 - and it is logged
-            # A delivery that cannot be composed must not hold up the others, nor `wait`.
+            # A delivery that cannot be composed must not block the others or `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
             changes = {"state": DeliveryState.FAILED, "due": None}
         self._outbox.record(delivery, **changes)
