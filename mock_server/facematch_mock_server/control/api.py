@@ -29,7 +29,7 @@ GUARDS = (
 
 
 class ControlApi:
-    """Serves the control API of one server; ``/__mock__/deepvue/`` is that of a vendor by name."""
+    """Serves the control API of one server; ``/__mock__/deepvue/`` selects a vendor by name."""
 
     # A browser can reach a loopback port. A change must be ``application/json``, which a page of
     # another origin cannot send without permission, and nothing here permits it.
@@ -43,7 +43,7 @@ class ControlApi:
         return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
 
     def handle(self, request: Request) -> Response:
-        """Answer a request. The journal has no entry for it."""
+        """Answer a request; the journal does not record it."""
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
@@ -130,7 +130,7 @@ MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
 def reply(work: Callable[[], Response]) -> Response:
-    """Return the answer of `work`; for a mistake its sentence under 404, 504 or 400."""
+    """Return the answer of `work`, or the error's sentence under 404, 504 or 400."""
     try:
         return work()
     except MISTAKES as error:
@@ -145,5 +145,5 @@ def reply_json(status: int, body: Any) -> Response:
 
 
 def reply_words(status: int, sentence: str) -> Response:
-    """Return an answer of one sentence of the mock."""
+    """Return a response of one sentence from the mock."""
     return reply_json(status, {"mock": sentence})

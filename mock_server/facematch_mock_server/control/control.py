@@ -1,7 +1,7 @@
 """`Control`: the operations of a test on one account at one vendor, in Python and over HTTP.
 
-A method that `Serve` marks is served by the control API; one whose name begins with ``_`` is
-the form over HTTP of the method above it.
+The control API serves each method marked with `Serve`. A marked method whose name begins with
+``_`` is the HTTP form of the method above it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class NewAccount:
     """An account that was opened.
 
     Attributes:
-        account: Its name.
-        keys: By vendor: ``live``, ``sandbox`` if the vendor has one, and ``client``, the client id,
-            if its keys have one. Not in `repr`.
+        account: The name of the account.
+        keys: Keys by vendor: ``live``, ``sandbox`` if the vendor has one, and ``client``, the
+            client id, if the vendor's keys have one. Not in `repr`.
     """
 
     account: str
@@ -53,13 +53,13 @@ class NewAccount:
 
 
 class Control:
-    """Control of one account at one vendor. The control API has the same over HTTP. Thread-safe.
+    """Control of one account at one vendor, also served over HTTP. Thread-safe.
 
-    Faults, time, latency, journal and `reset` are those of the account with all vendors; everything
-    else is this vendor's. No method reaches another account. A closed account is a LookupError.
+    Faults, time, latency, journal and `reset` apply to the account at all vendors; everything else
+    applies to this vendor. No method reaches another account. A closed account raises LookupError.
 
     `extensions` names the attributes that only this vendor has: `sessions` and `webhooks` of Didit,
-    `tokens` of Deepvue. Another vendor's raise AttributeError.
+    `tokens` of Deepvue. Attributes of other vendors raise AttributeError.
     """
 
     def __init__(self, account: Account, vendor: str) -> None:
@@ -67,7 +67,7 @@ class Control:
 
     @property
     def account(self) -> Account:
-        """The account. A reset replaces it; LookupError once it is closed."""
+        """The account; a reset replaces it. Raises LookupError once it is closed."""
         return self._place.current
 
     @property
@@ -77,7 +77,7 @@ class Control:
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """The attributes that this vendor has and others have not, such as ``webhooks``."""
+        """The attributes that only this vendor has, such as ``webhooks``."""
         return tuple(self.world.kind.extensions)
 
     def __getattr__(self, name: str) -> Any:
@@ -89,7 +89,7 @@ class Control:
         return self.__dict__.setdefault(name, self.world.kind.extensions[name](self))
 
     def vendors(self) -> tuple[str, ...]:
-        """Return the vendors of this server, the first one first."""
+        """Return the vendors of this server, in the server's order."""
         return tuple(self._accounts.kinds)
 
     @Serve("GET", "")
@@ -152,14 +152,14 @@ class Control:
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
-        """Set the outcome of the next calls. Values that are left out are decided as without it.
+        """Set the outcome of the next calls. Omitted values are decided as usual.
 
-        The arguments are the fields of `SetOutcome`, and `picture` instead of a digest: only calls
-        with this picture, as it is or as the library sends it, without its metadata.
+        The arguments are the fields of `SetOutcome`, with `picture` instead of a digest: only calls
+        with this picture, unchanged or without its metadata, as the library sends it.
 
         Raises:
             ValueError: a value of another type or range, values that do not go together, a field
-                that the call has not, or a review without the switch that allows it.
+                that the call lacks, or a review without the switch that allows it.
         """
         arguments = {name: value for name, value in locals().items() if name != "self"}
         world = self.world
@@ -191,7 +191,7 @@ class Control:
     def add_faults(self, *faults: Fault) -> None:
         """Add faults after the others, all of them or none. Each strikes a later call.
 
-        Raises ValueError for a fault that no call to this server can meet.
+        Raises ValueError for a fault that no call to this server can trigger.
         """
         account = self.account
         for fault in faults:
@@ -222,7 +222,7 @@ class Control:
         return rules[0] if faults is None else {"faults": rules}
 
     def _check_aim(self, fault: Fault) -> None:
-        """Raise ValueError for a fault that would wait for ever."""
+        """Raise ValueError for a fault that no call can trigger."""
         if fault.stage is Stage.CONNECT and self.account.name != MAIN:
             raise ValueError(
                 "a fault at connect strikes before a request shows its key, so only the first "
@@ -316,7 +316,7 @@ class Control:
         """Let that many seconds pass at once. Raises ValueError unless from 0 on."""
         account = self.account
         now = account.clock.advance(seconds)
-        # Sessions that expire by this send their webhooks now.
+        # Sessions that have just expired send their webhooks now.
         for world in account.worlds:
             open_sessions(world)
         return now
@@ -361,14 +361,14 @@ class Control:
 
         Args:
             kind: Live or sandbox.
-            key: Its text; None for a new one.
-            allowed: Whether it has the right to the call.
-            expires: Its last day, UTC; None for never.
-            client: The client id that belongs to it, for a vendor that has such (Deepvue, where the
-                key is the client secret); None for that of the first key.
+            key: The text of the key; None for a new text.
+            allowed: Whether the key may make the call.
+            expires: The key's last day, UTC; None for never.
+            client: The client id of the key, for a vendor with client ids (Deepvue, where the key
+                is the client secret); None for the client id of the first key.
 
         Raises:
-            ValueError: an invalid key or another account's, or a client id for a vendor without.
+            ValueError: an invalid or another account's key, or a client id the vendor cannot take.
         """
         text = secrets.token_urlsafe(24) if key is None else key
         keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
@@ -388,9 +388,9 @@ class Control:
 
     @Serve("POST", "keys/revoke")
     def revoke_key(self, key: str) -> None:
-        """Revoke a key. Raises LookupError if there is none."""
+        """Revoke a key. Raises LookupError for an unknown key."""
         if self.world.keys.change(key, lambda record: attrs.evolve(record, revoked=True)) is None:
-            # Without the key: it may be another account's.
+            # The message omits the key: it may be another account's.
             raise LookupError("there is no such key")
 
     @Serve("GET", "limits")
@@ -406,7 +406,7 @@ class Control:
     def set_limits(
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
-        """Change rate limits: all of them or, with the ValueError of `set_limit`, none."""
+        """Change rate limits: all, or none if one raises ValueError as in `set_limit`."""
         self.world.rates.set_limits({**(limits or {}), **more})
         return self.limits()
 
@@ -460,13 +460,13 @@ class Control:
 
         Args:
             since: Only entries with a higher number than this.
-            path: Only calls whose path begins so.
-            status: Only calls that were answered so.
+            path: Only calls whose path begins with this.
+            status: Only calls answered with this status.
             person: Only calls with a test card of that person; the mock knows the 2,000 pictures
                 that it saw last.
             fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
-            limit: Only so many, the newest; None for all. `left_out` of the result is how many
-                others fit.
+            limit: The newest matches, at most so many; None for all. `left_out` of the result
+                counts the other matches.
         """
         for name, value in (("path", path), ("person", person)):
             if not isinstance(value, (str, type(None))):

@@ -33,7 +33,7 @@ _WORDS: Mapping[Any, str] = {
 
 
 class Typed(str):
-    """A value of a query, in which numbers and fields are texts."""
+    """A value from a query, where numbers and fields arrive as text."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, An
     for name in sorted(sent):
         if name not in takes:
             names = ", ".join(takes) or "nothing"
-            # Text that is not a word may be a key in the place of a name.
+            # Text that is not a word may be a key sent instead of a name.
             shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
             raise ValueError(f"{shown} is not known here; this takes {names}")
     for name in takes:
@@ -134,7 +134,7 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
-    # A webhook's body is shown as it is sent, for its signature.
+    # A webhook's body is shown as it is sent, so that its signature matches.
     (bytes, bytes.decode),
     (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
     ((list, tuple), lambda items: [plain(item) for item in items]),
@@ -156,7 +156,7 @@ def _show_fields(record: Any) -> dict[str, Any]:
     return {name: plain(value) for name, value in shown.items()}
 
 
-#: Most records that an answer lists unless ``limit`` is sent.
+#: Maximum number of records in a response, unless ``limit`` is sent.
 LISTED = 1000
 
 
@@ -165,7 +165,7 @@ class Operation:
     """An operation of the control API at one vendor.
 
     Attributes:
-        says: A sentence about it.
+        says: A sentence that describes the operation.
         takes: The annotation of each value that can be sent, by name.
         needed: The names of the values that must be sent.
     """
@@ -174,12 +174,12 @@ class Operation:
     takes: Mapping[str, Any]
     needed: frozenset[str]
     _row: Serve
-    #: The method, and the attribute of `Control` that has it; None for a method of its own.
+    #: The method, and the attribute of `Control` that has it; None for a method of `Control`.
     _run: Callable[..., Any]
     _of: str | None
 
     def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
-        """Run it and return the result as JSON. Raises ValueError for values that do not fit."""
+        """Run the operation; return JSON. Raises ValueError for values that do not fit."""
         values = read(self.takes, self.needed, sent)
         if "limit" in self.takes and not self._row.count:
             values.setdefault("limit", LISTED)
