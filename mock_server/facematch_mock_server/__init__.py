@@ -39,7 +39,7 @@ __all__ = [
     "Workflow", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
-#: The module of each public name, imported when first used: the pytest plug-in is in this package,
+#: The module of each public name, imported on first use: the pytest plug-in is in this package,
 #: and a test run that does not use it imports nothing.
 __getattr__, __dir__ = lazy_names(
     __name__,

@@ -21,13 +21,13 @@ HTML = "text/html; charset=utf-8"
 
 
 class Known(enum.StrEnum):
-    """The ways in which a claim is known."""
+    """The kinds of evidence for a claim."""
 
-    #: A document of the vendor says so.
+    #: Stated in the vendor's documentation.
     DOCUMENTED = "documented"
     #: Seen in a capture, or in a client that is known to run against production.
     OBSERVED = "observed"
-    #: Follows from the framework that the vendor's error bodies show.
+    #: Inferred from the framework that the vendor's error bodies reveal.
     FRAMEWORK = "framework"
     #: Our choice; no client may depend on it.
     OURS = "ours"
@@ -38,9 +38,9 @@ class Origin:
     """The source of a claim.
 
     Attributes:
-        known: How it is known.
+        known: The kind of evidence.
         document: The document with its date.
-        read: The day it was read, ISO 8601.
+        read: The day the document was read, ISO 8601.
     """
 
     known: Known
@@ -59,13 +59,13 @@ OURS = Origin(Known.OURS, "our choice; no document says it")
 
 @attrs.frozen
 class Reply:
-    """An answer whose words are a claim.
+    """A response whose text is a claim.
 
     Attributes:
-        status: 100-599.
+        status: The HTTP status, 100-599.
         body: JSON with ``{names}`` to fill in, a page of HTML as text, or None if the body is made
             for each request.
-        headers: Beside the content type.
+        headers: Headers other than the content type.
     """
 
     status: int
@@ -80,10 +80,10 @@ class Claim:
     Attributes:
         id: Unique, ``vendor.area.what``.
         statement: One sentence.
-        origin: How it is known.
-        key: The name by which code asks for it; one claim of a key is in force at a time.
+        origin: The source of the statement.
+        key: The name by which code looks it up; one claim per key is in force at a time.
         value: A `Reply`, or another value that code uses; None for a fact that code follows.
-        when: A switch and its values with which the claim is in force; None for always.
+        when: A switch, then the values that put the claim in force; None for always.
     """
 
     id: str
@@ -118,7 +118,7 @@ def row(
 
     Args:
         key, value, origin, statement: As in `Claim`.
-        when: A switch, then its values with which the claim is in force; None for always.
+        when: As in `Claim`: a switch, then the values; None for always.
         name: Distinguishes claims of the same key.
     """
     short = f"{key}.{name}" if name else key
@@ -126,7 +126,7 @@ def row(
 
 
 def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
-    """Make a row without a value, cited by the answers that rest on it; `more` as for `row`."""
+    """Make a row without a value, for responses to cite; `more` as for `row`."""
     return row(key, None, origin, statement, **more)
 
 
@@ -136,11 +136,11 @@ def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
 
 
 class MissingClaimError(Exception):
-    """Code asks for a key that no claim of the vendor has."""
+    """Raised when code looks up a key that no claim of the vendor has."""
 
 
 class _Table(dict[str, tuple[Any, str]]):
-    """Value and claim by key."""
+    """The value and id of each claim, by key."""
 
     def __missing__(self, key: str) -> Any:
         raise MissingClaimError(f"No claim of this vendor decides {key!r}: add a row for it.")
@@ -178,7 +178,7 @@ class Behaviours:
 
 
 class Citations:
-    """The claims for one request; collects those on which the answer rests."""
+    """The claims for one request; collects the claims that the response cites."""
 
     __slots__ = ("_cited", "_table")
 
@@ -212,13 +212,13 @@ class Citations:
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Make the answer of a claim.
+        """Make the response that a claim describes.
 
         Args:
             key: A claim whose value is a `Reply`.
-            body: The JSON body, if the claim leaves it open or is worded otherwise here.
-            headers: To add.
-            filled: For the ``{names}`` in the claim's words.
+            body: The JSON body; None for the claim's own body.
+            headers: Headers to add.
+            filled: Values for the ``{names}`` in the claim's body.
         """
         reply: Reply = self[key]
         if isinstance(reply.body, str):
@@ -238,7 +238,7 @@ class Citations:
 def response(
     status: int, content_type: str, body: bytes, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """Make a whole answer."""
+    """Make a complete response."""
     return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 
@@ -255,14 +255,14 @@ def fill(template: Any, filled: Mapping[str, object]) -> Any:
     return template
 
 
-# Bodies are trees: a search for circles would take a fifth of the time.
+# Bodies have no cycles; checking for them would take a fifth of the time.
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
 )
 
 
 def encode(body: Any) -> bytes:
-    """Write JSON as the frameworks do: compact, characters as they are."""
+    """Encode JSON as the web frameworks do: compact, without escaping to ASCII."""
     text = _ENCODER.encode(body)
     try:
         # JSON may contain line separators, JavaScript may not: the framework escapes them.
@@ -271,7 +271,7 @@ def encode(body: Any) -> bytes:
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-# The mock's own answers, under a name of their own, so that no client takes them for a vendor's.
+# The mock's own answers, named apart so that no client mistakes them for a vendor's.
 # fmt: off
 MOCK_CLAIMS = table(
     "mock",

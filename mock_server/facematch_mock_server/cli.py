@@ -184,7 +184,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "region": "eu-west-1",
         },
     }.get(vendor, {"api_key": access.live_key})
-    # A fault or a switch that was asked for may refuse it: the console shows that, too.
+    # A requested fault or switch may refuse the call; the console shows that, too.
     with (
         contextlib.suppress(FaceMatchError),
         open_verifier(vendor, base_url=server.url, **settings) as verifier,
@@ -195,7 +195,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
 def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
-    """Yield the output of each vendor; with its name if there are several."""
+    """Yield the output of each vendor, headed by the vendor's name if there are several."""
     from facematch_mock_server.world.kinds import owner_of  # imported here: as in `serve`
 
     for kind in kinds:

@@ -43,7 +43,7 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 __all__ = ["MockSessions", "MockSimulator"]
 
-#: The card that the camera sees; p1-again in every other case.
+#: The card that the camera sees, by case; p1-again in every other case.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
 #: Cases about an answer of the real vendor: the mock's header is removed from it.
 _REAL = frozenset({SessionCase.SANDBOX, SessionCase.UNKNOWN_ENVIRONMENT})
@@ -107,7 +107,7 @@ class MockSessions(SessionSimulator):
 
 _HOST = "127.0.0.1"
 
-#: Width and height of the reference. It differs from the probe's size, so its face lies elsewhere.
+#: Width and height of the reference: not the probe's size, so the face is at another position.
 _REFERENCE = (360, 480)
 
 
@@ -126,7 +126,7 @@ _FAULTS = {
         stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True
     ),
     Situation.SLOW: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=3600),
-    # Uses the vendor's words, if it documents some for this status.
+    # Uses the vendor's documented error for this status, if any.
     Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
@@ -143,8 +143,8 @@ _PROBES = {
 class MockSimulator(VendorSimulator):
     """A mock server in the place of a vendor.
 
-    The mock decides by test cards and keeps its own ledger, as it does for any client. `alter` adds
-    what no mock answers. Every situation that is not in `cannot_happen` can be produced.
+    The mock decides by test cards and keeps its own ledger, as it does for any client. `alter`
+    adds answers that no mock gives. Every situation that is not in `cannot_happen` can be produced.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.
@@ -192,7 +192,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.accounts.recognizer.facts = UprightFacts(CACHED)
-        # The server asks this app: each request is counted before a fault may strike it.
+        # The server calls this app, which counts each request before a fault may strike it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle
         vars(app).update(begin=self.count, handle=self._serve)
@@ -232,7 +232,7 @@ class MockSimulator(VendorSimulator):
         return body
 
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
-        """Return what the vendor read from a call; here the pictures of its form."""
+        """Return the values that the vendor read from a call; by default the form's pictures."""
         files = request.files
         return {name: files[field] for field, name in self.pictures.items() if field in files}
 
@@ -305,7 +305,7 @@ class MockSimulator(VendorSimulator):
         self._mock.stop()
         self._port = 0
 
-    # Methods in the place of the app's
+    # Methods that replace the app's
 
     def count(self, head: Request) -> Response | None:
         """Count a request of a call before any fault strikes it."""
@@ -342,7 +342,7 @@ class MockSimulator(VendorSimulator):
             body = json.dumps(self.alter(seen, response.json())).encode()
             response = attrs.evolve(response, body=body)
         if is_struck and self.situation is Situation.DRIPPING:
-            # The answer continues by a byte, ten times a second.
+            # The response continues with one byte ten times a second.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
 

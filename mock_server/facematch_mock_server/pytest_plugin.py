@@ -1,6 +1,6 @@
 """Pytest fixtures: a mock vendor for each test, with no account and no network.
 
-The module imports nothing but pytest until a fixture is used: other test runs are not slowed down.
+The module imports only pytest until a fixture is used, so it does not slow down other test runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SERVERS = pytest.StashKey[list["MockServer"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting of a suite."""
+    """Add the ini setting ``facematch_unused``."""
     parser.addini(
         "facematch_unused",
         "fail or allow: whether a test fails whose outcomes and faults of a mock were never used",
@@ -61,7 +61,7 @@ def _list_calls(account: Account) -> list[str]:
         f"{entry.note or ''}".rstrip()
         for entry in account.journal.entries[-10:]
     )
-    # Text of a client must not steer a terminal.
+    # A client's text must not control the terminal.
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
@@ -165,7 +165,7 @@ def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
 
 
 def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
-    """Block look-ups of the vendor's real hosts in this process, and proxies to them."""
+    """Block DNS look-ups of the vendor's real hosts in this process, and proxies to them."""
     import os
     import socket
 

@@ -74,7 +74,7 @@ class Served(_Access):
     def control_url(self) -> str:
         """The address of this vendor's control API.
 
-        The header ``X-Facematch-Account`` or ``?key=`` names another account than the first.
+        The header ``X-Facematch-Account`` or ``?key=`` selects an account other than the first.
         """
         return f"{self.url}{PREFIX}{self.name}/"
 
@@ -99,7 +99,7 @@ class MockAccount(_Access):
     def close(self) -> None:
         """Close the account: its keys are unknown from now on.
 
-        Raises ValueError for the first one, LookupError for a closed one.
+        Raises ValueError for the first account, LookupError for a closed account.
         """
         self.accounts.close(self._place)
 
@@ -111,36 +111,36 @@ class MockServer(_Access):
     """Mock vendors on this machine. A context manager.
 
     Starting takes about a millisecond, so each test can have its own; tests that share one have an
-    account each. Any HTTP client in any language can ask it; `adapter` leads requests there from a
-    vendor's own address.
+    account each. Any HTTP client in any language can call it; `adapter` redirects the requests of
+    a vendor's own address to it.
 
     Args:
         vendor: The vendor to imitate, ``didit`` or ``deepvue``, or several on one port, with one
             clock, one list of faults and one journal for each account. `of` returns the keys and
             the control of each; a value without a vendor's name belongs to the first.
-        engine: The decider of scores: ``cards`` (set outcomes, test cards, else the bytes);
+        engine: The source of scores: ``cards`` (set outcomes, test cards, else the bytes);
             ``local`` for real scores of the local backend instead of the bytes.
         host: The address to listen on. Beyond the loopback other machines may use the server.
-        port: 0 for any free one.
-        clock: Time of the first account; None for one that stands still until `control.advance`.
-        seed: Makes ids repeat; None for new ones each time.
+        port: The port to listen on; 0 for any free port.
+        clock: Clock of the first account; None for one that stands still until `control.advance`.
+        seed: Seed that makes ids repeat; None for new ids each time.
         control: Whether the control API is served beside the vendor.
         control_token: The token of the control API; needed beyond the loopback, unless `control`
             is False.
         switches: Behaviours to change; `control.behaviours()` lists them. For several vendors: of
             the first one that has such a switch, or by name of the vendor:
             ``{"deepvue": {"price_match": "0.05"}}``.
-        latency: Seconds that answers take, by operation: ``{"match": 0.8}``. None for at once.
+        latency: Seconds before a response, by operation: ``{"match": 0.8}``. None for no delay.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
         person_page: Whether hosted sessions have a page on which a tester plays the person; None
             for on the loopback only.
-        show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
-            newest 64 MiB of them in memory then.
+        show_pictures: Whether the console at `url` shows the pictures that were sent; if so, the
+            newest 64 MiB of them stay in memory.
 
     Attributes:
         live_key, sandbox_key, client_id, control, url: As in `Served`, of the first account at the
             first vendor: Deepvue's live key is a client secret, Rekognition's a secret access key.
-        accounts, app: The parts, for transports of your own.
+        accounts, app: The server's parts, for custom transports.
 
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown engine or switch, or a value
@@ -215,11 +215,11 @@ class MockServer(_Access):
         return MockAccount(self.accounts.open(name))
 
     def start(self) -> Self:
-        """Listen, unless it does already.
+        """Start listening, unless the server already does.
 
         Raises:
             OSError: the address cannot be bound.
-            ConfigurationError: an engine is wanted that cannot be loaded.
+            ConfigurationError: the engine cannot be loaded.
         """
         self._recognizer.load()
         self._http.start()
@@ -232,7 +232,7 @@ class MockServer(_Access):
     def stop(self) -> None:
         """Close the port and every connection at once; the world stays as it is.
 
-        Until it is started again, an `adapter` refuses connections, as the port does.
+        Until the next `start`, an `adapter` refuses connections, as the port does.
         """
         self.accounts.is_stopped = True
         self._http.stop()
@@ -247,12 +247,12 @@ class MockServer(_Access):
 
     @property
     def port(self) -> int:
-        """The port. Raises RuntimeError if it is not running."""
+        """The server's port. Raises RuntimeError if the server is not running."""
         return self._http.port
 
     @property
     def vendors(self) -> tuple[str, ...]:
-        """The imitated vendors, the first one first."""
+        """The imitated vendors, in the order of the argument."""
         return tuple(self.accounts.kinds)
 
     @property
