@@ -1,1 +1,1 @@
-"""What all rooms of the mock are built on: messages, forms, records, and what may be shown."""
+"""Shared base of the mock's packages: messages, forms, records and masking."""

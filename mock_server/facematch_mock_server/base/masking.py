@@ -11,8 +11,8 @@ import attrs
 
 from .messages import hide_token
 
-#: An address: user and query may be secrets. It is searched for at the beginning of words only, so
-#: that a long text takes linear time.
+#: A URL: its user and query may be secrets. The search starts only at the beginning of a word, so
+#: a long text takes linear time.
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
@@ -25,7 +25,7 @@ _KINDS: Mapping[type, str] = {
     int: "a number",
     float: "a number",
 }
-#: A longer value is cut to so many characters.
+#: Maximum characters of a shown value; the rest is cut.
 SHORT = 80
 #: Matches the names of secrets.
 SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)

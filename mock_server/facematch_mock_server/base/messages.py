@@ -23,7 +23,7 @@ PERSON = f"{CONTROL}/person/"
 
 #: The header that holds the token of the control API.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
-#: Asks for the claims behind an answer, which then names them in a header of the same name.
+#: A request header that asks for an answer's claims; a response header of this name lists them.
 CLAIMS_HEADER = "X-Facematch-Claims"
 
 
@@ -44,7 +44,7 @@ def _hide_query(target: str) -> str:
 
 @attrs.define(kw_only=True)
 class Request:
-    """A request: first its head, which never changes, then its body, too.
+    """A request: first the head, which never changes, then also the body.
 
     The head is enough to choose a fault or to refuse the request.
     """
@@ -55,7 +55,7 @@ class Request:
     #: Headers in the order sent. Names are in lower case; `make` lowers them.
     headers: Headers = attrs.field(default=(), repr=False)
     peer: str = "127.0.0.1"
-    #: Without its transfer coding; never changed.
+    #: The body without its transfer coding; never changed.
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
     #: The `Fault` that strikes this call, once it is known.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
@@ -66,7 +66,7 @@ class Request:
     path: str = attrs.field(init=False, eq=False, repr=False)
     #: True for a path of the control API.
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
-    #: Whether it is for the control API or the console's page, and so for no vendor.
+    #: Whether the request is for the control API or the console's page, and so for no vendor.
     is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
     _first: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
 
@@ -97,7 +97,7 @@ class Request:
 
 @attrs.define(kw_only=True)
 class Response:
-    """A whole answer to one request."""
+    """A complete response to one request."""
 
     status: int
     #: Without Date, Server, Connection, Content-Length and Transfer-Encoding: the server adds them.
@@ -106,9 +106,9 @@ class Response:
     claims: tuple[str, ...] = ()
     #: The answer's Date; None means the machine's time.
     date: dt.datetime | None = None
-    #: Gives what follows the body while the client listens. Called on the server's loop.
+    #: Returns what follows the body while the client is connected. Called on the event loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
-    #: The `Fault` of sending it. With a postponed one nothing is carried out yet.
+    #: The `Fault` of sending the response. If it is postponed, the call is not carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     #: The journal's entry of the call, once it is written.
     entry: Any = attrs.field(default=None, eq=False, repr=False)
@@ -155,7 +155,7 @@ class Upload:
 
     name: str
     content: bytes = attrs.field(repr=False)
-    #: Stays None if nobody asked for it.
+    #: None if `read_form` was called without `digest`.
     digest: str | None = None
 
 
@@ -172,7 +172,7 @@ def media_type(content_type: str) -> str:
 
 
 def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | None) -> Form:
-    """Read a multipart or urlencoded body. Raises `FormError` for another or a malformed one."""
+    """Read a multipart or urlencoded body. Raises `FormError` for any other or malformed body."""
     form = Form()
     if media_type(content_type) == URLENCODED:
         for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
@@ -181,7 +181,7 @@ def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | No
     separator = _separator(content_type)
     start = body.find(separator)
     start += len(separator)
-    # Each part stands between two separators; the last one ends in two hyphens.
+    # Each part is between two separators; the last separator ends in two hyphens.
     while (end := body.find(separator, start)) >= 0:
         content = body.find(b"\r\n\r\n", start, end) + 4
         field, filename = _read_head(bytes(body[start:content]) if content > 3 else b"")
@@ -206,7 +206,7 @@ def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | No
 
 @lru_cache(maxsize=256)
 def _separator(content_type: str) -> bytes:
-    """Return the separator of the parts. Raises `FormError`."""
+    """Return the parts' separator: ``--`` and the boundary. Raises `FormError`."""
     boundary = _BOUNDARY.search(content_type)
     if media_type(content_type) != MULTIPART or boundary is None:
         raise FormError(f"Invalid content type of a form: {content_type}")
@@ -216,7 +216,7 @@ def _separator(content_type: str) -> bytes:
 # Cached, because the same few fields are sent again and again.
 @lru_cache(maxsize=256)
 def _read_head(head: bytes) -> tuple[str | None, str | None]:
-    """Return the field's name and the file's name of a part; None for a missing one."""
+    """Return a part's field name and file name; None for a missing name."""
     for line in head.decode(errors="replace").split("\r\n"):
         header, _, value = line.partition(":")
         if header.strip().lower() == "content-disposition":

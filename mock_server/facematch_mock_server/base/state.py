@@ -13,7 +13,7 @@ import attrs
 
 
 class Unset(enum.Enum):
-    """The value of an argument that was not set; None means no score."""
+    """The type of `UNSET`, the value of an argument that was not set; None means no score."""
 
     UNSET = "unset"
 
@@ -67,7 +67,7 @@ class Collection(Generic[T]):
     def __init__(
         self, *, limit: int | None = None, forget: Callable[[T], object] = lambda _: None
     ) -> None:
-        #: The newest `limit` records are kept; `forget` is called with each that is dropped.
+        #: The newest `limit` records are kept; `forget` is called with each dropped record.
         self._limit, self._forget = limit, forget
         self._last = 0
         self._lock = threading.RLock()
@@ -132,12 +132,12 @@ def check_times(times: Any) -> None:
 
 
 class RuleQueue(Generic[T]):
-    """Rules that wait, each for so many `times`, in order. Safe across threads."""
+    """Queue of rules, each to be used `times` times, in order. Safe across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._rules: list[T] = []
-        #: Rules that were used and still wait, by id: equal rules may wait beside them.
+        #: Rules that were used and still wait, by `id()`, because equal rules may wait as well.
         self._used_rules: dict[int, T] = {}
 
     def __len__(self) -> int:
