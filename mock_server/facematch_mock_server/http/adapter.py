@@ -25,7 +25,7 @@ class MockAdapter(HTTPAdapter):
         self._accounts, self._really_send = accounts, really_send
 
     def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
-        """Return the mock's answer to `request`, as from the address that it names."""
+        """Return the mock's answer to `request`, as if from the address in the request."""
         accounts, sent = self._accounts, request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()

@@ -1,4 +1,4 @@
-"""The app: a whole request in, a whole answer out, without I/O."""
+"""The app: takes a complete request and returns a complete response, without I/O."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from facematch_mock_server.world.faults import Fault
 from facematch_mock_server.world.journal import compose_note
 
 _ACCOUNT, _CLAIMS = ACCOUNT_HEADER.lower(), CLAIMS_HEADER.lower()
-#: The header of every answer of a mock.
+#: The header that every response of a mock has.
 _MARK: Headers = ((MOCK_HEADER, __version__),)
-#: Many times a vendor's limit: smaller bodies are refused by the vendor's own rules.
+#: Maximum body size: many times a vendor's limit, so the vendor's own rules refuse smaller bodies.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 #: A new picture of this size takes tens of milliseconds.
 LONG_BODY_BYTES = 1024 * 1024
-#: Most bytes of a request to the control API.
+#: Maximum bytes of a request to the control API.
 MAX_CONTROL_BYTES = 1024 * 1024
 
 
@@ -83,7 +83,7 @@ class App:
         route, _ = head.routed = vendor.find(head)
         # A path without credentials may have the key in its body.
         if route is None or route.credentials:
-            # A reset from now on does not move the request.
+            # A later reset does not affect this request.
             head.vendor = vendor
             if vendor.world.account.faults:
                 head.fault = vendor.fault_at_head(head)
@@ -108,7 +108,7 @@ class App:
             response = vendor.handle(request)
             if response.entry is not None:
                 response.entry.ms = (time.perf_counter() - start) * 1000
-                response.entry = None  # the entry holds the answer: no circle
+                response.entry = None  # no reference cycle: the entry holds the answer
             return self._mark(response, vendor.world, request)
         response = self._answer_openapi(request)
         if response is not None:
@@ -149,7 +149,7 @@ class App:
         return self.has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
 
     def latency_s(self, head: Request) -> float:
-        """Return how many seconds late the answer to this request leaves."""
+        """Return the seconds by which the response to this request is delayed."""
         vendor = self.vendor_of(head)
         latency = None if vendor is None else vendor.world.account.latency
         return latency.get(vendor.operation(head) or "", 0.0) if latency else 0.0
@@ -194,7 +194,7 @@ class App:
         return self.world if vendor is None else vendor.world
 
     def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:
-        """Return an answer in the mock's own words, and note it in the journal."""
+        """Return one of the mock's own answers, and note it in the journal."""
         claims = self.world.claims.citations()
         response = claims.sealed(claims.answer(key, **filled))
         self._world_of(head).log(

@@ -1,6 +1,6 @@
 """One connection of the HTTP server: reads, carries out and answers its requests in turn.
 
-The work is one generator: it yields the event that it waits for, and is woken by the socket.
+A connection runs as one generator, which yields the event it waits for; the socket resumes it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 from . import exchange
 from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 
-#: Most bytes that a client may send ahead while a request is being answered.
+#: Maximum bytes that a client may pipeline while a request is being answered.
 _AHEAD_BYTES = 256 * 1024
-#: Seconds between two looks for more of an answer that does not end.
+#: Seconds between two polls for more of an endless response.
 _EVERY_S = 0.1
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -48,7 +48,7 @@ class _WaitFor(enum.Enum):
     """The event that the work of a connection waits for."""
 
     MORE = enum.auto()  # bytes, or the end of the client's side
-    MOMENT = enum.auto()  # as long as the client is there
+    MOMENT = enum.auto()  # until the client disconnects
     NEXT_BYTE = enum.auto()  # a moment, even if the client has ended its side
     ROOM = enum.auto()  # room in the write buffer
     WORKER = enum.auto()  # an answer from another thread
@@ -59,11 +59,11 @@ Work = Generator[_WaitFor, None, R]
 
 
 class _Expired(Exception):
-    """The awaited event has not come in time."""
+    """Raised when the awaited event times out."""
 
 
 class _BrokenRequest(Exception):
-    """The bytes are not a request: answered with this status, noted with these words."""
+    """Raised for bytes that are not a request, with the status to answer and the journal's note."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -92,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: Bytes that came and were not taken yet. It grows with arriving bytes only.
+        #: Bytes received and not yet taken. It grows with received bytes only.
         self._buffer = bytearray()
         self._has_ended = self._is_blocked = False
         self._deadline = math.inf
@@ -129,7 +129,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         self._has_ended = True
         if self._waits_for is _WaitFor.MOMENT:
-            self.abort()  # the client does not wait for this answer any more
+            self.abort()  # the client no longer waits for this answer
         self._wake(_WaitFor.MORE)
         return True
 
@@ -158,7 +158,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _wait_at_most(self, seconds: float) -> None:
-        """Limit the wait for the client; one timer serves many waits."""
+        """Set the timeout of waits for the client; one timer serves many waits."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
@@ -183,7 +183,7 @@ class Connection(asyncio.BufferedProtocol):
         except _BrokenRequest as broken:
             handler.note(exchange.empty_head(self._peer), f"broken request: {broken}")
             self._refuse(exchange.make_answer(broken.status))
-        # Read on for a while: unread bytes would reset the answer.
+        # Keep reading for a while: closing with unread bytes would reset the connection.
         end = self._loop.time() + self._service.linger_s
         with contextlib.suppress(OSError):  # the client has gone
             if not self._transport.is_closing():
@@ -201,11 +201,11 @@ class Connection(asyncio.BufferedProtocol):
         while self._is_blocked:
             yield _WaitFor.ROOM
         if self._buffer:
-            # A pipelined request waits for the other connections.
+            # A pipelined request lets the other connections run first.
             yield from self._pause(_WaitFor.OTHERS, 0)
         self._transport.resume_reading()
         while True:
-            # Some clients end a body with an empty line that belongs to nothing.
+            # Some clients send an extra empty line after a body.
             while self._buffer.startswith((b"\r", b"\n")):
                 del self._buffer[:1]
             if self._buffer or self._has_ended:
@@ -257,7 +257,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self) -> Work[_Beginning]:
         if (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            # The time limit is for the whole head; for a body it is for each piece.
+            # The timeout covers the whole head, but each piece of a body.
             self._wait_at_most(self._service.idle_s)
         while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
             if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
@@ -317,7 +317,7 @@ class Connection(asyncio.BufferedProtocol):
             raise _BrokenRequest(408, "the rest of the request did not come") from None
 
     def _take(self, count: int) -> bytearray:
-        """Take the next bytes; without a copy if they are all."""
+        """Take the next bytes; without a copy if they are the whole buffer."""
         if count < len(self._buffer):
             taken = self._buffer[:count]
             # Deleting from the front moves no bytes.
@@ -327,7 +327,7 @@ class Connection(asyncio.BufferedProtocol):
         return taken
 
     def _refuse(self, response: Response, method: str = "") -> bool:
-        """Answer without reading on."""
+        """Answer without reading the rest."""
         head = exchange.encode_head(response, method=method, close=True)
         self._transport.write(head + exchange.encode_body(response, method=method))
         return False
@@ -342,7 +342,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.write(head + response.body)
                 while True:
                     yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
-                    # A client that does not read is sent nothing more.
+                    # If the client does not read, stop sending.
                     if not self._transport.get_write_buffer_size():
                         self._transport.write(response.more())
             head = exchange.encode_head(response, method=method, close=close)
@@ -365,7 +365,7 @@ class Connection(asyncio.BufferedProtocol):
             cut = len(head) + exchange.body_cut(len(body))
         garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
         if fault.kind is Kind.RESET:
-            # A reset drops bytes that have not left yet, so wait until the buffer is written.
+            # A reset drops unsent bytes, so wait until the buffer is written.
             self._transport.set_write_buffer_limits(1, 0)
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:

@@ -39,11 +39,11 @@ class Handler(Protocol):
 
 @attrs.define(kw_only=True)
 class AnswerPlan:
-    """The answer to a whole request, and how its sending breaks."""
+    """The response to a complete request, and the fault that breaks its sending."""
 
     #: The answer; None if no byte of it is sent.
     response: Response | None = None
-    #: The fault of sending it, never at `Stage.ANSWER`.
+    #: The fault of sending the response, never at `Stage.ANSWER`.
     fault: Fault | None = None
     #: The request, if it is carried out after `fault.seconds`, unless its client is gone by then.
     #: It keeps its vendor, so that a reset meanwhile does not move it.
@@ -51,7 +51,7 @@ class AnswerPlan:
 
 
 def is_by_page(head: Request) -> bool:
-    """Whether a browser's console asks, or a client of the control API."""
+    """Whether the request is from the console in a browser, not from an API client."""
     # A browser repeats its POST by itself when a kept connection dies, so a fault would charge
     # twice and never be seen. Its connections are closed after each answer.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
@@ -93,7 +93,7 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
 
 
 def ask(answer: Callable[[Request], R], request: Request) -> R:
-    """Return the handler's answer; a 500 of the mock if it raises or cannot be sent."""
+    """Return the handler's response; a 500 if the handler raises or it cannot be sent."""
     try:
         response = answer(request)
         if response is not None:
@@ -114,7 +114,7 @@ def _is_line(name: str, value: str) -> bool:
     return is_name and (plain or HEADER_VALUE.fullmatch(value) is not None)
 
 
-#: Longest head of a request in bytes, from the method to the empty line.
+#: Maximum bytes of a request's head, from the method to the empty line.
 MAX_HEAD_BYTES = 64 * 1024
 
 #: Sentences of the server's own answers, by status.
@@ -148,7 +148,7 @@ FRONT_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 )
 
-#: Bytes that are no HTTP, without an end of line.
+#: Bytes that are not HTTP, without an end of line.
 GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -156,7 +156,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: The statuses of answers that have no body.
 BODILESS = frozenset({*range(100, 200), 204, 304})
 
-#: The words beside a status.
+#: The reason phrase of a status.
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
@@ -192,7 +192,7 @@ def encode_body(response: Response, *, method: str) -> bytes:
 
 
 def head_cut(head: bytes) -> int:
-    """Return the place where a head breaks: within the name of its second header."""
+    """Return the index at which to cut a head: within the name of the second header."""
     return head.index(b"\r\nServer:") + 6
 
 

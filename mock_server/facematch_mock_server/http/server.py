@@ -13,12 +13,12 @@ from typing import Any, Self
 from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
 
-#: Connections that may wait to be accepted, and those accepted in one turn of the loop.
+#: The listen backlog, and the connections accepted in one turn of the loop.
 _BACKLOG, _AT_ONCE = 1024, 256
 #: Threads for slow requests to vendors, of which each may hold a decoded picture, and for the
 #: control API, of which each may wait for webhooks; with their names.
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
-#: Bytes of one read: more than two usual pictures.
+#: Maximum bytes of one read: more than two usual pictures.
 _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and an address to reach them.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
@@ -42,7 +42,7 @@ class HttpServer:
         port: int = 0,
         # Seconds until an idle connection is closed, and until a stalled upload gets 408.
         idle_s: float = 60.0,
-        # Seconds in which an upload is read after its refusal: a client first sends, then reads.
+        # Seconds for which a refused upload is still read: a client first sends, then reads.
         linger_s: float = 5.0,
     ) -> None:
         self._address = (host, port)
@@ -50,7 +50,7 @@ class HttpServer:
         self._listener: socket.socket | None = None
 
     def start(self) -> Self:
-        """Listen, unless it does already. Raises OSError if the address cannot be bound."""
+        """Start listening, if not yet listening. Raises OSError if the address cannot be bound."""
         if self._listener is not None:
             return self
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
@@ -73,7 +73,7 @@ class HttpServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection at once, unless that is done already.
+        """Close the port and every connection at once, if not yet closed.
 
         Raises RuntimeError on the server's own thread. Slow requests are not waited for.
         """
@@ -122,7 +122,7 @@ class HttpServer:
         for _ in range(_AT_ONCE):
             try:
                 accepted, _peer = listener.accept()
-            except OSError:  # nobody waits, or there is no descriptor left: the loop asks again
+            except OSError:  # nothing to accept, or no descriptor left: the loop tries again
                 return
             accepted.setblocking(False)
             task = self._loop.create_task(self._connect(accepted))
