@@ -1,1 +1,1 @@
-"""What people see of the mock: the console, and the page on which somebody plays the person."""
+"""The mock's web pages: the console, and the page on which a tester plays the person."""

@@ -27,7 +27,7 @@ from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.journal import Entry
 
-#: The beginning of the console's own paths.
+#: The prefix of the console's own paths.
 PATH = f"{PREFIX}console/"
 _SCRIPT = "text/javascript; charset=utf-8"
 #: The page and its files, which hold no data.
@@ -47,11 +47,11 @@ HEADERS = (
     *GUARDS,
     (MOCK_HEADER, __version__),
 )
-#: Looks without news after which an event stream sends a comment: some 15 seconds.
+#: Polls without news after which an event stream sends a comment: some 15 seconds.
 _QUIET = 150
-#: Most calls of one event, so that the server's loop is not held up.
+#: Maximum number of calls in one event, so that the event loop is not blocked.
 _BATCH = 500
-#: Most sessions and deliveries of a page.
+#: Maximum number of sessions and deliveries on a page.
 _ROWS = 200
 
 
@@ -61,7 +61,7 @@ class Console:
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
         self._guard = ControlApi(accounts)
-        #: Without it a drawing of the test card, or of the digest, stands for a picture.
+        #: If False, a drawing of the test card or the digest replaces a picture.
         self._shows_pictures = show_pictures
 
     def handle(self, request: Request) -> Response | None:
@@ -85,7 +85,7 @@ class Console:
     ) -> Response:
         """Return the answer of `work` if the request may use the console, else a refusal."""
         refusal = None
-        # The page itself is for everybody: it asks for the token.
+        # The page itself needs no token: it asks for the token.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
@@ -142,7 +142,7 @@ class Console:
         return _reply_json(show_call(entries[0], account.worlds))
 
     def _get_state(self, request: Request, path: str) -> Response:
-        """Return the data of a view: of long lists the newest rows that fit a search."""
+        """Return the data of a view; long lists are cut to the newest rows that match a search."""
         control, view = self._control(request, path)
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
@@ -174,7 +174,7 @@ class Console:
 def _find_newest(
     rows: Iterable[Any], show: attrgetter[Any], words: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the newest rows that have all words, and how many have."""
+    """Return the newest rows that have all words, and the number of such rows."""
     texts = ((row, " ".join(map(str, show(row))).lower() if words else "") for row in rows)
     fitting = [row for row, text in texts if all(word in text for word in words)]
     return {"total": len(fitting), "newest": fitting[-_ROWS:]}
@@ -222,9 +222,9 @@ def _read_number(text: str) -> int:
 
 #: Attributes of an entry that its row shows as they are.
 _ENTRY = ("method", "path", "status", "vendor", "key", "note")
-#: Most fields of a call in the list.
+#: Maximum number of fields of a call in the list.
 _FIELDS = 30
-#: A longer answer is not parsed.
+#: Maximum length of an answer that is parsed.
 _LONGEST = 64 * 1024
 #: Names of scores, verdicts and reasons in answers; the one nearest to the top is shown. A
 #: confidence is a score only beside such a verdict; otherwise it is that of a detection.
@@ -313,7 +313,7 @@ def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find_nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
-    """Return the value of these names and types nearest to the top, or None."""
+    """Return the value nearest to the top with one of these names and types, or None."""
     for values, name in ((values, name) for values in _walk_objects(value) for name in names):
         if name in values and (values[name] is None or isinstance(values[name], kinds)):
             return values[name]

@@ -1,6 +1,6 @@
 """The page of a hosted session, on which a tester plays the person: plain forms, no script.
 
-Anybody who has the address is the person, as at the vendor.
+Anybody with the address can act as the person, as at the vendor.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PersonPage:
         self._secret = secrets.token_bytes(32)
 
     def handle(self, request: Request) -> Response:
-        """Return the whole answer. The journal has no entry for it."""
+        """Return the complete response; the journal does not record the request."""
         try:
             return self._answer(request)
         except _Refusal as refusal:
@@ -94,7 +94,7 @@ class PersonPage:
         return self._show(world, session, words)
 
     def _act(self, request: Request, world: World, session: Session) -> Response:
-        """Do the act of a button of the page."""
+        """Perform the act of a button on the page."""
         try:
             form = read_form(request.header("content-type") or "", request.body, digest=None)
         except FormError:
@@ -107,7 +107,7 @@ class PersonPage:
         do, pictures = texts.get("do", ""), {}
         if do == "card":
             _, fields = _ASKS[hosted.hosted_of(session).kind]
-            # A picture from the tester's device, else the name of a card.
+            # A picture uploaded from the tester's device, else the name of a card.
             for name, field in fields.items():
                 uploads = form.files.get(f"{field}_picture")
                 pictures[name] = uploads[-1].content if uploads else texts.get(field)
@@ -143,7 +143,7 @@ class PersonPage:
 
 
 def _leave(world: World, session: Session) -> Response:
-    """Send the person to the callback, as the vendor does."""
+    """Redirect the person to the callback, as the vendor does."""
     address = world.behaviour.hosted.return_url(session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
     # A header is ASCII.
@@ -158,7 +158,7 @@ def _leave(world: World, session: Session) -> Response:
 
 
 def _choose(field: str) -> str:
-    """Return the choice of a card, or a picture of the device, for the face or the document."""
+    """Return the form's choice of a card or an uploaded picture, for the face or the document."""
     rows = [
         _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
         for at, card in enumerate(READY.values())
