@@ -66,25 +66,25 @@ _person = _must_be(
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """The facts of one test card: what a mock vendor sees in it, or how a call with it fails.
+    """The facts that a mock vendor sees in a test card, or the way that a call with it fails.
 
     A card fails in one way: by `status`, by `delay` or by being `lost`. Raises ValueError for a
     value that does not fit.
 
     Attributes:
-        person: Who it is: 1-12 ASCII letters, digits, ``-`` or ``_``; case counts.
-        faces: How many faces it shows, 0-4. The first is the largest, and is `person`.
-        quality, luminance: Of the face, 0-100.
+        person: The person's name: 1-12 ASCII letters, digits, ``-`` or ``_``; case-sensitive.
+        faces: The number of faces, 0-4. The first is the largest, and is `person`.
+        quality, luminance: Quality and luminance of the face, 0-100.
         liveness: Score of a liveness check, 0-100; None if the model gives no confidence.
         attack: Whether a presentation attack is recognised.
-        age: Years, 0-120; None for an age that the person fixes.
-        gender: ``female`` or ``male``; None for one that the person fixes.
-        review: Whether a person is to look at comparisons with it.
+        age: The age in years, 0-120; None for an age derived from the person.
+        gender: ``female`` or ``male``; None for a gender derived from the person.
+        review: Whether comparisons with it need a manual review.
         score: The exact score of a comparison with it, 0-100 with at most two decimals; None to
-            let the persons decide. The probe's goes before the reference's.
+            let the persons decide. The probe's score takes precedence over the reference's.
         status: The status of every call with it, 400-599; the call is not charged.
-        retry_after: With a status: the seconds of its ``Retry-After``, 0-60; None for the vendor's
-            own, or none.
+        retry_after: The seconds of ``Retry-After``, 0-60, which needs a status; None for the
+            vendor's own, if any.
         delay: The seconds by which the answer to a call with it is late, 0.1-600 with at most one
             decimal; the call is charged at once.
         lost: The connection of a call with it is reset without an answer: ``before_charge`` or
@@ -129,9 +129,9 @@ class ReadyCard:
     """A ready card.
 
     Attributes:
-        name: The name of its file without ``.png``.
+        name: The file's name without ``.png``.
         says: A short description.
-        card: Its facts.
+        card: The card's facts.
     """
 
     name: str
@@ -205,7 +205,7 @@ def _part(left: int, top: int, width: int, height: int) -> Part:
 
 
 CODE = _part(CODE_LEFT, CODE_TOP, 28 * CELL, 14 * CELL)
-#: The faces of a card with so many, the largest first.
+#: The faces of a card by their number, the largest first.
 FACES: tuple[tuple[Part, ...], ...] = (
     (),
     (_part(150, 40, 180, 220),),
@@ -313,9 +313,9 @@ FINENESS = 3
 _BITS = 8 * (FAILING_BYTES + 4)
 #: The corners: top left, top right, bottom left, bottom right; a row is a word, # is dark.
 _CORNERS = ("### #.# ###", "... .#. ...", "#.# .#. #.#", "### ... ###")
-#: Most of the corners' 36 cells that may be wrong: a whole corner.
+#: Maximum number of the corners' 36 cells that may be wrong: a whole corner.
 _MAX_WRONG = 9
-#: Least difference of dark and light cells, in grey levels of 256.
+#: Minimum difference between dark and light cells, in grey levels of 256.
 _MIN_CONTRAST = 32
 
 
@@ -397,7 +397,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 
 #: A picture with a shorter side, in pixels, has no code: a cell would have two pixels.
 _MIN_SIDE = 64
-#: A picture with more pixels is not decoded, to save memory.
+#: Maximum pixels of a picture that is decoded, to save memory.
 _MAX_PIXELS = 40_000_000
 #: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, at
 #: which a cell has four pixels.
@@ -408,9 +408,9 @@ _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 def read_card(data: bytes) -> Card | None:
     """Read a test card from the bytes of a picture.
 
-    Pixels decide, and the whole picture counts: it may be encoded anew, shrunk, stretched and
-    turned by quarters, not cropped or mirrored. An EXIF orientation is ignored. None if the picture
-    is no card, or there is no picture at all; never raises.
+    The whole picture is read by its pixels: it may be re-encoded, shrunk, stretched and turned by
+    quarters, but not cropped or mirrored. An EXIF orientation is ignored. Returns None if the bytes
+    are not a card or not a picture; never raises.
     """
     from PIL import Image  # imported here: the ready cards need no Pillow
 
@@ -444,7 +444,7 @@ OTHERS = (2.0, 20.0)
 
 
 def fraction(*words: str) -> float:
-    """Return a pseudo-random number from 0 to below 1, fixed by these words."""
+    """Return a pseudo-random number from 0 to below 1, seeded by these words."""
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 

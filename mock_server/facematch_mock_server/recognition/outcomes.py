@@ -1,4 +1,4 @@
-"""Outcomes: the facts behind a score, and those that a test sets."""
+"""Outcomes: the facts behind a score, and the outcomes that a test sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
-#: A vendor's certainty that it knows a face from another session.
+#: A vendor's confidence that a face is known from another session.
 Likeness = Literal["certain", "possible"]
 _SURE = get_args(Likeness)
 
@@ -31,7 +31,7 @@ class SeenFace:
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
-    #: Whether the bytes are a picture at all.
+    #: Whether the bytes decode as a picture.
     decodes: bool = True
     #: The upright faces, the largest first.
     faces: tuple[SeenFace, ...] = ()
@@ -46,7 +46,7 @@ class MatchOutcome:
     #: 0-100, not rounded; None if no pair of faces could be scored.
     score: float | None
     review: bool = False
-    #: The decider: ``control``, ``card``, ``bytes``, or the name of the engine's backend.
+    #: The score's source: ``control``, ``card``, ``bytes``, or the name of the engine's backend.
     by: str = "bytes"
 
 
@@ -78,7 +78,7 @@ class OutcomeField:
     #: ``words``, ``number``, ``count`` (a whole number), ``flag``, ``digest`` or ``fields``.
     takes: str
     says: str
-    #: The only kind of outcome that has it; None for both.
+    #: The only kind of outcome that has the field; None for both kinds.
     of: OutcomeKind | None = None
     words: tuple[str, ...] = ()
     least: int = 0
@@ -186,7 +186,7 @@ class SetOutcome:
             raise ValueError(f"without a face there is no score, {', '.join(FACE_FIELDS)}")
 
     def fits(self, kind: str, digests: Iterable[str], fields: Fields) -> bool:
-        """Whether it is for a call of that kind with these pictures and fields."""
+        """Whether the outcome is for a call of that kind with these pictures and fields."""
         return (
             kind == self.kind
             and (not self.digests or not self.digests.isdisjoint(digests))
@@ -195,7 +195,7 @@ class SetOutcome:
 
     @property
     def needs_a_face(self) -> bool:
-        """Whether it sets a value of a liveness check that only a face has."""
+        """Whether the outcome sets a value of a liveness check that needs a face."""
         values = (self.score, *(getattr(self, name) for name in FACE_FIELDS))
         return any(value not in (None, UNSET) and value is not False for value in values)
 
@@ -215,8 +215,8 @@ class Waiting(RuleQueue[SetOutcome]):
     """The outcomes that wait for their calls, in the order they were added."""
 
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
-        """Take the outcome for a call; None for none."""
-        # An outcome for fields goes before one for a picture, and that before one for any call.
+        """Take the outcome for a call; None if there is none."""
+        # Outcomes for fields precede outcomes for a picture; outcomes for any call come last.
         # Among equals the first one added is taken.
         with self._lock:
             fitting = [

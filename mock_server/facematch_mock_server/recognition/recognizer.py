@@ -1,6 +1,6 @@
-"""The facts of one picture, and the recognizer, which decides what a mock vendor sees.
+"""The facts of one picture, and the recognizer, which decides the results of a mock vendor.
 
-It decides by set outcomes, test cards, an engine, or the bytes.
+The recognizer decides by set outcomes, test cards, an engine, or the bytes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from .outcomes import (
     Waiting,
 )
 
-#: Most pixels of a picture that Pillow decodes.
+#: Maximum pixels of a picture that Pillow decodes.
 _MAX_PIXELS = 40_000_000
 
 
 @attrs.frozen(cache_hash=True)
 class Facts:
-    #: SHA-256 of its bytes in lower case.
+    #: SHA-256 of the bytes in lower-case hex.
     digest: str
     #: Width and height as stored; None if it cannot be decoded. EXIF orientation is ignored.
     size: tuple[int, int] | None
@@ -64,7 +64,7 @@ class FactsCache:
             if digest in self._newest:
                 self._newest.move_to_end(digest)
                 return self._newest[digest]
-        # Outside the lock: two threads may look at one picture, but none waits for another.
+        # Outside the lock: two threads may decode the same picture, but neither waits.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)
         with self._lock:
@@ -199,7 +199,7 @@ def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts)
 
 
 def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
-    """Return the picture with so many faces: its own, then plausible ones."""
+    """Return the picture with this number of faces: its own first, then plausible faces."""
     if count == len(picture.faces):
         return picture
     more = (make_likely_face(facts, number) for number in range(len(picture.faces), count))
@@ -210,7 +210,7 @@ def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
 
 #: The deciders of a score.
 EngineName = Literal["cards", "local"]
-#: Most pictures whose facts are cached, a few hundred bytes each.
+#: Maximum number of pictures whose facts are cached, a few hundred bytes each.
 CACHED = 2000
 
 
@@ -230,18 +230,18 @@ class Recognizer:
         self._engine = LocalEngine() if engine == "local" else None
 
     def copy_for_world(self) -> Recognizer:
-        """Return a copy with outcomes of its own, and the same facts and engine."""
+        """Return a copy with its own outcomes and the shared facts and engine."""
         other = copy.copy(self)
         other.waiting = Waiting()
         return other
 
     @property
     def needs_bytes(self) -> bool:
-        """Whether it compares bytes, not only facts."""
+        """Whether `match` needs the pictures' bytes, not only their facts."""
         return self._engine is not None
 
     def card_of(self, digest: str) -> Card | None:
-        """Return the test card with that SHA-256, if it was seen lately."""
+        """Return the test card with that SHA-256, if it is still cached."""
         facts = self.facts.find(digest)
         return None if facts is None else facts.card
 
@@ -278,7 +278,7 @@ class Recognizer:
         outcome = match = None
         if self.waiting:
             outcome = self.waiting.take("match", [first.digest, second.digest], fields)
-        # A set score and a card need no engine.
+        # With a set score or a card, no engine is needed.
         is_open = card is other is None and (outcome is None or outcome.score is UNSET)
         if self._engine is not None and is_open and first.size and second.size:
             match = self._engine.compare(probe, reference, (first, second), rotate=rotate)
@@ -294,7 +294,7 @@ class Recognizer:
             elif card is other is None and first.digest == second.digest:
                 score = 100.0
             else:
-                # A picture without a card is a person of its own.
+                # Each picture without a card counts as a separate person.
                 score = pair_score(
                     f"sha256:{first.digest}" if card is None else card.person,
                     f"sha256:{second.digest}" if other is None else other.person,
@@ -339,7 +339,7 @@ class Recognizer:
 
 
 class LocalEngine:
-    """The backend `local` as a judge of pairs, opened when first needed. Safe across threads."""
+    """Scores pairs with the backend `local`, opened on first use. Safe across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

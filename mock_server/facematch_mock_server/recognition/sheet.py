@@ -32,7 +32,7 @@ def _draw(card: Card) -> PIL.Image.Image:
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
     for number, part in enumerate(cards.FACES[card.faces]):
-        # Each further face takes its looks from another place.
+        # Each further face takes its looks from another part of the digest.
         _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
     # The font of every Pillow, and whole pixels: a card looks the same everywhere.
     font = ImageFont.load_default_imagefont()
@@ -151,7 +151,7 @@ def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind 
     picture = _draw(card)
     if size != picture.size:
         picture = picture.resize(size, Resampling.LANCZOS)
-    # Pillow turns against the clock.
+    # Pillow rotates counterclockwise.
     picture = picture.rotate(-card.turned, expand=True)
     file = io.BytesIO()
     picture.save(file, kind, **_OPTIONS[kind])
