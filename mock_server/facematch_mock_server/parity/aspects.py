@@ -1,7 +1,7 @@
-"""What an answer shows, place by place, as far as it may be kept; and where two sides differ.
+"""Reduce answers to aspects, place by place, that may be kept; and find where two sides differ.
 
-Kept are structure, kinds of numbers and times, and public words. The rest may be about a person or
-an account: it is dropped here, before anything is written or compared."""
+Aspects keep structure, kinds of numbers and times, and public words. The rest may be about a person
+or an account: it is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facematch_core.base.masking import masker, quote_text
 from facematch_core.base.nesting import load_json
 from facematch_core.http import HttpReply
 
-#: Headers that say something of the vendor and nothing of the call.
+#: Headers that depend on the vendor and not on the call.
 _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
@@ -72,7 +72,7 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 def reduce_reply(
     reply: HttpReply, secrets: Iterable[Secret], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
-    """Return what an answer shows, by aspect.
+    """Return the texts of an answer by aspect.
 
     At `private` keys type and form are kept; `words` are public; an id is kept as a digest.
     """
@@ -153,9 +153,9 @@ def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
         yield f"form {path}", (form := next(forms, "another text"))
         if form == "another text" and reply.status >= 400:
-            # A refusal may repeat a word about the value that was sent.
+            # An error may repeat a word of the value that was sent.
             yield f"words {path}", value
-    # A sentence at the key of an id says what is wrong with the id that was sent.
+    # A sentence at the key of an id is an error about the id that was sent.
     is_of_call = _OF_CALL.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()
@@ -287,14 +287,14 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
             for mine, seen in zip(*sides, strict=False):
                 for aspect, *pair in _compare_answers(mine["aspects"], seen["aspects"]):
                     is_other = is_other or (aspect == "status" and pair[0] != pair[1])
-                    # Another status explains every other difference of the call.
+                    # A different status explains every other difference of the call.
                     if role != "call" or not is_other or aspect in ("charge", "price"):
                         place = role if role in ("login", "balance") else call
                         yield place, aspect, *pair, mine["claims"]
 
 
 def _sum_up(aspect: str, *sides: Any) -> list[str]:
-    """Return what a place shows in all calls, at the mock and at the vendor."""
+    """Return the values of a place in all calls, at the mock and at the vendor."""
     texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):
         return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
@@ -317,7 +317,7 @@ def _compare_answers(
         lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
         is_open = any(place not in side for place in lists for side in (expected, seen))
         is_unknown = "middle" in f"{pair}" if kind == "side" else None in pair
-        # A gateway may give ids of its own.
+        # A gateway may add its own ids.
         is_more = kind == "numbered" and pair[0] is None
         if not (is_open or is_more or (kind in (*_OPTIONAL, "id") and is_unknown)):
             yield aspect, *pair

@@ -1,4 +1,4 @@
-"""The tables: the calls that show what a vendor does, and what each vendor has of its own."""
+"""Tables of the calls that parity makes, and of each vendor's differences from them."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class Step:
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
     is_free: bool = False  # by the mock's claims
-    unsigned: Change = lambda request: request  # what happens to a request before it is signed
-    signed: Change | None = None  # and after
+    unsigned: Change = lambda request: request  # changes a request before it is signed
+    signed: Change | None = None  # changes it afterwards
     probe: str = "same"  # names of `caller.make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
     beyond: int | None = None  # how far the threshold is above the score of the call `scored_by`
     scored_by: str = "same"
-    asks: type[Request] | None = None  # of a hosted session: its start, a reading or its deletion
-    of: str = ""  # the start that made that session; none for one of its own
-    is_unknown: bool = False  # about one that the vendor never made, instead
-    is_list: bool = False  # of what the vendor keeps, instead of all that
+    asks: type[Request] | None = None  # for a hosted session: start, reading or deletion
+    of: str = ""  # the step that started the session; empty if this step starts it
+    is_unknown: bool = False  # ask for a session that the vendor never made
+    is_list: bool = False  # list the calls that the vendor keeps, instead
 
     @property
     def may_be_charged(self) -> bool:
-        """Whatever the claims say: a reading and a deletion never are."""
+        """Whether a charge is possible, whatever the claims say; not for a reading or deletion."""
         return self.asks in (None, StartRequest) and not self.is_list
 
 
@@ -52,26 +52,26 @@ class VendorCalls:
     """Differences of a vendor from the usual calls; a plug-in's vendor has none."""
 
     keys: Mapping[str, str] = attrs.field(factory=dict)  # to the mock's attribute; empty: by `Secret`
-    settings: Mapping[str, Any] = attrs.field(factory=dict)  # for the mock, beside them
-    charges: int = 1  # the most that one call can cost
-    steps: tuple[Step, ...] = ()  # beside the usual ones, in the place of the wrong key
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # further settings for the mock
+    charges: int = 1  # maximum charges of one call
+    steps: tuple[Step, ...] = ()  # added to the usual steps, in the place of the wrong key
     threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the ending of a file of another kind than the vendor takes
     headers: Mapping[str, str] = attrs.field(factory=dict)  # of what follows, with their settings
     balance: tuple[str, str] | None = None  # path, and the place in its answer
     kept: str | None = None  # path of the list of what the vendor keeps
-    sessions: tuple[Step, ...] = ()  # beside the usual ones
-    sessions_need: str = ""  # the setting without which there are none
+    sessions: tuple[Step, ...] = ()  # added to the usual steps
+    sessions_need: str = ""  # the setting that sessions need
 # fmt: on
 
 
-#: Makes a key wrong and leaves its form: hexadecimal stays so.
+#: Makes a key wrong but keeps its form: hexadecimal stays hexadecimal.
 _OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
-    """Make wrong that part of the secrets of these names."""
+    """Return a change that makes `part` of the secrets with these names wrong."""
 
     def change(values: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(values)
@@ -129,7 +129,7 @@ _CALLS = (
     Step("live-at-score", "a threshold exactly at the score", beyond=0, **_LIVE),
     Step("live-above-score", "a threshold above the score", beyond=1, **_LIVE),
 )
-#: Calls about hosted sessions that no person goes through.
+#: Calls about hosted sessions, which no person completes.
 _SESSIONS = (
     Step("session", "a hosted session", asks=StartRequest),
     Step("session-again", "the same start again", asks=StartRequest, of="session"),
@@ -147,7 +147,7 @@ _DELETIONS = (
 def steps_of(
     vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """The calls, and those by which a run ends, however it ends."""
+    """Return the calls, and the calls that end every run, even a failed run."""
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations

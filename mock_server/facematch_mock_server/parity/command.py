@@ -1,4 +1,4 @@
-"""`facematch parity`: what people type, and what they are shown."""
+"""`facematch parity`: the command line and its output."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         try:
             run_steps(caller, steps, files, budget, stopping.check)
         finally:
-            # From here on all is finished, whoever wants it to end.
+            # From here on everything runs to its end, even after another signal.
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
@@ -127,7 +127,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                     document |= {
                         "rehearsal": Environment.MOCK in {*where, document["environment"]},
                         "charges": charges,
-                        # Not compared so far: what was paid for is written before that.
+                        # Not compared yet: the paid calls are written first.
                         "differences": None,
                         "nothing_seen": unseen,
                         "claims": [],
@@ -153,7 +153,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
 def _keep_record(
     out: Path, document: dict[str, Any], caller: Caller, pictures: Sequence[Image]
 ) -> None:
-    """Write the record of the calls; not with what it must not hold."""
+    """Write the record of the calls. Raises ConfigurationError if it holds private data."""
     if is_private(document, caller.secrets, pictures):
         raise ConfigurationError(
             "The record would hold a key, an id or a piece of a picture, so it was not written: "

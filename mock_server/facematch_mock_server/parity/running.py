@@ -1,4 +1,4 @@
-"""Making the calls, past the verifier: at the vendor, and again at its mock."""
+"""Make the calls without the verifier: at the vendor, and again at its mock."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
 
 
 class StopSignals:
-    """Ctrl-C, SIGTERM and the closing of the terminal, heard after the call that is under way.
+    """Defers Ctrl-C, SIGTERM and the closing of the terminal until the current call ends.
 
-    That call may be paid for, and a session that it starts has to be deleted.
+    That call may be charged, and a session that it starts must be deleted.
     """
 
     def __init__(self) -> None:
@@ -122,10 +122,10 @@ class Caller:
     """Makes calls through a backend, and records each answer of the vendor.
 
     Attributes:
-        calls: By name what `make` returned; None for a call that was begun and not ended, which may
-            be paid for.
-        unread: Requests beside the calls that failed, each with the reason.
-        started: The sessions that were started, by the call that did.
+        calls: The results of `make` by name; None for a call that was begun and not ended, which
+            may be charged.
+        unread: Failed requests other than the calls, each with the reason.
+        started: The sessions that were started, by the name of the starting call.
         secrets: Secrets of the backend's settings and of the requests that were sent.
     """
 
@@ -134,7 +134,7 @@ class Caller:
         settings = attrs.asdict(backend, recurse=False).values()
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
         windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
-        # The wait before each request: as long as the vendor says; a mock needs none.
+        # Seconds to wait before each request: from the vendor's rate limit; 0 for a mock.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
         self.calls: dict[str, Any] = {}
@@ -169,7 +169,7 @@ class Caller:
             outcome = error.with_traceback(None)
         is_start = isinstance(outcome, SessionReading) and step.asks is StartRequest
         if is_start:
-            # Before anything else is asked, which may fail: it has to be deleted.
+            # Recorded before the next request, which may fail: the session must be deleted.
             of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
             self.started[step.name] = attrs.evolve(request.record, **of_vendor)
             self.secrets[fm.Secret(outcome.session_id)] = None
@@ -188,7 +188,7 @@ class Caller:
         is_open = not step.signed and last < 500 and last != 429 and not is_refused
         self._has_access = self._has_access or is_open
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-        # A gateway or a rate limit shows nothing of the vendor.
+        # An error of a gateway or a rate limit does not show the vendor's own behaviour.
         is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
         lost = "no answer" if is_cut_off else str(max(last, 429)) if is_limited else ""
         return _make_record(lost, seen, **result) | {"level": level}
@@ -273,7 +273,7 @@ class Caller:
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
-        """Return the credit at the vendor, or None if it is not shown."""
+        """Return the credit at the vendor, or None if the vendor does not show it."""
         if self.vendor.balance is None:
             return None
         path, place = self.vendor.balance
@@ -345,15 +345,15 @@ def run_steps(
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
-    """Delete what no call has deleted; return the starts of which a session may be left."""
+    """Delete the sessions that no call deleted; return the starts whose session may remain."""
     over, lost, calls = set(), list[str](), caller.calls
     for step in steps:
         call = calls.get(step.name)
         is_over = step.asks is DeleteRequest and call and "state" in call["result"]
         if is_over and step.of in caller.started:
             over.add(caller.started[step.of].session_id)
-        # A limit starts nothing; after any other end that nobody saw, a session may be there, and
-        # after an answer without an id there is one.
+        # A rate limit starts no session. After any other lost answer a session may exist, and after
+        # a 2xx answer without an id it does.
         is_lost = call is None or call["lost"] not in ("", "429") or _is_answered(call)
         is_open = step.name in calls and is_lost
         if step.asks is StartRequest and step.name not in caller.started and is_open:
@@ -414,11 +414,11 @@ def _find_answers(call: Any) -> list[Any]:
 
 
 def choose_score(step: Step, result: Any, scored: Any) -> float:
-    """Return the score by which the mock finds what the vendor has found.
+    """Return the score to set at the mock, so that the mock decides as the vendor did.
 
-    It is the vendor's own, which a threshold can hide; but two pictures of one person are never so
-    unlike as a score of another scale looks. Where no threshold is compared with it, it gets more
-    decimals, so that the mock shows as many as it does: but for 0, 50 and 100, which are exact.
+    By default it is the vendor's score, or a score that fits the decision if the vendor hid it. A
+    score from 0 to 1 for one person is on another scale and becomes 95. Without a threshold the
+    score gets more decimals, to show how many the mock gives; 0, 50 and 100 stay exact.
     """
     verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
     scores = [each["score"] for each in (result, scored) if each["score"] is not None]
