@@ -41,9 +41,9 @@ from facematch_mock_server.world.kinds import VendorKind
 from facematch_mock_server.world.services import Charge, Key
 
 HINT_HEADER = "X-Facematch-Hint"
-#: The hint beside a score that the bytes decided.
+#: The hint with a score that the bytes decided.
 BY_BYTES = "no test card: the bytes decided the score; --engine local compares the faces of a match"
-#: The hint beside a 429 while the clock stands still.
+#: The hint with a 429 while the clock stands still.
 STANDS_STILL = (
     "the clock of this mock stands still: control.advance(60) lets a minute pass, "
     "control.set_limit(scope, None) lifts a limit"
@@ -70,20 +70,20 @@ class Route:
     """A path and its handlers.
 
     Attributes:
-        pattern: The path; ``{uuid}`` is one segment that must be a UUID, or else no route of the
-            vendor's has the path, and ``{word}`` is any one segment.
+        pattern: The path. ``{uuid}`` is one segment that must be a UUID, otherwise the vendor has
+            no such route; ``{word}`` is any one segment.
         answers: The handler of each method.
-        checks: Run in this order before the handler, by name. A check may refuse the call; the
-            claim with its name, if there is one, is then cited.
+        checks: Checks by name, run in order before the handler. If a check refuses the call, the
+            claim with the check's name, if any, is cited.
         operation: The name of the call for latency and faults; None for neither.
         credentials: The headers that identify the caller, all of them needed; ``authorization``
             holds a bearer token.
-        is_form: Whether it takes a form rather than JSON.
-        shown: The fields of a body whose values the journal may hold; of others it has type and
-            length.
+        is_form: Whether the body is a form rather than JSON.
+        shown: The fields of a body whose values the journal may hold; it has type and length of
+            the others.
         fields: The names of all fields that are not files; None if unknown.
-        own: The claim with the words of a status, where this path has words of its own.
-        more: Further facts for the vendor.
+        own: The claim with this path's own error for a status, by status.
+        more: Further data for the vendor.
     """
 
     pattern: str
@@ -104,31 +104,31 @@ class Route:
 
 
 def bearer_token(head: Request) -> str | None:
-    """Return the bearer token of the Authorization header; None without one."""
+    """Return the bearer token of the Authorization header; None if there is none."""
     scheme, _, token = (head.header("authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 @attrs.define(kw_only=True, eq=False)
 class Call:
-    """A request while it is answered.
+    """A request that is being answered.
 
     Attributes:
         world, request: The vendor's world, and the request.
-        claims: The vendor's claims; the cited ones are remembered.
-        route: The route of the path; None for no route.
+        claims: The vendor's claims, which collect citations.
+        route: The route of the path; None if no route has the path.
         now: The time of the answer.
         words: The values of the path's placeholders.
-        headers: Headers of every answer to it.
-        key: The accepted key; None before the check, and for a path that needs none.
+        headers: Headers of every response to the call.
+        key: The accepted key; None before the check, and for a path that needs no key.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
         shown: For the journal: fields by name, or a function that returns them.
-        files: For the journal.
-        note: For the journal.
-        charged: What the call was charged; None for nothing.
+        files: For the journal: the files that were sent.
+        note: For the journal: a remark; None without a remark.
+        charged: The charge for the call; None without a charge.
         values: The values that were read from the body, by name.
-        outcome: The outcome of looking at the pictures.
-        fault: The fault that strikes it; None for none.
+        outcome: The outcome for the pictures.
+        fault: The fault that strikes the call; None without a fault.
     """
 
     world: World
@@ -152,13 +152,13 @@ class Call:
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Make the answer that the claim of `key` gives, with the headers of this call."""
+        """Make the response that the claim of `key` describes, with this call's headers."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
 
     def refuse(
         self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
-        """End the call with that answer, which rests on these claims, too."""
+        """End the call with the response of `key`, which also cites `facts`."""
         self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
@@ -177,11 +177,11 @@ class Call:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query; of a repeated name the last value."""
+        """The query; the last value of a repeated name counts."""
         return dict(self.request.query)
 
     def let_in(self, text: str | None) -> bool:
-        """Whether this key is known and valid; noted for the journal."""
+        """Whether this key is known and valid; notes the result for the journal."""
         key = self.world.keys.find(text) if text else None
         if key is None or key.revoked or key.expired(self.now):
             self.key_word = "wrong" if text else "none"
@@ -198,7 +198,7 @@ class Call:
     def read_form(self, refusal: str | None = None) -> Form:
         """Read the request as a form, and note its files.
 
-        A malformed one is refused by that claim; without a claim it raises `FormError`.
+        A malformed form is refused by the claim `refusal`, or raises `FormError` without one.
         """
         kind = self.request.header("content-type") or ""
         try:
@@ -215,7 +215,7 @@ class Call:
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:
         """Return the JSON object of the body.
 
-        Another body is refused by that claim; without a claim it is empty.
+        Any other body is refused by the claim `refusal`; without a claim, returns an empty object.
         """
         with contextlib.suppress(ValueError):
             body = load_json(self.request.body)
@@ -248,7 +248,7 @@ class Call:
     def fields(self) -> dict[str, str]:
         """Return the sent values except files as text: the query, and a form or top-level JSON.
 
-        Of a repeated name the last value counts.
+        The last value of a repeated name counts.
         """
         if self._fields is None:
             request, fields = self.request, dict(self.request.query)
@@ -274,7 +274,7 @@ class Call:
         self.request = attrs.evolve(self.request, fault=fault)
 
     def _meet_faults(self, *pictures: Upload) -> None:
-        """Meet faults aimed at these pictures, and cards that say how their call fails."""
+        """Apply faults aimed at these pictures, and cards that make their call fail."""
         if self.request.fault is not None:
             return
         world, facts = self.world, self.world.recognizer.facts
@@ -311,11 +311,11 @@ class Routed:
 
     Attributes:
         routes: The routes, in order.
-        begins: The beginning of most of its paths, for hints.
-        nowhere: The claim that answers another path or method; ``{method}`` in it is filled in.
-        errors: By status, the claim with the vendor's words for it, and the facts behind them;
-            ``{key}`` is filled in. A fault with a status that is not here has no words.
-        hosted: The rules of its hosted sessions; None without.
+        begins: The common prefix of most of its paths, for hints.
+        nowhere: The claim for an unknown path or method; ``{method}`` in it is filled in.
+        errors: By status, the claim with the vendor's error and the facts behind it; ``{key}`` is
+            filled in. A fault with a status that is not here has no vendor error.
+        hosted: The rules of hosted sessions; None if the vendor has no hosted sessions.
     """
 
     routes: Sequence[Route] = ()
@@ -339,11 +339,11 @@ class Routed:
         return tuple(route.pattern for route in self.routes)
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
-        """Return the route of a request, as `route_of` of a path."""
+        """Return the route of a request, as `route_of` does for a path."""
         return self.route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
-        """Return the route of a path and the values of its placeholders; None for no route."""
+        """Return a path's route, None if unknown, and the values of the path's placeholders."""
         for route in self.routes:
             match = route.expression.fullmatch(path)
             if match is not None:
@@ -351,7 +351,7 @@ class Routed:
         return None, ()
 
     def handle(self, request: Request) -> Response:
-        """Answer a request, with the fault that strikes, and write it into the journal."""
+        """Answer a request, apply the fault that strikes, and write the call into the journal."""
         call = self.new_call(request, *(request.routed or self.find(request)))
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
@@ -369,11 +369,11 @@ class Routed:
         if response.status == 429 and not call.world.clock.running:
             response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
         elif seen is not None and seen.by == "bytes" and response.status == 200:
-            # Two photographs of one person are not alike to the mock.
+            # The mock compares bytes: two photographs of one person score as different.
             hints = () if seen.score is None else ((HINT_HEADER, BY_BYTES),)
             response.headers = (*response.headers, *hints)
         response = call.claims.sealed(self.finished(call, response))
-        # The pictures may have brought a fault.
+        # The pictures may have triggered a fault.
         if call.fault is not None:
             return self._fail(call, call.fault, response)
         self.log(call, response)
@@ -467,7 +467,7 @@ class Routed:
                 if claim in call.claims:
                     call.claims.cite(claim)
                 raise
-        # HEAD is answered as GET; the server leaves the body away.
+        # HEAD is answered as GET; the server omits the body.
         method = call.request.method
         answer = route.answers.get("GET" if method == "HEAD" else method)
         return self.elsewhere(call) if answer is None else answer(call)
@@ -477,14 +477,14 @@ class Routed:
         return call.answer(self.nowhere, method=call.request.method)
 
     def unknown(self, call: Call) -> Response:
-        """Answer `path.unknown`, with a hint of the path that was probably meant."""
+        """Answer `path.unknown`, with a hint that names the likely path."""
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
         call.note = f"did you mean {close[0]}?" if close else None
         hint = ((HINT_HEADER, call.note),) if call.note else ()
         return call.answer("path.unknown", headers=hint)
 
     def finished(self, call: Call, response: Response) -> Response:
-        """Change an answer, a refusal too, before it is sent."""
+        """Change any answer, including a refusal, before it is sent."""
         return response
 
     def operation(self, head: Request) -> str | None:
@@ -493,7 +493,7 @@ class Routed:
         return None if route is None else route.operation
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
-        """Return an answer of that status in the vendor's words; None if they are unknown."""
+        """Return the vendor's own error for that status; None if unknown."""
         call = self.new_call(request, *self.find(request))
         own = None if call.route is None else call.route.own.get(status)
         try:
@@ -507,7 +507,7 @@ class Routed:
         return call.claims.sealed(response)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
-        """Return the answer in the words of `errors` for that status; None without."""
+        """Return the answer that `errors` has for that status; None if there is none."""
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
@@ -534,7 +534,7 @@ def as_fraction(score: float) -> float:
 
 
 def read_or_empty(call: Call) -> Form:
-    """Return the form of a call; an empty one, and a note, if it is malformed."""
+    """Return the form of a call; if malformed, note that and return an empty form."""
     try:
         return call.read_form() if call.request.body else Form()
     except FormError as error:

@@ -1,7 +1,7 @@
-"""The mock as OpenAPI documents, one a vendor, made from its routes and from what it answers.
+"""OpenAPI documents of the mock, one per vendor, made from its routes and sample responses.
 
-Each vendor's `samples` asks a mock in a world of its own. Schemas are those of the answers: a
-value that was only null, and a list that was always empty, has an unknown type.
+Each vendor's `samples` calls a mock in a separate world. Schemas are inferred from the responses:
+a value that was only null, and a list that was always empty, has an unknown type.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .base import Route, Vendor
 
 #: Lists the documents; the document of a vendor is below `FOLDER`.
 LIST, FOLDER = "/openapi.json", "/openapi/"
-#: The statuses for which a vendor's own words are looked up, beside those of the samples.
+#: The statuses whose vendor errors are looked up, besides the statuses of the samples.
 _ERRORS = (400, 401, 402, 403, 404, 415, 422, 429, 500, 503)
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _BINARY = {"type": "string", "format": "binary"}
@@ -45,11 +45,11 @@ class _Exchange:
 
 
 class Sampler:
-    """Asks a vendor's mock in a world of its own, and keeps the exchanges.
+    """Calls a vendor's mock in a separate world, and records the exchanges.
 
     Attributes:
-        headers: Sent where a route needs them as credentials; a sample may add some.
-        world: The world that is asked.
+        headers: Headers sent where a route needs them as credentials; a sample may add some.
+        world: The world that answers.
     """
 
     def __init__(self, kind: Vendor) -> None:
@@ -66,14 +66,14 @@ class Sampler:
         return READY[name].data
 
     def act(self, session_id: str, do: str) -> None:
-        """Do an act of a person in a hosted session."""
+        """Perform an act of a person in a hosted session."""
         hosted.act(self.world, session_id, do)
 
     def ask(self, method: str, target: str, **sent: Any) -> Any:
-        """Ask, and return the JSON of the answer.
+        """Send a request, and return the JSON of the response.
 
         Args:
-            method, target: Of the request.
+            method, target: Method and target of the request.
             sent: ``files`` (ready cards by field) and ``form`` (values by field), ``json``, or
                 ``body`` (a ready card).
         """
@@ -82,7 +82,7 @@ class Sampler:
         return exchange.response.json() if exchange.response.body[:1] in (b"{", b"[") else None
 
     def list_required(self, exchange: _Exchange) -> list[str]:
-        """Return the names without which a request that was answered 2xx is refused."""
+        """Return the names without which a successful request is refused."""
         parts = {part: values for part, values in exchange.sent.items() if part != "body"}
         required = []
         for part, values in parts.items():
@@ -119,7 +119,7 @@ def list_documents(kinds: Iterable[Any]) -> dict[str, str]:
 
 @functools.cache
 def make_document(kind: Vendor) -> dict[str, Any]:
-    """Return a vendor's document, with the switches as they are by default."""
+    """Return a vendor's document, with the default switches."""
     sampler = Sampler(kind)
     if kind.samples is not None:
         kind.samples(sampler)
@@ -144,7 +144,7 @@ def make_document(kind: Vendor) -> dict[str, Any]:
 
 
 def _describe(sampler: Sampler, route: Route, method: str, seen: list[_Exchange]) -> dict[str, Any]:
-    """Return an operation: what is sent, and the answers by status."""
+    """Return an operation: the request, and the responses by status."""
     words = re.findall(r"[A-Za-z0-9.]+", re.sub(r"\{\w+\}", "by id", route.pattern))
     head = Request(method=method, target=re.sub(r"\{\w+\}", _NO_ID, route.pattern))
     errors = (sampler.behaviour.vendor_error(status, head) for status in _ERRORS)
@@ -200,14 +200,14 @@ def _describe_answers(status: int, answers: list[Response], claims: Any) -> dict
         bodies = [answer.json() for answer in answers] if "json" in kind else None
         schema = infer(bodies) if bodies else {"type": "string"} if "text" in kind else {}
         if status >= 400 and any(row.value.body is None for row in rows):
-            # The names of such an error are those of the fields that a sample lacked.
+            # The names in such an error are the fields that a sample lacked.
             schema.pop("required", None)
         described["content"] = {kind: {"schema": schema}}
     return described
 
 
 def infer(values: list[Any]) -> dict[str, Any]:
-    """Return the schema of these values; null alone, and no value, is of any type."""
+    """Return the schema of these values; any type if there is no value but null."""
     objects = [value for value in values if isinstance(value, dict)]
     lists = [value for value in values if isinstance(value, list)]
     types = {_TYPES[type(value)] for value in values if not isinstance(value, (dict, list))}
