@@ -69,20 +69,20 @@ class Sessions(Played[DiditRecords]):
         """Decide a session as a person does at the vendor: it is noted, and webhooks are sent.
 
         Args:
-            session_id: As answers tell it.
+            session_id: The id that responses show.
             status: ``Approved`` or ``Declined``, or another word of the vendor's (``In Review``).
-            comment: What the person writes; None for nothing.
+            comment: The reviewer's comment; None without a comment.
 
         Raises:
-            LookupError: there is no such session.
-            ValueError: the vendor has no such status, or the comment is no text.
+            LookupError: the session is unknown.
+            ValueError: the vendor has no such status, or the comment is not a string.
         """
         world = self._control.world
         _check_word("status", status, STATUSES)
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
         check_text("comment", comment)
-        # The vendor writes the name of its user.
+        # The vendor stores the name of its user.
         review = Review(
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
@@ -109,8 +109,8 @@ class Sessions(Played[DiditRecords]):
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
         """Publish a workflow with the attributes of `Workflow`; `version` None counts on by one.
 
-        Once a workflow is published, unpublished ones do not exist. Raises ValueError for a
-        value that does not fit.
+        Once a workflow is published, unpublished workflows are unknown. Raises ValueError for
+        a value that does not fit.
         """
         workflows = self._records.workflows
         workflow = Workflow(id=workflow_id, **facts)
@@ -147,24 +147,24 @@ class Webhooks(Extension[DiditRecords]):
         enabled: bool | None = None,
         secret: str | None = None,
     ) -> Destination:
-        """Send webhooks there from now on; its `secret` is what they are signed with.
+        """Send webhooks there from now on; its `secret` signs them.
 
         Args:
-            url: On this machine, or on a host that `deliver_to` of the server names: nothing is
-                sent anywhere else.
-            events: What is sent there, in the vendor's words; None for ``status.updated``.
-            enabled: Whether anything is sent there; None for True.
-            secret: A text that the receiver knows already; None for a new one.
+            url: An address on this machine, or on a host in the server's `deliver_to`: nothing
+                is sent anywhere else.
+            events: The events to send, in the vendor's words; None for ``status.updated``.
+            enabled: Whether deliveries are sent there; None for True.
+            secret: A secret that the receiver already has; None for a new secret.
 
         Raises:
-            ValueError: nothing is sent to that address, there is no such event, or a value is of
-                another kind.
+            ValueError: nothing may be sent to that address, the event is unknown, or a value has
+                the wrong type.
         """
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a text that is not empty")
         check_text("secret", secret)
         ids = self._control.world.account.ids
-        # Made by the ids of the world, so the same seed repeats it.
+        # Made from the world's ids, so the same seed repeats it.
         made = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
         destination = Destination(
             uuid=ids.uuid(),
@@ -187,7 +187,7 @@ class Webhooks(Extension[DiditRecords]):
         Raises LookupError if there is no destination with that id.
 
         Args:
-            enabled: Whether anything is sent there; what waits is lost if not.
+            enabled: Whether deliveries are sent there; if not, waiting deliveries are dropped.
         """
         changes = self._read_changes(url, events, enabled)
         destinations = self._records.outbox.destinations
@@ -200,7 +200,7 @@ class Webhooks(Extension[DiditRecords]):
         _require(self._records.outbox.destinations.remove(destination), "destination")
 
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
-        """Return the checked settings of a destination; ValueError for a wrong one."""
+        """Return a destination's settings, checked. Raises ValueError for a wrong value."""
         names, hosts = webhooks.EVENTS, self._control.account.shared.deliver_to
         if url is not None and not (isinstance(url, str) and may_send(url, hosts)):
             raise ValueError(
@@ -232,8 +232,8 @@ class Webhooks(Extension[DiditRecords]):
         `since` and `limit` are as in `Control.journal`.
 
         Args:
-            state: Only those that are there, or ValueError if there is no such state.
-            session_id, event, destination: Only those of a session, an event, a destination's id.
+            state: Only deliveries in this state. Raises ValueError for an unknown state.
+            session_id, event, destination: Only deliveries of a session, event, destination id.
         """
         if state is not None:
             _check_word("state", state, [*DeliveryState])
@@ -257,12 +257,12 @@ class Webhooks(Extension[DiditRecords]):
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
 
     def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
-        """Until nothing is due any more; then the deliveries after the number `since`. What is due
-        at a later time of the world is not waited for.
+        """Wait until nothing is due; return the deliveries after number `since`. Deliveries that
+        are due at a later time of the world's clock are not waited for.
 
         Raises:
-            TimeoutError: something still is, after `timeout_s` seconds of real time; or at once,
-                because the account was reset or closed, or the server has stopped.
+            TimeoutError: a delivery is still due after `timeout_s` seconds of real time; raised at
+                once if the account was reset or closed, or the server has stopped.
         """
         if type(timeout_s) not in (int, float) or not timeout_s >= 0:
             raise ValueError("timeout_s must be a number of seconds from 0")

@@ -11,15 +11,15 @@ from facematch_mock_server.base.state import Collection
 from facematch_mock_server.world.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
-#: The words for the status of a session (Didit OpenAPI, 2026-07-18).
+#: The statuses of a session (Didit OpenAPI, 2026-07-18).
 STATUSES = (
     *("Not Started", "In Progress", "Awaiting User", IN_REVIEW, APPROVED, DECLINED),
     *("Resubmitted", "Expired", "Kyc Expired", "Abandoned"),
 )
-#: The newest reviews of a session that are kept: no source names a limit.
+#: Maximum number of reviews kept for a session: no source names a limit.
 KEPT_REVIEWS = 100
 
-#: The newest workflows and blocked users that are kept.
+#: Maximum number of workflows and of blocked users kept.
 MOST_RECORDS = 10_000
 
 
@@ -54,12 +54,12 @@ class Workflow:
     """A published workflow: which steps its sessions have.
 
     Attributes:
-        id: Its UUID.
-        kind: ``biometric`` (a face, compared with one that is there before), which is Didit's
+        id: The workflow's UUID.
+        kind: ``biometric`` (a face, compared with an earlier face), which is Didit's
             ``biometric_authentication``, or ``kyc`` (with a document).
-        version: From 1 on; it grows each time that it is published.
-        method: How liveness is checked: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
-        callback: Where persons are sent whose session has no address of its own; None for nowhere.
+        version: The version from 1 on; each publication raises it.
+        method: The liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
+        callback: The redirect for sessions without their own callback; None for no redirect.
     """
 
     id: str = attrs.field(converter=read_uuid)

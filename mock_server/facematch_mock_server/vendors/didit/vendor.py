@@ -1,4 +1,4 @@
-"""Didit: its routes, other paths, and its words for a status that a test asks for."""
+"""Didit: the routes, other paths, and the error for a status that a test requests."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class Didit(base.Routed):
 
     def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
         route, words = super().route_of(path)
-        # The framework's router takes UUIDs in lower case alone.
+        # The framework's router accepts UUIDs in lower case only.
         is_other = words and route and "{uuid}" in route.pattern
         return (None, ()) if is_other and not _PATH_UUID.fullmatch(words[0]) else (route, words)
 
     def finished(self, call: base.Call, response: Response) -> Response:
-        """Whatever a view answers names its methods; a page of Django's own does not."""
+        """Add Allow, the view's methods, to a view's answer; Django's own pages lack it."""
         headers = dict(response.headers)
         is_page = headers.get("Content-Type", "").startswith("text/html")
         if call.route is not None and not is_page and "Allow" not in headers:
@@ -90,7 +90,7 @@ class Didit(base.Routed):
         return response
 
     def elsewhere(self, call: base.Call) -> Response:
-        """The health check, a picture, or the answer to a path that Didit has not, or not here."""
+        """Answer the health check, a picture, or a path unknown to Didit or to this mock."""
         path = call.request.path
         if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
             stamp = call.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -100,7 +100,7 @@ class Didit(base.Routed):
             call.words = (session_id, name)
             return decisions.picture(call)
         if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
-            # Django redirects before any view is asked.
+            # Django redirects before any view runs.
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", there),))
@@ -123,8 +123,8 @@ class Didit(base.Routed):
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
             scope = endpoint.scope
-            # Management views have words of their own, though nobody says how often they may be
-            # asked.
+            # Management views have their own message, though no source says how often they may be
+            # called.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
                 scope = "get" if method == "GET" else "write"
             wait = claims.get(window_of(scope))

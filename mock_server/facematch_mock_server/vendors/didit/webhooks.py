@@ -1,4 +1,4 @@
-"""Didit's webhooks: who receives what, the body and its three signatures.
+"""Didit's webhooks: the receivers, the body and its three signatures.
 
 Sources: Didit webhook guide (docs.didit.me, "Webhooks"), 2026, with Didit's demonstration program
 of January 2026 and a delivery captured in May 2026; all read on 2026-11-20.
@@ -36,7 +36,7 @@ EVENTS = (
     *("business.status.updated", "business.data.updated", "activity.created"),
     *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
 )
-#: The statuses that a decision comes along with.
+#: The statuses whose webhook includes the decision.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
 #: Application ids by account, always the same.
@@ -44,7 +44,7 @@ _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
-    """Queue a delivery for each destination of the account; `head` is None for a person's doing."""
+    """Queue a delivery for each destination of the account; `head` is None for a person's act."""
     for destination in world.records.outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
             queue(world, destination, session, origin=origin_of(world, head))
@@ -81,7 +81,7 @@ def compose(
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
-        # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
+        # A resend has a new timestamp, too: Didit's demonstration program refuses an old one.
         "created_at": delivery.timestamp,
         "application_id": application_id(world.account.name),
         "environment": environment_of(session),
@@ -120,13 +120,13 @@ def compose(
 
 
 def application_id(account: str) -> str:
-    """The id of an account's application."""
+    """Return the id of an account's application."""
     return str(uuid.uuid5(_APPLICATION_NAMESPACE, account))
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:
-    """`document` as JSON without spaces: keys sorted, whole floats as integers."""
-    # Compared as text: a walk in Python would end at the depth that the parser still takes.
+    """Encode `document` as JSON without spaces: keys sorted, whole floats as integers."""
+    # Converted as text: recursion in Python would fail at depths that the parser accepts.
     document = json.loads(json.dumps(document), parse_float=_read_number)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
     return text.encode()
@@ -138,12 +138,12 @@ def _read_number(text: str) -> float | int:
 
 
 def signature(secret: str, message: bytes) -> str:
-    """HMAC-SHA256 in lower-case hex; the key is the secret as UTF-8 text."""
+    """Return the HMAC-SHA256 in lower-case hex; the key is the secret in UTF-8."""
     return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """Return the canonical JSON for the V2 signature, or None for a body that is no JSON."""
+    """Return the canonical JSON for the V2 signature, or None for a body that is not JSON."""
     try:
         form = write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:
@@ -152,7 +152,7 @@ def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
 
 
 def simple_message(body: bytes) -> bytes:
-    """Return four fields of the body for the Simple signature, empty if missing."""
+    """Return the Simple signature's four body fields, empty if missing."""
     document = json.loads(body)
     names = ("timestamp", "session_id", "status", "webhook_type")
     return ":".join(str(document.get(name, "")) for name in names).encode()
