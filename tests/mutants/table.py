@@ -316,6 +316,9 @@ ROWS = (
     row("R32", "LooksByAPaidCall", "The error of a search says that it may have been charged.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is not None
             else refuse(fm.OutcomeUnknown("No answer."))),
+    row("R32", "FindsItFree", "What is found says that the vendor charged nothing.",
+        record=lambda me, ok, call: None if (kept := ok(call)) is None
+            else evolve(kept, billing=fm.Billing(fm.Charged.NO, "it was only looked up"))),
     row("R25", "KeepsTheFirstReference",
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH

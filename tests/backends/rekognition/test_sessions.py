@@ -12,7 +12,7 @@ from facematch_core.backend.calls import ReadRequest
 from facematch_core.base.clock import SystemClock
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
-from facematch_rekognition import RekognitionBackend
+from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
@@ -152,6 +152,15 @@ def test_session_is_gone_after_three_minutes(over, is_finished, record, connect)
     assert not result.is_verified_for("customer-17", **PAYOUT)
     assert {result.match.decision, result.liveness.decision} == {"inconclusive"}
     assert result.read_again_s is None
+
+
+def test_a_start_asks_for_the_challenges_of_its_options(sessions, record, mock):
+    options = FaceLivenessOptions(challenges=Challenge.FACE_MOVEMENT)
+    session = sessions.start(record, options=options)
+    mock.control.sessions.finish(session.record.session_id)
+    result = sessions.read(session.record)
+    assert result.raw["Challenge"]["Type"] == "FaceMovementChallenge"
+    assert result.liveness.is_live
 
 
 def test_session_of_another_region_is_refused(sessions, connect, mock, record):

@@ -171,6 +171,14 @@ def test_words_for_decisions(read):
     assert line.endswith("inconclusive, or ignore the column")
 
 
+@pytest.mark.parametrize(
+    "word", ["", "n/a", "NA", "#N/A", "#NA", "NaN", "NULL", "None", "<NA>"], ids=repr
+)
+def test_words_for_a_missing_score(read, word):
+    (answers,) = read(f"person,label,score\nA,1,5\nB,0,{word}\n")
+    assert np.isnan(answers.scores).tolist() == [False, True]
+
+
 # Columns
 
 

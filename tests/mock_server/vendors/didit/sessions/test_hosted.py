@@ -183,6 +183,10 @@ def test_a_start_is_refused_by_field_and_leaves_nothing(ask, fields, body):
     assert all(isinstance(words, list) for words in answer.values())
 
 
+def test_a_portrait_of_two_megabytes_is_taken(ask):
+    assert ask(start(portrait_image=portrait(2 * 1024 * 1024)))[0] == 201
+
+
 def test_what_fails_beyond_its_fields_is_refused_in_a_text():
     engine = didit.new_engine()
     control = control_of(engine)

@@ -60,6 +60,19 @@ def test_events_that_are_none_are_refused_with_those_that_there_are(world, event
     assert world.webhooks.destinations() == (world.destination,)
 
 
+#: Didit OpenAPI, 2026-07-18.
+DOCUMENTED = [
+    *("status.updated", "data.updated", "user.status.updated", "user.data.updated"),
+    *("business.status.updated", "business.data.updated", "activity.created"),
+    *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
+]
+
+
+def test_a_destination_takes_each_documented_event(world):
+    changed = world.webhooks.change(world.destination.uuid, events=DOCUMENTED)
+    assert list(changed.events) == DOCUMENTED
+
+
 def test_a_change_leaves_the_rest_and_the_secret(world):
     destination, change = world.destination, world.webhooks.change
     changed = change(destination.uuid, url="http://localhost:8000/")
