@@ -1,4 +1,4 @@
-"""A session as the decision endpoint and the webhooks tell it, and the pictures behind it.
+"""A session as shown by the decision endpoint and the webhooks, and its pictures.
 
 Source of keys and words: Didit OpenAPI, 2026-07-18.
 """
@@ -20,18 +20,18 @@ from facematch_mock_server.world.services import Review, Session
 
 from .framework import DiditCall, stamp, world_of
 
-#: The beginning of the pictures' paths, which are none of Didit's and none of the control API.
+#: The prefix of the pictures' paths, which belong neither to Didit nor to the control API.
 MEDIA = "/__media__/"
 
 
 @attrs.frozen
 class Feature:
-    """A service as a decision has it: feature, block, and node, the text of which is ours."""
+    """A service in a decision: feature, block, and node, whose text is ours."""
 
     name: str
     block: str
     node: str
-    #: The status once the feature is asked for again; a document has no such word (Didit OpenAPI).
+    #: The status once the feature is requested again; documents have none (Didit OpenAPI).
     again: str = "Resub Requested"
 
 
@@ -51,7 +51,7 @@ _BLOCKS = """
     email_verifications poa_verifications document_ai_documents questionnaire_responses
     aml_screenings ip_analyses database_validations
 """
-#: Fields of an item about a document that are empty here, as where a workflow hides them.
+#: Fields of a document's item that are empty here, as if a workflow hid them.
 _HIDDEN_OF_DOCUMENT = """
     document_type document_subtype document_number personal_number front_video back_image back_video
     full_front_image full_back_image date_of_birth age front_image_camera_front
@@ -64,14 +64,14 @@ _HIDDEN_OF_DOCUMENT = """
 
 
 def features_of(session: Session) -> tuple[Feature, ...]:
-    """The checks of a session, run or not."""
+    """Return the features of a session, run or not."""
     if session.hosted is None:
         return (FEATURES[session.service or ""],)
     return _FEATURES_BY_KIND[session.hosted.kind]
 
 
 def results_of(session: Session) -> dict[Feature, Mapping[str, Any]]:
-    """The results of each feature that ran."""
+    """Return the result of each feature that ran."""
     if session.hosted is None:
         return {FEATURES[session.service or ""]: session.result}
     ran = [feature for feature in features_of(session) if feature.name in session.result]
@@ -85,7 +85,7 @@ def environment_of(session: Session) -> str:
 def decision_body(
     claims: Citations, world: World, session: Session, origin: str, *, now: float
 ) -> dict[str, Any]:
-    """Return a session as endpoint and webhooks show it.
+    """Return a session as the endpoint and the webhooks show it.
 
     Pictures are at `origin`, scheme and host; `now` in seconds since 1970 dates their addresses.
     """
@@ -218,7 +218,7 @@ def media_type_of(content: bytes) -> str | None:
     return next((kind for start, kind in _KINDS if content.startswith(start)), None)
 
 
-#: A picture is not to be kept, nor used for anything else.
+#: A client must not cache a picture, nor interpret it as another type.
 _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
 
@@ -235,9 +235,9 @@ def picture_addresses(
 
 
 def picture(call: DiditCall) -> Response:
-    """The picture at an address, or why it is not there."""
+    """Answer with the picture at an address, or the error if it is not available."""
     claims, (session_id, name) = call.claims, call.words
-    # An address is asked for without a key: the session says whose it is.
+    # The request has no key: the session determines the account.
     world = world_of(call.world, session_id) or call.world
     if call.request.method not in ("GET", "HEAD"):
         call.refuse("media.method")
@@ -260,6 +260,6 @@ def picture(call: DiditCall) -> Response:
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:
-    # The secret is that of one run, and so an address dies with it: as the pictures do.
+    # The secret belongs to one run, so an address becomes invalid with it, like the pictures.
     message = f"{session_id}/{name}/{expires}"
     return hmac.new(world.account.ids.secret, message.encode(), hashlib.sha256).hexdigest()

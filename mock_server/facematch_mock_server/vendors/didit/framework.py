@@ -1,8 +1,8 @@
-"""What stands before Didit's endpoints: rate limit, session, key, method, body and fields.
+"""Checks before Didit's endpoints: rate limit, session, key, method, body and fields.
 
-Didit answers like Django REST framework. Each reader of a field takes the claims and what was
-sent, and returns the value or raises `Invalid` with the framework's words. One set of readers
-serves forms and JSON bodies.
+Didit answers like Django REST framework. Each reader of a field takes the claims and the sent
+value, and returns the parsed value or raises `Invalid` with the framework's message. The readers
+serve both forms and JSON bodies.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .records import read_uuid
 
 N = TypeVar("N", int, float)
 
-#: The files that are taken, by extension; tif is not among them (Didit OpenAPI, 2026-07-18).
+#: Accepted file extensions; tif is not among them (Didit OpenAPI, 2026-07-18).
 _EXTENSIONS = ("tiff", "jpg", "jpeg", "png", "webp")
 _TRUTH: Mapping[Any, bool] = {
     **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
@@ -49,7 +49,7 @@ NULL_CHARACTERS = "Null characters are not allowed."
 
 
 def stamp(at: dt.datetime, zone: str = "Z") -> str:
-    """A time as answers tell it; sessions and reviews end in Z."""
+    """Format a time as responses do; times of sessions and reviews end in Z."""
     return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
@@ -64,17 +64,17 @@ class Field:
 
     name: str
     read: Callable[[Citations, Any], Any]
-    #: Whether it must be there, and whether null is a value in a JSON body.
+    #: Whether the field is required, and whether a JSON body may have null.
     required: bool = False
     nullable: bool = False
-    #: The value if a form lacks it.
+    #: The value if a form lacks the field.
     default: Any = None
 
 
 def read_form_fields(
     claims: Citations, fields: Iterable[Field], form: Form
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The value of every field of a form, and the words in which fields are refused, by name."""
+    """Return a form's field values by name, and the errors of invalid fields by name."""
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for field in fields:
@@ -82,7 +82,7 @@ def read_form_fields(
         # The last value of a repeated name counts. The framework sees files after texts, and a
         # file is no value of another field.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
-        # An empty text is no number, and neither true nor false: such fields have a default.
+        # An empty string is neither a number nor a boolean: such fields have a default.
         is_nothing = sent is None or (field.default is not None and sent == "")
         try:
             is_read = field.required or not is_nothing
@@ -93,7 +93,7 @@ def read_form_fields(
 
 
 def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str, Any]:
-    """The fields that a JSON body has; other names are ignored. Refuses the call for bad ones."""
+    """Return a JSON body's fields; ignore other names. Refuse the call for invalid fields."""
     if body is None:
         call.refuse("given.nothing")
     if not isinstance(body, dict):
@@ -117,12 +117,12 @@ def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str
     return values
 
 
-# Readers. The words of refusals are those of the OpenAPI as far as that shows them (files, a
-# threshold that is too high, a missing field, a choice), and of the framework else.
+# Readers. Error messages are from the OpenAPI where it shows them (files, a threshold that is too
+# high, a missing field, a choice), otherwise from the framework.
 
 
 def file(claims: Citations, upload: Any) -> Upload:
-    """A file of a kind that is taken, and no larger than that."""
+    """Read a file; its extension must be accepted and its size within the limit."""
     if upload is None:
         raise Invalid("No file was submitted.")
     if not isinstance(upload, Upload):
@@ -130,7 +130,7 @@ def file(claims: Citations, upload: Any) -> Upload:
     if not upload.content:
         raise Invalid("The submitted file is empty.")
     words = []
-    # Works as pathlib.PurePath.suffix, ten times as fast: a leading dot begins no extension.
+    # Like pathlib.PurePath.suffix, but ten times as fast: a leading dot begins no extension.
     dot = upload.name.rfind(".")
     suffix = upload.name[dot + 1 :].lower() if dot > 0 else ""
     if suffix not in _EXTENSIONS:
@@ -159,7 +159,7 @@ def threshold(claims: Citations, value: Any) -> float:
 
 
 def whole_number(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
-    """A whole number of a range; a fraction of zero is no hindrance."""
+    """Read a whole number within a range; a zero fraction (``5.0``) is accepted."""
     try:
         number = int(re.sub(r"\.0*\s*$", "", str(value)))
     except ValueError:
@@ -184,14 +184,14 @@ def boolean(_: Citations, value: Any) -> bool:
 
 
 def text(claims: Citations, value: Any) -> str:
-    """A text without spaces around it; numbers are read as one."""
+    """Read a string, stripped of surrounding spaces; a number is read as a string."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Invalid("Not a valid string.")
     return check_text(claims, str(value).strip())
 
 
 def vendor_data(claims: Citations, value: Any) -> str | None:
-    """The caller's own words; empty ones are none."""
+    """Read the caller's own data; return None for an empty string."""
     words = text(claims, value)
     if not words:
         claims.cite("answer.empty")
@@ -199,7 +199,7 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
 
 
 def check_text(claims: Citations, sent: str, *field_errors: str) -> str:
-    """A text with which the framework finds nothing wrong, nor its field."""
+    """Return a text that is valid for the framework and for its field, else raise `Invalid`."""
     words = []
     if len(sent) > claims.get("text.longest"):
         words.append(words_for_length(claims["text.longest"]))
@@ -240,7 +240,7 @@ def email(claims: Citations, value: Any) -> str:
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
-    """A JSON object that stands as a text in a form; none for an empty text."""
+    """Read a JSON object, which a form sends as text; return None for an empty text."""
     if value == "":
         claims.cite("answer.empty")
         return None
@@ -271,7 +271,7 @@ def read_json(call: Call) -> Any:
 
 
 def _load_json(document: str) -> Any:
-    """JSON that can be written again; ValueError for other texts."""
+    """Parse JSON that can be encoded again. Raises ValueError for other texts."""
 
     def refuse(name: str) -> NoReturn:
         raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
@@ -283,13 +283,13 @@ def _load_json(document: str) -> Any:
 
 @lru_cache(maxsize=64)
 def allow_of(methods: tuple[str, ...]) -> tuple[str, str]:
-    """Return the header that names an endpoint's methods; one with GET has HEAD."""
+    """Return the Allow header of an endpoint's methods; GET implies HEAD."""
     heads = ["HEAD"] if "GET" in methods else []
     return "Allow", ", ".join([*methods, *heads, "OPTIONS"])
 
 
 def refuse_method(call: Call, methods: Iterable[str]) -> NoReturn:
-    """The answer to OPTIONS, and to a method that an endpoint does not have."""
+    """Refuse OPTIONS, or a method that the endpoint does not have."""
     if call.request.method == "OPTIONS":
         call.refuse("method.options")
     call.refuse("method.refused", headers=(allow_of((*methods,)),), method=call.request.method)
@@ -306,7 +306,7 @@ _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 @attrs.define(kw_only=True)
 class DiditCall(Call):
-    #: The session of the path, where that names one; else None.
+    #: The session that the path names; None if it names no session.
     session: Any = None
     endpoint: Any = attrs.field(init=False)
     _body: tuple[Any] | None = None
@@ -316,7 +316,7 @@ class DiditCall(Call):
 
     @property
     def body(self) -> Any:
-        """The JSON of the body, read when it is first asked for, or a refusal; None for null."""
+        """The JSON of the body, parsed on first use, or a refusal; None for null."""
         if self._body is None:
             self._body = (read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
@@ -333,7 +333,7 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Request | None) -> str:
-    """Return the beginning of this server's addresses, with the host that the client named."""
+    """Return the scheme and host of this server's addresses; the host is the client's."""
     address = world.account.shared.address or "http://127.0.0.1"
     host = head and head.header("host")
     if not host:
@@ -343,8 +343,8 @@ def origin_of(world: World, head: Request | None) -> str:
     return f"{scheme}://{host}"
 
 
-# The checks. That the rate limit comes first, then the key, then method, content type and body, is
-# ours; that the session of a path is looked up before the key is the OpenAPI's.
+# The checks. Their order is ours: first the rate limit, then the key, then method, content type and
+# body. The OpenAPI says that the session of a path is looked up before the key.
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
@@ -369,14 +369,14 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
 
 
 def window_of(scope: str) -> str:
-    """The claim that says how long the window of a rate limit is."""
+    """Return the claim that holds a rate limit's window in seconds."""
     return "rate.sandbox_session.window_s" if scope == "sandbox_session" else "rate.window_s"
 
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
-    """Refuse the call with the 429 of a scope; no other answer speaks of limits (its rate page)."""
+    """Refuse the call with a scope's 429; no other response has rate limit headers (rate page)."""
     lines = {"Retry-After": window.retry_after}
-    # The quota of the sandbox is the application's, whatever the limits of its endpoints are.
+    # The sandbox quota is per application, whatever the limits of its endpoints are.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
             # The endpoint's own limit, which is not set.
@@ -390,7 +390,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
 
 
 def check_key(call: DiditCall) -> None:
-    """The key, and whether the session of the path is its to see."""
+    """Check the key, and whether it may see the session of the path."""
     if call.route is not None and "x-api-key" not in call.route.credentials:
         return
     sent = call.request.header("x-api-key")
@@ -415,7 +415,7 @@ def _find_session(call: DiditCall) -> None:
     if call.endpoint.has_session:
         session = call.world.sessions.find(call.words[0])
         call.session = session and current(call.world, session)
-        # The vendor looks for it before it asks whose it is.
+        # The vendor looks up the session before it checks the owner.
         if call.session is None and world_of(call.world, call.words[0]) is None:
             call.refuse("session.unknown")
 
@@ -426,7 +426,7 @@ def world_of(world: World, session_id: str) -> World | None:
 
 
 def check_method(call: DiditCall) -> None:
-    """The method; and where a form is taken the content type, unless there is no body."""
+    """Check the method and, if a form is expected and a body was sent, the content type."""
     route: Any = call.route
     request = call.request
     if ("GET" if request.method == "HEAD" else request.method) not in route.answers:
@@ -447,7 +447,7 @@ class Endpoint(Route):
         "method": check_method,
     }
     own: Mapping[int, str] = attrs.field(init=False)
-    #: The rate limit that counts it in place of that of its method, if it is set.
+    #: The rate limit that, if set, replaces the limit of the method.
     scope: str | None = None
 
     @property

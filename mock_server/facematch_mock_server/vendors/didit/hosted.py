@@ -1,4 +1,4 @@
-"""Hosted sessions: started, armed in the sandbox, and judged when a person was looked at.
+"""Hosted sessions: start, sandbox scenarios, and the judgement after a check of the person.
 
 Source of keys and words: Didit OpenAPI, 2026-07-18.
 """
@@ -30,9 +30,9 @@ from .pictures import judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
-#: No address to send a person to: a browser runs what it says.
+#: Refused as a callback, because a browser would execute the address.
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
-#: The kind of a workflow that nobody published.
+#: The hint about the kind of an unpublished workflow.
 _NOT_PUBLISHED = (
     "this workflow was never published here, and so compares with a face that is there before; one "
     'with a document: control.sessions.workflow("{}", kind="kyc")'
@@ -48,7 +48,7 @@ _DECLINED = """
     poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
 """
 
-#: The outcome of a sandbox session by slug (docs.didit.me, sandbox testing), as it differs from an
+#: The outcome of a sandbox session by slug (docs.didit.me, sandbox testing), if it differs from an
 #: approved one: scores 0-100 as in didit-sdk 0.4.0, attack, review, status.
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "approve": {},
@@ -108,7 +108,7 @@ _FIELDS = (
 
 
 def _start(call: DiditCall) -> Response:
-    """Start a session, or give the unfinished one of the same user once more."""
+    """Start a session, or return the unfinished session of the same user."""
     claims, world = call.claims, call.world
     workflow, portrait = _read_start(call)
     values = call.values
@@ -120,7 +120,7 @@ def _start(call: DiditCall) -> Response:
         hosted = attrs.evolve(hosted_of(unfinished), callback=callback)
         again = attrs.evolve(unfinished, metadata=values.get("metadata"), hosted=hosted)
         if world.sessions.change(again.id, lambda x: again if x is unfinished else x) is not again:
-            # Somebody did something in it, or deleted it, in the meantime.
+            # Another request changed or deleted the session first: retry.
             return _start(call)
         return _answer_start(call, again)
     if portrait is None and workflow.kind == "biometric":
@@ -151,14 +151,14 @@ def _start(call: DiditCall) -> Response:
 
 
 def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
-    """The fields of a start, and of these workflow and portrait."""
+    """Read the fields of a start; return the workflow and the portrait."""
     records, portrait = call.world.records, None
     call.values = values = framework.read_json_fields(call, call.body, _FIELDS)
     if call.is_live and values.get("sandbox_scenario"):
         call.refuse("start.scenario_live")
     if values.get("portrait_image") is not None:
         portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
-        # Read by faults that are aimed at it.
+        # Looked at for faults that are aimed at the picture.
         call.look(portrait)
     workflow = records.workflows.find(values["workflow_id"])
     if workflow is None:
@@ -175,14 +175,14 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
 
 
 def _is_again(call: DiditCall, workflow: Workflow, session: Session) -> bool:
-    """Whether a session is of the same user, by the workflow as it is now."""
+    """Whether a session has the same user, key kind and current workflow version."""
     hosted, user = hosted_of(session), call.values.get("vendor_data")
     is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)
     return is_same and hosted.is_live == call.is_live and user == session.vendor_data is not None
 
 
 def _find_stored_face(call: DiditCall) -> Upload:
-    """The face of the user's newest approved session."""
+    """Return the face of the user's newest approved session."""
     hints: Headers = ()
     workflow_id, user = call.values["workflow_id"], call.values.get("vendor_data")
     if call.world.records.workflows.find(workflow_id) is None:
@@ -253,7 +253,7 @@ _OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in c
 
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
-    """The session after a person was looked at."""
+    """Return the session after a check of the person."""
     hosted, claims = hosted_of(session), world.claims.citations()
     liveness, match, status = attempt.liveness, attempt.match, None
     if hosted.scenario is not None:

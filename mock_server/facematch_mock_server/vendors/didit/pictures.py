@@ -1,7 +1,7 @@
 """The two calls about pictures: face match and passive liveness.
 
-Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit OpenAPI,
-2026-07-18; of passive liveness also Didit's skill page, early 2026.
+Sources of the fixed facts: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18;
+for passive liveness also Didit's skill page, early 2026.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _THRESHOLD = "face_{}_score_decline_threshold"
 
 @attrs.frozen
 class Risk:
-    """The parts of a warning beside its name."""
+    """The parts of a warning other than its name."""
 
     #: ``error``, which declines, ``warning`` or ``information``.
     type: str
     short: str
     long: str
-    #: Whether any of that is in no document.
+    #: Whether any part is our invention, found in no document.
     is_invented: bool = False
 
 
-#: Didit OpenAPI, 2026-07-18, but for what is ours; the long words of NO_REFERENCE_IMAGE are from
+#: Didit OpenAPI, 2026-07-18, except our inventions; the long text of NO_REFERENCE_IMAGE is from
 #: docs.didit.me, warnings reference, and NO_FACE_DETECTED of a match is from the skill page.
 # fmt: off
 RISKS: Mapping[str, Risk] = {
@@ -64,7 +64,7 @@ RISKS: Mapping[str, Risk] = {
 def warnings(
     claims: Citations, feature: str, risks: Iterable[str], data: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """The warnings for these risks, in their order; `data` has the additional data of some."""
+    """Return the warnings for these risks, in order; `data` is additional data by risk."""
     reports = []
     for name in risks:
         risk = RISKS[name]
@@ -83,10 +83,10 @@ def warnings(
     return reports
 
 
-# The order of the checks. That fields are read before the sandbox answers, and pictures are decoded
-# after the check of credit, is the OpenAPI's; the rest of the order is ours.
+# The order of the checks. In the OpenAPI, fields are read before the sandbox answers, and pictures
+# are decoded after the check of credit; the rest of the order is ours.
 
-#: A form with fewer bytes beside its files is described when the journal is read.
+#: A form with fewer bytes besides its files is described only when the journal is read.
 _SHORT_FORM = 2048
 _NAME_IT = "a file has no extension: name it, as in form.append('user_image', blob, 'face.jpg')"
 
@@ -98,7 +98,7 @@ def _read_fields(call: DiditCall) -> None:
     if form.fields:
         metadata = call.values.get("metadata")
         shown = functools.partial(_describe_form, form.fields, call.route, metadata)
-        # Short texts are described when somebody reads the journal; long ones are not kept.
+        # Short texts are described when the journal is read; long texts are not kept.
         is_short = len(call.request.body) - sum(file.size for file in call.files) < _SHORT_FORM
         call.shown = shown if is_short else shown()
     if errors:
@@ -117,7 +117,7 @@ def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -
 
 
 def _answer_sandbox(call: DiditCall) -> None:
-    """A sandbox key looks at nothing, pays nothing and keeps nothing."""
+    """Answer a sandbox key: no picture is checked, nothing is charged or kept."""
     if not call.is_live:
         endpoint, request_id = call.endpoint, call.world.account.ids.uuid()
         body = _envelope(call, request_id, endpoint.sandbox(call.claims))
@@ -141,14 +141,14 @@ def _recognize_faces(call: DiditCall) -> None:
 
 
 def _finish(call: DiditCall) -> Response:
-    """The verdict; charged whatever it is, and kept if the caller wants that."""
+    """Answer with the verdict; charge any verdict, and save the call if requested."""
     endpoint: PictureEndpoint = call.endpoint
     claims, world, values = call.claims, call.world, call.values
     request_id = world.account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
     price, what = claims[f"credit.price.{endpoint.operation}"], endpoint.service
     if not call.charge(price, what, request_id):
-        # Another call took the last credit meanwhile.
+        # Another call took the last credit in the meantime.
         call.refuse("credit.refused")
     session = None
     try:
@@ -217,10 +217,10 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
 
 
 def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
-    """The answer's part of a liveness check, likewise."""
+    """Return the part of the answer about a liveness check; `values` are the form's."""
     score: float | None = None
-    # The additional data of the risks of a face that is known from elsewhere: only a test says
-    # that it is.
+    # Additional data for risks of a face known from another session, which only a test can
+    # set.
     data: dict[str, Any] = {}
     risks = ["NO_FACE_DETECTED"]
     if outcome.probe.faces:
@@ -264,7 +264,7 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
 
 
 def sandbox_match(claims: Citations) -> Block:
-    """The answer's part for a sandbox key, and of a webhook that the console asks for."""
+    """Return the answer's part for a sandbox key, or for a test webhook of the console."""
     return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
 
 
@@ -284,7 +284,7 @@ def _fill_sandbox(claims: Citations, name: str, images: tuple[str, ...]) -> Bloc
 def _passes(
     claims: Citations, name: str, outcome: Any, score: float, values: Mapping[str, Any]
 ) -> bool:
-    """Whether a score, as the answer shows it, clears the threshold of the call."""
+    """Whether a score, as shown in the answer, is above the threshold of the call."""
     threshold = values[_THRESHOLD.format(name)]
     if outcome.score != score:
         claims.cite("score.compared")
@@ -293,7 +293,7 @@ def _passes(
 
 
 def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
-    """The faces of one picture and its angle, which is there if the call asked to turn it."""
+    """Return the faces of one picture, and its angle if the call requested rotation."""
     if not seen.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     if len(seen.faces) > 1:
@@ -324,16 +324,16 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
 class PictureEndpoint(Endpoint):
     """The route of one of the two calls; its operation is the prefix of its claims."""
 
-    #: The key of its part of the answer.
+    #: The key of the endpoint's part of the answer.
     block: str
-    #: The statuses of its sessions.
+    #: The vendor's name of the service, in sessions and the ledger.
     service: str
-    #: The fields of its pictures, by the names under which they are kept; the probe is the last.
+    #: The picture fields by the names under which pictures are kept; the probe is the last.
     pictures: Mapping[str, str]
-    #: Makes the answer's part from what was seen, and for a sandbox key.
+    #: Make the answer's part from an outcome, and for a sandbox key.
     judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
     sandbox: Callable[[Citations], Block]
-    #: The fields of its form, sorted as errors are reported.
+    #: The fields of the form, in the order in which errors are reported.
     form: tuple[Field, ...]
 
 
@@ -361,7 +361,7 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
         },
         operation=operation,
         is_form=True,
-        # Texts as they were sent, and nothing that is nested.
+        # Texts as they were sent, without nested values.
         shown=names[:-1],
         fields=names,
         pictures=pictures,

@@ -55,7 +55,7 @@ def _list(call: DiditCall) -> Response:
 
 
 def _read_number(text: str | None, default: int) -> int:
-    """A number of the query, from 1 on; what is none, or too low, counts as not sent."""
+    """Read a query's number of 1 or more; an invalid or lower number counts as not sent."""
     try:
         number = int(text or "")
     except ValueError:
@@ -89,7 +89,7 @@ def _row(call: DiditCall, session: Session) -> dict[str, Any]:
         "features": [{"feature": name, "status": status} for name, status in features],
         "phone_number": None,
         "email_address": None,
-        # A number where it is there. The scale is ours, as in all answers: an example shows 0-1.
+        # A number if present. The scale is ours, as in all answers: an example shows 0-1.
         "additional_details": {
             name: {} if score is None else {"score": score} for name, score in scores.items()
         },
@@ -100,8 +100,8 @@ _NOT_RUN = {"status": "Not Finished"}
 
 Filter = Callable[[Session], bool]
 
-#: Whether sessions are of this kind, and which of saved calls (False) and hosted sessions (True)
-#: this word includes.
+#: Whether the kind includes our sessions; and whether the type includes saved calls (False) and
+#: hosted sessions (True).
 _INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
 _TYPES = {"API": [False], "HOSTED": [True], "MIGRATED": [], "ALL": [False, True]}
 _SERVICES = """
@@ -114,16 +114,16 @@ _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 def _read_filters(
     claims: Citations, query: Mapping[str, str]
 ) -> tuple[list[Filter], dict[str, Any]]:
-    """Filters of the list by name, and the words for refused ones."""
+    """Return the filters of the list, and the errors of invalid filters by name."""
     kind = query.get("session_kind") or "user"
     if kind not in _INCLUDED_BY_KIND:
-        # A text and no array; that it comes before the other filters is ours.
+        # A string, not an array. Checking it before the other filters is ours.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
     filters: list[Filter] = [] if _INCLUDED_BY_KIND[kind] else [lambda _: False]
     errors: dict[str, Any] = {}
     for name, (read, words, fits) in _FILTERS.items():
         value = query.get(name, "")
-        # Texts lose the white space around them; choices and days of white space alone are wrong.
+        # Texts are stripped of white space; for choices and days, white space alone is invalid.
         value = value.strip() if name in ("vendor_data", "search", "didit_internal_id") else value
         try:
             if value:
@@ -225,7 +225,7 @@ def _update(call: DiditCall) -> Response:
     if current is None:
         call.refuse("session.unknown")
     if current is not updated:
-        # Somebody else was faster: once more, of the session as it is now.
+        # Another request changed the session first: retry with the current session.
         call.session = current
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
@@ -233,10 +233,10 @@ def _update(call: DiditCall) -> Response:
 
 
 def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
-    """The results of a session whose features are asked for again; None if none is meant."""
+    """Return a session's results after some features are requested again; None if no match."""
     places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
     results = results_of(session)
-    # Without nodes each feature that is not approved is meant.
+    # Without nodes, every feature that is not approved is requested again.
     meant = [
         x
         for x in features_of(session)

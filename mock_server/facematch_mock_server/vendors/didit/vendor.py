@@ -25,7 +25,7 @@ HEALTHCHECK = "/system/healthcheck"
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BEGINNINGS = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA)
 
-#: Patterns of paths that the documents name and this mock does not imitate.
+#: Patterns of documented paths that this mock does not imitate.
 _NOT_IMITATED = """
     /v3/session/[^/]+/generate-pdf/
     /v3/sessions/delete/ /v3/sessions/[^/]+/reviews/ /v3/webhook/ /v3/webhook/destinations/
