@@ -1,4 +1,4 @@
-"""What the mock claims about Azure AI Face, and where each claim stands."""
+"""Claims about Azure AI Face, with their sources."""
 
 from __future__ import annotations
 

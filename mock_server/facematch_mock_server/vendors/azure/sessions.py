@@ -1,4 +1,4 @@
-"""Liveness sessions: made, gone through by a person in attempts, and read for 48 hours.
+"""Liveness sessions: start, a person's attempts, and reading results for 48 hours.
 
 Names are those of Microsoft's examples of v1.2, and of its client @azure-rest/ai-vision-face.
 """
@@ -24,15 +24,15 @@ LIVENESS, WITH_VERIFY, IMAGES = (
     for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
 )
 MODEL = "2024-11-15"
-#: `Expired` is ours, and in no answer: Azure's word stays what it was.
+#: `Expired` is internal: answers keep Azure's previous status.
 _NOT_STARTED, _RUNNING, _SUCCEEDED, _FAILED, _CANCELED, _EXPIRED = (
     *("NotStarted", "Running", "Succeeded", "Failed", "Canceled", "Expired"),
 )
 
 
 def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
-    """Refuse what is no picture by its size and by its first bytes."""
-    # 1 KB and 6 MB; that they are 1,024 bytes and 6 times 1,024 KB is ours.
+    """Refuse a file whose size or first bytes are not a picture's."""
+    # 1 KB and 6 MB, read as 1,024 bytes and 6 times 1,024 KB; that reading is ours.
     if len(content) < 1024:
         call.refuse("image.small")
     if len(content) > 6 * 1024 * 1024:
@@ -157,7 +157,7 @@ def _is_over(call: NumberedCall, session: Session) -> bool:
 
 
 def _find(call: NumberedCall) -> Session:
-    """The session that a path names, if it is of the path's kind and not over."""
+    """Return the session of a path; refuse a finished one or another kind."""
     session = call.world.sessions.find(call.words[0])
     if session is None or _is_over(call, session):
         call.refuse("session.unknown")
@@ -180,7 +180,7 @@ def _read(call: NumberedCall) -> Response:
 def _delete(call: NumberedCall) -> Response:
     session = _find(call)
     if call.world.sessions.remove(session.id) is None:
-        call.refuse("session.unknown")  # somebody else was faster
+        call.refuse("session.unknown")  # another request was first
     call.claims.cite("session.deleted")
     return Response(status=204, headers=call.headers)
 
@@ -206,7 +206,7 @@ def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
 
 
 def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
-    """The session with one attempt more, the newest first."""
+    """Return the session with an attempt added, the newest first."""
     number, results = hosted_of(session).attempts, session.result
     attempt = {"attemptId": number, "attemptStatus": status, **outcome}
     result = {**results, "attempts": [attempt, *results["attempts"]]}
@@ -218,7 +218,7 @@ def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """The session after a person was looked at."""
+    """Return the session after a check of the person."""
     seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
     if not seen.probe.faces:
         return hosted.fail(world, session)
@@ -260,7 +260,7 @@ RULES = Rules(
     fail=_fail,
 )
 
-#: Path, who answers there, and what it is called where latency is set.
+#: Path, handlers by method, and the operation's name for latency.
 ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], ...] = (
     (LIVENESS, {"POST": _start}, "session_start"),
     (WITH_VERIFY, {"POST": _start_with_verify}, "session_start"),

@@ -23,14 +23,14 @@ from .claims import CLAIMS
 VERSIONS = ("v1.2", "v1.2-preview.1")
 DETECT = f"/face/{VERSIONS[0]}/detect"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
-#: Answers other versions, older clients and other paths.
+#: The hint for other versions, older clients and other paths.
 _IMITATED = (
     f"this mock imitates detect and verify of {' and '.join(VERSIONS)}, and of {VERSIONS[0]} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}"
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Places of the points, in hundredths of the face's rectangle from its left and top.
+#: Landmark positions in percent of the face's rectangle, from the left and top.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
     eyebrowLeftOuter 18 32, eyebrowLeftInner 42 32, eyeLeftOuter 24 40, eyeLeftTop 30 38,
@@ -40,7 +40,7 @@ _LANDMARKS = """
     noseLeftAlarOutTip 42 60, noseRightAlarOutTip 58 60, upperLipTop 50 76, upperLipBottom 50 79,
     underLipTop 50 81, underLipBottom 50 85
 """
-#: The attributes that there are, with what is made up of each.
+#: The supported attributes, with their made-up values.
 _ATTRIBUTES: Mapping[str, Any] = {
     "headPose": {"pitch": 0.0, "roll": 0.0, "yaw": 0.0},
     "glasses": "noGlasses",
@@ -53,7 +53,7 @@ _ATTRIBUTES: Mapping[str, Any] = {
     "qualityForRecognition": "high",
 }
 _RETIRED = frozenset({"emotion", "gender", "age", "smile", "facialHair", "hair", "makeup"})
-#: Which of them a model has; from the options of Microsoft's client, azure-ai-vision-face 1.0.0b2.
+#: The attributes of each model, from the options of Microsoft's azure-ai-vision-face 1.0.0b2.
 _BY_MODEL = {
     "detection_01": _ATTRIBUTES.keys() - {"mask", "qualityForRecognition"},
     "detection_03": {"blur", "headPose", "mask"},
@@ -64,7 +64,7 @@ _BY_MODEL = {
 
 @attrs.define(kw_only=True)
 class AzureCall(base.NumberedCall):
-    """A call whose answer has its id in a header."""
+    """A call whose response has the request id in a header."""
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -134,7 +134,7 @@ def verify(call: AzureCall) -> Response:
         call.refuse("verify.models")
     if first is second or first.number or second.number:
         call.claims.cite("verify.others")
-        # The score of a face that is not the largest in its picture; ours.
+        # The score of a face that is not the picture's largest; our choice.
         score: float | None = 100.0 if first is second else 5.0
     else:
         digests, find = (first.facts.digest, second.facts.digest), call.world.pictures.find
@@ -183,7 +183,7 @@ def _check_access(call: AzureCall) -> None:
 
 
 def _read_query(call: AzureCall) -> dict[str, Any]:
-    """The query by name of the field; the first one that is wrong refuses the call."""
+    """Return the query's values by field name; refuse the call at the first wrong value."""
     values: dict[str, Any] = {}
     for name, (default, read) in _QUERY.items():
         values[name] = read(call.query.get(name, default))
@@ -243,8 +243,8 @@ def _model(kind: str, count: int) -> Callable[[str], str | None]:
 
 
 _IDS = ("faceId1", "faceId2")
-#: The fields of the specification's FaceDetectionOptions: what each is without a word, and what
-#: reads it, None for what it does not take.
+#: The fields of the specification's FaceDetectionOptions: default and reader, which returns None
+#: for an invalid value.
 _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "returnFaceId": ("true", _flag),
     "returnFaceLandmarks": ("false", _flag),
@@ -299,7 +299,7 @@ class Azure(base.Routed):
     }
 
     def owns(self, head: Request) -> bool:
-        # Other versions match, too: Microsoft's older clients hear that the path is not there.
+        # Other versions match, too: Microsoft's older clients get the error for an unknown path.
         return head.path.startswith("/face/v1.") or super().owns(head)
 
     def elsewhere(self, call: base.Call) -> Response:
@@ -343,7 +343,7 @@ VENDOR = base.Vendor(
     hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
-    # The newest faces by id; the number that is kept is ours.
+    # The newest faces by id; the limit is our choice.
     records=lambda: Collection(limit=1000),
     extensions={"sessions": Played},
     behaviour=Azure,
