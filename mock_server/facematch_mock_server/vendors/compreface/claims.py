@@ -1,4 +1,4 @@
-"""What the mock claims about CompreFace, and where each claim stands."""
+"""Claims about CompreFace, with their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CompreFace's `POST /api/v1/verification/verify`, and what may be set of it."""
+"""CompreFace's `POST /api/v1/verification/verify`, and its settings."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
 _YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
 _PROBABILITY = 0.99975
-#: Left eye, right eye, nose, left and right corner of the mouth, in hundredths of the box.
+#: Left eye, right eye, nose, left and right corner of the mouth, in percent of the box.
 _LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
-#: The class of each plug-in that has a version, and its milliseconds.
+#: The class of each plug-in with a version, and its time in milliseconds.
 _VERSIONS = {
     "detector": ("facenet.FaceDetector", 67.0),
     "calculator": ("facenet.Calculator", 116.0),
@@ -71,7 +71,7 @@ def verify(call: base.Call) -> Response:
 def _choose_faces(
     call: base.Call, picture: SeenPicture, limit: int | None, least: float
 ) -> tuple[SeenFace, ...]:
-    """The faces of a picture that the detector is sure enough of, as many as are to be."""
+    """Return the faces above the detector's threshold, at most `limit`."""
     if limit is not None and len(picture.faces) > limit:
         call.claims.cite("face.limit")
     if least:
@@ -147,8 +147,8 @@ _READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
 
 
 def _read_query(call: base.Call) -> _Query:
-    """The most faces, the detector's threshold, and whether versions are given."""
-    # Spring takes an empty value for one that was not sent.
+    """Return the face limit, the detector's threshold, and whether to return versions."""
+    # Spring treats an empty value as not sent.
     status = (call.query.get("status") or "false").lower()
     try:
         limit = int(call.query.get("limit") or "0")
