@@ -1,7 +1,7 @@
 """Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet.
 
-The keys of bodies are those of the pages that `claims` names. A refused body is a 422 as FastAPI
-writes it, whose stock texts Deepvue's error bodies are."""
+The keys of bodies are from the pages that `claims` names. A refused body is a 422 as FastAPI writes
+it, because Deepvue's error bodies are FastAPI's stock texts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
 
-#: The newest tokens that are known.
+#: Maximum number of tokens kept.
 MOST_TOKENS = 10_000
 
 
@@ -34,11 +34,11 @@ class IssuedToken:
     """An access token, without its text.
 
     Attributes:
-        number: 1 for the first of the world.
-        at: When it was given out, UTC.
-        client: The client id that it was given to.
-        expires: When it ends, UTC.
-        revoked: Whether it was taken back.
+        number: The token's number in the world, from 1 on.
+        at: The time of issue, UTC.
+        client: The client id that the token was issued to.
+        expires: The token's expiry, UTC.
+        revoked: Whether the token was revoked.
     """
 
     number: int
@@ -49,11 +49,11 @@ class IssuedToken:
 
 
 class DeepvueRecords:
-    """The tokens of one world, by text, and the number of requests for one. Thread-safe."""
+    """The tokens of one world, by text, and the number of token requests. Thread-safe."""
 
     def __init__(self) -> None:
         self.tokens: Collection[IssuedToken] = Collection(limit=MOST_TOKENS)
-        #: Has a record for each request, with a right or a wrong pair.
+        #: The number of the newest token request, with a right or a wrong pair.
         self.requests: Collection[int] = Collection(limit=1)
 
 
@@ -67,7 +67,7 @@ class Tokens(Extension["DeepvueRecords"]):
         return latest[-1] if latest else 0
 
     def issued(self) -> tuple[IssuedToken, ...]:
-        """The newest 10,000 that were given out, without their texts, in order."""
+        """Return the newest 10,000 issued tokens, without their texts, in order."""
         return self._records.tokens.all()
 
     @Serve("POST", "tokens/revoke", gives="revoked")
@@ -93,7 +93,7 @@ _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%
 
 @attrs.define(kw_only=True, eq=False)
 class DeepvueCall(base.NumberedCall):
-    #: The client of its token, once that was read.
+    #: The client of the access token, once the token was read.
     client: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -107,7 +107,7 @@ class DeepvueCall(base.NumberedCall):
         return str(self.route and self.route.operation)
 
     def deny(self, key: str, *facts: str, **answer: Any) -> NoReturn:
-        """End the call with that refusal, as `refuse`."""
+        """End the call with an error, as `refuse` does, in Deepvue's error shape."""
         self.refuse(key, "error.shape", *facts, **answer)
 
     def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
@@ -120,7 +120,7 @@ class DeepvueCall(base.NumberedCall):
         self.deny("body.refused", "body.validation", body={"detail": rows})
 
 
-#: The message of FastAPI with pydantic 1 for a field that is not there.
+#: The message of FastAPI with pydantic 1 for a missing field.
 _MISSING = "field required"
 
 
@@ -146,7 +146,7 @@ def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
 
 
 def _find_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
-    """Return the valid key of a client; refuse the call for another."""
+    """Return the valid key of a client; refuse the call for any other key."""
     key = call.world.keys.find(text) if text else None
     call.key_word = "wrong" if text else "none"
     if key is None or key.client != client:
@@ -194,7 +194,7 @@ def _read_pair(call: DeepvueCall) -> None:
 
 def _read_files(call: DeepvueCall) -> None:
     form = base.read_or_empty(call)
-    # A text in the place of a file may be a picture: the journal has its length only.
+    # A text sent instead of a file may be a picture: the journal has only its length.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
@@ -230,7 +230,7 @@ def _read_image(call: DeepvueCall) -> None:
 
 
 def _key_of(head: Request) -> str | None:
-    """Return the client secret, or the client id of a request for a token."""
+    """Return the client secret, or for a token request the client id."""
     if head.path == LOGIN:
         with contextlib.suppress(FormError):
             form = read_form(head.header("content-type") or "", head.body, digest=None)
@@ -239,12 +239,12 @@ def _key_of(head: Request) -> str | None:
 
 
 def _issue(call: DeepvueCall) -> Response:
-    """Give out a token: a JSON Web Token signed with HS256 (RFC 7519)."""
+    """Issue a token: a JSON Web Token signed with HS256 (RFC 7519)."""
     claims, values, ids = call.claims, call.values, call.world.account.ids
     key = _find_key(call, values["client_secret"], values["client_id"], "auth.pair")
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
-    # The id is ours, so that no two tokens are equal.
+    # We add the id, so that no two tokens are equal.
     body = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
     parts = ({"alg": "HS256", "typ": "JWT"}, body)
     text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
@@ -283,10 +283,10 @@ def _check_liveness(call: DeepvueCall) -> Response:
 
 
 def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | None) -> Response:
-    """Charge the call and answer it; `at` in milliseconds since 1970 is not in version 2."""
+    """Charge and answer the call; `at` (ms since 1970) is None in version 2."""
     path, price = call.request.path, call.claims[f"credit.price.{call.name}"]
     if not call.charge(price, path.rpartition("/")[2], call.request_id):
-        # Another call has taken the last credit meanwhile.
+        # Another call took the last credit in the meantime.
         call.deny("credit.refused")
     call.claims.cite("answer.words", "answer.code")
     body = {
@@ -383,7 +383,7 @@ class Deepvue(base.Routed):
         return self.unknown(call)
 
 
-#: Asks for a token and uses it at once: the fourth word in quotes of that answer.
+#: Requests a token and uses it at once: `cut` takes it out of the JSON response.
 _CURL = (
     "curl -H 'x-api-key: mock-live-key' "
     '-H "Authorization: Bearer $(curl -s -d client_id=mock-client '
