@@ -1,4 +1,4 @@
-"""What the mock claims about Amazon Rekognition, and where each claim stands."""
+"""Claims about Amazon Rekognition, with their sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SEEN = Origin(
 def _error(
     key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
 ) -> Any:
-    """A row of an error; `words` are its name, a colon, and its sentence; `names` is a switch's."""
+    """Make an error's row; `words` is ``Name: message``, `names` a value of `auth_names`."""
     name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
     when = ("auth_names", names) if names else None

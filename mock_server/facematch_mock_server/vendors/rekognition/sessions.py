@@ -1,6 +1,6 @@
-"""Face Liveness: a session is made, somebody goes through it, and for 3 minutes it can be read.
+"""Face Liveness: a session is created, completed by a person, and readable for 3 minutes.
 
-Names and limits are those of AWS's API model, rekognition 2016-06-27, in botocore 1.44.5.
+Names and limits are from AWS's API model, rekognition 2016-06-27, in botocore 1.44.5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
-#: The longest picture that AWS gives, and the side of one that is shorter whatever it shows.
+#: Maximum bytes of a picture from AWS, and a side length at which any picture has fewer.
 _MOST_BYTES, _SIDE = 204_800, 480
 
 
@@ -40,7 +40,7 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
     claims.cite("session.charged", "credit.price_session")
-    # Two tries of one start may come at once.
+    # Two retries of one start may arrive at the same time.
     with world.behaviour.starting:
         kept = reversed(world.sessions.all()) if token else ()
         same = (each for each in kept if (each.metadata or {}).get("token") == token)
@@ -58,7 +58,7 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
 
 
 def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None, str, int]:
-    """The token of a start, the challenge that it prefers, and how many pictures it wants."""
+    """Return the token, the preferred challenge and the number of audit images of a start."""
     settings = {} if sent.get("Settings") is None else sent["Settings"]
     token, key = sent.get("ClientRequestToken"), sent.get("KmsKeyId")
     fits = isinstance(settings, dict) and _fits(token, _TOKEN) and _fits(key, _KMS_KEY)
@@ -88,7 +88,7 @@ def _are_preferences(rows: Any) -> bool:
 
 
 def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Return the state of a session, as long as AWS has anything of it."""
+    """Return the state of a session, as long as AWS keeps it."""
     claims, world, session_id = call.claims, call.world, sent.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
         call.refuse("parameters.wrong", "session.ranges")
@@ -122,7 +122,7 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
 
 
 def _shorten(content: bytes) -> str:
-    """A picture as an answer has it, in base64; smaller, if it is too long or of another kind."""
+    """Return a picture in base64, shrunk to a small JPEG if it is too long or of another kind."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
     if len(content) > _MOST_BYTES or not is_usual:
         import PIL.Image  # not above: few pictures need it
@@ -136,7 +136,7 @@ def _shorten(content: bytes) -> str:
 
 
 def bound(image: Image, face: SeenFace) -> dict[str, float]:
-    """A face's place, in parts of the sides of its picture."""
+    """Return a face's bounding box as fractions of the picture's sides."""
     left, top, right, bottom = face.box
     width, height = (right - left) / image.width, (bottom - top) / image.height
     corner = {"Left": left / image.width, "Top": top / image.height}
@@ -147,13 +147,13 @@ def bound(image: Image, face: SeenFace) -> dict[str, float]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """The session after a person was looked at, which happens once."""
+    """Return the session after a check of the person, which happens once."""
     seen = attempt.liveness
     if not seen.probe.faces:
         return hosted.fail(world, session)
     result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
     if seen.score is not None:
-        # A number is all that AWS says of an attack.
+        # AWS reports an attack only by this number.
         most = world.claims["session.attack"] if seen.attack else 100.0
         result["Confidence"] = min(seen.score, most)
     image = Image.from_bytes(attempt.contents[attempt.face])

@@ -1,7 +1,7 @@
-"""Rekognition's CompareFaces and DetectFaces, who may call, and what may be set of it.
+"""Rekognition's CompareFaces and DetectFaces, access, and settings.
 
-The signature is checked as AWS, IAM User Guide, "Create a signed AWS API request", read
-2026-11-21, says.
+The signature check follows AWS, IAM User Guide, "Create a signed AWS API request", read
+2026-11-21.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def access_key(head: Request) -> str | None:
-    """The id of the access key that a request names, whether or not it is signed well."""
+    """Return the access key id of a request, whether or not the signature is valid."""
     match = _ACCESS_KEY.match(head.header("authorization") or "")
     return match and match[1]
 
 
 def read_signature(request: Request) -> tuple[re.Match[str], dt.datetime] | None:
-    """The parts of the Authorization header and the date that was signed; None if malformed."""
+    """Return the Authorization header's parts and the signed date; None if malformed."""
     match = _HEADER.fullmatch(request.header("authorization") or "")
     date = request.header("x-amz-date") or ""
     with contextlib.suppress(ValueError):
@@ -84,11 +84,11 @@ def _value(request: Request, name: str) -> str:
     return ",".join(" ".join(value.split()) for value in values)
 
 
-#: The id of the key that works at once; its secret is `LIVE_KEY`.
+#: The id of the first key; the secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
-#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each has one
-#: with IPv6 beside it, and those of North America have both with FIPS, too.
+#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each region also
+#: has an IPv6 endpoint, and regions of North America have both with FIPS, too.
 _REGIONS = """
     us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
@@ -100,18 +100,18 @@ _HOSTS = frozenset(
     for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
     for suffix in ("amazonaws.com", "api.aws")
 )
-#: The refusal of calls beyond a limit, by its scope.
+#: The error of calls over a rate limit, by scope.
 _LIMITS = {
     "second": "quota.refused",
     "increase": "quota.throttled",
     "capacity": "quota.unavailable",
 }
-#: Places in a box, from its left and top; ours.
+#: Landmark positions in a box, from the left and top; our choice.
 _LANDMARKS = {
     "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
     "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
 }  # fmt: skip
-#: Attributes that DetectFaces gives only if asked.
+#: Attributes that DetectFaces returns only on request.
 _ATTRIBUTES = (
     *("AGE_RANGE", "BEARD", "EMOTIONS", "EYE_DIRECTION", "EYEGLASSES", "EYES_OPEN"),
     *("FACE_OCCLUDED", "GENDER", "MOUTH_OPEN", "MUSTACHE", "SMILE", "SUNGLASSES"),
@@ -120,7 +120,7 @@ _ATTRIBUTES = (
 
 @attrs.define(kw_only=True)
 class RekognitionCall(base.NumberedCall):
-    """A call whose answer has its id in a header, and one more in an error."""
+    """A call whose response has the request id in a header; an error has a second id."""
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -161,9 +161,9 @@ def check_signature(call: RekognitionCall) -> None:
 
 
 def _check_date(call: RekognitionCall, signed: dt.datetime) -> None:
-    # The client goes by the machine's clock or by the mock's, which a test moves.
+    # The client uses the machine's clock or the mock's, which a test moves.
     first, last = sorted((call.now, dt.datetime.now(dt.UTC)))
-    # The date may differ from AWS's by this: AWS Developer Tools Blog, Clock-skew correction.
+    # Maximum clock skew from AWS: AWS Developer Tools Blog, Clock-skew correction.
     skew = dt.timedelta(minutes=15)
     for claim, now, limit, is_wrong in (
         ("auth.late", first, first - skew, signed < first - skew),
@@ -177,7 +177,7 @@ def _check_date(call: RekognitionCall, signed: dt.datetime) -> None:
 
 
 def perform(call: RekognitionCall) -> Response:
-    """Compare the faces of two pictures, or find those of one, as X-Amz-Target says."""
+    """Perform the operation that X-Amz-Target names."""
     answer = _OPERATIONS.get(_operation_of(call.request))
     if answer is None:
         call.claims.cite("operation.others")
@@ -214,7 +214,7 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
         call.claims.cite("face.largest")
     if len(faces) > 1:
         call.claims.cite("compare.others")
-    # A face without a score matches at no threshold; the score of a further face is ours.
+    # A face without a score matches at no threshold; the score of a further face is our choice.
     scores = [-1.0 if seen.score is None else seen.score, *[5.0] * (len(faces) - 1)]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
@@ -339,7 +339,7 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # One path; `more` is the X-Amz-Target, and None for the first route, which is for all others.
+    # One path; `more` is the X-Amz-Target, or None for the first route, for all other targets.
     routes = tuple(
         base.Route(
             pattern="/",
@@ -359,7 +359,7 @@ class Rekognition(base.Routed):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        #: Is held while a session is made.
+        #: Held while a session is created.
         self.starting = threading.Lock()
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
@@ -405,5 +405,5 @@ VENDOR = base.Vendor(
     behaviour=Rekognition,
     extensions={"sessions": Played},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
-    # No example for the console: a page in a browser does not sign requests.
+    # No example for the console: a browser page does not sign requests.
 )
