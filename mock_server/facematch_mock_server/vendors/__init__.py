@@ -1,4 +1,4 @@
-"""The vendors of the mock: each is a folder, or an entry point of another distribution."""
+"""The vendors of the mock, each in a folder here or in an entry point of another distribution."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def vendor_named(name: str) -> Vendor:
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
-    """Return the claims of one vendor, or of all vendors for None, and those of the mock."""
+    """Return the claims of one vendor, or of all vendors for None, and the mock's claims."""
     names = vendor_names() if vendor is None else (vendor,)
     return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)
