@@ -118,7 +118,7 @@ class Call:
         claims: The vendor's claims, which collect citations.
         route: The route of the path; None if no route has the path.
         now: The time of the answer.
-        words: The values of the path's placeholders.
+        words: Values of the path's placeholders, in order.
         headers: Headers of every response to the call.
         key: The accepted key; None before the check, and for a path that needs no key.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
@@ -502,7 +502,7 @@ class Routed:
             response = refused.response
         if response is None:
             return None
-        # A switch may give the claim another status; the words are the same.
+        # A switch may change the claim's status; the body is the same.
         response.status = status
         return call.claims.sealed(response)
 

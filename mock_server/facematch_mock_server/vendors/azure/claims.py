@@ -24,12 +24,12 @@ PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
 
 
 def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> Reply:
-    # The specification's FaceErrorResponse, whose code is in a header, too.
+    # The specification's FaceErrorResponse, which repeats the code in a header.
     body = {"error": {"code": code, "message": message}}
     return Reply(status, body, (("x-ms-error-code", code), *headers))
 
 
-# A fact a line: what it decides, its value or answer, its source, and the sentence that says it.
+# One claim per line: key, value or response, source, and statement.
 # fmt: off
 CLAIMS = table(
     "azure",

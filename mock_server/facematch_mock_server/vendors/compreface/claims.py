@@ -30,7 +30,7 @@ _NGINX_413 = (
 )
 _UNDEFINED = _error(400, 0, "Something went wrong, please try again")
 
-# A fact a line: what it decides, its answer, its source, and the sentence that says it.
+# One claim per line: key, response, source, and statement.
 # fmt: off
 CLAIMS = table(
     "compreface",

@@ -29,18 +29,18 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error 
 
 # Settings
 
-#: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
+#: Numbers that may be set: the key of the claim that each sets, and the kind of number.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "token_life_s": ("token.life_s", "seconds"),
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
 }
 
-#: The windows in seconds; each is counted by itself, and any of them refuses (Rate limits).
+#: Rate windows in seconds. Each counts separately, and any of them can refuse (Rate limits).
 WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
-# A claim per line: key, value or answer, source, and the sentence that says it. Facts without a
-# choice stand in the code, with their source.
+# One claim per line: key, value or response, source, and statement. Fixed facts are in the code,
+# with their source.
 # fmt: off
 CLAIMS = table(
     "deepvue",

@@ -37,7 +37,7 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "session_charged": ("finished", "created", "never"),
 }
 
-#: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
+#: Numbers that may be set: the key of the claim that each sets, and the kind of number.
 SETTINGS: Mapping[str, tuple[str, str]] = {
     "size_limit_bytes": ("file.size_limit", "count"),
     "write_limit": ("rate.write.limit", "limit"),
@@ -61,8 +61,8 @@ _GET_LIMIT = Reply(
 _NO_PERMISSION = Reply(403, {"detail": "You do not have permission to perform this action."})
 _BAD_IMAGE = Reply(400, {"error": "Invalid user image format."})
 
-# A claim per line: key, value or answer, source, and the sentence that says it. Facts without a
-# choice stand in the code, with their source.
+# One claim per line: key, value or response, source, and statement. Fixed facts are in the code,
+# with their source.
 # fmt: off
 CLAIMS = table(
     "didit",

@@ -39,7 +39,7 @@ EVENTS = (
 #: The statuses whose webhook includes the decision.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
-#: Application ids by account, always the same.
+#: The namespace of application ids, which depend only on the account.
 _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 

@@ -37,7 +37,7 @@ def _error(
 
 _EXPIRED = "RequestExpired: The request reached the service more than 15 minutes after the date stamp on the request, or the date stamp on the request is more than 15 minutes in the future."
 
-# A fact a line: what it decides, its value or answer, its source, and the sentence that says it.
+# One claim per line: key, value or response, source, and statement.
 # fmt: off
 CLAIMS = table(
     "rekognition",
