@@ -54,9 +54,9 @@ _OPTIONAL = (
     *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
     *("form", "years", "host"),
 )
-#: Kinds of aspects that are kept at private keys: they tell nothing about a person.
+#: Kinds of aspects kept at private keys: they reveal nothing about a person.
 _KEPT_OF_PRIVATE = ("shape", "form", "years")
-#: Aspects that follow from an answer: not reported beside a difference in that answer.
+#: Aspects derived from an answer: not reported together with a difference in that answer.
 _DERIVED = ("decision", "warnings", "state", "requests")
 _LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
 
@@ -74,7 +74,7 @@ def reduce_reply(
 ) -> dict[str, Any]:
     """Return the texts of an answer by aspect.
 
-    At `private` keys type and form are kept; `words` are public; an id is kept as a digest.
+    `private` keys keep only type and form; `words` are public; an id is kept as a digest.
     """
     mask = masker((*reply.secrets, *secrets))
 
@@ -118,7 +118,7 @@ def _key_of(path: str) -> str:
 
 
 def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    """Yield aspect and text of each place of a body; the places of a list are one."""
+    """Yield aspect and text of each place of a body; all items of a list count as one place."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
@@ -240,7 +240,7 @@ def _describe_place(box: Any, picture: Any) -> str:
     is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
     if not (is_right and box.right > 0 and box.bottom > 0):
         return "outside"
-    # Width and height in the place of the right lower corner give a narrow box.
+    # Width and height sent instead of the lower right corner give a narrow box.
     scale = size if box.unit == "ratio" and all(size) else (1, 1)
     sides = (box.right - box.left) * scale[0], (box.bottom - box.top) * scale[1]
     return "inside" if min(sides) > 0 and max(sides) < 3 * min(sides) else "narrow"

@@ -24,7 +24,7 @@ Change = Callable[[HttpRequest], HttpRequest]
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """A call that differs from the usual one in one thing."""
+    """A call that differs from the usual call in one respect."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
@@ -154,7 +154,7 @@ def steps_of(
         and (vendor.threshold or step.beyond is None)
         and (vendor.size_limit or step.probe not in ("largest", "too-large"))
     )
-    # The second shows whether the key is right; the first may need that nobody has logged in.
+    # The second call shows whether the key is right; the first may require no earlier login.
     first, *rest = vendor.steps or (attrs.evolve(_WRONG_KEY, signed=_scramble(".+")),)
     steps = (first, _CALLS[0], *rest, *usual)
     hosted = () if sessions is None else (*_SESSIONS, *vendor.sessions)

@@ -70,7 +70,7 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
 
 
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
-    """Return the record of a call; `lost` says why the vendor was not seen, else empty."""
+    """Return the record of a call; `lost` is why the vendor's answer was lost, or empty."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
     return {"result": free | result, "lost": lost, "seen": seen, "level": None}
 
@@ -194,7 +194,7 @@ class Caller:
         return _make_record(lost, seen, **result) | {"level": level}
 
     def _find_kept(self) -> dict[str, Any]:
-        """Find out whether the vendor lists calls that it was asked not to keep."""
+        """Check whether the vendor lists calls that it was asked not to keep."""
         reply = self._ask_beside("answer", self.vendor.kept or "")
         (listed,) = self._seen
         once = [
@@ -217,7 +217,7 @@ class Caller:
         return MatchCall(probe=files[step.probe], reference=reference, threshold=threshold)
 
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
-        """Return the step's request: a start, or one about a session that was started."""
+        """Return the step's request: a start, or a request about a started session."""
         record = started or fm.SessionRecord(
             backend=self.backend.name,
             subject_ref="parity",
@@ -369,12 +369,12 @@ def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> None:
-    """Repeat at the mock the calls that the vendor answered, `calls`; note the claims of each."""
+    """Repeat at the mock the calls that the vendor answered; record the claims of each."""
     results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
     need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
     # If the vendor does not know the workflow, the mock must not know it either.
     if need and first != _find_answers(calls.get("session-bad-field")) and "session" in results:
-        # No face is stored, so a workflow that compares with a stored one starts no session. From
+        # No face is stored, so a workflow that compares with a stored face starts no session. From
         # here on the mock knows no other workflow.
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
         control.sessions.workflow(getattr(caller.backend, need), kind=kind)
@@ -383,7 +383,7 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             continue
         result = results[step.name]
         control.clear_outcomes()
-        # The mock reads cards, and refuses files that are no pictures, without being told.
+        # The mock reads cards and refuses files that are not pictures, without a set outcome.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
         # If the vendor saw several faces, or none, the mock gets a card that shows as many.
         instead: dict[str, Any] = {}
