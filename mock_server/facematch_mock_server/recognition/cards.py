@@ -21,7 +21,7 @@ _PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
 TURNS = (0, 90, 180, 270)
 GENDERS = ("female", "male")
 LOSSES = ("before_charge", "after_charge")
-#: The oldest age a card can tell, in years.
+#: The highest age a card can encode, in years.
 MAX_AGE = 120
 
 
@@ -267,7 +267,7 @@ def _failure_of(card: Card) -> int | None:
 
 
 def _read_failure(bits: int) -> dict[str, Any]:
-    """Decode a failure. Raises ValueError for an unknown one."""
+    """Decode a failure. Raises ValueError for an unknown failure."""
     way, value = bits >> 14, bits & 0x3FFF
     if way == _STATUS:
         wait = value & 0x3F
@@ -438,7 +438,7 @@ def _card_in_grey(picture: PIL.Image.Image) -> Card | None:
     return None
 
 
-#: The scores of two pictures of one person, and of two persons: from, to.
+#: The score ranges of two pictures of one person, and of two persons: from, to.
 SAME = (90.0, 99.0)
 OTHERS = (2.0, 20.0)
 

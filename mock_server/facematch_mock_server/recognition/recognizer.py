@@ -184,7 +184,7 @@ def apply_to_match(
 
 
 def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts) -> LivenessOutcome:
-    """Apply a set outcome to a liveness check; a face is added where one is needed."""
+    """Apply a set outcome to a liveness check; add a face if the outcome needs a face."""
     count = len(check.probe.faces) if outcome.faces is None else outcome.faces
     if outcome.needs_a_face:
         count = max(1, count)
@@ -318,7 +318,7 @@ class Recognizer:
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """Find the faces of one picture; uses up no outcome."""
+        """Find the faces of one picture without using up an outcome."""
         return self._look(picture, self.facts.of(picture, digest), rotate=rotate)
 
     def load(self) -> None:

@@ -1,4 +1,4 @@
-"""Making of test cards."""
+"""Draw and encode test cards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SKINS: tuple[_Colour, ...] = ((244, 208, 177), (224, 172, 125), (176, 122, 82),
 _HAIRS: tuple[_Colour, ...] = ((40, 30, 25), (92, 60, 35), (190, 150, 70), (150, 150, 155))
 _WALLS: tuple[_Colour, ...] = ((214, 228, 240), (226, 238, 214), (244, 230, 214), (232, 222, 242))
 _INK, _ALARM, _WHITE = (30, 34, 44), (178, 34, 34), (255, 255, 255)
-#: Top edge in pixels of the lines of text, and how much larger than the font each one is.
+#: Top edge in pixels of each line of text, and the line's scale relative to the font.
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
