@@ -1,1 +1,1 @@
-"""From a socket to a vendor or to the control API, and back."""
+"""The HTTP side: sockets, requests and responses, up to a vendor or the control API."""

@@ -33,7 +33,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
-#: The beginning of a first line. Bytes that cannot become one, such as TLS, are refused at once.
+#: The beginning of a request line. Other bytes, such as TLS, are refused at once.
 _BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
 #: A target in absolute form.
 _WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
@@ -185,7 +185,7 @@ class Connection(asyncio.BufferedProtocol):
             self._refuse(exchange.make_answer(broken.status))
         # Keep reading for a while: closing with unread bytes would reset the connection.
         end = self._loop.time() + self._service.linger_s
-        with contextlib.suppress(OSError):  # the client has gone
+        with contextlib.suppress(OSError):  # the client has disconnected
             if not self._transport.is_closing():
                 self._transport.write_eof()
         self._transport.resume_reading()
@@ -337,7 +337,7 @@ class Connection(asyncio.BufferedProtocol):
         head = body = b""
         if response is not None:
             if response.more is not None and fault is None:
-                # An event stream, until the client is gone.
+                # An event stream, until the client disconnects.
                 head = exchange.encode_head(response, method=method, close=True)
                 self._transport.write(head + response.body)
                 while True:
@@ -409,7 +409,7 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         raise _BrokenRequest(505, "another version of HTTP")
     is_old, target = line[4] == b"0", line[2].decode()
     # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause, so
-    # a new one reads the headers alone. Two lengths and unknown codings are refused below.
+    # a new parser reads only the headers. Two lengths and unknown codings are refused below.
     headers = _Headers()
     parser = httptools.HttpRequestParser(headers)
     parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)

@@ -45,15 +45,15 @@ class AnswerPlan:
     response: Response | None = None
     #: The fault of sending the response, never at `Stage.ANSWER`.
     fault: Fault | None = None
-    #: The request, if it is carried out after `fault.seconds`, unless its client is gone by then.
-    #: It keeps its vendor, so that a reset meanwhile does not move it.
+    #: The request to carry out after `fault.seconds`, unless the client has disconnected by then.
+    #: The request keeps its vendor, so a reset in the meantime does not affect it.
     postponed: Request | None = None
 
 
 def is_by_page(head: Request) -> bool:
     """Whether the request is from the console in a browser, not from an API client."""
-    # A browser repeats its POST by itself when a kept connection dies, so a fault would charge
-    # twice and never be seen. Its connections are closed after each answer.
+    # A browser retries a POST by itself when a keep-alive connection drops, so a fault would charge
+    # twice and stay unseen. A browser's connections are closed after each response.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
@@ -139,7 +139,7 @@ def make_answer(status: int, sentence: str | None = None) -> Response:
 
 
 def empty_head(peer: str) -> Request:
-    """Return a head for the journal, for a connection without a readable one."""
+    """Return an empty head for the journal, for a connection without a readable head."""
     return Request(method="", target="", peer=peer)
 
 
@@ -202,7 +202,7 @@ def body_cut(length: int) -> int:
 
 @cache
 def keep_freed_pages() -> None:
-    """Let the C library keep freed memory for the next request: five times the throughput."""
+    """Make the C library keep freed memory for the next request: five times the throughput."""
     # glibc raises its threshold for returning memory to the system when a block is freed, up to
-    # 32 MiB. The block is never touched, so it costs no memory; a second one would be zeroed.
+    # 32 MiB. The block is never touched, so it costs no memory; a second block would be zeroed.
     bytes(16 * 1024 * 1024)

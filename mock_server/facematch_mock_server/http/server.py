@@ -28,11 +28,11 @@ THREAD = "facematch-mock"
 
 
 class HttpServer:
-    """Serves one app over HTTP/1.1, on an event loop of its own."""
+    """Serves one app over HTTP/1.1, on its own event loop."""
 
-    # A forked child does not serve: the requests to its port are the parent's. The server accepts
-    # connections itself: `loop.create_server` of Python 3.11 leaves half-made ones open when it
-    # closes.
+    # A forked child does not serve: requests to the port go to the parent. The server accepts
+    # connections itself, because `loop.create_server` of Python 3.11 leaves half-open connections
+    # when it closes.
 
     def __init__(
         self,

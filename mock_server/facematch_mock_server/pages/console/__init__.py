@@ -108,7 +108,7 @@ class Console:
         return _reply_json(about)
 
     def _get_events(self, request: Request, _: str) -> Response:
-        """Return calls as server-sent events: those after the page's last one, and new ones."""
+        """Return calls as server-sent events: calls after the page's last call, then new calls."""
         # An event's id is the journal's run and the number of its last call. `cleared` has the
         # newest number so far: only later calls are announced as new.
         run, _, number = (request.header("last-event-id") or "").partition(":")
@@ -226,8 +226,8 @@ _ENTRY = ("method", "path", "status", "vendor", "key", "note")
 _FIELDS = 30
 #: Maximum length of an answer that is parsed.
 _LONGEST = 64 * 1024
-#: Names of scores, verdicts and reasons in answers; the one nearest to the top is shown. A
-#: confidence is a score only beside such a verdict; otherwise it is that of a detection.
+#: Names of scores, verdicts and reasons in answers; the field nearest to the top is shown. A
+#: confidence is a score only beside such a verdict; otherwise it belongs to a detection.
 _SCORES = ("score", "similarity", "Similarity")
 _VERDICTS = ("status", "match", "is_live", "isIdentical")
 _REASONS = ("mock", "detail", "message", "Message")
@@ -338,7 +338,7 @@ def _find_reason(answer: Any) -> str | None:
 
 
 def _mask(name: str, value: Any) -> Any:
-    """Shorten the texts of JSON as the journal does; long ones without spaces are pictures."""
+    """Shorten the texts of JSON as the journal does; long texts without spaces are pictures."""
     if isinstance(value, dict):
         return {str(key)[:80]: _mask(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):
