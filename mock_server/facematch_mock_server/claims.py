@@ -1,6 +1,6 @@
 """Claims about vendors with their sources, and the answers that rest on them.
 
-A fact without a choice is in the code, beside its source.
+A fact that no switch or setting changes may be in the code instead, with its source.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class MockSimulator(VendorSimulator):
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         self._faults = {**_FAULTS, **self.faults}
-        #: Number of calls since the last `set_situation`, and the number of the one to strike.
+        #: Number of calls since the last `set_situation`, and the number of the call to strike.
         self._arrived = 0
         self._step: int | None = None
         self._charged_before = 0

@@ -55,7 +55,7 @@ class ControlApi:
         if vendor not in kinds:
             vendor, path = next(iter(kinds)), below
         operations, parent = operations_of(kinds[vendor]), path[: path.rfind("/") + 1]
-        # The id at the end of a path, if its operation takes one.
+        # The id at the end of a path, if the operation takes an id.
         pattern = next((x for _, x in operations if x in (path, f"{parent}{{}}")), None)
         operation = operations.get((method, pattern or path))
         if operation is None:
@@ -89,7 +89,7 @@ class ControlApi:
         return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
-        """Return the account that a request names, else the first one. Raises LookupError."""
+        """Return the account that a request names, else the first account. Raises LookupError."""
         header = request.header(ACCOUNT_HEADER.lower())
         name = dict(request.query).get("key", MAIN if header is None else header)
         return self._accounts.get(name)

@@ -52,7 +52,7 @@ def kinds_of(hint: Any) -> frozenset[Any]:
 
 
 def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
-    """Read the values that were sent, by annotation. Raises ValueError for wrong ones."""
+    """Read the values that were sent, by annotation. Raises ValueError for wrong values."""
     for name in sorted(sent):
         if name not in takes:
             names = ", ".join(takes) or "nothing"
