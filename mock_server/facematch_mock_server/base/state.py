@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Selection(tuple[T, ...]):  # noqa: SLOT001 - a tuple takes none
-    """Records of a list, the oldest first; `left_out` is how many older ones a limit left out."""
+    """Records of a list, the oldest first; `left_out` counts older records beyond the limit."""
 
     left_out = 0
 

@@ -218,7 +218,7 @@ class Connection(asyncio.BufferedProtocol):
                 return False
 
     def _exchange(self, handler: Handler) -> Work[bool]:
-        """Read and answer one request; return whether the connection goes on."""
+        """Read and answer one request; return whether the connection stays open."""
         head, length, closes, expects_continue = yield from self._read_head()
         refusal = exchange.ask(handler.begin, head)
         if refusal is not None:
@@ -353,7 +353,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _send(self, head: bytes, body: bytes, fault: Fault) -> Work[bool]:
-        """Send an answer with a fault; return whether the connection goes on."""
+        """Send an answer with a fault; return whether the connection stays open."""
         whole, cut = head + body, 0
         if fault.kind is Kind.DELAY:
             yield from self._pause(_WaitFor.MOMENT, fault.seconds)

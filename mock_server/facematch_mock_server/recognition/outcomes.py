@@ -217,7 +217,7 @@ class Waiting(RuleQueue[SetOutcome]):
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
         """Take the outcome for a call; None if there is none."""
         # Outcomes for fields precede outcomes for a picture; outcomes for any call come last.
-        # Among equals the first one added is taken.
+        # Among equals the first added is taken.
         with self._lock:
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)

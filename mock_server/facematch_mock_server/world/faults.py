@@ -136,7 +136,7 @@ class Fault:
         field: Only calls with all these texts in their query, form or the top level of their JSON,
             by name, as they were sent: ``{"vendor_data": "case-7"}``.
         status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
-        headers: Headers that replace those of that response: ``{"Retry-After": "1"}``; None
+        headers: Headers that override that response's by name: ``{"Retry-After": "1"}``; None
             removes a header. A status 429 has the vendor's own Retry-After unless set here.
         body: The response's JSON: required for the kind JSON, invalid for the others. It is no
             claim about the vendor.

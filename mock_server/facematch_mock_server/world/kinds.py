@@ -25,7 +25,7 @@ R = TypeVar("R")
 class Serve:
     """Serves a method of `Control`, or of an extension, in the control API, too.
 
-    The method's annotations define the values it takes; its docstring is its help text.
+    The method's annotations define its values; the docstring's first sentence is the help.
 
     Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path

@@ -40,7 +40,7 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
     claims.cite("session.charged", "credit.price_session")
-    # Two retries of one start may arrive at the same time.
+    # A start and its retry may arrive at the same time.
     with world.behaviour.starting:
         kept = reversed(world.sessions.all()) if token else ()
         same = (each for each in kept if (each.metadata or {}).get("token") == token)
