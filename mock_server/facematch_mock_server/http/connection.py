@@ -27,7 +27,7 @@ from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 
 #: Maximum bytes that a client may pipeline while a request is being answered.
 _AHEAD_BYTES = 256 * 1024
-#: Seconds between two polls for more of an endless response.
+#: Seconds between two polls for the next part of an endless response.
 _EVERY_S = 0.1
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -48,11 +48,11 @@ class _WaitFor(enum.Enum):
     """The event that the work of a connection waits for."""
 
     MORE = enum.auto()  # bytes, or the end of the client's side
-    MOMENT = enum.auto()  # until the client disconnects
+    MOMENT = enum.auto()  # a moment, while the client stays connected
     NEXT_BYTE = enum.auto()  # a moment, even if the client has ended its side
     ROOM = enum.auto()  # room in the write buffer
     WORKER = enum.auto()  # an answer from another thread
-    OTHERS = enum.auto()  # the turn of other connections
+    OTHERS = enum.auto()  # the other connections to run first
 
 
 Work = Generator[_WaitFor, None, R]

@@ -15,8 +15,8 @@ from .exchange import Handler, keep_freed_pages
 
 #: The listen backlog, and the connections accepted in one turn of the loop.
 _BACKLOG, _AT_ONCE = 1024, 256
-#: Threads for slow requests to vendors, of which each may hold a decoded picture, and for the
-#: control API, of which each may wait for webhooks; with their names.
+#: Threads and their names for slow requests to vendors, each of which may hold a decoded picture,
+#: and for the control API, where each may wait for webhooks.
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
 #: Maximum bytes of one read: more than two usual pictures.
 _READ_BYTES = 512 * 1024

@@ -51,16 +51,16 @@ class Step:
 class VendorCalls:
     """Differences of a vendor from the usual calls; a plug-in's vendor has none."""
 
-    keys: Mapping[str, str] = attrs.field(factory=dict)  # to the mock's attribute; empty: by `Secret`
-    settings: Mapping[str, Any] = attrs.field(factory=dict)  # further settings for the mock
+    keys: Mapping[str, str] = attrs.field(factory=dict)  # setting: mock attribute; empty: all `Secret`s
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # further settings at the mock
     charges: int = 1  # maximum charges of one call
     steps: tuple[Step, ...] = ()  # added to the usual steps, in the place of the wrong key
-    threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
+    threshold: str = ""  # ``sent`` if the backend sends it, or the JSON field that holds it
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
-    kind: str = "gif"  # the ending of a file of another kind than the vendor takes
-    headers: Mapping[str, str] = attrs.field(factory=dict)  # of what follows, with their settings
-    balance: tuple[str, str] | None = None  # path, and the place in its answer
-    kept: str | None = None  # path of the list of what the vendor keeps
+    kind: str = "gif"  # the extension of a file type that the vendor refuses
+    headers: Mapping[str, str] = attrs.field(factory=dict)  # setting by header, for the paths below
+    balance: tuple[str, str] | None = None  # path, and the place in the response
+    kept: str | None = None  # path that lists the calls the vendor keeps
     sessions: tuple[Step, ...] = ()  # added to the usual steps
     sessions_need: str = ""  # the setting that sessions need
 # fmt: on
