@@ -298,7 +298,7 @@ class Control:
 
     @Serve("POST", "latency")
     def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
-        """Delay the answers of an operation by so many real seconds, 0-3600; return `latency`.
+        """Delay the responses of an operation by real seconds, 0-3600; return `latency`.
 
         `behaviours` lists the operations: ``match``, say.
         """
@@ -313,7 +313,7 @@ class Control:
 
     @Serve("POST", "clock/advance", gives="now")
     def advance(self, seconds: float) -> dt.datetime:
-        """Let that many seconds pass at once. Raises ValueError unless from 0 on."""
+        """Advance the clock by seconds, 0 or more. Raises ValueError for a negative number."""
         account = self.account
         now = account.clock.advance(seconds)
         # Sessions that have just expired send their webhooks now.
@@ -374,9 +374,7 @@ class Control:
         keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
         first = next(iter(keys.values())).client
         if client is not None and not (first and client.isprintable() and client.strip()):
-            raise ValueError(
-                "client must be a string, and the vendor one whose keys have a client id"
-            )
+            raise ValueError("client must be a string, and only vendors with client ids take one")
         record = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
         self.world.add_key(text, record)
         return text
@@ -426,7 +424,7 @@ class Control:
 
     @Serve("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Begin again: no session, charge, fault or outcome, an empty journal, numbers from 1 on.
+        """Reset the mock: no session, charge, fault or outcome; empty journal, numbers from 1.
 
         The account gets a new world with every vendor; running requests end in the old one. The
         clock goes on. Switches stay, unless others are given for this vendor; the latency is the

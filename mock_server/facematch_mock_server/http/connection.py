@@ -404,7 +404,7 @@ class _Headers(list[tuple[str, str]]):
 def _parse_head(text: bytes, peer: str) -> _Beginning:
     line = _FIRST_LINE.match(text)
     if line is None:
-        raise _BrokenRequest(400, "the first line is none of HTTP")
+        raise _BrokenRequest(400, "the request line is not HTTP")
     if line[3] != b"1":
         raise _BrokenRequest(505, "another version of HTTP")
     is_old, target = line[4] == b"0", line[2].decode()

@@ -62,7 +62,7 @@ class VirtualClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> dt.datetime:
-        """Let that many seconds pass at once. Raises ValueError beyond the year 8999."""
+        """Advance the clock by seconds. Raises ValueError beyond the year 8999."""
         number: Any = seconds
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not is_number or not number >= 0:

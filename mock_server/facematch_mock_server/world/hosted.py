@@ -80,7 +80,7 @@ class Rules:
 def hosted_of(session: Session) -> Hosted:
     """Return the hosted part of a session. Raises LookupError for a saved call."""
     if session.hosted is None:
-        raise LookupError("this session is a saved call: nobody does anything in it")
+        raise LookupError("this session is a stored call, not a hosted session: it has no person")
     return session.hosted
 
 
@@ -243,7 +243,7 @@ def _look(
     if hosted.kind == "kyc":
         reference = face if document is None else _read_picture(document)
     elif document is not None:
-        raise ValueError("nobody shows a document in a session of the kind biometric")
+        raise ValueError("a session of the kind biometric has no document step")
     elif hosted.reference is not None:
         kept = world.pictures.find(hosted.reference)
         if kept is None:

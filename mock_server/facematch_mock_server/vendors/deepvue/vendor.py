@@ -72,7 +72,7 @@ class Tokens(Extension["DeepvueRecords"]):
 
     @Serve("POST", "tokens/revoke", gives="revoked")
     def revoke(self) -> int:
-        """Revoke every token given out so far, and return how many were valid."""
+        """Revoke all tokens; return how many were valid."""
         tokens = self._records.tokens
         valid = [text for text, token in tokens.items() if not token.revoked]
         for text in valid:

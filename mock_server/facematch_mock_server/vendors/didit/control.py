@@ -66,7 +66,7 @@ class Sessions(Played[DiditRecords]):
         return select(sessions, since=since, limit=limit, **filters)
 
     def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
-        """Decide a session as a person does at the vendor: it is noted, and webhooks are sent.
+        """Decide a session as a reviewer does at the vendor: the review is recorded, webhooks sent.
 
         Args:
             session_id: The id that responses show.
@@ -97,7 +97,7 @@ class Sessions(Played[DiditRecords]):
 
     @Serve("POST", "sessions/decide")
     def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
-        """Decide a session as a person does: it is noted, and the webhooks are sent."""
+        """Decide a session as a reviewer does: the review is recorded, and webhooks are sent."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
 
@@ -125,7 +125,7 @@ class Sessions(Played[DiditRecords]):
 
     @Serve("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
-        """Let this user start no session any more."""
+        """Block a user: new sessions are refused."""
         check_text("vendor_data", vendor_data)
         self._records.blocked.put(vendor_data, vendor_data)
 
@@ -196,7 +196,7 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
-        """Send nothing there any more; LookupError if there is no destination of that id."""
+        """Remove a destination; LookupError if there is no destination of that id."""
         _require(self._records.outbox.destinations.remove(destination), "destination")
 
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
@@ -293,7 +293,7 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
-        """Send one again, as the console does: a new timestamp, signed with the secret of today;
+        """Resend a delivery, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
         world, outbox = self._control.world, self._records.outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
@@ -314,12 +314,12 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
-        """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
+        """Drop the next 1-10,000 deliveries silently."""
         self._records.outbox.add_fault(DeliveryFault.DROP, times)
 
     @Serve("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
-        """Send what the console sends for a test: marked as one, with a made-up decision;
+        """Send a test event, as the console does: marked as a test, with a made-up decision;
         LookupError if there is no destination of that id."""
         world = self._control.world
         place = _require(world.records.outbox.destinations.find(destination), "destination")
