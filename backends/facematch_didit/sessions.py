@@ -339,7 +339,7 @@ def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
 def read_delivery(
     backend: DiditBackend, body: bytes, headers: Mapping[str, str], now: dt.datetime
 ) -> tuple[SessionHint, ...]:
-    """Return the session of a delivery; nothing if it is about a user or a transaction."""
+    """Return a delivery's session; empty if the delivery is about a user or a transaction."""
     if not backend.webhook_secrets:
         raise errors.ConfigurationError(
             "Didit's webhooks need webhook_secrets: the destination's secret_shared_key, or "

@@ -166,7 +166,7 @@ class RekognitionBackend(HttpBackend):
         access_key_id, secret_access_key: Explicit credentials; both or neither.
         session_token: The session token of temporary credentials.
         base_url: The endpoint. Default: ``AWS_ENDPOINT_URL_REKOGNITION``, ``AWS_ENDPOINT_URL`` or
-            the profile's ``endpoint_url`` if on this machine, else AWS's endpoint for the region.
+            the profile's ``endpoint_url``, which must be on this machine; else AWS's own.
         environment: PRODUCTION for AWS, which has no sandbox, or MOCK; None if unknown. Hosted
             sessions require PRODUCTION unless `require_environment` names another.
         fips: Whether to use AWS's FIPS 140 endpoint, which only some regions have.

@@ -112,7 +112,7 @@ def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> N
 
 
 def fork_safe_lock() -> threading.RLock:
-    """Return a module-level lock that `os.fork` acquires, so that a child finds it free."""
+    """Return a module-level lock that `os.fork` acquires, so that it is unlocked in the child."""
     # Reentrant, because the garbage collector may run a finaliser that takes the lock in the thread
     # that holds it. So code under this lock must tolerate reentrancy.
     lock = threading.RLock()

@@ -341,7 +341,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
 
 
 def _describe(links: list[BaseException], exchange: Exchange) -> str:
-    """Return the words for "... could not be reached: <words>."; empty for a bug of ours."""
+    """Return the reason for "... could not be reached: <reason>."; empty for a bug of ours."""
     for kind, words in _REASONS:
         for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))

@@ -203,7 +203,7 @@ class Image:
         does not support (CMYK, for example) become RGB.
 
         Raises:
-            InvalidImage: not a Pillow image, or it cannot be encoded.
+            InvalidImage: the argument is no Pillow image, or cannot be encoded.
         """
         return cls._make(_imaging.encode_png(picture))
 

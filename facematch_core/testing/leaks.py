@@ -122,7 +122,7 @@ def chain(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Return each frame of its traceback: the file, and place, line and locals as text."""
+    """Return the frames of its traceback: each the file, and its place, line and locals as text."""
     lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
     for at, (frame, _) in zip(lines, walk, strict=True):
         values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]

@@ -305,7 +305,7 @@ class VendorSimulator(abc.ABC):
         Args:
             situation: One of `situations`.
             score: The vendor's score, 0-100, for SCORE; None otherwise.
-            step: The request of a call, from 1, that is rejected or fails; the others succeed as in
+            step: The number of the request in a call, from 1, that fails; the others succeed as in
                 SAME_PERSON or LIVE. None for the last request. Only given for `steps` above 1.
         """
 

@@ -176,7 +176,7 @@ def _write_csv(table: Any, file: BinaryIO) -> None:
 
 
 def _cells(column: Any) -> Any:
-    """Return a column for CSV, with text escaped that a spreadsheet would read as a formula."""
+    """Return a column for CSV; escape text that a spreadsheet would read as a formula."""
     if pa.types.is_boolean(column.type):
         return column.cast(pa.int8())
     if pa.types.is_primitive(column.type):

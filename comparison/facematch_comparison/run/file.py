@@ -138,7 +138,7 @@ class RunFile:
         self.transact(change, note, *holder)
 
     def calls(self) -> SqlStore | None:
-        """Open the store of calls in the same file, if there is one."""
+        """Open the call store in this run database, if it has one."""
         query = "SELECT name FROM sqlite_master WHERE name = 'facematch_attempts'"
         return SqlStore(self._where) if self.transact(select, query) else None
 

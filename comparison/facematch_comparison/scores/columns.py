@@ -283,7 +283,7 @@ def group_of(name: str) -> tuple[str, str] | None:
 
 
 def our_name(key: str) -> str:
-    """Return our name for what a user says that a column holds."""
+    """Return our name for a column's content as the user named it."""
     if ours := _known(key):
         return ours
     raise InvalidRequest(

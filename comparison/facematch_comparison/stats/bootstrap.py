@@ -7,7 +7,7 @@ out of their differences.
 
 Products of draws vary more than rates do (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
 arbitrary order", Annals of Applied Statistics 6, 2012: the variance is overestimated): three times
-as much where nobody is in two pairs. So weights are rescaled, as those of surveys are, until a rate
+as much if every person is in one pair only. So weights are rescaled, as in surveys, until a rate
 varies from resample to resample as much as its variance between people says (J. N. K. Rao and C. F.
 J. Wu, "Resampling inference with complex survey data", Journal of the American Statistical
 Association 83, 1988): a weight w becomes 1 + s (w - 1). What either way does to verdicts is in

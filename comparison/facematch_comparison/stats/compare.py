@@ -178,11 +178,11 @@ def _correct(differences: Sequence[Difference], alpha: float) -> tuple[Differenc
 
 
 class Paired:
-    """Errors (bool, (T,)) of two systems at the same pairs, at fixed thresholds, by `subjects`.
+    """Errors of two systems on the same pairs at fixed thresholds: boolean arrays, (T,).
 
-    Differences are added up for each of them, so that one person with many pairs is
-    one; a pair in each direction is added to what was seen, which keeps the interval from vanishing
-    where the two hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for
+    Differences are summed per person of `subjects`, so that a person with many pairs counts once.
+    One pair is added in each direction, so that the interval does not vanish if the two systems
+    hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for
     comparing matched proportions", Statistics in Medicine 24, 2005).
     """
 

@@ -167,8 +167,8 @@ def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 
     """Return the interval for a rate of errors (bool, (T,)) among pairs that may share people.
 
     `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a person
-    was estimated; `CONSERVATIVE` if there are too few errors or people to see one, and one is
-    assumed: 0.05 for mated pairs, 0.005 for non-mated ones.
+    was estimated; `CONSERVATIVE` if there are too few errors or people to estimate it, and it is
+    assumed: 0.05 for mated pairs, 0.005 for non-mated pairs.
     """
     count = int(np.count_nonzero(errors))
     rarer = np.flatnonzero(errors if 2 * count <= len(errors) else ~errors)

@@ -301,7 +301,7 @@ class Concentration:
 
 @attrs.frozen(kw_only=True)
 class PointAt:
-    """A system at one of the FMRs that all reports show.
+    """A system's operating point at one of the FMRs that all reports show.
 
     Attributes:
         fmr: The required FMR: 0.01, 0.001 or 0.0001.

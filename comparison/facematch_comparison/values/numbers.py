@@ -76,7 +76,7 @@ def quantity(number: float, width: float | None = None) -> str:
 
 
 def money(amount: float, width: float | None = None) -> str:
-    """Format an amount without its currency: cents, or more if its interval supports it."""
+    """Format an amount without its currency: cents, or more decimals if its interval needs them."""
     value = _decimal(amount)
     places = max(2, _places(value, width and _decimal(width)))
     if width:

@@ -56,7 +56,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
-    """Write a JSON object as short JSON: nested values as type and length, secrets masked."""
+    """Format an object as short JSON: mask secrets, show nested values as type and length."""
     shown = {}
     for name, value in values.items():
         text = _hide_secrets(value) if isinstance(value, str) else value

@@ -44,7 +44,7 @@ def _hide_query(target: str) -> str:
 
 @attrs.define(kw_only=True)
 class Request:
-    """A request: first the head, which never changes, then also the body.
+    """A request: at first the head, which never changes; the body is added later.
 
     The head is enough to choose a fault or to refuse the request.
     """

@@ -329,7 +329,7 @@ class Control:
 
     @Serve("POST", "ledger/balance", gives="balance")
     def set_balance(self, balance: Decimal | int | str) -> Decimal:
-        """Set the credit in USD. Raises ValueError unless from 0 on, with at most four decimals."""
+        """Set the credit in USD. Raises ValueError if negative or beyond four decimals."""
         self.world.ledger.balance = amount(balance)
         return self.balance()
 
@@ -428,7 +428,7 @@ class Control:
 
         The account gets a new world with every vendor; running requests end in the old one. The
         clock goes on. Switches stay, unless others are given for this vendor; the latency is the
-        server's. Returns `behaviours`. Raises ValueError as `MockServer`, and then changes nothing.
+        server's. Returns `behaviours`. Raises ValueError as `MockServer`; nothing is changed then.
         """
         world = self.world
         claims = world.kind.choose(world.switches if switches is None else switches)

@@ -283,7 +283,7 @@ class Accounts:
         account.end()
 
     def reset(self, place: Place, vendor: str, claims: Behaviours) -> None:
-        """Reset an account, with these claims of its vendor. LookupError if it is closed."""
+        """Reset an account, with these claims of its vendor. Raises LookupError if it is closed."""
         with self._lock:
             old = place.current
             every = {**old.claims, vendor: claims}

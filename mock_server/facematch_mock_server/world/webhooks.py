@@ -419,7 +419,7 @@ class WebhookWorker:
         self.wake()
 
     def stop(self) -> None:
-        """Start no more deliveries. Deliveries in progress end within their deadline."""
+        """Stop starting deliveries. Deliveries in progress end within their deadline."""
         self._world.clock.unwatch(self._begin)
         self._outbox.run(False)
         self.wake()

@@ -157,7 +157,7 @@ def _is_over(call: NumberedCall, session: Session) -> bool:
 
 
 def _find(call: NumberedCall) -> Session:
-    """Return the session of a path; refuse it if it is over or of another kind."""
+    """Return the session in a path; refuse the request if it has ended or is of another kind."""
     session = call.world.sessions.find(call.words[0])
     if session is None or _is_over(call, session):
         call.refuse("session.unknown")

@@ -182,7 +182,7 @@ class Webhooks(Extension[DiditRecords]):
         events: Collection[str] | None = None,
         enabled: bool | None = None,
     ) -> Destination:
-        """Change some attributes of a destination, as for `add`; its secret stays.
+        """Change some attributes of a destination, as for `add`; the secret is unchanged.
 
         Raises LookupError if there is no destination with that id.
 
