@@ -23,6 +23,7 @@ from urllib3 import HTTPHeaderDict
 
 from facematch_core import errors
 from facematch_core.base.masking import Secret
+from facematch_core.base.nesting import load_json
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
@@ -286,8 +287,8 @@ class HttpReply:
     @functools.cached_property
     def _parsed(self) -> Any:
         try:
-            return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
-        except (ValueError, RecursionError) as error:
+            return load_json(self.body, parse_constant=_finite, parse_float=_finite)
+        except ValueError as error:
             problem = type(error).__name__
         # Outside the except block: json's own error contains the whole body.
         raise ValueError(f"The body is not JSON: {problem}.")

@@ -242,6 +242,8 @@ class HttpCall:
                 unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
                 raise self._end_with(unasked) from None
             raise self._end_unreadable(problem) from None
+        if is_free and not reply.is_free:  # a call that is not billed has free requests only
+            reply = attrs.evolve(reply, is_free=True)
         return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
@@ -385,7 +387,7 @@ class HttpCall:
                 result = backend.parse_non_200(call, reply)
             if isinstance(result, models.Result):
                 return result
-            refusal: errors.VendorError = backend.error(reply, call)
+            raise backend.error(reply, call)  # noqa: TRY301 - None would be a plug-in's bug
         except errors.VendorError as error:
             refusal = error
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not hide the status

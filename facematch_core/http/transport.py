@@ -255,12 +255,12 @@ class HttpClient:
         return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
 
     def _put_back(self, exchange: Exchange, headers: Mapping[str, str]) -> None:
-        """Keep the connection for reuse, unless the server closed it or rejected an upload."""
+        """Keep the connection for reuse, unless the server closed it or may do so soon."""
         connection, route = exchange.connection, exchange.route
         if connection is None or connection.sock is None or route is None:
             return
-        # A server that rejects an upload may close the connection at any moment, and the next
-        # request would be lost.
+        # A server that rejects an upload (perhaps any request but a GET) may close the connection
+        # at any moment, and the next request would be lost.
         if exchange.status >= http.HTTPStatus.BAD_REQUEST and exchange.request.method != "GET":
             connection.close()
             return
