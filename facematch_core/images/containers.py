@@ -148,6 +148,7 @@ def read_jpeg(data: bytes) -> Header:
     EXIF is reduced to the orientation, and removed if the picture is upright.
     """
     kept, size, orientation, scans = _Kept(data, 2), None, None, 0
+    has_jfif = False
     for marker, start, block, end in _segments(data):
         if marker in _ALL_FRAMES:
             # A second frame could differ in size from the checked frame.
@@ -163,7 +164,8 @@ def read_jpeg(data: bytes) -> Header:
             orientation = orientation_of(data[block + 6 : end])
             if orientation != 1:
                 kept.keep(start, end, _EXIF % orientation)
-        elif mark := _read_mark(data, marker, block, end):
+        elif not (has_jfif and marker == 0xE0) and (mark := _read_mark(data, marker, block, end)):
+            has_jfif = has_jfif or marker == 0xE0  # a second one could hold anything
             kept.keep(start, end, mark)
     if size is None or not scans:
         raise Damaged("there is no picture in it")

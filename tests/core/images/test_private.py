@@ -310,3 +310,11 @@ def test_a_long_colour_profile_stays_in_its_pieces():
     data = encoded(quartered(), ImageFormat.JPEG, icc_profile=large)
     assert sent(data).data == data
     assert Image.from_bytes(data).to_pil().info["icc_profile"] == large
+
+
+def test_a_second_jfif_segment_is_removed():
+    plain = SMALL_FILES["jpeg"]
+    hidden = segment(0xE0, b"JFIF\0" + CANARY[:7] + b"\0\0")
+    sent = Image.from_bytes(plain[:20] + hidden * 3 + plain[20:]).prepared()
+    assert CANARY[:7] not in sent.data
+    assert sent.data.count(b"JFIF\0") == 1
