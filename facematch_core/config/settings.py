@@ -130,7 +130,7 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
 def resolve_path(path: str, key: str, folder: Path) -> Path:
     """Resolve a path from a configuration file against the file's folder; expand ``~``."""
     if "\0" in path:
-        raise ValueError(path)
+        raise ConfigurationError(f"{key} has a NUL character, which no path has.")
     try:
         return folder / Path(path).expanduser()
     except RuntimeError:

@@ -101,7 +101,7 @@ WRONG = {
         {"cap": 5, "currency": "USD", "price": {"match": 0.1}},
         *({"cap": 1, "per": "week"}, {"cap": 1, "name": ""}),
         {"cap": 1, "store": "sqlite:///:memory:"},
-        {"cap": 1, "store": f"mysql://{CANARY}/x"},
+        *({"cap": 1, "store": store} for store in (f"mysql://{CANARY}/x", "sqlite:///a\0b.db")),
     ],
     "circuit_breaker": [
         *({"failures": 0}, {"open_s": float("nan")}),
