@@ -112,7 +112,7 @@ def _examine_one(
     report["hosts"] = [*foreign_hosts(plan)]
     if profile:
         report["verifier"] = dict(profile.verifier)
-        report["policies"] = {name: show_value(each) for name, each in profile.policies.items()}
+        report["policies"] = {name: _show_policy(each) for name, each in profile.policies.items()}
     # Opening a store would create its file or connect to its server.
     with plan.open(opens_stores=False) as verifier:
         report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
@@ -168,11 +168,15 @@ def show_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        words = (f"{key} {show_value(item)}" for key, item in value.items())
-        return ", ".join(words) or "with defaults"
+        return " ".join(f"{key} {show_value(item)}" for key, item in value.items())
     if isinstance(value, int | float | Decimal | str | Path):
         return _USERINFO.sub(rf"\1{HIDDEN}@", str(value))
     return f"a {type(value).__name__}"
+
+
+def _show_policy(table: Mapping[str, Any]) -> str:
+    """Return a policy's table of a profile on one line."""
+    return ", ".join(f"{key} {show_value(each)}" for key, each in table.items()) or "with defaults"
 
 
 def _hide(value: Any, secrets: Iterable[str]) -> Any:

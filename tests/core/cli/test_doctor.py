@@ -95,6 +95,21 @@ def test_what_cannot_be_used_is_named_and_the_rest_stays(
         show("no file at all", "doctor", "--profile", "p", code=4)
 
 
+def test_a_table_within_a_policy_stays_one_item(run_json, keyed, configured, monkeypatch):
+    monkeypatch.setenv("KEYED_API_KEY", SECRET)
+    configured(
+        'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\n[profiles.p.retry]\n'
+        '[profiles.p.budget]\ncap = 5\ncurrency = "USD"\n'
+        'price = { match = "0.1", liveness = "0.2" }\n'
+    )
+    _, document = run_json("doctor")
+    shown = document["policies"]
+    assert set(shown["budget"].split(", ")) == {
+        *("cap 5", "currency USD", "price match 0.1 liveness 0.2"),
+    }
+    assert shown["retry"] == "with defaults"
+
+
 def test_file_profile_and_origin_of_each_setting_are_named(
     run_json, run, keyed, tmp_path, configured
 ):
