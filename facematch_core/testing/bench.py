@@ -39,11 +39,11 @@ NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "be
 #: Prefixes of the reason of a failed rule, which say whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
 #: The decision that lets a person in, and the other decisions, by operation.
-_MATCH, _LIVE = (Operation.MATCH, fm.Decision), (Operation.LIVENESS, fm.LivenessDecision)
-PASS = {_MATCH[0]: _MATCH[1].MATCH, _LIVE[0]: _LIVE[1].LIVE}
-FAIL = {_MATCH[0]: _MATCH[1].NO_MATCH, _LIVE[0]: _LIVE[1].NOT_LIVE}
-REVIEW = {operation: kind.REVIEW for operation, kind in (_MATCH, _LIVE)}
-INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in (_MATCH, _LIVE)}
+_DECISIONS = {Operation.MATCH: fm.Decision, Operation.LIVENESS: fm.LivenessDecision}
+PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
+FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
+REVIEW = {operation: kind.REVIEW for operation, kind in _DECISIONS.items()}
+INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in _DECISIONS.items()}
 RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23

@@ -525,6 +525,7 @@ class HttpSimulator(VendorSimulator):
 
     def __enter__(self) -> Self:
         self._server = _Server(self._serve)
+        self._server.listen(on=self._set is None or self._set[0] is not Situation.UNREACHABLE)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -594,7 +595,6 @@ class _Server(socketserver.ThreadingTCPServer):
         self.serve = serve
         self._thread: threading.Thread | None = None
         self.server_bind()
-        self.listen(on=True)
 
     def listen(self, *, on: bool) -> None:
         if on and self._thread is None:

@@ -45,6 +45,13 @@ def ask(simulator, path="/", body=b"", timeout=10, **headers):
         connection.close()
 
 
+def test_a_situation_set_before_the_start_holds():
+    simulator = Echo()
+    simulator.set_situation(Situation.UNREACHABLE)
+    with simulator, pytest.raises(ConnectionRefusedError):
+        ask(simulator)
+
+
 def test_forms_are_read(simulator):
     body = (
         b'--B\r\nContent-Disposition: form-data; name="rotate"\r\n\r\ntrue\r\n'
