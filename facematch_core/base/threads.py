@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from .deadline import Deadline
 
-__all__ = ["HelperThreads", "NoThread", "StillRunning"]
+__all__ = ["HelperThreads", "NoThread", "StillRunning", "fulfil"]
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class HelperThreads:
         try:
             shared = future if key is None else under_way.setdefault(key, future)
             if shared is future:
-                target = functools.partial(context.run, _run, work, future, end)
+                target = functools.partial(context.run, fulfil, future, work, end)
                 threading.Thread(target=target, name=self._name, daemon=True).start()
                 is_started = True
         except RuntimeError:
@@ -96,7 +96,10 @@ class HelperThreads:
             del future, error  # a frame that references its own error is a reference cycle
 
 
-def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> None:
+def fulfil(
+    future: Future[T], work: Callable[[], T], end: Callable[[], object] = lambda: None
+) -> None:
+    """Do work in this thread unless its future was cancelled; `end` is called before the result."""
     if not future.set_running_or_notify_cancel():
         return
     try:

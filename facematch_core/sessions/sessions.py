@@ -309,8 +309,7 @@ class Sessions:
                 again = "looks for the session first, and counts only if it creates one"
             elif self._can.start_is_repeatable:
                 again = "returns the same session; both starts are counted"
-            by_itself = "It is not retried automatically. Starting again"
-            error.message = f"{error.message} {by_itself} {again}."
+            error.message += f" It is not retried automatically. Starting again {again}."
             error.args = (error.message,)
             raise
 
@@ -455,8 +454,7 @@ class Sessions:
                 f"record must be a SessionRecord, not {type(record).__name__}: "
                 "SessionRecord.from_dict reads a stored one."
             )
-        names = self._backend.name, self._profile
-        for noun, ours in zip(("backend", "profile"), names, strict=True):
+        for noun, ours in (("backend", self._backend.name), ("profile", self._profile)):
             theirs = getattr(record, noun)
             if theirs != ours and None not in (theirs, ours):
                 raise errors.InvalidRequest(

@@ -22,6 +22,7 @@ import anyio.to_thread
 
 from facematch_core.base.cancellation import CANCELLATION, Cancellation
 from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import fulfil
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
 from facematch_core.models import MatchResult
 
@@ -32,7 +33,6 @@ from .verifier import (
     PairOutcomes,
     PairRun,
     Verifier,
-    fulfil,
     no_pairs,
 )
 
@@ -143,7 +143,7 @@ def awaited(
 ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]:
     """Return the async version of `method`, for a class derived from `Awaited`."""
 
-    @functools.wraps(method)
+    @functools.wraps(method, updated=())
     async def call(self: Awaited, /, *args: P.args, **options: P.kwargs) -> R:
         return await self._call(getattr(self._verifier, method.__name__), *args, **options)
 

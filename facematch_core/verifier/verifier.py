@@ -32,7 +32,7 @@ from facematch_core.backend.kinds import nearest
 from facematch_core.base.cancellation import CANCELLATION
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import Deadline
-from facematch_core.base.threads import HelperThreads
+from facematch_core.base.threads import HelperThreads, fulfil
 from facematch_core.errors import (
     FATAL,
     FaceMatchError,
@@ -683,15 +683,3 @@ class PairOutcomes(Iterator[PairOutcome]):
             self._run.failures.append(error)
             self._pairs = enumerate(())
             return None
-
-
-def fulfil(future: Future[R], make: Callable[[], R]) -> None:
-    """Run `make` in this thread, unless `future` was cancelled."""
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(make())
-    except BaseException as error:  # noqa: BLE001 - raised again where the future is read
-        future.set_exception(error)
-    # Break the reference cycle through the error, which keeps the pictures.
-    del future, make
