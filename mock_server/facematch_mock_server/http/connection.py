@@ -12,7 +12,7 @@ import math
 import re
 import socket
 import struct
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import Executor
 from typing import TypeVar, cast
 
@@ -78,8 +78,8 @@ class Service:
     loop: asyncio.AbstractEventLoop
     #: The read buffer; its content is copied before the next read.
     scratch: memoryview
-    #: Returns the threads for slow work: those of the control API, or those of vendors.
-    threads: Callable[[bool], Executor]
+    #: The threads for slow work: those of vendors, and (True) those of the control API.
+    threads: Mapping[bool, Executor]
     idle_s: float
     linger_s: float
     connections: set[Connection] = attrs.field(factory=set)
@@ -249,7 +249,7 @@ class Connection(asyncio.BufferedProtocol):
     def _carry_out(self, handler: Handler, request: Request) -> Work[AnswerPlan]:
         if not handler.is_slow(request):
             return exchange.carry_out(handler, request)
-        threads = self._service.threads(request.is_for_mock)
+        threads = self._service.threads[request.is_for_mock]
         future = self._loop.run_in_executor(threads, exchange.carry_out, handler, request)
         future.add_done_callback(lambda _: self._wake(_WaitFor.WORKER))
         yield _WaitFor.WORKER

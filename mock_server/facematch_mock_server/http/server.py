@@ -61,11 +61,9 @@ class HttpServer:
         keep_freed_pages()
         # The default loop of Windows cannot watch a listening socket.
         self._loop = loop = asyncio.SelectorEventLoop()
-        self._pools: dict[bool, ThreadPoolExecutor] = {}
+        self._pools = {False: ThreadPoolExecutor(*_WORKERS), True: ThreadPoolExecutor(*_CLERKS)}
         scratch = memoryview(bytearray(_READ_BYTES))
-        self._service = Service(
-            loop=loop, scratch=scratch, threads=self._find_pool, **self._settings
-        )
+        self._service = Service(loop=loop, scratch=scratch, threads=self._pools, **self._settings)
         loop.call_soon(loop.add_reader, listener, self._accept, listener)
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
         self._thread.start()
@@ -132,12 +130,6 @@ class HttpServer:
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(lambda: Connection(self._service), accepted)
-
-    def _find_pool(self, is_for_mock: bool) -> ThreadPoolExecutor:
-        """Return the threads for the control API, or those for slow requests to vendors."""
-        if is_for_mock not in self._pools:
-            self._pools[is_for_mock] = ThreadPoolExecutor(*(_CLERKS if is_for_mock else _WORKERS))
-        return self._pools[is_for_mock]
 
     def _run(self) -> None:
         self._loop.run_forever()

@@ -232,10 +232,8 @@ def _scale(name, by):
     return lambda body: body.update({name: body[name] * by})
 
 
-def _answer_deletions_with(status):
-    return lambda request, response: (
-        attrs.evolve(response, status=status) if request.method == "DELETE" else response
-    )
+def _answer_deletions_with_202(request, response):
+    return attrs.evolve(response, status=202) if request.method == "DELETE" else response
 
 
 def _measure(left, top, right, bottom):
@@ -265,7 +263,7 @@ CHANGES = {
         (None, {"credit.price.match": Decimal("0.07")}, "same", "price"),
         (None, {"auth.words.403": Reply(401, {"detail": "Invalid token."})}, "no-key", "status"),
         (None, {"session.unknown": Reply(410, {"detail": "Gone."})}, "session-unknown", "status"),
-        (_answer_deletions_with(202), {}, "session-delete", "status"),
+        (_answer_deletions_with_202, {}, "session-delete", "status"),
     ],
     "deepvue": [
         (_body("authorize", _put(expiry="3600")), {}, "login", "life expiry"),
@@ -274,7 +272,7 @@ CHANGES = {
     "azure": [
         (_body("verify", lambda body: body.update(confidence=round(body["confidence"], 2))), {}, "all", "digits confidence"),
         (_body("detect", _in_each("faceRectangle", change=_scale("left", 1000))), {}, "same", "boxes"),
-        (_answer_deletions_with(202), {}, "session-delete", "status"),
+        (_answer_deletions_with_202, {}, "session-delete", "status"),
         (None, {"session.unknown": Reply(410, {"error": {"code": "Gone", "message": "No."}})}, "session-unknown", "status"),
     ],
     "rekognition": [

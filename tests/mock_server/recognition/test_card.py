@@ -73,10 +73,10 @@ PAYLOADS = st.binary(min_size=16, max_size=16)
 WIDTH = COLUMNS * FINENESS
 
 
-def greys_of(payload, dark=20, light=235):
+def greys_of(payload):
     cells = dark_cells(payload)
     return bytearray(
-        dark if cells[y // FINENESS * COLUMNS + x // FINENESS] else light
+        20 if cells[y // FINENESS * COLUMNS + x // FINENESS] else 235
         for y in range(ROWS * FINENESS)
         for x in range(WIDTH)
     )

@@ -31,8 +31,8 @@ def test_each_vendor_but_rekognition_has_a_document(documents):
     assert sorted(documents) == VENDORS
 
 
-def schema_of(documents, path, status, *, vendor="didit", method="post"):
-    answer = documents[vendor]["paths"][path][method]["responses"][str(status)]
+def schema_of(documents, path, status, *, vendor="didit"):
+    answer = documents[vendor]["paths"][path]["post"]["responses"][str(status)]
     return answer["content"]["application/json"]["schema"]
 
 

@@ -283,7 +283,7 @@ def _check_liveness(call: DeepvueCall) -> Response:
 
 
 def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | None) -> Response:
-    """Charge and answer the call; `at` (ms since 1970) is None in version 2."""
+    """Charge and answer the call; `at`, in ms since 1970, is left out in version 2."""
     path, price = call.request.path, call.claims[f"credit.price.{call.name}"]
     if not call.charge(price, path.rpartition("/")[2], call.request_id):
         # Another call took the last credit in the meantime.

@@ -391,7 +391,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
 
 def check_key(call: DiditCall) -> None:
     """Check the key, and whether it may see the session of the path."""
-    if call.route is not None and "x-api-key" not in call.route.credentials:
+    if "x-api-key" not in call.endpoint.credentials:
         return
     sent = call.request.header("x-api-key")
     words_of_403 = "auth.words.session" if call.endpoint.has_session else "auth.words.403"
@@ -436,16 +436,20 @@ def check_method(call: DiditCall) -> None:
         call.refuse("media.refused", media=kind)
 
 
+#: The checks before those of an endpoint's own fields.
+CHECKS: Mapping[str, Callable[[Any], None]] = {
+    "rate": check_rate,
+    "session": _find_session,
+    "key": check_key,
+    "method": check_method,
+}
+
+
 @attrs.frozen(kw_only=True)
 class Endpoint(Route):
     """The route of an endpoint that takes JSON or nothing."""
 
-    checks: Mapping[str, Callable[[Any], None]] = {
-        "limit": check_rate,
-        "session": _find_session,
-        "key": check_key,
-        "method": check_method,
-    }
+    checks: Mapping[str, Callable[[Any], None]] = CHECKS
     own: Mapping[int, str] = attrs.field(init=False)
     #: The rate limit that, if set, replaces the limit of the method.
     scope: str | None = None

@@ -24,7 +24,7 @@ from facematch_mock_server.recognition.outcomes import (
 from facematch_mock_server.vendors.base import HINT_HEADER, Refused
 
 from . import framework, webhooks
-from .framework import DiditCall, Endpoint, Field, check_key, check_method, check_rate, stamp
+from .framework import CHECKS, DiditCall, Endpoint, Field, stamp
 from .records import APPROVED, DECLINED, IN_REVIEW
 
 Block = dict[str, Any]
@@ -351,9 +351,7 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
         pattern=path,
         answers={"POST": _finish},
         checks={
-            "rate": check_rate,
-            "access": check_key,
-            "method": check_method,
+            **CHECKS,
             "fields": _read_fields,
             "sandbox": _answer_sandbox,
             "credit": _check_credit,

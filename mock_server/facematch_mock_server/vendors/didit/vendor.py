@@ -114,7 +114,7 @@ class Didit(base.Routed):
     def _answer_error(self, call: Any, status: int) -> Response | None:
         route = call.route
         claims, endpoint, method = call.claims, call.endpoint, call.request.method
-        if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
+        if "x-api-key" not in endpoint.credentials and status in (401, 403):
             # Paths that need no key.
             return None
         if status == 405:

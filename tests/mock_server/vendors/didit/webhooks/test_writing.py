@@ -85,14 +85,13 @@ DOCUMENT = {
 }
 
 
-def headers(body, secret=SECRET, *, prefix=None, without=()):
-    every = {
+def headers(body, *, prefix=None):
+    return {
         "X-Timestamp": str(json.loads(body)["timestamp"]),
-        "X-Signature": signature(secret, body),
-        "X-Signature-V2": signature(secret, v2_message(body, prefix=prefix)),
-        "X-Signature-Simple": signature(secret, simple_message(body)),
+        "X-Signature": signature(SECRET, body),
+        "X-Signature-V2": signature(SECRET, v2_message(body, prefix=prefix)),
+        "X-Signature-Simple": signature(SECRET, simple_message(body)),
     }
-    return {name: value for name, value in every.items() if name not in without}
 
 
 def test_the_body_of_the_test_vector():
