@@ -202,7 +202,8 @@ def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
     from facematch_comparison.study import read_study
 
     study = read_study(file, note=common.note)
-    if about["digest"] not in (None, study.digest(digests_of(study))):
+    recorded = about["digest"]  # None for a file of scores, which names no pictures
+    if recorded is not None and recorded != study.digest(digests_of(study)):
         raise InvalidRequest(
             f"--pairs: {file} is not the test set {about['name'][:60]!r} that was run: its pairs, "
             "pictures or groups differ. Pass the unchanged file that was run."

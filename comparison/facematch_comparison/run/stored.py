@@ -132,7 +132,7 @@ class StoredStudy:
         proportion, so an interrupted run has asked a random sample, however the file is sorted.
         """
         chance = np.random.default_rng(list(self.digest.encode()))
-        mated = self.columns()["mated"]
+        mated = np.array(self.content["mated"], np.bool_)
         share = np.empty(len(mated))
         for kind in (mated, ~mated):
             count = int(kind.sum())

@@ -28,7 +28,7 @@ from facematch_core.errors import (
 from facematch_core.images.image import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Retention
 
-from .pairs import PairOutcome, PairState, RunDatabase
+from .pairs import PairOutcome, PairState
 from .recover import finalize_budgets, look_for_calls, resolve_by_budgets
 from .system import HeldBack, RunSystem
 
@@ -73,7 +73,6 @@ class Worker:
         on_end: OnEnd,
     ) -> None:
         self.system, self.study, self.digests = system, study, digests
-        self._database: RunDatabase = system.database
         self._turns, self._clock, self._stop, self._on_end = turns, clock, stop, on_end
         self.count = self._in_a_row = 0
         self.error: FaceMatchError | None = None
@@ -95,9 +94,9 @@ class Worker:
     def look_back(self) -> None:
         """Resolve calls without an answer from budgets, then from the vendor's records."""
         system, stores = self.system, self.system.stores
-        resolve_by_budgets(self._database, system.stored, stores)
+        resolve_by_budgets(self.system.database, system.stored, stores)
         now = self._clock.now()
-        look_for_calls(self._database, system.stored, system.verifier, stores, now)
+        look_for_calls(self.system.database, system.stored, system.verifier, stores, now)
 
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with this many threads."""
@@ -108,7 +107,7 @@ class Worker:
             future.result()
 
     def line_up(self) -> None:
-        free = self._database.free(self.system.stored.number)
+        free = self.system.database.free(self.system.stored.number)
         self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
     def take(self, count: int) -> list[int]:
@@ -140,7 +139,7 @@ class Worker:
             return
         for wait_s in (*_AGAIN_S, None):
             try:
-                kept, difference = self._database.end(self.system.stored.number, outcomes)
+                kept, difference = self.system.database.end(self.system.stored.number, outcomes)
                 break
             except ConfigurationError as error:
                 if wait_s is None:
@@ -189,7 +188,7 @@ class Worker:
             with contextlib.suppress(FaceMatchError):
                 # The policies count the call as possibly sent, but nothing was sent.
                 finalize_budgets(system.stores, [held.call_id], Charged.NO, self._clock.now())
-                self._database.release(system.stored.number, pair, held.call_id)
+                self.system.database.release(system.stored.number, pair, held.call_id)
             return None
         finally:
             current.pair = None
