@@ -39,7 +39,10 @@ NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "be
 #: Prefixes of the reason of a failed rule, which say whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
 #: The decision that lets a person in, and the other decisions, by operation.
-_DECISIONS = {Operation.MATCH: fm.Decision, Operation.LIVENESS: fm.LivenessDecision}
+_DECISIONS: dict[Operation, Any] = {
+    Operation.MATCH: fm.Decision,
+    Operation.LIVENESS: fm.LivenessDecision,
+}
 PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
 FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
 REVIEW = {operation: kind.REVIEW for operation, kind in _DECISIONS.items()}
