@@ -39,14 +39,11 @@ NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "be
 #: Prefixes of the reason of a failed rule, which say whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
 #: The decision that lets a person in, and the other decisions, by operation.
-_DECISIONS: dict[Operation, Any] = {
-    Operation.MATCH: fm.Decision,
-    Operation.LIVENESS: fm.LivenessDecision,
-}
-PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
-FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
-REVIEW = {operation: kind.REVIEW for operation, kind in _DECISIONS.items()}
-INCONCLUSIVE = {operation: kind.INCONCLUSIVE for operation, kind in _DECISIONS.items()}
+_MATCH, _LIVE = Operation.MATCH, Operation.LIVENESS
+PASS = {_MATCH: fm.Decision.MATCH, _LIVE: fm.LivenessDecision.LIVE}
+FAIL = {_MATCH: fm.Decision.NO_MATCH, _LIVE: fm.LivenessDecision.NOT_LIVE}
+REVIEW = {_MATCH: fm.Decision.REVIEW, _LIVE: fm.LivenessDecision.REVIEW}
+INCONCLUSIVE = {_MATCH: fm.Decision.INCONCLUSIVE, _LIVE: fm.LivenessDecision.INCONCLUSIVE}
 RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
 #: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
