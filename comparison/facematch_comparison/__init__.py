@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .scores.columns import ColumnsNotRecognised
     from .scores.reading import read_scores
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
-    from .values.model import Evaluation, Evidence, WrongPair
+    from .values.model import Evaluation, Evidence
 
 #: Public names by module; each is imported on first use.
 __getattr__, __dir__ = lazy_names(
@@ -53,7 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "scores.columns": "ColumnsNotRecognised",
         "scores.reading": "read_scores",
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
-        "values.model": "Evidence WrongPair",
+        "values.model": "Evidence",
     },
 )
 
@@ -78,7 +78,6 @@ __all__ = [
     "StudyRun",
     "UnresolvedCharge",
     "Verdict",
-    "WrongPair",
     "digest_answers",
     "draw_pairs",
     "evaluate",

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import click
 
 from facematch_core.base.files import named
@@ -173,16 +172,20 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
 def _write_wrong(
     path: Path, evaluation: Evaluation, answers: Sequence[Answers], study: Study | None
 ) -> None:
-    from facematch_comparison.report.writing import wrong_pairs
+    import pandas as pd
 
-    pairs = []
+    from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
+
+    frames = []
     for each, system in zip(answers, evaluation.systems, strict=True):
         if system.point is not None:
             # Without a chosen threshold, the system is judged by its own decisions.
             threshold = None if system.at_required is None else system.at_required.threshold
-            pairs += wrong_pairs(each, threshold, study)
+            frames.append(wrong_pairs(each, threshold, study))
+    none = pd.DataFrame(columns=WRONG_COLUMNS)
+    pairs = pd.concat(frames, ignore_index=True) if frames else none
     if path.suffix.lower() == ".json":
-        rows = list(map(attrs.asdict, pairs))
+        rows = pairs.astype(object).where(pairs.notna(), None).to_dict("records")
         write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows})
     else:
         _export(pairs, path, study)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 import numpy as np
@@ -22,7 +22,9 @@ from facematch_comparison.study import split_by_subject
 from facematch_comparison.values.model import (
     Evaluation,
     Evidence,
+    GroupCell,
     Histogram,
+    Interval,
     OperatingPoint,
     PointAt,
     Rate,
@@ -108,97 +110,63 @@ def evaluate(
     whole = answers[0]
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     trials = _trials(answers, calibration)
-    bearable = stats.comparable_fmr(trials)
-    is_default = required_fmr is None and bearable is not None
-    if required_fmr is None:
-        required_fmr = bearable or stats.COMMON_FMRS[0]
-    judging = _SystemJudge(
-        required_fmr=required_fmr,
-        confidence=confidence,
-        calibration=calibration,
-        judged=judged,
-        at_thresholds=at_thresholds,
-        attempts=attempts,
-    )
-    sides, systems = zip(*map(judging.system, answers), strict=True)
-    chosen_for = [
-        (place, each.fmr)
-        for place, system in enumerate(systems)
-        for each in (*system.at_fmrs, PointAt(fmr=required_fmr, point=system.at_required))
-        if each.point is not None and each.point.chosen_on != FIXED
+    supported = stats.comparable_fmr(trials)
+    fmr = required_fmr or supported or stats.COMMON_FMRS[0]
+    choices = [
+        _choose(each, calibration, judged, at_thresholds, fmr=fmr, confidence=confidence)
+        for each in answers
     ]
-    differences, resampled = stats.compare_systems(
-        sides, required_fmr=required_fmr, at_fmrs=chosen_for, confidence=confidence
+    differences, intervals = stats.compare_systems(
+        [choice.side for choice in choices],
+        required_fmr=fmr,
+        at_fmrs=[
+            (place, each.fmr)
+            for place, choice in enumerate(choices)
+            for each in choice.points
+            if each.point and each.point.chosen_on != FIXED
+        ],
+        confidence=confidence,
     )
-
-    def at_fmr(place: int, fmr: float, point: OperatingPoint | None) -> OperatingPoint | None:
-        """Return the point with intervals of FRR and FNMR at the FMR of its threshold."""
-        if point is None or point.chosen_on == FIXED:
-            return point
-        # Resamples repeat only observed errors: never narrower than at the threshold.
-        rates: dict[str, Any] = {
-            f"{name}_at_fmr": ends.widened(getattr(point, name).interval)
-            for name in ("frr", "fnmr")
-            if (ends := resampled.get((place, fmr, name)))
-        }
-        return attrs.evolve(point, **rates)
-
-    # The p-values are corrected for all columns, rates and systems.
-    gaps = iter(
-        stats.finish_group_differences(
-            [gap for system in systems for gap in system.group_differences], confidence=confidence
-        )
+    for place, choice in enumerate(choices):
+        choice.points[:] = [_with_intervals(each, place, intervals) for each in choice.points]
+    # The p-values of groups are corrected for all columns and systems.
+    columns = [_cells(choice) for choice in choices]
+    gaps = iter(stats.group_differences([*itertools.chain(*columns)], confidence))
+    systems = []
+    for choice, cells in zip(choices, columns, strict=True):
+        more: dict[str, Any] = {"groups": tuple(itertools.chain(*cells))}
+        more["group_differences"] = tuple(itertools.chain(*itertools.islice(gaps, len(cells))))
+        systems.append(attrs.evolve(_system(choice, attempts), **more))
+    study = StudySummary(
+        name=name,
+        digest=digest,
+        whole=size_of(whole),
+        calibration=None if calibration is None else size_of(whole.take(calibration)),
+        evaluation=size_of(whole.take(judged)),
+        groups={
+            column: {
+                label: size_of(whole.take(group.within == place))
+                for place, label in enumerate(group.labels)
+            }
+            for column, group in whole.groups.items()
+        },
+        people_known=all(each.people_known for each in answers),
     )
     evaluation = Evaluation(
         headline="",
-        study=StudySummary(
-            name=name,
-            digest=digest,
-            whole=size_of(whole),
-            calibration=None if calibration is None else size_of(whole.take(calibration)),
-            evaluation=size_of(whole.take(judged)),
-            groups={
-                column: {
-                    label: size_of(whole.take(group.within == place))
-                    for place, label in enumerate(group.labels)
-                }
-                for column, group in whole.groups.items()
-            },
-            people_known=all(each.people_known for each in answers),
-        ),
-        required_fmr=required_fmr,
+        study=study,
+        required_fmr=fmr,
         confidence=confidence,
-        systems=tuple(
-            attrs.evolve(
-                system,
-                at_required=at_fmr(place, required_fmr, system.at_required),
-                at_fmrs=tuple(
-                    attrs.evolve(each, point=at_fmr(place, each.fmr, each.point))
-                    for each in system.at_fmrs
-                ),
-                group_differences=tuple(next(gaps) for _ in system.group_differences),
-            )
-            for place, system in enumerate(systems)
-        ),
-        differences=tuple(
-            attrs.evolve(
-                two,
-                sentence=two.sentence or sentences.of_difference(two, required_fmr, at_thresholds),
-            )
-            for two in differences
-        ),
+        systems=tuple(systems),
+        differences=differences,
         caveats=(),
         made_at=made_at or SystemClock().now(),
         version=__version__,
         seed=seed,
         evidence=evidence,
     )
-    return attrs.evolve(
-        evaluation,
-        headline=sentences.headline(evaluation, trials=trials, at_thresholds=at_thresholds),
-        caveats=sentences.caveats(evaluation, trials if is_default else None),
-        limit=sentences.limit(evaluation),
-    )
+    is_default = required_fmr is None and supported is not None
+    return sentences.with_sentences(evaluation, trials, is_default_fmr=is_default)
 
 
 def size_of(table: Answers) -> SampleSize:
@@ -215,12 +183,6 @@ def check_name(name: str, names: Collection[str]) -> None:
     """Raise `InvalidRequest` if no system has this name."""
     if name not in names:
         raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
-
-
-def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tuple[float, float]:
-    """Return one-sided lower and upper bounds of the true FMR at an operating point."""
-    chosen_for = required_fmr if at.chosen_on == EVALUATION else None
-    return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
 def _why_reversed(table: Answers) -> str | None:
@@ -243,125 +205,145 @@ def _why_reversed(table: Answers) -> str | None:
     )
 
 
-@attrs.frozen(kw_only=True)
-class _SystemJudge:
-    """Evaluates one system at a time; thresholds are chosen on `calibration`, or on `judged`."""
+class _Choice(NamedTuple):
+    """A system with its thresholds.
 
-    required_fmr: float
-    confidence: float
-    calibration: NDArray[np.bool_] | None
-    judged: NDArray[np.bool_]
-    at_thresholds: Mapping[str, float]
-    attempts: int | None
+    `points` are at the FMRs that all reports show, and the last one is at the required FMR.
+    """
 
-    def system(self, answers: Answers) -> tuple[stats.Side, System]:
-        """Return a system twice: for comparison with others, and for the report."""
-        judged = answers.take(self.judged)
-        chosen_from = judged if self.calibration is None else answers.take(self.calibration)
-        rates = stats.Rates(judged, self.confidence)
-        is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_reversed = answers.once(_why_reversed)
-        why_not = why_not or why_reversed
-        at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
-        at_fmrs: list[PointAt] = []
-        if why_not is None:
-            at_rate = self._point_at(self.required_fmr, chosen_from, rates)
-            at_fmrs = [self._point_at_common(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
-        fixed = None if why_reversed else self.at_thresholds.get(answers.name)
-        if fixed is not None:
-            at_rate = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
-        at_required, at_default = at_rate.point, _default(rates)
-        side = stats.Side(
-            table=judged,
-            threshold=at_required.threshold if at_required else None,
-            calibration=None if self.calibration is None else chosen_from,
-            is_fixed=fixed is not None,
-        )
-        system = System(
-            name=answers.name,
-            backend=answers.backend,
-            model=answers.model,
-            scale=judged.scale,
-            environment=answers.environment,
-            kind="scores" if is_scored else "decisions",
-            at_required=at_required,
-            at_default=at_default,
-            why_not=at_rate.why_not,
-            pairs_needed=at_rate.pairs_needed,
-            at_fmrs=tuple(at_fmrs),
-            curve=None,
-            score_range=None,
-            service=service_of(answers),
-            privacy=answers.privacy,
-            transactions=self._transactions(at_required, answers, judged),
-        )
-        more: dict[str, Any] = {}
-        if is_scored:
-            more["without_score"] = int(np.count_nonzero(judged.acquired & ~judged.scored))
-            # The curve of a reversed system would fail at every threshold.
-            if not why_reversed:
-                points = [at for at in (at_required, at_default) if at is not None]
-                marks = [at.threshold for at in points if at.threshold is not None]
-                more["curve"] = stats.curve_of(rates, include=marks)
-            if judged.scored.any():
-                more["histogram"] = histogram = _histogram(judged)
-                more["score_range"] = histogram.edges[0], histogram.edges[-1]
-        if system.point is not None:
-            # Without a threshold, the system's own decisions count.
-            is_chosen_here = at_required is not None and at_required.chosen_on == EVALUATION
-            chosen_for = self.required_fmr if is_chosen_here else None
-            more["concentration"] = stats.concentration(judged, side.threshold, max_fmr=chosen_for)
-            cells = [
-                stats.cells_of(judged, column, side.threshold, self.confidence)
-                for column in judged.groups
-            ]
-            gaps = (stats.group_differences(column, self.confidence) for column in cells)
-            more["groups"] = tuple(itertools.chain(*cells))
-            more["group_differences"] = tuple(itertools.chain(*gaps))
-        return side, attrs.evolve(system, **more)
+    answers: Answers
+    side: stats.Side
+    rates: stats.Rates
+    is_scored: bool
+    points: list[PointAt]
 
-    def _transactions(
-        self, at: OperatingPoint | None, answers: Answers, judged: Answers
-    ) -> Transactions | None:
-        if answers.attempts is None:
-            return None
-        attempts = self.attempts or int(answers.attempts.max(initial=1))
-        rates = stats.Rates(judged.best_of(attempts), self.confidence)
-        best = Transactions(
-            attempts=attempts,
-            size=size_of(answers.best_of(attempts)),
-            at_required=None,
-            at_default=_default(rates),
-        )
-        if at is None or not rates.table.is_scored:
-            return best
-        at_required = _point(rates, at.threshold, at.chosen_on)
-        if at.chosen_on == EVALUATION:
-            fmr = stats.at_chosen_threshold(at_required.fmr, self.required_fmr)
-            at_required = attrs.evolve(at_required, fmr=fmr)
-        return attrs.evolve(best, at_required=at_required, curve=stats.curve_of(rates))
 
-    def _point_at(self, fmr: float, chosen_from: Answers, rates: stats.Rates) -> PointAt:
-        """Return the operating point at the threshold for an FMR, or why there is none."""
-        choice = stats.threshold_for_fmr(chosen_from, fmr)
-        if choice.threshold is None:
-            return PointAt(
-                fmr=fmr, point=None, why_not=choice.why_not, pairs_needed=choice.pairs_needed
-            )
-        if self.calibration is None:
-            at = _point(rates, choice.threshold, EVALUATION)
-            seen = stats.at_chosen_threshold(at.fmr, fmr)
-            at = attrs.evolve(at, fmr=seen)
-        else:
-            at = _point(rates, choice.threshold, CALIBRATION)
-            seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
-        return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
+def _choose(
+    answers: Answers,
+    calibration: NDArray[np.bool_] | None,
+    judged: NDArray[np.bool_],
+    at_thresholds: Mapping[str, float],
+    *,
+    fmr: float,
+    confidence: float,
+) -> _Choice:
+    """Choose the thresholds of a system on the `calibration` pairs, or on the `judged` ones."""
+    table = answers.take(judged)
+    rates = stats.Rates(table, confidence)
+    chosen = rates if calibration is None else stats.Rates(answers.take(calibration), confidence)
+    is_scored, why_not = _has_threshold(chosen.table, table)
+    why_reversed = answers.once(_why_reversed)
+    why_not = why_not or why_reversed
+    points, at_required = [], PointAt(fmr=fmr, point=None, why_not=why_not)
+    if why_not is None:
+        at_required = _point_at(fmr, chosen, rates)
+        for common in stats.COMMON_FMRS:
+            why_not = stats.why_not_comparable(common, chosen.table.scored_others)
+            needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, common)
+            none = PointAt(fmr=common, point=None, why_not=why_not, pairs_needed=needed)
+            points.append(none if why_not else _point_at(common, chosen, rates))
+    is_fixed = answers.name in at_thresholds and not why_reversed
+    if is_fixed:
+        at_required = PointAt(fmr=fmr, point=_point(rates, at_thresholds[answers.name], FIXED))
+    side = stats.Side(
+        table=table,
+        threshold=at_required.point.threshold if at_required.point else None,
+        calibration=None if calibration is None else chosen.table,
+        is_fixed=is_fixed,
+    )
+    return _Choice(answers, side, rates, is_scored, [*points, at_required])
 
-    def _point_at_common(self, fmr: float, chosen_from: Answers, rates: stats.Rates) -> PointAt:
-        if reason := stats.why_not_comparable(fmr, chosen_from.scored_others):
-            needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, fmr)
-            return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)
-        return self._point_at(fmr, chosen_from, rates)
+
+def _point_at(fmr: float, chosen: stats.Rates, rates: stats.Rates) -> PointAt:
+    """Return the operating point at the threshold for an FMR, or why there is none."""
+    threshold, why_not, needed = stats.threshold_for_fmr(chosen.table, fmr)
+    if threshold is None:
+        return PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=needed)
+    chosen_on = EVALUATION if chosen is rates else CALIBRATION
+    at = _point(rates, threshold, chosen_on, fmr)
+    seen = at.fmr if chosen is rates else chosen.at("fmr", threshold)
+    return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
+
+
+def _with_intervals(
+    at: PointAt, place: int, intervals: Mapping[tuple[int, float, str], Interval]
+) -> PointAt:
+    """Add the intervals of FRR and FNMR at the FMR of a chosen threshold."""
+    if at.point is None or at.point.chosen_on == FIXED:
+        return at
+    # Resamples repeat only observed errors: never narrower than at the threshold.
+    rates: dict[str, Any] = {
+        f"{name}_at_fmr": ends.widened(getattr(at.point, name).interval)
+        for name in ("frr", "fnmr")
+        if (ends := intervals.get((place, at.fmr, name)))
+    }
+    return attrs.evolve(at, point=attrs.evolve(at.point, **rates))
+
+
+def _cells(choice: _Choice) -> list[tuple[GroupCell, ...]]:
+    """Return the cells of each column of groups at the judged threshold, if there is one."""
+    table, threshold = choice.side.table, choice.side.threshold
+    if choice.points[-1].point is None and _default(choice.rates) is None:
+        return []
+    confidence = choice.rates.confidence
+    return [stats.cells_of(table, column, threshold, confidence) for column in table.groups]
+
+
+def _system(choice: _Choice, attempts: int | None) -> System:
+    answers, side, rates, is_scored, (*at_fmrs, at_rate) = choice
+    table, at_required, at_default = side.table, at_rate.point, _default(rates)
+    points = [at for at in (at_required, at_default) if at]
+    curve = histogram = concentration = None
+    # The curve of a reversed system would fail at every threshold.
+    if is_scored and not answers.once(_why_reversed):
+        marks = [at.threshold for at in points if at.threshold is not None]
+        curve = stats.curve_of(rates, include=marks)
+    if is_scored and table.scored.any():
+        histogram = _histogram(table)
+    if points:
+        # Without a threshold, the system's own decisions count.
+        chosen_for = at_rate.fmr if points[0].chosen_on == EVALUATION else None
+        concentration = stats.concentration(table, side.threshold, max_fmr=chosen_for)
+    return System(
+        name=answers.name,
+        backend=answers.backend,
+        model=answers.model,
+        scale=table.scale,
+        environment=answers.environment,
+        kind="scores" if is_scored else "decisions",
+        without_score=int(np.count_nonzero(table.acquired & ~table.scored)) if is_scored else 0,
+        at_required=at_required,
+        at_default=at_default,
+        why_not=at_rate.why_not,
+        pairs_needed=at_rate.pairs_needed,
+        at_fmrs=tuple(at_fmrs),
+        curve=curve,
+        histogram=histogram,
+        score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
+        concentration=concentration,
+        service=service_of(answers),
+        privacy=answers.privacy,
+        transactions=_transactions(choice, attempts),
+    )
+
+
+def _transactions(choice: _Choice, attempts: int | None) -> Transactions | None:
+    answers, at = choice.answers, choice.points[-1]
+    if answers.attempts is None:
+        return None
+    attempts = attempts or int(answers.attempts.max(initial=1))
+    rates = stats.Rates(choice.side.table.best_of(attempts), choice.rates.confidence)
+    at_required = curve = None
+    if at.point and rates.table.is_scored:
+        at_required = _point(rates, at.point.threshold, at.point.chosen_on, at.fmr)
+        curve = stats.curve_of(rates)
+    return Transactions(
+        attempts=attempts,
+        size=size_of(answers.best_of(attempts)),
+        at_required=at_required,
+        at_default=_default(rates),
+        curve=curve,
+    )
 
 
 def _histogram(table: Answers) -> Histogram:
@@ -405,16 +387,15 @@ def _default(rates: stats.Rates) -> OperatingPoint | None:
     return attrs.evolve(_point(rates, None, DEFAULT), threshold=table.threshold)
 
 
-def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> OperatingPoint:
-    return OperatingPoint(
-        threshold=threshold,
-        rule=rates.table.rule,
-        chosen_on=chosen_on,
-        fmr=rates.at("fmr", threshold),
-        fnmr=rates.at("fnmr", threshold),
-        far=rates.at("far", threshold),
-        frr=rates.at("frr", threshold),
-    )
+def _point(
+    rates: stats.Rates, threshold: float | None, chosen_on: str, fmr: float | None = None
+) -> OperatingPoint:
+    """Return the rates at a threshold, which may be chosen for an FMR on the same pairs."""
+    names = ("fmr", "fnmr", "far", "frr")
+    found: dict[str, Any] = {name: rates.at(name, threshold) for name in names}
+    if chosen_on == EVALUATION and fmr is not None:
+        found["fmr"] = stats.at_chosen_threshold(found["fmr"], fmr)
+    return OperatingPoint(threshold=threshold, rule=rates.table.rule, chosen_on=chosen_on, **found)
 
 
 def service_of(answers: Answers) -> Service:

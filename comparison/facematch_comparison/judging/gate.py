@@ -32,7 +32,7 @@ from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
-from .evaluation import CALIBRATION, EVALUATION, check_name, fmr_bounds
+from .evaluation import CALIBRATION, EVALUATION, check_name
 from .requirements import SHARE, JudgedAt, Requirements
 
 #: Values of `chosen_on` for thresholds chosen for the required FMR.
@@ -248,7 +248,8 @@ def _rates(
                 low, high = bounds(rate, together)[0], bounds(rate, confidence)[1]
             if kind == "fmr" and isinstance(of, OperatingPoint) and of.chosen_on in _CHOSEN:
                 # The bound at the chosen order statistic, as more pairs would move the threshold.
-                high = fmr_bounds(of, chosen_for, confidence)[1] if rate.trials else None
+                chosen = chosen_for if of.chosen_on == EVALUATION else None
+                high = bounds(rate, confidence, chosen_for=chosen)[1] if rate.trials else None
         else:
             ratio: Estimate | None = getattr(of, name)
             if ratio is not None:

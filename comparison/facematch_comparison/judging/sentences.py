@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from facematch_comparison.stats import strictest_fmr, trials_for, why_not_comparable, why_unseen
 from facematch_comparison.values.model import Caveat, Difference, Evaluation, Rate, System
 from facematch_comparison.values.numbers import (
@@ -31,6 +33,27 @@ FEW_PEOPLE: Final = 50
 #: Bounds are doubtful if one person is in this share of at least `ENOUGH_PAIRS` pairs.
 MUCH_OF_ONE: Final = 0.25
 ENOUGH_PAIRS: Final = 8
+
+
+def with_sentences(evaluation: Evaluation, trials: int, *, is_default_fmr: bool) -> Evaluation:
+    """Return the evaluation with its headline, limit, caveats and sentences on differences."""
+    fixed = {
+        system.name: at.threshold
+        for system in evaluation.systems
+        if (at := system.at_required) and at.chosen_on == "fixed" and at.threshold is not None
+    }
+    return attrs.evolve(
+        evaluation,
+        headline=headline(evaluation, trials=trials, at_thresholds=fixed),
+        differences=tuple(
+            two
+            if two.sentence
+            else attrs.evolve(two, sentence=of_difference(two, evaluation.required_fmr, fixed))
+            for two in evaluation.differences
+        ),
+        caveats=caveats(evaluation, trials if is_default_fmr else None),
+        limit=limit(evaluation),
+    )
 
 
 def headline(

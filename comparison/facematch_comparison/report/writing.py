@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import attrs
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,7 +19,6 @@ from pyarrow import csv
 
 from facematch_comparison.scores.answers import Answers, check_alike
 from facematch_comparison.study.reading import Study
-from facematch_comparison.values.model import WrongPair
 from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
@@ -33,6 +31,9 @@ _FACTS: Final = (
 
 #: Columns with the names of pictures and people, if known.
 _NAMES: Final = ("probe", "reference", "person_1", "person_2")
+
+#: Columns of `wrong_pairs`.
+WRONG_COLUMNS: Final = ("system", "kind", "pair", *_NAMES, "score", "threshold")
 
 #: Columns that are omitted if they are empty for all systems.
 _OPTIONAL: Final = ("decision", "error", "elapsed_s", *_FACTS)
@@ -55,10 +56,8 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
     return _long(answers, study, once=False)
 
 
-def export(
-    what: Sequence[Answers] | Sequence[WrongPair], path: Path, study: Study | None = None
-) -> None:
-    """Write answers, or the list that `wrong_pairs` returns, to a ``.csv`` or ``.parquet`` file.
+def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None = None) -> None:
+    """Write answers, or the frame that `wrong_pairs` returns, to a ``.csv`` or ``.parquet`` file.
 
     An existing file is replaced atomically. In a CSV file, cells that look like formulas are
     escaped, and only the first row of a system has its facts. For `study` see `to_frame`.
@@ -72,14 +71,9 @@ def export(
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InvalidRequest(f"{path} must end with .csv or .parquet.")
-    if not what or isinstance(what[0], WrongPair):
-        numbers = {"pair": pa.int64(), "score": pa.float64(), "threshold": pa.float64()}
-        names = [field.name for field in attrs.fields(WrongPair)]
-        schema = pa.schema([(name, numbers.get(name, pa.string())) for name in names])
-        table = pa.Table.from_pylist(list(map(attrs.asdict, what)), schema)
-    else:
-        frame = _long(what, study, once=suffix == ".csv")  # type: ignore[arg-type]  # of answers
-        table = pa.Table.from_pandas(frame, preserve_index=False)
+    is_frame = isinstance(what, DataFrame)
+    frame = what if is_frame else _long(what, study, once=suffix == ".csv")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     with replacing(path) as new, new.open("wb") as file:
         _write_csv(table, file) if suffix == ".csv" else parquet.write_table(table, file)
 
@@ -91,14 +85,13 @@ def digest_answers(answers: Sequence[Answers]) -> str:
     return hashlib.sha256(file.getvalue()).hexdigest()
 
 
-def wrong_pairs(
-    answers: Answers, threshold: float | None, study: Study | None = None
-) -> list[WrongPair]:
-    """Return the pairs that a system got wrong at a threshold, worst first.
+def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None = None) -> DataFrame:
+    """Return the pairs that a system got wrong at a threshold, a row for each, worst first.
 
-    The order is: false matches, highest score first; false non-matches, lowest score first; mated
-    pairs that failed to acquire. Pairs without an answer and acquired pairs without a score are
-    omitted.
+    Columns: ``system``; ``kind`` (``false match``, highest score first; ``false non-match``, lowest
+    score first; ``failure to acquire`` of a mated pair); ``pair``, the index from 0; ``probe``,
+    ``reference``, ``person_1`` and ``person_2``, if known; ``score``; ``threshold``. Pairs without
+    an answer and acquired pairs without a score are omitted.
 
     Args:
         threshold: On the scale of the scores; None for the system's own decisions.
@@ -107,24 +100,20 @@ def wrong_pairs(
     Raises:
         InvalidRequest: the system has no scores, or the study has other pairs.
     """
-    frame = _frame(answers, study)
+    frame = _frame(answers, study).assign(system=answers.name, threshold=threshold)
     passed, scores, mated = answers.passed(threshold), answers.scores, answers.mated
     judged = answers.acquired if threshold is None else answers.scored
-    pairs = []
-    for kind, rows, key in (
-        ("false match", ~mated & passed, -scores),
-        ("false non-match", mated & judged & ~passed, scores),
-        ("failure to acquire", mated & answers.answered & ~answers.acquired, scores),
-    ):
-        places = np.flatnonzero(rows)
-        places = places[np.argsort(key[places], kind="stable")]
-        cells = frame.iloc[places].reindex(columns=_NAMES)
-        names = cells.astype(str).astype(object).where(cells.notna(), None)
-        for place, named in zip(places.tolist(), names.to_dict("records"), strict=True):
-            score = None if np.isnan(scores[place]) else float(scores[place])
-            rest = {"score": score, "threshold": threshold, **named}
-            pairs.append(WrongPair(system=answers.name, kind=kind, pair=place, **rest))
-    return pairs
+    wrong = [
+        frame[rows].assign(kind=kind).iloc[np.argsort(key[rows], kind="stable")]
+        for kind, rows, key in (
+            ("false match", ~mated & passed, -scores),
+            ("false non-match", mated & judged & ~passed, scores),
+            ("failure to acquire", mated & answers.answered & ~answers.acquired, scores),
+        )
+    ]
+    whole = pd.concat(wrong, ignore_index=True).reindex(columns=WRONG_COLUMNS)
+    words = dict.fromkeys(("system", "kind", *_NAMES), "string")
+    return whole.astype(words | {"score": "float", "threshold": "float"})
 
 
 def _frame(answers: Answers, study: Study | None) -> DataFrame:

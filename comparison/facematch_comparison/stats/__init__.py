@@ -2,7 +2,7 @@
 
 from .compare import Paired, compare_systems, holm
 from .det import curve_of, det_curve
-from .groups import cells_of, finish_group_differences, group_differences
+from .groups import cells_of, group_differences
 from .intervals import (
     Clusters,
     allowed_errors,
@@ -43,7 +43,6 @@ __all__ = [
     "curve_of",
     "det_curve",
     "exact_upper",
-    "finish_group_differences",
     "group_differences",
     "holm",
     "interval",

@@ -44,57 +44,67 @@ def compare_systems(
     """Compare every two sides: the difference of their FRR, and the corrected verdict.
 
     This is the one rule that decides what is chance: a difference is real if its p-value, after
-    Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
-    sentences and tables say what this says, and nothing else decides it a second time.
+    Holm's correction for all comparisons, is below 1 - `confidence`. Headline, sentences and tables
+    repeat this verdict.
 
-    Also of each of `at_fmrs` (place of a system, FMR) at which systems can be compared, with
-    ``frr`` or ``fnmr``: where resamples have that rate at that FMR, whatever threshold it takes.
-    People are drawn 2,000 times unless `resamples` says another number, or as often as Holm's
-    correction needs to find a difference real.
+    Also return, for each of `at_fmrs` (place of a system, FMR) at which systems can be compared,
+    the intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. People are drawn
+    `resamples` times: by default 2,000, or as often as Holm's correction needs to find a difference
+    real.
     """
+    check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:
         # The lowest p-value is 2 / (resamples + 1); four times below what the correction asks for.
         resamples = max(_USUAL, int(np.ceil(8 * len(matchups) / (1 - confidence))))
-    check_alike([side.table for side in sides])
     mated = sides[0].table.mated
-    in_common = {
-        (first, second): mated & sides[first].table.answered & sides[second].table.answered
-        for first, second in matchups
-    }
-    blanks = [
-        _blank(sides[first], sides[second], rows, required_fmr)
-        for (first, second), rows in in_common.items()
-    ]
-    series = [
-        Resampling(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
-        for (matchup, rows), blank in zip(in_common.items(), blanks, strict=True)
-        if not blank.sentence
-        for place in matchup
-    ]
+    compared = []
+    series = []
+    for matchup in matchups:
+        two = [sides[place] for place in matchup]
+        rows = mated & two[0].table.answered & two[1].table.answered
+        why_not = _why_not_compared(two, rows, required_fmr)
+        compared.append((two, rows, why_not))
+        if not why_not:
+            series += [
+                Resampling(place, None if side.is_fixed else required_fmr, rows, resamples)
+                for place, side in zip(matchup, two, strict=True)
+            ]
     of_system = {
         (place, fmr, name): Resampling(place, fmr, rows, min(resamples, _AT_FMR))
         for place, fmr in at_fmrs
         if not why_not_comparable(fmr, sides[place].chosen_on.scored_others)
         for table in [sides[place].table]
         for name, counted in (("frr", table.answered), ("fnmr", table.scored))
-        if (rows := table.mated & counted).any()
+        if (rows := mated & counted).any()
     }
     drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
     differences = []
-    for ((first, second), rows), blank in zip(in_common.items(), blanks, strict=True):
-        more: dict[str, Any] = {}
-        if not blank.sentence:
-            two, values = (sides[first], sides[second]), next(drawn) - next(drawn)
-            more = _compared(two, rows, values, confidence)
-            beyond = [side.name for side in two if side.exceeds(required_fmr, confidence)]
-            more["beyond"] = tuple(beyond)
-        differences.append(attrs.evolve(blank, **more))
-    rates = {
+    for two, rows, why_not in compared:
+        difference = Difference(
+            first=two[0].name,
+            second=two[1].name,
+            pairs=int(np.count_nonzero(rows)),
+            subjects=int(np.count_nonzero(np.bincount(two[0].table.people.probe[rows]))),
+            sentence=why_not,
+        )
+        if not why_not:
+            found = _compare(two, rows, next(drawn) - next(drawn), confidence)
+            beyond = tuple(side.name for side in two if side.exceeds(required_fmr, confidence))
+            difference = attrs.evolve(difference, **found, beyond=beyond)
+        differences.append(difference)
+    for place, p_value in enumerate(holm([each.p_value for each in differences])):
+        each = differences[place]
+        is_real = p_value is not None and p_value < 1 - confidence
+        better = (each.first, each.second)[each.errors_first > each.errors_second]
+        differences[place] = attrs.evolve(
+            each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
+        )
+    intervals = {
         at: percentile_interval(values[~np.isnan(values)], confidence)
         for at, values in zip(of_system, drawn, strict=True)
     }
-    return _correct(differences, 1 - confidence), rates
+    return tuple(differences), intervals
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -113,45 +123,35 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _blank(first: Side, second: Side, rows: NDArray[np.bool_], required_fmr: float) -> Difference:
-    """Return a `Difference` without results, with a sentence if the systems cannot be compared."""
-    names = f"{first.name} and {second.name}"
-    missing = [side.name for side in (first, second) if side.threshold is None]
-    chosen = [side.chosen_on.scored_others for side in (first, second) if not side.is_fixed]
-    sentence = "" if rows.any() else f"No mated pair was answered by both {names}."
+def _why_not_compared(two: Sequence[Side], rows: NDArray[np.bool_], required_fmr: float) -> str:
+    """Return why two systems cannot be compared on these mated pairs, or ""."""
+    names = " and ".join(side.name for side in two)
+    missing = [side.name for side in two if side.threshold is None]
+    chosen = [side.chosen_on.scored_others for side in two if not side.is_fixed]
     if chosen and (reason := why_not_comparable(required_fmr, min(chosen))):
-        sentence = f"{names} are not compared: {reason}"
-    elif missing:
+        return f"{names} are not compared: {reason}"
+    if missing:
         have = "has" if len(missing) == 1 else "have"
-        sentence = (
+        return (
             f"{' and '.join(missing)} {have} no threshold for the required FMR, so that {names} "
             "are not compared."
         )
-    return Difference(
-        first=first.name,
-        second=second.name,
-        pairs=int(np.count_nonzero(rows)),
-        subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
-        sentence=sentence,
-    )
+    return "" if rows.any() else f"No mated pair was answered by both {names}."
 
 
-def _compared(
-    sides: tuple[Side, Side],
-    rows: NDArray[np.bool_],
-    resampled: NDArray[np.float64],
-    confidence: float,
+def _compare(
+    two: Sequence[Side], rows: NDArray[np.bool_], resampled: NDArray[np.float64], confidence: float
 ) -> dict[str, Any]:
     """Return the difference of two systems on `rows`, uncorrected, as fields of `Difference`.
 
     `resampled` are differences of the FRR on people drawn again.
     """
     resampled = resampled[~np.isnan(resampled)]
-    wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in sides)
-    paired = Paired(wrong_first, wrong_second, sides[0].table.probe_subjects[rows])
+    wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in two)
+    paired = Paired(wrong_first, wrong_second, two[0].table.probe_subjects[rows])
     exact, p_exact = paired.interval(confidence), paired.mcnemar()
-    # Resamples show nothing beyond the few errors that there are: 0 against 4 never turns round.
-    # The exact interval and test see further there, so the more careful of the two counts.
+    # Resamples repeat only the few errors that were seen: 0 against 4 never turns round. The exact
+    # interval and test allow for that, so the more careful of the two counts.
     ends = percentile_interval(resampled, confidence).widened(exact)
     return {
         "errors_first": int(np.count_nonzero(wrong_first)),
@@ -163,18 +163,6 @@ def _compared(
         "p_value": max(bootstrap_p_value(resampled), p_exact),
         "p_exact": p_exact,
     }
-
-
-def _correct(differences: Sequence[Difference], alpha: float) -> tuple[Difference, ...]:
-    """Return the differences with their verdicts after Holm's correction."""
-    corrected = []
-    adjusted = holm([difference.p_value for difference in differences])
-    for each, p_value in zip(differences, adjusted, strict=True):
-        is_real = p_value is not None and p_value < alpha
-        better = (each.first, each.second)[each.errors_first > each.errors_second]
-        verdict: dict[str, Any] = {"is_real": is_real, "better": better if is_real else None}
-        corrected.append(attrs.evolve(each, p_adjusted=p_value, **verdict))
-    return tuple(corrected)
 
 
 class Paired:

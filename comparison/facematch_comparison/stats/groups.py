@@ -23,9 +23,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import geometric_mean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import numpy as np
 from scipy.stats import chi2
 
@@ -64,137 +63,111 @@ def cells_of(
 ) -> tuple[GroupCell, ...]:
     """Return the rates of each group, and their ratios to the rate of all pairs within groups.
 
-    At one threshold for all groups, or by the system's own decisions. The interval of each rate
-    has the confidence by itself, all ratios of a rate have it together.
+    All groups are judged at one threshold, or by the system's own decisions. Each rate's interval
+    has this confidence by itself; the intervals of all ratios of a rate have it together.
     """
-    fmr_rates, frr_rates, fta_rates = (
-        _within(table, column, threshold, name, confidence) for name in (*RATES, "fta")
-    )
-    too_few: list[str | None] = []
-    for (fmr, _), (frr, _) in zip(fmr_rates, frr_rates, strict=True):
-        # Each rate that has pairs needs people of its own.
-        count = min((rate.subjects or 0 for rate in (fmr, frr) if rate.trials), default=0)
-        people = counted(count, "person", "people")
-        why = f"Too few people in this cell: {people}, {FEW_PEOPLE} are needed."
-        too_few.append(why if count < FEW_PEOPLE else None)
-    # The ratios of a rate hold at once.
-    joint = 1 - (1 - confidence) / max(1, too_few.count(None))
-    return tuple(
-        GroupCell(
-            column=column,
-            group=label,
-            fmr=fmr,
-            frr=frr,
-            fta=fta,
-            fmr_ratio=None if reason else _ratio_to_all(fmr, others_fmr, confidence, joint),
-            frr_ratio=None if reason else _ratio_to_all(frr, others_frr, confidence, joint),
-            too_few=reason,
-        )
-        for label, reason, (fmr, others_fmr), (frr, others_frr), (fta, _) in zip(
-            table.groups[column].labels, too_few, fmr_rates, frr_rates, fta_rates, strict=True
-        )
-    )
-
-
-def _within(
-    table: Answers, column: str, threshold: float | None, name: str, confidence: float
-) -> list[tuple[Rate, Rate]]:
-    """Return a rate of each group and of all other groups, from pairs within groups."""
     group, rates = table.groups[column], Rates(table)
-    errors = rates.errors(name, threshold)
-    rows = rates.sample(name, at_threshold=threshold is not None).rows
-    within = group.within[rows]
-
-    def measure(rows: NDArray[np.int64]) -> Rate:
-        return Sample(table, rows).rate(errors[rows], confidence)
-
-    return [
-        (measure(rows[within == index]), measure(rows[(within >= 0) & (within != index)]))
-        for index in range(len(group.labels))
+    # For each group, the rates of its own pairs and of the pairs within all other groups.
+    measured: list[dict[str, tuple[Rate, Rate]]] = [{} for _ in group.labels]
+    for name in (*RATES, "fta"):
+        errors = rates.errors(name, threshold)
+        rows = rates.sample(name, at_threshold=threshold is not None).rows
+        within = group.within[rows]
+        for place, of_group in enumerate(measured):
+            own, others = (
+                Sample(table, part).rate(errors[part], confidence)
+                for part in (rows[within == place], rows[(within >= 0) & (within != place)])
+            )
+            of_group[name] = own, others
+    # Each rate that has pairs needs people of its own.
+    people = [
+        min(
+            (own.subjects or 0 for own in (each["fmr"][0], each["frr"][0]) if own.trials), default=0
+        )
+        for each in measured
     ]
+    joint = 1 - (1 - confidence) / max(1, sum(count >= FEW_PEOPLE for count in people))
+    cells = []
+    for label, each, count in zip(group.labels, measured, people, strict=True):
+        more: dict[str, Any] = {name: own for name, (own, _) in each.items()}
+        if count >= FEW_PEOPLE:
+            for name in RATES:
+                own, others = each[name]
+                more[f"{name}_ratio"] = _ratio_to_all(own, others, confidence, joint)
+        else:
+            few = counted(count, "person", "people")
+            more["too_few"] = f"Too few people in this cell: {few}, {FEW_PEOPLE} are needed."
+        cells.append(GroupCell(column=column, group=label, **more))
+    return tuple(cells)
 
 
 def group_differences(
-    cells: Sequence[GroupCell], confidence: float = 0.95
-) -> tuple[GroupDifference, ...]:
-    """Return the differences between the groups of one column, by rate.
+    columns: Sequence[Sequence[GroupCell]], confidence: float = 0.95
+) -> list[tuple[GroupDifference, ...]]:
+    """Return the differences between the groups of each column, by rate.
 
-    There is one for each rate with an error and with at least two groups that are large enough.
-    `p_value` is that of this one question, and nothing is called real, until
-    `finish_group_differences` has seen all of them.
+    A column has one for each rate with an error and with at least two groups that are large enough.
+    `columns` are the cells of all columns and systems, because the p-values are corrected for all
+    of them. If a difference may be chance, its `at_least` is 1.
     """
-    differences = []
-    for name, happens in RATES.items():
-        rates: dict[str, Rate] = {
-            cell.group: rate
-            for cell in cells
-            if cell.too_few is None and (rate := getattr(cell, name)).trials
-        }
-        if len(rates) < 2 or not any(rate.errors for rate in rates.values()):
-            continue
-        worst = max(rates, key=lambda group: _value(rates[group]))
-        # Not the worst itself, where all are alike.
-        best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
-        # Whichever two of so many may have come out as worst and best.
-        tail = (1 - confidence) / (len(rates) * (len(rates) - 1))
-        high, low = rates[worst], rates[best]
-        shares = [
-            f"{percent(_value(rate), ends.high - ends.low)} % ({rate.errors:,} of {rate.trials:,})"
-            for rate in (high, low)
-            if (ends := rate.interval)
-        ]
-        apart = differential = None
-        if low.errors:
-            apart = _value(high) / _value(low)
-            differential = _value(high) / geometric_mean(map(_value, rates.values()))
-        differences.append(
-            GroupDifference(
-                column=cells[0].column,
-                rate=name,
-                worst=worst,
-                best=best,
-                ratio=apart,
-                differential=differential,
-                at_least=max(1.0, ratio(high, low, 1 - 2 * tail)[0]),
-                p_value=homogeneity(list(rates.values())),
-                is_real=False,
-                sentence=f"By {cells[0].column}, at one threshold for all: people of group {worst} "
-                f"are {happens} in {shares[0]} of pairs, people of group {best} in {shares[1]}.",
-            )
+    questions: list[tuple[int, str, dict[str, Rate]]] = []
+    for place, cells in enumerate(columns):
+        for name in RATES:
+            measured = [(each.group, getattr(each, name)) for each in cells if not each.too_few]
+            rates = {group: rate for group, rate in measured if rate.trials}
+            if len(rates) > 1 and any(rate.errors for rate in rates.values()):
+                questions.append((place, name, rates))
+    found: list[list[GroupDifference]] = [[] for _ in columns]
+    p_values = holm([homogeneity([*rates.values()]) for *_, rates in questions])
+    for (place, name, rates), p_value in zip(questions, p_values, strict=True):
+        column = columns[place][0].column
+        found[place].append(_difference(column, name, rates, p_value, confidence))
+    return [tuple(of_column) for of_column in found]
+
+
+def _difference(
+    column: str, name: str, rates: dict[str, Rate], p_value: float | None, confidence: float
+) -> GroupDifference:
+    """Return the difference between the worst and the best group, with its corrected p-value."""
+    worst = max(rates, key=lambda group: _value(rates[group]))
+    # Not the worst itself, where all are alike.
+    best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
+    high, low = rates[worst], rates[best]
+    # Correct for the selection of these two among all ordered pairs of groups.
+    tail = (1 - confidence) / (len(rates) * (len(rates) - 1))
+    at_least = max(1.0, ratio(high, low, 1 - 2 * tail)[0])
+    is_real = p_value is not None and p_value < 1 - confidence
+    shown = math.floor(at_least * 10) / 10
+    verdict = "Chance alone may do that: these pairs show no difference."
+    if is_real and shown > 1:
+        verdict = (
+            f"That is not chance: group {worst} has at least {shown:g} times the rate of group "
+            f"{best}."
         )
-    return tuple(differences)
-
-
-def finish_group_differences(
-    differences: Sequence[GroupDifference], *, confidence: float = 0.95
-) -> tuple[GroupDifference, ...]:
-    """Return the differences after Holm's correction, with verdicts in their sentences.
-
-    In the same order. Where a difference may be chance, `at_least` is 1.
-    """
-    corrected = []
-    adjusted = holm([difference.p_value for difference in differences])
-    for difference, p_value in zip(differences, adjusted, strict=True):
-        is_real = p_value is not None and p_value < 1 - confidence
-        shown = math.floor(difference.at_least * 10) / 10
-        verdict = "Chance alone may do that: these pairs show no difference."
-        if is_real and shown > 1:
-            verdict = (
-                f"That is not chance: group {difference.worst} has at least {shown:g} times the "
-                f"rate of group {difference.best}."
-            )
-        elif is_real:
-            verdict = "That is not chance, but these pairs do not show how many times as often."
-        corrected.append(
-            attrs.evolve(
-                difference,
-                p_value=p_value,
-                is_real=is_real,
-                at_least=difference.at_least if is_real else 1.0,
-                sentence=f"{difference.sentence} {verdict}",
-            )
-        )
-    return tuple(corrected)
+    elif is_real:
+        verdict = "That is not chance, but these pairs do not show how many times as often."
+    shares = [
+        f"{percent(_value(rate), ends.high - ends.low)} % ({rate.errors:,} of {rate.trials:,})"
+        for rate in (high, low)
+        if (ends := rate.interval)
+    ]
+    apart = differential = None
+    if low.errors:
+        apart = _value(high) / _value(low)
+        differential = _value(high) / geometric_mean(map(_value, rates.values()))
+    return GroupDifference(
+        column=column,
+        rate=name,
+        worst=worst,
+        best=best,
+        ratio=apart,
+        differential=differential,
+        at_least=at_least if is_real else 1.0,
+        p_value=p_value,
+        is_real=is_real,
+        sentence=f"By {column}, at one threshold for all: people of group {worst} are "
+        f"{RATES[name]} in {shares[0]} of pairs, people of group {best} in {shares[1]}. {verdict}",
+    )
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:

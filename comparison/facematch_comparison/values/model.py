@@ -1,8 +1,7 @@
 """The results of a comparison: plain values without computation or files.
 
-Report, gate and JSON print only numbers of `Evaluation`. Rates and shares are 0-1, thresholds and
-scores are on the scale of the system, times are in seconds, and money is in the currency in the
-field beside it.
+Rates and shares are 0-1, thresholds and scores are on the scale of the system, times are in
+seconds, and money is in the currency in the field beside it.
 
 Words, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
 the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
@@ -19,7 +18,6 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
@@ -34,31 +32,6 @@ if TYPE_CHECKING:
 
 #: Version of the JSON schema; 0 until facematch 1.0: it may change in a minor release.
 SCHEMA: Final = 0
-
-
-@attrs.frozen(kw_only=True)
-class WrongPair:
-    """A pair that a system got wrong at one threshold.
-
-    Attributes:
-        kind: ``false match``, ``false non-match``, or ``failure to acquire`` of a mated pair.
-        pair: Index of the pair in the test set, from 0.
-        probe, reference: Names of the pictures in the test set or in the file of scores, or
-            None.
-        person_1, person_2: Names of the people in them, or None.
-        score: The score, or None if the pair has none.
-        threshold: The threshold; None for the system's own decision.
-    """
-
-    system: str
-    kind: str
-    pair: int
-    probe: str | None
-    reference: str | None
-    person_1: str
-    person_2: str
-    score: float | None
-    threshold: float | None
 
 
 class Method(enum.StrEnum):
@@ -79,11 +52,10 @@ class Interval:
     """A confidence interval for a true value.
 
     Attributes:
-        low, high: Bounds of the interval, inclusive.
-        confidence: Confidence level, 0-1, for example 0.95.
-        method: Method of computation.
-        effective: The effective sample size of a rate: the number of independent pairs with the
-            same information. None for other values.
+        low, high: Bounds, inclusive.
+        confidence: Confidence level, for example 0.95.
+        effective: Effective sample size of a rate: the number of independent pairs with the same
+            information. None for other values.
         freedom: Degrees of freedom of the estimated variance; None if it was not estimated.
     """
 
@@ -115,13 +87,13 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """`errors` / `trials`, 0-1; None without a trial."""
+        """`errors` / `trials`; None without a trial."""
         return self.errors / self.trials if self.trials else None
 
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """An estimate other than a rate: the observed value, and the interval for the true value."""
+    """An observed value other than a rate, and the interval for the true value."""
 
     value: float
     interval: Interval
@@ -129,7 +101,7 @@ class Estimate:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """The source of an evaluation: its data, their digest, and the options to repeat it.
+    """The data of an evaluation, and the options to repeat it.
 
     Attributes:
         file: Name of the file of scores, or of the run database, without its folder.
@@ -159,8 +131,8 @@ class StudySummary:
 
     Attributes:
         digest: SHA-256 of pairs, groups and pictures, in hex; None for a file of scores.
-        calibration: Size of the set on which thresholds were chosen; None without a split.
-        evaluation: Size of the set on which they are judged; the whole test set without a split.
+        calibration: The part on which thresholds were chosen; None without a split.
+        evaluation: The part on which they are judged; the whole test set without a split.
         groups: Size of each group, counting pairs within the group, by column and group.
         people_known: Whether the data name the people in the pictures; see `Answers`.
     """
@@ -183,12 +155,11 @@ class OperatingPoint:
         chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
             same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
             holds), ``default`` (the threshold of the run) or ``fixed`` (a given threshold).
-        fmr: False matches among non-mated pairs that were acquired.
-        fnmr: False non-matches among mated pairs that were acquired.
-        far, frr: The same rates among all answered pairs. A failure to acquire counts as an error
-            of a mated pair, and as a correct rejection of a non-mated pair. `frr` is the number to
-            decide by.
-        calibration_fmr: `fmr` on the calibration pairs; None if `chosen_on` is another value.
+        fmr, fnmr: False matches and false non-matches among pairs that were acquired.
+        far, frr: The same among all answered pairs. A failure to acquire counts as an error of a
+            mated pair, and as a correct rejection of a non-mated pair. Decide by `frr`.
+        calibration_fmr: `fmr` on the pairs for which the threshold was chosen; None if it was not
+            chosen for an FMR.
         frr_at_fmr, fnmr_at_fmr: Intervals for the true FRR and FNMR at the FMR for which the
             threshold was chosen, from a bootstrap over people with new thresholds. They contain
             the intervals of `frr` and `fnmr`, which hold only at this threshold. None without a
@@ -215,11 +186,10 @@ class OperatingPoint:
 
 @attrs.frozen(kw_only=True)
 class Curve:
-    """A DET curve, thinned for a page: one value for each of K rising thresholds.
+    """A DET curve, thinned for a page: rates and the bounds of their intervals at K thresholds.
 
     Attributes:
-        fmr, fnmr, frr: Rates as in `OperatingPoint`; ``_low`` and ``_high`` are the bounds of their
-            intervals.
+        thresholds: Rising thresholds.
         confidence: Confidence of each interval by itself.
         eer: The equal error rate, interpolated linearly where FMR equals FNMR. It is not a headline
             number, because nobody uses that threshold.
@@ -244,9 +214,9 @@ class Histogram:
     """Histograms of the scores of mated and non-mated pairs.
 
     Attributes:
-        edges: K + 1 edges of equally wide bins, from the lowest to the highest score. A score on an
-            edge is in the bin above it; the highest score is in the last bin.
-        mated, non_mated: K counts of judged pairs.
+        edges: Edges of equally wide bins, from the lowest to the highest score. A score on an edge
+            is in the bin above it; the highest score is in the last bin.
+        mated, non_mated: Number of judged pairs in each bin.
     """
 
     edges: tuple[float, ...]
@@ -261,8 +231,7 @@ class Transactions:
     Attributes:
         attempts: Number of attempts that count, the first ones of each transaction. A failure to
             acquire counts as an attempt that does not pass.
-        size: Size of the whole test set: the number of transactions in ``pairs``, and the number
-            of people.
+        size: Number of transactions in the whole test set (``pairs``), and of people.
         at_required, at_default: Rates of transactions at the thresholds of the system, which are
             chosen on attempts; None if the system has no such threshold.
         curve: DET curve of transactions; None without scores.
@@ -286,7 +255,7 @@ class Concentration:
     Attributes:
         pairs: Number of these non-mated pairs.
         people: Number of people in them, on either side.
-        worst_person: Share of the pairs with the most frequent person, 0-1.
+        worst_person: Share of the pairs with the most frequent person.
         person: Name of that person in the file of scores; None without names.
         threshold_without: The threshold without the pairs of that person; None if there would be
             none, or if the threshold is the system's own.
@@ -323,8 +292,7 @@ class GroupCell:
 
     Attributes:
         fmr: FMR of non-mated pairs within the group.
-        frr: FRR of mated pairs of the group, including failures to acquire.
-        fta: Failures to acquire among the mated pairs of the group.
+        frr, fta: FRR and failures to acquire of mated pairs of the group.
         fmr_ratio, frr_ratio: Ratio to the rate of all pairs within groups of the column, with an
             interval corrected for the number of groups. A group without errors has the ratio 0
             and an upper bound. None if no group has an error, or this cell is too small.
@@ -347,12 +315,10 @@ class GroupDifference:
 
     Attributes:
         rate: ``fmr`` or ``frr``.
-        worst, best: The groups with the highest and the lowest rate, of those that are large
-            enough.
-        ratio: Highest over lowest rate; None where the lowest is 0: then `at_least` says what is
-            shown.
-        differential: The highest rate over the geometric mean of the rates of all groups that are
-            large enough; None where one of them has no error.
+        worst, best: Groups with the highest and the lowest rate, of those that are large enough.
+        ratio: Highest over lowest rate; None if the lowest is 0.
+        differential: Highest rate over the geometric mean of the rates of all groups that are large
+            enough; None if one of them has no error.
         at_least: Lower bound of the true ratio at the confidence of the evaluation, corrected for
             the selection of the two groups; at least 1.
         p_value: The p-value, adjusted for all columns, rates and systems (Holm); None if it cannot
@@ -383,11 +349,10 @@ class Service:
         not_answered: Number of unanswered calls by error name, ``unknown`` or ``not asked``.
         acquisition: Failures to acquire among answered pairs. It has no interval, because a picture
             fails in all of its pairs.
-        latency_s: Seconds by percentile (``50``, ``90``, ``95``, ``99``); empty if not measured.
-        timed: Number of timed calls. A percentile is given only if at least one call lies beyond
-            it.
-        cost: Cost of all calls that were charged, or may have been, in `currency`; None without a
-            price.
+        latency_s: Seconds by percentile (``50``, ``90``, ``95``, ``99``), each only if at least one
+            call lies beyond it; empty if not measured.
+        timed: Number of timed calls.
+        cost: Cost of all calls that were charged, or may have been; None without a price.
         price: Price of one comparison, or None.
         cost_per_verified: `cost` of the mated pairs divided by the number of them that matched in
             the run; None if none did, or without a price.
@@ -413,22 +378,19 @@ class System:
         backend, model, scale: Values in the system's results; None if missing or not unique.
         environment: Origin of the answers; None for a file of scores.
         kind: ``scores``, or ``decisions`` for a single operating point without a curve.
-        without_score: Number of acquired pairs without a score. At a threshold they count as
-            turned away in FRR and FAR; they do not count in FMR and FNMR.
         at_required: Rates at the threshold for the required FMR, or at the fixed threshold; None
             if there is no threshold.
         at_default: Rates at the threshold of the run.
         why_not: The reason why there is no `at_required`, as a sentence.
         curve: The DET curve; None without scores, or if the scores are reversed.
-        pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
         score_range: The lowest and the highest score; None without scores.
-        histogram: Histogram of the scores; None without scores.
+        privacy: What is known about data kept by the vendor, as a sentence.
+        without_score: Number of acquired pairs without a score. At a threshold they count as
+            turned away in FRR and FAR; they do not count in FMR and FNMR.
+        pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
         concentration: Concentration of the pairs that set the threshold of `at_required`, else of
             the false matches at `at_default`; None without such pairs.
-        groups: Cells of each column.
-        group_differences: Differences by column and rate.
-        privacy: What is known about data kept by the vendor, as a sentence.
         transactions: Rates of transactions of several attempts; None if the data do not define
             transactions. All other rates are of attempts.
     """
@@ -475,15 +437,15 @@ class Difference:
         subjects: Number of people in them.
         errors_first, errors_second: Number of the pairs that the system turned away.
         only_first, only_second: Number of the pairs that only this system turned away.
-        frr: FRR of the first less that of the second, on these pairs, -1 to 1; its interval is the
-            paired bootstrap by person, thresholds drawn again with the pairs, and no narrower than
-            `exact`. None without a pair or a threshold, and where too few false matches are
-            expected at the required FMR to place the thresholds.
-        exact: The interval at fixed thresholds (Agresti and Min), beside it; None likewise.
-        p_value: Two-sided, 0-1, of the same bootstrap, and no smaller than `p_exact`, for the
-            bootstrap sees no more than the few errors that there are; None likewise.
-        p_exact: McNemar's at fixed thresholds, people with several pairs as one (Durkalski).
-        p_adjusted: `p_value` after Holm, over all differences.
+        frr: FRR of the first less that of the second, on these pairs. Its interval is the paired
+            bootstrap by person with new thresholds, and no narrower than `exact`. None without a
+            pair or a threshold, and below five expected false matches; so are `exact` and the
+            p-values.
+        exact: The interval at fixed thresholds (Agresti and Min).
+        p_value: Two-sided, of the same bootstrap, and at least `p_exact`, because a bootstrap
+            repeats only the few errors that were seen.
+        p_exact: The p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
+        p_adjusted: `p_value` after Holm's correction over all differences.
         is_real: Whether `p_adjusted` is below 1 - confidence: the one rule by which sentence, table
             and gate say "not chance".
         better: The name of the system with the lower FRR if `is_real`, else None.
@@ -532,11 +494,10 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        limit: The most important limit of the headline, in one sentence; None if there is no rate.
+        limit: The most important limit of the headline, in one sentence; None without a rate.
         required_fmr: The FMR at which systems are compared.
-        confidence: Of every interval.
-        systems: In the order given; `differences` has an entry for every two of them.
-        evidence: The source of the answers, or None.
+        confidence: Confidence of every interval.
+        systems: The systems, in the order given; `differences` has an entry for every two of them.
         caveats: What cannot be concluded: for single systems first, then for all.
         made_at: Time of the evaluation, UTC.
         version: Version of facematch.
@@ -565,19 +526,18 @@ class Evaluation:
         """Return the rates of all systems as a pandas DataFrame, a row for each operating point.
 
         Columns: ``system``; ``at`` (``required``, ``default`` for the threshold of the run, or
-        ``fmr 0.01`` and so on for the FMRs that all reports show); ``threshold``, NaN for
-        the vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate
-        (0-1), the ends of its interval (``fmr_low``, ``fmr_high``; of FRR and FNMR those at the
-        FMR, where there are), its errors and trials
-        (``fmr_errors``, ``fmr_trials``), NaN where there is none.
+        ``fmr 0.01`` and so on for the FMRs that all reports show); ``threshold``, NaN for the
+        vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate, the
+        bounds of its interval (``fmr_low``, ``fmr_high``; for FRR and FNMR those at the FMR if
+        there are any), and its ``fmr_errors`` and ``fmr_trials``.
         """
         import pandas as pd  # not above: values are read without it
 
         rows = []
         for system in self.systems:
-            points = [("required", system.at_required), ("default", system.at_default)]
-            points += [(f"fmr {each.fmr:g}", each.point) for each in system.at_fmrs]
-            for name, at in points:
+            points = {"required": system.at_required, "default": system.at_default}
+            points |= {f"fmr {each.fmr:g}": each.point for each in system.at_fmrs}
+            for name, at in points.items():
                 if at is None:
                     continue
                 row: dict[str, Any] = {"system": system.name, "at": name, "threshold": at.threshold}
@@ -591,8 +551,7 @@ class Evaluation:
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form (``"schema": 0``, ``"kind": "comparison"``) with every number in
-        full."""
+        """Return the JSON form (``"schema": 0``, ``"kind": "comparison"``), unrounded."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
 
 
@@ -606,11 +565,10 @@ def _converter() -> Converter:
     from cattrs import Converter  # not above: a command that fails early need not load it
     from cattrs.gen import make_dict_unstructure_fn
 
-    converter = Converter(forbid_extra_keys=False, detailed_validation=False)
+    converter = Converter(detailed_validation=False)
     converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
     converter.register_unstructure_hook(float, _finite)
-    converter.register_unstructure_hook(Decimal, "{:f}".format)
     plain = make_dict_unstructure_fn(Rate, converter)
     # Spare readers the division.
     converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})

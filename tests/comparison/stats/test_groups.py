@@ -1,4 +1,3 @@
-import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +9,6 @@ from facematch_comparison.scores.answers import Grouping
 from facematch_comparison.stats import Clusters, interval
 from facematch_comparison.stats.groups import (
     cells_of,
-    finish_group_differences,
     group_differences,
     homogeneity,
     ratio,
@@ -37,8 +35,8 @@ def counted(*groups, others=12):
 
 
 def differences(table, threshold=50, confidence=0.95):
-    cells = cells_of(table, "column", threshold, confidence)
-    return finish_group_differences(group_differences(cells, confidence), confidence=confidence)
+    (found,) = group_differences([cells_of(table, "column", threshold, confidence)], confidence)
+    return found
 
 
 def test_two_groups_of_twelve_pairs_by_hand():
@@ -116,7 +114,7 @@ def test_a_cell_of_fewer_than_ten_people_says_so_and_is_not_compared(people):
         return
     assert f" {people} pe" in small.too_few
     assert small.frr_ratio is None
-    assert group_differences((large, small)) == ()
+    assert group_differences([(large, small)]) == [()]
 
 
 def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
@@ -176,15 +174,13 @@ def test_what_may_be_chance_is_no_difference():
 
 
 def test_p_values_of_all_columns_and_systems_are_corrected_together():
-    table = counted((200, 20), (200, 8))
-    cells = cells_of(table, "column", 50)
-    (difference,) = group_differences(cells)
-    (alone,) = finish_group_differences([difference])
-    assert (alone.p_value, alone.is_real) == (difference.p_value, True)
-    other = attrs.evolve(difference, p_value=0.6)
-    finished = finish_group_differences([other, difference, other])
-    assert [f.p_value for f in finished] == pytest.approx([1, 3 * difference.p_value, 1])
-    assert [f.is_real for f in finished] == [False, 3 * difference.p_value < 0.05, False]
+    cells, alike = (cells_of(counted((200, 20), (200, errors)), "column", 50) for errors in (8, 20))
+    ((alone,),) = group_differences([cells])
+    assert (alone.p_value, alone.is_real) == (homogeneity([each.frr for each in cells]), True)
+    finished = [each for (each,) in group_differences([alike, cells, alike])]
+    assert [each.p_value for each in finished] == pytest.approx([1, 3 * alone.p_value, 1])
+    assert [each.is_real for each in finished] == [False, 3 * alone.p_value < 0.05, False]
+    assert [each.at_least for each in finished[::2]] == [1, 1]
 
 
 def rate(errors, trials, confidence=0.95):
