@@ -25,6 +25,7 @@ from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_core.http.messages import encode_request
 from facematch_core.verifier.pipeline import PICTURES
 
 from . import simulator as simulators
@@ -323,8 +324,7 @@ class Bench:
             return reason
         # The warning of a rejection (no face, for example) has the rejection's code as its tag.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
-        outcomes = [self.ask(*case) for case in cases]
-        results = [each.result for each in outcomes if each.result is not None]
+        results = [result for case in cases if (result := self.ask(*case).result) is not None]
         what, seen = "`vendor_status`", {result.vendor_status for result in results}
         if situation is Situation.UNKNOWN_WARNING:
             what, seen = "tag of a warning", {w.tag for result in results for w in result.warnings}
@@ -450,9 +450,16 @@ class Bench:
         send = client.send
 
         def hear(request: HttpRequest, **options: Any) -> HttpReply:
-            reply: HttpReply = send(request, **options)
             # Only a call reports when its first byte is sent; a login does not.
-            if every or ("on_sent" in options and not request.is_cleanup):
+            is_of_call = "on_sent" in options
+            sent = f"{request.url} {request.params} {encode_request(request)}"
+            masked = {secret.reveal() for secret in request.secrets}
+            bare = [text for text in self.simulator.secrets if text in sent and text not in masked]
+            assert not bare, "a request has a key or token as plain text: give a `Secret`, `masked`"
+            is_login = "deadline" in options and not request.charges
+            assert is_of_call or is_login, "a login has `charges=0` and the `deadline` of its call"
+            reply: HttpReply = send(request, **options)
+            if every or (is_of_call and not request.is_cleanup):
                 reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
                     steps.pop()  # it renewed its token: this is the same step
@@ -485,7 +492,7 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        number = number_of(test.__name__)
+        number = test.__name__.split("_")[1].upper()
 
         @functools.wraps(test)
         def judge(self: Rules, bench: Bench, **parameters: Any) -> None:
@@ -504,11 +511,6 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         return judge
 
     return decorate
-
-
-def number_of(name: str) -> str:
-    """Return the number in the name of a rule: ``R51`` of ``test_r51_good_call_passes``."""
-    return name.split("_")[1].upper()
 
 
 class Rules:

@@ -575,9 +575,8 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     elif situation in (Situation.BROKEN_ANSWER, Situation.DRIPPING):
         # Spaces, which may be before any JSON: no reader can say that it has seen enough.
         yield SimulatorReply(body=b" ", headers={"Content-Length": "10000"}).written()
-        drips = situation is Situation.DRIPPING
         for _ in range(int(PATIENCE_S / 0.05)):
-            if not drips or released.wait(0.05):
+            if situation is Situation.BROKEN_ANSWER or released.wait(0.05):
                 return
             yield b" "
 

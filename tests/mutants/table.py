@@ -190,6 +190,17 @@ def missing(**there):
     return lambda me, ok, reply: {**there, **ok(reply)} if "warnings" in ok(reply) else ok(reply)
 
 
+def logging_in(charges, names=("deadline",)):
+    """A `sign` that logs in before each request."""
+
+    def sign(me, ok, request, call, **how):
+        login = me.post("login", json={}, charges=charges)
+        me.client.send(login, backend=me.name, **{name: how[name] for name in names})
+        return request
+
+    return sign
+
+
 def passed(me, call):
     """A pass that no vendor has given."""
     return me.result(call, faults.A_PASS)
@@ -380,6 +391,12 @@ ROWS = (
         f"A {status}, too, may mean that the token is old: the call is sent a second time.",
         should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
         for status in (404, 500)),
+    http("R51", "PaysForItsLogin", "A login counts as charged.", sign=logging_in(1)),
+    http("R51", "LogsInForever", "A login ignores the deadline of its call.",
+        sign=logging_in(0, names=())),
+    http("R51", "NamesItsKeyInClear", "The key is sent as plain text, so an echo is not masked.",
+        sign=lambda me, ok, request, call, **how: evolve(request,
+            headers={"X-Api-Key": me.api_key.reveal()})),
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
         record=lambda me, ok, call: (vars(me.vendor).update(charges=me.vendor.charges + 1),
             ok(call))[1]),
