@@ -225,8 +225,8 @@ class MockServer(_Access):
         self._http.start()
         self.accounts.is_stopped = False
         self.accounts.address = self._http.url
-        for worker in self._workers:
-            worker.start()
+        for account in self.accounts.all:
+            account.deliver(is_running=True)
         return self
 
     def stop(self) -> None:
@@ -237,13 +237,9 @@ class MockServer(_Access):
         self.accounts.is_stopped = True
         self._http.stop()
         self.accounts.address = None
-        for worker in self._workers:
-            worker.stop()
+        for account in self.accounts.all:
+            account.deliver(is_running=False)
         self._recognizer.close()
-
-    @property
-    def _workers(self) -> list[Any]:
-        return [worker for account in self.accounts.all for worker in account.workers]
 
     @property
     def port(self) -> int:

@@ -6,8 +6,7 @@ from kit import mock_didit as didit
 from kit.mock_didit import control_of
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.world.webhooks import THREAD, PostResult, attempt
+from facematch_mock_server.world.webhooks import THREAD, PostResult
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -30,9 +29,8 @@ def carry(engine, *answers):
             return PostResult(problem=status, elapsed_ms=5000)
         return PostResult(status=status, elapsed_ms=12)
 
-    outbox = world.records.outbox
-    while (taken := outbox.take(world.clock.now())) is not None:
-        outbox.record(taken[0], **attempt(world, *taken, compose, send))
+    while (taken := world.outbox.take(world.clock.now())) is not None:
+        world.outbox.attempt(*taken, send)
     return letters
 
 

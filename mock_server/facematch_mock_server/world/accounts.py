@@ -69,10 +69,8 @@ class World:
         #: The vendor's further state, and the object that answers its requests.
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)
-        #: Sends webhooks.
-        self.worker: Any = None
-        if kind.worker is not None and shared.has_workers:
-            self.worker = kind.worker(self)
+        #: Sends webhooks; None for a vendor without them.
+        self.outbox: Any = None if kind.outbox is None else kind.outbox(self)
 
     def add_key(self, text: str, key: Key) -> None:
         """Add a key. Raises ValueError for another account's key or an invalid one."""
@@ -119,8 +117,7 @@ class Account:
         self.journal = Journal()
         kinds = shared.kinds.items()
         self._worlds = {name: World(self, kind, claims[name]) for name, kind in kinds}
-        if shared.is_stopped:
-            self.end()
+        self.deliver(is_running=not shared.is_stopped)
 
     def world(self, vendor: str) -> World:
         """Return the world with a vendor."""
@@ -130,15 +127,11 @@ class Account:
     def worlds(self) -> tuple[World, ...]:
         return tuple(self._worlds.values())
 
-    @property
-    def workers(self) -> tuple[Any, ...]:
-        """The webhook workers of the worlds."""
-        return tuple(world.worker for world in self.worlds if world.worker is not None)
-
-    def end(self) -> None:
-        """Stop the webhook workers."""
-        for worker in self.workers:
-            worker.stop()
+    def deliver(self, *, is_running: bool) -> None:
+        """Start or stop sending webhooks."""
+        for world in self.worlds:
+            if world.outbox is not None:
+                world.outbox.run(is_running=is_running)
 
 
 def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
@@ -280,7 +273,7 @@ class Accounts:
             del self._all[account.name]
             place.account = None
             self._unclaim(account)
-        account.end()
+        account.deliver(is_running=False)
 
     def reset(self, place: Place, vendor: str, claims: Behaviours) -> None:
         """Reset an account, with these claims of its vendor. Raises LookupError if it is closed."""
@@ -289,8 +282,8 @@ class Accounts:
             every = {**old.claims, vendor: claims}
             self._put(Account(self, old.name, old.clock, old.first_keys, every, place=place))
             self._unclaim(old)
-        # Outside the lock, so that no request waits for the workers.
-        old.end()
+        # Outside the lock, so that no request waits for deliveries.
+        old.deliver(is_running=False)
 
     def _unclaim(self, account: Account) -> None:
         """Forget the keys of an account, except keys that another account has now."""

@@ -36,7 +36,7 @@ class VirtualClock:
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
             raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
-        self._watchers: list[Callable[[dt.datetime], None]] = []
+        self._watchers: dict[Callable[[dt.datetime], None], None] = {}
 
     def now(self) -> dt.datetime:
         """Return the time, UTC; never earlier than the previous reading."""
@@ -82,13 +82,12 @@ class VirtualClock:
     def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
         """Call `watcher` with the new time at each `advance`; it must not read this clock."""
         with self._lock:
-            self._watchers.append(watcher)
+            self._watchers[watcher] = None
 
     def unwatch(self, watcher: Callable[[dt.datetime], None]) -> None:
         """Stop calling `watcher`, if it is called."""
         with self._lock:
-            if watcher in self._watchers:
-                self._watchers.remove(watcher)
+            self._watchers.pop(watcher, None)
 
 
 class Ids:

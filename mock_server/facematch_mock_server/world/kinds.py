@@ -76,7 +76,7 @@ class VendorKind:
         operations: The names of its calls for latency and faults: ``match``, say.
         hosts: The vendor's own hosts in lower case; ``*.`` at the beginning stands for one label.
         first_keys: The keys that work at once, by text.
-        records, behaviour, worker: Make the further state of a world, the object that answers its
+        records, behaviour, outbox: Make the further state of a world, the object that answers its
             requests, and the one that sends its webhooks (None without).
         key_of: Returns the key or the client id that a request shows; it names the account.
         new_text: Makes a key or a client id of another account, from the first one and letters.
@@ -97,7 +97,7 @@ class VendorKind:
     first_keys: Mapping[str, Key]
     records: Callable[[], Any] = object
     behaviour: Callable[[Any], Any]
-    worker: Callable[[Any], Any] | None = None
+    outbox: Callable[[Any], Any] | None = None
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, type[Extension[Any]]] = attrs.field(factory=dict)

@@ -164,117 +164,6 @@ class SignedPayload:
 Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
-class Outbox:
-    """The webhooks of one world; each destination gets one at a time, once due. Thread-safe."""
-
-    def __init__(self) -> None:
-        self.destinations: Collection[Destination] = Collection()
-        self.deliveries: Collection[WebhookDelivery] = Collection(
-            limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
-        )
-        self._changed = threading.Condition()
-        #: Whether due deliveries are sent.
-        self.is_running = True
-        self._faults: deque[DeliveryFault] = deque()
-        #: The waiting deliveries by id, in order, and the fault of the taken one by destination.
-        self._waiting: dict[str, WebhookDelivery] = {}
-        self._under_way: dict[str, DeliveryFault | None] = {}
-
-    def enqueue(self, delivery: WebhookDelivery) -> None:
-        """Queue a delivery, new or already sent."""
-        with self._changed:
-            sent_before = self.deliveries.find(delivery.id)
-            if sent_before is None:
-                make = functools.partial(attrs.evolve, delivery)
-                delivery = self.deliveries.append(make, delivery.id)
-            else:
-                delivery = attrs.evolve(delivery, attempts=sent_before.attempts)
-                self.deliveries.put(delivery.id, delivery)
-            self._waiting[delivery.id] = delivery
-
-    def add_fault(self, fault: DeliveryFault, times: int) -> None:
-        """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
-        if type(times) is not int or not 1 <= times <= 10_000:
-            raise ValueError("times must be a whole number from 1 to 10000")
-        with self._changed:
-            self._faults.extend([fault] * times)
-
-    def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
-        """Take the first due delivery and its fault; `record` must follow."""
-        with self._changed:
-            delivery = self._first()
-            if delivery is None or _due_of(delivery) > now:
-                return None
-            del self._waiting[delivery.id]
-            # Faults strike in the order in which deliveries are taken.
-            fault = self._faults.popleft() if self._faults else None
-            self._under_way[delivery.destination] = fault
-            return delivery, fault
-
-    def record(
-        self, taken: WebhookDelivery, attempt: Attempt | None = None, **changes: Any
-    ) -> None:
-        """Store the result of a delivery that was taken."""
-
-        def change(current: WebhookDelivery) -> WebhookDelivery:
-            # A delivery that was queued again meanwhile keeps the attempt only.
-            if current.id not in self._waiting:
-                current = attrs.evolve(current, **changes)
-            tried = () if attempt is None else (attempt,)
-            return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
-
-        with self._changed:
-            fault = self._under_way.pop(taken.destination)
-            if fault is not None and attempt is None:
-                # The delivery was not attempted, so its fault passes to the next delivery.
-                self._faults.appendleft(fault)
-            current = self.deliveries.change(taken.id, change)
-            if current is not None and current.state is DeliveryState.PENDING:
-                self._waiting[current.id] = current
-            self._changed.notify_all()
-
-    def next_due(self) -> dt.datetime | None:
-        """Return when the next delivery can be tried; None if none can."""
-        with self._changed:
-            delivery = self._first()
-            return None if delivery is None else _due_of(delivery)
-
-    def count_due(self, now: dt.datetime) -> int:
-        with self._changed:
-            due = [each for each in self._waiting.values() if _due_of(each) <= now]
-            return len(self._under_way) + len(due)
-
-    def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
-        """Wait until no delivery is due or in progress; return whether none is left."""
-        # The clock is not read under the lock: advancing it calls the worker under its own lock.
-        at = now()
-        with self._changed:
-            self._changed.wait_for(lambda: not (self.is_running and self.count_due(at)), timeout_s)
-            return not self.count_due(at)
-
-    def run(self, is_running: bool) -> None:
-        """Set whether due deliveries are sent, and wake waiting threads."""
-        with self._changed:
-            self.is_running = is_running
-            self._changed.notify_all()
-
-    def _first(self) -> WebhookDelivery | None:
-        """Return the first waiting delivery of a destination that has nothing under way."""
-        free = (each for each in self._waiting.values() if each.destination not in self._under_way)
-        return min(free, key=_due_of, default=None)
-
-
-def _due_of(delivery: WebhookDelivery) -> dt.datetime:
-    return delivery.due or delivery.created_at
-
-
-def enqueue(world: World, delivery: WebhookDelivery) -> None:
-    """Queue a delivery, to be sent once due."""
-    world.records.outbox.enqueue(delivery)
-    if world.worker is not None:
-        world.worker.wake()
-
-
 @attrs.frozen(kw_only=True)
 class PostResult:
     status: int | None = None
@@ -286,43 +175,167 @@ class PostResult:
 Send = Callable[[str, SignedPayload, float], PostResult]
 
 
-def attempt(
-    world: World,
-    delivery: WebhookDelivery,
-    fault: DeliveryFault | None,
-    compose: Compose,
-    send: Send,
-) -> dict[str, Any]:
-    """Attempt a delivery once; return the changes for `Outbox.record`."""
-    outbox: Outbox = world.records.outbox
-    claims, fresh = world.claims.citations(), delivery
-    destination = outbox.destinations.find(delivery.destination)
-    if destination is None or not destination.enabled:
-        return {"state": DeliveryState.DROPPED, "due": None}
-    url, at = destination.url, world.clock.now()
-    if delivery.retries:
-        claims.cite("webhook.retry.same")
-        if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
-            fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
-    if fault is DeliveryFault.SIGN_WRONG:
-        destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
-    payload = compose(claims, world, fresh, destination)
-    if fault is DeliveryFault.CORRUPT:
-        # A digit of an id, so that the body is still JSON.
-        body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
-        body[place] = ord("2" if body[place] == ord("1") else "1")
-        payload = attrs.evolve(payload, body=bytes(body))
-    answer, state, due = PostResult(), DeliveryState.DROPPED, None
-    if fault is not DeliveryFault.DROP:
-        answer = send(url, payload, claims["webhook.timeout_s"])
-        state, due = _judge(claims, fresh, answer, at)
-    return {
-        "attempt": Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=claims.claims),
-        "event_id": fresh.event_id,
-        "state": state,
-        "due": due,
-        "retries": delivery.retries + (due is not None),
-    }
+class Outbox:
+    """The webhooks of one world: queued, sent by threads once due, recorded. Thread-safe.
+
+    A destination gets one delivery at a time.
+    """
+
+    def __init__(self, world: World, compose: Compose) -> None:
+        self._world, self._compose = world, compose
+        self.destinations: Collection[Destination] = Collection()
+        self.deliveries: Collection[WebhookDelivery] = Collection(
+            limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
+        )
+        #: None if a test takes the deliveries.
+        self.send: Send | None = post if world.account.shared.has_workers else None
+        #: Whether due deliveries are sent.
+        self.is_running = False
+        self._changed = threading.Condition()
+        self._timer: threading.Timer | None = None
+        self._faults: deque[DeliveryFault] = deque()
+        #: The waiting deliveries by id, in order, and the fault of the taken one by destination.
+        self._waiting: dict[str, WebhookDelivery] = {}
+        self._under_way: dict[str, DeliveryFault | None] = {}
+
+    def run(self, *, is_running: bool) -> None:
+        """Set whether due deliveries are sent; those in progress end within their deadline."""
+        clock = self._world.clock
+        (clock.watch if is_running else clock.unwatch)(self._begin)
+        with self._changed:
+            self.is_running = is_running
+            self._changed.notify_all()
+        self._begin()
+
+    def enqueue(self, delivery: WebhookDelivery) -> None:
+        """Queue a delivery, new or already sent, to be sent once due."""
+        with self._changed:
+            sent_before = self.deliveries.find(delivery.id)
+            if sent_before is None:
+                make = functools.partial(attrs.evolve, delivery)
+                delivery = self.deliveries.append(make, delivery.id)
+            else:
+                delivery = attrs.evolve(delivery, attempts=sent_before.attempts)
+                self.deliveries.put(delivery.id, delivery)
+            self._waiting[delivery.id] = delivery
+        self._begin()
+
+    def add_fault(self, fault: DeliveryFault, times: int) -> None:
+        """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
+        if type(times) is not int or not 1 <= times <= 10_000:
+            raise ValueError("times must be a whole number from 1 to 10000")
+        with self._changed:
+            self._faults.extend([fault] * times)
+
+    def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
+        """Take the first due delivery and its fault; `attempt` must follow."""
+        with self._changed:
+            delivery = self._first()
+            if delivery is None or _due_of(delivery) > now:
+                return None
+            del self._waiting[delivery.id]
+            # Faults strike in the order in which deliveries are taken.
+            fault = self._faults.popleft() if self._faults else None
+            self._under_way[delivery.destination] = fault
+            return delivery, fault
+
+    def attempt(self, taken: WebhookDelivery, fault: DeliveryFault | None, send: Send) -> None:
+        """Attempt a delivery that was taken, and record the result."""
+        try:
+            changes = self._attempt(taken, fault, send)
+        except Exception:  # noqa: BLE001 - and it is logged
+            # A delivery that cannot be composed must not block the others or `wait`.
+            _log.exception("the mock failed over a webhook; it is not delivered")
+            changes = {"state": DeliveryState.FAILED, "due": None}
+        tried: tuple[Attempt, ...] = changes.pop("attempts", ())
+
+        def change(current: WebhookDelivery) -> WebhookDelivery:
+            # A delivery that was queued again meanwhile keeps the attempt only.
+            if current.id not in self._waiting:
+                current = attrs.evolve(current, **changes)
+            return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
+
+        with self._changed:
+            del self._under_way[taken.destination]
+            if fault is not None and not tried:
+                # The delivery was not attempted, so its fault passes to the next delivery.
+                self._faults.appendleft(fault)
+            current = self.deliveries.change(taken.id, change)
+            if current is not None and current.state is DeliveryState.PENDING:
+                self._waiting[current.id] = current
+            self._changed.notify_all()
+        self._begin()
+
+    def _attempt(
+        self, delivery: WebhookDelivery, fault: DeliveryFault | None, send: Send
+    ) -> dict[str, Any]:
+        """Attempt a delivery once; return what changes in it."""
+        world, claims, fresh = self._world, self._world.claims.citations(), delivery
+        destination = self.destinations.find(delivery.destination)
+        if destination is None or not destination.enabled:
+            return {"state": DeliveryState.DROPPED, "due": None}
+        url, at = destination.url, world.clock.now()
+        if delivery.retries:
+            claims.cite("webhook.retry.same")
+            if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
+                fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
+        if fault is DeliveryFault.SIGN_WRONG:
+            destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
+        payload = self._compose(claims, world, fresh, destination)
+        if fault is DeliveryFault.CORRUPT:
+            # A digit of an id, so that the body is still JSON.
+            body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
+            body[place] = ord("2" if body[place] == ord("1") else "1")
+            payload = attrs.evolve(payload, body=bytes(body))
+        answer, state, due = PostResult(), DeliveryState.DROPPED, None
+        if fault is not DeliveryFault.DROP:
+            answer = send(url, payload, claims["webhook.timeout_s"])
+            state, due = _judge(claims, fresh, answer, at)
+        tried = Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=claims.claims)
+        retries = delivery.retries + (due is not None)
+        facts = {"event_id": fresh.event_id, "state": state, "due": due, "retries": retries}
+        return {"attempts": (tried,), **facts}
+
+    def count_due(self, now: dt.datetime) -> int:
+        with self._changed:
+            due = [each for each in self._waiting.values() if _due_of(each) <= now]
+            return len(self._under_way) + len(due)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until no delivery is due or in progress; return whether none is left."""
+        # The clock is not read under the lock: `advance` calls `_begin` under the clock's lock.
+        at = self._world.clock.now()
+        with self._changed:
+            self._changed.wait_for(lambda: not (self.is_running and self.count_due(at)), timeout_s)
+            return not self.count_due(at)
+
+    def _first(self) -> WebhookDelivery | None:
+        """Return the first waiting delivery of a destination that has nothing under way."""
+        free = (each for each in self._waiting.values() if each.destination not in self._under_way)
+        return min(free, key=_due_of, default=None)
+
+    def _begin(self, now: dt.datetime | None = None) -> None:
+        """Begin the due deliveries. The clock passes `now`, and is not read then."""
+        now = now or self._world.clock.now()
+        with self._changed:
+            if self._timer is not None:
+                self._timer.cancel()
+            if not self.is_running or self.send is None:
+                return
+            while (taken := self.take(now)) is not None:
+                work = (*taken, self.send)
+                threading.Thread(None, self.attempt, THREAD, work, daemon=True).start()
+            following = self._first()
+            if self._world.clock.running and following is not None:
+                # Wait a millisecond more, so as not to wake too early; the clock may be advanced.
+                seconds = (_due_of(following) - now).total_seconds() + 0.001
+                self._timer = threading.Timer(min(seconds, 60.0), self._begin)
+                self._timer.name, self._timer.daemon = THREAD, True
+                self._timer.start()
+
+
+def _due_of(delivery: WebhookDelivery) -> dt.datetime:
+    return delivery.due or delivery.created_at
 
 
 def _judge(
@@ -399,57 +412,3 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
         connection.close()
     spent_ms = int((time.monotonic() - began) * 1000)
     return PostResult(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
-
-
-class WebhookWorker:
-    """Delivers the due webhooks of one world, to several destinations at once, until `stop`."""
-
-    def __init__(self, world: World, compose: Compose, send: Send = post) -> None:
-        self._world, self._compose, self._send = world, compose, send
-        self._outbox: Outbox = world.records.outbox
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
-        world.clock.watch(self._begin)
-
-    def start(self) -> None:
-        """Deliver from now on. A new worker delivers at once."""
-        if not self._outbox.is_running:
-            self._world.clock.watch(self._begin)
-            self._outbox.run(True)
-        self.wake()
-
-    def stop(self) -> None:
-        """Stop starting deliveries. Deliveries in progress end within their deadline."""
-        self._world.clock.unwatch(self._begin)
-        self._outbox.run(False)
-        self.wake()
-
-    def wake(self) -> None:
-        """Check for due deliveries."""
-        self._begin(self._world.clock.now())
-
-    def _begin(self, now: dt.datetime) -> None:
-        """Begin the due deliveries. The clock may call this, so it is not read here."""
-        outbox = self._outbox
-        with self._lock:
-            while outbox.is_running and (taken := outbox.take(now)) is not None:
-                threading.Thread(target=self._carry, args=taken, name=THREAD, daemon=True).start()
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer, due = None, outbox.next_due()
-            if outbox.is_running and self._world.clock.running and due is not None:
-                # Wait a millisecond more, so as not to wake too early; the clock may be advanced.
-                seconds = min((due - now).total_seconds() + 0.001, 60.0)
-                self._timer = threading.Timer(seconds, self.wake)
-                self._timer.name, self._timer.daemon = THREAD, True
-                self._timer.start()
-
-    def _carry(self, delivery: WebhookDelivery, fault: DeliveryFault | None) -> None:
-        try:
-            changes = attempt(self._world, delivery, fault, self._compose, self._send)
-        except Exception:  # noqa: BLE001 - and it is logged
-            # A delivery that cannot be composed must not block the others or `wait`.
-            _log.exception("the mock failed over a webhook; it is not delivered")
-            changes = {"state": DeliveryState.FAILED, "due": None}
-        self._outbox.record(delivery, **changes)
-        self.wake()

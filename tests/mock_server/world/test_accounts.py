@@ -128,15 +128,15 @@ def test_more_accounts_than_the_limit_are_refused(server, monkeypatch):
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
-def test_a_slow_worker_holds_up_no_other_account(end, monkeypatch):
+def test_slow_end_of_deliveries_blocks_no_other_account(end, monkeypatch):
     with MockServer() as mock:
         account, stopping, go_on = mock.new_account(), threading.Event(), threading.Event()
 
-        def stop():
+        def stop(*, is_running):
             stopping.set()
             assert go_on.wait(30)
 
-        monkeypatch.setattr(account.control.world.worker, "stop", stop)
+        monkeypatch.setattr(account.control.world.outbox, "run", stop)
         with ThreadPoolExecutor(1) as pool:
             ending = pool.submit(getattr(account if end == "close" else account.control, end))
             assert stopping.wait(30)

@@ -17,10 +17,10 @@ from facematch_mock_server.world.webhooks import (
     DeliveryFault,
     DeliveryState,
     Destination,
+    Outbox,
     SignedPayload,
     WebhookDelivery,
     WebhookLetter,
-    enqueue,
     may_send,
 )
 
@@ -133,10 +133,15 @@ class Sessions(Played[DiditRecords]):
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
+    @property
+    def _outbox(self) -> Outbox:
+        outbox: Outbox = self._control.world.outbox
+        return outbox
+
     @Serve("GET", "webhooks/destinations", gives="destinations")
     def destinations(self) -> tuple[Destination, ...]:
         """The addresses of webhooks, in the order they were made."""
-        return self._records.outbox.destinations.all()
+        return self._outbox.destinations.all()
 
     @Serve("POST", "webhooks/destinations")
     def add(
@@ -171,7 +176,7 @@ class Webhooks(Extension[DiditRecords]):
             **{"events": (webhooks.EVENT,), **self._read_changes(url or "", events, enabled)},
             secret=secret or made.rstrip("="),
         )
-        return self._records.outbox.destinations.put(destination.uuid, destination)
+        return self._outbox.destinations.put(destination.uuid, destination)
 
     @Serve("POST", "webhooks/destinations/change")
     def change(
@@ -190,14 +195,14 @@ class Webhooks(Extension[DiditRecords]):
             enabled: Whether deliveries are sent there; if not, waiting deliveries are dropped.
         """
         changes = self._read_changes(url, events, enabled)
-        destinations = self._records.outbox.destinations
+        destinations = self._outbox.destinations
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
     @Serve("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Remove a destination; LookupError if there is no destination of that id."""
-        _require(self._records.outbox.destinations.remove(destination), "destination")
+        _require(self._outbox.destinations.remove(destination), "destination")
 
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
         """Return a destination's settings, checked. Raises ValueError for a wrong value."""
@@ -239,14 +244,14 @@ class Webhooks(Extension[DiditRecords]):
             _check_word("state", state, [*DeliveryState])
         filters: Any = {"session_id": session_id, "event": event, "destination": destination}
         urls = {place.uuid: place.url for place in self.destinations()}
-        every = self._records.outbox.deliveries.all()
+        every = self._outbox.deliveries.all()
         deliveries = (attrs.evolve(each, url=urls.get(each.destination)) for each in every)
         return select(deliveries, since=since, limit=limit, state=state, **filters)
 
     @Serve("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """Return one delivery with headers and body; LookupError if there is none of that id."""
-        world, outbox = self._control.world, self._records.outbox
+        world, outbox = self._control.world, self._outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         destination, url = outbox.destinations.find(delivery.destination), None
         payload = SignedPayload(headers=(), body=b"")
@@ -266,12 +271,11 @@ class Webhooks(Extension[DiditRecords]):
         """
         if type(timeout_s) not in (int, float) or not timeout_s >= 0:
             raise ValueError("timeout_s must be a number of seconds from 0")
-        outbox, now = self._records.outbox, self._control.world.clock.now
-        if not outbox.wait(now, timeout_s):
+        outbox = self._outbox
+        if not outbox.wait(timeout_s):
             why = ": the account was reset or closed, or the server has stopped"
             raise TimeoutError(
-                f"{outbox.count_due(now())} deliveries are due and not done"
-                f"{'' if outbox.is_running else why}"
+                f"{self.due()} deliveries are due and not done{'' if outbox.is_running else why}"
             )
         return self.deliveries(since=since)
 
@@ -289,40 +293,40 @@ class Webhooks(Extension[DiditRecords]):
     @Serve("GET", "webhooks/due", gives="due")
     def due(self) -> int:
         """Count the deliveries that are due now or under way."""
-        return self._records.outbox.count_due(self._control.now())
+        return self._outbox.count_due(self._control.now())
 
     @Serve("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
         """Resend a delivery, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
-        world, outbox = self._control.world, self._records.outbox
+        world, outbox = self._control.world, self._outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         _require(outbox.destinations.find(delivery.destination), "destination")
         now, state = world.clock.now(), DeliveryState.PENDING
         at = {"due": now, "timestamp": int(now.timestamp())}
-        enqueue(world, attrs.evolve(delivery, **at, retries=0, state=state))
+        outbox.enqueue(attrs.evolve(delivery, **at, retries=0, state=state))
 
     @Serve("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
-        self._records.outbox.add_fault(DeliveryFault.CORRUPT, times)
+        self._outbox.add_fault(DeliveryFault.CORRUPT, times)
 
     @Serve("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
-        self._records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
+        self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
     @Serve("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
         """Drop the next 1-10,000 deliveries silently."""
-        self._records.outbox.add_fault(DeliveryFault.DROP, times)
+        self._outbox.add_fault(DeliveryFault.DROP, times)
 
     @Serve("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
         """Send a test event, as the console does: marked as a test, with a made-up decision;
         LookupError if there is no destination of that id."""
         world = self._control.world
-        place = _require(world.records.outbox.destinations.find(destination), "destination")
+        place = _require(self._outbox.destinations.find(destination), "destination")
         block = sandbox_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],

@@ -8,7 +8,6 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.world.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
 #: The statuses of a session (Didit OpenAPI, 2026-07-18).
@@ -27,7 +26,6 @@ class DiditRecords:
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:
-        self.outbox: Outbox = Outbox()
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
         #: The `vendor_data` of users who may start no session.
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)

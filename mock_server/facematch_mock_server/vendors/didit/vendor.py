@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import FIRST_KEYS, SANDBOX_KEY, Window
-from facematch_mock_server.world.webhooks import WebhookWorker
+from facematch_mock_server.world.webhooks import Outbox
 
 from . import decisions, framework, hosted, pictures, sessions, webhooks
 from .claims import CLAIMS, SETTINGS, SWITCHES
@@ -198,5 +198,5 @@ VENDOR = base.Vendor(
     samples=_ask_samples,
     extensions={"sessions": Sessions, "webhooks": Webhooks},
     greeting=(_KEYS, _CURL),
-    worker=lambda world: WebhookWorker(world, webhooks.compose),
+    outbox=lambda world: Outbox(world, webhooks.compose),
 )

@@ -18,12 +18,7 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.services import Session
-from facematch_mock_server.world.webhooks import (
-    Destination,
-    SignedPayload,
-    WebhookDelivery,
-    enqueue,
-)
+from facematch_mock_server.world.webhooks import Destination, SignedPayload, WebhookDelivery
 
 from .decisions import decision_body, environment_of
 from .framework import origin_of
@@ -45,7 +40,7 @@ _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
     """Queue a delivery for each destination of the account; `head` is None for a person's act."""
-    for destination in world.records.outbox.destinations.all():
+    for destination in world.outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
             queue(world, destination, session, origin=origin_of(world, head))
 
@@ -68,7 +63,7 @@ def queue(
         timestamp=int(now.timestamp()),
         due=now,
     )
-    enqueue(world, delivery)
+    world.outbox.enqueue(delivery)
     return delivery
 
 

@@ -71,13 +71,12 @@ def engine():
 
 def read_books(engine):
     world = engine.world
-    records = world.records
     return (
         world.ledger.balance,
         [(entry.request_id, entry.amount) for entry in world.ledger.entries],
         [session.id for session in world.sessions.all()],
-        [(delivery.id, delivery.state) for delivery in records.outbox.deliveries.all()],
-        records.outbox.count_due(world.clock.now()),
+        [(delivery.id, delivery.state) for delivery in world.outbox.deliveries.all()],
+        world.outbox.count_due(world.clock.now()),
     )
 
 

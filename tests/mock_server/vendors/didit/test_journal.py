@@ -55,6 +55,6 @@ def test_reprs_of_requests_and_destinations_hold_no_query():
     engine = didit.new_engine(deliver_to=["example.com"])
     engine.handle(webhooks.listen(HOOK))
     engine.handle(didit.match_request())
-    outbox = engine.world.records.outbox
+    outbox = engine.world.outbox
     assert len(outbox.deliveries) == 1
     assert CANARY not in repr((outbox.destinations.all(), outbox.deliveries.all()))

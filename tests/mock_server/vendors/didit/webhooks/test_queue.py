@@ -5,9 +5,8 @@ import json
 import pytest
 from kit.mock_didit_webhooks import is_quiet
 
-from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.world import webhooks as queue
-from facematch_mock_server.world.webhooks import PostResult, WebhookWorker, attempt
+from facematch_mock_server.world.webhooks import PostResult
 
 RETRIED = (404, 500, 599, "timeout")
 
@@ -61,14 +60,14 @@ def test_a_destination_that_is_gone_or_off_gets_nothing_more(world):
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_an_attempt_under_way_does_not_swallow_a_second_sending(world, status):
     (name,) = world.call()
-    app = world.app.world
-    taken = app.records.outbox.take(app.clock.now())
+    outbox = world.app.world.outbox
+    taken = outbox.take(world.app.world.clock.now())
 
     def send(_url, letter, _timeout_s):
         world.webhooks.resend(name)
         return PostResult(status=status, elapsed_ms=1)
 
-    app.records.outbox.record(taken[0], **attempt(app, *taken, compose, send))
+    outbox.attempt(*taken, send)
     assert len(world.letters(204)) == 1
     delivery = world.webhooks.delivery(name)
     assert delivery.state == "delivered"
@@ -89,12 +88,10 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(world, caplog):
         done.append(session)
         return PostResult(status=200, elapsed_ms=1)
 
-    worker = WebhookWorker(world.app.world, compose, send)
-    worker.start()
-    try:
-        ended = world.webhooks.wait(20)
-    finally:
-        worker.stop()
+    outbox = world.app.world.outbox
+    outbox.send = send
+    outbox.run(is_running=True)
+    ended = world.webhooks.wait(20)
     assert [delivery.state for delivery in ended] == ["failed", "delivered"]
     assert done == [whole]
     assert "failed over a webhook" in caplog.text
