@@ -191,7 +191,7 @@ class MockSimulator(VendorSimulator):
 
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
-        self._mock.accounts.recognizer.facts = UprightFacts(CACHED)
+        self._mock.accounts.recognizer.facts = UprightFacts(limit=CACHED)
         # The server calls this app, which counts each request before a fault may strike it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle

@@ -221,7 +221,8 @@ class MockServer(_Access):
             OSError: the address cannot be bound.
             ConfigurationError: the engine cannot be loaded.
         """
-        self._recognizer.load()
+        if self._recognizer.engine is not None:
+            self._recognizer.engine.load()
         self._http.start()
         self.accounts.is_stopped = False
         self.accounts.address = self._http.url
@@ -239,7 +240,8 @@ class MockServer(_Access):
         self.accounts.address = None
         for account in self.accounts.all:
             account.deliver(is_running=False)
-        self._recognizer.close()
+        if self._recognizer.engine is not None:
+            self._recognizer.engine.close()
 
     @property
     def port(self) -> int:

@@ -161,9 +161,11 @@ class Control:
             ValueError: a value of another type or range, values that do not go together, a field
                 that the call lacks, or a review without the switch that allows it.
         """
-        arguments = {name: value for name, value in locals().items() if name != "self"}
-        world = self.world
-        outcome = world.recognizer.make_outcome(**arguments)
+        facts = {name: value for name, value in locals().items() if name in OUTCOME_FIELDS}
+        if digest is not None and picture is not None:
+            raise ValueError("give a digest or a picture, not both")
+        digests = [each for each in (digest, picture) if each is not None]
+        outcome, world = SetOutcome(digests=digests, **facts), self.world
         claims = world.claims
         is_possible = "match.review" in claims and claims["match.review"] is not None
         if outcome.review and not is_possible:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import attrs
 
+from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
@@ -125,7 +128,16 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
 
 
 def _as_digests(values: Any) -> frozenset[str]:
-    return frozenset(str(value).lower() for value in values or ())
+    """Return SHA-256 in lower case; for a picture's bytes also that without its metadata."""
+    digests = set()
+    for value in values or ():
+        if isinstance(value, bytes):
+            digests.add(hashlib.sha256(value).hexdigest())
+            with contextlib.suppress(InvalidImage):
+                digests.add(Image.from_bytes(value).prepared().sent_digest)
+        else:
+            digests.add(str(value).lower())
+    return frozenset(digests)
 
 
 def as_field(value: Any) -> dict[str, str] | None:

@@ -11,13 +11,12 @@ import functools
 import hashlib
 import io
 import threading
-from collections import OrderedDict
 from typing import Any, Literal, get_args
 
 import attrs
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.base.state import UNSET
+from facematch_mock_server.base.state import UNSET, Collection
 
 from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, pair_score, read_card
 from .outcomes import (
@@ -25,7 +24,6 @@ from .outcomes import (
     Fields,
     LivenessOutcome,
     MatchOutcome,
-    OutcomeKind,
     SeenFace,
     SeenPicture,
     SetOutcome,
@@ -45,33 +43,19 @@ class Facts:
     card: Card | None
 
 
-class FactsCache:
+class FactsCache(Collection[Facts]):
     """LRU cache of picture facts by digest. Safe across threads."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._newest: OrderedDict[str, Facts] = OrderedDict()
-
-    def find(self, digest: str) -> Facts | None:
-        with self._lock:
-            return self._newest.get(digest)
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         """Return the facts of a picture; `digest` is its SHA-256, if known."""
         digest = digest or hashlib.sha256(data).hexdigest()
         with self._lock:
-            if digest in self._newest:
-                self._newest.move_to_end(digest)
-                return self._newest[digest]
+            if digest in self._all:
+                self._all.move_to_end(digest)
+                return self._all[digest]
         # Outside the lock: two threads may decode the same picture, but neither waits.
         size = _size_of(data)
-        facts = Facts(digest, size, read_card(data) if size else None)
-        with self._lock:
-            self._newest[digest] = facts
-            while len(self._newest) > self._limit:
-                self._newest.popitem(last=False)
-        return facts
+        return self.put(digest, Facts(digest, size, read_card(data) if size else None))
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
@@ -225,9 +209,10 @@ class Recognizer:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
         #: The facts of pictures.
-        self.facts = FactsCache(CACHED)
+        self.facts = FactsCache(limit=CACHED)
         self.waiting = Waiting()
-        self._engine = LocalEngine() if engine == "local" else None
+        #: Compares pictures; None for test cards and bytes alone.
+        self.engine = LocalEngine() if engine == "local" else None
 
     def copy_for_world(self) -> Recognizer:
         """Return a copy with its own outcomes and the shared facts and engine."""
@@ -238,30 +223,12 @@ class Recognizer:
     @property
     def needs_bytes(self) -> bool:
         """Whether `match` needs the pictures' bytes, not only their facts."""
-        return self._engine is not None
+        return self.engine is not None
 
     def card_of(self, digest: str) -> Card | None:
         """Return the test card with that SHA-256, if it is still cached."""
         facts = self.facts.find(digest)
         return None if facts is None else facts.card
-
-    def make_outcome(
-        self,
-        kind: OutcomeKind,
-        *,
-        digest: str | None = None,
-        picture: bytes | None = None,
-        **facts: Any,
-    ) -> SetOutcome:
-        """Make an outcome, for calls with a picture of this digest, or for any call."""
-        if digest is not None and picture is not None:
-            raise ValueError("give a digest or a picture, not both")
-        digests = [] if digest is None else [digest]
-        if picture is not None:
-            digests.append(hashlib.sha256(picture).hexdigest())
-            with contextlib.suppress(InvalidImage):
-                digests.append(Image.from_bytes(picture).prepared().sent_digest)
-        return SetOutcome(kind=kind, digests=digests, **facts)
 
     def match(
         self,
@@ -280,8 +247,8 @@ class Recognizer:
             outcome = self.waiting.take("match", [first.digest, second.digest], fields)
         # With a set score or a card, no engine is needed.
         is_open = card is other is None and (outcome is None or outcome.score is UNSET)
-        if self._engine is not None and is_open and first.size and second.size:
-            match = self._engine.compare(probe, reference, (first, second), rotate=rotate)
+        if self.engine is not None and is_open and first.size and second.size:
+            match = self.engine.compare(probe, reference, (first, second), rotate=rotate)
         if match is None:
             sight = see_picture(first, rotate=rotate)
             other_sight = see_picture(second, rotate=rotate)
@@ -321,18 +288,8 @@ class Recognizer:
         """Find the faces of one picture without using up an outcome."""
         return self._look(picture, self.facts.of(picture, digest), rotate=rotate)
 
-    def load(self) -> None:
-        """Open the engine's backend, if there is one, before the first pair."""
-        if self._engine is not None:
-            self._engine.load()
-
-    def close(self) -> None:
-        """Close the engine's backend. May be called more than once."""
-        if self._engine is not None:
-            self._engine.close()
-
     def _look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
-        sight, engine = None, self._engine
+        sight, engine = None, self.engine
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
         return see_picture(facts, rotate=rotate) if sight is None else sight

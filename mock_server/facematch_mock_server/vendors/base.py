@@ -312,6 +312,7 @@ class Routed:
     Attributes:
         routes: The routes, in order.
         begins: The common prefix of most of its paths, for hints.
+        also: Prefixes of further paths that are the vendor's, whether or not it has a route.
         nowhere: The claim for an unknown path or method; ``{method}`` in it is filled in.
         errors: By status, the claim with the vendor's error and the facts behind it; ``{key}`` is
             filled in. A fault with a status that is not here has no vendor error.
@@ -320,6 +321,7 @@ class Routed:
 
     routes: Sequence[Route] = ()
     begins = "/"
+    also: tuple[str, ...] = ()
     nowhere: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     hosted: Rules | None = None
@@ -332,7 +334,8 @@ class Routed:
 
     def owns(self, head: Request) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
-        return self.world.kind.has_host(head.header("host")) or self.find(head)[0] is not None
+        is_mine = head.path.startswith(self.also) or self.world.kind.has_host(head.header("host"))
+        return is_mine or self.find(head)[0] is not None
 
     def known_paths(self) -> tuple[str, ...]:
         """Return the vendor's paths, for hints."""

@@ -97,7 +97,7 @@ def stored_by_a_phone(orientation):
 @pytest.mark.parametrize("orientation", sorted(BACK))
 def test_exif_orientation_is_followed(orientation):
     turned, upright = stored_by_a_phone(orientation), Recognizer()
-    upright.facts = UprightFacts(10)
+    upright.facts = UprightFacts(limit=10)
     assert Recognizer().match(turned, CARD, rotate=False).score is None
     assert upright.match(turned, CARD, rotate=False).score > 90
     assert upright.match(CARD, turned, rotate=False).score > 90

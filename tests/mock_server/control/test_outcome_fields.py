@@ -76,3 +76,8 @@ def test_an_outcome_waits_for_no_field_that_is_a_picture():
         mock.control.set_outcome("match", score=3, field={"QualityFilter": "AUTO"})
         with pytest.raises(ValueError, match="no such call has a field SourceImage"):
             mock.control.set_outcome("match", score=3, field={"SourceImage": "x"})
+
+
+def test_an_outcome_is_for_a_digest_or_for_a_picture(mock):
+    with pytest.raises(ValueError, match="not both"):
+        mock.control.set_outcome("match", digest="0" * 64, picture=b"")

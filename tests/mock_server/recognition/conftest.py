@@ -1,13 +1,14 @@
 import pytest
 
+from facematch_mock_server.recognition.outcomes import SetOutcome
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
 class Deciding(Recognizer):
     """A recognizer whose outcomes are set as a test does it."""
 
-    def set_outcome(self, kind, **fields):
-        self.waiting.add(self.make_outcome(kind, **fields))
+    def set_outcome(self, kind, *digests, **fields):
+        self.waiting.add(SetOutcome(kind=kind, digests=digests, **fields))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from kit.fakes import FakeBackend, picture
 import facematch_core
 from facematch_core import Environment
 from facematch_mock_server.recognition import recognizer as _local
+from facematch_mock_server.recognition.outcomes import SetOutcome
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -26,10 +27,10 @@ def local():
     if not PHOTOGRAPHS.is_dir():
         pytest.skip("the sample photographs are not part of this copy of the project")
     deciding = Recognizer(engine="local")
-    deciding.load()
+    deciding.engine.load()
     yield deciding
-    deciding.close()
-    deciding.close()
+    deciding.engine.close()
+    deciding.engine.close()
 
 
 def photograph(name):
@@ -52,7 +53,7 @@ def test_one_person_scores_high_and_two_score_low(local):
 def test_cards_and_outcomes_go_before_the_engine(local):
     hopper = photograph("grace-hopper")
     assert local.match(P1, hopper, rotate=False).by == "card"
-    local.waiting.add(local.make_outcome("match", score=30))
+    local.waiting.add(SetOutcome(kind="match", score=30))
     assert local.match(hopper, hopper, rotate=False).by == "control"
     assert local.match(hopper, hopper, rotate=False).by == "local"
     assert local.match(hopper, b"no picture", rotate=False).by == "bytes"
@@ -80,5 +81,5 @@ def test_the_engine_is_opened_at_the_first_pair_and_once(monkeypatch):
     # What the engine cannot decode, the bytes decide.
     assert deciding.match(A, A, rotate=False).by == "bytes"
     assert deciding.match(A, B, rotate=False).by == "bytes"
-    deciding.close()
+    deciding.engine.close()
     assert opened == ["local", "closed"]

@@ -273,6 +273,8 @@ class Azure(base.Routed):
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
+    # Microsoft's older clients get the error for an unknown path.
+    also = ("/face/v1.",)
     routes = (
         *(_route(f"/face/{version}/detect", {"POST": detect}, "detect") for version in VERSIONS),
         *(_route(f"/face/{version}/verify", {"POST": verify}, "match") for version in VERSIONS),
@@ -297,10 +299,6 @@ class Azure(base.Routed):
         500: ("service.busy",),
         503: ("service.busy",),
     }
-
-    def owns(self, head: Request) -> bool:
-        # Other versions match, too: Microsoft's older clients get the error for an unknown path.
-        return head.path.startswith("/face/v1.") or super().owns(head)
 
     def elsewhere(self, call: base.Call) -> Response:
         return call.answer(self.nowhere, headers=((base.HINT_HEADER, _IMITATED),))

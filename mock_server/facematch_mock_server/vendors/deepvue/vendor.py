@@ -353,6 +353,7 @@ class Deepvue(base.Routed):
     """Deepvue in one world. Safe across threads."""
 
     begins = "/v1/"
+    also = ("/v1/", "/v2/")
     call = DeepvueCall
     routes = ROUTES
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
@@ -369,10 +370,6 @@ class Deepvue(base.Routed):
             503: "error.503",
         }.items()
     }
-
-    def owns(self, head: Request) -> bool:
-        is_path = head.path.startswith(("/v1/", "/v2/"))
-        return is_path or self.world.kind.has_host(head.header("host"))
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         if call.request.method not in route.answers and isinstance(call, DeepvueCall):

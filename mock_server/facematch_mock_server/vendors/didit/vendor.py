@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import FIRST_KEYS, SANDBOX_KEY, Window
 from facematch_mock_server.world.webhooks import Outbox
@@ -23,7 +23,6 @@ from .records import DiditRecords
 HEALTHCHECK = "/system/healthcheck"
 
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BEGINNINGS = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA)
 
 #: Patterns of documented paths that this mock does not imitate.
 _NOT_IMITATED = """
@@ -53,6 +52,7 @@ class Didit(base.Routed):
     """Didit's behaviour in one world. Safe across threads."""
 
     begins = "/v3/"
+    also = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)
     call = DiditCall
     routes = (
         *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
@@ -66,10 +66,6 @@ class Didit(base.Routed):
         403: ("auth.words.403",),
         404: ("path.not_found",),
     }
-
-    def owns(self, head: Request) -> bool:
-        is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
-        return is_path or self.world.kind.has_host(head.header("host"))
 
     def known_paths(self) -> tuple[str, ...]:
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
