@@ -8,7 +8,6 @@ import functools
 import io
 import os
 import signal
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from facematch_core.backend import (
     StartRequest,
 )
 from facematch_core.base.masking import PERSONAL_KEYS
-from facematch_core.cli.text import say
+from facematch_core.cli.text import Stopping, say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
 from facematch_core.http.transport import host_of
@@ -84,36 +83,26 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
     )
 
 
-class StopSignals:
+class StopSignals(Stopping):
     """Defers Ctrl-C, SIGTERM and the closing of the terminal until the current call ends.
 
     That call may be charged, and a session that it starts must be deleted.
     """
 
-    def __init__(self) -> None:
-        self._came = False
-        self._before: dict[int, Any] = {}
-
     def __enter__(self) -> Self:
-        # Python hands signals to the main thread alone.
-        if threading.current_thread() is threading.main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)  # Windows has no SIGHUP
-                if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-                    self._before[number] = signal.signal(number, self._hear)
+        super().__enter__()
+        number = getattr(signal, "SIGHUP", None)  # Windows has none, and nohup ignores it
+        if number and self._before and signal.getsignal(number) is not signal.SIG_IGN:
+            self._before[number] = signal.signal(number, self._stop)
         return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal came."""
-        if self._came:
+        if self.signal:
             raise KeyboardInterrupt
 
-    def _hear(self, *_: object) -> None:
-        self._came = True
+    def _stop(self, number: int, *_: object) -> None:
+        self.signal = number
         with contextlib.suppress(OSError):  # of a terminal that is closed
             os.write(2, b"\nstopping: what has begun is finished, and written\n")
 
