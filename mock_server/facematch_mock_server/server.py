@@ -279,5 +279,4 @@ class MockServer(_Access):
         self.stop()
 
     def __repr__(self) -> str:
-        worlds = self.accounts.main.worlds
-        return f"MockServer({', '.join(world.vendor for world in worlds)})"
+        return f"MockServer({', '.join(self.vendors)})"

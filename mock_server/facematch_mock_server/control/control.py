@@ -73,7 +73,7 @@ class Control:
     @property
     def world(self) -> World:
         """The account's world with the vendor."""
-        return self.account.world(self._vendor)
+        return self.account.worlds[self._vendor]
 
     @property
     def extensions(self) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ class Control:
                 "a fault at connect strikes before a request shows its key, so only the first "
                 "account can have one: use the stage mid_upload"
             )
-        vendors = [world.behaviour for world in self.account.worlds]
+        vendors = [world.behaviour for world in self.account.worlds.values()]
         routes: list[Route] = [route for vendor in vendors for route in vendor.routes]
         calls = {name for kind in self._accounts.kinds.values() for name in kind.operations}
         _check_word("there is no call", fault.call, calls)
@@ -276,7 +276,7 @@ class Control:
 
         def count_met(entry: Entry) -> int:
             head = Request(method=entry.method, target=entry.path)
-            behaviour = self.account.world(entry.vendor or self._vendor).behaviour
+            behaviour = self.account.worlds[entry.vendor or self._vendor].behaviour
             call = rule.kind if isinstance(rule, SetOutcome) else rule.call
             met = [call in (None, behaviour.operation(head))]
             if isinstance(rule, Fault):
@@ -319,7 +319,7 @@ class Control:
         account = self.account
         now = account.clock.advance(seconds)
         # Sessions that have just expired send their webhooks now.
-        for world in account.worlds:
+        for world in account.worlds.values():
             open_sessions(world)
         return now
 

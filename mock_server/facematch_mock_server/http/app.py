@@ -61,7 +61,7 @@ class App:
     @property
     def world(self) -> World:
         """The first account's world with the first vendor."""
-        return self.account.world(next(iter(self.accounts.kinds)))
+        return next(iter(self.account.worlds.values()))
 
     def at_connection(self) -> Fault | None:
         """Take the fault for a connection that was just made."""
@@ -113,7 +113,7 @@ class App:
         response = self._answer_openapi(request)
         if response is not None:
             return self._mark(response)
-        vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
+        vendors: list[Routed] = [world.behaviour for world in self.account.worlds.values()]
         paths = [path for vendor in vendors for path in vendor.known_paths()]
         paths += self._control.known_paths()
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
@@ -183,11 +183,11 @@ class App:
             kind = next((kind for kind in kinds if kind.has_host(host)), None)
         if kind is None:
             for kind in kinds:
-                if main.world(kind.name).behaviour.owns(head):
+                if main.worlds[kind.name].behaviour.owns(head):
                     break
             else:
                 return None
-        return (accounts.owner_of(kind, head) or main).world(kind.name).behaviour
+        return (accounts.owner_of(kind, head) or main).worlds[kind.name].behaviour
 
     def _world_of(self, head: Request) -> World:
         vendor = self.vendor_of(head)

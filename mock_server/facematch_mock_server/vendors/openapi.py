@@ -53,7 +53,7 @@ class Sampler:
     """
 
     def __init__(self, kind: Vendor) -> None:
-        self.world = Accounts([kind], seed=0).main.world(kind.name)
+        self.world = Accounts([kind], seed=0).main.worlds[kind.name]
         self.behaviour: Any = self.world.behaviour
         ((text, key), *_) = kind.first_keys.items()
         self.headers = {"client-id": key.client or ""}

@@ -116,20 +116,12 @@ class Account:
         self.latency = dict(shared.latency)
         self.journal = Journal()
         kinds = shared.kinds.items()
-        self._worlds = {name: World(self, kind, claims[name]) for name, kind in kinds}
+        self.worlds = {name: World(self, kind, claims[name]) for name, kind in kinds}
         self.deliver(is_running=not shared.is_stopped)
-
-    def world(self, vendor: str) -> World:
-        """Return the world with a vendor."""
-        return self._worlds[vendor]
-
-    @property
-    def worlds(self) -> tuple[World, ...]:
-        return tuple(self._worlds.values())
 
     def deliver(self, *, is_running: bool) -> None:
         """Start or stop sending webhooks."""
-        for world in self.worlds:
+        for world in self.worlds.values():
             if world.outbox is not None:
                 world.outbox.run(is_running=is_running)
 

@@ -114,7 +114,7 @@ def open_sessions(world: World) -> tuple[Session, ...]:
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
     """Return the hosted session, finished or not, whose page a token opens."""
     shown = token.encode(errors="surrogateescape")
-    for world in account.worlds:
+    for world in account.worlds.values():
         for session in world.sessions.all():
             hosted = session.hosted
             if hosted is not None and hmac.compare_digest(hosted.token.encode(), shown):

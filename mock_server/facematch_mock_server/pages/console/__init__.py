@@ -23,7 +23,8 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import GUARDS, PREFIX, ControlApi, reply, reply_words
 from facematch_mock_server.control.table import plain
-from facematch_mock_server.world.accounts import Accounts, World
+from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.journal import Entry
 
@@ -127,7 +128,9 @@ class Console:
                     events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
                 if calls:
                     at = calls[-1].number
-                    data = json.dumps(list_rows(calls, account.worlds))
+                    data = json.dumps(
+                        [make_row(entry, self._accounts.recognizer) for entry in calls]
+                    )
                     events += f"event: calls\nid: {run}:{at}\ndata: {data}\n\n"
             quiet = 0 if events or quiet == _QUIET else quiet + 1
             return (events or ("" if quiet else ": alive\n\n")).encode()
@@ -139,7 +142,7 @@ class Console:
         _, _, entries = account.journal.since(wanted - 1, 1)
         if not entries or entries[0].number != wanted:
             raise LookupError("there is no such call")
-        return _reply_json(show_call(entries[0], account.worlds))
+        return _reply_json(show_call(entries[0], self._accounts.recognizer))
 
     def _get_state(self, request: Request, path: str) -> Response:
         """Return the data of a view; long lists are cut to the newest rows that match a search."""
@@ -233,14 +236,10 @@ _VERDICTS = ("status", "match", "is_live", "isIdentical")
 _REASONS = ("mock", "detail", "message", "Message")
 
 
-def list_rows(entries: Iterable[Entry], worlds: Iterable[World]) -> list[dict[str, Any]]:
-    """Return the rows of the list for these entries of the journal."""
-    worlds = tuple(worlds)
-    return [_make_row(entry, worlds) for entry in entries]
-
-
-def _make_row(entry: Entry, worlds: tuple[World, ...]) -> dict[str, Any]:
+def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
+    """Return the row of the list for this entry of the journal."""
     answer, charge, files = _read_answer(entry), entry.charge, entry.files
+    cards = [recognizer.card_of(file.digest or "") for file in files]
     is_refused = entry.status is not None and entry.status >= 400
     judges = bool(files) or (isinstance(answer, dict) and "isIdentical" in answer)
     judged = answer if judges and not is_refused else None
@@ -255,36 +254,27 @@ def _make_row(entry: Entry, worlds: tuple[World, ...]) -> dict[str, Any]:
         "charged": None if charge is None else f"{charge.amount:.4f}",
         "left": None if charge is None else f"{charge.balance:.4f}",
         "pictures": [
-            {"field": file.field, "digest": file.digest, "card": _card_of(worlds, file.digest)}
-            for file in files
+            {"field": file.field, "digest": file.digest, "card": card and attrs.asdict(card)}
+            for file, card in zip(files, cards, strict=True)
         ],
         "fields": dict(itertools.islice(entry.fields.items(), _FIELDS)),
     }
 
 
-def show_call(entry: Entry, worlds: Iterable[World]) -> dict[str, Any]:
+def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
     """Return one call with the headers and the body of its answer, secrets masked."""
-    (row,) = list_rows([entry], worlds)
     response, answer, whole = entry.answer, _read_answer(entry), entry.to_dict()
     headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _mask("", answer)
     if response is not None and answer is None:
         shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
     return {
-        **row,
+        **make_row(entry, recognizer),
         **{name: whole[name] for name in ("fields", "files", "claims")},
         "answer": shown,
         "answered": response
         and {name: "***" if "cookie" in name.lower() else headers[name] for name in headers},
     }
-
-
-def _card_of(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
-    for world in worlds:
-        card = None if digest is None else world.recognizer.card_of(digest)
-        if card is not None:
-            return attrs.asdict(card)
-    return None
 
 
 def _read_answer(entry: Entry) -> Any:

@@ -421,7 +421,7 @@ def _find_session(call: DiditCall) -> None:
 
 
 def world_of(world: World, session_id: str) -> World | None:
-    worlds = (account.world(world.vendor) for account in world.account.shared.all)
+    worlds = (account.worlds[world.vendor] for account in world.account.shared.all)
     return next((world for world in worlds if world.sessions.find(session_id)), None)
 
 
