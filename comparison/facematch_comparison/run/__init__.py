@@ -1,6 +1,7 @@
 """Ask every system about every pair exactly once; resume after a kill at any point."""
 
-from .pairs import PairState, Progress, RunDatabase, UnresolvedCharge
+from .database import RunDatabase
+from .pairs import PairState, Progress, UnresolvedCharge
 from .scores import read_answers
 from .stored import Price, StoredStudy, StoredSystem
 from .study_run import RunSummary, StudyRun, SystemSummary, run_study

@@ -1,6 +1,6 @@
 """Run a local engine: embed each picture once, then compare the embeddings.
 
-Gives the same answers as `Worker.ask_all`.
+Gives the same answers as `RunSystem.ask_all`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from facematch_core.models import Charged, Decision, Operation, Score
 
 from .pairs import PairOutcome, PairState
 from .system import RunSystem
-from .worker import Worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,9 +47,9 @@ def makes_embeddings(system: RunSystem) -> bool:
     )
 
 
-def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures, read in order
+def ask_locally(system: RunSystem, threads: int) -> None:  # noqa: C901 - closures, read in order
     """Ask about every free pair; the engine embeds each picture once."""
-    digests, verifier = worker.digests, worker.system.verifier
+    digests, verifier = system.digests, system.verifier
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
     # Each picture takes about 1 kB of memory.
@@ -59,7 +58,7 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
     pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
-        if worker.is_over:
+        if system.is_over:
             return
         for row in engine.embed([path]).to_pylist():
             vector = np.asarray(row["embedding"], np.float32) if row["face"] else None
@@ -67,19 +66,19 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
                 vector = None
             pictures[row["sha256"]] = _Embedded(vector, row["error"], row["elapsed_s"])
         if digests[path] not in pictures:
-            worker.picture(path)
+            system.picture(path)
             raise ConfigurationError(f"The engine reported another digest for {path}: report this.")
 
     def ask(number: int) -> PairOutcome | None:
         """Return the outcome of a pair, or None if a later run asks it."""
         nonlocal pattern
-        pair = worker.study.pairs[number]
+        pair = system.study.pairs[number]
         seen = [pictures.get(digests[path]) for path in (pair.probe, pair.reference)]
         both = [picture for picture in seen if picture is not None]
         if len(both) < 2:
             return None
         if pattern is None:
-            whole = worker.ask(number)
+            whole = system.ask(number)
             pattern = None if whole is None or whole.score is None else whole
             return whole
         if (error := both[0].error or both[1].error) is not None:
@@ -96,11 +95,10 @@ def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures,
             decision = Decision.REVIEW
         return attrs.evolve(faceless, score=score, scale=pattern.scale, decision=decision)
 
-    worker.line_up()
     count = min(threads, os.cpu_count() or 1)
     with ThreadPoolExecutor(count, "facematch-embed") as pool:
-        while numbers := worker.take(PAIRS):
-            pairs = [worker.study.pairs[number] for number in numbers]
+        while numbers := system.take(PAIRS):
+            pairs = [system.study.pairs[number] for number in numbers]
             paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
             list(pool.map(look, [paths[digest] for digest in paths if digest not in pictures]))
-            worker.ask_each(numbers, ask)
+            system.ask_each(numbers, ask)

@@ -19,7 +19,8 @@ from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier.verifier import FaceVerifier
 
-from .pairs import PairOutcome, PairState, RunDatabase
+from .database import RunDatabase
+from .pairs import PairOutcome, PairState
 from .stored import StoredSystem
 
 #: Errors expected while searching for one call.
@@ -94,12 +95,11 @@ def look_for_calls(
             continue
         answer = PairOutcome.of_result(record.result, elapsed_s=None)
         billed = answer.billed or Charged.NO
-        is_certain = billed is not Charged.UNKNOWN
-        if is_certain:
+        if billed is not Charged.UNKNOWN:
             finalize_budgets(stores, [call.id], billed, now)
         # An answer on another scale or from another environment cannot be mixed with the others:
         # keep only its charge.
-        if database.answer_late(charge, answer) is not None:
-            if is_certain:
+        if not database.answer_late(charge, answer):
+            if billed is not Charged.UNKNOWN:
                 database.resolve(charge.system, call.id, billed)
             database.note_search(charge)

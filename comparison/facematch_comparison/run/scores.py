@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,8 @@ from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
-from .pairs import PairOutcome, PairState, RunDatabase
+from .database import RunDatabase
+from .pairs import PairOutcome, PairState
 from .stored import StoredStudy, StoredSystem
 
 #: Reason for a missing answer if the row has no error.
@@ -78,12 +79,12 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
     return Answers.of(
         name=system.name,
         rule=ThresholdRule(system.settings["rule"]),
-        scores=_numbers(row.score for row in rows),
+        scores=np.array([row.score for row in rows], np.float64),
         decisions=np.array(codes, dtype=np.int8),
         acquired=~np.isin(codes, without_faces),
         answered=np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_),
         errors=pd.Categorical(reasons, [*dict.fromkeys(filter(None, reasons))]),
-        elapsed_s=_numbers(row.elapsed_s for row in rows),
+        elapsed_s=np.array([row.elapsed_s for row in rows], np.float64),
         billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
         **study.columns(),
         scale=system.scale,
@@ -95,7 +96,3 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
         currency=None if system.price is None else system.price.currency,
         privacy=str(system.settings["privacy"]),
     )
-
-
-def _numbers(values: Iterable[float | None]) -> Any:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -6,7 +6,6 @@ Their rows hold no pictures and no names of files or people.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,28 +19,12 @@ from facematch_comparison.scores.answers import Grouping
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
-from .file import change, select, time_of
+from .pairs import PairOutcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facematch_comparison.study import Study
-
-    from .file import Db
-
-#: `content` is JSON: the people in each pair and their groups, by number. The row of a pair refers
-#: to its system by `number`.
-TABLES: Final = (
-    """
-CREATE TABLE IF NOT EXISTS facematch_studies (
-  digest VARCHAR(64) NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, pairs INTEGER NOT NULL,
-  made_at VARCHAR(40) NOT NULL, content TEXT NOT NULL)""",
-    """
-CREATE TABLE IF NOT EXISTS facematch_systems (
-  number INTEGER NOT NULL PRIMARY KEY, study VARCHAR(64) NOT NULL, name TEXT NOT NULL,
-  settings TEXT NOT NULL, scale TEXT, answered_from VARCHAR(20), price TEXT, currency VARCHAR(3),
-  made_at VARCHAR(40) NOT NULL, UNIQUE (study, name))""",
-)
 
 #: Settings that affect answers, with their names in error messages. Prices and retention may change
 #: between runs.
@@ -102,26 +85,20 @@ class StoredStudy:
         pairs, name = len(study.pairs), name or study.name
         return cls(digest=digest, name=name, pairs=pairs, made_at=made_at, content=content)
 
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> StoredStudy:
-        parsed = {"made_at": time_of(row["made_at"]), "content": json.loads(row["content"])}
-        return cls(**{**row, **parsed})
-
     def columns(self) -> dict[str, Any]:
         """Return the arguments of `frame_of` that all systems share."""
-        mated, probe, reference, groups = (
-            self.content[key] for key in ("mated", "probe", "reference", "groups")
-        )
+        content = self.content
         return {
-            "mated": np.array(mated, np.bool_),
-            "probe_subjects": np.array(probe, np.int64),
-            "reference_subjects": np.array(reference, np.int64),
+            "mated": np.array(content["mated"], np.bool_),
+            "probe_subjects": np.array(content["probe"], np.int64),
+            "reference_subjects": np.array(content["reference"], np.int64),
             "groups": {
                 column: Grouping(
-                    tuple(group["labels"]),
-                    *(np.array(group[side], np.int64) for side in ("probe", "reference")),
+                    labels=tuple(group["labels"]),
+                    probe=np.array(group["probe"], np.int64),
+                    reference=np.array(group["reference"], np.int64),
                 )
-                for column, group in groups.items()
+                for column, group in content["groups"].items()
             },
         }
 
@@ -160,11 +137,11 @@ class StoredSystem:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> StoredSystem:
-        price = row["price"] and Price(amount=row["price"], currency=row["currency"])
-        where = row["answered_from"] and Environment(row["answered_from"])
-        same = {name: row[name] for name in ("number", "study", "name", "scale")}
-        settings = json.loads(row["settings"])
-        return cls(**same, settings=settings, answered_from=where, price=price)
+        price = None
+        if row["price"] is not None:
+            price = Price(amount=row["price"], currency=row["currency"])
+        names = {field.name for field in attrs.fields(cls)} - {"price"}
+        return cls(**{name: row[name] for name in names}, price=price)
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply settings that may change between runs; raise `InvalidRequest` if others changed."""
@@ -182,21 +159,14 @@ class StoredSystem:
             settings = {**settings, **{name: system.settings[name] for name in ("kept", "privacy")}}
         return attrs.evolve(self, settings=settings, price=system.price or self.price)
 
-
-def read_system(db: Db, number: int) -> StoredSystem:
-    (row,) = select(db, "SELECT * FROM facematch_systems WHERE number = ?", number)
-    return StoredSystem.of_row(row)
-
-
-def write_system(db: Db, system: StoredSystem) -> None:
-    statement = (
-        "UPDATE facematch_systems SET settings = ?, scale = ?, answered_from = ?, price = ?, "
-        "currency = ? WHERE number = ?"
-    )
-    price = (str(system.price.amount), system.price.currency) if system.price else (None, None)
-    row = (compact(system.settings), system.scale, system.answered_from, *price)
-    change(db, statement, *row, system.number)
-
-
-def compact(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    def compare(self, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
+        """Return the system, with the scale and origin of its first answer, and a difference."""
+        if outcome.decision is None:
+            return self, None
+        scale, where = self.scale or outcome.scale, self.answered_from or outcome.environment
+        system = attrs.evolve(self, scale=scale, answered_from=where)
+        if outcome.scale not in (None, scale):
+            return system, f"with a score on the scale {outcome.scale} instead of {scale}"
+        if outcome.environment is not where:
+            return system, f"from {outcome.environment} instead of {where}"
+        return system, None

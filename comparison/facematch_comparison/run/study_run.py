@@ -21,12 +21,12 @@ from facematch_core.images.image import Image
 from facematch_core.models import Retention
 from facematch_core.verifier.verifier import MAX_WORKERS
 
+from .database import RunDatabase
 from .local import ask_locally, makes_embeddings
-from .pairs import Progress, RunDatabase
+from .pairs import Progress
 from .recover import finalize_budgets
-from .stored import Price, StoredStudy, StoredSystem
-from .system import RunSystem
-from .worker import OnEnd, Worker
+from .stored import Price, StoredStudy
+from .system import OnEnd, RunSystem
 
 #: A callable that opens a system, such as ``functools.partial(open_verifier, profile="a")``. It is
 #: called with ``on_event`` and must pass it to the `FaceVerifier`.
@@ -108,8 +108,7 @@ class StudyRun:
         prices: Mapping[str, Price] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        clock, self._database = clock or SystemClock(), database
-        prices = prices or {}
+        clock, prices, self._database = clock or SystemClock(), prices or {}, database
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
         for what, names in (("keep", keep), ("price", prices)):
@@ -122,30 +121,28 @@ class StudyRun:
         with contextlib.ExitStack() as undo:
             # Write nothing unless all systems can be asked.
             digests = digests_of(study)
+            open_system = partial(
+                RunSystem, database=database, study=study, digests=digests, clock=clock, undo=undo
+            )
             self.systems = tuple(
-                RunSystem(
+                open_system(
                     each,
                     opener,
-                    database,
-                    Retention.KEEP if each in keep else Retention.MINIMAL,
-                    undo,
+                    retention=Retention.KEEP if each in keep else Retention.MINIMAL,
+                    price=prices.get(each),
                 )
                 for each, opener in systems.items()
             )
-            settings = [system.settings for system in self.systems]
             database.lock()
             undo.callback(database.unlock)
             now, digest = clock.now(), study.digest(digests)
             self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
-            for system, asked_with in zip(self.systems, settings, strict=True):
-                price = prices.get(system.name) or system.budget_price
-                entry = StoredSystem(name=system.name, settings=asked_with, price=price)
-                system.stored = database.enter_system(self.stored, entry)
+            for system in self.systems:
+                system.stored = database.enter_system(self.stored, system.stored)
             for system in self.systems:
                 finalize = partial(finalize_budgets, system.stores, now=now)
                 database.take_back(system.stored, finalize)
                 database.retry_failed(system.stored.number)
-            self._study, self._digests, self._clock = study, digests, clock
             # Find damaged rows before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
@@ -186,22 +183,20 @@ class StudyRun:
         def is_stopped() -> bool:
             return over.is_set() or (stop is not None and stop())
 
-        def work(worker: Worker) -> None:
-            try:
-                worker.look_back()
-                ask = ask_locally if makes_embeddings(worker.system) else Worker.ask_all
-                ask(worker, workers)
-                worker.look_back()
-            except FaceMatchError as error:
-                worker.end_with(error)
+        turns, on_end = self.stored.turns().tolist(), progress or (lambda _name, _state: None)
 
-        more: dict[str, Any] = {"clock": self._clock, "stop": is_stopped}
-        more["on_end"] = progress or (lambda _name, _state: None)
-        turns = self.stored.turns().tolist()
-        asking = [Worker(each, self._study, self._digests, turns, **more) for each in self.systems]
-        with ThreadPoolExecutor(len(asking), thread_name_prefix="facematch-run") as pool:
+        def work(system: RunSystem) -> None:
             try:
-                futures = [pool.submit(work, worker) for worker in asking]
+                system.begin(turns, stop=is_stopped, on_end=on_end)
+                ask = ask_locally if makes_embeddings(system) else RunSystem.ask_all
+                ask(system, workers)
+                system.look_back()
+            except FaceMatchError as error:
+                system.end_with(error)
+
+        with ThreadPoolExecutor(len(self.systems), "facematch-run") as pool:
+            try:
+                futures = [pool.submit(work, system) for system in self.systems]
                 wait(futures)
             except BaseException:
                 # The pool waits for calls in flight, because they may be charged.
@@ -212,13 +207,13 @@ class StudyRun:
         standing = self.progress()
         summaries = (
             SystemSummary(
-                name=worker.system.name,
-                progress=standing[worker.system.name],
-                asked=worker.count,
-                error=worker.error,
-                last_failure=worker.last_failure,
+                name=system.name,
+                progress=standing[system.name],
+                asked=system.count,
+                error=system.error,
+                last_failure=system.last_failure,
             )
-            for worker in asking
+            for system in self.systems
         )
         return RunSummary(study=self.stored, systems=tuple(summaries), was_stopped=is_stopped())
 

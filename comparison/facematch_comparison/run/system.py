@@ -1,27 +1,54 @@
-"""An opened system of a run: a verifier that records its calls in the run database."""
+"""`RunSystem`: an opened system, and the threads that ask it; see `database` for the states."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
+import attrs
+
+from facematch_comparison.study import Study
+from facematch_core.base.clock import Clock
+from facematch_core.base.files import read_regular
 from facematch_core.errors import (
+    FATAL,
+    BreakerOpen,
     ConfigurationError,
     FaceMatchError,
     InvalidRequest,
+    OutcomeUnknown,
     Unsupported,
+    VendorUnavailable,
 )
-from facematch_core.models import Environment, Operation, Retention
+from facematch_core.images.image import MAX_FILE_BYTES, Image
+from facematch_core.models import Charged, Environment, Operation, Retention
 from facematch_core.resilience import Budget
-from facematch_core.store import CallStore
 from facematch_core.verifier.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
-from .pairs import RunDatabase
-from .recover import stores_of
+from .database import RunDatabase
+from .pairs import PairOutcome, PairState
+from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
 from .stored import Price, StoredSystem
+
+#: Called from any thread with the system's name and the state of a finished pair.
+OnEnd: TypeAlias = Callable[[str, PairState], None]
+
+#: Consecutive calls without an answer after which a system is stopped: it is down, or each call may
+#: cost money.
+MOST_FAILURES: Final = 20
+
+#: Delays between attempts to store an outcome, in seconds. The outcome may have been paid for.
+_AGAIN_S: Final = (0.5, 2.0, 8.0)
+
+#: Maximum wait for an open circuit breaker, in seconds.
+_LONGEST_S: Final = 60.0
 
 
 class HeldBack(BaseException):
@@ -32,32 +59,46 @@ class HeldBack(BaseException):
 
     def __init__(self, call_id: str, error: FaceMatchError) -> None:
         super().__init__("held back")
-        self.call_id = call_id
-        self.error = error
+        self.call_id, self.error = call_id, error
 
 
 class RunSystem:
-    """A system of a run.
+    """A system of a run: a verifier that records its calls in the run database.
+
+    Args:
+        price: Price of a call; defaults to the price that the system's budget reserves.
+        digests: SHA-256 of each picture when the run began.
+        undo: Closes the verifier, even if it is refused here.
 
     Attributes:
         stored: The system in the run database.
-        current: Thread-local: the `pair` being asked, and its `call_id`.
+        count: Number of pairs finished in this run.
+        error: The error that stopped the system early, or None.
+        last_failure: The error of the last pair that failed without a charge, or None.
     """
-
-    stored: StoredSystem
 
     def __init__(
         self,
         name: str,
         opener: Callable[..., Any],
-        database: RunDatabase,
+        *,
         retention: Retention,
+        price: Price | None,
+        database: RunDatabase,
+        study: Study,
+        digests: Mapping[Path, str],
+        clock: Clock,
         undo: contextlib.ExitStack,
     ) -> None:
-        """Open the system; `undo` closes the verifier, even if a check below fails."""
-        self.name, self.database, self.retention = name, database, retention
-        self.current = threading.local()
-        on_event = self._write
+        self.name, self.retention, self.study, self.digests = name, retention, study, digests
+        self._database, self._clock = database, clock
+        self.count = self._in_a_row = 0
+        self.error: FaceMatchError | None = None
+        self.last_failure: FaceMatchError | None = None
+        self._lock, self._queue = threading.Lock(), deque[int]()
+        # By thread: the `pair` being asked, and its `call_id`.
+        self._current = threading.local()
+        on_event = self._record
         self.verifier = verifier = opener(on_event=on_event)
         if callable(closing := getattr(verifier, "close", None)):
             undo.callback(closing)
@@ -82,57 +123,24 @@ class RunSystem:
                 backend=backend.name,
                 what=what,
             )
-
-    def _write(self, event: CallEvent) -> None:
-        """Store the transition that matches an event of a call; raise `HeldBack` if that fails."""
-        pair = getattr(self.current, "pair", None)
-        if pair is None:
-            return
-        number, call_id = self.stored.number, event.call_id
-        try:
-            if event.kind is EventKind.STARTED and event.call is not None:
-                self.current.call_id = call_id
-                self.database.begin(number, pair, event.call)
-            elif event.kind is EventKind.SENT:
-                self.database.ask(number, pair, call_id)
-            elif event.kind is EventKind.RETRYING:
-                self.database.repeat(number, pair, call_id)
-        except FaceMatchError as error:
-            raise HeldBack(call_id, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
-            why = f"The run database failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(call_id, ConfigurationError(why)) from None
-
-    @property
-    def is_billed(self) -> bool:
-        """Whether the backend declares comparisons as billed, in whatever environment."""
-        return Operation.MATCH in self.backend.capabilities.billed_operations
+        self.stores = stores_of(verifier.policies)
+        #: Whether the backend declares comparisons as billed, in whatever environment.
+        self.is_billed = Operation.MATCH in backend.capabilities.billed_operations
+        #: Whether each transition is stored; False for a local engine that is not billed.
+        self.is_careful = self.is_billed or backend.environment is not Environment.LOCAL
+        self._is_warm = self.is_careful
+        for policy in verifier.policies:
+            if price is None and isinstance(policy, Budget):
+                reserved = policy.price(Operation.MATCH)
+                price = reserved and Price(amount=reserved[0], currency=reserved[1])
+        self.stored = StoredSystem(name=name, settings=self._settings(), price=price)
 
     @property
     def costs_money(self) -> bool:
         """Whether a real vendor charges for a comparison."""
         return self.is_billed and self.backend.environment in (None, Environment.PRODUCTION)
 
-    @property
-    def is_careful(self) -> bool:
-        """Whether each transition is stored; False for a local engine that is not billed."""
-        return self.is_billed or self.backend.environment is not Environment.LOCAL
-
-    @property
-    def budget_price(self) -> Price | None:
-        """The price that the system's budget reserves for a call, or None."""
-        for policy in self.verifier.policies:
-            if isinstance(policy, Budget) and (price := policy.price(Operation.MATCH)):
-                return Price(amount=price[0], currency=price[1])
-        return None
-
-    @property
-    def stores(self) -> list[CallStore]:
-        return stores_of(self.verifier.policies)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The settings of the system, as stored in the run database."""
+    def _settings(self) -> dict[str, Any]:
         backend, kept = self.backend, self.retention is Retention.KEEP
         threshold, review = self.verifier.thresholds(Operation.MATCH)
         privacy = f"Both pictures of each pair were sent; {backend.name} "
@@ -154,3 +162,190 @@ class RunSystem:
             "kept": kept,
             "privacy": privacy,
         }
+
+    # --- Through a run ---------------------------------------------------------------------------
+
+    def begin(self, turns: Sequence[int], *, stop: Callable[[], bool], on_end: OnEnd) -> None:
+        """Put the free pairs into a queue.
+
+        Args:
+            turns: Position of each pair in the order of the run.
+            stop: Returns whether to start no more calls.
+            on_end: Called for each finished pair.
+        """
+        self._stop, self._on_end = stop, on_end
+        self._has_answered = self.stored.answered_from is not None
+        self.look_back()
+        free = self._database.free(self.stored.number)
+        self._queue.extend(sorted(free, key=turns.__getitem__))
+
+    def look_back(self) -> None:
+        """Resolve calls without an answer from budgets, then from the vendor's records."""
+        resolve_by_budgets(self._database, self.stored, self.stores)
+        now = self._clock.now()
+        look_for_calls(self._database, self.stored, self.verifier, self.stores, now)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether to start no more calls."""
+        return self.error is not None or self._stop()
+
+    def end_with(self, error: FaceMatchError) -> None:
+        """Start no more calls; only the first error is reported."""
+        with self._lock:
+            self.error = self.error or _drop_frames(error)
+
+    def take(self, count: int) -> list[int]:
+        """Remove up to `count` pairs from the queue and return them."""
+        pairs: list[int] = []
+        with contextlib.suppress(IndexError):
+            while len(pairs) < count and not self.is_over:
+                pairs.append(self._queue.popleft())
+        return pairs
+
+    def ask_all(self, threads: int) -> None:
+        """Ask about every pair in the queue, with this many threads."""
+
+        def ask_in_turn() -> None:
+            while pairs := self.take(1):
+                self.ask_each(pairs, self.ask)
+
+        with ThreadPoolExecutor(threads, f"facematch-{self.name}") as pool:
+            futures = [pool.submit(ask_in_turn) for _ in range(threads)]
+        for future in futures:
+            future.result()
+
+    def ask_each(self, pairs: Sequence[int], ask: Callable[[int], PairOutcome | None]) -> None:
+        """Ask about these pairs and store their outcomes in one transaction."""
+        ended: list[tuple[int, PairOutcome]] = []
+        try:
+            for pair in pairs:
+                outcome = None if self.is_over else ask(pair)
+                if outcome is not None:
+                    ended.append((pair, outcome))
+        finally:
+            if ended:
+                self._finish(ended)
+
+    def _finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
+        """Store outcomes; append pairs that are FREE again to the queue."""
+        for wait_s in (*_AGAIN_S, None):
+            try:
+                kept, difference = self._database.end(self.stored.number, outcomes)
+                break
+            except ConfigurationError as error:
+                if wait_s is None:
+                    # The pairs keep their state; the next run marks ASKED ones as UNRESOLVED.
+                    self.end_with(error)
+                    return
+                self._clock.sleep(wait_s)
+        if difference is not None:
+            self.end_with(difference)
+        for pair, outcome in kept:
+            self._has_answered |= outcome.decision is not None
+            if outcome.state is PairState.FREE:
+                self._queue.append(pair)
+                continue
+            with self._lock:
+                self.count += 1
+            self._on_end(self.name, outcome.state)
+
+    # --- One pair --------------------------------------------------------------------------------
+
+    def ask(self, pair: int) -> PairOutcome | None:
+        """Ask about one pair; return None if nothing was sent."""
+        current, pictures, retention = self._current, self.study.pairs[pair], self.retention
+        current.pair, current.call_id = pair if self.is_careful else None, None
+        is_named = self.backend.capabilities.sends_caller_ref and retention is Retention.KEEP
+        caller_ref = self.stored.reference(pair) if is_named else None
+        # The first call of an engine loads its models, so its duration is not recorded.
+        is_warm = self._is_warm
+        try:
+            probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
+            result = self.verifier.verify(
+                probe, reference, retention=retention, caller_ref=caller_ref
+            )
+        except FaceMatchError as error:
+            return attrs.evolve(self._count_failure(error), call_id=current.call_id)
+        except HeldBack as held:
+            self.end_with(held.error)
+            # If a budget cannot be written, the pair keeps its state: the next run writes both.
+            with contextlib.suppress(FaceMatchError):
+                # The policies count the call as possibly sent, but nothing was sent.
+                finalize_budgets(self.stores, [held.call_id], Charged.NO, self._clock.now())
+                self._database.release(self.stored.number, pair, held.call_id)
+            return None
+        finally:
+            current.pair = None
+        self._in_a_row, self._is_warm = 0, True
+        return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
+
+    def _record(self, event: CallEvent) -> None:
+        """Store the transition that matches an event of a call; raise `HeldBack` if that fails."""
+        pair = getattr(self._current, "pair", None)
+        if pair is None:
+            return
+        number, call_id, database = self.stored.number, event.call_id, self._database
+        try:
+            if event.kind is EventKind.STARTED and event.call is not None:
+                self._current.call_id = call_id
+                database.begin(number, pair, event.call)
+            elif event.kind is EventKind.SENT:
+                database.ask(number, pair, call_id)
+            elif event.kind is EventKind.RETRYING:
+                database.repeat(number, pair, call_id)
+        except FaceMatchError as error:
+            raise HeldBack(call_id, error) from None
+        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
+            why = f"The run database failed with {type(error).__name__}: nothing was sent."
+            raise HeldBack(call_id, ConfigurationError(why)) from None
+
+    def picture(self, path: Path) -> Image:
+        """Read a picture of the test set; raise `ConfigurationError` if it has changed."""
+        try:
+            data = read_regular(path, MAX_FILE_BYTES)
+        except OSError as error:
+            why = f"can no longer be read ({error.strerror or type(error).__name__})"
+        else:
+            if hashlib.sha256(data).hexdigest() == self.digests[path]:
+                return Image.from_bytes(data)
+            why = "has changed since the run began"
+        raise ConfigurationError(f"The picture {path} {why}: it was not sent.")
+
+    def _count_failure(self, error: FaceMatchError) -> PairOutcome:
+        """Return the outcome of an error; stop the system if it would end every pair."""
+        outcome = PairOutcome.of_error(
+            error, has_answered=self._has_answered, is_billed=self.is_billed
+        )
+        if outcome.state is PairState.ANSWERED:
+            return outcome
+        if isinstance(error, FATAL):
+            self.end_with(error)
+            return outcome
+        if outcome.state is PairState.FAILED:
+            self.last_failure = _drop_frames(error)
+        with self._lock:
+            self._in_a_row += 1
+            many = self._in_a_row
+        if many >= MOST_FAILURES:
+            kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
+            self.end_with(
+                kind(
+                    f"{self.name} returned no answer to {many} calls in a row and was stopped. "
+                    f"Last error: {error.message} Run again later: pairs that were not charged are "
+                    "retried.",
+                    backend=getattr(error, "backend", None),
+                    retryable=False,
+                )
+            )
+        elif isinstance(error, BreakerOpen):
+            until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
+            while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
+                self._clock.sleep(min(wait_s, 0.2))
+        return outcome
+
+
+def _drop_frames(error: FaceMatchError) -> FaceMatchError:
+    """Drop the traceback of an error, whose frames hold pictures."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -157,7 +157,7 @@ class Machine(RuleBasedStateMachine):
         pair = self.pairs[charge.pair]
         answer = pair_outcome(PairState.ANSWERED, pair.call_id)
         for _ in range(2):
-            assert self.database.answer_late(charge, answer) is None
+            assert self.database.answer_late(charge, answer)
         pair.state = PairState.ANSWERED
 
     @invariant()

@@ -12,7 +12,7 @@ from kit.fakes import FakeBackend, picture
 import facematch_core as fm
 from facematch_comparison.run import read_answers, run_study
 from facematch_comparison.run.pairs import PairState
-from facematch_comparison.run.worker import MOST_FAILURES
+from facematch_comparison.run.system import MOST_FAILURES
 from facematch_core import errors
 from facematch_core.backend import ImageLimits
 from facematch_core.resilience import Budget, CircuitBreaker
