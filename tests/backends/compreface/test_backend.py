@@ -8,7 +8,7 @@ from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_compreface import ComprefaceBackend
-from facematch_core.errors import AuthenticationFailed, RequestRejected, UnexpectedResponse
+from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
@@ -47,20 +47,6 @@ def test_model_names_the_scale_and_refuses_other_models():
     assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
     assert isinstance(read(body(0.9, **versions), model="arcface.Calculator"), UnexpectedResponse)
     assert isinstance(read(body(0.9), model="facenet.Calculator"), UnexpectedResponse)
-
-
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        ("Service API key should be UUID", AuthenticationFailed),
-        ("Limit should be equal or greater than 0; ", RequestRejected),
-    ],
-)
-def test_code_26_is_about_the_key_only_with_that_message(message, kind):
-    error = read({"message": message, "code": 26}, status=400)
-    assert type(error) is kind
-    assert message.strip() in str(error)
-    assert error.billing.charged is fm.Charged.NO
 
 
 @pytest.mark.parametrize("least", [0, 0.8, 1])

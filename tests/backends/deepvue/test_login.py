@@ -1,19 +1,21 @@
-"""Logins: their number, threads, forks, deadlines and failures."""
+"""Logins, and the balance: their number, threads, deadlines and failures."""
 
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
 import requests
 from kit.fakes import picture, together
 
 import facematch_core as fm
-from facematch_deepvue import tokens
+from facematch_deepvue import DeepvueBackend, tokens
 
-LOGIN, MATCH = "/v1/authorize", "/v1/facematch"
-TOO_LATE = (403, {"detail": "Not a valid token"})
+LOGIN, MATCH, WALLET = "/v1/authorize", "/v1/facematch", "/v1/internal/wallet-balance"
+TOO_LATE, HTML = {"detail": "Not a valid token"}, b"<html>No</html>"
 WRONG = {"detail": "Invalid client_id or client_secret, access Denied"}
+GOOD = (200, {"data": {"match": True}})
 
 
 def token_of(request):
@@ -23,76 +25,101 @@ def token_of(request):
 def test_token_is_renewed_five_minutes_early(open_backend, deepvue, clock, make_call):
     deepvue.life = {"expires_in": 3600}
     backend = open_backend()
-    backend.match(make_call())
-    clock.advance(3299.9)
-    backend.match(make_call())
-    assert len(deepvue.tokens) == 1
-    clock.advance(0.1)
-    backend.match(make_call())
-    assert len(deepvue.tokens) == 2
+    for passes_s, logins in ((0, 1), (3299.9, 1), (0.1, 2)):
+        clock.advance(passes_s)
+        backend.match(make_call())
+        assert len(deepvue.tokens) == logins
     assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[1]
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, status):
+@pytest.mark.parametrize("refusal", [(401, TOO_LATE), (403, TOO_LATE), (401, HTML)])
+def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, refusal):
     backend = open_backend()
     backend.match(make_call())
-    deepvue.set_answers(MATCH, (status, TOO_LATE[1]), (200, {"data": {"match": True}}))
+    deepvue.set_answers(MATCH, refusal, GOOD)
     sent = []
     assert backend.match(make_call(on_sent=lambda: sent.append(1))).is_match
     assert sent == [1]
-    assert len(deepvue.requests_to(LOGIN)) == 2
     before, after = deepvue.requests_to(MATCH)[-2:]
     assert [token_of(before), token_of(after)] == deepvue.tokens
+    assert len(deepvue.requests_to(LOGIN)) == 2
     assert after.body.count(b'name="file_a"') == 1
+    deepvue.set_answers(MATCH, refusal)
+    with pytest.raises(fm.VendorError):
+        backend.match(make_call())
+    assert len(deepvue.requests_to(MATCH)) == 5
 
 
-def test_403_in_html_renews_the_token_for_the_next_call(open_backend, deepvue, make_call):
-    body = b"<html>No</html>"
-    deepvue.set_answers(MATCH, (403, body))
+@pytest.mark.parametrize(("refusal", "logins"), [((403, HTML), 2), ((400, WRONG), 1)])
+def test_other_refusal_is_not_repeated(open_backend, deepvue, make_call, refusal, logins):
+    """A 403 in HTML renews the token for the next call."""
+    deepvue.set_answers(MATCH, refusal, GOOD)
     backend = open_backend()
-    with pytest.raises(fm.PermissionDenied):
+    with pytest.raises(fm.VendorError):
         backend.match(make_call())
     assert len(deepvue.requests_to(MATCH)) == len(deepvue.requests_to(LOGIN)) == 1
-    deepvue.set_answers(MATCH, (200, {"data": {"match": True}}))
-    backend.match(make_call())
-    deepvue.set_answers(MATCH, (401, body), (200, {"data": {"match": True}}))
     assert backend.match(make_call()).is_match
-    assert len(deepvue.requests_to(LOGIN)) == 3
-    assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[2]
+    assert len(deepvue.requests_to(LOGIN)) == logins
+    assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[-1]
 
 
-FAILURES = [
-    (401, WRONG, fm.AuthenticationFailed),
-    (403, {"message": "Authorization failure"}, fm.AuthenticationFailed),
-    (403, {"detail": "No"}, fm.PermissionDenied),
-    (422, {"detail": [{"loc": ["client_id"], "msg": "required"}]}, fm.RequestRejected),
-    (429, {"detail": "Rate limit exceeded. Please retry after some time."}, fm.RateLimited),
-    (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
-    (502, b"<html>Bad Gateway</html>", fm.VendorUnavailable),
-    (308, {}, fm.RequestRejected),
-    (200, b"no json", fm.UnexpectedResponse),
-    (200, {"access_token": "two words"}, fm.UnexpectedResponse),
-    (200, {"access_token": "good", "token_type": "mac"}, fm.UnexpectedResponse),
-    (0, requests.ConnectionError("reset"), fm.VendorUnavailable),
-]
-
-
-@pytest.mark.parametrize(("status", "body", "kind"), FAILURES)
-def test_failed_login_sends_no_picture_and_is_free(open_backend, deepvue, status, body, kind):
-    deepvue.set_answers(LOGIN, (status, body) if status else body)
+@pytest.mark.parametrize(
+    ("path", "status", "body", "kind"),
+    [
+        (LOGIN, 401, WRONG, fm.AuthenticationFailed),
+        (LOGIN, 403, {"message": "Authorization failure"}, fm.AuthenticationFailed),
+        (LOGIN, 403, {"detail": "No"}, fm.PermissionDenied),
+        (LOGIN, 422, {"detail": [{"loc": ["client_id"], "msg": "required"}]}, fm.RequestRejected),
+        (LOGIN, 429, {"detail": "Rate limit exceeded. Please retry."}, fm.RateLimited),
+        (LOGIN, 500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
+        (LOGIN, 502, HTML, fm.VendorUnavailable),
+        (LOGIN, 308, {}, fm.RequestRejected),
+        (LOGIN, 200, b"no json", fm.UnexpectedResponse),
+        (LOGIN, 200, {"access_token": "two words"}, fm.UnexpectedResponse),
+        (LOGIN, 200, {"access_token": "good", "token_type": "mac"}, fm.UnexpectedResponse),
+        (LOGIN, None, requests.ConnectionError("reset"), fm.VendorUnavailable),
+        (WALLET, 401, WRONG, fm.AuthenticationFailed),
+        (WALLET, 500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
+        (WALLET, 502, HTML, fm.VendorUnavailable),
+        (WALLET, 200, b"no json", fm.UnexpectedResponse),
+        (WALLET, 200, {"success": True}, fm.UnexpectedResponse),
+        (WALLET, 200, {"current_balance": True}, fm.UnexpectedResponse),
+        (WALLET, 200, {"current_balance": "much"}, fm.UnexpectedResponse),
+        (WALLET, 200, {"current_balance": 5, "success": False}, fm.UnexpectedResponse),
+    ],
+)
+def test_failed_login_or_balance_is_free_and_sends_no_picture(  # noqa: PLR0917 - fixtures and parameters
+    open_backend, deepvue, path, status, body, kind
+):
+    deepvue.set_answers(path, (status, body) if status else body)
     events = []
     verifier = fm.FaceVerifier(open_backend(), on_event=events.append)
     with pytest.raises(fm.VendorError) as caught:
+        if path == WALLET:
+            verifier.backend.wallet_balance()
         verifier.verify(picture(), picture((1, 2, 3)))
     error = caught.value
-    assert type(error) is kind
+    assert (type(error), error.status_code) == (kind, status)
     assert (error.billing.charged, error.backend) == (fm.Charged.NO, "deepvue")
-    assert error.call is None
-    assert error.ids.call == events[0].call_id
-    assert error.status_code == (status or None)
-    assert [event.kind for event in events] == [fm.EventKind.STARTED, fm.EventKind.REFUSED]
     assert len(deepvue.seen) == 1
+    if path == LOGIN:
+        assert (error.call, error.ids.call) == (None, events[0].call_id)
+        assert [event.kind for event in events] == [fm.EventKind.STARTED, fm.EventKind.REFUSED]
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"), [(6448, "6448"), (0, "0"), (-3, "-3"), (12.5, "12.5"), ("99.90", "99.90")]
+)
+def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amount):
+    deepvue.set_answers(WALLET, (200, {"current_balance": value, "success": True}))
+    balance = open_backend().wallet_balance()
+    assert (balance.amount, balance.environment) == (Decimal(amount), None)
+    (request,) = deepvue.seen
+    headers = [request.headers.get(name) for name in ("x-api-key", "client-id", "Authorization")]
+    assert headers == ["deepvue-secret-77f0c2", deepvue.client_id, None]
+    assert request.method == "GET"
+    declared = open_backend(environment="sandbox").wallet_balance()
+    assert declared.environment is fm.Environment.SANDBOX
 
 
 @pytest.mark.parametrize(("logins", "sent"), [((6,), 0), ((0, 6), 1)])
@@ -101,7 +128,7 @@ def test_deadline_includes_the_logins(  # noqa: PLR0917 - fixtures and parameter
 ):
     logins = iter(logins)
     deepvue.before_login = lambda: clock.advance(next(logins))
-    deepvue.set_answers(MATCH, TOO_LATE)
+    deepvue.set_answers(MATCH, (403, TOO_LATE))
     with pytest.raises(fm.VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0, clock=clock))
     assert caught.value.billing.charged is fm.Charged.NO
@@ -109,7 +136,6 @@ def test_deadline_includes_the_logins(  # noqa: PLR0917 - fixtures and parameter
 
 
 def test_64_threads_share_one_failed_login(open_backend, deepvue, make_call, monkeypatch):
-
     waiting = threading.Semaphore(0)
 
     class Counted(threading.Event):
@@ -135,24 +161,38 @@ def test_64_threads_share_one_failed_login(open_backend, deepvue, make_call, mon
 
 @contextlib.contextmanager
 def slow_login(deepvue, ask):
-    """Begin a call whose login waits until the block ends."""
+    """Begin a call whose login waits until the block ends; give the future of its answer."""
     entered, go = threading.Event(), threading.Event()
     deepvue.before_login = lambda: (entered.set(), go.wait(30))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(ask)
         assert entered.wait(30)
-        yield
+        yield waiting
         go.set()
-        assert waiting.result(timeout=30).is_match
 
 
 def test_short_deadline_leaves_the_login_to_others(open_backend, deepvue, make_call):
     backend = open_backend()
-    with slow_login(deepvue, lambda: backend.match(make_call())):
+    with slow_login(deepvue, lambda: backend.match(make_call())) as waiting:
         with pytest.raises(fm.VendorUnavailable) as caught:
             backend.match(make_call(deadline_s=0.05))
         assert not caught.value.retryable
+    assert waiting.result(timeout=30).is_match
     assert len(deepvue.requests_to(LOGIN)) == 1
+
+
+def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock, make_call):
+    deepvue.set_answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
+    backend = open_backend()
+    with ThreadPoolExecutor(1) as pool:
+        with slow_login(
+            deepvue, lambda: backend.match(make_call(deadline_s=5.0, clock=clock))
+        ) as hasty:
+            patient = pool.submit(backend.match, make_call())
+            deepvue.before_login = lambda: None
+            clock.advance(6)
+        assert isinstance(hasty.exception(timeout=30), fm.VendorUnavailable)
+        assert patient.result(timeout=30).is_match
 
 
 def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue, make_call):
@@ -163,30 +203,11 @@ def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue, make_call):
     assert backend.match(make_call(deadline_s=5.0)).is_match
 
 
-def test_mock_environment_sends_no_picture_after_a_real_login(open_backend, deepvue, make_call):
+def test_mock_environment_asks_no_real_vendor_further(open_backend, deepvue, make_call):
     backend = open_backend(environment=fm.Environment.MOCK)
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend.match(make_call())
     assert caught.value.billing.charged is fm.Charged.NO
     assert deepvue.requests_to(MATCH) == []
-
-
-def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock, make_call):
-    entered, go = threading.Event(), threading.Event()
-
-    def late():
-        entered.set()
-        go.wait(30)
-        clock.advance(6)
-        deepvue.before_login = lambda: None
-
-    deepvue.before_login = late
-    deepvue.set_answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
-    backend = open_backend()
-    with ThreadPoolExecutor(2) as pool:
-        hasty = pool.submit(backend.match, make_call(deadline_s=5.0, clock=clock))
-        assert entered.wait(30)
-        patient = pool.submit(backend.match, make_call())
-        go.set()
-        assert isinstance(hasty.exception(timeout=30), fm.VendorUnavailable)
-        assert patient.result(timeout=30).is_match
+    with pytest.raises(fm.EnvironmentMismatch):
+        DeepvueBackend(client_id="c", client_secret="s", environment="mock").wallet_balance()

@@ -1,17 +1,19 @@
-"""Requests, tokens, the balance, fields of a result, and 200s without a verdict."""
+"""Requests, lives of tokens, fields of a result, 200s without a verdict, and words of errors."""
 
 import base64
 import copy
+import json
 import pickle
 from datetime import UTC, datetime
-from decimal import Decimal
 
+import attrs
 import pytest
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.http import HttpReply
 from facematch_deepvue import DeepvueBackend, NoVerdict
-from facematch_deepvue.wire import UNKNOWN_S, read_life_s
+from facematch_deepvue.wire import UNKNOWN_S, error_of, read_life_s, read_words
 
 GOOD = {"match": True, "confidence": 98}
 
@@ -114,52 +116,6 @@ def test_liveness_check_is_json_of_v1(make_call):
     assert uri.json["image"] == f"data:image/jpeg;base64,{bare.json['image']}"
 
 
-WALLET = "/v1/internal/wallet-balance"
-
-
-@pytest.mark.parametrize(
-    ("value", "amount"), [(6448, "6448"), (0, "0"), (-3, "-3"), (12.5, "12.5"), ("99.90", "99.90")]
-)
-def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amount):
-    deepvue.set_answers(WALLET, (200, {"current_balance": value, "success": True}))
-    balance = open_backend().wallet_balance()
-    assert balance.amount == Decimal(amount)
-    assert balance.environment is None
-    (request,) = deepvue.seen
-    assert request.method == "GET"
-    assert request.headers["x-api-key"] == "deepvue-secret-77f0c2"
-    assert request.headers["client-id"] == deepvue.client_id
-    assert "Authorization" not in request.headers
-    declared = open_backend(environment="sandbox").wallet_balance()
-    assert declared.environment is fm.Environment.SANDBOX
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (401, {"detail": "Invalid client_id"}, fm.AuthenticationFailed),
-        (500, {"detail": "Internal Server Error"}, fm.VendorUnavailable),
-        (502, b"<html>", fm.VendorUnavailable),
-        (200, b"no json", fm.UnexpectedResponse),
-        (200, {"success": True}, fm.UnexpectedResponse),
-        (200, {"current_balance": True}, fm.UnexpectedResponse),
-        (200, {"current_balance": "much"}, fm.UnexpectedResponse),
-        (200, {"current_balance": 5, "success": False}, fm.UnexpectedResponse),
-    ],
-)
-def test_failed_balance_is_free(open_backend, deepvue, status, body, kind):
-    deepvue.set_answers(WALLET, (status, body))
-    with pytest.raises(fm.VendorError) as caught:
-        open_backend().wallet_balance()
-    assert (type(caught.value), caught.value.billing.charged) == (kind, fm.Charged.NO)
-    assert len(deepvue.seen) == 1
-
-
-def test_mock_environment_does_not_ask_deepvue_for_a_balance():
-    with pytest.raises(fm.EnvironmentMismatch):
-        DeepvueBackend(**KEYS, environment="mock").wallet_balance()
-
-
 NOW = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
 HOUR = 3600.0
 
@@ -191,3 +147,77 @@ HOUR = 3600.0
 )
 def test_soonest_readable_end_counts(answer, life):
     assert read_life_s(answer, NOW) == pytest.approx(life)
+
+
+# --- errors ---
+
+
+def reply(status, body, **headers):
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpReply(status=status, body=text, headers=headers)
+
+
+@pytest.fixture
+def refused(make_call):
+    backend = DeepvueBackend(**KEYS)
+    return lambda reply: backend.read_reply(make_call(), reply)
+
+
+def test_errors_of_free_requests_are_free():
+    bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
+    for status in (*range(100, 600, 9), *range(400, 405), 408, 422, 429, *range(500, 505)):
+        for body in bodies:
+            error = error_of(attrs.evolve(reply(status, body), is_free=True), now=NOW)
+            assert error.billing.charged is fm.Charged.NO
+            assert "a request for a token or the balance" in error.billing.ground
+            assert not isinstance(error, fm.OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("body", "words", "fields"),
+    [
+        ({"detail": "Bad Request", "message": "other"}, "Bad Request", {}),
+        ({"message": "Bad Request", "data": {"message": "other"}}, "Bad Request", {}),
+        ({"data": {"message": "Bad Request"}}, "Bad Request", {}),
+        ({"detail": ["x", {"loc": "a"}], "message": "Bad Request"}, "Bad Request", {}),
+        (
+            {"detail": [{"loc": ["body", "file_a"], "msg": "field required", "input": "AAAA"}]},
+            "body.file_a: field required",
+            {"body.file_a": ("field required",)},
+        ),
+        (
+            {"detail": [*({"loc": ["b", 0], "msg": text} for text in ("1", "2")), {"msg": "3"}]},
+            "b.0: 1; b.0: 2; : 3",
+            {"b.0": ("1", "2"), "": ("3",)},
+        ),
+        (b"Bad gateway", "Bad gateway", {}),
+        (b"\xff\xd8\xff\xe0", "", {}),
+        ({"detail": {"a": 1}}, '{"detail": {"a": 1}}', {}),
+    ],
+)
+def test_first_words_of_the_answer_are_quoted(refused, body, words, fields):
+    answer = reply(422, body)
+    assert read_words(answer) == (words, fields)
+    error = refused(answer)
+    assert words in str(error)
+    assert "AAAA" not in str(error)
+    if isinstance(error, fm.RequestRejected):
+        assert error.field_errors == fields
+
+
+PIECE = "/9j/4AAQSkZJRgABAQAAAQ" * 8
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": [{"loc": ["body", "a" * 90, PIECE], "msg": PIECE}]},
+        {"transaction_id": PIECE.replace("/", "")[:90], "message": PIECE},
+    ],
+)
+def test_echoed_picture_is_in_no_error(refused, body):
+    error = refused(reply(422, body))
+    shown = repr(vars(error)) + str(error)
+    assert isinstance(error, fm.RequestRejected)
+    assert "4AAQ" not in shown
+    assert error.ids.vendor is None

@@ -137,35 +137,6 @@ def test_no_scenario_is_sent_without_the_setting_environment():
         next(backend.start_steps(StartRequest(record=RECORD, **SCENARIO)))
 
 
-CREDIT = "You don't have enough credits to perform this request."
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "charged"),
-    [
-        ((400, {"detail": CREDIT}), fm.InsufficientCredit, "no"),
-        ((400, {"workflow_id": ["This field is required."]}), fm.RequestRejected, "no"),
-        ((400, {"portrait_image": "Image size exceeds 2MB."}), fm.RequestRejected, "no"),
-        ((400, ["A bare list."]), fm.RequestRejected, "no"),
-        ((401, {"detail": "Invalid API Key."}), fm.AuthenticationFailed, "no"),
-        ((403, {"detail": "You do not have permission."}), fm.AuthenticationFailed, "no"),
-        ((404, {"detail": "Not found."}), fm.RequestRejected, "no"),
-        ((429, {"detail": "Sandbox session quota exceeded."}), fm.RateLimited, "no"),
-        ((500, {"detail": "Oh."}), fm.OutcomeUnknown, "unknown"),
-        ((502, b"<html>"), fm.OutcomeUnknown, "unknown"),
-        ((400, b"<html>"), fm.OutcomeUnknown, "unknown"),
-    ],
-)
-def test_each_refusal_of_a_start_has_its_error_and_bill(answer, error, charged, scripted):
-    backend, _ = scripted((*answer, {"Retry-After": "3600"}))
-    with pytest.raises(error) as caught:
-        backend.start_session(StartRequest(record=RECORD))
-    assert type(caught.value) is error
-    assert (caught.value.billing.charged, caught.value.retry_after_s) == (charged, 3600)
-    fields = {"workflow_id", "portrait_image"} & set(answer[1])
-    assert set(getattr(caught.value, "field_errors", {})) >= fields
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -243,24 +214,9 @@ def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
     assert len(read(liveness_checks=checks, with_settings=settings).doubts) == doubts
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "error"),
-    [
-        (404, {"detail": "Not found."}, fm.SessionNotFound),
-        (404, {"detail": "Session not found."}, fm.SessionNotFound),
-        (404, b"<html>", fm.RequestRejected),
-        (403, {"detail": "No."}, fm.AuthenticationFailed),
-        (429, {"detail": "Slowly."}, fm.RateLimited),
-        (500, {"detail": "Oh."}, fm.VendorUnavailable),
-        (502, b"<html>", fm.VendorUnavailable),
-        (200, decided(session_id=OTHER), fm.UnexpectedResponse),
-    ],
-)
-def test_each_refusal_of_a_reading_is_free(status, body, error, scripted):
-    backend, _ = scripted((status, body))
-    with pytest.raises(error) as caught:
-        backend.read_session(ReadRequest(record=STARTED_RECORD))
-    assert type(caught.value) is error
+def test_reading_of_another_session_is_refused_and_free(read):
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        read(session_id=OTHER)
     assert caught.value.billing.charged is fm.Charged.NO
 
 

@@ -38,37 +38,6 @@ def test_invalid_similarity_is_unexpected(similarity):
     assert isinstance(read(answer), fm.UnexpectedResponse)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("UnrecognizedClientException", fm.AuthenticationFailed),
-        ("InvalidClientTokenId", fm.AuthenticationFailed),
-        ("MissingAuthenticationToken", fm.AuthenticationFailed),
-        ("IncompleteSignature", fm.AuthenticationFailed),
-        ("RequestExpired", fm.AuthenticationFailed),
-        ("OptInRequired", fm.InsufficientCredit),
-        ("SubscriptionRequiredException", fm.InsufficientCredit),
-        ("com.amazon.coral.service#InvalidSignatureException", fm.AuthenticationFailed),
-        ("ExpiredTokenException:http://internal.amazon.com/coral/", fm.AuthenticationFailed),
-        ("AccessDeniedException", fm.PermissionDenied),
-        ("ThrottlingException", fm.RateLimited),
-        ("ProvisionedThroughputExceededException", fm.RateLimited),
-        ("LimitExceededException", fm.RateLimited),
-        ("ServiceQuotaExceededException", fm.RateLimited),
-        ("ImageTooLargeException", fm.RequestRejected),
-        ("InvalidImageFormatException", fm.RequestRejected),
-        ("SomethingNewException", fm.RequestRejected),
-    ],
-)
-@pytest.mark.parametrize("word", ["message", "Message"])
-def test_error_class_follows_the_exception_name(name, kind, word):
-    error = read({"__type": name, word: "As AWS says it."}, 400)
-    assert type(error) is kind
-    assert "As AWS says it." in str(error)
-    assert error.billing.charged is fm.Charged.NO
-    assert error.retryable is (kind is fm.RateLimited)
-
-
 def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(verifier):
     result = verifier.verify(CARDS["two-faces"].data, CARDS["p1"].data)
     assert result.is_match
