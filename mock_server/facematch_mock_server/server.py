@@ -174,10 +174,9 @@ class MockServer(_Access):
         if not names:
             raise ValueError("a mock server needs at least one vendor")
         kinds = [vendor_named(name) for name in names]
-        self._recognizer = Recognizer(engine=engine)
         accounts = Accounts(
             kinds,
-            self._recognizer,
+            Recognizer(engine=engine),
             switches=switches,
             clock=clock,
             seed=seed,
@@ -194,8 +193,6 @@ class MockServer(_Access):
             self.app.console = Console(accounts, show_pictures=show_pictures)
         is_on = not is_open if person_page is None else person_page
         self.app.person = PersonPage(accounts, is_on=is_on)
-        # An engine takes some 30 ms for a picture: too long for the loop of a server.
-        self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port)
 
     @property
@@ -221,8 +218,9 @@ class MockServer(_Access):
             OSError: the address cannot be bound.
             ConfigurationError: the engine cannot be loaded.
         """
-        if self._recognizer.engine is not None:
-            self._recognizer.engine.load()
+        engine = self.accounts.recognizer.engine
+        if engine is not None:
+            engine.load()
         self._http.start()
         self.accounts.is_stopped = False
         self.accounts.address = self._http.url
@@ -240,8 +238,9 @@ class MockServer(_Access):
         self.accounts.address = None
         for account in self.accounts.all:
             account.deliver(is_running=False)
-        if self._recognizer.engine is not None:
-            self._recognizer.engine.close()
+        engine = self.accounts.recognizer.engine
+        if engine is not None:
+            engine.close()
 
     @property
     def port(self) -> int:

@@ -26,7 +26,7 @@ from facematch_mock_server.world.accounts import (
     Accounts,
     World,
 )
-from facematch_mock_server.world.faults import Fault
+from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.journal import compose_note
 
 _ACCOUNT, _CLAIMS = ACCOUNT_HEADER.lower(), CLAIMS_HEADER.lower()
@@ -42,9 +42,6 @@ MAX_CONTROL_BYTES = 1024 * 1024
 
 class App:
     """Answers requests to the accounts of one server. Safe across threads."""
-
-    #: Whether an engine compares pictures, which is slow.
-    has_engine = False
 
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
@@ -86,7 +83,7 @@ class App:
             # A later reset does not affect this request.
             head.vendor = vendor
             if vendor.world.account.faults:
-                head.fault = vendor.fault_at_head(head)
+                head.fault = vendor.take_fault(head, route, Stage.MID_UPLOAD)
         return None
 
     def handle(self, request: Request) -> Response:
@@ -146,7 +143,9 @@ class App:
 
     def is_slow(self, request: Request) -> bool:
         """Whether the answer should be made in a thread: a long list, a large picture."""
-        return self.has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
+        # An engine takes some 30 ms for a picture: too long for the loop of a server.
+        has_engine = self.accounts.recognizer.engine is not None
+        return has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
 
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""

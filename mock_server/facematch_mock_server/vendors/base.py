@@ -359,7 +359,7 @@ class Routed:
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
             # If the body has the key, the account is known only now, and the upload breaks here.
-            fault = faults.for_request(self._aim(request, route, call.fields))
+            fault = self.take_fault(request, route, fields=call.fields)
             if fault is not None:
                 call.strike(fault)
         if call.fault is not None and not call.fault.is_carried_out:
@@ -382,15 +382,14 @@ class Routed:
         self.log(call, response)
         return response
 
-    def fault_at_head(self, head: Request) -> Fault | None:
-        """Take the fault that breaks the upload of this request."""
-        return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
-
-    def _aim(
-        self, head: Request, route: Route | None, fields: Fields = dict
-    ) -> Callable[[Fault], bool]:
+    def take_fault(
+        self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict
+    ) -> Fault | None:
+        """Take the fault for a request, of one stage alone for `only`."""
         operation, is_call = self.operation(head), route is not None
-        return lambda rule: rule.fits(head, operation, fields, is_call=is_call)
+        return self.world.account.faults.for_request(
+            lambda rule: rule.fits(head, operation, fields, is_call=is_call), only
+        )
 
     def _note_request(self, call: Call) -> Response:
         """Note the key and the form of a call that is not carried out."""

@@ -36,7 +36,7 @@ class VirtualClock:
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
             raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
-        self._watchers: dict[Callable[[dt.datetime], None], None] = {}
+        self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
         """Return the time, UTC; never earlier than the previous reading."""
@@ -79,15 +79,14 @@ class VirtualClock:
                 watcher(self._now)
             return self._now
 
-    def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
-        """Call `watcher` with the new time at each `advance`; it must not read this clock."""
-        with self._lock:
-            self._watchers[watcher] = None
+    def watch(self, watcher: Callable[[dt.datetime], None], *, is_on: bool) -> None:
+        """Call `watcher` with the new time at each `advance`, or no longer.
 
-    def unwatch(self, watcher: Callable[[dt.datetime], None]) -> None:
-        """Stop calling `watcher`, if it is called."""
+        It must not read this clock.
+        """
         with self._lock:
-            self._watchers.pop(watcher, None)
+            self._watchers = [each for each in self._watchers if each != watcher]
+            self._watchers += [watcher] * is_on
 
 
 class Ids:

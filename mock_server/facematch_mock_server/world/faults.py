@@ -296,12 +296,8 @@ class Faults(RuleQueue[Fault]):
         """Take the fault for a connection that was just accepted."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
-    def at_head(self, fits: Callable[[Fault], bool]) -> Fault | None:
-        """Take the fault that breaks this upload, unless one for the whole request is before it."""
-        return self.for_request(fits, only=Stage.MID_UPLOAD)
-
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Take the fault for this request, whose upload was not broken. Called once per request."""
+        """Take the fault for this request; None if the first that fits is at another stage."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,

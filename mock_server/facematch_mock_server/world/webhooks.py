@@ -200,8 +200,7 @@ class Outbox:
 
     def run(self, *, is_running: bool) -> None:
         """Set whether due deliveries are sent; those in progress end within their deadline."""
-        clock = self._world.clock
-        (clock.watch if is_running else clock.unwatch)(self._begin)
+        self._world.clock.watch(self._begin, is_on=is_running)
         with self._changed:
             self.is_running = is_running
             self._changed.notify_all()

@@ -30,18 +30,14 @@ class FakeEngine:
         declared = head.header("content-length")
         if declared and int(declared) > self.limit:
             return self.too_large(head)
-        head.fault = self.faults.at_head(lambda rule: rule.fits(head, None, dict, is_call=True))
+        head.fault = self.take_fault(head, Stage.MID_UPLOAD)
         return None
 
     def max_body_bytes(self, head):
         return self.limit
 
     def handle(self, request):
-        fault = None
-        if request.fault is None:
-            fault = self.faults.for_request(
-                lambda rule: rule.fits(request, None, dict, is_call=True)
-            )
+        fault = self.take_fault(request) if request.fault is None else None
         if fault is None:
             return self.echo(request, request.fault)
         answer = Response(status=fault.status, body=fault.kind.encode())
@@ -51,6 +47,11 @@ class FakeEngine:
         elif not fault.is_postponed:
             self.note(request, str(fault))
         return answer if fault.stage is Stage.ANSWER else attrs.evolve(answer, fault=fault)
+
+    def take_fault(self, request, only=None):
+        return self.faults.for_request(
+            lambda rule: rule.fits(request, None, dict, is_call=True), only
+        )
 
     def echo(self, request, fault):
         self.handled.append(request)
