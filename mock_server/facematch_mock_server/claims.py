@@ -73,30 +73,32 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Claim:
     """A statement about a vendor's answers, with its source.
 
     Attributes:
-        id: Unique, ``vendor.area.what``.
-        statement: One sentence.
-        origin: The source of the statement.
         key: The name by which code looks it up; one claim per key is in force at a time.
         value: A `Reply`, or another value that code uses; None for a fact that code follows.
+        origin: The source of the statement.
+        statement: One sentence.
         when: A switch, then the values that put the claim in force; None for always.
+        name: Distinguishes claims of the same key.
+        vendor: The vendor; ``mock`` for the mock's own answers.
     """
 
-    id: str
-    statement: str
-    origin: Origin
     key: str
-    value: Any = None
-    when: tuple[Any, ...] | None = None
+    value: Any
+    origin: Origin
+    statement: str
+    when: tuple[Any, ...] | None = attrs.field(default=None, kw_only=True)
+    name: str = attrs.field(default="", kw_only=True)
+    vendor: str = attrs.field(default="", kw_only=True)
 
     @property
-    def vendor(self) -> str:
-        """The vendor; ``mock`` for the mock's own answers."""
-        return self.id.partition(".")[0]
+    def id(self) -> str:
+        """Unique, ``vendor.area.what``."""
+        return ".".join(filter(None, (self.vendor, self.key, self.name)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the claim as the control API shows it."""
@@ -105,24 +107,8 @@ class Claim:
         return {"id": self.id, "statement": self.statement, **source}
 
 
-def row(
-    key: str,
-    value: Any,
-    origin: Origin,
-    statement: str,
-    *,
-    when: tuple[Any, ...] | None = None,
-    name: str = "",
-) -> Claim:
-    """Make one row of a `table`.
-
-    Args:
-        key, value, origin, statement: As in `Claim`.
-        when: As in `Claim`: a switch, then the values; None for always.
-        name: Distinguishes claims of the same key.
-    """
-    short = f"{key}.{name}" if name else key
-    return Claim(id=short, statement=statement, origin=origin, key=key, value=value, when=when)
+#: A row of a `table`.
+row = Claim
 
 
 def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
@@ -132,7 +118,7 @@ def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
 
 def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
     """Make the claims about one vendor from rows of `row` and `fact`."""
-    return tuple(attrs.evolve(claim, id=f"{vendor}.{claim.id}") for claim in rows)
+    return tuple(attrs.evolve(claim, vendor=vendor) for claim in rows)
 
 
 class MissingClaimError(Exception):
