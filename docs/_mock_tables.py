@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 
 from facematch_mock_server import card_sheet
-from facematch_mock_server.claims import OURS
+from facematch_mock_server.claims import OURS, Known
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
@@ -36,8 +36,9 @@ def claims_page(vendor: str) -> str:
     for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
         lines.append(f"## {area}\n")
         for claim in group:
-            source = f"*{claim.origin.known}*"
-            source += "" if claim.origin == OURS else f": {claim.origin.where('; ')}"
+            origin = claim.origin
+            read = "" if origin.known is Known.OURS else f"; read {origin.read}"
+            source = f"*{origin.known}*" + (f": {origin.document}{read}" if origin != OURS else "")
             switch, *values = claim.when or ("",)
             when = f" In force: {switch} = {' or '.join(map(str, values))}." if switch else ""
             lines.append(f"- `{claim.id}`: {claim.statement} ({source}){when}")

@@ -47,12 +47,6 @@ class Origin:
     document: str
     read: str = READ
 
-    def where(self, comma: str) -> str:
-        """Return the document and, unless it is our choice, the day it was read, after `comma`."""
-        if self.known is Known.OURS:
-            return self.document
-        return f"{self.document}{comma}read {self.read}"
-
 
 OURS = Origin(Known.OURS, "our choice; no document says it")
 

@@ -226,10 +226,12 @@ class Connection(asyncio.BufferedProtocol):
         limit, within = handler.max_body_bytes(head), head.fault is not None
         if expects_continue and (length is None or 0 < length <= limit):
             self._transport.write(exchange.CONTINUE)
+        body: bytearray | None = None
         if length is None:
             body = yield from self._read_chunked(limit, within=within)
-        else:
-            body = yield from self._read_body(length, limit, within=within)
+        elif length <= limit:
+            yield from self._read_until((length + 1) // 2 if within else length)
+            body = bytearray() if within else self._take(length)
         if body is None:
             return self._refuse(exchange.ask(handler.too_large, head), head.method)
         head.body = body
@@ -268,14 +270,8 @@ class Connection(asyncio.BufferedProtocol):
             raise _BrokenRequest(431, "the head is too long")
         return _parse_head(bytes(self._take(end + 4)), self._peer)
 
-    def _read_body(self, length: int, limit: int, *, within: bool) -> Work[bytearray | None]:
-        """Return the body, None if it is over the limit, empty if a fault strikes within it."""
-        if length > limit:
-            return None
-        yield from self._read_until((length + 1) // 2 if within else length)
-        return bytearray() if within else self._take(length)
-
     def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
+        """Return the body, None if it is over the limit, empty if a fault strikes within it."""
         body, trailer = bytearray(), bytearray()
         while match := _CHUNK.fullmatch((yield from self._read_line())):
             size = int(match[1], 16)

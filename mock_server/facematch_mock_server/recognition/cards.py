@@ -33,13 +33,6 @@ def _must_be(words: str, fits: Callable[[Any], bool]) -> Callable[..., None]:
     return check
 
 
-def _whole(low: int, high: int, *, optional: bool = False) -> Callable[..., None]:
-    return _must_be(
-        f"a whole number from {low} to {high}{' or None' if optional else ''}",
-        lambda value: (value is None and optional) or (type(value) is int and low <= value <= high),
-    )
-
-
 def _in(*values: object) -> Callable[..., None]:
     # True equals 1, and 90.0 equals 90: the type counts as well.
     pairs = [(type(value), value) for value in values]
@@ -48,14 +41,18 @@ def _in(*values: object) -> Callable[..., None]:
     )
 
 
-def _number(low: float, high: float, decimals: int) -> Callable[..., None]:
-    def fits(value: Any) -> bool:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return value is None or (
-            is_number and low <= value <= high and round(value, decimals) == value
-        )
+def _number(low: float, high: float, decimals: int = 0, *, optional: bool = True) -> Any:
+    kinds = (int, float) if decimals else (int,)
+    words = f"a whole number from {low} to {high}"
+    if decimals:
+        words = f"between {low} and {high} in steps of {10**-decimals},"
 
-    return _must_be(f"between {low} and {high} in steps of {10**-decimals}, or None", fits)
+    def fits(value: Any) -> bool:
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            return value is None and optional
+        return low <= value <= high and round(value, decimals) == value
+
+    return _must_be(words + " or None" * optional, fits)
 
 
 _person = _must_be(
@@ -93,17 +90,17 @@ class Card:
     """
 
     person: str = attrs.field(validator=_person)
-    faces: int = attrs.field(default=1, validator=_whole(0, 4))
-    quality: int = attrs.field(default=85, validator=_whole(0, 100))
-    luminance: int = attrs.field(default=55, validator=_whole(0, 100))
-    liveness: int | None = attrs.field(default=97, validator=_whole(0, 100, optional=True))
+    faces: int = attrs.field(default=1, validator=_number(0, 4, optional=False))
+    quality: int = attrs.field(default=85, validator=_number(0, 100, optional=False))
+    luminance: int = attrs.field(default=55, validator=_number(0, 100, optional=False))
+    liveness: int | None = attrs.field(default=97, validator=_number(0, 100))
     attack: bool = attrs.field(default=False, validator=_in(False, True))
-    age: int | None = attrs.field(default=None, validator=_whole(0, MAX_AGE, optional=True))
+    age: int | None = attrs.field(default=None, validator=_number(0, MAX_AGE))
     gender: str | None = attrs.field(default=None, validator=_in(*GENDERS, None))
     review: bool = attrs.field(default=False, validator=_in(False, True))
     score: float | None = attrs.field(default=None, validator=_number(0, 100, 2))
-    status: int | None = attrs.field(default=None, validator=_whole(400, 599, optional=True))
-    retry_after: int | None = attrs.field(default=None, validator=_whole(0, 60, optional=True))
+    status: int | None = attrs.field(default=None, validator=_number(400, 599))
+    retry_after: int | None = attrs.field(default=None, validator=_number(0, 60))
     delay: float | None = attrs.field(default=None, validator=_number(0.1, 600, 1))
     lost: str | None = attrs.field(default=None, validator=_in(*LOSSES, None))
     turned: int = attrs.field(default=0, validator=_in(*TURNS))

@@ -281,15 +281,12 @@ class Recognizer:
         """Check one picture for liveness."""
         facts = self.facts.of(probe, digest)
         outcome = self.waiting.take("liveness", [facts.digest], fields) if self.waiting else None
-        check = see_liveness(facts, self._look(probe, facts, rotate=rotate))
+        check = see_liveness(facts, self.look(probe, rotate=rotate, digest=facts.digest))
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """Find the faces of one picture without using up an outcome."""
-        return self._look(picture, self.facts.of(picture, digest), rotate=rotate)
-
-    def _look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
-        sight, engine = None, self.engine
+        facts, sight, engine = self.facts.of(picture, digest), None, self.engine
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
         return see_picture(facts, rotate=rotate) if sight is None else sight

@@ -10,7 +10,7 @@ import functools
 import http
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -110,11 +110,6 @@ class Sampler:
         lines = (*headers.items(), ("content-type", kind))
         request = Request(method=method, target=target, headers=lines, body=body)
         return _Exchange(route, request, sent, self.behaviour.handle(request))
-
-
-def list_documents(kinds: Iterable[Any]) -> dict[str, str]:
-    """Return the paths of the documents, by vendor."""
-    return {kind.name: f"{FOLDER}{kind.name}.json" for kind in kinds if kind.samples is not None}
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.claims import JSON, response
 from facematch_mock_server.control import Control
 from facematch_mock_server.control.api import GUARDS, PREFIX, ControlApi, reply, reply_words
 from facematch_mock_server.control.table import plain
@@ -72,7 +73,7 @@ class Console:
             file_name, kind = _FILES[path]
             file = resources.files(__package__).joinpath(file_name)
             return self._run_guarded(
-                request, lambda: _reply_page(kind, file.read_bytes()), has_data=False
+                request, lambda: response(200, kind, file.read_bytes()), has_data=False
             )
         name, _, rest = path.removeprefix(PATH).partition("/")
         is_mine = path.startswith(PATH) and method == "GET"
@@ -91,10 +92,10 @@ class Console:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
             refusal = reply_words(403, "The console answers its own page only.")
-        response = refusal or reply(work)
-        kept = [(name, text) for name, text in response.headers if name not in dict(HEADERS)]
-        response.headers = (*kept, *HEADERS)
-        return response
+        answer = refusal or reply(work)
+        kept = [(name, text) for name, text in answer.headers if name not in dict(HEADERS)]
+        answer.headers = (*kept, *HEADERS)
+        return answer
 
     def _get_about(self, request: Request, _: str) -> Response:
         about = {
@@ -128,14 +129,13 @@ class Console:
                     events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
                 if calls:
                     at = calls[-1].number
-                    data = json.dumps(
-                        [make_row(entry, self._accounts.recognizer) for entry in calls]
-                    )
-                    events += f"event: calls\nid: {run}:{at}\ndata: {data}\n\n"
+                    rows = [make_row(entry, self._accounts.recognizer) for entry in calls]
+                    events += f"event: calls\nid: {run}:{at}\ndata: {json.dumps(rows)}\n\n"
             quiet = 0 if events or quiet == _QUIET else quiet + 1
             return (events or ("" if quiet else ": alive\n\n")).encode()
 
-        return _reply_page("text/event-stream", b"retry: 1000\n\n" + more(), more)
+        stream = response(200, "text/event-stream", b"retry: 1000\n\n" + more())
+        return attrs.evolve(stream, more=more)
 
     def _get_calls(self, request: Request, number: str) -> Response:
         account, wanted = self._guard.account(request), _read_number(number)
@@ -171,7 +171,7 @@ class Console:
         if content is None:
             raise LookupError("this picture is not shown")
         # Sent as a download, so a browser that opens the address does not render it.
-        return _reply_page("application/octet-stream", content)
+        return response(200, "application/octet-stream", content)
 
 
 def _find_newest(
@@ -209,12 +209,8 @@ def _is_of_another_page(request: Request) -> bool:
     return is_other or site in ("cross-site", "same-site")
 
 
-def _reply_page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
-    return Response(status=200, headers=(("Content-Type", kind),), body=body, more=more)
-
-
 def _reply_json(value: Any) -> Response:
-    return _reply_page("application/json", json.dumps(value).encode())
+    return response(200, JSON, json.dumps(value).encode())
 
 
 def _read_number(text: str) -> int:

@@ -357,18 +357,15 @@ class Deepvue(base.Routed):
     call = DeepvueCall
     routes = ROUTES
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
-        status: (claim, "error.shape")
-        for status, claim in {
-            400: "error.400",
-            401: "auth.key",
-            402: "credit.refused",
-            403: "auth.token",
-            404: "path.unknown",
-            405: "path.method",
-            429: "rate.refused",
-            500: "error.500",
-            503: "error.503",
-        }.items()
+        400: ("error.400", "error.shape"),
+        401: ("auth.key", "error.shape"),
+        402: ("credit.refused", "error.shape"),
+        403: ("auth.token", "error.shape"),
+        404: ("path.unknown", "error.shape"),
+        405: ("path.method", "error.shape"),
+        429: ("rate.refused", "error.shape"),
+        500: ("error.500", "error.shape"),
+        503: ("error.503", "error.shape"),
     }
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
