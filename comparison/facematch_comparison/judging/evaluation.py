@@ -19,21 +19,8 @@ import numpy as np
 from facematch_comparison import stats
 from facematch_comparison.scores.answers import BILLED, DECISIONS, Answers, check_alike
 from facematch_comparison.study import split_by_subject
-from facematch_comparison.values.model import (
-    Evaluation,
-    Evidence,
-    GroupCell,
-    Histogram,
-    Interval,
-    OperatingPoint,
-    PointAt,
-    Rate,
-    SampleSize,
-    Service,
-    StudySummary,
-    System,
-    Transactions,
-)
+from facematch_comparison.values import model
+from facematch_comparison.values.model import Evaluation
 from facematch_core import __version__
 from facematch_core.backend.kinds import argument, nearest
 from facematch_core.base.clock import SystemClock
@@ -67,7 +54,7 @@ def evaluate(
     digest: str | None = None,
     made_at: datetime | None = None,
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
-    evidence: Evidence | None = None,
+    evidence: model.Evidence | None = None,
 ) -> Evaluation:
     """Evaluate systems on the same pairs.
 
@@ -137,7 +124,7 @@ def evaluate(
         more: dict[str, Any] = {"groups": tuple(itertools.chain(*cells))}
         more["group_differences"] = tuple(itertools.chain(*itertools.islice(gaps, len(cells))))
         systems.append(attrs.evolve(_system(choice, attempts), **more))
-    study = StudySummary(
+    study = model.StudySummary(
         name=name,
         digest=digest,
         whole=size_of(whole),
@@ -169,9 +156,9 @@ def evaluate(
     return sentences.with_sentences(evaluation, trials, is_default_fmr=is_default)
 
 
-def size_of(table: Answers) -> SampleSize:
+def size_of(table: Answers) -> model.SampleSize:
     mated = int(np.count_nonzero(table.mated))
-    return SampleSize(
+    return model.SampleSize(
         pairs=len(table),
         mated=mated,
         non_mated=len(table) - mated,
@@ -198,10 +185,9 @@ def _why_reversed(table: Answers) -> str | None:
     if higher + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
-        f"Mated pairs of {table.name} score lower than non-mated ones: are its "
-        "scores distances, of which less is more alike? Name their column distance, or "
-        f"{table.name}_distance beside columns of other systems. "
-        f"If they are not, look whether mated pairs are marked as mated, or leave {table.name} out."
+        f"Mated pairs of {table.name} score lower than others. If the scores are distances, name "
+        f"their column distance, or {table.name}_distance beside columns of other systems. "
+        f"Otherwise check which pairs are marked as mated, or leave {table.name} out."
     )
 
 
@@ -215,7 +201,7 @@ class _Choice(NamedTuple):
     side: stats.Side
     rates: stats.Rates
     is_scored: bool
-    points: list[PointAt]
+    points: list[model.PointAt]
 
 
 def _choose(
@@ -234,17 +220,19 @@ def _choose(
     is_scored, why_not = _has_threshold(chosen.table, table)
     why_reversed = answers.once(_why_reversed)
     why_not = why_not or why_reversed
-    points, at_required = [], PointAt(fmr=fmr, point=None, why_not=why_not)
+    points, at_required = [], model.PointAt(fmr=fmr, point=None, why_not=why_not)
     if why_not is None:
         at_required = _point_at(fmr, chosen, rates)
         for common in stats.COMMON_FMRS:
             why_not = stats.why_not_comparable(common, chosen.table.scored_others)
             needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, common)
-            none = PointAt(fmr=common, point=None, why_not=why_not, pairs_needed=needed)
+            none = model.PointAt(fmr=common, point=None, why_not=why_not, pairs_needed=needed)
             points.append(none if why_not else _point_at(common, chosen, rates))
     is_fixed = answers.name in at_thresholds and not why_reversed
     if is_fixed:
-        at_required = PointAt(fmr=fmr, point=_point(rates, at_thresholds[answers.name], FIXED))
+        at_required = model.PointAt(
+            fmr=fmr, point=_point(rates, at_thresholds[answers.name], FIXED)
+        )
     side = stats.Side(
         table=table,
         threshold=at_required.point.threshold if at_required.point else None,
@@ -254,20 +242,20 @@ def _choose(
     return _Choice(answers, side, rates, is_scored, [*points, at_required])
 
 
-def _point_at(fmr: float, chosen: stats.Rates, rates: stats.Rates) -> PointAt:
+def _point_at(fmr: float, chosen: stats.Rates, rates: stats.Rates) -> model.PointAt:
     """Return the operating point at the threshold for an FMR, or why there is none."""
     threshold, why_not, needed = stats.threshold_for_fmr(chosen.table, fmr)
     if threshold is None:
-        return PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=needed)
+        return model.PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=needed)
     chosen_on = EVALUATION if chosen is rates else CALIBRATION
     at = _point(rates, threshold, chosen_on, fmr)
     seen = at.fmr if chosen is rates else chosen.at("fmr", threshold)
-    return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
+    return model.PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
 
 def _with_intervals(
-    at: PointAt, place: int, intervals: Mapping[tuple[int, float, str], Interval]
-) -> PointAt:
+    at: model.PointAt, place: int, intervals: Mapping[tuple[int, float, str], model.Interval]
+) -> model.PointAt:
     """Add the intervals of FRR and FNMR at the FMR of a chosen threshold."""
     if at.point is None or at.point.chosen_on == FIXED:
         return at
@@ -280,7 +268,7 @@ def _with_intervals(
     return attrs.evolve(at, point=attrs.evolve(at.point, **rates))
 
 
-def _cells(choice: _Choice) -> list[tuple[GroupCell, ...]]:
+def _cells(choice: _Choice) -> list[tuple[model.GroupCell, ...]]:
     """Return the cells of each column of groups at the judged threshold, if there is one."""
     table, threshold = choice.side.table, choice.side.threshold
     if choice.points[-1].point is None and _default(choice.rates) is None:
@@ -289,7 +277,7 @@ def _cells(choice: _Choice) -> list[tuple[GroupCell, ...]]:
     return [stats.cells_of(table, column, threshold, confidence) for column in table.groups]
 
 
-def _system(choice: _Choice, attempts: int | None) -> System:
+def _system(choice: _Choice, attempts: int | None) -> model.System:
     answers, side, rates, is_scored, (*at_fmrs, at_rate) = choice
     table, at_required, at_default = side.table, at_rate.point, _default(rates)
     points = [at for at in (at_required, at_default) if at]
@@ -304,7 +292,7 @@ def _system(choice: _Choice, attempts: int | None) -> System:
         # Without a threshold, the system's own decisions count.
         chosen_for = at_rate.fmr if points[0].chosen_on == EVALUATION else None
         concentration = stats.concentration(table, side.threshold, max_fmr=chosen_for)
-    return System(
+    return model.System(
         name=answers.name,
         backend=answers.backend,
         model=answers.model,
@@ -327,7 +315,7 @@ def _system(choice: _Choice, attempts: int | None) -> System:
     )
 
 
-def _transactions(choice: _Choice, attempts: int | None) -> Transactions | None:
+def _transactions(choice: _Choice, attempts: int | None) -> model.Transactions | None:
     answers, at = choice.answers, choice.points[-1]
     if answers.attempts is None:
         return None
@@ -337,7 +325,7 @@ def _transactions(choice: _Choice, attempts: int | None) -> Transactions | None:
     if at.point and rates.table.is_scored:
         at_required = _point(rates, at.point.threshold, at.point.chosen_on, at.fmr)
         curve = stats.curve_of(rates)
-    return Transactions(
+    return model.Transactions(
         attempts=attempts,
         size=size_of(answers.best_of(attempts)),
         at_required=at_required,
@@ -346,7 +334,7 @@ def _transactions(choice: _Choice, attempts: int | None) -> Transactions | None:
     )
 
 
-def _histogram(table: Answers) -> Histogram:
+def _histogram(table: Answers) -> model.Histogram:
     scores = table.scores[table.scored]
     # Pass edges, not a number of bins: close scores make edges equal, which numpy rejects.
     edges = np.linspace(scores.min(), scores.max(), BINS + 1)
@@ -354,16 +342,16 @@ def _histogram(table: Answers) -> Histogram:
         np.histogram(table.scores[table.scored & kind], edges)[0].tolist()
         for kind in (table.mated, ~table.mated)
     )
-    return Histogram(edges=tuple(edges.tolist()), mated=tuple(mated), non_mated=tuple(others))
+    return model.Histogram(edges=tuple(edges.tolist()), mated=tuple(mated), non_mated=tuple(others))
 
 
 def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | None]:
     """Return whether a system gives scores, and why no threshold can be chosen (or None)."""
     if not (chosen_from.acquired.any() or judged.acquired.any()):
         return True, "It compared no pair."
-    for part, what in ((chosen_from, "thresholds are chosen on"), (judged, "are judged")):
+    for part, what in ((chosen_from, "choose thresholds"), (judged, "are judged")):
         if not part.acquired.any():
-            return True, f"It compared no pair of those that {what}."
+            return True, f"It compared none of the pairs that {what}."
         if not part.is_scored and part.scored.any():
             acquired, scored = (np.count_nonzero(each) for each in (part.acquired, part.scored))
             return False, (
@@ -373,12 +361,11 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
             )
         if not part.is_scored:
             return False, "It gives decisions only, so no threshold can be chosen."
-    if judged.rule is ThresholdRule.VENDOR:
-        return False, "How it compares a score with a threshold is not known."
-    return True, None
+    is_known = judged.rule is not ThresholdRule.VENDOR
+    return is_known, None if is_known else "How it compares a score with a threshold is not known."
 
 
-def _default(rates: stats.Rates) -> OperatingPoint | None:
+def _default(rates: stats.Rates) -> model.OperatingPoint | None:
     """Return the point of the system's own decisions, if it decided every pair that it compared."""
     table = rates.table
     decided = table.decisions >= 0
@@ -389,16 +376,18 @@ def _default(rates: stats.Rates) -> OperatingPoint | None:
 
 def _point(
     rates: stats.Rates, threshold: float | None, chosen_on: str, fmr: float | None = None
-) -> OperatingPoint:
+) -> model.OperatingPoint:
     """Return the rates at a threshold, which may be chosen for an FMR on the same pairs."""
     names = ("fmr", "fnmr", "far", "frr")
     found: dict[str, Any] = {name: rates.at(name, threshold) for name in names}
     if chosen_on == EVALUATION and fmr is not None:
         found["fmr"] = stats.at_chosen_threshold(found["fmr"], fmr)
-    return OperatingPoint(threshold=threshold, rule=rates.table.rule, chosen_on=chosen_on, **found)
+    return model.OperatingPoint(
+        threshold=threshold, rule=rates.table.rule, chosen_on=chosen_on, **found
+    )
 
 
-def service_of(answers: Answers) -> Service:
+def service_of(answers: Answers) -> model.Service:
     """Return availability, latency and cost; the cost includes calls that may be charged."""
     answered = int(np.count_nonzero(answers.answered))
     times = np.sort(answers.elapsed_s[answers.answered & ~np.isnan(answers.elapsed_s)])
@@ -411,11 +400,11 @@ def service_of(answers: Answers) -> Service:
         cost = round(answers.price * int(charged.sum()), 6)
         if verified:
             per_verified = round(answers.price * int((charged & answers.mated).sum()) / verified, 6)
-    return Service(
+    return model.Service(
         calls=len(answers),
-        answered=Rate(errors=len(answers) - answered, trials=len(answers)),
+        answered=model.Rate(errors=len(answers) - answered, trials=len(answers)),
         not_answered=dict(answers.not_answered),
-        acquisition=Rate(errors=answered - int(answers.acquired.sum()), trials=answered),
+        acquisition=model.Rate(errors=answered - int(answers.acquired.sum()), trials=answered),
         # Nearest rank: each percentile is a measured time, and at least one time lies beyond it.
         latency_s={
             str(percent): float(times[-(-len(times) * percent // 100) - 1])
@@ -434,17 +423,15 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
     if not answers:
         raise InvalidRequest("There is no system to judge.")
     check_alike(answers)
-    names = [each.name for each in answers]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
+    tables = {each.name: each for each in answers}
+    if len(tables) < len(answers):
+        raise InvalidRequest("Two systems have the same name: give each its own.")
     for name, threshold in at_thresholds.items():
-        check_name(name, names)
+        check_name(name, tables)
         if not math.isfinite(threshold):
             raise InvalidRequest(f"The threshold of {name} must be a number (got {threshold}).")
-        table = answers[names.index(name)]
-        scores = table.scores[table.scored]
-        if len(scores) and not table.passed(threshold).any():
+        scores = tables[name].scores[tables[name].scored]
+        if len(scores) and not tables[name].passed(threshold).any():
             raise InvalidRequest(
                 f"Nobody passes the threshold {threshold:g} of {name}, whose scores go from "
                 f"{scores.min():g} to {scores.max():g}: give it on their scale; that of distances "
@@ -459,20 +446,19 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
 def _halves(table: Answers, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
     """Return the pairs for choosing thresholds (or None), and the pairs to judge."""
     parts = split_by_subject(table.probe_subjects, table.reference_subjects, seed=seed)
-    for part in parts:
-        # Each half needs both kinds of pairs.
-        if not (table.mated[part].any() and (~table.mated[part]).any()):
-            return None, np.ones(len(table), bool)
-    return parts
+    # Each half needs both kinds of pairs.
+    if all(table.mated[part].any() and not table.mated[part].all() for part in parts):
+        return parts
+    return None, np.ones(len(table), bool)
 
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
     """Return the lowest number of scored non-mated pairs per system, of systems with enough."""
-    tables = [each for each in answers if each.is_scored]
-    tables = [table for table in tables if not table.once(_why_reversed)]
-    if calibration is not None:
-        tables = [table.take(calibration) for table in tables]
-    counts = [table.scored_others for table in tables]
+    counts = [
+        (each if calibration is None else each.take(calibration)).scored_others
+        for each in answers
+        if each.is_scored and not each.once(_why_reversed)
+    ]
     return min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
 
 

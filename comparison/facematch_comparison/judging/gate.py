@@ -1,9 +1,9 @@
 """Check an evaluation against requirements: PASS, FAIL or INCONCLUSIVE.
 
-PASS (met): at one threshold, the bounds of all rates are within the limits. FAIL (not met): a bound
-is beyond its limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. Limits
-by group are checked only at the judged threshold, because groups have no rates at others: a group
-beyond its limit there is a FAIL.
+PASS: at one threshold, the bounds of all rates are within the limits. FAIL: a bound is beyond its
+limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. Limits by group are
+checked only at the judged threshold, because groups have no rates at others: a group beyond its
+limit there is a FAIL.
 """
 
 from __future__ import annotations
@@ -17,17 +17,7 @@ import attrs
 
 from facematch_comparison.stats import bounds
 from facematch_comparison.stats.groups import FEW_PEOPLE
-from facematch_comparison.values.model import (
-    SCHEMA,
-    Estimate,
-    Evaluation,
-    GroupCell,
-    OperatingPoint,
-    Rate,
-    System,
-    as_json,
-)
-from facematch_comparison.values.numbers import lower_percent, percent, setting, upper_percent
+from facematch_comparison.values import model, numbers
 from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
@@ -45,11 +35,9 @@ _NAMED: Final = 3
 class Conclusion(enum.StrEnum):
     """The verdict on a requirement."""
 
-    #: Met: the bound is within the limit.
     PASS = "pass"  # noqa: S105 - no password
-    #: Not met: the bound is beyond the limit.
     FAIL = "fail"
-    #: Neither: the test set is too small, or the rates too close to the limits.
+    #: The test set is too small, or the rates are too close to the limits.
     INCONCLUSIVE = "inconclusive"
 
 
@@ -63,7 +51,7 @@ class RateVerdict:
 
     name: str
     limit: float
-    rate: Rate
+    rate: model.Rate
     low: float | None
     high: float | None
     outcome: Conclusion
@@ -109,11 +97,11 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (``"schema": 0``, ``"kind": "verdict"``)."""
-        return {"schema": SCHEMA, "kind": "verdict", **as_json(self)}
+        return {"schema": model.SCHEMA, "kind": "verdict", **model.as_json(self)}
 
 
 def judge(
-    evaluation: Evaluation,
+    evaluation: model.Evaluation,
     requirements: Requirements,
     *,
     systems: Sequence[str] = (),
@@ -133,20 +121,21 @@ def judge(
             required transactions; a system is not in it, or answered from a mock or a sandbox.
     """
     _check(evaluation, requirements)
-    names = [system.name for system in evaluation.systems]
     for name in systems:
-        check_name(name, names)
-    judged = [system for system in evaluation.systems if not systems or system.name in systems]
-    for system in judged:
+        check_name(name, [system.name for system in evaluation.systems])
+    verdicts = []
+    for system in evaluation.systems:
+        if systems and system.name not in systems:
+            continue
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
                 f"{system.name} answered from a {system.environment}, which says nothing about the "
-                "vendor's matcher: judge answers of the vendor itself, or say "
-                f"{argument('allow_mock', True)} to try the gate."
+                "vendor's matcher. Judge answers of the vendor, or try the gate with "
+                f"{argument('allow_mock', True)}."
             )
-    is_split = evaluation.study.calibration is not None
-    verdicts = tuple(_judge(system, requirements, is_split=is_split) for system in judged)
-    return Verdict(outcome=_of_all(verdicts), requirements=requirements, systems=verdicts)
+        is_split = evaluation.study.calibration is not None
+        verdicts.append(_judge(system, requirements, is_split=is_split))
+    return Verdict(outcome=_of_all(verdicts), requirements=requirements, systems=tuple(verdicts))
 
 
 def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
@@ -157,31 +146,25 @@ def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
     return Conclusion.PASS if outcomes == {Conclusion.PASS} else Conclusion.INCONCLUSIVE
 
 
-def _check(evaluation: Evaluation, requirements: Requirements) -> None:
+def _check(evaluation: model.Evaluation, requirements: Requirements) -> None:
     required, confidence = requirements.required_fmr, requirements.evaluation_confidence
-    is_other_fmr = not math.isclose(evaluation.required_fmr, required)
-    has = needs = ""
-    if requirements.at is JudgedAt.REQUIRED_FMR and is_other_fmr:
-        has = f"chose thresholds for an FMR of {evaluation.required_fmr:g}"
-        needs = f"judge those for {required:g}"
+    attempts, wrong = requirements.attempts, ""
+    is_chosen = requirements.at is JudgedAt.REQUIRED_FMR
+    if is_chosen and not math.isclose(evaluation.required_fmr, required):
+        wrong = f"need thresholds for an FMR of {required:g}, not {evaluation.required_fmr:g}"
     elif evaluation.confidence < confidence - 1e-9:
-        has = f"has intervals of {100 * evaluation.confidence:g} %"
-        needs = f"need {100 * confidence:g} % to say that no other threshold would do"
-    elif requirements.counts == "transactions":
-        for system in evaluation.systems:
-            best, attempts = system.transactions, requirements.attempts
-            if best is None or attempts not in (None, best.attempts):
-                has = f"has {'none' if best is None else f'those of up to {best.attempts}'}"
-                needs = "count transactions (the columns transaction and attempt) of up to "
-                needs += f"{attempts or 'any number of'} attempts"
-    if has:
-        raise InvalidRequest(
-            f"The requirements {requirements.name} {needs}, and this comparison {has}: judge the "
-            "answers themselves."
-        )
+        wrong = f"need intervals of at least {100 * confidence:g} % confidence"
+    elif requirements.counts == "transactions" and not all(
+        best and attempts in (None, best.attempts)
+        for best in (system.transactions for system in evaluation.systems)
+    ):
+        wrong = f"count transactions of up to {attempts or 'any number of'} attempts"
+    if wrong:
+        name = requirements.name
+        raise InvalidRequest(f"The requirements {name} {wrong}: evaluate the answers for that.")
 
 
-def _judge(system: System, requirements: Requirements, *, is_split: bool) -> SystemVerdict:
+def _judge(system: model.System, requirements: Requirements, *, is_split: bool) -> SystemVerdict:
     attempts = 1
     if requirements.counts == "transactions" and (best := system.transactions):
         attempts = best.attempts
@@ -198,7 +181,7 @@ def _judge(system: System, requirements: Requirements, *, is_split: bool) -> Sys
         rates += _rates(at, limits, requirements)
         for cell in system.groups:
             column = [each for each in system.groups if each.column == cell.column]
-            groups += _rates(cell, requirements.by_group, requirements, column)
+            groups += _rates(cell, requirements.by_group, requirements, len(column))
     outcome, of_groups = _of_all(rates + groups), _of_all(groups)
     if of_groups is not Conclusion.FAIL and (at is None or outcome is Conclusion.FAIL):
         is_hopeless = _is_hopeless(system, at, requirements)
@@ -212,48 +195,51 @@ def _judge(system: System, requirements: Requirements, *, is_split: bool) -> Sys
     verdict = SystemVerdict(
         system=system.name,
         outcome=outcome,
-        threshold=None if at is None else at.threshold,
-        chosen_on=None if at is None else at.chosen_on,
+        threshold=at.threshold if at else None,
+        chosen_on=at.chosen_on if at else None,
         rates=tuple(rates),
         groups=tuple(groups),
         plan=plan,
         sentence="",
     )
-    seen = system.why_not or "It was asked without a known threshold: there is none to judge."
-    if outcome is Conclusion.FAIL:
-        seen = "No threshold keeps both its FMR and its FRR within the limits."
-    seen = f"{system.name}: {seen}" if at is None else _seen_words(verdict, attempts, requirements)
+    if at is not None:
+        seen = _seen_words(verdict, attempts, requirements)
+    elif outcome is Conclusion.FAIL:
+        seen = f"{system.name}: No threshold keeps both its FMR and its FRR within the limits."
+    else:
+        no_threshold = "It was run without a known threshold, so there is none to judge."
+        seen = f"{system.name}: {system.why_not or no_threshold}"
     met = _met_words(verdict)
     return attrs.evolve(verdict, sentence=f"{seen} {requirements.title}: {met}")
 
 
 def _rates(
-    of: OperatingPoint | GroupCell,
+    of: model.OperatingPoint | model.GroupCell,
     limits: Mapping[str, float],
     requirements: Requirements,
-    column: Sequence[GroupCell] = (),
+    groups: int = 1,
 ) -> Iterator[RateVerdict]:
-    """Yield a verdict on each limited rate of all pairs, or of one group of a column."""
-    confidence, chosen_for = requirements.confidence, requirements.required_fmr
+    """Yield a verdict on each limited rate of all pairs, or of one of the groups of a column."""
+    confidence = requirements.confidence
     # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
     # bounds need not be, because all groups must pass.
-    together = 1 - (1 - confidence) / max(1, len(column))
-    place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
+    together = 1 - (1 - confidence) / groups
+    place, chosen_for = {}, None
+    if isinstance(of, model.GroupCell):
+        place = {"column": of.column, "group": of.group}
+    elif of.chosen_on == EVALUATION:
+        # The bound at the chosen order statistic, as more pairs would move the threshold.
+        chosen_for = requirements.required_fmr
     for name, limit in limits.items():
-        kind = name.removesuffix("_ratio")
-        rate: Rate = getattr(of, kind)
+        rate: model.Rate = getattr(of, name.removesuffix("_ratio"))
         low = high = None
-        if name == kind:
-            if rate.trials:
-                low, high = bounds(rate, together)[0], bounds(rate, confidence)[1]
-            if kind == "fmr" and isinstance(of, OperatingPoint) and of.chosen_on in _CHOSEN:
-                # The bound at the chosen order statistic, as more pairs would move the threshold.
-                chosen = chosen_for if of.chosen_on == EVALUATION else None
-                high = bounds(rate, confidence, chosen_for=chosen)[1] if rate.trials else None
-        else:
-            ratio: Estimate | None = getattr(of, name)
+        if name.endswith("_ratio"):
+            ratio: model.Estimate | None = getattr(of, name)
             if ratio is not None:
                 low, high = ratio.interval.low, ratio.interval.high
+        elif rate.trials:
+            low = bounds(rate, together)[0]
+            high = bounds(rate, confidence, chosen_for=chosen_for if name == "fmr" else None)[1]
         outcome = Conclusion.INCONCLUSIVE
         if not place or (rate.subjects or 0) >= FEW_PEOPLE:
             if high is not None and high <= limit:
@@ -265,7 +251,9 @@ def _rates(
         )
 
 
-def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
+def _is_hopeless(
+    system: model.System, at: model.OperatingPoint | None, requirements: Requirements
+) -> bool:
     """Return whether the data show that no threshold would pass."""
     if requirements.at is JudgedAt.DEFAULT or system.curve is None:
         return at is not None
@@ -281,9 +269,9 @@ def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requir
 def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirements) -> str:
     where = "its own threshold"
     if verdict.threshold is not None:
-        where = f"the threshold {verdict.threshold:.10g}"
+        where = f"the threshold {numbers.score(verdict.threshold)}"
         if verdict.chosen_on in _CHOSEN:
-            where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
+            where += f", chosen for an FMR of {numbers.setting(requirements.required_fmr)} %"
     if requirements.counts == "transactions":
         where += f", in transactions of up to {attempts} attempts"
     words = f"{verdict.system} at {where}: {' and '.join(map(_rate_words, verdict.rates))}."
@@ -303,13 +291,13 @@ def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirement
 
 
 def _rate_words(rate: RateVerdict) -> str:
-    what, limit, low, high = f"the {rate.name.upper()}", f"{setting(rate.limit)} %", "", ""
+    what, limit, low, high = f"the {rate.name.upper()}", f"{numbers.setting(rate.limit)} %", "", ""
     if rate.name.endswith("_ratio"):
         what = f"the {rate.name[:3].upper()} over that of all groups"
         limit, low, high = f"{rate.limit:g}", f"{rate.low or 0:.3g}", f"{rate.high or 0:.3g}"
     elif rate.low is not None and rate.high is not None:
-        low = f"{lower_percent(rate.low, rate.limit)} %"
-        high = f"{upper_percent(rate.high, rate.limit)} %"
+        low = f"{numbers.lower_percent(rate.low, rate.limit)} %"
+        high = f"{numbers.upper_percent(rate.high, rate.limit)} %"
     where = {
         Conclusion.PASS: f"is below {high}",
         Conclusion.FAIL: f"is above {low}",
@@ -324,14 +312,14 @@ def _met_words(verdict: SystemVerdict) -> str:
     if verdict.outcome is Conclusion.FAIL:
         of_group = any(rate.outcome is Conclusion.FAIL for rate in verdict.groups)
         is_only = of_group or verdict.chosen_on == "default"
-        return "not met." if is_only else "not met; no other threshold would do."
+        return "not met." if is_only else "not met, and no other threshold would meet it."
     if any(rate.outcome is Conclusion.FAIL for rate in verdict.rates):
-        return "not met at this threshold; another might do."
-    words = "this cannot be shown with these data"
+        return "not met at this threshold; another one might meet it."
+    words = "not shown by these data"
     for rate in verdict.rates:
         if rate.is_beyond:
-            seen = percent(rate.rate.value or 0.0)
-            words += f", nor with more of them if the {rate.name.upper()} stays at {seen} %"
+            seen = numbers.percent(rate.rate.value or 0.0)
+            words += f", nor by more of them if the {rate.name.upper()} stays at {seen} %"
     return f"{words}."
 
 

@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, trials_for
-from facematch_comparison.stats.intervals import trials_allowing
+from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, trials_allowing, trials_for
 from facematch_comparison.values.model import as_json
 
 #: Numbers of errors in a plan. A vendor slightly better than required still makes some errors.
@@ -21,12 +20,7 @@ ERRORS: Final = (0, 1, 3, 10)
 
 @attrs.frozen(kw_only=True)
 class ClaimNeed:
-    """Numbers of pairs that show both claims with at most `errors` errors of each kind.
-
-    Attributes:
-        mated, non_mated: Pairs to be judged.
-        draw_mated, draw_non_mated: Pairs to draw and to ask.
-    """
+    """Numbers of pairs, to judge and to draw, that show both claims with up to `errors` errors."""
 
     errors: int
     mated: int
@@ -40,9 +34,6 @@ class StudyPlan:
     """A plan to show two claims: upper limits of the FMR and of the FRR.
 
     Attributes:
-        fmr, frr: The upper limits, 0-1.
-        confidence: One-sided confidence of each claim, 0-1.
-        split: Whether thresholds are chosen on half of the people and judged on the other half.
         needs: Sorted by number of errors; the first is the minimum.
     """
 
@@ -67,25 +58,18 @@ def plan_study(
 
     Args:
         fmr, frr: The rates to show for each vendor, above 0 and below 1.
-        confidence: One-sided confidence, between 0 and 1.
+        confidence: One-sided confidence of each claim, between 0 and 1.
         split: Whether thresholds are chosen on half of the people. Then half of the pairs from
             `draw_pairs` with ``split`` are judged, and fewer of other pairs.
 
     Raises:
         InvalidRequest: a number is out of range.
     """
-    parts = 2 if split else 1
     needs = []
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
         non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
-        needs.append(
-            ClaimNeed(
-                errors=errors,
-                mated=mated,
-                non_mated=non_mated,
-                draw_mated=parts * mated,
-                draw_non_mated=parts * non_mated,
-            )
-        )
+        judged = {"mated": mated, "non_mated": non_mated}
+        drawn = {f"draw_{kind}": (2 if split else 1) * count for kind, count in judged.items()}
+        needs.append(ClaimNeed(errors=errors, **judged, **drawn))
     return StudyPlan(fmr=fmr, frr=frr, confidence=confidence, split=split, needs=tuple(needs))

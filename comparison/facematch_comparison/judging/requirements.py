@@ -50,22 +50,19 @@ class Requirements:
     """Limits for the error rates of a system.
 
     Attributes:
-        name: The built-in name, or the name of the file.
-        title: Title for people; defaults to the name.
-        max_fmr: Highest FMR, above 0 and below 1.
-        max_frr: Highest FRR, including failures to acquire, above 0 and below 1.
+        name, title: The built-in name, or the name of the file; and a title for people.
+        max_fmr, max_frr: Highest rates. Failures to acquire count in the FRR.
         required_fmr: The FMR for which thresholds are chosen, at most `max_fmr`. It should be
             lower, because a threshold chosen exactly for the limit exceeds it half of the time.
         at: The threshold that is judged.
-        confidence: One-sided confidence of each bound, above 0.5 and below 1.
+        confidence: One-sided confidence of each bound.
+        source: Where the limits come from, or None.
+        leaves_out: Further requirements of the source that two rates do not show, or None.
         counts: Unit of `max_fmr` and `max_frr`: each pair (``attempts``), or the best of several
             attempts of one person (``transactions``). All other limits are of attempts.
         attempts: Maximum attempts of a transaction; None for the maximum in the data.
-        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
-            0 and below 1; None for no limit.
-        max_ratio_fmr, max_ratio_frr: Highest ratios of any group, above 1; None for no limit.
-        source: Where the limits come from, or None.
-        leaves_out: Further requirements of the source that two rates do not show, or None.
+        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group, or None.
+        max_ratio_fmr, max_ratio_frr: Highest ratios of any group's rate, above 1, or None.
     """
 
     name: str
@@ -88,8 +85,7 @@ class Requirements:
     def __attrs_post_init__(self) -> None:
         if self.by_group and self.at is JudgedAt.DEFAULT:
             raise InvalidRequest(
-                f'{self.name}: limits by group require at = "required_fmr" and cannot be used with '
-                '"default".'
+                f'{self.name}: limits by group need at = "required_fmr", not "default".'
             )
 
     @property
@@ -113,7 +109,6 @@ def built_in() -> tuple[str, ...]:
 _TEXT: Final = ("text", (str,), str.strip)
 _RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1)
 _RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
-
 
 #: Keys of a file: description, types, and whether a value fits.
 _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {

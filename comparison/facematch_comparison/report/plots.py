@@ -117,9 +117,9 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         plot.beside(label, here, (up - 8, up + 18), f"label {style_of(place).colour}", space=9)
     return plot.svg(
         "How many genuine people are turned away, against how many others pass",
-        "A DET plot: one line for each system that gives scores, one mark where it is judged. "
-        "The nearer to the lower left corner, the fewer errors. Crosses and bands are intervals. "
-        "The numbers are in the table below.",
+        "A DET plot with one line for each system that gives scores and one mark at its threshold. "
+        "Nearer to the lower left corner is better. Crosses and bands are intervals. The table "
+        "before this figure has the numbers.",
     )
 
 
@@ -149,9 +149,9 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         plot.name_upright(f"threshold {numbers.score(at.threshold)}", at.threshold)
     return plot.svg(
         f"FMR and FRR of {plain(system.name)} against the threshold",
-        "The higher the threshold, the fewer others pass (FMR, dashed), and the more genuine "
-        "people are turned away (FRR). Bands are intervals, the upright line is the threshold at "
-        "which the system is judged.",
+        "A higher threshold lets fewer others pass (FMR, dashed) and turns away more genuine "
+        "people (FRR). Bands are intervals. The vertical line is the threshold at which the system "
+        "is judged.",
     )
 
 
@@ -185,8 +185,8 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         plot.name_upright("threshold", at.threshold)
     return plot.svg(
         f"Scores of {plain(system.name)}",
-        "How often which score was given: to mated pairs, and to non-mated pairs (dashed). The "
-        "upright line is the threshold at which the system is judged.",
+        "Histograms of the scores of mated pairs and of non-mated pairs (dashed). The vertical "
+        "line is the threshold at which the system is judged.",
     )
 
 

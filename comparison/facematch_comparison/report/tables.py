@@ -92,9 +92,9 @@ class Tables:
             for system in self.systems
             for at, service in [(_point(system), system["service"])]
         ]
-        words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
+        words = "Each system at its threshold, with {} intervals of the true rates"
         if any(at and at["frr_at_fmr"] for at in (each["at_required"] for each in self.systems)):
-            words += "; that of the FRR is at the required FMR"
+            words += "; the interval of the FRR is at the required FMR"
         return self._table(f"{self.ids}verdict", words, rows)
 
     @property
@@ -115,7 +115,7 @@ class Tables:
 
     @property
     def differences(self) -> Table:
-        words = "FRR of the first less that of the second, in percentage points, with {} intervals"
+        words = "FRR of the first minus FRR of the second, in percentage points, with {} intervals"
         # Only the adjusted p-value and the verdict correct for multiple comparisons.
         alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
         rows = [
@@ -130,7 +130,7 @@ class Tables:
                 f"Difference of the FRR{alone}": values.estimate(two["frr"], values.points),
                 f"p{alone}": values.probability(two["p_value"]),
                 "p for all comparisons": values.probability(two["p_adjusted"]),
-                "Beyond chance": _chance(two),
+                "Significant": _chance(two),
                 "At fixed thresholds": values.ends(two["exact"], values.points),
                 "p at fixed thresholds": values.probability(two["p_exact"]),
             }
@@ -222,7 +222,7 @@ class Tables:
                 "System": self._name(system["name"]),
                 "Calls": values.count(service["calls"]),
                 "Not answered": _if_any(service["answered"]),
-                "Why not": _by_name(service["not_answered"]),
+                "Reasons": _by_name(service["not_answered"]),
                 "Timed": _some(service["timed"]),
                 "Half within": _within(service["latency_s"], "50"),
                 "90 of 100 within": _within(service["latency_s"], "90"),
@@ -235,7 +235,7 @@ class Tables:
             for system in self.systems
             for service in [system["service"]]
         ]
-        words = "Calls of the run: how long they took, and what was charged"
+        words = "Duration and cost of the calls of the run"
         return self._table("service-table", words, rows)
 
     @property
@@ -273,7 +273,7 @@ class Tables:
             {"Part": part, **{title: values.count(size[key]) for title, key in counts.items()}}
             for part, size in parts
         ]
-        words = "People and pairs; of a group, the pairs within it"
+        words = "People and pairs; for a group, the pairs within it"
         return self._table("people-table", words, rows, kind="data")
 
 
@@ -338,7 +338,7 @@ def _errors(two: Node, which: str) -> Markup:
 
 
 def _chance(two: Node) -> Markup:
-    words = Markup("not shown")
+    words = Markup("no")
     if two["is_real"].raw:
         better = values.text(two["better"])
         words = Markup("yes: {} is better").format(better) if better else Markup("yes")

@@ -92,7 +92,9 @@ def name(words: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(plain(words))
 
 
-def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int = 1) -> Markup:
+def number(
+    node: Node, form: Callable[[Any], str], unit: Markup | str = "", *, times: int = 1
+) -> Markup:
     """Return a number of the document, formatted by `form`."""
     if node.raw is None:
         return Markup()
@@ -122,9 +124,8 @@ def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
     return number(node, lambda value: numbers.quantity(value, width), unit)
 
 
-def money(node: Node, currency: Node | None = None, width: float | None = None) -> Markup:
-    shown = number(node, lambda amount: numbers.money(amount, width))
-    return Markup("{}&nbsp;{}").format(shown, text(currency)) if shown and currency else shown
+def money(node: Node, currency: Node) -> Markup:
+    return number(node, numbers.money, text(currency))
 
 
 def width_of(interval: Node) -> float | None:

@@ -133,10 +133,10 @@ def _why_not_compared(two: Sequence[Side], rows: NDArray[np.bool_], required_fmr
     if missing:
         have = "has" if len(missing) == 1 else "have"
         return (
-            f"{' and '.join(missing)} {have} no threshold for the required FMR, so that {names} "
-            "are not compared."
+            f"{' and '.join(missing)} {have} no threshold for the required FMR, so {names} are "
+            "not compared."
         )
-    return "" if rows.any() else f"No mated pair was answered by both {names}."
+    return "" if rows.any() else f"{names} answered no mated pair in common."
 
 
 def _compare(

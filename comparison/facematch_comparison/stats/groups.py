@@ -96,7 +96,7 @@ def cells_of(
                 more[f"{name}_ratio"] = _ratio_to_all(own, others, confidence, joint)
         else:
             few = counted(count, "person", "people")
-            more["too_few"] = f"Too few people in this cell: {few}, {FEW_PEOPLE} are needed."
+            more["too_few"] = f"This group has only {few}; it takes {FEW_PEOPLE}."
         cells.append(GroupCell(column=column, group=label, **more))
     return tuple(cells)
 
@@ -138,14 +138,14 @@ def _difference(
     at_least = max(1.0, ratio(high, low, 1 - 2 * tail)[0])
     is_real = p_value is not None and p_value < 1 - confidence
     shown = math.floor(at_least * 10) / 10
-    verdict = "Chance alone may do that: these pairs show no difference."
+    verdict = "The difference may be chance."
     if is_real and shown > 1:
         verdict = (
-            f"That is not chance: group {worst} has at least {shown:g} times the rate of group "
-            f"{best}."
+            f"The difference is significant: the rate of group {worst} is at least {shown:g} times "
+            f"that of group {best}."
         )
     elif is_real:
-        verdict = "That is not chance, but these pairs do not show how many times as often."
+        verdict = "The difference is significant, but these pairs do not show how large it is."
     shares = [
         f"{percent(_value(rate), ends.high - ends.low)} % ({rate.errors:,} of {rate.trials:,})"
         for rate in (high, low)
@@ -165,8 +165,8 @@ def _difference(
         at_least=at_least if is_real else 1.0,
         p_value=p_value,
         is_real=is_real,
-        sentence=f"By {column}, at one threshold for all: people of group {worst} are "
-        f"{RATES[name]} in {shares[0]} of pairs, people of group {best} in {shares[1]}. {verdict}",
+        sentence=f"By {column}, at one threshold: people in group {worst} are {RATES[name]} in "
+        f"{shares[0]} of pairs, people in group {best} in {shares[1]}. {verdict}",
     )
 
 

@@ -61,8 +61,8 @@ def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
     threshold = _lowest(table, allowed_errors(max_fmr, len(non_mated)))
     if threshold is None:
         reason = (
-            f"Two different people have the highest score of all pairs ({non_mated[-1]:g}): no "
-            "threshold keeps them out and lets anybody in."
+            f"Two different people have the highest score of all pairs ({non_mated[-1]:g}), so a "
+            "threshold that keeps them out lets nobody in."
         )
     return ThresholdChoice(threshold, reason or None)
 
@@ -75,9 +75,8 @@ def why_unseen(fmr: float, trials: int) -> str | None:
     """
     if allowed_errors(fmr, trials):
         return None
-    pairs = counted(trials, "non-mated pair", "non-mated pairs")
-    needed = trials_allowing(1, fmr)
-    return f"An FMR of {setting(fmr)} % cannot be seen in {pairs}: it takes {needed:,}."
+    few = counted(trials, "non-mated pair is", "non-mated pairs are")
+    return f"{few} too few for an FMR of {setting(fmr)} %, which takes {trials_allowing(1, fmr):,}."
 
 
 def why_not_comparable(fmr: float, trials: int) -> str | None:
@@ -85,11 +84,10 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
     if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
         return None
     strictest = strictest_fmr(trials)
-    instead = f", and at {in_words(strictest)} they can" if strictest else ""
-    return (
-        f"{counted(trials, 'non-mated pair', 'non-mated pairs')} cannot compare systems at "
-        f"{in_words(fmr)}; it takes {trials_allowing(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
-    )
+    instead = f" They are enough at {in_words(strictest)}." if strictest else ""
+    few = counted(trials, "non-mated pair is", "non-mated pairs are")
+    needed = trials_allowing(ENOUGH_FALSE_MATCHES, fmr)
+    return f"{few} too few to compare systems at {in_words(fmr)}, which takes {needed:,}.{instead}"
 
 
 def comparable_fmr(trials: int) -> float | None:

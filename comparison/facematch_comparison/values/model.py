@@ -54,8 +54,7 @@ class Interval:
     Attributes:
         low, high: Bounds, inclusive.
         confidence: Confidence level, for example 0.95.
-        effective: Effective sample size of a rate: the number of independent pairs with the same
-            information. None for other values.
+        effective: Number of independent pairs with the same information; None if it is not a rate.
         freedom: Degrees of freedom of the estimated variance; None if it was not estimated.
     """
 
@@ -106,8 +105,8 @@ class Evidence:
     Attributes:
         file: Name of the file of scores, or of the run database, without its folder.
         sha256: SHA-256 of the file of scores, in hex; for a run database, its `digest_answers`.
-        options: Given command-line options that affect a number: ``--fmr`` to its arguments,
-            which are empty for a flag; folders are removed.
+        options: Given command-line options that affect a number, without folders: ``--fmr`` to its
+            arguments. A flag has none.
     """
 
     file: str
@@ -131,8 +130,8 @@ class StudySummary:
 
     Attributes:
         digest: SHA-256 of pairs, groups and pictures, in hex; None for a file of scores.
-        calibration: The part on which thresholds were chosen; None without a split.
-        evaluation: The part on which they are judged; the whole test set without a split.
+        calibration, evaluation: The parts on which thresholds are chosen and judged. Without a
+            split, None and the whole test set.
         groups: Size of each group, counting pairs within the group, by column and group.
         people_known: Whether the data name the people in the pictures; see `Answers`.
     """
@@ -158,12 +157,10 @@ class OperatingPoint:
         fmr, fnmr: False matches and false non-matches among pairs that were acquired.
         far, frr: The same among all answered pairs. A failure to acquire counts as an error of a
             mated pair, and as a correct rejection of a non-mated pair. Decide by `frr`.
-        calibration_fmr: `fmr` on the pairs for which the threshold was chosen; None if it was not
-            chosen for an FMR.
-        frr_at_fmr, fnmr_at_fmr: Intervals for the true FRR and FNMR at the FMR for which the
-            threshold was chosen, from a bootstrap over people with new thresholds. They contain
-            the intervals of `frr` and `fnmr`, which hold only at this threshold. None without a
-            chosen threshold, and below five expected false matches.
+        calibration_fmr: `fmr` on the pairs for which the threshold was chosen, or None.
+        frr_at_fmr, fnmr_at_fmr: Intervals at the FMR for which the threshold was chosen, from a
+            bootstrap over people with new thresholds. They contain the intervals of `frr` and
+            `fnmr`, which hold only at this threshold. None below five expected false matches.
     """
 
     threshold: float | None
@@ -189,7 +186,6 @@ class Curve:
     """A DET curve, thinned for a page: rates and the bounds of their intervals at K thresholds.
 
     Attributes:
-        thresholds: Rising thresholds.
         confidence: Confidence of each interval by itself.
         eer: The equal error rate, interpolated linearly where FMR equals FNMR. It is not a headline
             number, because nobody uses that threshold.
@@ -211,12 +207,11 @@ class Curve:
 
 @attrs.frozen(kw_only=True)
 class Histogram:
-    """Histograms of the scores of mated and non-mated pairs.
+    """Histograms of the scores of mated and non-mated judged pairs.
 
     Attributes:
         edges: Edges of equally wide bins, from the lowest to the highest score. A score on an edge
             is in the bin above it; the highest score is in the last bin.
-        mated, non_mated: Number of judged pairs in each bin.
     """
 
     edges: tuple[float, ...]
@@ -229,12 +224,10 @@ class Transactions:
     """Rates if a person may try several times: the best attempt counts.
 
     Attributes:
-        attempts: Number of attempts that count, the first ones of each transaction. A failure to
-            acquire counts as an attempt that does not pass.
+        attempts: Number of first attempts that count. A failure to acquire counts as one.
         size: Number of transactions in the whole test set (``pairs``), and of people.
         at_required, at_default: Rates of transactions at the thresholds of the system, which are
-            chosen on attempts; None if the system has no such threshold.
-        curve: DET curve of transactions; None without scores.
+            chosen on attempts.
     """
 
     attempts: int
@@ -253,12 +246,10 @@ class Concentration:
     threshold they are its false matches.
 
     Attributes:
-        pairs: Number of these non-mated pairs.
-        people: Number of people in them, on either side.
+        people: Number of people in the pairs, on either side.
         worst_person: Share of the pairs with the most frequent person.
         person: Name of that person in the file of scores; None without names.
-        threshold_without: The threshold without the pairs of that person; None if there would be
-            none, or if the threshold is the system's own.
+        threshold_without: The chosen threshold without the pairs of that person, or None.
     """
 
     pairs: int
@@ -274,8 +265,8 @@ class PointAt:
 
     Attributes:
         fmr: The required FMR: 0.01, 0.001 or 0.0001.
-        point: Rates at the threshold for it, chosen like that of `System.at_required`; None if no
-            threshold is possible, or fewer than five false matches are expected.
+        point: Rates at the threshold for it; None if no threshold is possible, or fewer than five
+            false matches are expected.
         why_not: The reason why there is no `point`, as a sentence.
         pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
     """
@@ -296,7 +287,7 @@ class GroupCell:
         fmr_ratio, frr_ratio: Ratio to the rate of all pairs within groups of the column, with an
             interval corrected for the number of groups. A group without errors has the ratio 0
             and an upper bound. None if no group has an error, or this cell is too small.
-        too_few: The reason why this cell is too small, as a sentence; None if it is large enough.
+        too_few: The reason why this cell is too small, as a sentence; else None.
     """
 
     column: str
@@ -317,12 +308,10 @@ class GroupDifference:
         rate: ``fmr`` or ``frr``.
         worst, best: Groups with the highest and the lowest rate, of those that are large enough.
         ratio: Highest over lowest rate; None if the lowest is 0.
-        differential: Highest rate over the geometric mean of the rates of all groups that are large
-            enough; None if one of them has no error.
+        differential: Highest rate over the geometric mean of all rates; None if one of them is 0.
         at_least: Lower bound of the true ratio at the confidence of the evaluation, corrected for
             the selection of the two groups; at least 1.
-        p_value: The p-value, adjusted for all columns, rates and systems (Holm); None if it cannot
-            be computed.
+        p_value: Adjusted for all columns, rates and systems (Holm); None if it is not computable.
         is_real: Whether `p_value` is below 1 - confidence.
     """
 
@@ -344,14 +333,11 @@ class Service:
 
     Attributes:
         calls: Number of pairs to ask.
-        answered: Calls as trials, unanswered calls as errors. It has no interval, because an
-            outage affects many calls at once.
+        answered, acquisition: Unanswered calls, and failures to acquire among answered pairs. They
+            have no interval: an outage affects many calls, and a picture fails in all of its pairs.
         not_answered: Number of unanswered calls by error name, ``unknown`` or ``not asked``.
-        acquisition: Failures to acquire among answered pairs. It has no interval, because a picture
-            fails in all of its pairs.
         latency_s: Seconds by percentile (``50``, ``90``, ``95``, ``99``), each only if at least one
-            call lies beyond it; empty if not measured.
-        timed: Number of timed calls.
+            of the `timed` calls lies beyond it.
         cost: Cost of all calls that were charged, or may have been; None without a price.
         price: Price of one comparison, or None.
         cost_per_verified: `cost` of the mated pairs divided by the number of them that matched in
@@ -378,12 +364,10 @@ class System:
         backend, model, scale: Values in the system's results; None if missing or not unique.
         environment: Origin of the answers; None for a file of scores.
         kind: ``scores``, or ``decisions`` for a single operating point without a curve.
-        at_required: Rates at the threshold for the required FMR, or at the fixed threshold; None
-            if there is no threshold.
+        at_required: Rates at the threshold for the required FMR, or at the fixed threshold.
         at_default: Rates at the threshold of the run.
         why_not: The reason why there is no `at_required`, as a sentence.
-        curve: The DET curve; None without scores, or if the scores are reversed.
-        score_range: The lowest and the highest score; None without scores.
+        curve, score_range, histogram: None without scores. Reversed scores have no curve.
         privacy: What is known about data kept by the vendor, as a sentence.
         without_score: Number of acquired pairs without a score. At a threshold they count as
             turned away in FRR and FAR; they do not count in FMR and FNMR.
@@ -391,8 +375,8 @@ class System:
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
         concentration: Concentration of the pairs that set the threshold of `at_required`, else of
             the false matches at `at_default`; None without such pairs.
-        transactions: Rates of transactions of several attempts; None if the data do not define
-            transactions. All other rates are of attempts.
+        transactions: Rates of transactions of several attempts, if the data define any. All other
+            rates are of attempts.
     """
 
     name: str
@@ -433,24 +417,21 @@ class Difference:
     """Two systems on the same pairs, each at its threshold for the required FMR.
 
     Attributes:
-        pairs: Number of mated pairs for which both have a score or a failure to acquire.
-        subjects: Number of people in them.
+        pairs: Number of mated pairs that both systems answered.
         errors_first, errors_second: Number of the pairs that the system turned away.
         only_first, only_second: Number of the pairs that only this system turned away.
         frr: FRR of the first less that of the second, on these pairs. Its interval is the paired
             bootstrap by person with new thresholds, and no narrower than `exact`. None without a
-            pair or a threshold, and below five expected false matches; so are `exact` and the
-            p-values.
+            pair or a threshold, and below five expected false matches; so are the next four.
         exact: The interval at fixed thresholds (Agresti and Min).
         p_value: Two-sided, of the same bootstrap, and at least `p_exact`, because a bootstrap
             repeats only the few errors that were seen.
         p_exact: The p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
         p_adjusted: `p_value` after Holm's correction over all differences.
-        is_real: Whether `p_adjusted` is below 1 - confidence: the one rule by which sentence, table
-            and gate say "not chance".
+        is_real: Whether `p_adjusted` is below 1 - confidence: the one rule of sentences and tables.
         better: The name of the system with the lower FRR if `is_real`, else None.
-        beyond: Names of systems that significantly exceed the required FMR at their thresholds,
-            so that their FRR looks better than it is.
+        beyond: Names of systems whose FMR is significantly above the required one, so that their
+            FRR looks better than it is.
         sentence: The result in words, or the reason why `frr` is None.
     """
 
@@ -497,7 +478,7 @@ class Evaluation:
         limit: The most important limit of the headline, in one sentence; None without a rate.
         required_fmr: The FMR at which systems are compared.
         confidence: Confidence of every interval.
-        systems: The systems, in the order given; `differences` has an entry for every two of them.
+        differences: Every two of the `systems`, in their order.
         caveats: What cannot be concluded: for single systems first, then for all.
         made_at: Time of the evaluation, UTC.
         version: Version of facematch.

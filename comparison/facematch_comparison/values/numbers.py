@@ -8,7 +8,7 @@ its document to the last digit shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Final
 
 #: Digits of a bound, and the maximum if fewer would move it across a limit.
@@ -17,8 +17,6 @@ BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
 #: Maximum number of digits of a chosen rate.
 _MOST_DIGITS: Final = 12
 
-_MINUS: Final = "\N{MINUS SIGN}"
-
 
 def percent(rate: float, width: float | None = None) -> str:
     """Format a rate, 0-1, in percent without the sign, to a tenth of its interval's width."""
@@ -26,8 +24,8 @@ def percent(rate: float, width: float | None = None) -> str:
     places = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
         places = max(places, _least(100 - number, places))
-    text = _round_to(number, places)
-    return f"{Decimal(text):.0f}" if Decimal(text) in (0, 100) else text
+    rounded = round(number, places)
+    return f"{rounded:.0f}" if rounded in (0, 100) else f"{rounded:f}"
 
 
 def setting(rate: float) -> str:
@@ -39,8 +37,7 @@ def setting(rate: float) -> str:
 
 def points(difference: float, width: float | None = None) -> str:
     """Format a difference of two rates in percentage points, with a true minus sign."""
-    number = _decimal(difference) * 100
-    return _set_minus(_round_to(number, _places(number, width and _decimal(width) * 100)))
+    return quantity(_decimal(difference) * 100, width and _decimal(width) * 100)
 
 
 def in_words(fmr: float) -> str:
@@ -69,19 +66,18 @@ def one_in_at_least(rate: float) -> str:
     return f"1 in {int(number):,}"
 
 
-def quantity(number: float, width: float | None = None) -> str:
+def quantity(number: float | Decimal, width: float | Decimal | None = None) -> str:
     """Format a number to the digits that its interval supports, or to two without one."""
     value = _decimal(number)
-    return _set_minus(_round_to(value, _places(value, width and _decimal(width))))
+    text = f"{round(value, _places(value, width and _decimal(width))):,f}"
+    # A true minus sign, but none before zero.
+    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "\N{MINUS SIGN}")
 
 
-def money(amount: float, width: float | None = None) -> str:
-    """Format an amount without its currency: cents, or more decimals if its interval needs them."""
+def money(amount: float) -> str:
+    """Format an amount without its currency: cents, or more decimals for two digits."""
     value = _decimal(amount)
-    places = max(2, _places(value, width and _decimal(width)))
-    if width:
-        return _set_minus(_round_to(value, places))
-    return _set_minus(_all_digits(value.quantize(_unit(places), ROUND_HALF_EVEN), 2))
+    return _all_digits(round(value, max(2, _places(value, None))), 2)
 
 
 def counted(number: int, singular: str, plural: str) -> str:
@@ -107,30 +103,26 @@ def probability(number: float) -> str:
 
 def upper_percent(value: float, limit: float | None = None) -> str:
     """Format an upper bound in percent without the sign, never rounded down or across `limit`."""
-    return _all_digits(_decimal(_bound(value, limit, ROUND_CEILING)) * 100, 0)
+    return _bound(value, limit, ROUND_CEILING)
 
 
 def lower_percent(value: float, limit: float | None = None) -> str:
     """Format a lower bound in percent without the sign, never rounded up or across `limit`."""
-    return _all_digits(_decimal(_bound(value, limit, ROUND_FLOOR)) * 100, 0)
+    return _bound(value, limit, ROUND_FLOOR)
 
 
-def _bound(value: float, limit: float | None, rounding: str) -> float:
+def _bound(value: float, limit: float | None, rounding: str) -> str:
     number = _decimal(value)
     for digits in range(BOUND_DIGITS, MOST_BOUND_DIGITS + 1):
         rounded = Context(prec=digits, rounding=rounding).plus(number)
         if limit is None or rounded.compare(_decimal(limit)) == number.compare(_decimal(limit)):
-            return float(rounded)
-    return value
+            return _all_digits(rounded * 100, 0)
+    return _all_digits(number * 100, 0)
 
 
-def _decimal(number: float) -> Decimal:
+def _decimal(number: float | Decimal) -> Decimal:
     """Return the decimal number that JSON writes."""
-    return Decimal(repr(number))
-
-
-def _unit(places: int) -> Decimal:
-    return Decimal(1).scaleb(-places)
+    return number if isinstance(number, Decimal) else Decimal(repr(number))
 
 
 def _places(number: Decimal, width: Decimal | float | None) -> int:
@@ -150,12 +142,3 @@ def _all_digits(number: Decimal, places: int) -> str:
     """Format without trailing zeros, but with at least this many decimals."""
     needed = -int(number.normalize().as_tuple().exponent)
     return f"{number:,.{max(places, needed)}f}"
-
-
-def _round_to(number: Decimal, places: int) -> str:
-    return f"{number.quantize(_unit(places), ROUND_HALF_EVEN):,f}"
-
-
-def _set_minus(text: str) -> str:
-    """Return the text with a true minus sign, but without a minus before zero."""
-    return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", _MINUS)

@@ -87,7 +87,7 @@ def test_a_vendor_with_decisions_only_is_one_point():
     assert (system.at_required, bool(system.why_not)) == (None, True)
     scored = evaluate([crowd()]).systems[0]
     assert system.at_default.frr == scored.at_default.frr
-    assert "its own decisions" in evaluate([as_decisions(crowd())]).headline
+    assert "own decisions" in evaluate([as_decisions(crowd())]).headline
 
 
 def test_who_compared_nothing_or_has_no_threshold_says_why():
@@ -190,10 +190,13 @@ def test_several_are_held_against_the_one_that_nobody_beats():
     first, second, _ = evaluation.systems
     assert first.at_required.frr.value < second.at_required.frr.value
     assert evaluation.differences[0].better == "good"
-    assert "good turns away 76 of 1,000 genuine attempts: fewer than lucky" in evaluation.headline
+    assert (
+        "good turns away 76 of 1,000 genuine attempts: significantly fewer than lucky"
+        in evaluation.headline
+    )
     three = [("a", 62, 1), ("b", 62, 2), ("c", 50, 3)]
     headline = evaluate([crowd(name, mean=mean, seed=seed) for name, mean, seed in three]).headline
-    assert "fewer than c, not by chance; no difference from " in headline
+    assert "significantly fewer than c; no significant difference from " in headline
     assert len(headline.split()) <= 30
 
 
@@ -293,7 +296,7 @@ def test_twenty_pairs_show_next_to_nothing():
 def test_what_is_one_has_no_plural():
     evaluation = evaluate([system_answers([90], [10], name) for name in "ab"], required_fmr=0.5)
     texts = [evaluation.headline, evaluation.limit, *(each.text for each in evaluation.caveats)]
-    assert "1 non-mated pair:" in evaluation.headline
+    assert "1 non-mated pair is " in evaluation.headline
     assert not re.search(r"\b1 ([a-z-]+ )?(pairs|people|attempts|matches)\b", " ".join(texts))
 
 
@@ -353,7 +356,7 @@ def test_a_person_who_causes_most_false_matches(split):
     is_wolf = ~quiet.mated & ((quiet.probe_subjects == 7) | (quiet.reference_subjects == 7))
     wolf = with_columns(quiet, scores=np.where(is_wolf, 99.0, quiet.scores))
     caveat = caveats_of(wolf, required_fmr=0.02, split=split)["concentrated"]
-    assert ("without that person it would be" in caveat.text) is not split
+    assert ("Without that person it would be" in caveat.text) is not split
     assert "concentrated" not in caveats_of(quiet, required_fmr=0.02, split=split)
 
 
@@ -379,14 +382,14 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     assert "1 false match in 100, and" in evaluation.headline
     alone = evaluate([now], **FIXED, at_thresholds={"a": old})
     assert f"the fixed threshold {old:g} (a)" in alone.headline
-    assert "placed" not in alone.limit
+    assert "seen at the threshold" in alone.limit
 
 
 @pytest.mark.parametrize("others", [(), ("c",)])
 def test_whose_fmr_is_too_high_is_said_before_anything_else(others):
     systems = [crowd(name, seed=seed) for seed, name in enumerate(("a", "b", *others))]
     evaluation = evaluate(systems, **FIXED, at_thresholds={"b": 40.0})
-    assert evaluation.headline.startswith("b exceeds an FMR of 1 %, which flatters it. At ")
+    assert evaluation.headline.startswith("b exceeds an FMR of 1 %, so its FRR looks too low. At ")
 
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -447,7 +450,7 @@ def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
     bears = [each.text for each in evaluation.caveats if each.code == "strictest_rate"]
     assert (len(bears) == 1) is (pairs >= 10)
     for text in bears:
-        assert f"than 1 false match in {pairs // 5:,}: {pairs:,} non-mated pairs" in text
+        assert re.search(f"{pairs:,} non-mated .* than 1 false match in {pairs // 5:,}", text)
     if pairs > 500:
         return  # what follows is the same of many
     named = evaluate(both[:1], required_fmr=evaluation.required_fmr)

@@ -67,7 +67,7 @@ def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshol
     strict = attrs.evolve(DOOR, required_fmr=1e-4, max_fmr=0.3)
     verdict = verdict_of(crowd(mean=60, others=60), strict)
     assert (verdict.outcome, verdict.rates[1].outcome) == (Conclusion.INCONCLUSIVE, Conclusion.FAIL)
-    assert "another might do" in verdict.sentence
+    assert "another one might meet it" in verdict.sentence
 
 
 @pytest.mark.parametrize(("rate", "limit"), [("fmr", "max_fmr"), ("frr", "max_frr")])
@@ -277,7 +277,7 @@ def test_limits_of_transactions_are_those_of_the_best_attempt():
     assert (attempts.outcome, best.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
     assert [rate.outcome for rate in attempts.rates] == [Conclusion.PASS, Conclusion.FAIL]
     assert (best.threshold, best.rates[1].rate.trials) == (attempts.threshold, 300)
-    # Its own curve says whether another threshold would do, and not that of attempts.
+    # Its own curve says whether another threshold would pass, and not that of attempts.
     strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
     answers = in_transactions(crowd(people=300, mated=3, others=60, mean=37), 3)
     assert verdict_of(answers, strict).outcome is Conclusion.INCONCLUSIVE

@@ -114,8 +114,8 @@ def test_the_page_says_what_the_document_says(name):
 @pytest.mark.parametrize(
     ("name", "text", "is_there"),
     [
-        ("full", "Practice, not a vendor. The numbers of decides say nothing", True),
-        ("two", "Practice, not a vendor", False),
+        ("full", "Practice only. The numbers of decides say nothing", True),
+        ("two", "Practice only", False),
         ("two", "takes 50,000 non-mated pairs", True),
         ("two", "yes: alpha is better", True),
         ("eight", "Difference of the FRR, these two alone", True),
