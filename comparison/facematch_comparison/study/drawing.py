@@ -6,11 +6,11 @@ The same seed and names give the same pairs and sets on every machine.
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 import numpy as np
@@ -31,9 +31,12 @@ _TRIES: Final = 20
 #: Fraction of all people by which the calibration set may be smaller so that no pair is dropped.
 SLACK: Final = 0.1
 
+#: Files of each person.
+_Pictures: TypeAlias = Mapping[str, Sequence[Path]]
+
 
 def draw_pairs(
-    pictures: Mapping[str, Sequence[Path]],
+    pictures: _Pictures,
     *,
     mated: int | None = None,
     non_mated: int | None = None,
@@ -67,7 +70,10 @@ def draw_pairs(
     for kind, number in (("mated", mated), ("non-mated", non_mated)):
         if number is not None and number < 0:
             raise InvalidRequest(f"The number of {kind} pairs must be at least 0, not {number}.")
-    pictures = _each_once(pictures)
+    pictures = {person: sorted(pictures[person]) for person in sorted(pictures) if pictures[person]}
+    files = Counter(file for of_person in pictures.values() for file in of_person)
+    if twice := [file for file, count in files.items() if count > 1]:
+        raise InvalidRequest(f"The picture {str(twice[0])[:200]!r} is there twice.")
     if within is not None and within not in groups:
         columns = ", ".join(groups) or "none"
         raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {columns}.")
@@ -136,29 +142,14 @@ def split_by_subject(
     return of_first & of_second, ~of_first & ~of_second
 
 
-def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
-    whose: dict[Path, str] = {}
-    files: dict[str, list[Path]] = {}
-    for person in sorted(pictures):
-        for picture in sorted(pictures[person]):
-            if picture in whose:
-                raise InvalidRequest(
-                    f"The picture {str(picture)[:200]!r} is there twice, of "
-                    f"{whose[picture][:60]!r} and of {person[:60]!r}."
-                )
-            whose[picture] = person
-            files.setdefault(person, []).append(picture)
-    return files
-
-
 def _halves(
-    pictures: Mapping[str, list[Path]], of_group: Mapping[str, str], chance: random.Random
-) -> list[dict[str, list[Path]]]:
+    pictures: _Pictures, of_group: Mapping[str, str], chance: random.Random
+) -> list[_Pictures]:
     """Split people into two halves with similar groups and numbers of photographs."""
     people = [*pictures]
     chance.shuffle(people)
     people.sort(key=lambda person: (of_group.get(person, ""), len(pictures[person])))
-    halves: list[dict[str, list[Path]]] = [{}, {}]
+    halves: tuple[dict[str, Sequence[Path]], ...] = ({}, {})
     # Deal one left, two right, two left: otherwise one half would always get more.
     for place, person in enumerate(people):
         halves[(place + place // 2) % 2][person] = pictures[person]
@@ -166,7 +157,7 @@ def _halves(
 
 
 def _mated(
-    pictures: Mapping[str, Sequence[Path]], number: int | None, chance: random.Random, whom: str
+    pictures: _Pictures, number: int | None, chance: random.Random, whom: str
 ) -> list[StudyPair]:
     """Draw mated pairs (None for all): one of each person, then another of each, and so on."""
     drawn = []
@@ -183,16 +174,18 @@ def _mated(
             f"No person{whom} has two photographs, so there is no mated pair. To compare different "
             f"people only, ask for 0 mated pairs ({argument('mated', 0)})."
         )
-    if number is not None and number > len(drawn):
-        raise InvalidRequest(
-            f"{counted(number, f'mated pair{whom} is', f'mated pairs{whom} are')} wanted, and the "
-            f"photographs make {len(drawn)}: a mated pair needs two photographs of one person."
-        )
+    _check_possible("mated", number or 0, whom, len(drawn))
     return drawn[:number]
 
 
+def _check_possible(kind: str, number: int, whom: str, possible: int) -> None:
+    if number > possible:
+        wanted = counted(number, f"{kind} pair{whom} is", f"{kind} pairs{whom} are")
+        raise InvalidRequest(f"{wanted} wanted, and the photographs make {possible}.")
+
+
 def _non_mated(
-    pictures: Mapping[str, Sequence[Path]],
+    pictures: _Pictures,
     of_group: Mapping[str, str],
     number: int,
     chance: random.Random,
@@ -206,11 +199,7 @@ def _non_mated(
     for people in members.values():
         each = [len(pictures[person]) for person in people]
         possible += (sum(each) ** 2 - sum(size**2 for size in each)) // 2
-    if number > possible:
-        raise InvalidRequest(
-            f"{counted(number, f'non-mated pair{whom} is', f'non-mated pairs{whom} are')} wanted, "
-            f"and the photographs make {possible}."
-        )
+    _check_possible("non-mated", number, whom, possible)
     if number > possible // 2:
         # List all pairs and draw from the list.
         every = [

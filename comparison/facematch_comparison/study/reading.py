@@ -6,19 +6,18 @@ A file with a problem is rejected as a whole. The error lists every problem with
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
 import json
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
+import pandas as pd
 
 from facematch_comparison.scores.answers import PROBE_GROUP, REFERENCE_GROUP, Grouping
 from facematch_comparison.scores.cells import Cells, Problem, problems_at, read_cells
@@ -76,10 +75,22 @@ class Study:
     groups: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
 
     @cached_property
+    def _people(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+        """int64, (N, 2): index of both people of each pair; and everybody's name."""
+        both = [(pair.probe_subject, pair.reference_subject) for pair in self.pairs]
+        numbers, names = pd.factorize(np.array(both, object).ravel())
+        return numbers.reshape(-1, 2), names
+
+    @property
     def subjects(self) -> tuple[str, ...]:
         """Names of all people, in order of first appearance."""
-        both = ((pair.probe_subject, pair.reference_subject) for pair in self.pairs)
-        return tuple(dict.fromkeys(name for two in both for name in two))
+        return tuple(self._people[1].tolist())
+
+    @property
+    def subject_numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indexes into `subjects` of probes and of references: int64, (N,) each."""
+        numbers = self._people[0]
+        return numbers[:, 0], numbers[:, 1]
 
     @cached_property
     def pictures(self) -> tuple[Path, ...]:
@@ -92,25 +103,15 @@ class Study:
         """Whether each pair is mated: bool, (N,)."""
         return np.array([pair.mated for pair in self.pairs], dtype=np.bool_)
 
-    @cached_property
-    def subject_numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indexes into `subjects` of probes and of references: int64, (N,) each."""
-        place = {name: at for at, name in enumerate(self.subjects)}
-        probe = [place[pair.probe_subject] for pair in self.pairs]
-        reference = [place[pair.reference_subject] for pair in self.pairs]
-        return np.array(probe, dtype=np.int64), np.array(reference, dtype=np.int64)
-
     def groupings(self) -> dict[str, Grouping]:
         """Return the groups of both people of each pair, by column."""
         probe, reference = self.subject_numbers
         groupings = {}
         for column, of_subject in self.groups.items():
-            labels = tuple(sorted(set(of_subject.values())))
-            place = {label: at for at, label in enumerate(labels)} | {None: -1}
-            codes = np.array([place[of_subject.get(name)] for name in self.subjects], np.int64)
-            groupings[column] = Grouping(
-                labels=labels, probe=codes[probe], reference=codes[reference]
-            )
+            labels = sorted({*of_subject.values()})
+            groups = pd.Categorical([of_subject.get(name) for name in self.subjects], labels)
+            codes = groups.codes.astype(np.int64)
+            groupings[column] = Grouping(tuple(labels), codes[probe], codes[reference])
         return groupings
 
     def digest(self, of_picture: Mapping[Path, str]) -> str:
@@ -121,10 +122,9 @@ class Study:
         Args:
             of_picture: SHA-256, in hex, of the bytes of each picture.
         """
-        people = zip(*(numbers.tolist() for numbers in self.subject_numbers), strict=True)
         pairs = [
-            [of_picture[pair.probe], of_picture[pair.reference], *two]
-            for pair, two in zip(self.pairs, people, strict=True)
+            [of_picture[pair.probe], of_picture[pair.reference], *people]
+            for pair, people in zip(self.pairs, self._people[0].tolist(), strict=True)
         ]
         groups = {
             column: [of_subject.get(name) for name in self.subjects]
@@ -213,14 +213,11 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
         for text in cells.notes:
             note(text)
     cells.refuse(_of_header(cells, NEEDED), so=_SO)
-    problems = [*cells.problems]
-    problems += [
-        Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
-    ]
+    problems = [*cells.problems, *(_empty(cells, name) for name in NEEDED)]
     problems += cells.words("same").problems(
         "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
     )
-    broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
+    broken = {row for problem in problems if problem.rows is not None for row in problem.rows}
     pairs = {
         row: StudyPair(
             probe=source.parent / probe,
@@ -234,40 +231,44 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     }
     groups, clashes = _groups_of(pairs, cells)
     # Report every problem at once.
-    cells.refuse([*problems, *clashes, *_problems_of(pairs, cells)], so=_SO)
+    problems += _listed(clashes, *_problems_of(pairs, cells))
+    cells.refuse(problems, so=_SO)
     return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
+
+
+def _listed(*kinds: Mapping[int, str]) -> list[Problem]:
+    """Return the problems of each kind, which has a message for each row."""
+    return [problem for texts in kinds for problem in problems_at([*texts], texts.__getitem__)]
 
 
 def _groups_of(
     pairs: Mapping[int, StudyPair], cells: Cells
-) -> tuple[dict[str, dict[str, str]], Iterator[Problem]]:
-    """Return people's groups by column, and a problem for each person with two groups in one."""
+) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
+    """Return people's groups by column, and a message for each person with two groups in one."""
     groups: dict[str, dict[str, str]] = {}
-    clashes: dict[int, str] = {}
+    clashes = {}
     for name in cells.header:
         prefix, column = group_of(name) or ("", "")
-        for row, label in enumerate(cells.words(name).texts.tolist() if prefix else ()):
-            pair = pairs.get(row) if label else None
-            if pair is None:
-                continue
-            people = {PROBE_GROUP: [pair.probe_subject], REFERENCE_GROUP: [pair.reference_subject]}
-            for person in people.get(prefix) or (pair.probe_subject, pair.reference_subject):
-                above = groups.setdefault(column, {}).setdefault(person, label)
-                if above != label:
+        labels = cells.words(name).texts if prefix else ()
+        for row, pair in pairs.items() if prefix else ():
+            both = (pair.probe_subject, pair.reference_subject)
+            people = {PROBE_GROUP: both[:1], REFERENCE_GROUP: both[1:]}.get(prefix, both)
+            for person in people if labels[row] else ():
+                above = groups.setdefault(column, {}).setdefault(person, labels[row])
+                if above != labels[row]:
                     clashes[row] = (
-                        f"{person[:60]!r} is in the group {label[:60]!r} of {column}, and above in "
-                        f"{above[:60]!r}"
+                        f"{person[:60]!r} is in the group {labels[row][:60]!r} of {column}, and "
+                        f"above in {above[:60]!r}"
                     )
-    return groups, problems_at([*clashes], clashes.__getitem__)
+    return groups, clashes
 
 
-def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
-    # Messages by row, for each kind of problem.
-    kinds: list[dict[int, str]] = [{} for _ in range(5)]
-    label, itself, people, again, file = kinds
+def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mapping[int, str]]:
+    """Return a message by row, for each kind of problem."""
+    label: dict[int, str] = {}
+    itself, people, again, file = ({**label} for _ in range(4))
     seen: dict[frozenset[str], int] = {}
     shows: dict[str, tuple[str, int]] = {}
-    unchecked = {picture for pair in pairs.values() for picture in (pair.probe, pair.reference)}
     for row, pair in pairs.items():
         subjects = (pair.probe_subject, pair.reference_subject)
         if pair.mated is not (subjects[0] == subjects[1]):
@@ -282,18 +283,14 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
             itself[row] = "a picture is compared with itself"
         elif (above := seen.setdefault(frozenset(names), row)) != row:
             again[row] = f"the same two pictures as in {cells.place(above)}"
-        for picture, name, subject in zip(
-            (pair.probe, pair.reference), names, subjects, strict=True
-        ):
+        for name, subject in zip(names, subjects, strict=True):
+            if name not in shows and not _is_file(Path(name)):
+                file[row] = f"there is no file {name[:200]!r}"
             other, above = shows.setdefault(name, (subject, row))
             if other != subject:
                 there = f"in {cells.place(above)} it shows {other[:60]!r}"
-                people[row] = f"{picture.name[:100]!r} shows {subject[:60]!r}, and {there}"
-            if picture in unchecked and not _is_file(picture):
-                file[row] = f"there is no file {str(picture)[:200]!r}"
-            unchecked.discard(picture)
-    for texts in kinds:
-        yield from problems_at([*texts], texts.__getitem__)
+                people[row] = f"{Path(name).name[:100]!r} shows {subject[:60]!r}, and {there}"
+    return label, itself, people, again, file
 
 
 def _is_file(path: Path) -> bool:
@@ -305,24 +302,23 @@ def _is_file(path: Path) -> bool:
 def write_pairs_csv(path: Path, study: Study) -> None:
     """Write a study as CSV for `read_study`, with paths relative to the CSV file's folder."""
     folder = Path(os.path.realpath(path.parent))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    sides = [side + column for column in study.groups for side in (PROBE_GROUP, REFERENCE_GROUP)]
-    writer.writerow([*NEEDED, *sides])
-    names = {picture: _relative(picture, folder) for picture in study.pictures}
+    files = {picture: _relative(picture, folder) for picture in study.pictures}
+    rows = []
     for pair in study.pairs:
         people = (pair.probe_subject, pair.reference_subject)
         labels = [of.get(who, "") for of in study.groups.values() for who in people]
-        row = [names[pair.probe], names[pair.reference], *people, *labels]
+        row = [files[pair.probe], files[pair.reference], str(int(pair.mated)), *people, *labels]
         if lost := [cell for cell in row if cell != cell.strip()]:
             raise InvalidRequest(
                 f"The name {lost[0][:100]!r} begins or ends with a space, which is lost in a file "
                 "of pairs: rename it."
             )
         # The prefix `./` keeps a spreadsheet from reading a file name as a formula.
-        files = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
-        writer.writerow([*files, str(int(pair.mated)), *map(escaped, row[2:])])
-    write_file(path, text.getvalue().encode())
+        row[:2] = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
+        rows.append(map(escaped, row))
+    sides = [side + column for column in study.groups for side in (PROBE_GROUP, REFERENCE_GROUP)]
+    table = pd.DataFrame(rows, columns=[*NEEDED, *sides])
+    write_file(path, table.to_csv(index=False).encode())
 
 
 def _relative(picture: Path, folder: Path) -> str:
@@ -344,19 +340,22 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     problems += [Problem("a column has no name")] * ("" in columns)
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
-    problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
+    problems = [*cells.problems, _empty(cells, PERSON)]
     problems += persons.problems(PERSON, people.__contains__, "no such person")
     above: dict[str, int] = {}
     again: dict[int, str] = {}
     for row, person in enumerate(persons.texts.tolist()):
         if (first := above.setdefault(person, row)) != row and person in people:
             again[row] = f"{person[:60]!r} as in line {cells.places[first]}"
-    cells.refuse([*problems, *problems_at([*again], again.__getitem__)], so=so)
-    of_columns = {column: cells.words(column).texts.tolist() for column in columns}
+    cells.refuse([*problems, *_listed(again)], so=so)
     return {
-        column: {who: label for who, label in zip(above, labels, strict=True) if label}
-        for column, labels in of_columns.items()
+        column: {who: label for who, label in cells.rows((PERSON, column)) if label}
+        for column in columns
     }
+
+
+def _empty(cells: Cells, name: str) -> Problem:
+    return Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled))
 
 
 def _of_header(cells: Cells, needed: Sequence[str]) -> list[Problem]:
