@@ -84,11 +84,6 @@ def text_option(name: str, metavar: str, help_: str, **more: Any) -> Decorator:
     return click.option(name, metavar=metavar, help=help_, **more)
 
 
-def count_option(name: str, help_: str, *, least: int = 0, **more: Any) -> Decorator:
-    """Return an option that takes an integer of at least `least`."""
-    return click.option(name, type=click.IntRange(least), metavar="N", help=help_, **more)
-
-
 def repeated(name: str, to: str, metavar: str, help_: str, **more: Any) -> Decorator:
     """Return an option that may be repeated; the argument `to` receives all values."""
     help_ += " May be repeated."

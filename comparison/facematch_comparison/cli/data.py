@@ -17,17 +17,19 @@ from . import common
 @click.command("draw")
 @click.argument("folder", type=FILE)
 @file_option("--out", "The file to write.", required=True)
-@common.count_option("--mated", "Number of mated pairs.", show_default="all possible pairs")
-@common.count_option("--non-mated", "Number of non-mated pairs.", show_default="as many as mated")
+@common.text_option(
+    "--mated", "N", "Mated pairs to draw.", type=int, show_default="all possible pairs"
+)
+@common.text_option(
+    "--non-mated", "N", "Non-mated pairs to draw.", type=int, show_default="as many as mated"
+)
 @file_option(
     "--groups",
     "Groups of people: a column `person`, and a column for each kind of group.",
     to="groups_file",
     metavar="CSV",
 )
-@click.option(
-    "--within", metavar="COLUMN", help="Draw non-mated pairs within the groups of this column."
-)
+@common.text_option("--within", "COLUMN", "Draw non-mated pairs within groups of this column.")
 @common.flag("--split", "Draw within each half of the people, for `compare report --split`.")
 @common.seed
 @common.flag("--force", "Overwrite existing files.")

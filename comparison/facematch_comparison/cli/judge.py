@@ -103,10 +103,9 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
     "for --fmr.",
     callback=_thresholds,
 )
-@common.count_option(
-    "--attempts",
-    "Maximum attempts of a transaction; the best attempt counts.",
-    least=1,
+@common.text_option(
+    *("--attempts", "N", "Maximum attempts of a transaction; the best attempt counts."),
+    type=click.IntRange(1),
     show_default="the most in the data",
 )
 @common.split

@@ -14,14 +14,7 @@ import click
 
 from facematch_core.backend.kinds import typed
 from facematch_core.base.clock import SystemClock
-from facematch_core.cli.options import (
-    FILE,
-    Target,
-    config_option,
-    json_option,
-    parse_pairs,
-    parse_workers,
-)
+from facematch_core.cli.options import FILE, Target, config_option, json_option, parse_pairs
 from facematch_core.cli.text import (
     Exit,
     Stopping,
@@ -62,7 +55,7 @@ _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 @config_option
 @common.store
 @common.text_option(
-    "--workers", "1-256", "Parallel calls to each system.", callback=parse_workers, default="4"
+    "--workers", "1-256", "Parallel calls to each system.", type=click.IntRange(1, 256), default=4
 )
 @common.text_option("--name", "TEXT", "Name of the test set.", show_default="name of its file")
 @common.repeated(
@@ -143,14 +136,13 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
         raise click.UsageError("--config requires --profile NAME.")
-    targets: dict[str, Target] = {}
-    for name, target in (
-        *((name, Target(profile=name, config=config)) for name in profiles),
-        *((name, Target(backend=name)) for name in backends),
-    ):
-        if targets.setdefault(name, target) is not target:
+    targets = [(name, Target(profile=name, config=config)) for name in profiles]
+    openers: dict[str, Callable[..., Any]] = {}
+    for name, target in (*targets, *((name, Target(backend=name)) for name in backends)):
+        if name in openers:
             raise click.UsageError(f"{name[:60]!r} is named twice; each system needs its own name.")
-    return {name: target.announce_plan().open for name, target in targets.items()}
+        openers[name] = target.announce_plan().open
+    return openers
 
 
 def _show_command(*words: str) -> None:
@@ -187,19 +179,16 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
     """Return the progress of each system, as JSON."""
-    from facematch_comparison.run import PairState
-
     rows = []
     for system in summary.systems:
         progress, error = system.progress, system.error
-        row: dict[str, Any] = {"name": system.name}
-        for state in _STATES:
-            row[state] = progress.states.get(PairState(state.replace("_", " ")), 0)
+        counts = {name.replace(" ", "_"): count for name, count in progress.states.items()}
+        row: dict[str, Any] = {state: counts.get(state, 0) for state in _STATES}
         # After a run, an ASKED pair is one whose outcome could not be stored.
-        row["unresolved"] += progress.states.get(PairState.ASKED, 0)
+        row["unresolved"] += counts.get("asked", 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged", "models"):
             row[fact] = getattr(progress, fact)
-        rows.append(row | {"error": error and error_document(error)})
+        rows.append({"name": system.name, **row, "error": error and error_document(error)})
     return rows
 
 
@@ -263,11 +252,8 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     was charged. Budgets are updated.
     """
     call_id, is_charged = options["resolve"], options["charged"]
-    if call_id is None and (is_charged or options["not_charged"]):
-        raise click.UsageError("--charged and --not-charged require --resolve CALL.")
-    if call_id is not None and is_charged is options["not_charged"]:
-        raise click.UsageError("Choose --charged or --not-charged.")
-    billed = Charged.YES if is_charged else Charged.NO
+    if is_charged + options["not_charged"] != (call_id is not None):
+        raise click.UsageError("--resolve CALL goes with one of --charged and --not-charged.")
     from facematch_comparison.run.recover import resolve_by_budgets
 
     with common.database_at(store) as database:
@@ -286,37 +272,31 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
                 database.take_back(system, finalize)
                 resolve_by_budgets(database, system)
         charges = [charge for system in systems for charge in database.unresolved(system)]
-        if call_id is not None:
-            words = "charged" if is_charged else "not charged"
-            charge = _unresolved_call(charges, call_id)
-            question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
-            confirm(question, yes=options["yes"])
-            # Budgets first: if the process ends before the next line, the call stays listed.
-            _finalize(database, options["config"], charge.name, [call_id], billed)
-            database.resolve(charge.system, call_id, billed)
+        rows = list(map(_charge, charges))
+        if call_id is None:
             if as_json:
-                print_json(_charge(charge) | {"charged": is_charged})
+                print_json({"open": rows})
             else:
-                say(f"{call_id}: {words}")
+                _show_charges(rows, store)
             return Exit.OK
-    rows = list(map(_charge, charges))
+        of_call = [row["call"] == call_id and row["state"] == "unresolved" for row in rows]
+        if not any(of_call):
+            raise InvalidRequest(
+                f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` "
+                "lists those that are."
+            )
+        charge, words = charges[of_call.index(True)], "charged" if is_charged else "not charged"
+        question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
+        confirm(question, yes=options["yes"])
+        billed = Charged.YES if is_charged else Charged.NO
+        # Budgets first: if the process ends before the next line, the call stays listed.
+        _finalize(database, options["config"], charge.name, [call_id], billed)
+        database.resolve(charge.system, call_id, billed)
     if as_json:
-        print_json({"open": rows})
+        print_json(_charge(charge) | {"charged": is_charged})
     else:
-        _show_charges(rows, store)
+        say(f"{call_id}: {words}")
     return Exit.OK
-
-
-def _unresolved_call(charges: Sequence[UnresolvedCharge], call_id: str) -> UnresolvedCharge:
-    charge = next((each for each in charges if each.call and each.call.id == call_id), None)
-    if charge is None:
-        raise InvalidRequest(
-            f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
-            "those that are."
-        )
-    if charge.state != "unresolved":
-        raise InvalidRequest("This call is already resolved: it was charged without an answer.")
-    return charge
 
 
 def _finalize(
