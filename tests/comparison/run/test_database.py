@@ -1,23 +1,34 @@
+import contextlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+
 import attrs
 import pytest
 from kit.attempts import later
 from kit.comparison.studies import (
     SYSTEM_SETTINGS,
+    charged_answer,
     enter_system,
     opener,
     pair_outcome,
     pair_states,
+    run_once,
     stored_study,
+    stored_system,
     write_study,
 )
+from kit.fakes import FakeBackend
 
-from facematch_comparison.run import RunDatabase, StoredSystem, run_study
+from facematch_comparison.run import RunDatabase, StoredSystem, StudyRun, read_answers, run_study
 from facematch_comparison.run.pairs import PairState
 from facematch_core import ConfigurationError, Decision, Environment, InvalidRequest
 
+pytestmark = pytest.mark.usefixtures("in_file_order")
 
-def system(**settings):
-    return StoredSystem(name="fake", settings=SYSTEM_SETTINGS | settings)
+IN_USE = "is in use by process"
 
 
 def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(database):
@@ -34,14 +45,14 @@ def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("threshold", 60.0), ("backend", "other"), ("rule", "above"), ("environment", "mock")],
+    "changed", [{"threshold": 60.0}, {"backend": "b"}, {"rule": "above"}, {"environment": "mock"}]
 )
-def test_settings_that_change_answers_may_not_change(database, key, value):
-    study = database.enter_study(stored_study())
-    database.enter_system(study, system())
-    with pytest.raises(InvalidRequest, match=f"{value}"):
-        database.enter_system(study, system(**{key: value}))
+def test_settings_that_change_answers_may_not_change(database, changed):
+    enter_system(database)
+    with pytest.raises(InvalidRequest, match=str(*changed.values())):
+        database.enter_system(
+            database.study(), StoredSystem(name="fake", settings=SYSTEM_SETTINGS | changed)
+        )
 
 
 def test_the_first_answer_says_where_answers_come_from(database):
@@ -69,17 +80,128 @@ def test_a_run_database_is_a_file_and_no_server_is_asked(where):
     assert "canary" not in str(caught.value)
 
 
-def test_nothing_personal_is_stored(tmp_path, address):
+def test_nothing_personal_is_stored(tmp_path, database):
     study = write_study(tmp_path / "Photographs-of-Anna", groups={"sex": {"Anna 0": "f"}})
-    database = RunDatabase(address)
     run_study(study, {"fake": opener()}, database)
-    (stored,) = database.studies()
-    assert stored.content["groups"]["sex"]["labels"] == ["f"]
+    assert database.study().content["groups"]["sex"]["labels"] == ["f"]
     database.close()
     stored_bytes = b"".join(path.read_bytes() for path in tmp_path.glob("study.sqlite3*"))
     assert b"answered" in stored_bytes
-    for canary in (b"Anna", b"Bertha", b"Photographs", b".jpg", study.pairs[0].probe.read_bytes()):
-        assert canary not in stored_bytes
     # Nor a piece of a picture: the same 16 bytes nowhere.
     data = study.pairs[0].probe.read_bytes()
-    assert not any(data[at : at + 16] in stored_bytes for at in range(0, len(data) - 16, 16))
+    pieces = [data[at : at + 16] for at in range(0, len(data) - 16, 16)]
+    for canary in (b"Anna", b"Bertha", b"Photographs", b".jpg", *pieces):
+        assert canary not in stored_bytes
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE facematch_studies SET content = '{'", "damaged"),
+        ("UPDATE facematch_systems SET settings = '{}'", "damaged"),
+        ("UPDATE facematch_comparisons SET state = 'frei' WHERE pair = 5", "damaged"),
+        ("UPDATE facematch_comparisons SET billed = 'maybe' WHERE pair = 5", "damaged"),
+        ("DROP TABLE facematch_comparisons", "failed .no such table"),
+        ("UPDATE facematch_comparison_store SET version = 3", "version 3 is not supported"),
+    ],
+)
+def test_damage_is_found_before_anything_is_sent(database, study, address, statement, words):
+    run_once(database, study, opener())
+    database.close()
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
+        file.execute(statement)
+    system = opener()
+    with (
+        pytest.raises(ConfigurationError, match=words) as caught,
+        contextlib.closing(RunDatabase(address)) as damaged,
+    ):
+        run_once(damaged, study, system)
+    assert (caught.value.__cause__, system.backend.calls) == (None, [])
+
+
+HOLDER = """
+import os, sys
+from facematch_comparison.run import RunDatabase
+database = RunDatabase(sys.argv[1])
+database.lock()
+if "fork" in sys.argv and os.fork() == 0:
+    sys.stdin.read()
+    os._exit(0)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_refused_and_kill_9_leaves_no_lock_behind(
+    database, study, address, tmp_path
+):
+    """Not even if the process that had it leaves a child behind."""
+    child = ["fork"] if hasattr(os, "fork") else []
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, address, *child],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        system = opener()
+        with pytest.raises(ConfigurationError, match="nothing was sent") as caught:
+            run_study(study, {"fake": system}, database)
+        assert f"{tmp_path}/study.sqlite3 {IN_USE} {holder.pid} on " in caught.value.message
+        assert (system.backend.calls, database.studies()) == ([], ())
+        holder.kill()
+        holder.wait(30)
+        assert run_once(database, study, opener()).asked == 6
+
+
+def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, address):
+    seen = []
+
+    def meanwhile(call):
+        other = RunDatabase(address)
+        with pytest.raises(ConfigurationError, match=f"{IN_USE} {os.getpid()} on "):
+            run_study(study, {"fake": opener()}, other)
+        with pytest.raises(ConfigurationError, match=IN_USE):
+            database.lock()
+        system = stored_system(other)
+        seen.append((pair_states(other, system), other.progress(system.number).left))
+        assert not read_answers(other, other.study())[0].answered.any()
+        assert other.unresolved(system) == ()
+        other.close()
+        return charged_answer()(call)
+
+    assert run_once(database, study, opener(FakeBackend(script=[meanwhile]))).asked == 6
+    assert seen == [(["asked", *["free"] * 5], 5)]
+
+
+def test_a_run_lets_go_at_its_end_and_when_it_cannot_begin(database, study, address):
+
+    def closed(on_event):
+        raise ConfigurationError("No key for fake.")
+
+    run = StudyRun(study, {"fake": opener()}, database)
+    run.close()
+    with pytest.raises(ConfigurationError, match="No key for fake"):
+        StudyRun(study, {"fake": closed}, database)
+    other = RunDatabase(address)
+    other.lock()
+    run.close()
+    database.unlock()
+    with pytest.raises(ConfigurationError, match=IN_USE):
+        database.lock()
+    other.close()
+    database.lock()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_file_has_one_lock_of_its_owner_by_whatever_name(database, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "study.sqlite3")
+    other = RunDatabase(f"sqlite:///{tmp_path}/link")
+    database.lock()
+    with pytest.raises(ConfigurationError, match=IN_USE):
+        other.lock()
+    other.close()
+    # Whoever could open the lock could keep others out.
+    (lock,) = tmp_path.glob("*.lock")
+    assert (lock.name, lock.read_bytes()) == ("study.sqlite3.lock", b"")
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o600

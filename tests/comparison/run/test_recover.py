@@ -1,14 +1,17 @@
+"""Calls that end without an answer, and runs that end before their calls: nothing is paid twice."""
+
 import contextlib
 import sqlite3
 from datetime import timedelta
-from decimal import Decimal
 
 import attrs
 import pytest
 from kit.attempts import new_attempt
 from kit.comparison.studies import (
     RecordingBackend,
+    begin_pair,
     charged_answer,
+    enter_system,
     fail_with,
     opener,
     pair_states,
@@ -17,10 +20,10 @@ from kit.comparison.studies import (
     write_study,
 )
 from kit.fakes import FakeBackend
+from mutants.reference import JobSimulator
 
-from facematch_comparison.run import StudyRun, read_answers
-from facematch_comparison.run.pairs import PairState
-from facematch_comparison.run.recover import look_for_calls, resolve_by_budgets
+from facematch_comparison.run import PairState, StudyRun, read_answers
+from facematch_comparison.run.recover import look_for_calls
 from facematch_core import (
     Billing,
     Charged,
@@ -28,16 +31,26 @@ from facematch_core import (
     Environment,
     FaceVerifier,
     Retention,
+    Retry,
     Score,
 )
-from facematch_core.errors import AuthenticationFailed, OutcomeUnknown, VendorUnavailable
+from facematch_core.errors import (
+    AuthenticationFailed,
+    BreakerOpen,
+    OutcomeUnknown,
+    RateLimited,
+    VendorUnavailable,
+)
 from facematch_core.models import Ids
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
+from facematch_core.testing import Situation
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
 LOST = OutcomeUnknown("Lost.", reconcilable=True)
+
+BUSY = ConfigurationError("Busy.")
 
 #: A call is looked for again after this time.
 LATE = timedelta(minutes=16)
@@ -110,8 +123,8 @@ def test_each_step_is_written_before_the_next_is_made(database, tmp_path, addres
     [
         ("ask", ConfigurationError("The disk is full."), False),
         ("ask", MemoryError(), False),
-        ("begin", ConfigurationError("Busy."), True),
-        ("ask", ConfigurationError("Busy."), True),
+        ("begin", BUSY, True),
+        ("ask", BUSY, True),
     ],
 )
 def test_no_byte_leaves_that_nothing_would_remember(  # noqa: PLR0917 - fixtures
@@ -147,7 +160,7 @@ def test_a_pair_that_something_else_began_is_not_asked(database, study):
 
 
 def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, clock):
-    replaced(database, "end", [ConfigurationError("Busy.")] * 2)
+    replaced(database, "end", [BUSY] * 2)
     summary = run_once(database, study, opener(), clock=clock)
     assert (summary.progress.states, summary.error) == ({PairState.ANSWERED: 6}, None)
 
@@ -217,92 +230,60 @@ def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: P
     assert pair_states(database, system)[1] == state
 
 
-def test_what_a_budget_in_the_same_file_knows_resolves_the_pair(database, study, store):
-    backend = FakeBackend(script=[fail_with(LOST)] * 2)
-    system = opener(backend, policies=shop(store))
-    run_once(database, study, system)
-    charges = database.unresolved(stored_system(database))
-    entries = {entry.call.id: entry for entry in store.open_reservations()}
-    assert set(entries) == {charge.call.id for charge in charges}
-    for charge, billed in zip(charges, (Charged.YES, Charged.NO), strict=True):
-        store.finalize(entries[charge.call.id], billed, at=charge.since)
-    # What was free is asked again.
-    assert run_once(database, study, system).asked == 1
-    assert pair_states(database) == ["no response", *["answered"] * 5]
-
-
-def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_path):
-    """Of the profile, in another database: the process ended between the two books."""
-    with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as store:
-        budgets = [Budget(100, name="shop", store=store), Budget(50, name="other", store=store)]
-        system = opener(FakeBackend(script=[fail_with(LOST)] * 2), policies=budgets)
+def test_what_every_budget_knows_resolves_a_pair(database, study, store, tmp_path):
+    """The process ended between the two books: one in the file of the run, one elsewhere."""
+    with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as elsewhere:
+        budgets = [
+            Budget(100, name=name, store=each)
+            for name, each in zip("ab", (store, elsewhere), strict=True)
+        ]
+        system = opener(FakeBackend(script=[fail_with(LOST)] * 4), policies=budgets)
         run_once(database, study, system)
-        first, second = database.unresolved(stored_system(database))
-        for entry in store.open_reservations():
-            # Of the second call one budget does not know it yet.
-            if entry.call.id == first.call.id or entry.key.name == "shop":
-                store.finalize(entry, Charged.NO, at=first.since)
+        charges = database.unresolved(stored_system(database))
+        known = [
+            (Charged.NO, Charged.NO),
+            (Charged.YES, Charged.NO),
+            (Charged.YES, None),
+            (None, Charged.NO),
+        ]
+        for charge, of_call in zip(charges, known, strict=True):
+            for book, billed in zip((store, elsewhere), of_call, strict=True):
+                (entry,) = (
+                    each for each in book.open_reservations() if each.call.id == charge.call.id
+                )
+                if billed is not None:
+                    book.finalize(entry, billed, at=charge.since)
+        # What was free is asked again.
         assert run_once(database, study, system).asked == 1
-        assert pair_states(database) == ["answered", "unresolved", *["answered"] * 4]
-        assert [entry.call.id for entry in store.open_reservations()] == [second.call.id]
+    states = ["answered", "no response", "unresolved", "unresolved", "answered", "answered"]
+    assert pair_states(database) == states
 
 
-def begun_call(database, study, store):
-    """A system with a budget, as it is stored, and its first call: begun and reserved, not sent."""
+@pytest.mark.parametrize(
+    ("is_sent", "state", "of_budget"), [(False, "free", (0, 0, 0)), (True, "unresolved", (0, 0, 1))]
+)
+def test_what_a_killed_run_had_begun_or_asked_is_known_to_its_budget_at_once(  # noqa: PLR0917
+    database, study, store, is_sent, state, of_budget
+):
+    """The same call is not reserved in one place and free, or unresolved, in the other."""
     (budget,) = shop(store)
-    system = opener(policies=[budget])
+    system, call = opener(policies=[budget]), new_attempt()
     with StudyRun(study, {"fake": system}, database) as run:
-        (stored_system,) = [system.stored for system in run.systems]
-    call = new_attempt()
-    database.begin(stored_system.number, 0, call.call)
+        number = run.systems[0].stored.number
+    database.begin(number, 0, call.call)
     budget.enter(call)
-    return system, stored_system, call
-
-
-def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database, study, store):
-    system, _, _ = begun_call(database, study, store)
-    assert len(store.open_reservations()) == 1
-    assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
-    assert sums(store) == (6, 0, 0)
-
-
-def test_what_a_killed_run_had_asked_is_unknown_to_its_budget_at_once(database, study, store):
-    """The same call is not reserved in one place and unresolved in the other."""
-    system, stored_system, call = begun_call(database, study, store)
-    database.ask(stored_system.number, 0, call.call.id)
+    if is_sent:
+        database.ask(number, 0, call.call.id)
     assert sums(store) == (0, 1, 0)
     with StudyRun(study, {"fake": system}, database):
-        assert (pair_states(database, stored_system)[0], sums(store)) == ("unresolved", (0, 0, 1))
+        assert (pair_states(database)[0], sums(store)) == (state, of_budget)
     # Only an unresolved call is resolved, and for good.
-    this = stored_system.number, call.call.id
-    assert [database.resolve(*this, billed) for billed in (Charged.YES, Charged.NO)] == [
-        True,
-        False,
+    resolved = [
+        database.resolve(number, call.call.id, billed) for billed in (Charged.YES, Charged.NO)
     ]
-
-
-def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, study, address):
-    """Two databases, and a try that is under way: all must have said it."""
-    here, there = SqlStore(address), SqlStore(f"{address}.there")
-    budgets = [Budget(9, name="a", store=here), Budget(9, name="b", store=there)]
-    run_once(database, study, opener(FakeBackend(script=[fail_with(LOST)]), policies=budgets))
-    system = stored_system(database)
-    (charge,) = database.unresolved(system)
-    (entry,) = here.open_reservations()
-    here.finalize(entry, Charged.NO, at=charge.since)
-    assert resolve_by_budgets(database, system, [there]) == 0
-    # Another try of the same call, which has not ended.
-    here.reserve(attrs.evolve(entry, number=2, state="reserved"), Decimal(99))
-    (other,) = there.open_reservations()
-    there.finalize(other, Charged.NO, at=charge.since)
-    assert here.charges([charge.call.id]) == {charge.call.id: Charged.UNKNOWN}
-    assert resolve_by_budgets(database, system, [there]) == 0
-    (second,) = here.open_reservations()
-    here.finalize(second, Charged.YES, at=charge.since)
-    assert resolve_by_budgets(database, system, [there]) == 1
-    assert pair_states(database, system) == ["no response", *["answered"] * 5]
-    here.close()
-    there.close()
+    assert resolved == [is_sent, False]
+    run_once(database, study, system)
+    assert sums(store) == (6 - is_sent, 0, is_sent)
 
 
 def test_a_call_is_looked_for_at_once_and_when_it_is_late(database, study, clock):
@@ -342,3 +323,129 @@ def test_a_search_that_fails_ends_nothing(database, study, error, searches):
         summary = run_once(database, study, opener(backend), keep=["fake"])
         assert (summary.error, len(looked)) == (None, start * searches)
     assert pair_states(database) == ["unresolved"] * 2 + ["answered"] * 4
+
+
+def test_between_two_tries_of_a_call_nothing_is_under_way(database, study, clock):
+    """Whoever is killed while it waits for the next try has paid nothing."""
+    waiting, sleep = [], clock.sleep
+
+    def look(seconds):
+        waiting.append(pair_states(database)[0])
+        sleep(seconds)
+
+    clock.sleep = look
+    backend = FakeBackend(script=[fail_with(RateLimited("Slower.")), None])
+    run_once(database, study, opener(backend, retry=Retry(), clock=clock), clock=clock)
+    assert (waiting, len(backend.calls)) == (["begun"], 7)
+    assert pair_states(database) == ["answered"] * 6
+
+
+def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path, clock):
+    """A pair is free again once that is certain: no other thread has it before."""
+    study = write_study(tmp_path / "pictures", pairs=1)
+    end, written = database.end, []
+    refusal = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
+    backend = FakeBackend(script=[refusal, charged_answer()])
+
+    def ending(system, outcomes):
+        written.append((outcomes[0][1].state, len(backend.calls)))
+        done = end(system, outcomes)
+        if len(written) == 1:
+            raise BUSY
+        return done
+
+    database.end = ending
+    run_once(database, study, opener(backend), workers=2, clock=clock)
+    assert pair_states(database) == ["answered"]
+    assert written == [("free", 1), ("free", 1), ("answered", 2)]
+
+
+@pytest.mark.parametrize(
+    ("is_billed", "asks", "state", "charged"),
+    [
+        (True, False, "free", Charged.NO),
+        (True, True, "unresolved", Charged.UNKNOWN),
+        (False, True, "free", Charged.NO),
+    ],
+)
+def test_a_lost_call_is_free_once_every_budget_knows_that_it_is_not_charged(
+    database, is_billed, asks, state, charged
+):
+    system = enter_system(database, 1, billed=is_billed)
+    call = begin_pair(database, system)
+    if asks:
+        database.ask(system.number, 0, call.id)
+    before, reported = pair_states(database), []
+
+    def busy(call_ids, _billed):
+        if call_ids:
+            raise BUSY
+
+    with pytest.raises(ConfigurationError):
+        database.take_back(system, busy)
+    assert pair_states(database) == before
+    database.take_back(system, lambda calls, billed: reported.extend([billed] * len(calls)))
+    assert (reported, pair_states(database)) == ([charged], [state])
+
+
+def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, store):
+    ask, finalize = database.ask, store.finalize
+    database.ask = store.finalize = lambda *_args, **_more: fail_with(BUSY)(None)
+    system = opener(policies=shop(store))
+    assert run_once(database, study, system).progress.left == 6
+    assert pair_states(database) == ["begun", *["free"] * 5]
+    store.finalize, database.ask = finalize, ask
+    assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
+    assert sums(store) == (6, 0, 0)
+
+
+@pytest.fixture
+def vendor():
+    with JobSimulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def slow(vendor, clock, address):
+    vendor.set_situation(Situation.NEVER_DONE)
+    store = SqlStore(address)
+    budget = Budget(100, name="jobs", store=store)
+
+    def opened(on_event):
+        more = {"clock": clock, "deadline_s": 5, "policies": [budget]}
+        return FaceVerifier(vendor.backend(), on_event=on_event, **more)
+
+    yield opened
+    store.close()
+
+
+def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
+    database, study, clock, vendor, slow, address
+):
+    summary = run_once(database, study, slow, clock=clock)
+    assert summary.progress.states == {PairState.NO_RESPONSE: 6}
+    assert (vendor.charges, summary.progress.charged) == (6, 6)
+    charges = database.unresolved(stored_system(database))
+    assert len({charge.call.vendor_id for charge in charges} - {None}) == 6
+    assert not any(charge.call.kept for charge in charges)
+    vendor.set_situation(Situation.SAME_PERSON)
+    again = run_once(database, study, slow, clock=clock)
+    assert (again.asked, vendor.charges) == (0, 6)
+    assert pair_states(database) == ["answered"] * 6
+    assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
+    books = SqlStore(address)
+    (budget,) = books.budgets()
+    assert (budget.spent, budget.reserved, budget.unknown) == (6, 0, 0)
+    books.close()
+
+
+def test_a_job_that_is_done_when_the_run_ends_is_answered_by_it(
+    database, study, clock, vendor, slow
+):
+
+    def done_by_now(_name, _state):
+        vendor.set_situation(Situation.SAME_PERSON)
+
+    summary = run_once(database, study, slow, clock=clock, progress=done_by_now)
+    assert summary.progress.states == {PairState.ANSWERED: 6}
+    assert vendor.charges == 6

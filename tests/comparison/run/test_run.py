@@ -1,15 +1,39 @@
+"""Runs: every pair is asked once, and what ends a system early; outcomes of calls."""
+
 import threading
 
 import pytest
-from kit.comparison.studies import charged_answer, fail_with, opener, pair_states
-from kit.fakes import FakeBackend
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.comparison.studies import (
+    charged_answer,
+    fail_with,
+    opener,
+    pair_states,
+    run_once,
+    write_study,
+)
+from kit.fakes import FakeBackend, picture
 
-from facematch_comparison.run import read_answers, run_study
+import facematch_core as fm
+from facematch_comparison import to_frame
+from facematch_comparison.run import PairState, StudyRun, read_answers, run_study
+from facematch_comparison.run.pairs import PairOutcome
+from facematch_comparison.run.system import MOST_FAILURES
 from facematch_comparison.scores.answers import NOT_ASKED
-from facematch_core import InvalidRequest, OutcomeUnknown, Score
-from facematch_core.errors import RequestRejected
+from facematch_core import errors
+from facematch_core.backend import ImageLimits
+from facematch_core.resilience import Budget, CircuitBreaker
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
+
+AT_MOCK = {"environment": fm.Environment.MOCK}
+LOST = fail_with(errors.OutcomeUnknown("Lost."))
+WRONG_KEY = errors.AuthenticationFailed("The key is wrong.", status_code=401)
+FACELESS = fail_with(errors.RequestRejected("Face not detected.", status_code=422))
+
+
+# --- A run ---------------------------------------------------------------------------------------
 
 
 def test_every_pair_is_asked_once_and_never_again(database, study):
@@ -67,19 +91,18 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
 
 def of_model(model, score=80.0, **more):
     """A step of a script: an answer of this model."""
-    return charged_answer(model=model, score=Score(score, "fake/v1"), **more)
+    return charged_answer(model=model, score=fm.Score(score, "fake/v1"), **more)
 
 
 def test_answers_of_two_models_need_the_name_of_one(database, study):
-    refusal = fail_with(RequestRejected("Face not detected.", status_code=422))
-    script = [of_model("v1", 71.0), refusal, of_model("v2", 62.0), refusal, of_model("v1", 73.0)]
-    lost = fail_with(OutcomeUnknown("Lost."))
-    system = opener(FakeBackend(script=[*script, lost]))
+    script = [of_model("v1", 71.0), FACELESS, of_model("v2", 62.0), FACELESS]
+    script.append(of_model("v1", 73.0))
+    system = opener(FakeBackend(script=[*script, LOST]))
     summary = run_study(study, {"alpha": system, "beta": opener()}, database, workers=1)
     assert summary.systems[0].progress.models == {"v1": 2, "v2": 1}
     assert summary.changed_models == {"alpha": {"v1": 2, "v2": 1}}
     for models in ((), ("v3",), ("v1", "v2")):
-        with pytest.raises(InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
+        with pytest.raises(fm.InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
             read_answers(database, database.study(), models=models)
     first, other = read_answers(database, database.study(), models=["v1"])
     assert (first.name, first.model, other.name) == ("alpha", "v1", "beta")
@@ -94,3 +117,264 @@ def test_answers_of_two_models_need_the_name_of_one(database, study):
     assert run_study(study, {"one": system}, database, workers=1).changed_models == {}
     answers = read_answers(database, database.study(), models=["v1"])[-1]
     assert (answers.name, answers.model, answers.answered.all()) == ("one", "v1", True)
+
+
+# --- Systems -------------------------------------------------------------------------------------
+
+
+def test_a_wrong_number_of_workers_is_refused(database, study):
+    system = opener()
+    with pytest.raises(fm.InvalidRequest):
+        run_once(database, study, system, workers=0)
+    assert system.backend.calls == []
+
+
+def test_a_system_is_one_backend_whose_verifier_reports(database, study):
+    with pytest.raises(fm.InvalidRequest, match="at least one system"):
+        run_study(study, {}, database)
+    failover = FakeBackend()
+    with pytest.raises(fm.InvalidRequest, match="is a FakeBackend, but must be a single backend"):
+        run_study(study, {"both": lambda on_event: failover}, database)
+    deaf = FakeBackend()
+    with pytest.raises(fm.InvalidRequest, match="ignored its argument on_event"):
+        run_study(study, {"deaf": lambda on_event: fm.FaceVerifier(deaf)}, database)
+    # What a backend cannot do is refused, too, before anything is written.
+    first, second = FakeBackend(), FakeBackend(retention=frozenset({fm.Retention.MINIMAL}))
+    systems = {"first": opener(first), "second": opener(second)}
+    with pytest.raises(errors.Unsupported, match="retention"):
+        run_study(study, systems, database, keep=["second"])
+    assert [each.closed for each in (failover, deaf, first, second)] == [1] * 4
+    assert database.studies() == ()
+
+
+def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(database, study):
+    with StudyRun(study, {"paid": opener()}, database, name="Mine") as run:
+        assert (run.stored.name, run.stored.pairs) == ("Mine", 6)
+        assert run.progress()["paid"].left == 6
+        (system,) = run.systems
+        assert system.costs_money
+    free = opener(FakeBackend(environment=fm.Environment.LOCAL, billed_operations=frozenset()))
+    with StudyRun(study, {"free": free}, database) as run:
+        assert run.stored.name == "Mine"
+        (system,) = run.systems
+        assert not system.costs_money
+        run.run()
+    paid, local = read_answers(database, database.study())
+    assert paid.not_answered == {"not asked": 6}
+    assert to_frame([paid])["error"].tolist() == ["not asked"] * 6
+    assert local.privacy == "Nothing left this machine."
+    assert (paid.name, local.name) == ("paid", "free")
+
+
+def test_what_is_kept_from_a_later_start_on_is_not_denied(database, study):
+    system = opener(FakeBackend(script=[None] * 2 + [WRONG_KEY]))
+    privacy = []
+    for keep in ((), ["fake"], ()):
+        run_once(database, study, system, keep=keep)
+        (answers,) = read_answers(database, database.study())
+        privacy.append(answers.privacy)
+    nothing = "Both pictures of each pair were sent; fake was asked to keep nothing."
+    kept = "fake was asked to keep each call as a record, pictures included."
+    assert privacy == [nothing, kept, kept]
+
+
+# --- What ends a system --------------------------------------------------------------------------
+
+
+def from_mock(charged):
+    billing = fm.Billing(charged)
+    return errors.EnvironmentMismatch("From a mock.", billing=billing, **AT_MOCK)
+
+
+#: What a vendor does, the error that ends the run of its system, and the first states.
+ENDS = {
+    "lost for nothing": (
+        {"script": [None, LOST], "billed_operations": frozenset()},
+        (None, ""),
+        ["answered", "failed", *["answered"] * 4],
+    ),
+    "wrong key": ({"script": [None, WRONG_KEY]}, (errors.AuthenticationFailed, ""), ["answered"]),
+    "a mock": (
+        {"script": [None, from_mock(fm.Charged.NO)]},
+        (errors.EnvironmentMismatch, ""),
+        ["answered"],
+    ),
+    "a mock that charges": (
+        {"script": [fail_with(from_mock(fm.Charged.YES))]},
+        (errors.EnvironmentMismatch, ""),
+        ["no response"],
+    ),
+    "another scale": (
+        {"script": [charged_answer(), charged_answer(score=fm.Score(0.9, "fake/v2"))]},
+        (errors.UnexpectedResponse, "on the scale fake/v2 instead of fake/v1"),
+        ["answered", "no response"],
+    ),
+    "another environment": (
+        {"script": [charged_answer(), charged_answer(**AT_MOCK)], "environment": None},
+        (errors.UnexpectedResponse, "from mock instead of production"),
+        ["answered", "no response"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("vendor", "error", "states"), ENDS.values(), ids=ENDS)
+def test_what_would_meet_every_pair_ends_one_system_alone(database, study, vendor, error, states):
+    backend, right = FakeBackend(**vendor), opener()
+    summary = run_study(study, {"wrong": opener(backend), "right": right}, database, workers=1)
+    ended, finished = summary.systems
+    kind, says = error
+    assert isinstance(ended.error, kind or type(None))
+    assert says in str(ended.error)
+    assert getattr(ended.error, "__traceback__", None) is None
+    assert pair_states(database) == states + ["free"] * (6 - len(states))
+    assert (finished.error, finished.progress.left) == (None, 0)
+    # A pair that was charged is not asked again.
+    again = run_study(study, {"wrong": opener(backend)}, database, workers=1)
+    assert again.is_complete
+    charged = "no response" in states
+    assert pair_states(database).count("no response") == charged
+    (answers, _) = read_answers(database, database.study())
+    assert answers.scale == "fake/v1"
+
+
+def test_a_budget_ends_one_system_alone(database, study):
+    system = opener(policies=[Budget(2, name="shop")])
+    summary = run_once(database, study, system)
+    assert type(summary.error) is errors.BudgetExceeded
+    assert pair_states(database) == ["answered", "answered", *["free"] * 4]
+    assert run_once(database, study, opener(system.backend)).progress.left == 0
+    assert len(system.backend.calls) == 6
+
+
+def test_failures_to_acquire_are_answers(database, study):
+    study.pairs[1].probe.write_bytes(picture(size=(8, 8)).data)
+    script = [None, FACELESS, charged_answer(decision=fm.Decision.INCONCLUSIVE, score=None)]
+    limits = ImageLimits(min_side_px=20)
+    backend = FakeBackend(script=script, image_limits=limits)
+    summary = run_once(database, study, opener(backend))
+    (answers,) = read_answers(database, database.study())
+    assert answers.answered.all()
+    assert answers.acquired.tolist() == [True, False, False, False, True, True]
+    assert answers.decisions.tolist() == [1, -1, -1, 3, 1, 1]
+    assert answers.billed.tolist() == [1, 0, 0, 1, 1, 1]
+    assert (summary.progress.not_acquired, len(backend.calls)) == (3, 5)
+
+
+def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(database, tmp_path):
+    """Each of which might cost money; an answer between them shows that it is there."""
+    study = write_study(tmp_path / "many", 40)
+    gone = errors.VendorUnavailable("Not there.")
+    for error, kind, state in (
+        (gone, errors.VendorUnavailable, "failed"),
+        (LOST, errors.OutcomeUnknown, "unresolved"),
+    ):
+        system = opener(FakeBackend(script=[None, *[error] * 100]))
+        summary = run_study(study, {state: system}, database, workers=1).systems[0]
+        assert type(summary.error) is kind
+        assert len(system.backend.calls) == MOST_FAILURES + 1
+        assert summary.progress.states[state] == MOST_FAILURES
+    fewer = [gone] * (MOST_FAILURES - 1)
+    system = opener(FakeBackend(script=[*fewer, None, *fewer]))
+    summary = run_study(study, {"shaky": system}, database, workers=1).systems[0]
+    assert (summary.error, summary.progress.states["failed"]) == (None, len(fewer) * 2)
+    # Who refuses everything is asked in a wrong way: nothing is a failure to acquire.
+    refusal = fail_with(errors.RequestRejected("What is this?", status_code=400))
+    system = opener(FakeBackend(script=[refusal] * 100))
+    summary = run_study(study, {"wrong": system}, database, workers=1).systems[0]
+    assert len(system.backend.calls) == MOST_FAILURES
+    assert summary.progress.states == {PairState.FREE: 40}
+
+
+def test_an_open_breaker_is_waited_for(database, study, clock):
+    backend = FakeBackend(script=[None, LOST, LOST])
+    breaker = CircuitBreaker(failures=2, open_s=30, clock=clock)
+    system = opener(backend, policies=[breaker], clock=clock)
+    before = clock.monotonic()
+    summary = run_once(database, study, system, clock=clock)
+    assert summary.error is None
+    assert summary.progress.states == {PairState.ANSWERED: 4, PairState.UNRESOLVED: 2}
+    assert clock.monotonic() - before >= 29
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda path: path.unlink(), "can no longer be read (No such file or directory)"),
+        (lambda path: path.write_bytes(b"GIF89a"), "has changed since the run began"),
+    ],
+    ids=["gone", "changed"],
+)
+def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, change, says):
+    third = study.pairs[2].probe
+
+    def answered_then_changed(call):
+        if third.exists() and third.read_bytes()[:3] != b"GIF":
+            change(third)
+        return charged_answer()(call)
+
+    system = opener(FakeBackend(script=[answered_then_changed] * 6))
+    ended = run_once(database, study, system)
+    assert (ended.asked, type(ended.error)) == (2, errors.ConfigurationError)
+    assert f"The picture {third} {says}: it was not sent." in str(ended.error)
+    assert pair_states(database) == ["answered"] * 2 + ["free"] * 4
+
+
+def test_files_that_are_no_pictures_are_found_before_anything_is_asked(database, study):
+    study.pairs[1].probe.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    cut_off = study.pairs[4].reference
+    cut_off.write_bytes(cut_off.read_bytes()[:100])
+    system = opener()
+    with pytest.raises(fm.InvalidRequest, match="2 problems; nothing was sent"):
+        run_once(database, study, system)
+    assert system.backend.calls == []
+
+
+# --- Outcomes ------------------------------------------------------------------------------------
+
+
+def every(kind):
+    return [kind, *(subclass for below in kind.__subclasses__() for subclass in every(below))]
+
+
+#: Errors of the core with each charge that they may have; a plug-in's are below one of them.
+CASES = [
+    (kind, billed)
+    for kind in every(errors.FaceMatchError)
+    if kind.__module__ == errors.__name__
+    for billed in (fm.Charged if issubclass(kind, errors.VendorError) else [None])
+]
+#: Arguments that some errors need.
+MORE = {
+    errors.EnvironmentMismatch: {**AT_MOCK, "billing": fm.Billing(fm.Charged.NO)},
+    errors.Unsupported: {"backend": "fake", "what": "retention"},
+}
+
+
+@pytest.mark.parametrize(("kind", "billed"), CASES)
+def test_what_may_have_been_charged_is_never_free(kind, billed):
+    """What was not charged is free if it is not about the pair; else it failed, once."""
+    about = {} if billed is None else {"billing": fm.Billing(billed)}
+    error = kind("Something is wrong.", **MORE.get(kind, {}) | about)
+    uncharged = "failed"
+    if issubclass(kind, (*errors.FATAL, errors.BreakerOpen, errors.StoreUnavailable)):
+        uncharged = "free"
+    elif issubclass(kind, errors.InvalidImage):
+        uncharged = "answered"
+    state = {fm.Charged.YES: "no response", fm.Charged.UNKNOWN: "unresolved"}.get(billed, uncharged)
+    kept = PairOutcome.of_error(error)
+    assert (kept.state, kept.billed, kept.error) == (state, billed or "no", kind.__name__)
+    # A system that charges nothing is asked again.
+    kept = PairOutcome.of_error(error, is_billed=False)
+    assert (kept.state, kept.billed, kept.decision) == (uncharged, "no", None)
+
+
+@given(
+    st.one_of(st.none(), st.integers(100, 599), st.sampled_from([400, 413, 415, 422])),
+    st.booleans(),
+)
+def test_a_picture_that_the_vendor_refuses_is_not_acquired(status, has_answered):
+    error = errors.RequestRejected("Face not detected.", status_code=status)
+    kept = PairOutcome.of_error(error, has_answered=has_answered)
+    about_pictures = "answered" if has_answered else "free"
+    state = about_pictures if status in (400, 413, 415, 422) else "failed"
+    assert (kept.state, kept.decision, kept.billed) == (state, None, "no")
