@@ -6,7 +6,7 @@ import json
 
 import attrs
 import pytest
-from kit.comparison.studies import opener, run_once, write_study
+from kit.comparison.studies import write_study
 from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions
 from kit.fakes import picture
 
@@ -125,13 +125,17 @@ def test_wrong_pairs_of_a_system_without_scores_are_those_of_its_decisions(run, 
     assert {pair["threshold"] for pair in pairs} == {None}
 
 
-def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, scripted, tmp_path):
+def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, run_json, scripted, tmp_path):
     write_pairs_csv(tmp_path / "pairs.csv", write_study(tmp_path / "pictures"))
     assert run("compare", "run", "pairs.csv", "--backend", "fake", "--yes").exit_code == 0
     report = ("compare", "report", "--fmr", "0.4")
-    run(*report, "--answers", "bare.csv", "--wrong", "bare-wrong.csv")
-    assert "Anna" not in (tmp_path / "bare.csv").read_text()
-    assert "Anna" not in (tmp_path / "bare-wrong.csv").read_text()
+    _, document = run_json(*report, "--answers", "bare.csv", "--wrong", "bare-wrong.csv")
+    bare = (tmp_path / "bare.csv").read_bytes()
+    # A run is proved by the answers that are written.
+    assert document["evidence"]["sha256"] == hashlib.sha256(bare).hexdigest()
+    assert document["evidence"]["file"] == "study.sqlite3"
+    assert document["study"]["digest"]
+    assert b"Anna" not in bare + (tmp_path / "bare-wrong.csv").read_bytes()
     named = (*report, "--pairs", "pairs.csv", "--answers", "named.csv")
     run(*named)
     assert "Anna 0" in (tmp_path / "named.csv").read_text()
@@ -143,20 +147,6 @@ def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, scripted, tmp
     (tmp_path / "pictures" / "Anna-1-a.jpg").write_bytes(picture((1, 2, 3)).data)
     other = run(*named)
     assert (other.exit_code, "is not the test set" in other.stderr) == (2, True)
-
-
-@pytest.mark.usefixtures("in_file_order")
-def test_a_run_is_proved_by_the_answers_that_are_written(run, run_json, tmp_path):
-    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    run_once(database, write_study(tmp_path / "pictures", pairs=20), opener())
-    database.close()
-    words = ("--fmr", "0.1", "--answers", "answers.csv")
-    assert run("compare", "report", *words).exit_code == 0
-    _, document = run_json("compare", "report", "--fmr", "0.1")
-    digest = hashlib.sha256((tmp_path / "answers.csv").read_bytes()).hexdigest()
-    assert document["evidence"]["sha256"] == digest
-    assert document["evidence"]["file"] == "study.sqlite3"
-    assert document["study"]["digest"]
 
 
 @pytest.mark.usefixtures("three")

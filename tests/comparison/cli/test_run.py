@@ -1,5 +1,6 @@
 """`facematch compare run`: what it shows, asks, and ends with."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -84,13 +85,11 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
     assert answer.exit_code == 0, answer.output
     assert "0.3 USD" in answer.stderr
     assert "not known" in answer.stderr
-    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    a, b = database.systems(database.study().digest)
+    with contextlib.closing(RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")) as database:
+        a, b = database.systems(database.study().digest)
+        with contextlib.closing(database.calls()) as store:
+            assert int(store.budgets()[0].spent * 100) == 30
     assert (str(a.price.amount), a.price.currency, b.price) == ("0.05", "USD", None)
-    store = database.calls()
-    assert int(store.budgets()[0].spent * 100) == 30
-    store.close()
-    database.close()
 
 
 def test_a_mock_costs_nothing_and_nobody_is_asked(screens, monkeypatch):
@@ -170,15 +169,12 @@ def test_a_charge_that_cannot_be_written_down_is_shown(run_json, scripted, monke
 def test_beside_a_run_others_read_and_a_second_run_sends_nothing(run, scripted, tmp_path):
     scripted.script = [None, AuthenticationFailed("No.")]
     run(*ONE_BY_ONE)
-    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    database.lock()
-    answer = run(*RUN, "--yes")
-    assert answer.exit_code == 4
-    assert "in use by process" in answer.stderr.replace("\n", " ")
-    assert len(scripted.calls) == 2
-    run("compare", "report", "--fmr", "0.5", "--answers", "scores.csv")
-    assert (tmp_path / "scores.csv").exists()
-    assert run("compare", "report", "--out", "report.json").exit_code == 0
-    database.close()
+    with contextlib.closing(RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")) as database:
+        database.lock()
+        answer = run(*RUN, "--yes")
+        assert answer.exit_code == 4
+        assert "in use by process" in answer.stderr.replace("\n", " ")
+        assert run("compare", "report", "--fmr", "0.5", "--out", "report.json").exit_code == 0
+        assert len(scripted.calls) == 2
     assert run(*RUN, "--yes").exit_code == 0
     assert len(scripted.calls) == 7
