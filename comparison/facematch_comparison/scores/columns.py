@@ -240,6 +240,7 @@ class Roles:
         of: Our name of a column to its own, without scores.
         scores: Columns of scores; several are one system each.
         skipped: Columns that are not read.
+        named: Our names that the user gave to columns.
         unclear: Our names that several columns may have, and what to do about it.
     """
 
@@ -248,6 +249,7 @@ class Roles:
     of: dict[str, str] = attrs.field(factory=dict)
     scores: list[str] = attrs.field(factory=list)
     skipped: list[str] = attrs.field(factory=list)
+    named: set[str] = attrs.field(factory=set)
     unclear: dict[str, str] = attrs.field(factory=dict)
 
     @property
@@ -343,6 +345,7 @@ def _take_named(
             problems.append(f"the column {column[:60]!r} can fill one column only")
         else:
             roles.put(ours, column)
+            roles.named.add(ours)
         used.append(column)
     if PERSON in roles.of and {*PEOPLE} & roles.of.keys():
         problems.append("a line names one person or both: not person beside a subject")

@@ -83,14 +83,11 @@ class Lines:
         if self.people_by in ((), PICTURES):
             return self.pictures if self.people_by else ()
         columns = in_common(*map(self.words.__getitem__, self.people_by))
-        names = columns[0].each.cast(pa.string())
-        are_digits = pc.all(pc.utf8_is_digit(names)).as_py()  # digits in order of numbers
-        length = pc.utf8_length(names) if are_digits else np.zeros(len(names))
-        keys = [("length", "ascending"), ("name", "ascending")]
-        order = pc.sort_indices(pa.table({"length": length, "name": names}), sort_keys=keys)
-        place = np.empty(len(names), np.int32)
-        place[order.to_numpy()] = np.arange(len(names))
-        return tuple(Words(place[column.codes], names.take(order)) for column in columns)
+        order = pc.sort_indices(columns[0].each)
+        place = np.full(len(order) + 1, -1, np.int32)
+        place[order.to_numpy()] = np.arange(len(order))
+        each = columns[0].each.take(order)
+        return tuple(Words(place[column.codes], each) for column in columns)
 
     @property
     def person_names(self) -> list[str]:
@@ -114,8 +111,9 @@ class Lines:
             return probe.codes, reference.codes
         if self.people_by == PICTURES:
             probe, reference = self.pictures
-            ends = probe.codes[self.mated], reference.codes[self.mated]
-            person = components(*ends, len(probe.each))
+            size = len(probe.each) + 1  # the last one has no name
+            ends = (side.codes[self.mated] % size for side in self.pictures)
+            person = components(*ends, size)
             return person[probe.codes], person[reference.codes]
         # The other person of a non-mated pair is nobody who has a name.
         is_given = "transaction" in self.words
@@ -130,44 +128,20 @@ class Lines:
             return self.words["pair"].codes
         if self.pictures:
             first, second = self.pictures
-            keys = first.codes.astype(np.int64) * len(first.each) + second.codes
+            keys = first.codes.astype(np.int64) * (len(first.each) + 1) + second.codes
             return np.asarray(pd.factorize(keys)[0], np.int64)
         return np.arange(len(self)) % len(self.cells)
+
+    @cached_property
+    def first(self) -> Ints:
+        """Ints, (pairs,): the first line of each pair."""
+        return first_rows(self.pairs)
 
     def pair_of(self, line: int) -> str:
         """Return how a line names its pair."""
         if "pair" in self.words:
             return repr(self.words["pair"][line][:60])
         return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
-
-    def problems(
-        self, rows: Ints, text: str, above: Ints | None = None, **of: Any
-    ) -> Iterator[Problem]:
-        """Yield a problem for each of some lines.
-
-        Args:
-            rows: The lines.
-            text: What is wrong, with ``{pair}``, ``{system}``, ``{unit}`` and ``{above}``, a place.
-            above: The line that is right, for each.
-            of: More words of the text: each a function of a line, or a text. ``{then}`` is `now` of
-                the line above.
-        """
-        firsts = {} if above is None else dict(zip(rows[:9], above[:9], strict=True))
-
-        def fill(row: int) -> str:
-            first = firsts.get(row, row)
-            words = {name: each(row) if callable(each) else each for name, each in of.items()}
-            words |= {"pair": self.pair_of(row), "above": self.cells.place(first)}
-            words |= {"system": repr(self.words["system"][row][:60])}
-            words |= {"then": of["now"](first)} if "{then}" in text else {}
-            return text.format(unit=self.cells.unit or "line", **words)
-
-        return problems_at(rows, fill)
-
-    @cached_property
-    def first(self) -> Ints:
-        """Ints, (pairs,): the first line of each pair."""
-        return first_rows(self.pairs)
 
 
 def components(first: Ints, second: Ints, size: int) -> Ints:
@@ -179,20 +153,16 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
+def first_rows(keys: Ints, rows: Ints | slice = slice(None), *, size: int = 0) -> Ints:
     """Return the first row of each key, among all or these rows; -1 if there is none."""
     first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
-    if rows is None:
-        rows = np.arange(len(keys), dtype=np.int32)
-    else:
-        keys = keys[rows]
-    first[keys[::-1]] = rows[::-1]
+    first[keys[rows][::-1]] = np.arange(len(keys), dtype=np.int32)[rows][::-1]
     return first
 
 
-def differing(keys: Ints, *columns: NDArray[Any], first: Ints | None = None) -> tuple[Ints, Ints]:
-    """Return the rows that differ from the `first` row of the same key, and that row of each."""
-    above = (first_rows(keys) if first is None else first)[keys]
+def differing(keys: Ints, *columns: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Return the rows that differ from the first row of the same key, and that row of each."""
+    above = first_rows(keys)[keys]
     rows = np.flatnonzero(np.any([column != column[above] for column in columns], axis=0))
     return rows, above[rows]
 
@@ -222,7 +192,7 @@ def read_lines_of(cells: Cells, roles: Roles, no_scores: Sequence[float], name: 
             if roles.is_wide:
                 words[ours] = Words(np.tile(each.codes, times), each.each)
     systems = roles.scores if roles.is_wide else [name]
-    if roles.is_wide or "system" not in words:
+    if "system" not in words:
         of_line = np.repeat(np.arange(len(systems)), len(cells))
         words["system"] = Words(of_line, pa.array(systems, pa.string()))
     scores, distances = [], set()
@@ -260,7 +230,7 @@ def _problems_of_cells(lines: Lines, roles: Roles) -> Iterator[Problem]:
     acquired = lines.meant("acquired", -1, np.int8)
     answered = has_score | (acquired == 1)
     if "decision" in lines.words:
-        answered = answered | lines.words["decision"].filled
+        answered |= lines.words["decision"].filled
     both = "there is an error, and an answer as well: a score, a decision or acquired"
     yield Problem(both, np.flatnonzero(lines.failed & answered))
     lost = "it is a failure to acquire, and has a score"
@@ -298,11 +268,7 @@ def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
 
 def _problems_of_people(lines: Lines, roles: Roles) -> Iterator[Problem]:
     """Yield problems of labels that contradict the people, and of pictures with themselves."""
-    count = len(lines.cells)
-    ends: dict[str, Any] = {
-        name: lambda row, side=side: repr(side[row][:60])
-        for name, side in zip(("first", "second"), lines.names, strict=False)
-    }
+    once = slice(len(lines.cells))
     for ours in {*TRUTH} & roles.of.keys():
         labels = lines.words[ours]
         if {"0", "-1"} <= {*labels.words}:
@@ -311,41 +277,52 @@ def _problems_of_people(lines: Lines, roles: Roles) -> Iterator[Problem]:
         if len(lines.people_by) == 2:
             known = labels.map(dict.fromkeys(COLUMNS[ours].words, True), False, np.bool_)
             wrong = known & (lines.mated != np.equal(*lines.people))
-            reason = "mated pairs make {first} and {second} one person"
-            if lines.people_by == PEOPLE:
-                reason = "its people are called {first} and {second}"
-            yield from lines.problems(
-                np.flatnonzero(wrong[:count]),
-                f"the pair is said to be {{kind}}, and {reason}",
-                kind=lambda row: "mated" if lines.mated[row] else "non-mated",
-                **ends,
+            kind = {True: "mated", False: "non-mated"}
+            by_name = lines.people_by == PEOPLE
+            reason = "its people are called {}" if by_name else "mated pairs make {} one person"
+            yield from problems_at(
+                np.flatnonzero(wrong[once]),
+                lambda row, kind=kind, reason=reason: (
+                    f"the pair is said to be {kind[bool(lines.mated[row])]}, and "
+                    + reason.format(" and ".join(repr(side[row][:60]) for side in lines.names))
+                ),
             )
     if lines.pictures:
         probe, reference = lines.pictures
-        alike = (probe.codes == reference.codes) & probe.filled
-        yield from lines.problems(
-            np.flatnonzero(alike[:count]),
-            "the picture {picture} is compared with itself; if these are files of one name in two "
-            "folders, write the folders too",
-            picture=lambda row: repr(probe[row][:60]),
+        yield from problems_at(
+            np.flatnonzero(((probe.codes == reference.codes) & probe.filled)[once]),
+            lambda row: (
+                f"the picture {probe[row][:60]!r} is compared with itself; if these are files of "
+                "one name in two folders, write the folders too"
+            ),
         )
 
 
 def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Problem]:
     """Yield pairs that a system has `again`, that show other people than above, or are another."""
-    text = (
-        "the pair {pair} of {system} appears twice: it is in {above}; keep one of the two {unit}s"
+    system, pair_of, place = lines.words["system"], lines.pair_of, lines.cells.place
+    yield from problems_at(
+        again,
+        lambda row, above: (
+            f"the pair {pair_of(row)} of {system[row][:60]!r} appears twice: it is in "
+            f"{place(above)}; keep one of the two {lines.cells.unit or 'line'}s"
+        ),
+        above,
     )
-    yield from lines.problems(again, text, above)
-    again, above = differing(lines.pairs, lines.mated, *lines.people, first=lines.first)
-    yield from lines.problems(again, "the pair {pair} shows other people than in {above}", above)
+    yield from problems_at(
+        (differs := differing(lines.pairs, lines.mated, *lines.people))[0],
+        lambda row, above: f"the pair {pair_of(row)} shows other people than in {place(above)}",
+        differs[1],
+    )
     if lines.pictures:
-        ends = np.sort([side.codes[lines.first] for side in lines.pictures], axis=0)
-        ends = ends.astype(np.int64)
+        ends = np.sort([side.codes[lines.first].astype(np.int64) for side in lines.pictures], 0)
         codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
-        again, above = differing(codes, np.arange(len(codes)))
-        text = "the same two pictures as in {above}, which is one pair"
-        yield from lines.problems(lines.first[again], text, lines.first[above])
+        again, above = (lines.first[rows] for rows in differing(codes, np.arange(len(codes))))
+        yield from problems_at(
+            again,
+            lambda _, above: f"the same two pictures as in {place(above)}, which is one pair",
+            above,
+        )
 
 
 def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
@@ -353,37 +330,36 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
     system = lines.words["system"]
     facts: list[dict[str, Any]] = [{} for _ in system.words]
     problems: list[Problem] = []
-    for column in (*lines.numbers, *lines.words):
-        if column not in COLUMNS or COLUMNS[column].of != "system":
+    for name, column in COLUMNS.items():
+        if column.of != "system" or name not in {*lines.words, *lines.numbers}:
             continue
-        of: Any = lines.words.get(column, lines.numbers.get(column))
-        is_text = column in lines.words
-        codes = of.codes if is_text else 1 + pd.factorize(of)[0]  # 0 is empty
-        # The first line with each value of each system.
-        rows = np.sort(first_rows(system.codes.astype(np.int64) * (1 + codes.max()) + codes))
-        rows = rows[rows >= 0]
-        rows = rows[of.filled[rows] if is_text else codes[rows] > 0]
-        for row in rows[::-1]:
-            value = of[row] if is_text else float(of[row])
-            facts[system.codes[row]][column] = COLUMNS[column].words.get(str(value).lower(), value)
-        again, above = differing(system.codes[rows], codes[rows])
-        problems += lines.problems(
-            rows[again],
-            "{column} of {system} is {now}, and {then} in {above}",
-            rows[above],
-            column=column,
-            now=lambda row, of=of: f"{of[row] if isinstance(of, Words) else float(of[row])!r:.42}",
+        if is_number := name in lines.numbers:
+            codes, each = pd.factorize(lines.numbers[name])
+        words = Words(codes, pa.array(each)) if is_number else lines.words[name]
+        filled = np.flatnonzero(words.filled)
+        keys, codes = system.codes[filled], words.codes[filled]
+        for row in filled[(first := first_rows(keys))[first >= 0]]:
+            value = float(words[row]) if is_number else words[row]
+            facts[system.codes[row]][name] = column.words.get(str(value).lower(), value)
+        again, above = (filled[rows] for rows in differing(keys, codes))
+        problems += problems_at(
+            again,
+            lambda row, above, name=name, words=words: (
+                f"{name} of {system[row][:60]!r} is {words[row][:40]!r}, and {words[above][:40]!r} "
+                f"in {lines.cells.place(above)}"
+            ),
+            above,
         )
     return facts, problems
 
 
 def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
     """Return the groups of people by kind, and people with two groups of one kind."""
-    both = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
+    sides = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
     kinds: dict[str, list[tuple[Words, Ints]]] = {}
     for column, words in lines.words.items():
         if parts := group_of(column):
-            said = [(words, lines.people[side]) for side in both[parts[0]]]
+            said = [(words, lines.people[side]) for side in sides[parts[0]]]
             kinds.setdefault(parts[1], []).extend(said)
     groups: dict[str, Grouping] = {}
     problems: list[Problem] = []
@@ -391,26 +367,25 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
     for kind, said in kinds.items():
         columns = in_common(*(words for words, _ in said))
         # All that one line says comes before what the next one says.
-        labels = Words(np.stack([each.codes for each in columns], axis=1).ravel(), columns[0].each)
+        labels = np.stack([each.codes for each in columns], axis=1).ravel()
         people = np.stack([people for _, people in said], axis=1).ravel()
-        filled = np.flatnonzero(labels.filled)
-        again, above = differing(people[filled], labels.codes[filled])
-        first = dict(zip(filled[again].tolist(), filled[above].tolist(), strict=True))
-        # One problem for each line.
-        at = {row // len(said): row for row in reversed(first)}
-        problems += lines.problems(
-            np.array(sorted(at), np.int64),
-            "{who!r:.60} is in the group {now!r:.60} of {kind}, and above in {other!r:.60}",
-            kind=kind,
-            who=lambda line, at=at, of=people: names.get(of[at[line]], "somebody"),
-            now=lambda line, at=at, of=labels: of[at[line]],
-            other=lambda line, at=at, of=labels, first=first: of[first[at[line]]],
+        filled = np.flatnonzero(labels >= 0)
+        again, above = (filled[each] for each in differing(people[filled], labels[filled]))
+        rows, at = np.unique(again // len(said), return_index=True)
+        problems += problems_at(
+            rows,
+            lambda _, person, now, then, kind=kind, words=columns[0].words: (
+                f"{names.get(person, 'somebody')!r:.60} is in the group {words[now]!r:.60} of "
+                f"{kind}, and above in {words[then]!r:.60}"
+            ),
+            *(people[again[at]], labels[again[at]], labels[above[at]]),
         )
-        of_kind = sorted(filter(None, labels.words))
+        of_kind = sorted(columns[0].words)
         place = {word: at for at, word in enumerate(of_kind)}
         of_person = np.full(1 + max(map(np.max, lines.people)), -1)
-        codes = np.array([place.get(word, -1) for word in labels.words])
-        of_person[people[filled]] = codes[labels.codes[filled]]
+        of_person[people[filled]] = np.array([place[word] for word in columns[0].words], int)[
+            labels[filled]
+        ]
         probe, reference = (of_person[side] for side in lines.people)
         groups[kind] = Grouping(labels=tuple(of_kind), probe=probe, reference=reference)
     return groups, problems

@@ -6,7 +6,6 @@ several columns of scores, which the user names. Several files are joined by pai
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
@@ -21,7 +21,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Cells, Problem, read_cells
+from .cells import Cells, Problem, Words, problems_at, read_cells
 from .columns import (
     LONG,
     PEOPLE,
@@ -31,7 +31,6 @@ from .columns import (
     ColumnsNotRecognised,
     Roles,
     check_complete,
-    our_name,
     recognise,
 )
 from .joining import join_files
@@ -129,10 +128,13 @@ def read_scores(
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
-    roles = functools.partial(Roles, independent_pairs, distance)
-    tables = _read_tables(sources, stems, columns or {}, ignore, roles)
-    for text in [text for cells, _ in tables for text in cells.notes]:
+    example = f"{WIDE} or {LONG}"
+    cells_of = [read_cells(each, what="comparison", example=example) for each in sources]
+    for text in [text for cells in cells_of for text in cells.notes]:
         say(text)
+    roles_of = [Roles(independent_pairs, distance) for _ in sources]
+    tables = [*zip(cells_of, roles_of, strict=True)]
+    _recognise(tables, stems, columns or {}, ignore)
     check_complete(tables)
     is_joined = len(tables) > 1
     files = [
@@ -141,9 +143,7 @@ def read_scores(
     ]
     lines = join_files(stems, files, say) if is_joined else files[0]
     answers = _answers(lines, ThresholdRule(rule or "at_least"), models, is_joined=is_joined)
-    named = {our_name(key.rpartition(":")[2]) for key in columns or {}}
-    if not named & {*TRUTH}:
-        _ask_whose_labels(tables, lines, answers)
+    _ask_whose_labels(tables, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
     for text in (*_notes(lines, tables), *_notes_of_blanks(answers)):
@@ -151,14 +151,13 @@ def read_scores(
     return answers
 
 
-def _read_tables(
-    sources: Sequence[Any],
+def _recognise(
+    tables: Sequence[tuple[Cells, Roles]],
     stems: Sequence[str],
     columns: Mapping[str, str | Sequence[str]],
     ignore: Sequence[str],
-    roles_of: Callable[[], Roles],
-) -> list[tuple[Cells, Roles]]:
-    """Read each source and recognise its columns."""
+) -> None:
+    """Recognise the columns of each table, as the user names them or by their names."""
     named = [
         (Path(file).stem, ours, column)
         for key, of in columns.items()
@@ -168,11 +167,8 @@ def _read_tables(
     for file, _, _ in named:
         if file and file not in stems:
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
-    example = f"{WIDE} or {LONG}"
-    cells_of = [read_cells(each, what="comparison", example=example) for each in sources]
-    header = {name for cells in cells_of for name in cells.header}
-    tables = []
-    for stem, cells in zip(stems, cells_of, strict=True):
+    header = {name for cells, _ in tables for name in cells.header}
+    for stem, (cells, roles) in zip(stems, tables, strict=True):
         # A name without a file is for every file that has such a column.
         here = {*cells.header} | ({column for _, _, column in named} | {*ignore}) - header
         own = [
@@ -180,10 +176,7 @@ def _read_tables(
             for file, ours, column in named
             if file == stem or (not file and column in here)
         ]
-        roles = roles_of()
         recognise(cells, roles, own, [each for each in ignore if each in here])
-        tables.append((cells, roles))
-    return tables
 
 
 def _ask_whose_labels(
@@ -200,14 +193,16 @@ def _ask_whose_labels(
         for ours in TRUTH
         if ours in roles.of and {"score", "decision"} & roles.held  # no list of pairs
     }
-    for each in answers if truth and lines.people_by != PEOPLE else ():
+    if not truth or lines.people_by == PEOPLE or any({*TRUTH} & roles.named for _, roles in tables):
+        return
+    column, name = next(iter(truth.items()))
+    for each in answers:
         is_there, scores = each.scored, each.scores
         if not is_there.any():
             is_there = each.decisions >= 0
             scores = each.decisions == DECISIONS.index(Decision.MATCH)
         mated, others = (scores[is_there & kind] for kind in (each.mated, ~each.mated))
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
-            column, name = next(iter(truth.items()))
             what = (
                 f"{lines.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
                 f"all {len(mated):,} mated pairs above all {len(others):,} others; nothing was "
@@ -230,15 +225,16 @@ def _answers(
     of_any = first_rows(keys, size=len(system.words) * size)
     first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
     rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
-    is_once = np.count_nonzero(first >= 0) == len(rows)
-    again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
+    again = rows[first[keys[rows]] != rows]
     problems = [*problems_of_pairs(lines, again, first[keys[again]])]
     for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
-        problems += lines.problems(
+        problems += problems_at(
             lines.first[:0] if is_joined else lines.first[its < 0],  # what does not join was noted
-            "the pair {pair} has no {unit} for {name}; all systems need the same pairs (a line "
-            "whose error is filled says that there was no answer)",
-            name=repr(name[:60]),
+            lambda row, name=name: (
+                f"the pair {lines.pair_of(row)} has no {lines.cells.unit} for {name[:60]!r}; all "
+                "systems need the same pairs (a line whose error is filled says that there was no "
+                "answer)"
+            ),
         )
     facts, of_facts = facts_of(lines)
     groups, of_groups = groups_of(lines)
@@ -271,19 +267,19 @@ def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None
     counts = ~words.filled
     model_of: list[str | None] = []
     for at, name in enumerate(system.words):
-        its = np.where(words.filled & (system.codes == at), words.codes, -1)
-        found = pd.Series(its[its >= 0]).value_counts(sort=False)
-        lines_of = {words.words[code]: count for code, count in found.items()}
-        chosen = [word for word in lines_of if word in models]
+        its = words.filled & (system.codes == at)
+        lines_of = pd.Series(words.texts[its]).value_counts(sort=False)
+        chosen = [word for word in lines_of.index if word in models]
         if len(lines_of) > 1 and len(chosen) != 1:
-            shown = join_names([f"{word!r} ({count:,} lines)" for word, count in lines_of.items()])
+            shown = [f"{word!r} ({count:,} lines)" for word, count in lines_of.items()]
             raise InvalidRequest(
-                f"{name} answered with several models: {shown}. Two models are two systems: say "
-                f"whose answers count, such as {argument('models', [next(iter(lines_of))])}."
+                f"{name} answered with several models: {join_names(shown)}. Two models are two "
+                "systems: say whose answers count, such as "
+                f"{argument('models', [lines_of.index[0]])}."
             )
-        model = next(iter(chosen or lines_of), None)
+        model = next(iter(chosen or lines_of.index), None)
         model_of.append(model)
-        counts |= its == (words.words.index(model) if model else -2)
+        counts |= its & (words.texts == model)
     return model_of, np.flatnonzero(counts)
 
 
@@ -299,7 +295,11 @@ def _frame_of(
     # A system with a price charges each answer that does not say otherwise.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.words["system"].codes]
+    charged = np.where(failed, BILLED.index(Charged.NO), charged)
     billed = lines.meant("billed", -1, np.int8)
+    errors = lines.words.get("error", Words(np.full(len(lines), -1), pa.array([], pa.string())))
+    reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
+    codes = np.array([*map(reasons.index, errors.words), 0])[errors.codes]
     probe, reference = lines.people
     more: dict[str, Any] = {}
     if names := lines.person_names:
@@ -322,21 +322,12 @@ def _frame_of(
         decisions=decisions,
         acquired=acquired,
         answered=~failed,
-        errors=_errors(lines),
+        errors=pd.Categorical.from_codes(np.where(failed, codes, -1), reasons),
         elapsed_s=lines.number("elapsed_s"),
-        billed=np.where(billed < 0, np.where(failed, BILLED.index(Charged.NO), charged), billed),
+        billed=np.where(billed < 0, charged, billed),
         groups=groups,
         **more,
     )
-
-
-def _errors(lines: Lines) -> pd.Categorical:
-    """Return the reason of each line without an answer."""
-    words = lines.words.get("error")
-    names = [*dict.fromkeys([NOT_ASKED, *filter(None, words.words if words else ())])]
-    code_of = {word: at for at, word in enumerate(names)} | {"": 0}
-    codes = np.array([code_of[word] for word in words.words])[words.codes] if words else 0
-    return pd.Categorical.from_codes(np.where(lines.failed, codes, -1), names)
 
 
 def _with_scores_below(

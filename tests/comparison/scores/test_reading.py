@@ -349,7 +349,7 @@ def test_lines_that_contradict_each_other(read):
     )
     assert sorted(found) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
     (line,) = refusals(read, f"{HEAD},threshold\na,1,1,A,A,1,5\na,2,0,A,B,1,6\n")
-    assert line == "  line 3: threshold of 'a' is 6.0, and 5.0 in line 2"
+    assert line == "  line 3: threshold of 'a' is '6.0', and '5.0' in line 2"
     with pytest.raises(InvalidRequest, match="price or a currency"):
         read(f"{HEAD},price\na,1,1,A,A,1,3\n")
     lines = refusals(read, f"{HEAD}\nx,1,1,A,A,5\ny,1,1,A,A,5\nx,1,1,A,A,5\n")
