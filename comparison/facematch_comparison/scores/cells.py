@@ -168,6 +168,7 @@ class Cells:
     #: Assumptions, for the user.
     notes: Sequence[str] = ()
     _words: dict[str, Words] = attrs.field(factory=dict, init=False)
+    _numbers: dict[str, NDArray[np.float64]] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
         names = [_as_label(name) for name in self.table.column_names]
@@ -201,17 +202,25 @@ class Cells:
             self._words[name] = _as_words(self.table[name], is_text=self.unit == "line")
         return self._words[name]
 
-    def numbers(self, name: str) -> tuple[NDArray[np.float64], list[Problem]]:
-        """Return a column as float64, (N,), with NaN for empty cells; and its invalid cells."""
-        with contextlib.suppress(pa.ArrowException):
-            numbers = self.table[name].cast(pa.float64(), safe=False).to_numpy()
-            if not np.isinf(numbers).any():
-                return numbers, []
-        words = self.words(name)
-        read = np.append(_as_numbers(words.each.cast(pa.string()), self.decimal_commas), np.nan)
-        wrong = {words.words[at] for at in np.flatnonzero(np.isinf(read))}
-        problems = words.problems(name, lambda word: word not in wrong, _number_advice)
-        return np.where(np.isinf(read), np.nan, read)[words.codes], [*problems]
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a column as float64, (N,): NaN for an empty cell, infinity for an invalid one."""
+        if name not in self._numbers:
+            numbers = None
+            with contextlib.suppress(pa.ArrowException):
+                numbers = self.table[name].cast(pa.float64(), safe=False).to_numpy()
+            if numbers is None or np.isinf(numbers).any():
+                words = self.words(name)
+                numbers = _as_numbers(words.each.cast(pa.string()), self.decimal_commas)
+                numbers = np.append(numbers, np.nan)[words.codes]
+            self._numbers[name] = numbers
+        return self._numbers[name]
+
+    def no_numbers(self, name: str) -> Iterator[Problem]:
+        """Yield a problem for each invalid cell of a column of numbers."""
+        if (is_wrong := np.isinf(self.numbers(name))).any():
+            words = self.words(name)
+            wrong = {words.words[code] for code in np.unique(words.codes[is_wrong])}
+            yield from words.problems(name, lambda word: word not in wrong, _number_advice)
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """Yield the cells of some columns, row by row."""
@@ -279,13 +288,14 @@ def _of_file(path: Path) -> Cells:
 
 
 def _csv(name: str, file: BinaryIO) -> Cells:
-    data, notes = file.read(), []
+    data = file.read()
     if re.match(rb"\s*[{[]", data):  # JSON with another suffix
         file.seek(0)
         return _json(name, file)
     if (above := _ABOVE.match(data)) and above.end():
         # Empty lines in place of titles keep the numbers of lines.
         data = b"\n" * above[0].count(b"\n") + data[above.end() :]
+    notes: list[str] = []
     if not data.isascii() or b"\0" in data:
         text, notes = decode(data)
         data = text.encode()

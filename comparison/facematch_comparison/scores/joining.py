@@ -16,9 +16,9 @@ import pyarrow as pa
 from facematch_core.errors import InvalidRequest
 
 from .answers import PROBE_GROUP, REFERENCE_GROUP
-from .cells import Cells, Words
+from .cells import Cells
 from .columns import COLUMNS, PAIR_KEYS, PEOPLE, PICTURES, TRUTH, group_of
-from .lines import Lines
+from .lines import MINUS_DISTANCE, Lines
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -29,29 +29,25 @@ if TYPE_CHECKING:
 _LEAST_JOINED: Final = 0.5
 
 
-def join_files(
-    stems: Sequence[str], files: Sequence[Lines], note: Callable[[str], object]
-) -> Lines:
+def join_files(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
     """Join the lines of files that were read one by one.
 
     Args:
-        stems: Name of each file, without its ending.
-        files: Lines of each; all have one of `PAIR_KEYS`.
+        files: Lines of each file; all have one of `PAIR_KEYS`.
         note: Called with a sentence about pairs that did not join.
 
     Raises:
         InvalidRequest: the files share no pairs, or contradict each other.
     """
+    stems = [lines.name for lines in files]
     if twice := [stem for stem in stems if stems.count(stem) > 1]:
         raise InvalidRequest(
             f"Two files are called {twice[0]!r}: rename one, because a system is named by its file."
         )
-    key = next(key for key in PAIR_KEYS if all({*key} <= {*each.words} for each in files))
+    key = next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))
     whole = pd.concat(map(_frame_of, files), ignore_index=True)
-    whole["file"] = np.repeat(stems, [len(each) for each in files])
-    numbers = [name for name in whole.columns if whole[name].dtype == np.float64]
-    words = [name for name in whole.columns if name not in (*numbers, "is_answer")]
-    whole[words] = whole[words].fillna("")
+    texts = [name for name in whole.columns if whole[name].dtype not in (np.float64, np.bool_)]
+    whole[texts] = whole[texts].fillna("")
     whole["number"] = _pairs_of(whole, key, note)
     _share_facts_of_pairs(whole, key)
     labelled = whole["mated"] != "" if "mated" in whole else pd.Series(True, whole.index)
@@ -59,32 +55,45 @@ def join_files(
     _check_shares(whole, keep, note)
     whole = whole[keep]
     places = whole["place"].tolist()
-    said = [name for name in words if name not in ("pair", "place", "file")]
-    table = pa.table({name: whole[name].tolist() for name in said if (whole[name] != "").any()})
-    cells = Cells("The comparison", table, places=lambda: places, unit="")
-    codes, _ = pd.factorize(whole["number"])
-    names = whole.drop_duplicates("number")[[*key]].agg(" and ".join, axis=1)
-    return Lines(
-        cells,
-        {name: cells.words(name) for name in cells.header}
-        | {"pair": Words(codes.astype(np.int64), pa.array(names, pa.string()))},
-        numbers={name: whole[name].to_numpy() for name in numbers},
-        distances=frozenset().union(*(each.distances for each in files)),
+    first = whole.groupby("number")[[*key]].transform("first")
+    whole = whole.drop(columns=["place", "file", "number", "is_answer"])
+    whole = whole.assign(pair=first.iloc[:, 0].str.cat(first.iloc[:, 1:], sep=" and "))
+    whole = whole.loc[:, (whole != "").any()]
+    table = pa.table({name: pa.array(whole[name].tolist()) for name in whole.columns})
+    lines = Lines(
+        cells=Cells("The comparison", table, places=lambda: places, unit=""),
+        name="",
         independent_pairs=files[0].independent_pairs,
     )
+    for name in whole.columns:
+        lines.put(name, name)
+    return lines
 
 
 def _frame_of(lines: Lines) -> DataFrame:
     """Return the lines of one file as texts and numbers."""
     columns: dict[str, Any] = {
-        ours: words.texts for ours, words in lines.words.items() if ours not in TRUTH
+        ours: lines.numbers(ours)
+        if ours in COLUMNS and COLUMNS[ours].is_number
+        else lines.words(ours).texts
+        for ours in lines.of
+        if ours not in TRUTH
     }
-    if {*TRUTH} & lines.words.keys():
+    columns["system"] = lines.system.texts
+    if {*TRUTH} & lines.of.keys():
         columns["mated"] = np.where(lines.mated, "1", "0").astype(object)
+    if lines.scores:
+        columns["score"] = lines.score
+    if lines.distances:
+        is_distance = np.isin(columns["system"].astype(str), [*lines.distances])
+        scale = columns.get("scale", np.array("", object))
+        columns["scale"] = np.where(is_distance, MINUS_DISTANCE, scale)
+        if "threshold" in columns:
+            columns["threshold"] = columns["threshold"] * np.where(is_distance, -1, 1)
     file = PurePath(lines.cells.name.removeprefix("The file ")).name
     columns["place"] = [f"{file} {lines.cells.place(line)}" for line in range(len(lines))]
-    is_answer = bool({"decision", "error"} & lines.words.keys() or "score" in lines.numbers)
-    return pd.DataFrame({**columns, **lines.numbers, "is_answer": is_answer})
+    is_answer = bool({"decision", "error", "score"} & lines.held)
+    return pd.DataFrame({**columns, "file": lines.name, "is_answer": is_answer})
 
 
 def _pairs_of(whole: DataFrame, key: Sequence[str], note: Callable[[str], object]) -> Ints:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
@@ -21,20 +20,12 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Cells, Problem, Words, problems_at, read_cells
-from .columns import (
-    LONG,
-    PEOPLE,
-    PERSON,
-    TRUTH,
-    WIDE,
-    ColumnsNotRecognised,
-    Roles,
-    check_complete,
-    recognise,
-)
+from .cells import Problem, problems_at, read_cells
+from .checks import facts_of, groups_of, problems_of_cells, problems_of_pairs
+from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised
 from .joining import join_files
-from .lines import Lines, facts_of, first_rows, groups_of, problems_of_pairs, read_lines_of
+from .lines import MINUS_DISTANCE, Lines, first_rows
+from .recognise import check_complete, recognise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -49,9 +40,6 @@ ENOUGH_APART: Final = 20
 
 #: If this many pairs, and half of all, have the lowest score, it may mean a missing score.
 _MANY_ALIKE: Final = 20
-
-#: The scale of distances that were read as scores.
-MINUS_DISTANCE: Final = "minus the distance"
 
 #: Columns of a pair about which a system was not asked.
 _BLANK: Final = {
@@ -128,36 +116,40 @@ def read_scores(
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
     stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
-    example = f"{WIDE} or {LONG}"
-    cells_of = [read_cells(each, what="comparison", example=example) for each in sources]
-    for text in [text for cells in cells_of for text in cells.notes]:
-        say(text)
-    roles_of = [Roles(independent_pairs, distance) for _ in sources]
-    tables = [*zip(cells_of, roles_of, strict=True)]
-    _recognise(tables, stems, columns or {}, ignore)
-    check_complete(tables)
-    is_joined = len(tables) > 1
+    is_joined = len(sources) > 1
     files = [
-        read_lines_of(*table, no_scores, stem if is_joined else name or stem)
-        for table, stem in zip(tables, stems, strict=True)
+        Lines(
+            cells=read_cells(each, what="comparison", example=f"{WIDE} or {LONG}"),
+            name=stem if is_joined else name or stem,
+            independent_pairs=independent_pairs,
+            distance=distance,
+            no_scores=no_scores,
+        )
+        for each, stem in zip(sources, stems, strict=True)
     ]
-    lines = join_files(stems, files, say) if is_joined else files[0]
+    for text in [text for lines in files for text in lines.cells.notes]:
+        say(text)
+    _recognise(files, stems, columns or {}, ignore)
+    check_complete(files)
+    for lines in files:
+        lines.cells.refuse(problems_of_cells(lines))
+    lines = join_files(files, say) if is_joined else files[0]
     answers = _answers(lines, ThresholdRule(rule or "at_least"), models, is_joined=is_joined)
-    _ask_whose_labels(tables, lines, answers)
+    _ask_whose_labels(files, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
-    for text in (*_notes(lines, tables), *_notes_of_blanks(answers)):
+    for text in (*_notes(lines, files), *_notes_of_blanks(answers)):
         say(text)
     return answers
 
 
 def _recognise(
-    tables: Sequence[tuple[Cells, Roles]],
+    files: Sequence[Lines],
     stems: Sequence[str],
     columns: Mapping[str, str | Sequence[str]],
     ignore: Sequence[str],
 ) -> None:
-    """Recognise the columns of each table, as the user names them or by their names."""
+    """Recognise the columns of each file, as the user names them or by their names."""
     named = [
         (Path(file).stem, ours, column)
         for key, of in columns.items()
@@ -167,33 +159,31 @@ def _recognise(
     for file, _, _ in named:
         if file and file not in stems:
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
-    header = {name for cells, _ in tables for name in cells.header}
-    for stem, (cells, roles) in zip(stems, tables, strict=True):
+    headers = {name for lines in files for name in lines.cells.header}
+    for stem, lines in zip(stems, files, strict=True):
         # A name without a file is for every file that has such a column.
-        here = {*cells.header} | ({column for _, _, column in named} | {*ignore}) - header
+        here = {*lines.cells.header} | ({column for _, _, column in named} | {*ignore}) - headers
         own = [
             (ours, column)
             for file, ours, column in named
             if file == stem or (not file and column in here)
         ]
-        recognise(cells, roles, own, [each for each in ignore if each in here])
+        recognise(lines, own, [each for each in ignore if each in here])
 
 
-def _ask_whose_labels(
-    tables: Sequence[tuple[Cells, Roles]], lines: Lines, answers: Sequence[Answers]
-) -> None:
+def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
     """Raise if scores follow labels exactly that neither the user nor people's names confirm.
 
     A log of answers may call them anything. Judged by them, a system never errs, and no test of its
     scores can find that out.
     """
     truth = {
-        ours: roles.of[ours]
-        for _, roles in tables
+        ours: each.of[ours]
+        for each in files
         for ours in TRUTH
-        if ours in roles.of and {"score", "decision"} & roles.held  # no list of pairs
+        if ours in each.of and {"score", "decision"} & each.held  # no list of pairs
     }
-    if not truth or lines.people_by == PEOPLE or any({*TRUTH} & roles.named for _, roles in tables):
+    if not truth or lines.people_by == PEOPLE or any({*TRUTH} & each.named for each in files):
         return
     column, name = next(iter(truth.items()))
     for each in answers:
@@ -215,7 +205,7 @@ def _answers(
     lines: Lines, rule: ThresholdRule, models: Sequence[str], *, is_joined: bool
 ) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
-    system, size = lines.words["system"], len(lines.first)
+    system, size = lines.system, len(lines.first)
     if len(system.words) > MOST:
         text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)])
@@ -261,14 +251,14 @@ def _answers(
 
 def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None], Ints | None]:
     """Return each system's model, and the lines of chosen models; None for all lines."""
-    system, words = lines.words["system"], lines.words.get("model")
-    if words is None:
+    system, words = lines.system, lines.words("model")
+    if not words.words:
         return [None] * len(system.words), None
-    counts = ~words.filled
+    counts, texts = ~words.filled, words.texts
     model_of: list[str | None] = []
     for at, name in enumerate(system.words):
         its = words.filled & (system.codes == at)
-        lines_of = pd.Series(words.texts[its]).value_counts(sort=False)
+        lines_of = pd.Series(texts[its]).value_counts(sort=False)
         chosen = [word for word in lines_of.index if word in models]
         if len(lines_of) > 1 and len(chosen) != 1:
             shown = [f"{word!r} ({count:,} lines)" for word, count in lines_of.items()]
@@ -279,7 +269,7 @@ def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None
             )
         model = next(iter(chosen or lines_of.index), None)
         model_of.append(model)
-        counts |= its & (words.texts == model)
+        counts |= its & (texts == model)
     return model_of, np.flatnonzero(counts)
 
 
@@ -287,17 +277,17 @@ def _frame_of(
     lines: Lines, facts: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
 ) -> DataFrame:
     """Return the frame of `Answers` of all systems, with a row for each line."""
-    scores, failed = lines.number("score"), lines.failed
+    scores, failed = lines.score, lines.failed
     decisions = lines.meant("decision", NO_DECISION, np.int8)
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
     acquired = lines.meant("acquired", -1, np.int8)
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & ~failed
     # A system with a price charges each answer that does not say otherwise.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
-    charged = np.array(usual, np.int8)[lines.words["system"].codes]
+    charged = np.array(usual, np.int8)[lines.system.codes]
     charged = np.where(failed, BILLED.index(Charged.NO), charged)
     billed = lines.meant("billed", -1, np.int8)
-    errors = lines.words.get("error", Words(np.full(len(lines), -1), pa.array([], pa.string())))
+    errors = lines.words("error")
     reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
     codes = np.array([*map(reasons.index, errors.words), 0])[errors.codes]
     probe, reference = lines.people
@@ -305,9 +295,9 @@ def _frame_of(
     if names := lines.person_names:
         count = 1 + max(probe.max(), reference.max())
         more["people"] = [*names, *(f"unknown {number}" for number in range(len(names), count))]
-    if "transaction" in lines.words:
-        attempts = lines.words["attempt"]
-        more["transactions"] = lines.words["transaction"].codes
+    if "transaction" in lines.of:
+        attempts = lines.words("attempt")
+        more["transactions"] = lines.words("transaction").codes
         more["attempts"] = np.array([*map(int, attempts.words)], np.int64)[attempts.codes]
     if lines.pictures:
         category = pd.CategoricalDtype(pd.Index(lines.pictures[0].words))
@@ -323,7 +313,7 @@ def _frame_of(
         acquired=acquired,
         answered=~failed,
         errors=pd.Categorical.from_codes(np.where(failed, codes, -1), reasons),
-        elapsed_s=lines.number("elapsed_s"),
+        elapsed_s=lines.numbers("elapsed_s"),
         billed=np.where(billed < 0, charged, billed),
         groups=groups,
         **more,
@@ -374,26 +364,26 @@ def _with_scores_below(
     return filled
 
 
-def _notes(lines: Lines, tables: Sequence[tuple[Cells, Roles]]) -> Iterator[str]:
+def _notes(lines: Lines, files: Sequence[Lines]) -> Iterator[str]:
     def quoted(names: Iterable[str]) -> str:
         return join_names([repr(name[:60]) for name in names])
 
-    for cells, roles in tables:
-        if roles.skipped:
-            of = f"{cells.name}: " if len(tables) > 1 else ""
+    for each in files:
+        if each.skipped:
+            of = f"{each.cells.name}: " if len(files) > 1 else ""
             yield (
-                f"{of}read {quoted([*roles.of.values(), *roles.scores])}; not read, because their "
-                f"names are not known or not needed: {quoted(roles.skipped)}"
+                f"{of}read {quoted([*each.of.values(), *each.scores])}; not read, because their "
+                f"names are not known or not needed: {quoted(each.skipped)}"
             )
-        if distances := [*filter(roles.is_distance, roles.scores)]:
+        if distances := [*filter(each.is_distance, each.scores)]:
             yield (
                 f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
                 "passes distances of 0.4 and less"
             )
-    if not {*TRUTH} & lines.words.keys():
+    if not {*TRUTH} & lines.of.keys():
         yield "a pair is mated where both people have one name, for no column says which pairs are"
     if lines.people_by == (PERSON,):
-        column = next(roles.of[PERSON] for _, roles in tables if PERSON in roles.of)
+        column = next(each.of[PERSON] for each in files if PERSON in each.of)
         yield (
             f"each line is of one person, {column!r}: who the others of non-mated pairs are is not "
             "known, and intervals are too narrow if they come again"
