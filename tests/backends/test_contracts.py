@@ -29,12 +29,10 @@ class TestRekognition(Contract):
     opened = RekognitionSimulator
 
 
-@pytest.mark.slow
 class TestAzure(Contract):
     opened = AzureSimulator
 
 
-@pytest.mark.slow
 class TestCompreface(Contract):
     opened = ComprefaceSimulator
 

@@ -68,6 +68,9 @@ ROWS = {
     "compreface": [
         (400, {"message": "Service API key should be UUID", "code": 26}, fm.AuthenticationFailed),
         (400, {"message": "Limit should be at least 0; ", "code": 26}, fm.RequestRejected),
+        # It charges nobody: its own nginx answers 502 and 504 in HTML while its API starts.
+        *((status, HTML, fm.VendorUnavailable) for status in (502, 504)),
+        (500, {"message": "It is down."}, fm.VendorUnavailable),
     ],
     "deepvue": [
         (202, {"transaction_id": "t-1"}, fm.UnexpectedResponse),
@@ -162,7 +165,8 @@ def test_refusal_has_its_error_charge_and_words(asked, status, body, kind):
         call, HttpReply(status=status, headers={"Retry-After": "3600"}, body=data)
     )
     assert type(error) is kind
-    assert error.billing.charged is CHARGED.get(kind, fm.Charged.NO)
+    charged = fm.Charged.NO if asked == "compreface" else CHARGED.get(kind, fm.Charged.NO)
+    assert error.billing.charged is charged
     assert error.retryable is (kind in (fm.VendorUnavailable, fm.RateLimited))
     assert (error.status_code, error.retry_after_s) == (status, 3600)
     assert all(sentence.strip()[:60] in str(error) for sentence in sentences(body))

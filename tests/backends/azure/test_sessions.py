@@ -1,4 +1,4 @@
-"""What Azure's answers about a session mean, by Microsoft's own examples, and against the mock."""
+"""What Azure's answers about a session mean, by Microsoft's own examples."""
 
 import datetime as dt
 import json
@@ -9,16 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import azure_liveness as published
 from kit.azure_liveness import attempt, failed, with_attempts
-from kit.cards import CARDS as EVERY_CARD
 from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
 from facematch_core import models
-from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
-from facematch_core.backend.session_types import DeletionState, SessionRecord, SessionState
+from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
+from facematch_core.backend.session_types import SessionRecord, SessionState
 from facematch_core.http import HttpReply
-from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
+from facematch_mock_server import card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"
 BACKEND = AzureBackend(api_key="secret-azure-key", base_url=HOME)
@@ -36,8 +35,6 @@ RECORD = SessionRecord(
     session_id=published.SESSION_ID,
 )
 ALONE = attrs.evolve(RECORD, expects=[fm.Operation.LIVENESS], compared_with=None)
-CARDS = card_sheet()
-PAYOUT = {"purpose": "payout", "about": None, "max_age_s": 3600.0}
 
 
 def reply(body, status=200):
@@ -224,113 +221,29 @@ def test_id_with_a_path_is_refused(session_id):
 @pytest.mark.parametrize("status", [200, 204])
 def test_deletion_may_be_200_or_204(status):
     deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), reply(b"", status))
-    assert (deletion.state, deletion.face_kept) == (DeletionState.DONE, False)
+    assert (deletion.state, deletion.face_kept) == ("done", False)
 
 
-# Against the mock
+# A portrait
 
-
-@pytest.fixture
-def mock():
-    with MockServer(vendor="azure", clock=VirtualClock()) as served:
-        yield served
-
-
-@pytest.fixture
-def connect(mock, at_end):
-    def connect(**more):
-        return at_end.enter_context(
-            fm.open_sessions(
-                "azure",
-                api_key=mock.live_key,
-                base_url=mock.url,
-                require_environment="mock",
-                clock=mock.clock,
-                **more,
-            )
-        )
-
-    return connect
-
-
-@pytest.fixture
-def sessions(connect):
-    return connect()
-
-
-@pytest.fixture
-def alone(connect):
-    return connect(expects=["liveness"])
-
-
-def start(sessions, reference="p1", **options):
-    record = sessions.plan("customer-17", purpose="payout")
-    return sessions.start(
-        record,
-        reference=CARDS[reference].data if record.compared_with else None,
-        options=AzureSessionOptions(**options) if options else None,
-    )
+CARD = card_sheet()["p1"].data
+GONE = reply({"error": {"code": "NotFound", "message": "It is not there."}}, 404)
 
 
 @pytest.mark.parametrize(
-    ("reference", "card", "is_verified"),
+    ("body", "picture", "has_portrait"),
     [
-        ("p1", "p1-again", True),
-        ("p1", "p2", False),
-        ("p1", "attack", False),
-        (None, "p1", True),
-        (None, "not-live", False),
-        (None, "liveness-none", False),
+        (published.READING, [reply(CARD)], True),
+        (published.READING, [GONE], False),
+        # Without a live person, or without the option, none is asked for.
+        (with_attempts(attempt(1, "spoofface")), [], False),
+        (with_attempts(attempt(1, sessionImageId=None)), [], False),
     ],
 )
-def test_person_after_a_failed_attempt(mock, connect, reference, card, is_verified):
-    sessions = connect(expects=["match", "liveness"] if reference else ["liveness"])
-    session = start(sessions, reference)
-    played = mock.control.sessions
-    played.fail_attempt(session.record.session_id)
-    assert sessions.read(session.record).state == "pending"
-    assert sessions.read(session.record, with_way_in=True).way_in.token == session.way_in.token
-    played.finish(session.record.session_id, EVERY_CARD[card])
-    result = sessions.read(session.record)
-    assert result.state == "decided"
-    assert result.is_verified_for("customer-17", **PAYOUT) is is_verified
-    is_compared = "not_reported" not in [warning.tag for warning in result.match.warnings]
-    assert is_compared is (reference is not None)
-
-
-def test_portrait_needs_a_live_person_and_the_option(mock, alone):
-    for card, is_kept, has_portrait in (
-        ("p1-again", True, True),
-        ("p1-again", False, False),
-        ("not-live", True, False),
-    ):
-        session = start(alone, enable_session_image=is_kept)
-        mock.control.sessions.finish(session.record.session_id, EVERY_CARD[card])
-        result = alone.read(session.record, with_portrait=True)
-        assert (result.portrait is not None) is has_portrait
-        if has_portrait:
-            assert result.portrait.data == EVERY_CARD[card]
-    paths = [entry.path for entry in mock.control.journal()]
-    assert sum("sessionImages" in path for path in paths) == 1
-
-
-def test_missing_portrait_leaves_the_verdict(mock, alone):
-    session = start(alone, enable_session_image=True)
-    mock.control.sessions.finish(session.record.session_id, "p1")
-    rule = {"stage": Stage.ANSWER, "kind": Kind.STATUS, "status": 404}
-    mock.control.add_fault(Fault(path="/face/v1.2/sessionImages", **rule))
-    result = alone.read(session.record, with_portrait=True)
-    assert (result.liveness.is_live, result.portrait) == (True, None)
-
-
-def test_deleted_session_is_not_found_and_old_one_is_gone(mock, sessions):
-    deleted, old = start(sessions), start(sessions)
-    assert sessions.delete(deleted.record).state is DeletionState.DONE
-    assert sessions.delete(deleted.record).state is DeletionState.NOT_THERE
-    with pytest.raises(fm.SessionNotFound):
-        sessions.read(deleted.record)
-    mock.control.advance(3601)
-    assert sessions.read(old.record).state == "expired"
-    assert sessions.read(old.record, with_way_in=True).way_in is None
-    mock.control.advance(48 * 3600)
-    assert sessions.read(old.record).state == "gone"
+def test_portrait_is_of_a_live_person_and_leaves_the_verdict(body, picture, has_portrait):
+    request = ReadRequest(record=ALONE, with_portrait=True)
+    reading = BACKEND.read_reply(request, reply(body), *picture)
+    (check,) = reading.checks
+    assert reading.state == "decided"
+    assert (check.portrait and check.portrait.data) == (CARD if has_portrait else None)
+    assert isinstance(BACKEND.read_reply(ReadRequest(record=ALONE), reply(body)), SessionReading)

@@ -1,4 +1,4 @@
-"""The backend, its account and its sessions against the mock server."""
+"""The backend and its account against the mock server."""
 
 import pickle
 
@@ -11,8 +11,6 @@ from facematch_didit import DiditAccount, DiditBackend
 from facematch_mock_server import Fault, Kind, Stage, make_card
 
 KEEP = {"retention": fm.Retention.KEEP}
-WORKFLOW = "11111111-2222-3333-4444-555555555555"
-PAYOUT = {"purpose": "payout", "about": "payout 8841"}
 
 
 def card(person="p1", **facts):
@@ -45,18 +43,6 @@ def verifier(open_verifier):
     return open_verifier()
 
 
-# --- calls ---
-
-
-def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_verifier, mock):
-    verifier = open_verifier(api_key=mock.sandbox_key)
-    assert verifier.verify(card("p2"), REFERENCE, **KEEP).is_match
-    assert verifier.check_liveness(card(liveness=5)).is_live
-    result = verifier.verify(REFERENCE, REFERENCE, threshold=100)
-    assert (result.vendor_status, result.decision) == ("Approved", fm.Decision.REVIEW)
-    assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
-
-
 @pytest.mark.parametrize(("score", "passes"), [(30, False), (30.01, True)])
 def test_without_a_threshold_the_documented_one_decides(verifier, mock, score, passes):
     """Didit approves above 30 by default, in both calls."""
@@ -64,9 +50,6 @@ def test_without_a_threshold_the_documented_one_decides(verifier, mock, score, p
         mock.control.set_outcome(kind, score=score)
     assert verifier.verify(REFERENCE, AGAIN).is_match is passes
     assert verifier.check_liveness(REFERENCE).is_live is passes
-
-
-# --- kept calls ---
 
 
 def test_a_decision_is_the_result_of_the_call(verifier):
@@ -154,45 +137,3 @@ def test_a_call_without_a_record_is_not_claimed(  # noqa: PLR0917 - fixtures and
     assert caught.value.reconcilable is (options == KEEP)
     assert verifier.reconcile(caught.value).outcome == outcome
     assert len(mock.control.charges()) == charges
-
-
-# --- hosted sessions ---
-
-
-@pytest.fixture
-def sessions(mock, open_verifier):
-    mock.control.sessions.workflow(WORKFLOW, kind="biometric")
-    settings = {"workflow_id": WORKFLOW, "workflow_takes_reference": True}
-    settings |= {"return_hosts": ["shop.example"], "liveness_method": "PASSIVE"}
-    return fm.Sessions(open_verifier(**settings), compared_with="given")
-
-
-def test_a_session_from_start_to_deletion(mock, sessions):
-    record = sessions.plan("customer-17", **PAYOUT)
-    options = {"return_url": "https://shop.example/back", "language": "es"}
-    session = sessions.start(record, reference=AGAIN, **options)
-    assert session.way_in.link.reveal().startswith(mock.url)
-    assert sessions.read(record).state is fm.SessionState.PENDING  # found by the record's id
-    again = sessions.read(session.record, with_way_in=True)
-    assert again.way_in.link == session.way_in.link
-    mock.control.sessions.finish(session.record.session_id, card="p1")
-    result = sessions.read(session.record, with_portrait=True)
-    assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
-    assert (result.compared_with, result.environment) == ("given", fm.Environment.MOCK)
-    assert result.portrait.width > 0
-    assert sessions.delete(session.record).state is DeletionState.DONE
-    assert sessions.delete(session.record).state is DeletionState.NOT_THERE
-    with pytest.raises(fm.SessionNotFound):
-        sessions.read(session.record)
-
-
-def test_a_record_with_anothers_session_neither_reads_nor_deletes_it(sessions):
-    ada = sessions.start(sessions.plan("ada", **PAYOUT), reference=AGAIN).record
-    ben = sessions.plan("ben", **PAYOUT)
-    mixed_up = attrs.evolve(ben, session_id=ada.session_id, started_at=ada.started_at)
-    for method in (sessions.read, sessions.delete):
-        with pytest.raises(fm.SessionMismatch):
-            method(mixed_up)
-    assert sessions.read(ada).state is fm.SessionState.PENDING
-    account = DiditAccount.of(sessions.verifier.backend)
-    assert account.delete(ada.session_id).state is DeletionState.DONE

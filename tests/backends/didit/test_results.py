@@ -1,16 +1,18 @@
-"""Answers 200 of calls: each shape of three editions, and the decision that each word gives."""
+"""Requests of calls, their answers in the shapes of three editions, and what each word decides."""
 
 import copy
 import datetime as dt
 import json
 import math
 
+import attrs
 import pytest
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.http import HttpReply
+from facematch_core.testing import ManualClock
 from facematch_didit import MATCH_SCALE
 
 DECISIONS = {
@@ -222,3 +224,82 @@ def test_an_answer_that_echoes_another_call_is_refused(  # noqa: PLR0917 - fixtu
     assert isinstance(outcome, fm.UnexpectedResponse) is not is_ours
     if not is_ours:
         assert outcome.billing.charged is fm.Charged.YES
+
+
+# --- requests, and errors that say more than their class ---
+
+
+@pytest.mark.parametrize(
+    ("retention", "environment", "is_kept"),
+    [("keep", None, True), ("minimal", None, False), ("keep", "sandbox", False)],
+)
+def test_only_a_kept_call_has_a_session_and_can_be_looked_up(  # noqa: PLR0917 - fixtures and parameters
+    retention, environment, is_kept, canned, answers, make_call
+):
+    lost = (502, {"detail": "upstream"})
+    body = answers["match_approved"] | {"vendor_data": None, "metadata": None}
+    backend, _ = canned((200, body), lost, environment=environment)
+    call = make_call(retention=fm.Retention(retention))
+    result = backend.match(call)
+    assert result.ids.session == (body["request_id"] if is_kept else None)
+    assert result.billing.charged == ("no" if environment == "sandbox" else "yes")
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        backend.match(call)
+    assert caught.value.reconcilable is is_kept
+
+
+def test_the_key_is_masked_in_the_error(canned, make_call, backend):
+    key = backend.api_key.reveal()
+    with pytest.raises(fm.RequestRejected) as caught:
+        canned((400, {"key": [f"Not {key}."], key: ["x"]}))[0].match(make_call())
+    assert key not in f"{caught.value} {caught.value!r} {caught.value.field_errors}"
+
+
+NOW = dt.datetime(2026, 7, 2, 9, 15, 0, tzinfo=dt.UTC)
+IN_30_S = str(int(NOW.timestamp()) + 30)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7", "X-RateLimit-Reset": IN_30_S}, 7),
+        ({"X-RateLimit-Reset": IN_30_S}, 30),
+        ({"X-RateLimit-Reset": IN_30_S + "000"}, None),
+        ({"X-RateLimit-Reset": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_rate_limit_ends_by_retry_after_or_the_reset_time(headers, seconds, canned, make_call):
+    backend, _ = canned()
+    backend.client.clock = ManualClock(start=NOW)
+    reply = HttpReply(status=429, headers=headers, body=b'{"detail": "Too fast."}')
+    error = backend.error(reply, make_call())
+    assert (type(error), error.retry_after_s, error.retryable) == (fm.RateLimited, seconds, True)
+
+
+THRESHOLDS = {
+    fm.Operation.MATCH: "face_match_score_decline_threshold",
+    fm.Operation.LIVENESS: "face_liveness_score_decline_threshold",
+}
+
+
+@pytest.mark.parametrize("operation", THRESHOLDS)
+def test_threshold_and_retention_are_always_sent(operation, backend, make_call):
+    request = backend.build(make_call(operation))
+    assert request.fields == {
+        THRESHOLDS[operation]: "30",
+        "save_api_request": "false",
+    }
+    assert request.method == "POST"
+    assert request.headers["x-api-key"].reveal() == "didit-key-8c1f5e2ab9"
+
+
+@pytest.mark.parametrize("reference", ["ö" * 256, " ", "\t\n", "\u00a0"])
+def test_a_long_or_blank_caller_ref_is_refused_before_sending(reference, canned, make_call):
+    backend, adapter = canned()
+    call = make_call()
+    assert backend.build(attrs.evolve(call, caller_ref="ö" * 255))
+    with fm.FaceVerifier(backend) as verifier, pytest.raises(fm.Unsupported) as caught:
+        verifier.verify(call.probe, call.reference, caller_ref=reference, retention="keep")
+    assert (caught.value.what, caught.value.backend) == ("caller_ref", "didit")
+    assert adapter.seen == []

@@ -214,12 +214,6 @@ def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
     assert len(read(liveness_checks=checks, with_settings=settings).doubts) == doubts
 
 
-def test_reading_of_another_session_is_refused_and_free(read):
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        read(session_id=OTHER)
-    assert caught.value.billing.charged is fm.Charged.NO
-
-
 @given(data=st.data())
 def test_any_json_is_a_reading_or_an_error_and_shows_nothing(data):
     body = decided()

@@ -1,4 +1,5 @@
 import base64
+import datetime as dt
 import json
 
 import attrs
@@ -7,18 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import facematch_core as fm
-from facematch_core import SessionRecord, SessionState, models, open_sessions
-from facematch_core.backend.calls import ReadRequest
+from facematch_core import SessionRecord, models
+from facematch_core.backend import ReadRequest, StartRequest
 from facematch_core.base.clock import SystemClock
 from facematch_core.http import HttpReply
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
+from facematch_mock_server import VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
-#: What a result is asked.
-PAYOUT = {"purpose": "payout", "about": None, "max_age_s": 3600.0}
 SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
 START = SystemClock().now()
 RECORD = SessionRecord(
@@ -115,63 +114,28 @@ def test_missing_portrait_gives_a_warning(image):
     assert read(body, with_portrait=False).warnings == ()
 
 
-# With the mock, from the plan to the end
+@pytest.mark.parametrize(("age_s", "state"), [(179, "expired"), (180, "gone")])
+def test_expired_session_is_gone_after_three_minutes(age_s, state):
+    record = attrs.evolve(RECORD, started_at=START - dt.timedelta(seconds=age_s))
+    reading = read(SUCCEEDED | {"Status": "EXPIRED"}, record=record)
+    assert (reading.state, reading.way_in.page) == (state, {})
 
 
-@pytest.fixture
-def connect(mock, at_end):
-    def connect(**settings):
-        aws = {"base_url": mock.url, "region": "eu-west-1", **KEYS}
-        more = {"clock": mock.clock, "require_environment": "mock", "expects": ["liveness"]}
-        return at_end.enter_context(open_sessions("rekognition", **{**aws, **more, **settings}))
-
-    return connect
-
-
-@pytest.fixture
-def sessions(connect):
-    return connect()
-
-
-@pytest.fixture
-def record(sessions):
-    return sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
-
-
-@pytest.mark.parametrize("over", ["not_found", "expired"])
-@pytest.mark.parametrize("is_finished", [True, False])
-def test_session_is_gone_after_three_minutes(over, is_finished, record, connect):
-    with MockServer(vendor="rekognition", switches={"session_over": over}) as mock:
-        sessions = connect(base_url=mock.url, clock=mock.clock)
-        session = sessions.start(record)
-        if is_finished:
-            mock.control.sessions.finish(session.record.session_id)
-        mock.control.advance(181)
-        result = sessions.read(session.record)
-    assert result.state is SessionState.GONE
-    assert not result.is_verified_for("customer-17", **PAYOUT)
-    assert {result.match.decision, result.liveness.decision} == {"inconclusive"}
-    assert result.read_again_s is None
-
-
-def test_a_start_asks_for_the_challenges_of_its_options(sessions, record, mock):
+def test_start_asks_for_the_challenges_of_its_options():
     options = FaceLivenessOptions(challenges=Challenge.FACE_MOVEMENT)
-    session = sessions.start(record, options=options)
-    mock.control.sessions.finish(session.record.session_id)
-    result = sessions.read(session.record)
-    assert result.raw["Challenge"]["Type"] == "FaceMovementChallenge"
-    assert result.liveness.is_live
+    steps = BACKEND.start_steps(StartRequest(record=RECORD, options=options))
+    asked = next(steps).json["Settings"]["ChallengePreferences"]
+    assert asked == [{"Type": "FaceMovementChallenge"}]
 
 
-def test_session_of_another_region_is_refused(sessions, connect, mock, record):
-    session = sessions.start(record)
-    count = len(mock.control.journal())
-    with pytest.raises(fm.InvalidRequest, match="eu-west-1"):
-        connect(region="us-east-1").read(session.record)
-    assert len(mock.control.journal()) == count
+def test_session_of_another_region_is_refused_before_sending():
+    other = attrs.evolve(RECORD, facts={"region": "us-east-1"})
+    with pytest.raises(fm.InvalidRequest, match="us-east-1"):
+        next(BACKEND.read_steps(ReadRequest(record=other)))
 
 
-def test_delete_does_nothing_since_sessions_vanish(sessions, record):
-    assert sessions.delete(sessions.start(record).record).state == "vanishes"
+def test_delete_does_nothing_since_sessions_vanish():
+    sessions = fm.Sessions(fm.FaceVerifier(BACKEND), expects=["liveness"])
+    assert sessions.delete(RECORD).state == "vanishes"
     with pytest.raises(fm.Unsupported):
         sessions.receive(b"{}", {})
