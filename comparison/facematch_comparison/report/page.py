@@ -21,7 +21,7 @@ from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import write_file
 
 from . import plots, values
-from .tables import Tables
+from .tables import Tables, head
 from .values import Node
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -55,8 +55,8 @@ def fragment(evaluation: Evaluation) -> str:
 
 def _render(template: str, evaluation: Evaluation, ids: str, **more: Any) -> str:
     document = Node(evaluation.to_dict())
-    tables = Tables(document, ids)
-    more |= {"document": document, "tables": tables, "evaluation": evaluation}
+    tables = Tables(document)
+    more |= {"document": document, "tables": tables, "evaluation": evaluation, "ids": ids}
     more |= {"picture": plots.det(evaluation, f"{ids}det")}
     more |= {"sections": [*_sections(document, tables)]}
     return _templates().get_template(template).render(more)
@@ -106,5 +106,6 @@ def _templates() -> jinja2.Environment:
     )
     forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")
     environment.filters |= {form: getattr(values, form) for form in forms}
+    environment.filters["head"] = head
     environment.globals |= {"plots": plots, "nothing": values.NOTHING}
     return environment

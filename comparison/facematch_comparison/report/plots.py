@@ -115,12 +115,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         if len(label) > _MOST_LETTERS:
             label = f"{label[: _MOST_LETTERS - 1]}…"
         plot.beside(label, here, (up - 8, up + 18), f"label {style_of(place).colour}", space=9)
-    return plot.svg(
-        "How many genuine people are turned away, against how many others pass",
-        "A DET plot with one line for each system that gives scores and one mark at its threshold. "
-        "Nearer to the lower left corner is better. Crosses and bands are intervals. The table "
-        "before this figure has the numbers.",
-    )
+    return plot.svg()
 
 
 def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
@@ -147,12 +142,7 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         for rate in (at.frr, at.fmr):
             plot.dot(at.threshold, rate, place)
         plot.name_upright(f"threshold {numbers.score(at.threshold)}", at.threshold)
-    return plot.svg(
-        f"FMR and FRR of {plain(system.name)} against the threshold",
-        "A higher threshold lets fewer others pass (FMR, dashed) and turns away more genuine "
-        "people (FRR). Bands are intervals. The vertical line is the threshold at which the system "
-        "is judged.",
-    )
+    return plot.svg()
 
 
 def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
@@ -183,11 +173,7 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     if at is not None and at.threshold is not None:
         plot.upright(at.threshold)
         plot.name_upright("threshold", at.threshold)
-    return plot.svg(
-        f"Scores of {plain(system.name)}",
-        "Histograms of the scores of mated pairs and of non-mated pairs (dashed). The vertical "
-        "line is the threshold at which the system is judged.",
-    )
+    return plot.svg()
 
 
 class _Axis(NamedTuple):
@@ -353,15 +339,9 @@ class _Plot:
                 self._text(words, left, base, "start", classes)
                 break
 
-    def svg(self, title: str, description: str) -> Markup:
-        inside = Markup('<rect x="{}" y="{}" width="{}" height="{}"/>').format(
-            *(_LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4)
-        )
-        return Markup(
-            '<svg class="plot" viewBox="0 0 {0} {1}" role="img" aria-labelledby="{2}-title '
-            '{2}-desc"><title id="{2}-title">{3}</title><desc id="{2}-desc">{4}</desc>'
-            '<clipPath id="{2}-inside">{5}</clipPath>{6}</svg>'
-        ).format(
-            *(_WIDTH, _HEIGHT, self.name, title, description, inside),
-            Markup("").join(self._parts),
-        )
+    def svg(self) -> Markup:
+        """Return the content of an ``svg`` element."""
+        inside = Markup(
+            '<clipPath id="{}-inside"><rect x="{}" y="{}" width="{}" height="{}"/>'
+        ).format(*(self.name, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4))
+        return inside + Markup("</clipPath>") + Markup("").join(self._parts)

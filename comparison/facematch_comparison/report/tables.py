@@ -1,13 +1,13 @@
 """The tables of a report, built from the JSON document when a template needs them.
 
-A row maps column titles to cells; the first cell is the name of the row. Empty rows and columns are
-omitted.
+A table is a list of rows; a row maps column titles to cells, and its first cell is its name. Rows
+without any other cell are omitted. The captions are in ``templates``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -33,38 +33,25 @@ _TIMES: Final = Markup("&nbsp;&times;")
 Row = Mapping[Any, Markup | str]  # titles may be Markup, too
 
 
-class Table(NamedTuple):
-    """A table. In a narrow window, kind ``cards`` stacks its rows and kind ``data`` scrolls."""
-
-    name: str
-    caption: Markup
-    rows: list[Row]
-    kind: str
-
-    @property
-    def head(self) -> list[Markup | str]:
-        """Titles of the non-empty columns."""
-        return [title for title in self.rows[0] if any(row[title] for row in self.rows)]
-
-    def __bool__(self) -> bool:
-        return bool(self.rows)
+def head(rows: Sequence[Row]) -> list[Markup | str]:
+    """Return the titles of the columns that are not empty."""
+    return [title for title in rows[0] if any(row[title] for row in rows)]
 
 
 class Tables:
-    def __init__(self, document: Node, ids: str) -> None:
-        self.document, self.ids = document, ids
+    def __init__(self, document: Node) -> None:
+        self.document = document
         self.systems = list(document["systems"])
-        self.confidence = values.setting(document["confidence"])
+        self._styles = {each["name"].raw: style_of(at) for at, each in enumerate(self.systems)}
 
-    def _table(self, name: str, words: str, rows: Sequence[Row], kind: str = "cards") -> Table:
-        """Return a table without empty rows; the confidence replaces ``{}`` in the caption."""
-        caption = Markup(words).format(self.confidence)  # noqa: S704 - ours
-        return Table(name, caption, [row for row in rows if any([*row.values()][1:])], kind)
+    def _by_system(self, cells: Callable[[Node], Row]) -> list[Row]:
+        """Return a row for each system that has cells."""
+        rows = [(system["name"], cells(system)) for system in self.systems]
+        return [{"System": self._name(name), **row} for name, row in rows if any(row.values())]
 
     def _name(self, node: Node) -> Markup:
-        places = (at for at, system in enumerate(self.systems) if system["name"].raw == node.raw)
-        place = next(places, None)
-        drawn = "" if place is None else style_of(place).swatch()
+        style = self._styles.get(node.raw)
+        drawn = style.swatch() if style else ""
         return Markup('<span class="system">{} {}</span>').format(drawn, values.text(node))
 
     def _fmr(self, rate: Node) -> Markup:
@@ -77,48 +64,43 @@ class Tables:
         return shown + against.format(kind, words, values.setting(required))
 
     @property
-    def verdict(self) -> Table:
+    def verdict(self) -> list[Row]:
         """The verdict table: a row for each system."""
-        rows = [
-            {
-                "System": self._name(system["name"]),
+
+        def cells(system: Node) -> Row:
+            at, service = _point(system), system["service"]
+            return {
                 "Threshold": _threshold(system, at),
                 "FMR: others pass": self._fmr(at["fmr"]) if at else "",
                 "FRR: turned away": _frr(at),
                 "FTA: failure to acquire": _if_any(service["acquisition"]),
                 "Price of a call": values.money(service["price"], service["currency"]),
-                "95 of 100 calls within": _within(service["latency_s"], "95"),
+                "95 of 100 calls within": _within(service, "95"),
             }
-            for system in self.systems
-            for at, service in [(_point(system), system["service"])]
-        ]
-        words = "Each system at its threshold, with {} intervals of the true rates"
-        if any(at and at["frr_at_fmr"] for at in (each["at_required"] for each in self.systems)):
-            words += "; the interval of the FRR is at the required FMR"
-        return self._table(f"{self.ids}verdict", words, rows)
+
+        return self._by_system(cells)
 
     @property
-    def at_fmrs(self) -> Table:
+    def at_fmrs(self) -> list[Row]:
         first = next((system["at_fmrs"] for system in self.systems if system["at_fmrs"]), ())
         titles = [Markup("at an FMR of {}").format(values.setting(each["fmr"])) for each in first]
-        rows = []
-        for system in self.systems:
-            row: dict[str, Markup | str] = {"System": self._name(system["name"])}
+
+        def cells(system: Node) -> Row:
+            row: dict[Markup | str, Markup | str] = {}
             for title, each in zip(titles, system["at_fmrs"], strict=False):
                 at = each["point"]
                 row["Threshold " + title] = values.score(at["threshold"]) if at else ""
                 row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
                 row["FRR " + title] = _frr(at) or _why_empty(each)
-            rows.append(row)
-        words = "Each system at its thresholds for other false match rates, with {} intervals"
-        return self._table("fmrs-table", words, rows)
+            return row
+
+        return self._by_system(cells)
 
     @property
-    def differences(self) -> Table:
-        words = "FRR of the first minus FRR of the second, in percentage points, with {} intervals"
+    def differences(self) -> list[Row]:
         # Only the adjusted p-value and the verdict correct for multiple comparisons.
         alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
-        rows = [
+        return [
             {
                 "Systems": Markup("{} <small>against</small> {}").format(
                     self._name(two["first"]), self._name(two["second"])
@@ -136,15 +118,14 @@ class Tables:
             }
             for two in self.document["differences"]
         ]
-        return self._table("differences-table", words, rows)
 
     @property
-    def groups(self) -> Table:
-        cells = [cell for system in self.systems for cell in system["groups"]]
-        any_lost = any(cell["fta"]["errors"].raw for cell in cells)
-        rows = [
+    def groups(self) -> list[Row]:
+        cells = [(system["name"], cell) for system in self.systems for cell in system["groups"]]
+        any_lost = any(cell["fta"]["errors"].raw for _, cell in cells)
+        return [
             {
-                "System": self._name(system["name"]),
+                "System": self._name(name),
                 "Group": Markup("{}: {}").format(
                     *map(values.text, (cell["column"], cell["group"]))
                 ),
@@ -155,28 +136,27 @@ class Tables:
                 "FTA": values.rate(cell["fta"]) if any_lost else "",
                 "Remark": values.text(cell["too_few"]),
             }
-            for system in self.systems
-            for cell in system["groups"]
+            for name, cell in cells
         ]
-        words = "Rates of each group, with {} intervals, and their ratio to all pairs within groups"
-        return self._table("groups-table", words, rows)
 
     @property
-    def differentials(self) -> Table:
-        rows = [
+    def gaps(self) -> list[tuple[Node, Node]]:
+        """The differences between groups: name of the system, and difference."""
+        return [(each["name"], gap) for each in self.systems for gap in each["group_differences"]]
+
+    @property
+    def differentials(self) -> list[Row]:
+        return [
             {
-                "System": self._name(system["name"]),
+                "System": self._name(name),
                 "Groups by": values.text(gap["column"]),
                 "Rate": gap["rate"].raw.upper(),
                 "Worst group": values.text(gap["worst"]),
                 "Worst over geometric mean": values.quantity(gap["differential"]) + _TIMES,
             }
-            for system in self.systems
-            for gap in system["group_differences"]
+            for name, gap in self.gaps
             if gap["differential"].raw is not None
         ]
-        words = "The highest rate over the geometric mean of all groups (ISO/IEC 19795-10)"
-        return self._table("differentials-table", words, rows)
 
     @property
     def few_errors(self) -> list[tuple[Node, Node, str]]:
@@ -190,59 +170,46 @@ class Tables:
         ]
 
     @property
-    def transactions(self) -> Table:
-        rows = [
-            {
-                "System": self._name(system["name"]),
+    def transactions(self) -> list[Row]:
+        def cells(system: Node) -> Row:
+            best = system["transactions"]
+            if not best or not (at := _point(best)):
+                return {}
+            return {
                 "Transactions": values.count(best["size"]["pairs"]),
                 "Attempts, at most": values.count(best["attempts"]),
                 "FMR": self._fmr(at["fmr"]),
                 "FRR": values.rate(at["frr"]),
             }
-            for system in self.systems
-            if (best := system["transactions"]) and (at := _point(best))
-        ]
-        words = "The best attempt of each transaction counts, with {} intervals"
-        return self._table("transactions-table", words, rows)
 
-    def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
-        """Return systems with their sentences on group differences, significant or not."""
-        return [
-            (system["name"], gap["sentence"])
-            for system in self.systems
-            for gap in system["group_differences"]
-            if gap["is_real"].raw is is_real
-        ]
+        return self._by_system(cells)
 
     @property
-    def service(self) -> Table:
-        per_person = "Calls per genuine person who passed"
-        rows = [
-            {
-                "System": self._name(system["name"]),
+    def service(self) -> list[Row]:
+        def cells(system: Node) -> Row:
+            service = system["service"]
+            price, cost, per_person = (
+                values.money(service[key], service["currency"])
+                for key in ("price", "cost", "cost_per_verified")
+            )
+            return {
                 "Calls": values.count(service["calls"]),
                 "Not answered": _if_any(service["answered"]),
                 "Reasons": _by_name(service["not_answered"]),
                 "Timed": _some(service["timed"]),
-                "Half within": _within(service["latency_s"], "50"),
-                "90 of 100 within": _within(service["latency_s"], "90"),
-                "95 of 100 within": _within(service["latency_s"], "95"),
-                "99 of 100 within": _within(service["latency_s"], "99"),
-                "Price of a call": values.money(service["price"], service["currency"]),
-                "Charged for all": values.money(service["cost"], service["currency"]),
-                per_person: values.money(service["cost_per_verified"], service["currency"]),
+                "Half within": _within(service, "50"),
+                **{f"{part} of 100 within": _within(service, part) for part in ("90", "95", "99")},
+                "Price of a call": price,
+                "Charged for all": cost,
+                "Calls per genuine person who passed": per_person,
             }
-            for system in self.systems
-            for service in [system["service"]]
-        ]
-        words = "Duration and cost of the calls of the run"
-        return self._table("service-table", words, rows)
+
+        return self._by_system(cells)
 
     @property
-    def tested(self) -> Table:
-        rows = [
-            {
-                "System": self._name(system["name"]),
+    def tested(self) -> list[Row]:
+        def cells(system: Node) -> Row:
+            return {
                 "Answered by": _ORIGINS[system["environment"].raw],
                 "Backend": values.text(system["backend"]),
                 "Model": values.text(system["model"]),
@@ -251,30 +218,25 @@ class Tables:
                 "Without a score": _some(system["without_score"]),
                 "Privacy": values.text(system["privacy"]),
             }
-            for system in self.systems
-        ]
-        return self._table("tested-table", "The systems", rows)
+
+        return self._by_system(cells)
 
     @property
-    def people(self) -> Table:
+    def people(self) -> list[Row]:
         study = self.document["study"]
-        parts: list[tuple[Markup | str, Node]] = [("All", study["whole"])]
+        parts: dict[Markup | str, Node] = {"All": study["whole"]}
         if study["calibration"]:
-            parts.append(("To choose thresholds", study["calibration"]))
-            parts.append(("To judge them", study["evaluation"]))
-        parts += [
-            (Markup("{}: {}").format(values.name(column), values.name(group)), size)
-            for column, groups in study["groups"].entries
-            for group, size in groups.entries
-        ]
+            parts["To choose thresholds"] = study["calibration"]
+            parts["To judge them"] = study["evaluation"]
+        for column, groups in study["groups"].entries:
+            for group, size in groups.entries:
+                parts[Markup("{}: {}").format(values.name(column), values.name(group))] = size
         counts = {"People": "subjects", "Pairs": "pairs", "Mated": "mated"}
         counts["Non-mated"] = "non_mated"
-        rows: list[Row] = [
+        return [
             {"Part": part, **{title: values.count(size[key]) for title, key in counts.items()}}
-            for part, size in parts
+            for part, size in parts.items()
         ]
-        words = "People and pairs; for a group, the pairs within it"
-        return self._table("people-table", words, rows, kind="data")
 
 
 def _point(system: Node) -> Node:
@@ -293,7 +255,8 @@ def _if_any(rate: Node) -> Markup:
     return values.rate(rate) if rate["trials"].raw else Markup()
 
 
-def _within(latency: Node, part: str) -> Markup:
+def _within(service: Node, part: str) -> Markup:
+    latency = service["latency_s"]
     return values.quantity(latency[part], unit="s") if part in latency.raw else Markup()
 
 
