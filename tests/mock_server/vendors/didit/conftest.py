@@ -1,7 +1,4 @@
-"""Worlds of the mock, short ways to ask them, and a receiver of webhooks on the loopback."""
-
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+"""Worlds of the mock, and short ways to ask them."""
 
 import pytest
 from kit import mock_didit as didit
@@ -54,68 +51,6 @@ def answer():
         return response.status, body_of(response)
 
     return answered
-
-
-class Receiver(ThreadingHTTPServer):
-    """Keeps headers and bodies; answers 200, or what `answers` says next."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.came = []
-        self.answers = []
-        self.hold = None
-        self.arrived = threading.Semaphore(0)
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        server = self.server
-        server.came.append((self.path, dict(self.headers), body))
-        server.arrived.release()
-        if server.hold is not None:
-            server.hold.wait(10)
-        status = server.answers.pop(0) if server.answers else 200
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        if 300 <= status < 400:
-            self.send_header("Location", server.url)
-        self.end_headers()
-
-
-@pytest.fixture
-def open_receiver():
-    """Opens receivers; at the end they let go of what they hold."""
-    running = []
-
-    def open_one():
-        server = Receiver()
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        running.append((server, thread))
-        return server
-
-    yield open_one
-    for server, thread in running:
-        with server:
-            if server.hold is not None:
-                server.hold.set()
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture
-def receiver(open_receiver):
-    return open_receiver()
 
 
 @pytest.fixture

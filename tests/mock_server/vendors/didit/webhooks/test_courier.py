@@ -1,17 +1,55 @@
-"""The courier: over sockets, in a thread that is there only while there is something to do."""
+"""Deliveries over sockets, by threads that run only while something is due."""
 
-import contextlib
 import json
-import socket
 import threading
 
 import pytest
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads
+from kit.rawserver import RawServer, dribble, http_reply, read_request, send
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.webhooks import SignedPayload, may_send
+
+
+class Receiver(RawServer):
+    """Answers 200, or what `answers` says next, once `hold` is set, if there is one."""
+
+    def __init__(self):
+        super().__init__([self.answer])
+        self.answers, self.hold, self.arrived = [], None, threading.Semaphore(0)
+
+    def answer(self, connection):
+        connection.take_request()
+        self.arrived.release()
+        if self.hold is not None:
+            self.hold.wait(10)
+        status = self.answers.pop(0) if self.answers else 200
+        connection.give(http_reply(status, b"", f"Location: {self.url}"))
+
+    def __exit__(self, *error):
+        if self.hold is not None:
+            self.hold.set()
+        super().__exit__(*error)
+
+    @property
+    def bodies(self):
+        return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
+
+    @property
+    def sessions(self):
+        return [json.loads(body)["session_id"] for body in self.bodies]
+
+
+@pytest.fixture
+def open_receiver(at_end):
+    return lambda: at_end.enter_context(Receiver())
+
+
+@pytest.fixture
+def receiver(open_receiver):
+    return open_receiver()
 
 
 def listen(mock, url):
@@ -35,9 +73,9 @@ def test_retries_come_when_the_clock_passes(mock, receiver):
     for seconds, came in ((0, 1), (59, 1), (1, 2), (179, 2), (1, 3)):
         mock.control.advance(seconds)
         mock.control.webhooks.wait()
-        assert len(receiver.came) == came
+        assert len(receiver.requests) == came
     assert states(mock) == ["delivered"]
-    assert len({body for _, _, body in receiver.came}) == 1
+    assert len({*receiver.bodies}) == 1
 
 
 def test_stopping_does_not_wait_for_a_receiver(receiver):
@@ -54,7 +92,7 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
     assert states(mock) == ["delivered"]
     with mock:
         mock.control.webhooks.wait()
-    assert len(receiver.came) == 1
+    assert len(receiver.requests) == 1
 
 
 def test_a_clock_that_runs_has_a_timer(receiver):
@@ -83,11 +121,11 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, open_receive
     assert receiver.arrived.acquire(timeout=10)
     with pytest.raises(TimeoutError):
         mock.control.webhooks.wait(0.05)
-    assert [json.loads(body)["session_id"] for _, _, body in other.came] == sessions
-    assert len(receiver.came) == 1
+    assert other.sessions == sessions
+    assert len(receiver.requests) == 1
     receiver.hold.set()
     mock.control.webhooks.wait()
-    assert [json.loads(body)["session_id"] for _, _, body in receiver.came] == sessions
+    assert receiver.sessions == sessions
     assert is_quiet()
 
 
@@ -96,33 +134,11 @@ LETTER = SignedPayload(
 )
 
 
-@pytest.fixture
-def raw():
-    """A server that does with one connection what a test says; its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threads = []
-
-    def serve(act):
-        def run():
-            client, _ = listener.accept()
-            with client:
-                act(client)
-
-        threads.append(threading.Thread(target=run))
-        threads[-1].start()
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/hook?x=1"
-
-    yield serve
-    for thread in threads:
-        thread.join()
-    listener.close()
-
-
 @pytest.mark.parametrize("status", [204, 302, 404, 500])
 def test_the_status_is_the_answer_and_a_redirect_is_not_followed(receiver, status):
     receiver.answers = [status]
     assert webhooks.post(receiver.url, LETTER, timeout_s=5).status == status
-    assert len(receiver.came) == 1
+    assert len(receiver.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -134,33 +150,18 @@ def test_the_status_is_the_answer_and_a_redirect_is_not_followed(receiver, statu
     ],
     ids=["status line", "head", "body"],
 )
-def test_a_receiver_that_drips_is_cut_at_the_deadline(raw, start, drop, status):
-    end = threading.Event()
-
-    def act(client):
-        client.recv(65536)
-        with contextlib.suppress(OSError):
-            client.sendall(start)
-            while not end.wait(0.02):
-                client.sendall(drop)
-
-    answer = webhooks.post(raw(act), LETTER, timeout_s=0.3)
-    end.set()
+def test_a_receiver_that_drips_is_cut_at_the_deadline(start, drop, status):
+    with RawServer([read_request, send(start), dribble(drop * 10_000, 0.02)]) as server:
+        answer = webhooks.post(f"{server.url}hook?x=1", LETTER, timeout_s=0.3)
     assert answer.status == status
     assert answer.problem == (None if status else "timeout")
     assert 250 <= answer.elapsed_ms < 5000
 
 
-def test_a_receiver_that_reads_slowly_is_cut_at_the_deadline(raw):
-    end = threading.Event()
-
-    def act(client):
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        assert end.wait(10)
-
+def test_a_receiver_that_reads_nothing_is_cut_at_the_deadline():
     letter = SignedPayload(headers=(), body=b"x" * 50_000_000)
-    answer = webhooks.post(raw(act), letter, timeout_s=0.3)
-    end.set()
+    with RawServer([lambda connection: connection.stopping.wait(10)]) as server:
+        answer = webhooks.post(server.url, letter, timeout_s=0.3)
     assert (answer.status, answer.problem) == (None, "timeout")
     assert answer.elapsed_ms < 5000
 
