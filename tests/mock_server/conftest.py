@@ -41,6 +41,13 @@ class Asking:
 
 
 @pytest.fixture
+def mock(request):
+    """A running mock with the settings `MOCK` of the test's module."""
+    with MockServer(**getattr(request.module, "MOCK", {})) as running:
+        yield running
+
+
+@pytest.fixture
 def open_asking():
     """Opens such a mock with the settings of `MockServer`."""
     opened = []

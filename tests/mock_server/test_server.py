@@ -10,17 +10,6 @@ from facematch_mock_server import MockServer
 from facematch_mock_server.http.server import THREAD
 
 
-def post(mock, *, key=None, **fields):
-    """A call as a program without this library makes it."""
-    return post_match(mock.url, key or mock.live_key, **fields)
-
-
-@pytest.fixture
-def mock():
-    with MockServer(seed=2) as running:
-        yield running
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "mock.lan"])
 def test_beyond_the_loopback_the_control_api_needs_a_token(host):
     with pytest.raises(ValueError, match="give a control_token, or control=False"):
@@ -56,7 +45,7 @@ def test_it_starts_and_stops_as_often_as_you_like():
     assert mock.start() is mock
     port = mock.start().port
     assert mock.port == port
-    assert post(mock).status_code == 200
+    assert post_match(mock.url, mock.live_key).status_code == 200
     with requests.Session() as session:
         session.get(mock.url, timeout=10)
         mock.stop()

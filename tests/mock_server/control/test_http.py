@@ -201,6 +201,7 @@ def test_a_wrong_change_is_refused_in_a_sentence_and_changes_nothing(
         (b"{", "application/json", 400),
         (b'{"seconds":1e99999999999999999999}', "application/json", 400),
         (b'{"seconds":1}', "text/plain", 415),
+        (b"[" * 50_000 + b"]" * 50_000, "application/json", 400),
     ],
 )
 def test_a_body_that_is_no_json_changes_nothing(engine, body, media, status):

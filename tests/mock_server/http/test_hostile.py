@@ -52,19 +52,3 @@ def test_a_host_that_is_no_loopback_drives_nothing(mock, host):
         assert asks(mock, "", host, path) in (400, 403)
     if not set(host) & set(" #/\\"):
         assert asks(mock, f"http://{host}", "127.0.0.1") in (400, 403)
-
-
-@pytest.mark.parametrize("depth", [50, 50_000])
-@pytest.mark.parametrize("opening", ["[", '{"a":'])
-@pytest.mark.parametrize(
-    ("path", "more"),
-    [
-        ("/__mock__/faults", {"Host": "127.0.0.1"}),
-        ("/v3/session/", {"Host": "127.0.0.1", "x-api-key": "mock-live-key"}),
-    ],
-)
-def test_json_of_any_depth_is_refused(mock, depth, opening, path, more):
-    body = opening * depth + "1" + ("]" if opening == "[" else "}") * depth
-    headers = {"Content-Type": "application/json", **more}
-    answer = requests.post(mock.url + path, body, headers=headers, timeout=30)
-    assert answer.status_code == 400

@@ -10,7 +10,7 @@ import pytest
 import requests
 from kit.mock_didit import post_match
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_mock_server.world.journal import MAX_ENTRIES
 from facematch_mock_server.world.services import Pictures
 
@@ -19,15 +19,9 @@ THREADS = 8
 PRICE = Decimal("0.05")
 
 
-@pytest.fixture
-def mock():
-    with MockServer() as running:
-        running.control.set_limit("write", None)
-        yield running
-
-
 def ask(mock, jobs):
     """A client: the answers to calls of these jobs, in each of which the probe differs."""
+    mock.control.set_limit("write", None)
     with requests.Session() as session:
         # Bytes after the end of a PNG change its digest and nothing else.
         return [

@@ -22,12 +22,7 @@ PATH = "/__mock__/console/"
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 FILES = Path(console.__file__).parent
 TOKEN = "a-token-of-the-tests"
-
-
-@pytest.fixture
-def mock():
-    with MockServer(seed=5) as running:
-        yield running
+MOCK = {"seed": 5}
 
 
 def ask(mock, path="/", method="GET", **options):

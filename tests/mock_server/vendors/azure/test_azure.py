@@ -31,7 +31,7 @@ from kit.mock_azure import (
 from kit.mock_didit import handle_with_fault
 from kit.mock_didit_sessions import forget
 
-from facematch_mock_server import Fault, MockServer, card_sheet
+from facematch_mock_server import Fault, card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
@@ -142,7 +142,7 @@ def test_without_approval_faces_are_found_but_no_ids_given():
     assert len(engine.world.ledger.entries) == 1
 
 
-CARDS = card_sheet()
+CARDS, MOCK = card_sheet(), {"vendor": "azure"}
 
 
 class OnTheMocksClock(RequestsTransport):
@@ -155,12 +155,6 @@ class OnTheMocksClock(RequestsTransport):
     def sleep(self, duration):
         self.waited.append(duration)
         self.mock.control.advance(duration)
-
-
-@pytest.fixture
-def mock():
-    with MockServer(vendor="azure") as served:
-        yield served
 
 
 @pytest.fixture

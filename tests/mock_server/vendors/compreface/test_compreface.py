@@ -16,7 +16,7 @@ from kit import mock_compreface as compreface
 from kit import mock_didit as didit
 from kit.mock_didit import scene
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import card_sheet
 
 
 def reply(request):
@@ -94,7 +94,7 @@ def test_the_order_of_the_checks(request_, status, code):
         assert answer.body == b""
 
 
-CARDS = card_sheet()
+CARDS, MOCK = card_sheet(), {"vendor": "compreface"}
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +105,6 @@ def client_class():
         name = "urllib3.contrib.appengine"
         patch.setitem(sys.modules, name, ModuleType(name))
         return importlib.import_module("compreface").CompreFace
-
-
-@pytest.fixture
-def mock():
-    with MockServer(vendor="compreface") as running:
-        yield running
 
 
 @pytest.fixture

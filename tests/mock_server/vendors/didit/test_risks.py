@@ -7,16 +7,10 @@ import pytest
 
 from facematch_core import WarningCode, open_verifier
 from facematch_core.models import Severity
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import card_sheet
 from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
-
-
-@pytest.fixture(scope="module")
-def mock():
-    with MockServer() as running:
-        yield running
 
 
 @pytest.mark.parametrize("call", ["verify", "check_liveness"])
@@ -31,7 +25,6 @@ def test_the_backend_reads_each_warning_of_the_mock(mock, monkeypatch, call, ris
         return attrs.evolve(answer, body=json.dumps(body).encode())
 
     monkeypatch.setattr(mock.app, "handle", warn)
-    mock.control.set_limit("write", None)
     with open_verifier("didit", api_key=mock.live_key, base_url=mock.url) as verifier:
         result = getattr(verifier, call)(*([P1, P1] if call == "verify" else [P1]))
     (warning,) = result.warnings
