@@ -132,7 +132,7 @@ __all__ = [
 #: Modules with the public names, in search order. They are imported on first use, so that
 #: `facematch --help` does not load all of them.
 _MODULES = (
-    "models errors base.clock base.masking images.image verifier.events "
+    "models errors base.deadline base.masking images.image verifier.events "
     "verifier.verifier verifier.failover verifier.aio config.plugins "
     "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
 )

@@ -15,8 +15,7 @@ from collections.abc import Callable
 import attrs
 
 from facematch_core import Billing, Charged, FaceMatchError, Secret, VendorUnavailable
-from facematch_core.base.clock import Clock
-from facematch_core.base.deadline import Deadline
+from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.threads import fork_safe_lock
 
 from .wire import NAME

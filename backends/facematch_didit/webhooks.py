@@ -19,7 +19,7 @@ import attrs
 from facematch_core import ConfigurationError, Environment, InvalidRequest, Secret, WebhookRefused
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.base.nesting import load_json
 
 from .words import (

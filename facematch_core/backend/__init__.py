@@ -9,7 +9,7 @@ as data. Base classes:
 - an engine on this machine: `facematch_core.backend.engine.EngineBackend`.
 """
 
-from facematch_core.base.clock import RateWindow
+from facematch_core.base.deadline import RateWindow
 from facematch_core.base.masking import Secret, muted
 from facematch_core.images.image import Image, ImageFormat, ImageLimits
 

@@ -18,8 +18,7 @@ import attrs
 
 from facematch_core import errors, models
 from facematch_core.base.addresses import check_base_url
-from facematch_core.base.clock import RateWindow
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline, RateWindow
 from facematch_core.base.masking import Secret
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import LivenessResult, MatchResult
@@ -35,9 +34,8 @@ plugin_faults: list[Callable[[BaseException], None]] = []
 
 def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
     """Return whether `reconcile` can find a call. False for sessions, which are read instead."""
-    if (
-        not isinstance(call, Call | models.CallRecord)
-        or type(backend).reconcile is Backend.reconcile
+    if not isinstance(call, Call | models.CallRecord) or (
+        call.operation is models.Operation.SESSION or type(backend).reconcile is Backend.reconcile
     ):
         return False
     try:
@@ -110,16 +108,6 @@ class Capabilities:
     rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
     private_keys: frozenset[str] = frozenset()
-
-    def default_for(self, operation: models.Operation) -> float | None:
-        """Return the documented default threshold of `operation`, 0-100, or None."""
-        if operation is models.Operation.MATCH:
-            return self.default_threshold
-        return self.default_liveness_threshold
-
-    def limits_for(self, picture: str) -> ImageLimits:
-        """Return the vendor's limits for a picture: ``probe`` or ``reference``."""
-        return (picture == "reference" and self.reference_limits) or self.image_limits
 
 
 class Backend(abc.ABC):

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import models
-from facematch_core.base.clock import Clock, SystemClock
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClock
 from facematch_core.base.masking import ResultMasker
 from facematch_core.images.image import Image
 from facematch_core.models import Billing
@@ -23,11 +22,6 @@ from .session_types import Deletion, SessionReading, SessionRecord
 __all__ = [
     "Call", "DeleteRequest", "LivenessCall", "MatchCall", "ReadRequest", "Request", "StartRequest",
 ]  # fmt: skip
-
-
-def new_call_id() -> str:
-    """Return a new call id: a random UUID."""
-    return str(uuid.uuid4())
 
 
 def ignore(*_: object) -> None:
@@ -64,7 +58,7 @@ class Request:
 
     options: Any = None
     deadline: Deadline = NO_DEADLINE
-    call_id: str = attrs.field(factory=new_call_id)
+    call_id: str = attrs.field(factory=lambda: str(uuid.uuid4()))
     vendor_id: str | None = None
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
     on_sent: Callable[[], None] = attrs.field(default=ignore, repr=False, eq=False)
@@ -181,12 +175,14 @@ class LookUp(Request):
 
     Attributes:
         record: The call to look for; None if the request is not about a single call.
+        request: The HTTP request of `HttpBackend.fetch`.
     """
 
     record: models.CallRecord | None
+    request: Any = attrs.field(default=None, repr=False)
 
     is_billed = False
-    way = Way("reconcile", "", models.Reconciliation)
+    way = Way("reconcile", "_fetch_steps", models.Reconciliation)
 
     @classmethod
     def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:

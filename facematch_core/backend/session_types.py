@@ -16,7 +16,7 @@ from typing import Any, Final
 import attrs
 
 from facematch_core import models
-from facematch_core.base.clock import Clock, RateWindow, SystemClock
+from facematch_core.base.deadline import Clock, RateWindow, SystemClock
 from facematch_core.base.masking import Secret
 from facematch_core.documents import UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest

@@ -1,14 +1,76 @@
-"""`Deadline`: the deadline of a call, as a value to pass down."""
+"""The time of a call: its clock, its deadline as a value to pass down, and its cancellation."""
 
 from __future__ import annotations
 
+import datetime as dt
 import math
+import threading
+import time
+from contextvars import ContextVar
+from typing import Protocol
 
 import attrs
 
-from .clock import Clock, SystemClock
+from facematch_core.errors import ConfigurationError
+from facematch_core.models import Billing
 
-__all__ = ["NO_DEADLINE", "Deadline"]
+__all__ = ["NO_DEADLINE", "Clock", "Deadline", "RateWindow", "SystemClock"]
+
+
+class Clock(Protocol):
+    """The clock of a verifier; tests pass their own."""
+
+    def now(self) -> dt.datetime:
+        """Return the current time in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, from an arbitrary start."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for that many seconds, at least 0."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+    monotonic = staticmethod(time.monotonic)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@attrs.frozen
+class RateWindow:
+    """A sliding rate limit: at most `limit` calls in any window of `seconds`.
+
+    Args:
+        limit: Calls per window, at least 1.
+        seconds: Length of the window, above 0.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    limit: int
+    seconds: float
+
+    def __attrs_post_init__(self) -> None:
+        if type(self.limit) is not int or self.limit < 1:
+            raise ConfigurationError(
+                "RateWindow: limit must be a whole number of calls, at least 1, not "
+                f"{self.limit!r:.40}. Leave the window out if there is no limit."
+            )
+        if type(self.seconds) not in {int, float} or not 0 < self.seconds < math.inf:
+            raise ConfigurationError(
+                f"RateWindow: seconds must be a number above 0, not {self.seconds!r:.40}."
+            )
+
 
 _SYSTEM_CLOCK = SystemClock()
 
@@ -82,3 +144,44 @@ class Deadline:
 
 #: A deadline without a limit.
 NO_DEADLINE = Deadline()
+
+
+class CallCancelled(BaseException):
+    """The call was cancelled; nothing more is sent. `billing` covers earlier requests, or is None.
+
+    Not an `Exception`, so that a plug-in does not handle it as a vendor's error.
+    """
+
+    def __init__(self, billing: Billing | None = None) -> None:
+        super().__init__()
+        self.billing = billing
+
+
+class Cancellation:
+    """A flag shared by a caller and the thread that makes its call."""
+
+    def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
+        self.deadline = deadline  # started before the thread
+        #: Whether `cancel` was called.
+        self.is_cancelled = False
+        self._end = threading.Event()
+
+    def cancel(self) -> None:
+        """Send nothing more; a request in flight is finished."""
+        self.is_cancelled = True
+        self._end.set()
+
+    def sleep(self, seconds: float, clock: Clock) -> None:
+        """Sleep; raise `CallCancelled` as soon as `cancel` is called."""
+        if self is not UNCANCELLED and isinstance(clock, SystemClock):
+            self._end.wait(seconds)
+        else:
+            clock.sleep(seconds)  # a test's clock
+        if self.is_cancelled:
+            raise CallCancelled
+
+
+UNCANCELLED = Cancellation()
+
+#: The cancellation of this thread's call; never cancelled outside an async verifier.
+CANCELLATION: ContextVar[Cancellation] = ContextVar("facematch_cancellation", default=UNCANCELLED)

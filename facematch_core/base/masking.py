@@ -37,7 +37,7 @@ class Secret:
             raise ConfigurationError(f"A secret must be text, not {type(value).__name__}.")
         self._value = value
         #: The forms to mask, computed once because every response is searched for them.
-        self._forms = frozenset(_forms(value))
+        self._forms = frozenset(filter(None, _forms(value)))
         self.origin = origin
 
     @classmethod
@@ -92,8 +92,10 @@ _SHORTEST = 4
 
 def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
     """Return a function that masks secrets and, with `hides_pieces`, pieces of pictures."""
+    forms: set[str] = set()
+    for secret in secrets:
+        forms |= secret._forms  # noqa: SLF001 - of this module
     # Longest first, because a form may contain another.
-    forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
     ordered = sorted(forms, key=len, reverse=True)
     shortest = min(map(len, forms), default=0)
     # Mask a short form only as a word of its own, because many words contain it.
@@ -222,8 +224,7 @@ class ResultMasker:
         fields["ids"] = _mask_part(fields.get("ids", whole.ids), mask, "vendor", "session")
         if hasattr(whole, "raw"):
             fields["raw"] = plain_json(whole.raw, mask, PERSONAL_KEYS.union(self.private_keys))
-        names = [name for name in ("model", "vendor_status") if hasattr(whole, name)]
-        masked = _mask_part(result, mask, *names, **fields)
+        masked = _mask_part(result, mask, "model", "vendor_status", **fields)
         self._masked_raw = getattr(masked, "raw", None)
         return masked
 
@@ -232,7 +233,7 @@ def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **chan
     """Return `part` with `changes` and the named fields masked; nearly always `part` itself."""
     if mask is not None:
         for name in names:
-            value = getattr(part, name)
+            value = getattr(part, name, None)
             if value and (plain := plain_json(value, mask)) is not value:
                 changes[name] = plain
     return attrs.evolve(part, **changes) if changes else part

@@ -18,7 +18,7 @@ from facematch_core import resilience
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError

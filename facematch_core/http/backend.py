@@ -39,8 +39,7 @@ from .refusals import FREE_BILLING, ErrorRow, ErrorTable, InconclusiveRow, error
 from .sender import HttpCall
 from .transport import HttpClient, check_urllib3, host_of
 
-R = TypeVar("R", bound=models.Result | SessionAnswer)
-T = TypeVar("T")
+R = TypeVar("R", bound=models.Result | SessionAnswer | HttpReply)
 
 
 def picture(name: str, image: Image) -> FilePart:
@@ -367,7 +366,17 @@ class HttpBackend(RemoteBackend):
         """Make one call and return its result; raise `VendorError` or `Unsupported`."""
         if isinstance(call, Call) and call.operation not in self.capabilities.operations:
             raise errors.Unsupported.of_operation(self.name, call.operation)
-        return self._carry_out(call, getattr(self, call.way.steps)(call), kind)
+        steps = getattr(self, call.way.steps)(call)
+        outcome: R | VendorError = HttpCall(self, call).run(steps, kind)
+        if not isinstance(outcome, VendorError):
+            return outcome
+        # The error keeps this frame alive, and with it the pictures.
+        del call, steps
+        try:
+            raise outcome from None
+        finally:
+            outcome.__context__ = None
+            del outcome
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
         """Return the result or the error of `call` for these canned replies.
@@ -411,24 +420,12 @@ class HttpBackend(RemoteBackend):
                 "free here. What changes something at the vendor is yielded by steps."
             )
 
-        def steps() -> Generator[HttpRequest, HttpReply, HttpReply]:
-            return (yield request)
+        about = {"deadline": deadline, "clock": self.client.clock}
+        return self.ask(LookUp.of(call, request=request, **about), HttpReply)
 
-        look_up = LookUp.of(call, deadline=deadline, clock=self.client.clock)
-        return self._carry_out(look_up, steps(), HttpReply)
-
-    def _carry_out(self, call: Request, steps: Generator[Any, HttpReply, Any], kind: type[T]) -> T:
-        """Run the steps of a call; return its result or raise its error."""
-        outcome: T | VendorError = HttpCall(self, call).run(steps, kind)
-        if not isinstance(outcome, VendorError):
-            return outcome
-        # The error keeps this frame alive, and with it the pictures.
-        del call, steps
-        try:
-            raise outcome from None
-        finally:
-            outcome.__context__ = None
-            del outcome
+    def _fetch_steps(self, look_up: LookUp) -> Generator[HttpRequest, HttpReply, HttpReply]:
+        """Yield the request of `fetch`, and return its reply."""
+        return (yield look_up.request)
 
 
 def as_secret(key: Secret | str) -> Secret:

@@ -1,7 +1,7 @@
 """HTTP messages as data: `HttpRequest`, `HttpReply`, and the `Wait` between two requests.
 
-A backend creates requests and reads replies, without sockets. `encode_request` encodes the headers
-and the body of a request, mainly multipart forms.
+A backend creates requests and reads replies, without sockets. `encode_request` writes the headers
+and the body of a request as bytes, mainly multipart forms.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, cast
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 from urllib.parse import urldefrag, urlencode, urljoin
 
 import attrs
-from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPHeaderDict
 
 from facematch_core import errors
 from facematch_core.base.masking import Secret
-from facematch_core.base.nesting import load_json
+from facematch_core.models import Billing, Charged
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
@@ -47,15 +46,6 @@ class FilePart:
     filename: str = attrs.field(validator=_ONE_LINE)
     content_type: str = attrs.field(validator=_ONE_LINE)
     data: bytes = attrs.field(repr=False)
-
-
-def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
-    return frozenset(statuses)
-
-
-def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
-    is_any_case = isinstance(headers, (CaseInsensitiveDict, HTTPHeaderDict))
-    return headers if is_any_case else CaseInsensitiveDict(headers)
 
 
 @attrs.frozen(kw_only=True)
@@ -99,9 +89,7 @@ class HttpRequest:
     )
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
-    expects: frozenset[int] = attrs.field(
-        default=frozenset({200}), converter=_as_statuses, repr=False
-    )
+    expects: Collection[int] = attrs.field(default=frozenset({200}), repr=False)
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
     is_cleanup: bool = attrs.field(default=False, repr=False)
@@ -136,7 +124,7 @@ class HttpRequest:
             fields={},
             files=(),
             json=None,
-            body=body.encode() if isinstance(body, str) else body,
+            body=body,
             masked=self.secrets,
         )
 
@@ -145,6 +133,13 @@ class HttpRequest:
         """The secrets to mask in the reply: from headers, fields and `masked`."""
         values = (*self.headers.values(), *self.fields.values(), *self.masked)
         return tuple([value for value in values if isinstance(value, Secret)])
+
+
+def accepted_billing(charges: int) -> Billing:
+    """Return the bill of an expected reply that does not state its bill itself."""
+    if charges:
+        return Billing(Charged.YES, "an answer is taken as charged", charges)
+    return Billing(Charged.NO, "the vendor charges nothing for it")
 
 
 @attrs.frozen
@@ -168,56 +163,59 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
-def _reveal(values: Mapping[str, str | Secret]) -> dict[str, str]:
-    return {
-        name: value.reveal() if isinstance(value, Secret) else value
-        for name, value in values.items()
-    }
+def _reveal(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
-def _encode_headers(request: HttpRequest) -> dict[str, str]:
-    headers = _reveal(request.headers)
-    for name, value in headers.items():
+def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
+    """Return the headers and the body to send, with secrets revealed."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise errors.ConfigurationError(
                 "The name of a header has characters that HTTP cannot carry."
             )
-        if not _HEADER_VALUE.fullmatch(value):
+        text = headers[name] = _reveal(value)
+        if not _HEADER_VALUE.fullmatch(text):
             raise errors.ConfigurationError(
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
                 "(of a key, often), or a character outside Latin-1."
             )
-    return headers
+    media_type, body = _encode_body(request)
+    if media_type and "content-type" not in map(str.lower, headers):
+        headers["Content-Type"] = media_type
+    return headers, body
 
 
-def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | str | None]:
-    """Return headers and body to send; a form without files is `str`, as test doubles expect."""
-    headers, fields = _encode_headers(request), _reveal(request.fields)
-    for name, text in fields.items():
+def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
+    """Return the media type and the body."""
+    fields: dict[str, str] = {}
+    for name, value in request.fields.items():
+        text = fields[name] = _reveal(value)
         if not isinstance(text, str):
             kind = type(text).__name__
             raise errors.InvalidRequest(
                 f"The field {name} must be text, not {kind}: nothing was sent."
             )
-    media_type, body = "", cast("bytes | str | None", request.body)
     try:
         if request.files:
-            media_type, body = _multipart(fields, request.files)
-        elif fields:
-            media_type, body = "application/x-www-form-urlencoded", urlencode(fields)
-        elif request.json is not None:
-            media_type = "application/json"
-            body = json.dumps(request.json, allow_nan=False).encode()
+            return _multipart(fields, request.files)
+        if fields:
+            return FORM, urlencode(fields).encode()
+        if request.json is not None:
+            return "application/json", json.dumps(request.json, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = type(error).__name__
     else:
-        if media_type and "content-type" not in map(str.lower, headers):
-            headers["Content-Type"] = media_type
-        return headers, body
+        return "", request.body
     # Outside the except block: the error contains the text.
     raise errors.InvalidRequest(
         f"The request cannot be written as HTTP ({problem}): nothing was sent."
     )
+
+
+#: The media type of a form without files.
+FORM = "application/x-www-form-urlencoded"
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:
@@ -259,16 +257,14 @@ class HttpReply:
         status: HTTP status, 100-999.
         headers: Headers, with case-insensitive names.
         body: The decompressed body, at most as long as the client's limit.
-        elapsed_s: Seconds from the call to the last byte, at least 0.
         url: The requested URL; empty if unknown.
         secrets: The secrets of the request, to mask if the vendor echoes them.
         is_free: Whether the request is free, so that it may be retried.
     """
 
     status: int
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=_any_case)
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=HTTPHeaderDict)
     body: bytes = b""
-    elapsed_s: float = 0.0
     url: str = attrs.field(default="", eq=False)
     secrets: tuple[Secret, ...] = attrs.field(default=(), eq=False)
     is_free: bool = attrs.field(default=False, eq=False)
@@ -287,8 +283,8 @@ class HttpReply:
     @functools.cached_property
     def _parsed(self) -> Any:
         try:
-            return load_json(self.body, parse_constant=_finite, parse_float=_finite)
-        except ValueError as error:
+            return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
             problem = type(error).__name__
         # Outside the except block: json's own error contains the whole body.
         raise ValueError(f"The body is not JSON: {problem}.")

@@ -27,11 +27,11 @@ import requests
 from urllib3.exceptions import HTTPError, InvalidHeader, NameResolutionError, ProtocolError
 
 from facematch_core import errors
-from facematch_core.base.cancellation import links_of
+from facematch_core.base.exceptions import links_of
 from facematch_core.base.masking import masker, quote_text
 from facematch_core.models import Billing, Charged, ResultWarning
 
-from .messages import BodyShape, HttpReply
+from .messages import BodyShape, HttpReply, accepted_billing
 
 #: Their modules import this one.
 Exchange: TypeAlias = Any
@@ -41,13 +41,6 @@ HttpBackend: TypeAlias = Any
 SILENT = Billing()
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
-
-
-def accepted_billing(charges: int) -> Billing:
-    """Return the bill of an accepted call whose answer does not state one."""
-    if charges:
-        return Billing(Charged.YES, "an answer is taken as charged", charges)
-    return Billing(Charged.NO, "the vendor charges nothing for it")
 
 
 def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
@@ -300,7 +293,8 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
     if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
         return None
     links, name, status = links_of(error), exchange.backend, exchange.status
-    reason, is_expired = _describe(links, exchange), exchange.left_s() <= 0
+    limit = exchange.deadline if exchange.is_sent else exchange.deadline.send_by
+    reason, is_expired = _describe(links, exchange), limit.is_over
     if is_expired:
         is_share = not exchange.is_sent and exchange.deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"

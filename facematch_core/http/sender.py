@@ -21,15 +21,13 @@ from facematch_core.backend.base import can_be_sought, report_fault
 from facematch_core.backend.calls import Call, LookUp, Request, ignore
 from facematch_core.backend.session_types import SessionAnswer, SessionReading
 from facematch_core.base.addresses import MOCK_HEADER, find_foreign_host
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import CANCELLATION, NO_DEADLINE, CallCancelled, Deadline
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 
-from .messages import BodyShape, HttpReply, HttpRequest, Wait
+from .messages import BodyShape, HttpReply, HttpRequest, Wait, accepted_billing
 from .refusals import (
     FREE_BILLING,
     SILENT,
-    accepted_billing,
     default_row,
     error_by_table,
     find_row,
@@ -44,22 +42,12 @@ _Answer: TypeAlias = HttpReply | errors.VendorError | None
 
 _log = logging.getLogger("facematch")
 
-#: Advice about an unknown outcome.
-KEPT = "`FaceVerifier.reconcile` can ask the vendor what became of it."
-NOT_KEPT = (
-    "It is not repeated, for that might be charged twice. The vendor was asked to keep nothing, so "
-    "its records cannot say what happened."
-)
-
 #: Seconds for all clean-ups together.
 _REMOVAL_S = 2.0
 
 
 class _End(Exception):
     """The end of a call: its result or error (None for a reply not to be read), and its bill."""
-
-    def __init__(self, outcome: Any, billing: models.Billing) -> None:
-        self.outcome, self.billing = outcome, billing
 
 
 @attrs.define
@@ -154,7 +142,7 @@ class HttpCall:
                 else:
                     answer = self._send(step)
         except _End as end:
-            outcome, billing = end.outcome, end.billing
+            outcome, billing = end.args
         except BaseException as error:
             self._leave(error)
             raise
@@ -481,9 +469,6 @@ class HttpCall:
         error = outcome.with_traceback(None)
         if self.ledger.paid_charges:
             error.retryable = False  # a retry would be charged again
-        if isinstance(error, errors.OutcomeUnknown) and isinstance(call, Call):
-            error.reconcilable = error.reconcilable or can_be_sought(backend, call)
-            error.message += f" {KEPT if error.reconcilable else NOT_KEPT}"
         ids = error.ids
         error.ids = attrs.evolve(ids, call=call.call_id or None, vendor=ids.vendor or vendor_id)
         mask_error(error, self.secrets)

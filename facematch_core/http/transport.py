@@ -1,9 +1,9 @@
 """`HttpClient`: sends a request once, and knows whether its first byte was sent.
 
-`HttpClient.send` creates an `Exchange`, the state of a request and its response. It finds the
-`Route` (proxy and certificates, from the settings or the environment, like requests), takes an idle
-`Connection` or opens a new connection, sends, and reads the whole response. `refusals.explain`
-translates exceptions to our errors.
+`HttpClient.send` finds the `Route` to the host (proxy and certificates, from the settings or the
+environment, like requests), takes an idle `Connection` or opens a new one, sends the request, and
+reads the whole response. `Exchange` is the state of one such request. `refusals.explain` translates
+exceptions to our errors.
 
 HTTP libraries do not say whether a request was sent, and restart their timeouts with every read.
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
@@ -46,12 +46,11 @@ from facematch_core import errors
 from facematch_core._version import __version__
 from facematch_core.backend.calls import ignore
 from facematch_core.base.addresses import is_loopback
-from facematch_core.base.cancellation import links_of
-from facematch_core.base.clock import Clock, SystemClock
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClock
+from facematch_core.base.exceptions import links_of
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
-from .messages import HttpReply, HttpRequest, encode_request
+from .messages import FORM, HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
 #: Seconds to keep an idle connection, and the maximum if the server sends ``Keep-Alive``. A request
@@ -159,14 +158,13 @@ class HttpClient:
             UnexpectedResponse: an expected status with a body that cannot be used.
         """
         exchange = Exchange(
-            request=request,
+            request,
+            backend=backend,
+            charges=request.charges if charges is None else charges,
             timeouts_s=self._timeouts_s,
             deadline=deadline,
             on_sent=on_sent,
-            backend=backend,
-            charges=request.charges if charges is None else charges,
         )
-        started = self.clock.monotonic()
         token = CURRENT.set(exchange)
         try:
             exchange.wait_s()
@@ -177,7 +175,6 @@ class HttpClient:
                 status=exchange.status,
                 headers=headers,
                 body=body,
-                elapsed_s=max(0.0, self.clock.monotonic() - started),
                 secrets=request.secrets,
                 url=request.url,
                 is_free=not request.charges,
@@ -207,8 +204,7 @@ class HttpClient:
         # Compare modules, not functions: this module may be imported while a patch is active.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
         if is_patched or type(adapter) is not HTTPAdapter:
-            prepared = requests.Request(request.method, url, headers, data=body).prepare()
-            return _ask_double(adapter, prepared, exchange)
+            return _ask_double(adapter, url, headers, body, exchange)
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin)
         if route is None:
@@ -223,7 +219,7 @@ class HttpClient:
             connection.request(
                 request.method,
                 path,
-                body=body.encode() if isinstance(body, str) else body,
+                body=body,
                 headers=headers,
                 preload_content=False,
                 decode_content=False,
@@ -248,9 +244,9 @@ class HttpClient:
             proxy_headers = HTTPAdapter().proxy_headers(with_login.url)
             proxy = with_login._replace(auth=None)
         if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
-            usual = requests.utils.DEFAULT_CA_BUNDLE_PATH, "certifi"
-            named = ((os.environ.get(name), name) for name in CA_VARIABLES)
-            self._context = _trusting(*next(((path, name) for path, name in named if path), usual))
+            variable = next(filter(os.environ.get, CA_VARIABLES), "certifi")
+            bundle = os.environ.get(variable, requests.utils.DEFAULT_CA_BUNDLE_PATH)
+            self._context = _trusting(bundle, variable)
         host = str(parts.host)
         return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
 
@@ -299,17 +295,17 @@ class HttpClient:
         self._session.mount(prefix, adapter)
 
 
-@attrs.define(eq=False, kw_only=True)
+@attrs.define(eq=False)
 class Exchange:
     """The state of a request and its response; the first fields are arguments of `send`."""
 
     request: HttpRequest
+    backend: str
+    charges: int
     #: Timeouts before and after the first byte, in seconds.
     timeouts_s: tuple[float, float]
     deadline: Deadline
     on_sent: Callable[[], None]
-    backend: str
-    charges: int
 
     #: Whether the first byte was passed to the socket.
     is_sent: bool = False
@@ -333,19 +329,16 @@ class Exchange:
             raise
         self.is_sent = True
 
-    def left_s(self) -> float:
-        """Return the seconds left: until `send_by` before the first byte, else until the end."""
-        return (self.deadline if self.is_sent else self.deadline.send_by).left_s()
-
-    def wait_s(self, sock: socket.socket | None = None) -> float:
+    def wait_s(self, sock: Any = None) -> float:
         """Return how long the next wait may take, and set it on the socket.
 
-        Raise `TimeoutError` if no time is left.
+        Raise `TimeoutError` if no time is left: until `send_by` before the first byte, else until
+        the deadline.
         """
-        timeout_s, left_s = self.timeouts_s[self.is_sent], self.left_s()
+        left_s = (self.deadline if self.is_sent else self.deadline.send_by).left_s()
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        wait_s = min(left_s, timeout_s)
+        wait_s = min(left_s, self.timeouts_s[self.is_sent])
         # Avoid a needless system call, which releases the GIL.
         if sock is not None and sock.gettimeout() != wait_s:
             sock.settimeout(wait_s)
@@ -556,18 +549,15 @@ class _SocketReader(socket.SocketIO):
 class _Response(http.client.HTTPResponse):
     """A response that rejects truncated headers."""
 
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
+    def begin(self) -> None:
         # The raw file is reference-counted, so the descriptor survives a connection that is closed
         # before the response is read.
-        self._reads: Any = self.fp.raw
-        self._reads.__class__ = _SocketReader
-
-    def begin(self) -> None:
+        reads: Any = cast(Any, self.fp).raw
+        reads.__class__ = _SocketReader
         super().begin()
         # `http.client` accepts truncated headers. Complete headers end with an empty line and need
         # no further read, so if a read reached the end of the stream, they are truncated.
-        if self._reads.has_ended:
+        if reads.has_ended:
             raise http.client.IncompleteRead(b"")
         if self.status < http.HTTPStatus.OK:
             self.will_close = True  # another response follows
@@ -619,17 +609,19 @@ def host_of(url: str) -> str:
 
 
 def _ask_double(
-    adapter: BaseAdapter, prepared: requests.PreparedRequest, exchange: Exchange
+    adapter: BaseAdapter, url: str, headers: Any, body: bytes | None, exchange: Exchange
 ) -> _Answer:
     """Return the response of a test double, without deadlines or a report of the first byte."""
-    # requests needs timeouts above 0.
-    left_s = max(exchange.left_s(), 0.001)
-    connect_s, read_s = (min(timeout_s, left_s) for timeout_s in exchange.timeouts_s)
+    # As text, because a double may look for a field in it.
+    form = body.decode() if body and headers.get("Content-Type") == FORM else body
+    # Not through the session, which would follow redirects and read the body.
+    prepared = requests.Request(exchange.request.method, url, headers, data=form).prepare()
+    timeout_s = exchange.wait_s()
+    read_s = min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s())
     try:
-        # Not through the session, which would follow redirects and read the body.
         response = adapter.send(
             prepared,
-            timeout=(connect_s, read_s),
+            timeout=(timeout_s, read_s),
             stream=True,
             verify=True,
             cert=None,

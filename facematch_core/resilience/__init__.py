@@ -1,6 +1,6 @@
 """Policies for a verifier's calls: budgets, circuit breakers, rate limiters and retries."""
 
-from facematch_core.base.clock import RateWindow
+from facematch_core.base.deadline import RateWindow
 from facematch_core.store import Period
 
 from .budget import Budget

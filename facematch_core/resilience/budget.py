@@ -13,8 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_core import errors
-from facematch_core.base.clock import Clock, SystemClock
-from facematch_core.base.deadline import Deadline
+from facematch_core.base.deadline import Clock, Deadline, SystemClock
 from facematch_core.models import Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
 from facematch_core.store.records import EXACT, expire_reservations

@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from facematch_core import errors
-from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.models import Billing, Charged
 
 from . import policy

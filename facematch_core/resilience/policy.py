@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import enum
+import functools
 import logging
 import math
 import os
@@ -13,9 +14,14 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
-from facematch_core.base.clock import Clock
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import (
+    CANCELLATION,
+    NO_DEADLINE,
+    CallCancelled,
+    Cancellation,
+    Clock,
+    Deadline,
+)
 from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import Billing, CallRecord, Charged, Environment
@@ -195,7 +201,7 @@ def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome
     except BaseException as error:
         _leave_all(entered, Outcome.refused(error))
         raise
-    return lambda outcome: _leave_all(entered, outcome)
+    return functools.partial(_leave_all, entered)
 
 
 def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:

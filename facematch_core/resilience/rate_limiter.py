@@ -9,7 +9,7 @@ import os
 
 import attrs
 
-from facematch_core.base.clock import Clock, RateWindow, SystemClock
+from facematch_core.base.deadline import Clock, RateWindow, SystemClock
 from facematch_core.errors import RateLimited
 from facematch_core.models import Billing, Charged
 

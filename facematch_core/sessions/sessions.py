@@ -7,6 +7,7 @@ stores nothing: the caller's record suffices, even days later in another process
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -20,7 +21,6 @@ from facematch_core.backend.calls import (
     ReadRequest,
     Request,
     StartRequest,
-    new_call_id,
 )
 from facematch_core.backend.session_types import (
     USUAL_CHECKS,
@@ -36,8 +36,7 @@ from facematch_core.backend.session_types import (
     WayIn,
 )
 from facematch_core.base.addresses import find_foreign_host
-from facematch_core.base.clock import Clock
-from facematch_core.base.deadline import Deadline
+from facematch_core.base.deadline import Clock, Deadline
 from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
@@ -558,7 +557,7 @@ class Sessions:
         """Make a request and return the result of `judge_answer`."""
         pipeline = self._starting if kind is StartRequest else self._following
         call = CallRecord(
-            id=new_call_id(),
+            id=str(uuid.uuid4()),
             operation=Operation.SESSION,
             backend=self._backend.name,
             started_at=self._clock.now(),

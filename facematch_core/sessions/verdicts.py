@@ -14,7 +14,7 @@ import attrs
 
 from facematch_core import models
 from facematch_core.backend import session_types as types
-from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import Clock
 from facematch_core.base.masking import Secret
 from facematch_core.errors import EnvironmentMismatch, SessionMismatch, VendorError
 from facematch_core.http.refusals import FREE_BILLING

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.exceptions import find_callers_exception
 from facematch_core.base.extras import install_command
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable

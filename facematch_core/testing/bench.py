@@ -26,7 +26,8 @@ from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.http.messages import encode_request
-from facematch_core.verifier.pipeline import PICTURES
+from facematch_core.verifier.pipeline import picture_limits
+from facematch_core.verifier.policy import default_threshold
 
 from . import simulator as simulators
 from .simulator import AIMED, BAD, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
@@ -57,7 +58,7 @@ START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
 class ManualClock:
-    """A fake `facematch_core.base.clock.Clock`: `sleep` advances it and returns at once.
+    """A fake `facematch_core.base.deadline.Clock`: `sleep` advances it and returns at once.
 
     Args:
         start: Initial time, timezone-aware.
@@ -288,7 +289,7 @@ class Bench:
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """Return a threshold as the verifier passes it: the caller's, or the default."""
         source = models.ThresholdSource.DEFAULT if value is None else models.ThresholdSource.CALLER
-        value = self.can.default_for(operation) if value is None else value
+        value = default_threshold(self.can, operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
     def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
@@ -411,7 +412,7 @@ class Bench:
         return MatchCall(reference=reference, **fields)
 
     def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
-        limits = map(self.can.limits_for, PICTURES)
+        limits = picture_limits(self.can).values()
         return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 
     def make_call(self, call: Call) -> Outcome:

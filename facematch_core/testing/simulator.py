@@ -25,7 +25,7 @@ from facematch_core import ComparedWith, Decision, Image, LivenessDecision, Oper
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
 from facematch_core.backend.kinds import is_union, type_hints
 from facematch_core.backend.session_types import Deletion
-from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import Clock
 from facematch_core.models import Box
 
 from .pictures import noise, pictures_beyond

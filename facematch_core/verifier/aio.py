@@ -20,8 +20,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import anyio.to_thread
 
-from facematch_core.base.cancellation import CANCELLATION, Cancellation
-from facematch_core.base.deadline import Deadline
+from facematch_core.base.deadline import CANCELLATION, Cancellation, Deadline
 from facematch_core.base.threads import fulfil
 from facematch_core.errors import FATAL, ConfigurationError, FaceMatchError, VendorUnavailable
 from facematch_core.models import MatchResult

@@ -23,8 +23,7 @@ import attrs
 
 from facematch_core.backend import Backend
 from facematch_core.backend.base import can_be_sought
-from facematch_core.base.cancellation import CANCELLATION, UNCANCELLED
-from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import CANCELLATION, UNCANCELLED, Clock
 from facematch_core.errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import Answer, Billing, CallRecord, Charged, Environment, Operation
 

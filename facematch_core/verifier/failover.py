@@ -12,7 +12,7 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.backend.kinds import nearest
-from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from facematch_core.images.image import Image
 from facematch_core.models import (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from typing import Any, TypeAlias, TypeVar, cast
@@ -14,15 +15,13 @@ from typing import Any, TypeAlias, TypeVar, cast
 import attrs
 
 from facematch_core import errors, models
-from facematch_core.backend import CALL_ID_KEY, Backend
+from facematch_core.backend import CALL_ID_KEY, Backend, Capabilities
 from facematch_core.backend.base import can_be_sought, report_fault
-from facematch_core.backend.calls import Call, LivenessCall, LookUp, MatchCall, Request, new_call_id
+from facematch_core.backend.calls import Call, LivenessCall, LookUp, MatchCall, Request
 from facematch_core.backend.session_types import SessionAnswer
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled, find_callers_exception
-from facematch_core.base.clock import Clock
-from facematch_core.base.deadline import Deadline
-from facematch_core.base.masking import plain_json
-from facematch_core.base.nesting import load_json
+from facematch_core.base.deadline import CANCELLATION, CallCancelled, Clock, Deadline
+from facematch_core.base.exceptions import find_callers_exception
+from facematch_core.base.masking import ResultMasker, plain_json
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from facematch_core.images.image import Image, ImageLimits
@@ -39,6 +38,11 @@ R = TypeVar("R")
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 #: Names of the pictures of a call, in order.
 PICTURES = ("probe", "reference")
+
+
+def picture_limits(can: Capabilities) -> dict[str, ImageLimits]:
+    """Return the vendor's limits by the name of the picture."""
+    return {"probe": can.image_limits, "reference": can.reference_limits or can.image_limits}
 
 
 def load_images(pictures: list[Any], names: Sequence[str] = PICTURES) -> list[Image]:
@@ -119,7 +123,7 @@ class Pipeline:
         if CANCELLATION.get().is_cancelled:
             raise CallCancelled
         attempt = self._new_attempt(record, deadline, kind)
-        masker = self.result_policy.new_masker()
+        masker = ResultMasker(private_keys=self.backend.capabilities.private_keys)
         try:
             self.events.emit(EventKind.STARTED, record, attach_call=True)
             request = kind(
@@ -234,7 +238,7 @@ class Pipeline:
                 f"retry must be a Retry, False or None, not {type(options.retry).__name__}."
             )
         record = CallRecord(
-            id=new_call_id(),
+            id=str(uuid.uuid4()),
             operation=operation,
             backend=self.backend.name,
             started_at=self.clock.now(),
@@ -262,8 +266,7 @@ class Pipeline:
         self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits] | None = None
     ) -> dict[str, Image]:
         """Return the pictures, prepared for the vendor, by name."""
-        can, prepared = self.backend.capabilities, {}
-        limits_by_name = limits_by_name or {name: can.limits_for(name) for name in PICTURES}
+        limits_by_name, prepared = limits_by_name or picture_limits(self.backend.capabilities), {}
         for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
             try:
                 prepared[name] = image.prepared(limits, fit=self.fit_images)
@@ -328,6 +331,11 @@ class Pipeline:
             error.ids = attrs.evolve(error.ids, call=record.id)
             error.backend = error.backend or self.backend.name
             error.call = None if billing.charged is Charged.NO else record
+        if isinstance(error, errors.OutcomeUnknown):
+            error.reconcilable = error.reconcilable or can_be_sought(self.backend, record)
+            if error.reconcilable:
+                error.message += " `FaceVerifier.reconcile` can look the call up."
+                error.args = (error.message,)
         self.events.failed(error, record, billing, elapsed_s, attempt=attempt.number)
 
     def _leave(self, leave: LeaveAll, attempt: Attempt, charged: Charged, end: object) -> None:
@@ -375,8 +383,7 @@ class Pipeline:
         if attempt.paid and attempt.sending >= Sending.PERHAPS:
             raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {problem}, and the call may have been charged: report "
-                "this to its author.",
-                reconcilable=can_be_sought(backend, call),
+                "this to its author."
             )
         unsent = ", and nothing was sent" if attempt.paid else ""
         raise errors.BackendUnavailable(
@@ -397,28 +404,23 @@ class Pipeline:
         ask = functools.partial(getattr(backend, call.way.method), call)
         if isinstance(call, LookUp) and call.record is not None:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
-        # The backend does not report when it sends, so assume that it does at once.
-        is_silent = attempt.paid and not backend.reports_sent
+        send_by = deadline.send_by
+        if attempt.paid and not backend.reports_sent:
+            # The backend does not report when it sends, so assume that it does at once. Such a call
+            # cannot be stopped before the deadline.
+            ask, send_by = functools.partial(_ask_silent, ask, attempt), deadline
         attempt.was_asked = True
-
-        def begin() -> object:
-            if is_silent:
-                attempt.begin_sending(Sending.PERHAPS)
-            return ask()
-
-        # Such a call cannot be stopped before the deadline.
-        send_by = deadline if is_silent else deadline.send_by
         if backend.keeps_deadline or not send_by.is_limited:
-            return begin()
-        return self._ask_on_helper(begin, send_by, call, attempt)
+            return ask()
+        return self._ask_on_helper(ask, send_by, call, attempt)
 
     def _ask_on_helper(
-        self, begin: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
+        self, ask: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
     ) -> object:
         """Call the backend in another thread, and abandon the thread after the deadline."""
         name, deadline, future = self.backend.name, call.deadline, None
         try:
-            future = self.helpers.start(begin, send_by)
+            future = self.helpers.start(ask, send_by)
             wait([future], send_by.timeout_s())
             is_unsent = not future.done() and attempt.stop()
             if not is_unsent:
@@ -445,7 +447,6 @@ class Pipeline:
             f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "
             "before it answered. The call may have been executed and charged.",
             billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
-            reconcilable=can_be_sought(self.backend, call),
         )
 
 
@@ -454,6 +455,12 @@ _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
     False: Billing(Charged.NO, "asking about it charges nothing"),
 }
+
+
+def _ask_silent(ask: Callable[[], object], attempt: Attempt) -> object:
+    """Call a backend that does not report when it sends."""
+    attempt.begin_sending(Sending.PERHAPS)
+    return ask()
 
 
 def _known_environment(end: object) -> models.Environment | None:
@@ -489,7 +496,7 @@ def _copy_metadata(metadata: Any) -> dict[str, Any]:
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()
-        copy = load_json(text)
+        copy = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
     # JSON turns the keys 1, None and True into strings. Values nested more than 64 levels deep

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from facematch_core import errors, models
-from facematch_core.backend import Backend
+from facematch_core.backend import Backend, Capabilities
 from facematch_core.backend.base import SCORE_UNAVAILABLE
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import ResultMasker
@@ -123,7 +123,7 @@ class ResultPolicy:
             value = check_threshold(f"{options.prefix}threshold", options.threshold)
             source = sources.CALLER
         elif value is None:
-            value, source = can.default_for(options.operation), sources.DEFAULT
+            value, source = default_threshold(can, options.operation), sources.DEFAULT
         if options.review_threshold is not None:
             name = f"{options.prefix}review_threshold"
             review, review_source = check_threshold(name, options.review_threshold), sources.CALLER
@@ -138,10 +138,6 @@ class ResultPolicy:
                 f"review_threshold must be above threshold ({value:g}), not {review:g}."
             )
         return threshold, models.Threshold(review, models.ThresholdRule.ABOVE, review_source)
-
-    def new_masker(self) -> ResultMasker:
-        """Return a masker for one call."""
-        return ResultMasker(private_keys=self.backend.capabilities.private_keys)
 
     def apply(
         self,
@@ -174,6 +170,12 @@ class ResultPolicy:
             ids=judged.ids,
             result=judged,
         )
+
+
+def default_threshold(can: Capabilities, operation: models.Operation) -> float | None:
+    """Return the vendor's documented default threshold of an operation, 0-100, or None."""
+    is_match = operation is models.Operation.MATCH
+    return can.default_threshold if is_match else can.default_liveness_threshold
 
 
 def check_threshold(
@@ -253,7 +255,8 @@ def judge_fields(
     score = result.score
     threshold = requested if result.threshold is None else result.threshold
     fields: dict[str, Any] = {"threshold": threshold, "review_threshold": review}
-    if result.decision not in (models.Decision.MATCH, models.LivenessDecision.LIVE):
+    passes = models.Decision.MATCH, models.LivenessDecision.LIVE
+    if result.decision is not passes[0] and result.decision is not passes[1]:
         if result.decision.name == "INCONCLUSIVE" and score is None and not result.warnings:
             fields["warnings"] = (SCORE_UNAVAILABLE,)
         return fields

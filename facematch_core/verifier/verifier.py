@@ -29,9 +29,8 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend import Backend
 from facematch_core.backend.kinds import nearest
-from facematch_core.base.cancellation import CANCELLATION
-from facematch_core.base.clock import Clock, SystemClock
-from facematch_core.base.deadline import Deadline
+from facematch_core.base.deadline import CANCELLATION, Clock, Deadline, SystemClock
+from facematch_core.base.masking import ResultMasker
 from facematch_core.base.threads import HelperThreads, fulfil
 from facematch_core.errors import (
     FATAL,
@@ -503,7 +502,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             call=record,
             metadata=result.metadata,
             elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
-            masker=self._pipeline.result_policy.new_masker(),
+            masker=ResultMasker(private_keys=backend.capabilities.private_keys),
         )
         return attrs.evolve(reconciliation, call=record, result=result)
 

@@ -15,7 +15,7 @@ from kit.fakes import FakeBackend, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.base.cancellation import CallCancelled
+from facematch_core.base.deadline import CallCancelled
 from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
 from facematch_core.verifier import aio

@@ -6,7 +6,7 @@ from kit.fakes import FakeBackend, open_profile, picture
 import facematch_core as fm
 from facematch_core import backend as spi
 from facematch_core.backend.engine import Compared, EngineBackend
-from facematch_core.base.clock import RateWindow, SystemClock
+from facematch_core.base.deadline import RateWindow, SystemClock
 from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
 

@@ -14,8 +14,7 @@ from PIL import Image as PillowImage
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Backend, Capabilities, MatchCall
-from facematch_core.base.clock import SystemClock
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline, SystemClock
 from facematch_core.config import opening as config
 
 SCALE = "fake/v1"

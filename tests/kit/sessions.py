@@ -5,7 +5,7 @@ import attrs
 import facematch_core as fm
 from facematch_core.backend import Backend
 from facematch_core.backend import session_types as types
-from facematch_core.base.clock import RateWindow
+from facematch_core.base.deadline import RateWindow
 from facematch_core.http import ApiKeyBackend, HttpRequest
 
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS

@@ -14,7 +14,7 @@ from kit.money.sessions import ABOUT, BACKENDS, PURPOSE, SUBJECT, WORKFLOW, Sess
 
 import facematch_core as fm
 from facematch_azure import AzureSessionOptions
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.testing import picture_samples
 from facematch_mock_server import Fault, card_sheet
 

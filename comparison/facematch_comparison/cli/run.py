@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from facematch_core.backend.kinds import typed
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.cli.options import FILE, Target, config_option, json_option, parse_pairs
 from facematch_core.cli.text import (
     Exit,

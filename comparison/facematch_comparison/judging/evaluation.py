@@ -23,7 +23,7 @@ from facematch_comparison.values import model
 from facematch_comparison.values.model import Evaluation
 from facematch_core import __version__
 from facematch_core.backend.kinds import argument, nearest
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 

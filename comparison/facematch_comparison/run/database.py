@@ -39,7 +39,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Connection, Double, Integer, Text
 
 from facematch_core.backend.kinds import argument
-from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.errors import (
     ConfigurationError,
     InvalidRequest,

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import refuse
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest
 from facematch_core.images.image import Image

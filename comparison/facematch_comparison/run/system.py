@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import Clock
 from facematch_core.base.files import read_regular
 from facematch_core.errors import (
     FATAL,

@@ -85,7 +85,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         # This setting asks the vendor for one more image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
         vendor, values = attrs.evolve(listed, charges=most), mock.world.claims
-        pictures = [image.prepared(backend.capabilities.limits_for("probe")) for image in images]
+        pictures = [image.prepared(backend.capabilities.image_limits) for image in images]
         size = vendor.size_limit
         files = make_files(pictures, size if isinstance(size, int) else values[size], vendor.kind)
         is_hosted = getattr(backend, vendor.sessions_need or "name")

@@ -31,6 +31,7 @@ from facematch_core.cli.text import Stopping, say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
 from facematch_core.http.transport import host_of
+from facematch_core.verifier.policy import default_threshold
 from facematch_mock_server.recognition.cards import READY
 
 from .aspects import reduce_outcome, reduce_reply
@@ -198,7 +199,7 @@ class Caller:
 
     def _ask_for_verdict(self, step: Step, _: Any, files: Any) -> Request:
         rules, level = self.backend.capabilities, self._level
-        number = rules.default_for(step.operation) if level is None else level
+        number = default_threshold(rules, step.operation) if level is None else level
         threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
         if step.operation is fm.Operation.LIVENESS:
             return LivenessCall(probe=files[step.probe], threshold=threshold)

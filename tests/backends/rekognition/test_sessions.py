@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import facematch_core as fm
 from facematch_core import SessionRecord, models
 from facematch_core.backend import ReadRequest, StartRequest
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.http import HttpReply
 from facematch_mock_server import VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend

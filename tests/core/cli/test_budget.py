@@ -23,7 +23,7 @@ from facematch_core import (
     Retention,
     VendorUnavailable,
 )
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.models import Ids

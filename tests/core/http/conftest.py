@@ -7,7 +7,7 @@ from kit.acme import ACME_KEY, AcmeBackend
 from kit.fakes import as_deadlines
 
 import facematch_core as fm
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import SystemClock
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpClient, HttpRequest, transport
 

@@ -10,8 +10,7 @@ from kit.acme import match_call
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
-from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import CANCELLATION, CallCancelled, Cancellation, SystemClock
 from facematch_core.http import MOCK_HEADER, HttpRequest, Wait
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN

@@ -43,7 +43,7 @@ def test_a_deadline_that_has_passed_sends_nothing(ask):
     assert ("deadline" in error.message, error.retryable) == (True, False)
 
 
-def test_deadline_and_elapsed_time_are_those_of_the_given_clock(ask, open_client):
+def test_the_deadline_is_one_of_the_given_clock(ask, open_client):
     class Counting(ManualClock):
         def monotonic(self):
             self.advance(1)
@@ -51,6 +51,6 @@ def test_deadline_and_elapsed_time_are_those_of_the_given_clock(ask, open_client
 
     by = open_client(clock=Counting())
     with RawServer([read_request, send(OK), read_request, hold]) as server:
-        assert ask(server.url, by=by).reply.elapsed_s >= 1
+        assert ask(server.url, by=by).reply.status == 200
         passes = {"at_first_byte": lambda: by.clock.advance(3600), "deadline_s": 600.0}
         ask(server.url, by=by, **passes).unknown(DeadlineExceeded)

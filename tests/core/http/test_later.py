@@ -19,8 +19,7 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
-from facematch_core.base.clock import SystemClock
-from facematch_core.base.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE, SystemClock
 from facematch_core.http import (
     ErrorRow,
     HttpRequest,
@@ -164,8 +163,7 @@ def is_lost(error):
     """What holds for every job that was paid and not heard to its end."""
     assert isinstance(error, fm.OutcomeUnknown)
     assert (error.billing.charged, error.billing.charges) == (YES, 1)
-    assert (error.ids.vendor, error.retryable, error.reconcilable) == ("job-7", False, True)
-    assert "FaceVerifier.reconcile" in error.message
+    assert (error.ids.vendor, error.retryable) == ("job-7", False)
 
 
 def test_replies_are_read_without_waiting():
@@ -181,6 +179,8 @@ def test_a_job_that_is_not_done_in_time_is_lost(clock, deadline_s, polls):
             verify(server, clock, Later, deadline_s=deadline_s)
         assert len(server.requests) == 1 + polls
     is_lost(caught.value)
+    assert caught.value.reconcilable
+    assert "FaceVerifier.reconcile" in caught.value.message
     assert caught.value.call.vendor_id == "job-7"
     assert clock.slept == [1.0] * polls
 
@@ -276,11 +276,12 @@ def test_whatever_is_answered_about_a_job_it_is_charged_once(replies):
 
 def test_a_job_that_nobody_has_accepted_cannot_be_asked_for():
     with RawServer([read_request, close]) as server, pytest.raises(fm.OutcomeUnknown) as caught:
-        Later(base_url=server.url).match(match_call())
+        verifier = fm.FaceVerifier(Later(base_url=server.url))
+        verifier.verify(picture(), picture())
     for error in (caught.value, read(DOWN), read(DOWN, by=WaitsFirst)):
         assert type(error) is fm.OutcomeUnknown
         assert (error.billing.charged, error.reconcilable) == (UNKNOWN, False)
-        assert "keep nothing" in error.message
+        assert "reconcile" not in error.message
         assert error.ids.vendor is None
 
 
@@ -336,6 +337,8 @@ def test_a_request_that_cannot_be_sent_loses_no_job(clock, name):
     ):
         verify(server, clock, Unsendable)
     is_lost(caught.value)
+    assert caught.value.reconcilable
+    assert "FaceVerifier.reconcile" in caught.value.message
     assert caught.value.call.vendor_id == "job-7"
 
 

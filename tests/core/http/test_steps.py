@@ -95,7 +95,7 @@ def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
-    from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
+    from facematch_core.base.deadline import CANCELLATION, CallCancelled, Cancellation
 
     cancellation = Cancellation()
     scripts = [[read_request, send(SOMEBODY), close] for _ in range(3)]

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import Clock
 from facematch_core.testing import ManualClock
 
 

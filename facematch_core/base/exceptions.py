@@ -1,0 +1,37 @@
+"""Search the exceptions behind an exception."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import traceback
+
+
+def find_callers_exception(error: BaseException) -> BaseException | None:
+    """Return the exception raised by a signal handler, if it is `error` or behind it; else None.
+
+    Such an exception looks like an error in the interrupted line. Call this before an
+    `except Exception` translates the error, and raise the result outside the except block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    # Functions and methods have code; SIG_DFL and SIG_IGN have none.
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    codes = {code for handler in handlers if (code := getattr(handler, "__code__", None))}
+    for link in links_of(error):
+        if any(frame.f_code in codes for frame, _ in traceback.walk_tb(link.__traceback__)):
+            return link
+    return None
+
+
+def links_of(error: BaseException) -> list[BaseException]:
+    """Return `error` and every exception behind it: causes, contexts, reasons, arguments."""
+    seen: set[int] = set()
+    found: list[BaseException] = []
+    links: list[object] = [error]
+    for link in links:  # grows during the loop
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            found.append(link)
+            links += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+    return found
