@@ -64,7 +64,6 @@ from .words import (
     SEVERITIES,
     WARNING_CODES,
     number_or_none,
-    percentage_or_none,
     read_list,
     read_number,
     read_object,
@@ -270,7 +269,7 @@ def read_verdict(
     status = read_text(block["status"], "status")
     warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
     codes = {warning.code for warning in warnings}
-    value, score = percentage_or_none(block["score"], "score"), None
+    value, score = number_or_none(block["score"], "score"), None
     # Without a face, Didit's score is null for a kept call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
@@ -299,8 +298,8 @@ def read_verdict(
         warnings.append(ResultWarning(code=code, severity=Severity.ERROR, text=text))
     if kind is LIVENESS:
         fields["method"] = text_or_none(block.get("method"), "method")
-        fields["quality"] = percentage_or_none(block.get("face_quality"), "face_quality")
-        fields["luminance"] = percentage_or_none(block.get("face_luminance"), "face_luminance")
+        fields["quality"] = number_or_none(block.get("face_quality"), "face_quality")
+        fields["luminance"] = number_or_none(block.get("face_luminance"), "face_luminance")
     return {**fields, "warnings": tuple(warnings)}
 
 

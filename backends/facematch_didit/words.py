@@ -131,14 +131,6 @@ def read_number(value: object, place: str) -> float:
     return float(value)
 
 
-def read_percentage(value: object, place: str) -> float:
-    """Return a number from 0 to 100."""
-    number = read_number(value, place)
-    if not 0 <= number <= 100:
-        raise ValueError(f"{place} is not from 0 to 100")
-    return number
-
-
 def read_time(value: object, place: str) -> datetime:
     """Return an ISO 8601 time in UTC; a time without a time zone is UTC at Didit."""
     text = read_text(value, place)
@@ -156,7 +148,6 @@ def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | N
 
 text_or_none = _optional(read_text)
 number_or_none = _optional(read_number)
-percentage_or_none = _optional(read_percentage)
 time_or_none = _optional(read_time)
 
 
