@@ -400,6 +400,9 @@ ROWS = (
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
         record=lambda me, ok, call: (vars(me.vendor).update(charges=me.vendor.charges + 1),
             ok(call))[1]),
+    http("R38", "FailsAtNull", "Its code fails at a refusal whose body is null.",
+        error=lambda me, ok, reply, call: ok(reply, call) if reply.body != b"null"
+            else refuse(KeyError("error"))),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
 

@@ -511,6 +511,7 @@ class Recording:
             assert not any(secret in text for secret in secrets), "it shows a secret"
             assert CANARY not in text, "it shows what looks like a key"
             assert len(str(error)) < LONG / 2, "it repeats the body whole"
+            assert "backend failed to read" not in text, f"its own code fails: {error}"
             if status in self.requests[self.step - 1].expects:  # it is no refusal
                 assert not (is_free and self.costs()), "it is free, and the vendor charges it"
             elif error is not None:
