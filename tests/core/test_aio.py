@@ -53,27 +53,6 @@ class Hold:
 # What is answered
 
 
-async def test_methods_answer_as_those_of_the_verifier():
-    backend = FakeBackend(script=[None, None, None, None, fm.RateLimited("slow")])
-
-    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-        match = await verifier.verify(A, B, threshold=90, caller_ref="c1")
-        liveness = await verifier.check_liveness(A)
-        both = await verifier.verify_live(A, B, liveness_threshold=70)
-        with pytest.raises(fm.RateLimited, match="slow"):
-            await verifier.verify(A, B)
-        with pytest.raises(fm.InvalidImage):
-            await verifier.verify("text", B)
-        with pytest.raises(TypeError, match="levle"):
-            await verifier.verify(A, B, levle=3)
-        with pytest.raises(fm.InvalidRequest, match="CallRecord"):
-            await verifier.reconcile("no attempt")
-    assert (match.decision, match.threshold.value, match.ids.caller) == ("no_match", 90, "c1")
-    assert liveness.decision is fm.LivenessDecision.LIVE
-    assert (both.decision, both.liveness.threshold.value) == ("verified", 70)
-    assert backend.closed == 1
-
-
 async def test_open_by_the_name_of_a_backend(didit_server):
     keywords = {"api_key": didit_server.live_key, "base_url": didit_server.url}
     async with fm.open_async_verifier(

@@ -1,4 +1,3 @@
-from decimal import Decimal
 from functools import partial
 
 import attrs
@@ -57,15 +56,6 @@ def tries(verifier):
     with pytest.raises(fm.RateLimited):
         verifier.verify(A, B)
     return len(verifier.backend.calls)
-
-
-def test_a_budget_of_money_is_exact(opened):
-    budget = {"cap": "0.10", "currency": "EUR", "price": {"match": "0.05", "liveness": "0.03"}}
-    verifier = opened({"shop": profile(budget=budget)})
-    verifier.verify_live(A, B)
-    with pytest.raises(fm.BudgetExceeded) as caught:
-        verifier.verify(A, B)
-    assert (caught.value.spent, caught.value.unit) == (Decimal("0.08"), "EUR")
 
 
 def test_each_rate_is_a_limiter(opened):

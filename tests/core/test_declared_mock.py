@@ -142,13 +142,6 @@ def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, 
     assert isinstance(error, FATAL)
 
 
-def test_a_refusal_of_a_mock_is_that_of_its_vendor():
-    with RawServer([read_request, send(http_reply(401, b'{"detail": "No."}', MARK))]) as server:
-        verifier = fm.FaceVerifier(Vendor(base_url=server.url))
-        with verifier, pytest.raises(fm.AuthenticationFailed):
-            verifier.verify(A, B)
-
-
 @pytest.mark.parametrize("arguments", [{}, MOCK_ONLY], ids=["", "required"])
 def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(arguments, monkeypatch):
     monkeypatch.setattr("socket.socket", None)

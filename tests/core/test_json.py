@@ -157,8 +157,3 @@ def test_of_any_depth_raw_is_cut_and_metadata_refused_or_written(depth):
         assert depth > MAX_DEPTH - 2
     else:
         assert json.dumps(result.to_dict())
-
-
-def test_kinds_of_events_have_the_documented_words():
-    words = "started sent retrying postponed answered charged refused unknown followed_up"
-    assert [*fm.EventKind] == words.split()

@@ -75,13 +75,6 @@ def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_coun
     assert source is None or not any(event.counts for event in events)
 
 
-def test_a_threshold_without_a_number_holds_nothing_against_a_score():
-    unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
-    assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
-    got = verified(scored(40, threshold=unknown), threshold=90)
-    assert got.decision is fm.Decision.REVIEW
-
-
 # The rules that hold for every backend
 
 PASSES = (fm.Decision.MATCH, fm.LivenessDecision.LIVE)

@@ -117,23 +117,3 @@ def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, versi
     problems = {entry["name"]: entry["problem"] for entry in inspect_backends()}
     assert problems["made"] == says
     assert problems["local"] is None
-
-
-def test_what_is_not_declared_is_off_and_refused(verifier):
-    can = fm.backend.Capabilities()
-    assert can.operations == {fm.Operation.MATCH}
-    assert can.retention == {fm.Retention.MINIMAL}
-    off = ("sends_caller_ref", "sends_metadata", "reports_faces", "options")
-    assert not any(getattr(can, name) for name in off)
-    assert not can.rate_windows
-
-    class Old(fm.backend.Backend):
-        name = "old"
-
-        def match(self, call):
-            raise AssertionError("asked for what it does not declare")
-
-    images = fm.testing.noise(1), fm.testing.noise(2)
-    for wish in ({"retention": fm.Retention.KEEP}, {"options": object()}):
-        with pytest.raises(fm.Unsupported):
-            fm.FaceVerifier(Old()).verify(*images, **wish)

@@ -63,14 +63,6 @@ def broken_off(backend, retention):
     return events
 
 
-@pytest.mark.parametrize(("retention", "kept"), [("keep", True), ("minimal", False)])
-def test_a_call_that_is_broken_off_says_whether_it_can_be_found(retention, kept):
-    events = broken_off(Records(find_result(match_result())), retention)
-    assert events[-1].kind is fm.EventKind.UNKNOWN
-    assert events[-1].reconcilable is kept is events[0].call.kept
-    assert events[-1].call == events[0].call
-
-
 class Reconcilable(Records):
     def __init__(self, answer, **more):
         super().__init__(find_result(match_result()), **more)

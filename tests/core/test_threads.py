@@ -55,19 +55,3 @@ def test_a_ctrl_c_before_shared_work_begins_leaves_nothing_under_way(monkeypatch
         with pytest.raises(KeyboardInterrupt):
             helpers.run(lambda: 5, Deadline.after(LIMIT_S), "name")
     assert helpers.run(lambda: 7, Deadline.after(LIMIT_S), "name") == 7
-
-
-def test_work_with_one_key_is_shared_and_each_caller_gets_an_error_of_its_own():
-    helpers, go_on, error = HelperThreads(1, "helper"), threading.Event(), ValueError()
-
-    def fail():
-        raise error
-
-    first = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S), "name")
-    assert helpers.start(int, Deadline.after(SOON), "name") is first
-    go_on.set()
-    assert first.result(LIMIT_S)
-    for key in ("name", None):
-        with pytest.raises(ValueError) as caught:
-            helpers.run(fail, Deadline.after(LIMIT_S), key)
-        assert (caught.value is error) is (key is None)

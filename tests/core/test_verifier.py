@@ -7,34 +7,13 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import SCALE, FakeBackend, FakeOptions, liveness_result, match_result, picture
+from kit.fakes import SCALE, FakeBackend, FakeOptions, picture
 from kit.strategies import json_objects, percentages
 
 import facematch_core as fm
 from facematch_core import models
 
 A, B = picture(), picture((10, 20, 30))
-
-
-def test_a_result_has_the_data_of_its_call():
-    answer = match_result(
-        score=fm.Score(80, SCALE),
-        billing=fm.Billing(fm.Charged.YES),
-        ids=models.Ids(vendor="v-1", session="s-1"),
-    )
-    backend, metadata = FakeBackend(script=[answer]), {"gate": ["n"]}
-    result = fm.FaceVerifier(backend).verify(A, B, caller_ref="emp-1", metadata=metadata)
-    metadata["gate"].append("changed later")
-    assert result.is_match
-    assert result.threshold == fm.Threshold(
-        50, models.ThresholdRule.AT_LEAST, models.ThresholdSource.DEFAULT
-    )
-    assert result.ids == models.Ids(
-        call=backend.calls[0].call_id, vendor="v-1", session="s-1", caller="emp-1"
-    )
-    assert (result.metadata, result.billing.charged) == ({"gate": ["n"]}, fm.Charged.YES)
-    assert (result.environment, result.elapsed_s >= 0) == (fm.Environment.PRODUCTION, True)
-    assert backend.calls[0].retention is fm.Retention.MINIMAL
 
 
 def test_result_has_no_truth_value(verifier):
@@ -91,12 +70,6 @@ def test_the_callers_threshold_goes_before_the_profiles_and_that_before_the_defa
     assert result.threshold == fm.Threshold(value, models.ThresholdRule.AT_LEAST, source)
 
 
-def test_without_any_threshold_the_vendor_decides():
-    backend = FakeBackend(default_threshold=None)
-    assert fm.FaceVerifier(backend).verify(A, B).threshold is None
-    assert backend.calls[0].threshold is None
-
-
 def test_a_profiles_review_threshold_yields_to_a_stricter_caller(backend):
     verifier = fm.FaceVerifier(backend, review_threshold=60)
     assert verifier.verify(A, B, threshold=70).is_match
@@ -150,25 +123,6 @@ def test_what_the_backend_cannot_pass_on_is_refused(can, options):
         fm.FaceVerifier(backend).verify(A, B, **options)
     assert caught.value.what == next(iter(options))
     assert backend.calls == []
-
-
-def test_verify_live_checks_for_life_and_then_compares(backend, verifier):
-    result = verifier.verify_live(A, B, liveness_threshold=20, threshold=60)
-    assert result.is_verified
-    assert [call.operation for call in backend.calls] == ["liveness", "match"]
-    assert (result.liveness.threshold.value, result.match.threshold.value) == (20, 60)
-    assert result.liveness.ids.call != result.match.ids.call
-
-
-@pytest.mark.parametrize(
-    "decision", [fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE]
-)
-def test_verify_live_does_not_pay_for_a_lost_cause(decision):
-    backend = FakeBackend(script=[liveness_result(decision)])
-    result = fm.FaceVerifier(backend).verify_live(A, B)
-    assert result.match is None
-    assert len(backend.calls) == 1
-    assert result.decision == fm.LiveMatchDecision(decision.value)
 
 
 def test_verify_live_keeps_what_was_paid():

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from kit.attempts import BUDGET_KEY, ending, entry, new_attempt, sums
+from kit.attempts import BUDGET_KEY, entry, sums
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
@@ -16,7 +16,6 @@ from facematch_core import (
     Charged,
     Environment,
     FaceVerifier,
-    Operation,
     OutcomeUnknown,
     Reconciled,
     Reconciliation,
@@ -27,7 +26,7 @@ from facematch_core.base.deadline import SystemClock
 from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.models import Ids
-from facematch_core.resilience import Budget, Period
+from facematch_core.resilience import Budget
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
 
@@ -38,7 +37,6 @@ def overdue_start():
 
 
 A, B = picture(), picture((10, 20, 30))
-PRICES = {Operation.MATCH: Decimal("0.05")}
 
 
 class Vendor(FakeBackend):
@@ -123,26 +121,6 @@ def test_what_a_process_left_behind_is_unknown(run_json, store, address):
         }
     ]
     assert [row["state"] for row in document["open"]] == ["unknown"]
-
-
-def test_amounts_are_exact_text(run_json, vendor, address, store):
-    gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
-    with FaceVerifier(vendor, policies=gates) as verifier:
-        verifier.verify(A, B)
-    _, document = run_json("budget", "--store", address)
-    (row,) = document["budgets"]
-    assert [row[name] for name in ("unit", "cap", "spent", "free")] == ["USD", "5", "0.05", "4.95"]
-
-
-def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
-    day = Budget(5, name="shop", per=Period.DAY, store=store)
-    with FaceVerifier(vendor, policies=[day]) as verifier:
-        verifier.verify(A, B)
-    day.enter(new_attempt())(ending())
-    _, document = run_json("budget", "--store", address)
-    (row,) = document["budgets"]
-    assert row["window"] == SystemClock().now().date().isoformat()
-    assert len(store.budgets()) == 2
 
 
 def test_a_password_in_an_address_is_not_repeated(run):

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from facematch_core import Charged, errors
+from facematch_core import errors
 from facematch_core.cli import verify
 from facematch_core.models import Retention
 
@@ -200,16 +200,6 @@ def test_a_table_of_any_encoding_and_separator_is_read(run, pairs, encoding, not
         answer = batch(run, "--force")
         assert (answer.exit_code, answer.stderr.count("note: ")) == (0, notes)
         assert [(line["line"], line["key"]) for line in lines()] == [(3, None), (5, "b")]
-
-
-def test_a_broken_picture_costs_its_own_pair_only(run, pairs, scripted):
-    Path("text.jpg").write_text("not a picture")
-    pairs("probe,reference\ntext.jpg,id.jpg\nselfie.jpg,id.jpg\n")
-    assert batch(run).exit_code == 2
-    first, second = lines()
-    assert (first["error"]["class"], first["result"]) == ("InvalidImage", None)
-    assert second["error"] is None
-    assert second["result"]["billing"]["charged"] == Charged.YES
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)

@@ -7,11 +7,7 @@ from facematch_core import (
     Charged,
     Decision,
     Environment,
-    LiveMatchResult,
-    LivenessResult,
-    MatchResult,
     ResultWarning,
-    Score,
     Threshold,
     WarningCode,
 )
@@ -98,22 +94,6 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
             code, document = run_json("verify", *words.split())
             assert code == document["error"]["exit_code"] == 2
     assert not scripted.calls
-
-
-def test_json_is_the_result(run_json, photos, scripted):
-    code, document = run_json("verify", *photos)
-    assert (code, MatchResult.from_dict(document).score) == (0, Score(80, "fake/v1"))
-    code, document = run_json("liveness", photos[0])
-    assert (code, LivenessResult.from_dict(document).is_live) == (0, True)
-    code, document = run_json("verify", *photos, "--live", "--liveness-threshold", 20)
-    assert (code, LiveMatchResult.from_dict(document).is_verified) == (0, True)
-    assert [call.operation.value for call in scripted.calls[-2:]] == ["liveness", "match"]
-    assert scripted.calls[-2].threshold.value == 20
-
-
-def test_nothing_is_kept_where_nothing_can_be_kept(run, photos):
-    answer = run("verify", *photos, "--keep")
-    assert (answer.exit_code, answer.stdout) == (2, "")
 
 
 def test_a_vendor_writes_no_line_of_ours(run, photos, scripted):

@@ -3,7 +3,6 @@
 import copy
 import pickle
 
-import attrs
 import pytest
 from kit.acme import NOWHERE, AcmeBackend, match_call
 from kit.fakes import picture
@@ -40,17 +39,6 @@ def acme_with(**members):
 def test_a_backend_without_liveness_refuses_it(acme):
     with pytest.raises(fm.Unsupported):
         acme(NOWHERE, cls=acme_with(capabilities=Capabilities())).check_liveness(LIVENESS)
-
-
-def test_a_200_that_cannot_be_read_costs_what_the_operation_does(ask_acme):
-    billed = frozenset({fm.Operation.MATCH})
-    half_free = acme_with(
-        capabilities=attrs.evolve(AcmeBackend.capabilities, billed_operations=billed)
-    )
-    for call, charged, words in ((LIVENESS, NO, "not charged"), (A_1, YES, "counts as charged")):
-        with pytest.raises(fm.UnexpectedResponse, match=words) as caught:
-            ask_acme(200, b"{}", cls=half_free, call=call)
-        assert (caught.value.billing.charged, caught.value.retryable) == (charged, False)
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,6 @@ def asking(*prices, last):
     return steps
 
 
-def unread():
-    """A body without what it should have."""
-    return {}["score"]
-
-
 EARLIER = "charges of earlier requests of the call: 1"
 BOTH, REFUSED_LATER = (FINE, FINE), (FINE, NO_FACE)
 ROWS = {
@@ -104,7 +99,6 @@ def test_what_a_result_cost(replies, stated_bill, charged, charges, ground):
 
 
 PAID = "an answer is taken as charged"
-NOTHING = "the vendor charges nothing for it"
 REFUSED = "a 4xx answer; the vendor says nothing of charging"
 
 
@@ -124,14 +118,6 @@ def test_what_an_answer_from_elsewhere_cost(replies, stated_bill, bill, has_resu
     assert error.billing == bill
     assert (error.result is not None) == has_result
     assert error.ids.call == "call-7"
-
-
-def test_an_answer_from_elsewhere_ends_the_call_in_its_middle():
-    for price, bill in ((3, Billing(YES, PAID, 3)), (0, Billing(NO, NOTHING))):
-        error = read_replies(
-            REAL, steps=asking(price, 1, last=unread), environment=Environment.MOCK
-        )
-        assert error.billing == bill
 
 
 @pytest.mark.parametrize(

@@ -216,11 +216,6 @@ def test_an_answer_that_does_not_say_whose_it_is_is_no_verdict(clock, odd):
         verifier.reconcile(RECORD)
 
 
-@pytest.mark.parametrize("refusal", [BUSY, DOWN, reply(502), reply(408, {})])
-def test_a_refused_poll_that_nobody_catches_loses_the_job(refusal):
-    is_lost(read(ACCEPTED, refusal, by=GivesUp))
-
-
 @pytest.mark.parametrize(
     ("by", "replies", "error"),
     [

@@ -29,13 +29,6 @@ def replied(ask):
     return reply_to
 
 
-def test_a_reply_has_status_headers_and_body(replied):
-    reply = replied(http_reply(418, BODY, "X-Request-Id: abc", "X-Two: 1", "X-Two: 2")).reply
-    assert (reply.status, reply.body, reply.json()) == (418, BODY, {"ok": True})
-    assert (reply.headers["x-request-ID"], reply.headers["X-Two"]) == ("abc", "1, 2")
-    assert repr(reply) == "<HttpReply 418, 12 bytes>"
-
-
 @pytest.mark.parametrize(
     "data",
     [

@@ -9,7 +9,6 @@ from kit.rawserver import http_reply, one_each
 import facematch_core as fm
 from facematch_core import Charged, Secret, VendorUnavailable
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.http import HttpRequest
 
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
 SAME = (200, b'{"same": true}')
@@ -51,12 +50,6 @@ def served(acme, at_end):
 def tokens_seen(server):
     texts = [bytes(connection.received).decode("latin-1") for connection in server.connections]
     return [token for text in texts for token in TOKENS if f"Bearer {token}\r\n" in text]
-
-
-def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):
-    backend, server = served(REFUSED, SAME)
-    reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
-    assert (reply.status, tokens_seen(server)) == (200, list(TOKENS[:2]))
 
 
 def test_no_second_picture_goes_to_a_server_that_should_be_a_mock(served):

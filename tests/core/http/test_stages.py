@@ -21,7 +21,7 @@ from kit.rawserver import (
     send,
 )
 
-from facematch_core import OutcomeUnknown, VendorUnavailable
+from facematch_core import VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient
 
@@ -94,12 +94,6 @@ def test_what_breaks_after_the_first_byte_is_unknown(name, ask):
 def test_over_tls_it_is_unknown_as_well(name, ask, trusting, server_context):
     with RawServer(SCRIPTS[name], tls=server_context) as server:
         ask(server.url, by=trusting, size=300_000).unknown()
-
-
-def test_a_reset_at_once_is_unknown_if_a_byte_has_left(ask):
-    with RawServer([reset]) as server:
-        outcome = ask(server.url)
-    assert type(outcome.error) is (OutcomeUnknown if outcome.sent else VendorUnavailable)
 
 
 def test_who_cannot_be_reached_was_sent_nothing(ask):
@@ -176,13 +170,6 @@ def test_a_connection_with_more_on_it_or_a_refused_upload_is_not_used_again(
     with RawServer(scripts, tls=server_context if over_tls else None) as server:
         assert ask(server.url, by=trusting).reply is not None
         assert ask(server.url, by=trusting).reply.status == 201
-
-
-def test_a_used_connection_that_breaks_is_unknown(ask):
-    with RawServer([read_request, send(OK), read_bytes(5), reset]) as server:
-        assert ask(server.url).reply.status == 200
-        ask(server.url).unknown()
-        assert len(server.connections) == 1
 
 
 class StoreError(Exception):

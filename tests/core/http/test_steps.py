@@ -61,17 +61,6 @@ def ask_server(server, by=Three, **more):
     return by(api_key=KEY, base_url=server.url).match(match_call(**more))
 
 
-@pytest.mark.parametrize("answer", [b"", body(500, {})], ids=["lost", "a fault of the vendor"])
-def test_what_is_free_and_lost_at_the_beginning_costs_nothing_and_may_be_tried_again(answer):
-    def steps(self, call):
-        yield self.post("upload", body=b"1", charges=0)
-
-    with one_each(answer) as server, pytest.raises(fm.VendorUnavailable) as caught:
-        backend = backend_with(steps)(api_key=KEY, base_url=server.url)
-        fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
-    assert (caught.value.billing.charged, caught.value.retryable) == (NO, True)
-
-
 def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
     """One that goes on from an outage of what is free pays all the same: Ctrl-C must know it."""
 
@@ -121,16 +110,6 @@ FACE = reply(200, [{"id": "f1"}])
 
 def read(*replies, by=Three, call=None):
     return by(api_key=KEY).read_reply(call or match_call(), *replies)
-
-
-def test_a_code_decides_within_one_status():
-    assert "seven" in str(read(reply(400, {"error": {"code": 7}})))
-
-
-def test_the_id_of_the_latest_request_counts_where_no_call_has_an_id():
-    by = backend_with(request_id_header="X-Request")
-    replies = [reply(status, {}, {"X-Request": f"r-{status}"}) for status in (200, 400)]
-    assert read(*replies, by=by).ids.vendor == "r-400"
 
 
 def test_a_code_may_mean_that_there_is_no_face():
@@ -191,27 +170,6 @@ def test_a_fault_before_the_first_byte_costs_nothing(where):
 def test_a_wrong_setting_is_named(settings, words):
     with pytest.raises(fm.ConfigurationError, match=words):
         Three(**{"api_key": KEY, **settings})
-
-
-def test_a_signature_is_made_over_the_bytes_that_are_sent():
-    seen = []
-
-    def steps(self, call):
-        yield self.post("json", json={"a": "é"})
-        yield self.post("form", fields={"key": self.api_key, "b": "c d"})
-        yield self.post("bytes", body=b"\x00\xff")
-        return fm.MatchResult(decision=fm.Decision.NO_MATCH, backend=self.name)
-
-    def sign(self, request, call, *, deadline):
-        final = request.encoded()
-        assert self.api_key in final.secrets
-        seen.append(final.body)
-        return final
-
-    with one_each(*[body(200, {})] * 3) as server:
-        ask_server(server, backend_with(steps, sign=sign))
-    for request, signed in zip(server.requests, seen, strict=True):
-        assert request.endswith(b"\r\n\r\n" + signed)
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None])

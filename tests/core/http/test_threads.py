@@ -73,27 +73,6 @@ def test_the_child_of_a_fork_has_connections_of_its_own(client):
         assert [len(connection.requests) for connection in server.connections] == [2, 1]
 
 
-class Alarm(BaseException):
-    """What a signal handler raises."""
-
-
-@pytest.mark.parametrize("used", [True, False])
-def test_on_sent_that_is_interrupted_sends_nothing(client, used):
-    def on_sent():
-        raise Alarm
-
-    with RawServer([[*OK, hold] if used else [hold], OK]) as server:
-        if used:
-            assert ask_client(client, server).status == 200
-        with pytest.raises(Alarm):
-            ask_client(client, server, on_sent=on_sent)
-        assert ask_client(client, server).status == 200
-        first, second = server.connections
-        assert first.done.wait(20)
-        assert (len(first.requests), len(second.requests)) == (used, 1)
-        assert used or first.received == b""
-
-
 class Soft(Exception):
     """The exception of a signal handler: of a soft time limit, say."""
 

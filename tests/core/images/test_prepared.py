@@ -7,14 +7,12 @@ import PIL.features
 import PIL.Image
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from kit.strategies_images import (
     CANARY,
     PHOTOGRAPHS,
     SMALL_FILES,
     corners,
     encoded,
-    jpeg_with_secrets,
     limits,
     pictures,
     quartered,
@@ -41,22 +39,6 @@ def refusal(image, *args, **kwargs):
 # --- What is made, and which picture it still is ---
 
 
-def test_the_same_picture_and_limits_give_the_same_bytes():
-    few = ImageLimits(max_bytes=9_000, max_pixels=90_000)
-    assert FACE.prepared(few) == FACE.prepared(few)
-
-
-@given(pictures(modes=["RGB", "L"]), st.integers(1, 8))
-@settings(max_examples=settings().max_examples // 3)
-def test_what_is_known_of_a_stripped_jpeg_is_what_its_bytes_say(picture, orientation):
-    data = encoded(picture, ImageFormat.JPEG, orientation=orientation)
-    sent = Image.from_bytes(data).prepared()
-    anew = Image.from_bytes(sent.data)
-    for name in ("format", "width", "height", "orientation", "upright_size"):
-        assert getattr(sent, name) == getattr(anew, name)
-    assert anew.prepared() is anew
-
-
 # --- How it is made to fit ---
 
 
@@ -69,12 +51,6 @@ def test_it_is_converted_to_what_is_taken(name):
         assert corners(sent.to_pil()) == corners(image.to_pil())
     if image.format not in ("jpeg", "webp", "png"):
         assert image.prepared().format == "jpeg"
-
-
-def test_without_fit_stripping_can_be_enough():
-    data = jpeg_with_secrets(quartered())
-    few = ImageLimits(max_bytes=len(data) - 100)
-    assert Image.from_bytes(data).prepared(few, fit=False).size_bytes < len(data) - 100
 
 
 @pytest.mark.parametrize("fit", [True, False])

@@ -305,13 +305,6 @@ def test_without_fit_what_hides_is_refused():
         Image.from_bytes(TRANSPARENT).prepared(fit=False)
 
 
-def test_a_long_colour_profile_stays_in_its_pieces():
-    large = icc_profile(b"RGB ", CANARY * 20_000)
-    data = encoded(quartered(), ImageFormat.JPEG, icc_profile=large)
-    assert sent(data).data == data
-    assert Image.from_bytes(data).to_pil().info["icc_profile"] == large
-
-
 def test_a_second_jfif_segment_is_removed():
     plain = SMALL_FILES["jpeg"]
     hidden = segment(0xE0, b"JFIF\0" + CANARY[:7] + b"\0\0")

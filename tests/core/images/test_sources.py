@@ -12,12 +12,11 @@ import threading
 from types import SimpleNamespace
 
 import numpy as np
-import PIL.Image
 import pytest
-from kit.strategies_images import PHOTOGRAPHS, SMALL_FILES, jpeg_with_secrets, quartered
+from kit.strategies_images import SMALL_FILES, jpeg_with_secrets, quartered
 
 from facematch_core.errors import InvalidImage
-from facematch_core.images.image import MAX_FILE_BYTES, Image, ImageFormat
+from facematch_core.images.image import MAX_FILE_BYTES, Image
 
 JPEG = SMALL_FILES["jpeg"]
 TEXT = base64.encodebytes(JPEG).decode()
@@ -145,15 +144,6 @@ def test_whatever_a_file_object_gives_or_raises_is_refused(file, says):
 
 
 # --- Paths ---
-
-
-@pytest.mark.parametrize("path", PHOTOGRAPHS, ids=lambda path: path.stem)
-def test_a_photograph_is_the_same_by_path_name_and_bytes(path):
-    image = Image.read(path)
-    assert image == Image.read(str(path)) == Image.from_bytes(path.read_bytes()) == Image.of(path)
-    with PIL.Image.open(path) as picture:
-        assert (image.width, image.height) == picture.size
-    assert image.format is ImageFormat.JPEG
 
 
 def test_a_path_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):

@@ -61,19 +61,6 @@ def test_refused_before_the_first_byte(limited, backend, store):
         assert (other.message, vars(other)) == (error.message, vars(error))
 
 
-@pytest.mark.parametrize("sent", [True, False])
-def test_ctrl_c_leaves_the_charge_open_once_a_byte_was_sent(limited, backend, store, sent):
-    def stop(call):
-        if sent:
-            call.on_sent()
-        raise KeyboardInterrupt
-
-    backend.match = stop
-    with pytest.raises(KeyboardInterrupt):
-        limited(5).verify(A, B)
-    assert sums(store) == (0, 0, int(sent))
-
-
 def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:
@@ -87,20 +74,6 @@ def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
         limited(5).verify(A, B)
     endings = {(each.error, each.answered_from) for each in store.open_reservations()}
     assert endings == {("OutcomeUnknown", None), (None, where)}
-
-
-def test_each_try_is_reserved_alone(limited, backend, store):
-    seen = []
-
-    def look(call):
-        seen.append(sums(store))
-        raise errors.RateLimited("Slower.")
-
-    backend.script = [look, look, lambda call: seen.append(sums(store))]
-    limited(1, retry=Retry(times=2)).verify(A, B)
-    assert seen == [(0, 1, 0)] * 3
-    assert sums(store) == (1, 0, 0)
-    assert len(backend.calls) == 3
 
 
 def test_what_costs_nothing_is_not_counted(limited, backend, store):
@@ -161,18 +134,6 @@ def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, st
 # --- Amounts ---
 
 
-def test_prices_are_added_exactly(limited, backend):
-    verifier = limited(Decimal("0.13"), **USD)
-    verifier.verify(A, B)
-    verifier.check_liveness(A)
-    verifier.verify(A, B)
-    error = exceeded(
-        verifier, r"of 0\.13 USD has no room for 0\.05 more \(0\.13 spent, 0 reserved, 0 unknown\)"
-    )
-    assert (error.unit, error.spent) == ("USD", Decimal("0.13"))
-    assert len(backend.calls) == 3
-
-
 def test_an_operation_without_a_price_is_refused_before_anything_is_sent(limited, backend):
     prices = {Operation.LIVENESS: Decimal("0.03")}
     budget = Budget(5, name="shop", currency="USD", price=prices)
@@ -189,17 +150,6 @@ def test_the_same_budget_twice_is_refused(backend, store):
     with pytest.raises(errors.ConfigurationError, match="its own name or period"):
         FaceVerifier(backend, policies=budgets).verify(A, B)
     assert sums(store) == (0, 0, 0)
-
-
-def test_a_liveness_check_is_not_paid_where_the_comparison_has_no_room(limited, backend):
-    verifier = limited(1)
-    assert exceeded(verifier, call=FaceVerifier.verify_live).liveness is None
-    assert backend.calls == []
-    verifier = limited(2)
-    verifier.verify(A, B)
-    exceeded(verifier, r"no room for 2 more \(1 spent", call=FaceVerifier.verify_live)
-    assert len(backend.calls) == 1
-    assert limited(3).verify_live(A, B).is_verified
 
 
 def test_a_liveness_check_and_a_comparison_fit_by_their_own_prices(limited, backend):

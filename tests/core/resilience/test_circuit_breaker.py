@@ -1,6 +1,5 @@
 import pytest
 from kit.attempts import new_attempt
-from kit.fakes import FakeBackend, match_result, picture
 from kit.gate_passages import (
     ANSWERED,
     DOWN,
@@ -9,12 +8,11 @@ from kit.gate_passages import (
     failed,
 )
 
-from facematch_core import Charged, Decision, FaceVerifier
+from facematch_core import Charged
 from facematch_core.errors import BreakerOpen, ConfigurationError, VendorUnavailable
 from facematch_core.resilience import BreakerState, CircuitBreaker
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
-A, B = picture(), picture((20, 30, 40))
 
 
 @pytest.fixture
@@ -112,13 +110,3 @@ def test_reset_closes_it(breaker):
     assert breaker.state is CLOSED
     call(breaker, UNREACHABLE)
     assert breaker.state is OPEN
-
-
-def test_negative_decision_is_an_answer(breaker, clock):
-    open_breaker(breaker)
-    clock.advance(10.0)
-    results = [match_result(Decision.NO_MATCH) for _ in range(3)]
-    with FaceVerifier(FakeBackend(script=results), policies=[breaker]) as verifier:
-        for _ in range(3):
-            assert not verifier.verify(A, B).is_match
-    assert breaker.state is CLOSED

@@ -39,11 +39,6 @@ def times(limiter, number):
     return [int(call(limiter)) for _ in range(number)]
 
 
-def test_calls_wait_for_the_window(clock):
-    assert times(make_limiter(clock, 2, 10, max_wait_s=100), 5) == [0, 0, 10, 10, 20]
-    assert sum(clock.slept) == pytest.approx(clock.monotonic())
-
-
 @pytest.mark.parametrize(("reports_sent", "at"), [(True, 13), (False, 17)])
 def test_window_starts_when_a_call_is_sent(clock, reports_sent, at):
     limiter, attempt = make_limiter(clock, 1, 10), new_attempt()
@@ -123,14 +118,6 @@ def test_rate_is_never_exceeded_and_always_used(window, threads, seed, longest_s
         in_order = sorted(started, key=lambda pair: (round(pair[1], 2), pair[0]))
         assert in_order == sorted(started)
         assert sent[-1] <= (4 * threads - 1) // limit * (seconds + MARGIN_S) + seconds + 1
-
-
-def test_throttled_answer_delays_every_call(clock):
-    limiter = make_limiter(clock, 100, 1)
-    leave_first, leave_second = limiter.enter(new_attempt()), limiter.enter(new_attempt())
-    leave_first(failed(RateLimited("wait", retry_after_s=25.0)))
-    leave_second(failed(RateLimited("wait", retry_after_s=5.0)))
-    assert times(limiter, 2) == [25, 25]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
 from facematch_core.errors import (
     BreakerOpen,
-    BudgetExceeded,
     DeadlineExceeded,
     FaceMatchError,
     InvalidRequest,
@@ -21,7 +20,7 @@ from facematch_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from facematch_core.resilience import CircuitBreaker, Policy, RateLimiter, RateWindow, Retry
+from facematch_core.resilience import Policy, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((20, 30, 40))
@@ -156,14 +155,6 @@ class Turnstile(Policy):
         return lambda outcome: self.seen.append(type(outcome.error))
 
 
-def test_every_try_passes_every_policy(clock):
-    turnstile = Turnstile(BudgetExceeded("enough"), {3})
-    end, _, backend = call_once(clock, down(4), policies=[turnstile])
-    assert end is turnstile.error
-    assert turnstile.seen == [1, VendorUnavailable, 2, VendorUnavailable]
-    assert len(backend.calls) == 2
-
-
 @pytest.mark.parametrize("away", [3, 4])
 def test_call_waits_for_a_store_that_is_away(clock, away):
     turnstile = Turnstile(StoreUnavailable("locked"), range(away + 1))
@@ -181,14 +172,6 @@ def test_full_rate_window_is_not_repeated(clock):
     assert clock.slept == []
 
 
-def test_open_breaker_is_not_repeated(clock):
-    breaker = CircuitBreaker(failures=2, clock=clock)
-    end, _, backend = call_once(clock, down(4), policies=[breaker])
-    assert isinstance(end, BreakerOpen)
-    assert len(backend.calls) == 2
-    assert sum(clock.slept) <= 3
-
-
 def test_ctrl_c_between_two_tries_is_not_charged(clock):
     events = []
 
@@ -203,12 +186,6 @@ def test_ctrl_c_between_two_tries_is_not_charged(clock):
     assert [event.kind for event in events] == [
         *(EventKind.STARTED, EventKind.SENT, EventKind.RETRYING, EventKind.REFUSED)
     ]
-
-
-def test_last_error_has_no_context(clock):
-    end, _, _ = call_once(clock, [RateLimited("wait"), RequestRejected("no")])
-    assert isinstance(end, RequestRejected)
-    assert end.__context__ is None
 
 
 @pytest.mark.parametrize("wrong", [True, 3, "twice", 0])

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from kit.fakes import picture
-from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, reset, send
+from kit.rawserver import RawServer, http_reply, one_each, read_request, reset, send
 from kit.sessions import LINK, AcmeHttp
 
 import facematch_core as fm
@@ -86,35 +86,6 @@ def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
     kinds = [event.kind.value for event in events]
     assert kinds == ["followed_up", "started", "sent", "unknown", "followed_up", "followed_up"]
     assert sessions.verifier.reconcile(events[3].call).outcome is fm.Reconciled.CANNOT_KNOW
-
-
-@pytest.mark.parametrize("status", [400, 401, 402, 404, 429, 500, 503])
-def test_no_refusal_of_a_reading_counts(ask, status):
-    sessions, record, _ = ask(NONE, CREATED, json_reply(status, {"detail": "no"}))
-    record = sessions.start(record).record
-    with pytest.raises(fm.VendorError) as caught:
-        sessions.read(record)
-    assert caught.value.billing.charged is fm.Charged.NO
-    assert isinstance(caught.value, fm.SessionNotFound) is (status == 404)
-    assert caught.value.retryable is (status in {429, 500, 503})
-
-
-def test_a_success_that_cannot_be_read_is_charged_for_a_start_alone(ask):
-    sessions, record, _ = ask(NONE, json_reply(201, {}), json_reply(200, {}))
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        sessions.start(record)
-    assert caught.value.billing.charged is fm.Charged.YES
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        sessions.read(record)
-    assert caught.value.billing.charged is fm.Charged.NO
-    assert "link" not in caught.value.message
-
-
-def test_a_deadline_ends_a_reading(ask):
-    sessions, record, _ = ask(server=RawServer([[read_request, hold]]))
-    with pytest.raises((fm.DeadlineExceeded, fm.VendorUnavailable)) as caught:
-        sessions.read(record, deadline_s=0.3)
-    assert caught.value.billing.charged is fm.Charged.NO
 
 
 def test_the_portrait_comes_from_its_address_without_a_key_and_unlogged(ask, caplog):

@@ -70,18 +70,6 @@ def test_from_the_plan_to_the_one_yes():
     assert session.billing.charged is fm.Charged.UNKNOWN
 
 
-def test_a_plan_is_that_of_the_verifier_and_of_the_vendor():
-    sessions = opened(threshold=70, review_threshold=80, liveness_threshold=fm.Threshold(0.5))
-    record = planned(sessions)
-    assert (record.threshold, record.review_threshold) == (70, 80)
-    assert record.liveness_threshold == 0.5
-    assert (record.expects, record.compared_with) == ((LIVENESS, MATCH), "document")
-    assert planned(sessions, threshold=75).threshold == 75
-    assert len({planned(sessions).id for _ in range(50)}) == 50
-    alone = planned(opened(expects=["liveness"]))
-    assert (alone.expects, alone.compared_with) == ((LIVENESS,), None)
-
-
 @pytest.mark.parametrize(
     ("can", "wish", "hint"),
     [
@@ -196,12 +184,6 @@ def test_a_start_that_must_not_be_is_refused_unsent(more, error):
     assert not backend.requests
 
 
-def test_a_start_on_this_machine_may_come_back_here():
-    sessions = opened()
-    for url in ("http://127.0.0.1:8000/back", "http://localhost/back", BACK):
-        assert sessions.start(planned(sessions), return_url=url).way_in.link
-
-
 def test_what_the_vendor_does_not_take_is_refused():
     backend = Acme(takes_return_url=False, takes_language=False, finds_lost=False,
                    gives_portrait=False, can_delete=False)  # fmt: skip
@@ -287,12 +269,6 @@ def test_the_next_try_of_a_start_is_no_younger_than_the_first():
     assert sessions.start(record).record.started_at == record.planned_at
 
 
-def test_a_start_that_was_certainly_not_charged_is_made_again():
-    backend = Acme(fm.RateLimited("too fast"))
-    assert started(opened(backend, retry=fm.Retry())).session_id
-    assert len(backend.requests) == 2
-
-
 def test_every_start_looks_first_where_the_vendor_can_find_it():
     """Who has gone through a session whose start was lost is not sent into a second one."""
     still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
@@ -352,27 +328,6 @@ def test_who_comes_back_is_let_in_again_while_the_vendor_does():
     with pytest.raises(fm.UnexpectedResponse):
         sessions.read(record, with_way_in=True)
     assert [request.with_way_in for request in backend.requests[1:]] == [True] * 3
-
-
-def test_what_is_not_there_is_an_error_until_it_may_be_gone():
-    clock, missing = ManualClock(), fm.SessionNotFound("none", status_code=404)
-    backend = Acme({}, missing, missing, missing, result_lasts_s=180.0)
-    sessions = opened(backend, clock=clock)
-    record = started(sessions)
-    with pytest.raises(fm.SessionNotFound):
-        sessions.read(record)
-    clock.advance(181)
-    assert sessions.read(record).state is STATE.GONE
-    assert sessions.delete(record).state is DeletionState.NOT_THERE
-
-
-def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
-    first, other = ({"vendor": {"workflow": name}} for name in ("w-1", "w-2"))
-    sessions = opened(Acme(first, first, other))
-    record = started(sessions)
-    assert sessions.read(record).liveness.is_live
-    with pytest.raises(fm.SessionMismatch):
-        sessions.read(record)
 
 
 def test_delete_says_what_became_of_it():

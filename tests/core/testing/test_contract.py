@@ -156,16 +156,6 @@ def test_a_simulator_that_raises_is_not_the_plug_ins_fault():
     assert len(plugin_faults) == listening
 
 
-@pytest.mark.parametrize("given", [None, "yes", object()])
-def test_what_is_no_result_is_the_plug_ins_fault(given):
-    class Odd(ReferenceBackend):
-        def answer(self, call):
-            return given
-
-    [case] = failed(run(lambda: ReferenceSimulator(Odd), {"R51"}))
-    assert case.reason.startswith("the plug-in failed: ")
-
-
 # --- A simulator's mistake is the simulator's: no rule of the backend is blamed for it.
 
 BOX = Box(left=0.1, top=0.1, right=0.5, bottom=0.5)
