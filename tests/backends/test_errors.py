@@ -6,8 +6,10 @@ import json
 import attrs
 import pytest
 from kit.fakes import match_call
+from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
+from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ReadRequest, StartRequest
 from facematch_core.http import HttpReply
@@ -25,10 +27,14 @@ RECORD = fm.SessionRecord(
     planned_at=dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC),
 )
 DIDIT = DiditBackend(api_key="k-1", workflow_id="11111111-2222-3333-4444-555555555555")
-AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 CALL = match_call(30.0, call_id="a-1", retention=fm.Retention.KEEP)
+AZURE = "https://contoso.cognitiveservices.azure.com"
 #: Who is asked what.
 ASKED = {
+    "azure": (
+        AzureBackend(api_key="k", base_url="https://contoso.cognitiveservices.azure.com"),
+        CALL,
+    ),
     "compreface": (ComprefaceBackend(api_key="k"), CALL),
     "deepvue": (DeepvueBackend(client_id="client-1", client_secret="secret-1"), CALL),
     "didit": (DIDIT, CALL),
@@ -65,6 +71,11 @@ AWS_NAMES = {
     ),
 }
 ROWS = {
+    "azure": [
+        (403, {"error": {"message": "Out of call volume quota."}}, fm.InsufficientCredit),
+        (403, {"error": {"code": "403", "message": "It may not."}}, fm.PermissionDenied),
+        (429, {"error": {"code": "429", "message": "Rate limit is exceeded."}}, fm.RateLimited),
+    ],
     "compreface": [
         (400, {"message": "Service API key should be UUID", "code": 26}, fm.AuthenticationFailed),
         (400, {"message": "Limit should be at least 0; ", "code": 26}, fm.RequestRejected),

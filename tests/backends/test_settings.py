@@ -3,6 +3,7 @@
 import enum
 
 import pytest
+from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
@@ -14,11 +15,7 @@ from facematch_rekognition import RekognitionBackend
 GOOD = {
     DiditBackend: {"api_key": "some-key"},
     DeepvueBackend: {"client_id": "some-client", "client_secret": "some-secret"},
-    RekognitionBackend: {
-        "region": "eu-west-1",
-        "access_key_id": "mock-access-key",
-        "secret_access_key": "mock-live-key",
-    },
+    RekognitionBackend: {"region": "eu-west-1", **AWS_KEYS},
     ComprefaceBackend: {"api_key": "some-key"},
 }
 WRONG = {

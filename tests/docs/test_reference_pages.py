@@ -5,6 +5,7 @@ import re
 import attrs
 import pytest
 from kit.pages import DOCS, check_part
+from kit.vendors import settings_at
 
 from facematch_comparison import PairState, Requirements
 from facematch_comparison.judging.requirements import built_in
@@ -28,28 +29,17 @@ def cells(*values):
     return "| " + " | ".join(values) + " |"
 
 
-#: How each vendor calls its key, and what is asked for besides.
-CALLS_ASKED = {
-    "Didit": ("api_key", {}),
-    "CompreFace": ("api_key", {}),
-    "Deepvue": ("client_secret", {"client_id": "mock-client"}),
-    "Azure": ("api_key", {}),
-    "Rekognition": (
-        "secret_access_key",
-        {"access_key_id": "mock-access-key", "region": "eu-west-1"},
-    ),
-}
+VENDORS = ("Didit", "CompreFace", "Deepvue", "Azure", "Rekognition")
 
 
 def opened(vendor, mock):
-    key, more = CALLS_ASKED[vendor]
-    return open_verifier(vendor.lower(), base_url=mock.url, **{key: mock.live_key}, **more)
+    return open_verifier(vendor.lower(), **settings_at(mock, vendor.lower()))
 
 
 def matrix(title, outcomes):
     cases = dict.fromkeys(case for case, _ in outcomes)
-    outcomes = [cells(case, *(outcomes[case, vendor] for vendor in CALLS_ASKED)) for case in cases]
-    return "\n".join([cells(title, *CALLS_ASKED), "|" + "---|" * (1 + len(CALLS_ASKED)), *outcomes])
+    outcomes = [cells(case, *(outcomes[case, vendor] for vendor in VENDORS)) for case in cases]
+    return "\n".join([cells(title, *VENDORS), "|" + "---|" * (1 + len(VENDORS)), *outcomes])
 
 
 DOWN = {"kind": "json", "body": {"detail": "Down."}}
@@ -105,7 +95,7 @@ def charges(call, *pictures):
 
 def table_of_charges():
     ready, scores = {name: card.data for name, card in card_sheet().items()}, {}
-    for vendor in CALLS_ASKED:
+    for vendor in VENDORS:
         # No fault is to strike Deepvue's login, and no status is sent again with a new one.
         path = {"path": "/v1/facematch"} if vendor == "Deepvue" else {}
         mock = MockServer(vendor=vendor.lower()).start()
@@ -143,7 +133,7 @@ def after_fault(vendor, mock, other, fault):
 def table_of_failover():
     rows = {}
     with MockServer() as other:
-        for vendor in CALLS_ASKED:
+        for vendor in VENDORS:
             mock = MockServer(vendor=vendor.lower()).start()
             for strike, faults in STRIKES.items():
                 (word,) = {after_fault(vendor, mock, other, fault) for fault in faults or [None]}

@@ -84,7 +84,9 @@ def install(tmp_path_factory):
 def test_its_own_tests_pass_against_the_installed_copy(install, name):
     installed = install(name)
     text = f"import facematch_{name} as p, json; print(json.dumps(p.__file__))"
-    assert installed.script(text).startswith(str(installed.site))
+    place = Path(installed.script(text))
+    assert place.is_relative_to(installed.site)
+    assert (place.parent / "py.typed").is_file()
     printed = installed.python(*OF_TESTS, "-ra")
     assert " passed" in printed
     assert "not tested" not in printed

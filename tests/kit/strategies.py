@@ -9,15 +9,19 @@ from facematch_core import CallRecord, Operation, models
 # --- JSON: any value, and documents with one thing wrong ------------------------------------------
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)  # others are rounded by programs that read doubles
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=8,
-)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def json_of(numbers):
+    return st.recursive(
+        st.none() | st.booleans() | numbers | TEXTS,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+        max_leaves=8,
+    )
+
+
+#: Other integers are rounded by programs that read doubles.
+json_values = json_of(st.integers(-(2**53), 2**53) | finite)
 json_objects = st.dictionaries(TEXTS, json_values, max_size=3)
 
 

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 import requests
 from kit.cards import CARDS
+from kit.mock_didit import post_match
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.base.messages import Request
@@ -27,13 +28,7 @@ def mock():
 
 
 def match(mock, probe=P1, reference=P1, **fields):
-    return requests.post(
-        f"{mock.url}/v3/face-match/",
-        headers={"x-api-key": mock.live_key},
-        files={"user_image": ("a.png", probe), "ref_image": ("b.png", reference)},
-        data=fields,
-        timeout=10,
-    )
+    return post_match(mock.url, mock.live_key, probe, reference, **fields)
 
 
 def show(browser, mock, view="calls", **window):

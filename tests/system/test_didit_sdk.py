@@ -8,14 +8,13 @@ import os
 import textwrap
 
 import pytest
-import requests
+from kit.cards import CARDS
+from kit.mock_didit import post_match
 
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
+from facematch_mock_server import MockServer, VirtualClock
 
 SDK = "didit-sdk==0.4.0"
-MATCH = "/v3/face-match/"
 UNKNOWN = "00000000-0000-4000-8000-00000000abcd"
-SHEET = card_sheet()
 
 #: What each script begins with: a client by its own environment variables, and a place for results.
 HEAD = """
@@ -66,15 +65,7 @@ def tell(sdk, mock):
 
 
 def kept(mock, *, card="p1-again"):
-    pictures = (("user_image", card), ("ref_image", "p1"))
-    answer = requests.post(
-        mock.url + MATCH,
-        headers={"x-api-key": mock.live_key},
-        files={field: (f"{name}.png", SHEET[name].data) for field, name in pictures},
-        data={"vendor_data": "emp-0042"},
-        timeout=30,
-    )
-    assert answer.status_code == 200
+    answer = post_match(mock.url, mock.live_key, CARDS[card], vendor_data="emp-0042")
     return answer.json()["request_id"]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import requests
+from kit.vendors import settings_at
 
 from facematch_core import open_sessions
 from facematch_mock_server import MockServer
@@ -25,22 +26,15 @@ def start(mock, **fields):
     ).json()["url"]
 
 
-KEYS = {
-    "azure": {"api_key": "live_key"},
-    "rekognition": {"access_key_id": "client_id", "secret_access_key": "live_key"},
-}
-
-
-@pytest.fixture(params=KEYS)
+@pytest.fixture(params=["azure", "rekognition"])
 def other_mock(request):
     """A mock of a vendor whose sessions have no link: the mock itself gives the page's address."""
     with MockServer(vendor=request.param) as running:
-        keys = {name: getattr(running, place) for name, place in KEYS[request.param].items()}
-        more = {"base_url": running.url, "environment": "mock", "require_environment": "mock"}
+        more = {"environment": "mock", "require_environment": "mock"}
         if request.param == "rekognition":
-            more["region"] = "eu-west-1"
             more["liveness_threshold"] = 80
-        with open_sessions(request.param, expects=["liveness"], **keys, **more) as sessions:
+        settings = settings_at(running, request.param) | more
+        with open_sessions(request.param, expects=["liveness"], **settings) as sessions:
             record = sessions.plan("customer-17", purpose="signup")
             running.session_id = sessions.start(record).record.session_id
         yield running

@@ -1,14 +1,12 @@
 """The backend and its account against the mock server."""
 
-import pickle
-
 import attrs
 import pytest
 
 import facematch_core as fm
 from facematch_core.backend.session_types import DeletionState
 from facematch_didit import DiditAccount, DiditBackend
-from facematch_mock_server import Fault, Kind, Stage, make_card
+from facematch_mock_server import make_card
 
 KEEP = {"retention": fm.Retention.KEEP}
 
@@ -80,60 +78,3 @@ def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, m
     assert account.delete(called.ids.session).state is DeletionState.NOT_THERE
     with pytest.raises(fm.SessionNotFound):
         account.decision(called.ids.session)
-
-
-LOST = Fault(stage=Stage.MID_BODY, kind=Kind.RESET)
-#: Charged as well; the record has the verdict.
-UNREADABLE = Fault(stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True)
-
-
-@pytest.mark.parametrize("fault", [LOST, UNREADABLE], ids=["lost", "unreadable"])
-@pytest.mark.parametrize("operation", ["verify", "check_liveness"])
-def test_a_lost_answer_is_found_and_charged_once(fault, operation, open_verifier, mock):
-    events = []
-    verifier = open_verifier(on_event=events.append)
-    pictures = (REFERENCE, AGAIN) if operation == "verify" else (REFERENCE,)
-    options = {"caller_ref": "case 7", "metadata": {"n": [1, None]}, "threshold": 60, **KEEP}
-
-    def ask():
-        return getattr(verifier, operation)(*pictures, **options)
-
-    ask()
-    mock.control.add_fault(fault)
-    with pytest.raises(fm.VendorError) as caught:
-        ask()
-    error, twin = pickle.loads(pickle.dumps(caught.value)), ask()
-    (sent,) = (e for e in events if e.kind == "sent" and e.call_id == error.ids.call)
-    # After a crash the event's record is enough.
-    for call in (error, fm.CallRecord.from_dict(sent.call.to_dict())):
-        answer = verifier.reconcile(call)
-        assert answer.outcome is fm.Reconciled.FOUND, answer.reason
-        result = answer.result
-        assert (result.ids.call, result.ids.caller) == (error.ids.call, "case 7")
-        assert result.billing.charged is fm.Charged.YES
-        assert result.ids.session != twin.ids.session
-        for name in ("decision", "score", "threshold", "warnings", "metadata", "environment"):
-            assert getattr(result, name) == getattr(twin, name), name
-    assert len(mock.control.charges()) == 3
-    # Same time, caller and pictures, but another id.
-    stranger = attrs.evolve(error.call, id="00000000-0000-4000-8000-000000000001")
-    assert verifier.reconcile(stranger).outcome is fm.Reconciled.NOT_YET
-
-
-@pytest.mark.parametrize(
-    ("fault", "options", "outcome", "charges"),
-    [
-        (Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=False), KEEP, "not_yet", 0),
-        (LOST, {}, "cannot_know", 1),
-    ],
-    ids=["never executed", "not kept"],
-)
-def test_a_call_without_a_record_is_not_claimed(  # noqa: PLR0917 - fixtures and parameters
-    fault, options, outcome, charges, verifier, mock
-):
-    mock.control.add_fault(fault)
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier.verify(REFERENCE, AGAIN, **options)
-    assert caught.value.reconcilable is (options == KEEP)
-    assert verifier.reconcile(caught.value).outcome == outcome
-    assert len(mock.control.charges()) == charges

@@ -46,24 +46,21 @@ def test_pictures_of_one_person_match(verifier, probe, reference):
 
 
 @pytest.mark.parametrize(
-    ("probe", "reference"),
+    ("probe", "reference", "threshold"),
     [
-        ("grace-hopper", "eileen-collins"),
-        ("Family2-Lady2", "Family2-Man1"),
+        ("grace-hopper", "eileen-collins", 40),
+        ("Family2-Lady2", "Family2-Man1", 40),
+        # The documented limit of the engine, which `make demo` shows: siblings match at 40.
+        ("Family1-Daughter2", "Family1-Son2", 50),
+        ("Family1-Daughter3", "Family1-Son2", 50),
     ],
 )
-def test_different_people_do_not_match(verifier, probe, reference):
+def test_different_people_do_not_match(verifier, probe, reference, threshold):
     result = verifier.verify(photo(probe), photo(reference))
-    assert result.decision is fm.Decision.NO_MATCH
-    assert 0 <= result.score.value < 40
-
-
-@pytest.mark.parametrize("girl", ["Family1-Daughter2", "Family1-Daughter3"])
-def test_sister_and_brother_match_at_the_default_but_not_at_50(verifier, girl):
-    """The documented limit of the engine; `make demo` shows it."""
-    pair = photo(girl), photo("Family1-Son2")
-    assert verifier.verify(*pair).is_match
-    assert verifier.verify(*pair, threshold=50).decision is fm.Decision.NO_MATCH
+    assert result.is_match is (threshold > 40)
+    assert 0 <= result.score.value < threshold
+    again = verifier.verify(photo(probe), photo(reference), threshold=threshold)
+    assert again.decision is fm.Decision.NO_MATCH
 
 
 def test_no_face_is_inconclusive(verifier):
@@ -117,16 +114,16 @@ def test_matrix_and_embeddings_give_the_scores_of_verify(backend, verifier):
     assert backend.scores(rows, columns).tobytes() == matrix.tobytes()
 
 
-@pytest.mark.parametrize("workers", [0, -1, True, "2"])
-def test_an_invalid_number_of_workers_is_refused(backend, workers):
+@pytest.mark.parametrize("number", [-1, True, "10", 1.5])
+def test_an_invalid_number_of_workers_or_pictures_is_refused(backend, number):
     with pytest.raises(fm.InvalidRequest):
-        backend.embeddings([], max_workers=workers)
-
-
-@pytest.mark.parametrize("size", [-1, 1.5, True, "10", 10**7])
-def test_an_invalid_cache_size_is_refused(size):
+        backend.embeddings([], max_workers=number)
     with pytest.raises(fm.ConfigurationError):
-        LocalBackend(cached_pictures=size)
+        LocalBackend(cached_pictures=number)
+    with pytest.raises(fm.InvalidRequest):
+        backend.embeddings([], max_workers=0)
+    with pytest.raises(fm.ConfigurationError):
+        LocalBackend(cached_pictures=10**7)
 
 
 def test_a_missing_extra_is_reported_with_its_install_command(monkeypatch):

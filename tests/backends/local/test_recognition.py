@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.strategies_images import QUARTERS, encoded, quartered
 from PIL import Image, ImageFilter
 
 from facematch_core import ConfigurationError, InvalidImage
+from facematch_core.backend import ImageFormat
 from facematch_local import recognition
 
 
@@ -20,29 +22,16 @@ def parts():
     return recognition.Parts()
 
 
-def encode(image, kind="PNG", **options):
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def quarters():
-    image = Image.new("RGB", (40, 20))
-    for colour, place in (("red", (0, 0)), ("lime", (20, 0)), ("blue", (0, 10))):
-        image.paste(Image.new("RGB", (20, 10), colour), place)
-    return image
-
-
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
 def test_every_pixel_mode_is_decoded_to_rgb(mode):
-    pixels, size = recognition.decode(encode(Image.new(mode, (30, 20)), "TIFF"))
+    pixels, size = recognition.decode(encoded(Image.new(mode, (30, 20)), ImageFormat.TIFF))
     assert (pixels.mode, pixels.size, size) == ("RGB", (30, 20), (30, 20))
 
 
 def test_a_transparent_palette_keeps_its_colours_and_16_bits_keep_their_shades():
-    palette = encode(quarters().quantize(8), transparency=bytes([128] * 8))
-    assert recognition.decode(palette)[0].getpixel((0, 0)) == (255, 0, 0)
-    grey = encode(Image.new("I;16", (4, 4), 0x8000))
+    palette = encoded(quartered().quantize(8), ImageFormat.PNG, transparency=bytes([128] * 8))
+    assert recognition.decode(palette)[0].getpixel((0, 0)) == QUARTERS["R"]
+    grey = encoded(Image.new("I;16", (4, 4), 0x8000), ImageFormat.PNG)
     assert recognition.decode(grey)[0].getpixel((0, 0)) == pytest.approx((128,) * 3, abs=1)
 
 
@@ -57,12 +46,12 @@ def test_undecodable_data_raises_an_error_that_holds_none_of_it(data):
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # Pillow's, of damage
 @given(
-    kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]),
+    kind=st.sampled_from([kind for kind in ImageFormat if kind is not ImageFormat.HEIC]),
     cut=st.floats(0, 1),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3),
 )
 def test_damaged_data_is_decoded_or_refused(kind, cut, flips):
-    data = bytearray(encode(quarters(), kind))
+    data = bytearray(encoded(quartered(), kind))
     for at, bits in flips:
         data[int(at * len(data))] ^= bits
     try:
@@ -78,10 +67,10 @@ def test_a_blurred_head_behind_a_sharp_one_is_not_a_second_face(engine, photogra
     blurred = Image.open(io.BytesIO(photographs["eileen-collins"])).resize((24, 24))
     both = Image.new("RGB", (1024, 600), "grey")
     both.paste(blurred.resize((256, 256), Image.Resampling.BICUBIC), (700, 100))
-    alone = engine.look(encode(both)).boxes
+    alone = engine.look(encoded(both, ImageFormat.PNG)).boxes
     both.paste(sharp, (0, 0))
     assert [box.confidence < recognition.SURE for box in alone] == [True]
-    assert len(engine.look(encode(both)).boxes) == 1
+    assert len(engine.look(encoded(both, ImageFormat.PNG)).boxes) == 1
 
 
 @pytest.mark.parametrize("size", [(24, 24), (32, 32), (24, 200), (200, 24)])

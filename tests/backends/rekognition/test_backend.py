@@ -1,9 +1,11 @@
+import itertools
 import json
 
 import boto3
 import pytest
 from botocore.config import Config
 from kit.fakes import match_call
+from kit.vendors import AWS_KEYS as KEYS
 
 import facematch_core as fm
 from facematch_core.http import HttpReply
@@ -11,7 +13,6 @@ from facematch_mock_server import card_sheet
 from facematch_rekognition import RekognitionBackend
 
 CARDS = card_sheet()
-KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
 
 
@@ -101,12 +102,12 @@ REGIONS = (
 )
 
 
-@pytest.mark.parametrize("fips", [False, True])
-def test_endpoint_equals_botocores_in_every_partition(fips):
-    session, how = boto3.Session("key", "secret"), Config(use_fips_endpoint=fips)
-    for region in REGIONS:
-        backend = RekognitionBackend(region=region, fips=fips, **KEYS)
+def test_endpoint_equals_botocores_in_every_partition():
+    session = boto3.Session("key", "secret")
+    for region, fips in itertools.product(REGIONS, (False, True)):
+        how = Config(use_fips_endpoint=fips)
         client = session.client("rekognition", region_name=region, config=how)
+        backend = RekognitionBackend(region=region, fips=fips, **KEYS)
         assert backend.address == client.meta.endpoint_url
         assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
 

@@ -6,6 +6,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.vendors import AWS_KEYS as KEYS
 
 import facematch_core as fm
 from facematch_core import SessionRecord, models
@@ -16,7 +17,6 @@ from facematch_mock_server import VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
-KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
 SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
 START = SystemClock().now()

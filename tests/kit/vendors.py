@@ -1,0 +1,14 @@
+"""How the backend of each paid vendor is opened at its mock."""
+
+PAID = ("didit", "deepvue", "rekognition", "azure", "compreface")
+AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
+
+
+def settings_at(mock, name):
+    """The settings of a vendor's backend at a mock."""
+    key = mock.of(name).live_key
+    keys = {
+        "deepvue": {"client_id": mock.of(name).client_id, "client_secret": key},
+        "rekognition": {"region": "eu-west-1", **AWS_KEYS},
+    }
+    return {"base_url": mock.url, **keys.get(name, {"api_key": key})}
