@@ -121,28 +121,21 @@ def test_a_token_that_is_given_guards_control_and_is_not_printed(serve, tmp_path
     serve(during, "--host", "0.0.0.0", "--control-token-file", tmp_path / "token")
 
 
-def test_the_console_is_opened_with_the_token_where_no_server_is_sent_it(serve, monkeypatch):
+@pytest.mark.parametrize("vendor", ["didit", "deepvue", "azure", "compreface", "rekognition"])
+def test_the_console_is_opened_with_a_call_in_it_and_no_server_is_sent_the_token(
+    serve, monkeypatch, vendor
+):
     opened = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
 
     def during(url, printed):
+        headers = {"X-Mock-Token": "a token & more"}
+        entries = get(url, "journal", headers=headers).json()["entries"]
+        assert entries[-1]["status"] == 200
         assert printed.splitlines()[1] == f"console: {url}/"
         assert opened == [f"{url}/#token=a%20token%20%26%20more"]
 
-    serve(during, "--open", "--control-token", "a token & more")
-
-
-@pytest.mark.parametrize("vendor", ["didit", "deepvue", "azure", "compreface", "rekognition"])
-def test_the_console_is_opened_with_a_call_in_it(serve, monkeypatch, vendor):
-    opened = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
-
-    def during(url, _printed):
-        entries = get(url, "journal").json()["entries"]
-        assert entries[-1]["status"] == 200
-        assert opened == [f"{url}/"]
-
-    serve(during, "--open", "--vendor", vendor)
+    serve(during, "--open", "--vendor", vendor, "--control-token", "a token & more")
 
 
 #: What a container is given, and the options that say the same.

@@ -180,8 +180,12 @@ def test_an_idle_connection_is_closed_after_its_time_which_each_answer_begins_an
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_half_a_request_is_408(connect, part):
-    line = connect()
+def test_half_a_request_is_408_and_an_end_within_it_400_at_once(connect, part):
+    ended, line = connect(), connect()
+    ended.send(part)
+    ended.half_close()
+    assert (ended.statuses, ended.ended, ended.closed) == ([400], True, "close")
+    assert not ended.engine.handled
     line.send(part)
     line.loop.advance(IDLE_S - 1)
     assert not line.ended
@@ -202,15 +206,6 @@ def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
     assert (head.statuses, body.statuses) == ([408], [])
     body.send(b"hi")
     assert body.statuses == [200]
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_an_end_within_a_request_is_400_at_once(connect, part):
-    line = connect()
-    line.send(part)
-    line.half_close()
-    assert (line.statuses, line.ended, line.closed) == ([400], True, "close")
-    assert not line.engine.handled
 
 
 @pytest.mark.parametrize("is_full", [True, False])
