@@ -218,8 +218,7 @@ class MockServer(_Access):
             OSError: the address cannot be bound.
             ConfigurationError: the engine cannot be loaded.
         """
-        engine = self.accounts.recognizer.engine
-        if engine is not None:
+        if (engine := self.accounts.recognizer.engine) is not None:
             engine.load()
         self._http.start()
         self.accounts.is_stopped = False
@@ -238,8 +237,7 @@ class MockServer(_Access):
         self.accounts.address = None
         for account in self.accounts.all:
             account.deliver(is_running=False)
-        engine = self.accounts.recognizer.engine
-        if engine is not None:
+        if (engine := self.accounts.recognizer.engine) is not None:
             engine.close()
 
     @property

@@ -133,9 +133,6 @@ def host_in(header: str) -> str | None:
     return None if host is None else host[1].strip("[]").lower()
 
 
-#: Returns SHA-256 and content of the part between two places of a body.
-Digest = Callable[[bytes | bytearray, int, int], tuple[str, bytes]]
-
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
 
@@ -155,7 +152,7 @@ class Upload:
 
     name: str
     content: bytes = attrs.field(repr=False)
-    #: None if `read_form` was called without `digest`.
+    #: None if `read_form` was called without `pictures`.
     digest: str | None = None
 
 
@@ -171,35 +168,41 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | None) -> Form:
-    """Read a multipart or urlencoded body. Raises `FormError` for any other or malformed body."""
+def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = None) -> Form:
+    """Read a form, and keep its files in these `Pictures`. Raises `FormError` for another body."""
     form = Form()
     if media_type(content_type) == URLENCODED:
         for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
             form.fields.setdefault(name, []).append(value)
         return form
     separator = _separator(content_type)
-    start = body.find(separator)
-    start += len(separator)
-    # Each part is between two separators; the last separator ends in two hyphens.
-    while (end := body.find(separator, start)) >= 0:
-        content = body.find(b"\r\n\r\n", start, end) + 4
-        field, filename = _read_head(bytes(body[start:content]) if content > 3 else b"")
+    end = body.find(separator)
+    # Each part is between two separators; two hyphens follow the last one.
+    while end >= 0 and not body.startswith(b"--", start := end + len(separator)):
+        content = body.find(b"\r\n\r\n", start) + 4
+        head = bytes(body[start:content])
+        is_long = pictures is not None and len(body) > pictures.long and separator not in head
+        # A long picture that is kept need not be searched for the separator, but for its end.
+        kept = pictures.find_at(body, content) if is_long else None
+        end = body.find(separator, content + len(kept[1]) - len(separator) if kept else start)
+        if end < 0:
+            break
+        field, filename = _read_head(head if content <= end else b"")
         if not field:
             raise FormError("A part of the form has no name.")
         # The line end before the separator belongs to it.
         stop = end - 2
         if filename:
-            if digest is None:
-                file = Upload(filename, bytes(body[content:stop]))
-            else:
-                file = Upload(filename, *digest(body, content, stop)[::-1])
+            if pictures is None:
+                kept = None, bytes(body[content:stop])
+            elif kept is None or len(kept[1]) != stop - content:
+                kept = pictures.digest(body, content, stop)
+            file = Upload(filename, kept[1], kept[0])
             form.files.setdefault(field, []).append(file)
         else:
             text = body[content:stop].decode(errors="replace")
             form.fields.setdefault(field, []).append(text)
-        start = end + len(separator)
-    if start < len(separator) or not body.startswith(b"--", start):
+    if end < 0:
         raise FormError("The form ends before its last boundary.")
     return form
 

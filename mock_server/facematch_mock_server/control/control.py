@@ -339,7 +339,7 @@ class Control:
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
     ) -> Selection[Charge]:
         """Return the charges in order; `what` is the service, the rest is as in `journal`."""
-        return select(self.world.ledger.entries, since=since, limit=limit, what=what)
+        return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @Serve("GET", "ledger")
     def _read_ledger(

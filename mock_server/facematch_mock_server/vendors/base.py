@@ -202,7 +202,7 @@ class Call:
         """
         kind = self.request.header("content-type") or ""
         try:
-            form = read_form(kind, self.request.body, digest=self.world.pictures.digest)
+            form = read_form(kind, self.request.body, pictures=self.world.pictures)
         except FormError as error:
             if refusal is None:
                 raise
@@ -256,7 +256,7 @@ class Call:
             # A body that cannot be read has no fields.
             with contextlib.suppress(ValueError):
                 if media_type(kind) in (MULTIPART, URLENCODED):
-                    texts = read_form(kind, request.body, digest=None).fields
+                    texts = read_form(kind, request.body).fields
                     fields |= {name: many[-1] for name, many in texts.items()}
                 else:
                     # A number stays as it was written.

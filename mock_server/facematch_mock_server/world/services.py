@@ -66,7 +66,8 @@ class Ledger:
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
         self._balance = start
-        self._charges: Collection[Charge] = Collection(limit=MAX_CHARGES)
+        #: The newest 10,000 charges, in order.
+        self.charges: Collection[Charge] = Collection(limit=MAX_CHARGES)
 
     @property
     def balance(self) -> Decimal:
@@ -77,11 +78,6 @@ class Ledger:
         with self._lock:
             self._balance = amount(value)
 
-    @property
-    def entries(self) -> tuple[Charge, ...]:
-        """The newest 10,000 charges, in order."""
-        return self._charges.all()
-
     def charge(
         self, price: Decimal, *, at: dt.datetime, what: str, request_id: str | None = None
     ) -> Charge | None:
@@ -90,7 +86,7 @@ class Ledger:
             if self._balance < price:
                 return None
             self._balance = balance = self._balance - price
-            return self._charges.append(
+            return self.charges.append(
                 functools.partial(
                     Charge, at=at, what=what, amount=price, request_id=request_id, balance=balance
                 )
@@ -99,7 +95,7 @@ class Ledger:
     def refund(self, charge: Charge) -> None:
         """Undo the charge of a call that got no answer; later entries stay."""
         with self._lock:
-            if self._charges.remove(str(charge.number)) is not None:
+            if self.charges.remove(str(charge.number)) is not None:
                 self._balance += charge.amount
 
 
@@ -348,11 +344,14 @@ MAX_BYTES = 64 * 1024 * 1024
 class Pictures:
     """LRU cache of pictures by SHA-256. Safe across threads."""
 
+    #: Bytes of a long picture, whose beginning tells it apart.
+    long = 64 * 1024
+
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
-        #: SHA-256 by length and a sample of the whole content; many pictures begin and end alike.
+        #: SHA-256 by sample.
         self._digests: dict[tuple[int, bytes], str] = {}
         self.kept_bytes = 0
 
@@ -374,26 +373,32 @@ class Pictures:
         """Return the picture with this SHA-256, or None if it is not kept."""
         return self._pictures.get(digest or "")
 
+    def find_at(
+        self, body: bytes | bytearray, start: int, size: int | None = None
+    ) -> tuple[str, bytes] | None:
+        """Return SHA-256 and content of the kept picture there; without a size, of a long one."""
+        # A known picture is compared byte by byte, about twenty times faster than hashing it.
+        digest = self._digests.get(_sample(body, start, size or self.long), "")
+        content = self._pictures.get(digest, b"")
+        if not content or size not in (None, len(content)) or not body.startswith(content, start):
+            return None
+        self.keep({digest: content})
+        return digest, content
+
     def digest(
         self, body: bytes | bytearray, start: int = 0, end: int | None = None
     ) -> tuple[str, bytes]:
         """Return SHA-256 and content of the picture between two places of `body`, and keep it."""
-        # A known picture is compared byte by byte, about twenty times faster than hashing it.
-        sample = _sample(body, start, len(body) if end is None else end)
-        digest = self._digests.get(sample)
-        if digest is not None:
-            content = self._pictures.get(digest)
-            if content is not None and body.startswith(content, start):
-                with self._lock:
-                    if digest in self._pictures:
-                        self._pictures.move_to_end(digest)
-                return digest, content
-        content = bytes(memoryview(body)[start:end])
-        digest = hashlib.sha256(content).hexdigest()
-        self.keep({digest: content})
-        return digest, content
+        end = len(body) if end is None else end
+        kept = self.find_at(body, start, end - start)
+        if kept is None:
+            content = bytes(memoryview(body)[start:end])
+            kept = hashlib.sha256(content).hexdigest(), content
+            self.keep(dict([kept]))
+        return kept
 
 
-def _sample(body: bytes | bytearray, start: int, end: int) -> tuple[int, bytes]:
-    length = end - start
-    return length, bytes(body[start : end : length // 256 or 1])
+def _sample(body: bytes | bytearray, start: int, size: int) -> tuple[int, bytes]:
+    """Return a sample of a picture; of a long one, of its beginning."""
+    size = min(size, Pictures.long)
+    return size, bytes(body[start : start + size : size // 256 or 1])

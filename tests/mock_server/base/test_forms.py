@@ -6,11 +6,7 @@ import pytest
 from kit.mock_didit import BOUNDARY, multipart
 
 from facematch_mock_server.base.messages import FormError, read_form
-
-
-def digest(body, start, end):
-    content = bytes(body[start:end])
-    return hashlib.sha256(content).hexdigest(), content
+from facematch_mock_server.world.services import Pictures
 
 
 @pytest.mark.parametrize(
@@ -24,7 +20,7 @@ def digest(body, start, end):
 )
 def test_a_file_has_its_bare_name(head):
     body = f"--B\r\n{head}\r\n\r\nabc\r\n--B--\r\n".encode()
-    form = read_form('multipart/form-data; charset=x; boundary="B"', body, digest=digest)
+    form = read_form('multipart/form-data; charset=x; boundary="B"', body, pictures=Pictures())
     (file,) = form.files["f"]
     assert (file.name, file.content) == ("a.png", b"abc")
 
@@ -50,4 +46,18 @@ BAD = {
 def test_a_malformed_form_is_an_error(case):
     kind, body = BAD[case]
     with pytest.raises(FormError):
-        read_form(kind, body, digest=None)
+        read_form(kind, body)
+
+
+@pytest.mark.parametrize("tail", [b"", b"x", b"\r\n--"])
+def test_a_long_file_that_is_kept_is_read_as_any_other(tail):
+    pictures, long = Pictures(), bytes(range(256)) * 300
+    pictures.digest(long)
+    sent = {"f": long + tail, "g": long, "h": b"x" + long}
+    body, kind = multipart([("a", "1")], [(name, "a.png", data) for name, data in sent.items()])
+    for _ in range(2):
+        form = read_form(kind, body, pictures=pictures)
+        assert {name: file.content for name, (file,) in form.files.items()} == sent
+        assert [file.digest for (file,) in form.files.values()] == [
+            hashlib.sha256(data).hexdigest() for data in sent.values()
+        ]

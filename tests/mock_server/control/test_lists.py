@@ -135,7 +135,7 @@ def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
         last = ledger.charge(1, at=didit.START, what="X", request_id=str(number))
     ledger.refund(last)
     ledger.charge(1, at=didit.START, what="X")
-    numbers = [charge.number for charge in ledger.entries]
+    numbers = [charge.number for charge in ledger.charges.all()]
     assert (numbers[0], numbers[-2:]) == (3, [MAX_CHARGES + 1, MAX_CHARGES + 3])
 
 

@@ -96,7 +96,7 @@ class PersonPage:
     def _act(self, request: Request, world: World, session: Session) -> Response:
         """Perform the act of a button on the page."""
         try:
-            form = read_form(request.header("content-type") or "", request.body, digest=None)
+            form = read_form(request.header("content-type") or "", request.body)
         except FormError:
             raise _Refusal("form") from None
         texts = {name: values[-1] for name, values in form.fields.items()}

@@ -233,7 +233,7 @@ def _key_of(head: Request) -> str | None:
     """Return the client secret, or for a token request the client id."""
     if head.path == LOGIN:
         with contextlib.suppress(FormError):
-            form = read_form(head.header("content-type") or "", head.body, digest=None)
+            form = read_form(head.header("content-type") or "", head.body)
             return form.fields.get("client_id", [None])[-1]
     return head.header("x-api-key")
 

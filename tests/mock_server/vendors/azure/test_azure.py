@@ -83,12 +83,12 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
     ids = [answer.header("apim-request-id") for answer in answers]
     assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
-    assert [charge.request_id for charge in engine.world.ledger.entries] == ids[:1]
+    assert [charge.request_id for charge in engine.world.ledger.charges.all()] == ids[:1]
 
 
 def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
     assert engine.handle(detect_request(large_scene(faces=0))).json() == []
-    assert [charge.what for charge in engine.world.ledger.entries] == ["DETECT"]
+    assert [charge.what for charge in engine.world.ledger.charges.all()] == ["DETECT"]
 
 
 @pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
@@ -138,7 +138,7 @@ def test_without_approval_faces_are_found_but_no_ids_given():
         assert (status, code) == (403, "UnsupportedFeature")
         assert message.endswith("Identification, Verification.")
     assert len(engine.handle(detect_request(query="returnFaceId=false")).json()) == 1
-    assert len(engine.world.ledger.entries) == 1
+    assert len(engine.world.ledger.charges.all()) == 1
 
 
 CARDS, MOCK = card_sheet(), {"vendor": "azure"}

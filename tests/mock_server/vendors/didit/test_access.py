@@ -171,5 +171,5 @@ def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, 
     answer = handle_with_fault(engine, fault, request)
     assert (answer.status, answer.json()) == (status, {"detail": words})
     assert (answer.header("Retry-After") is None) == (status != 429)
-    assert engine.world.ledger.entries == ()
+    assert engine.world.ledger.charges.all() == ()
     assert engine.account.journal.entries[-1].note == "fault: answer status"

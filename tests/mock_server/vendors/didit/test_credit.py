@@ -73,7 +73,7 @@ def read_books(engine):
     world = engine.world
     return (
         world.ledger.balance,
-        [(entry.request_id, entry.amount) for entry in world.ledger.entries],
+        [(entry.request_id, entry.amount) for entry in world.ledger.charges.all()],
         [session.id for session in world.sessions.all()],
         [(delivery.id, delivery.state) for delivery in world.outbox.deliveries.all()],
         world.outbox.count_due(world.clock.now()),
