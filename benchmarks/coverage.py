@@ -235,11 +235,11 @@ def of_differences(
         sides = []
         halved = number + 1_000_000
         for table in vendors.tables(chance):
-            chosen_on, judged = None, table
+            chosen_on = judged = table
             if split:
                 chosen_on, judged = halves(table, np.random.default_rng([seed, halved]))
-            threshold = threshold_for_fmr(chosen_on or judged, vendors.fmr).threshold
-            sides.append(Side(table=judged, threshold=threshold, calibration=chosen_on))
+            threshold = threshold_for_fmr(chosen_on, vendors.fmr).threshold
+            sides.append(Side(table=judged, threshold=threshold, chosen_on=chosen_on))
         scale = drawing.scale_of if rescaled else lambda *_: 1.0
         with mock.patch.object(drawing, "scale_of", scale):
             ((difference,), _) = compare_systems(

@@ -236,7 +236,7 @@ def _choose(
     side = stats.Side(
         table=table,
         threshold=at_required.point.threshold if at_required.point else None,
-        calibration=None if calibration is None else chosen.table,
+        chosen_on=chosen.table,
         is_fixed=is_fixed,
     )
     return _Choice(answers, side, rates, is_scored, [*points, at_required])

@@ -5,13 +5,11 @@ pair is the product of the numbers for its two people (A. B. Owen, "The pigeonho
 Annals of Applied Statistics 1, 2007). All systems share one draw, so that common variation cancels
 out of their differences.
 
-Products of draws vary more than rates do (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
-arbitrary order", Annals of Applied Statistics 6, 2012: the variance is overestimated): three times
-as much if every person is in one pair only. So weights are rescaled, as in surveys, until a rate
-varies from resample to resample as much as its variance between people says (J. N. K. Rao and C. F.
-J. Wu, "Resampling inference with complex survey data", Journal of the American Statistical
-Association 83, 1988): a weight w becomes 1 + s (w - 1). What either way does to verdicts is in
-`docs/maintain/simulations.md`.
+Products of draws overestimate the variance (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
+arbitrary order", Annals of Applied Statistics 6, 2012): three times if every person is in one pair
+only. So a weight w becomes 1 + s (w - 1), scaled to the estimated variance of the rate (J. N. K.
+Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American
+Statistical Association 83, 1988). `docs/maintain/simulations.md` has the effect on verdicts.
 """
 
 from __future__ import annotations
@@ -35,9 +33,8 @@ if TYPE_CHECKING:
 #: Number of scores beyond those that may pass, in square roots of their number, and some more.
 SPARE: Final = 12
 
-#: The variance between people is itself only estimated, worst where a few of them bring most of it:
-#: weights are scaled to what a Student's t at this confidence leaves of the effective size. At 95 %
-#: fewer of the true differences would be found, and no fewer of the false ones.
+#: Confidence of the Student's t that allows for the estimated variance in the scale of weights. At
+#: 95 % fewer true differences would be found, and no fewer false ones.
 SCALE_CONFIDENCE: Final = 0.80
 
 #: With more people, draw one by one only people whose own scores can move a threshold or lie
@@ -130,10 +127,7 @@ class FixedThreshold(_Drawn):
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs that a system turns away at a threshold between two scores, by set.
-
-    Those of several sets of pairs at once: bool, (K, N), `sets`.
-    """
+    """The mated pairs that a system turns away at a redrawn threshold, in each of K `sets`."""
 
     def __init__(
         self,
@@ -253,11 +247,8 @@ class Resampling(NamedTuple):
 def redraw(
     sides: Sequence[Side], series: Sequence[Resampling], *, seed: int
 ) -> list[NDArray[np.float64]]:
-    """Return float64, (B,), for each series; NaN where no pair of it was drawn. All share draws.
-
-    A threshold hangs on the few non-mated pairs above it: if they do not suffice, more are kept.
-    """
-    margin = SPARE
+    """Return float64, (B,), for each series; NaN where no pair of it was drawn. All share draws."""
+    margin = SPARE  # more of the highest non-mated pairs are kept if they do not suffice
     while series:
         try:
             return _redraw(sides, series, margin=margin, seed=seed)
@@ -330,10 +321,8 @@ def _redraw(
 def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
     """Return the interval with equal numbers of resampled values below and above it."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return Interval(
-        low=float(low), high=float(high), confidence=confidence, method=Method.BOOTSTRAP
-    )
+    low, high = map(float, np.quantile(values, [tail, 1 - tail]))
+    return Interval(low=low, high=high, confidence=confidence, method=Method.BOOTSTRAP)
 
 
 def bootstrap_p_value(values: NDArray[np.float64]) -> float:

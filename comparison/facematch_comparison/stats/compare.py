@@ -1,11 +1,11 @@
 """Compare systems on the same pairs: the difference of their FRR, its interval and p-value.
 
-All are compared at the required FMR, each at its own threshold. Each threshold is an estimate from
-a few false matches, and of two equal systems one gets the lower threshold by luck; so people are
-drawn again, thresholds are chosen anew on whoever was drawn, and what the difference of the FRR
-does then is its interval and its p-value. The exact test and interval at fixed thresholds are
-beside them. Where fewer than `ENOUGH_FALSE_MATCHES` are expected at the required FMR nothing is
-compared: drawing again shows only the few scores that there are, and calls luck a difference.
+All are compared at the required FMR, each at its own threshold. A threshold is an estimate from a
+few false matches, and one of two equal systems gets the lower threshold by luck. So a bootstrap
+draws people again and chooses thresholds anew; it gives the interval and the p-value of the
+difference. The exact test and interval at fixed thresholds are beside them. Nothing is compared
+below `ENOUGH_FALSE_MATCHES` expected false matches: a bootstrap repeats only the few scores that
+were seen, and would call luck a difference.
 """
 
 from __future__ import annotations
@@ -82,15 +82,17 @@ def compare_systems(
     differences = []
     for two, rows, why_not in compared:
         difference = Difference(
-            first=two[0].name,
-            second=two[1].name,
+            first=two[0].table.name,
+            second=two[1].table.name,
             pairs=int(np.count_nonzero(rows)),
             subjects=int(np.count_nonzero(np.bincount(two[0].table.people.probe[rows]))),
             sentence=why_not,
         )
         if not why_not:
             found = _compare(two, rows, next(drawn) - next(drawn), confidence)
-            beyond = tuple(side.name for side in two if side.exceeds(required_fmr, confidence))
+            beyond = tuple(
+                side.table.name for side in two if side.exceeds(required_fmr, confidence)
+            )
             difference = attrs.evolve(difference, **found, beyond=beyond)
         differences.append(difference)
     for place, p_value in enumerate(holm([each.p_value for each in differences])):
@@ -125,8 +127,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 def _why_not_compared(two: Sequence[Side], rows: NDArray[np.bool_], required_fmr: float) -> str:
     """Return why two systems cannot be compared on these mated pairs, or ""."""
-    names = " and ".join(side.name for side in two)
-    missing = [side.name for side in two if side.threshold is None]
+    names = " and ".join(side.table.name for side in two)
+    missing = [side.table.name for side in two if side.threshold is None]
     chosen = [side.chosen_on.scored_others for side in two if not side.is_fixed]
     if chosen and (reason := why_not_comparable(required_fmr, min(chosen))):
         return f"{names} are not compared: {reason}"
@@ -168,10 +170,10 @@ def _compare(
 class Paired:
     """Errors of two systems on the same pairs at fixed thresholds: boolean arrays, (T,).
 
-    Differences are summed per person of `subjects`, so that a person with many pairs counts once.
-    One pair is added in each direction, so that the interval does not vanish if the two systems
-    hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for
-    comparing matched proportions", Statistics in Medicine 24, 2005).
+    Differences are summed per person of `subjects`. One pair is added in each direction, so that
+    the interval does not vanish if the systems hardly disagree (A. Agresti and Y. Min, "Simple
+    improved confidence intervals for comparing matched proportions", Statistics in Medicine 24,
+    2005).
     """
 
     def __init__(
@@ -191,12 +193,11 @@ class Paired:
         self._freedom = people + 1
 
     def mcnemar(self) -> float:
-        """McNemar's exact test; the careful one of two where pairs share people, 0-1.
+        """Return the p-value of McNemar's test: the exact one, or the clustered one if higher.
 
         Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-        percentages", Psychometrika 12 (1947); the p-value is the exact one of the binomial, and at
-        least that of V. L. Durkalski et al. ("Analysis of clustered matched-pair data", Statistics
-        in Medicine 22, 2003), who count one person with many pairs as one.
+        percentages", Psychometrika 12 (1947); V. L. Durkalski et al., "Analysis of clustered
+        matched-pair data", Statistics in Medicine 22 (2003).
         """
         discordant = self.only_first + self.only_second
         if not discordant:

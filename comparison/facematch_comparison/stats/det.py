@@ -28,10 +28,9 @@ POINTS: Final = 120
 class DetCurve(NamedTuple):
     """A DET curve by its vertices, thresholds rising.
 
-    Between two vertices FNMR does not change and FMR is no better: for each FNMR that can be had,
-    a vertex has the lowest FMR. At the first vertex every scored mated pair passes, at the last
-    none: with AT_LEAST its threshold is infinite. The equal error rate is where FMR equals FNMR,
-    between two steps by a straight line: at a threshold that nobody uses, so it is no headline.
+    A vertex has the lowest FMR for its FNMR. At the first vertex every scored mated pair passes, at
+    the last none: with AT_LEAST its threshold is infinite. The equal error rate is interpolated
+    linearly where FMR equals FNMR.
     """
 
     thresholds: NDArray[np.float64]

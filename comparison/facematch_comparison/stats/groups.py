@@ -1,20 +1,18 @@
 """Error rates of groups of people at one common threshold, after ISO/IEC 19795-10.
 
 ISO/IEC 19795-10:2024, "Biometric performance testing and reporting: Quantifying biometric system
-performance variation across demographic groups": each group's rates are at one common threshold,
-beside the rate of all, with what chance explains; FMR is that of non-mated pairs *within* a group,
-because people are mistaken for their like. A group without an error takes part: its rate has an
-upper end.
+performance variation across demographic groups". FMR counts non-mated pairs *within* a group,
+because people resemble others of their group. A group without an error has a rate with an upper
+bound.
 
-- The ratio of a group's rate r to that of all pairs within groups, where the group has the share p
-  of the pairs and q is the ratio of its rate to that of the others, is ``q / (p q + 1 - p)``. The
-  group and the others share no people, so that q has the interval of A. Donner and G. Y. Zou
-  ("Closed-form confidence intervals for functions of the normal mean and standard deviation",
-  Statistical Methods in Medical Research 21, 2012); that it holds for all groups at once is
-  Bonferroni's correction.
-- Whether groups differ at all: Pearson's chi-square on effective sample sizes (J. N. K. Rao and A.
-  J. Scott, "The analysis of categorical data from complex sample surveys", Journal of the American
-  Statistical Association 76, 1981), by simulation where few errors are expected; Holm's correction
+- Ratio of a group's rate to that of all pairs within groups: ``q / (p q + 1 - p)``, where p is the
+  group's share of the pairs and q the ratio of its rate to that of the others. They share no
+  people, so q has the interval of A. Donner and G. Y. Zou ("Closed-form confidence intervals for
+  functions of the normal mean and standard deviation", Statistical Methods in Medical Research 21,
+  2012), with Bonferroni's correction for all groups.
+- Test of homogeneity: Pearson's chi-square on effective sample sizes (J. N. K. Rao and A. J. Scott,
+  "The analysis of categorical data from complex sample surveys", Journal of the American
+  Statistical Association 76, 1981), simulated if few errors are expected, with Holm's correction
   over columns, rates and systems.
 """
 
@@ -171,8 +169,7 @@ def _difference(
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
-    """Return how often groups of one true rate differ as much, 0-1; None if nothing, or
-    everything, erred."""
+    """Return the p-value of equal true rates; None if nothing, or everything, erred."""
     seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
     if len(seen) < 2:
         return None
@@ -203,8 +200,7 @@ def _chi_square(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDAr
 
 
 def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) -> Estimate | None:
-    """Return the ratio of one group to all pairs within groups; `joint` holds for all groups at
-    once."""
+    """Return the ratio of a group to all pairs within groups, at the `joint` confidence."""
     if not group.trials or not others.trials or not group.errors + others.errors:
         return None
     share = group.trials / (group.trials + others.trials)

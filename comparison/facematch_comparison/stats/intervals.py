@@ -3,14 +3,13 @@
 *Independent pairs*: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits
 illustrated in the case of the binomial", Biometrika 26 (1934).
 
-*Pairs that share people*: one hundred pairs of ten people are not one hundred people. The variance
-of the rate is taken from the sums of errors at each person (P. M. Aronow, C. Samii and V. A.
-Assenova, "Cluster-robust variance estimation for dyadic data", Political Analysis 23, 2015). What
-it is over that of as many independent pairs gives the effective sample size, and Clopper and
-Pearson's interval for so many follows, with Student's t in place of the normal distribution because
-the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence intervals for proportions
-with small expected number of positive counts estimated from survey data", Survey Methodology 24,
-1998). `docs/maintain/simulations.md` says how often these intervals hold.
+*Pairs that share people*: the variance of the rate is estimated from the sums of errors at each
+person (P. M. Aronow, C. Samii and V. A. Assenova, "Cluster-robust variance estimation for dyadic
+data", Political Analysis 23, 2015). Its ratio to the variance of independent pairs gives the
+effective sample size for a Clopper-Pearson interval, with Student's t in place of the normal
+distribution because the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence
+intervals for proportions with small expected number of positive counts estimated from survey data",
+Survey Methodology 24, 1998). `docs/maintain/simulations.md` says how often these intervals hold.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Fewer errors (or fewer pairs without one) or fewer people do not show the correlation of pairs
-#: that share a person: without an error its estimate is 0 whatever it is. Up to
-#: `MANY_ERRORS` the assumption stays in part, so that one error more never narrows an interval.
+#: that share a person. Up to `MANY_ERRORS` the assumed correlation fades, so that one error more
+#: never narrows an interval.
 ENOUGH_ERRORS: Final = 5
 MANY_ERRORS: Final = 10
 ENOUGH_PEOPLE: Final = 50
@@ -63,10 +62,9 @@ def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
-    """Return how many trials, with at most `errors` errors, show a true rate below `rate`.
+    """Return how many independent trials with `errors` errors show a true rate below `rate`.
 
-    299 for 1 % without an error at 95 %, one-sided, 2,995 for 0.1 %, 29,956 for 0.01 %: the floors
-    under every claim. Pairs that share people count for less, so more of them are needed.
+    Without an error at 95 %, one-sided: 299 for 1 %, 2,995 for 0.1 %, 29,956 for 0.01 %.
     """
     if not 0 < rate < 1:
         raise InvalidRequest(f"A rate to be shown must be between 0 and 1 (got {rate}).")
@@ -231,11 +229,10 @@ def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
     The threshold lies just above the (k+1)-th highest of n non-mated scores, where k is the number
     of errors that `chosen_for` allows: k is known before any score is seen. If pairs are
     independent and no two scores are equal, the true FMR there follows a beta distribution with
-    parameters k + 1 and n - k, whatever the scores are: it is that of the (k+1)-th smallest of n
-    uniform numbers. Its upper quantile *is* Clopper and Pearson's upper end for k errors in n, and
-    their lower end lies below its lower quantile. With ties the true FMR can only be lower, and
-    fewer than k may pass: so the upper end is that of k, the lower end that of the errors. For
-    pairs that share people the effective sample size stands for n, as in every other interval.
+    parameters k + 1 and n - k. Its upper quantile *is* Clopper and Pearson's upper bound for k
+    errors in n, and their lower bound lies below its lower quantile. With ties the true FMR can
+    only be lower, and fewer than k may pass: so the upper bound is that of k, the lower bound that
+    of the errors. For pairs that share people, n is the effective sample size.
     """
     ends = rate.interval
     if ends is None or ends.effective is None:

@@ -1,7 +1,7 @@
 """Error rates of one system at any threshold, by the definitions of ISO/IEC 19795-1:2021.
 
-FMR and FNMR are of comparisons that were made; FAR and FRR are of all pairs that were answered, so
-that a picture in which no face was found is not passed over: who shows it is turned away.
+FMR and FNMR count comparisons that were made; FAR and FRR count all answered pairs, in which a
+picture without a face is turned away.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ class Sample(Clusters):
 
 
 def _couples(table: Answers) -> NDArray[np.int64]:
-    """`couples_of` the non-mated pairs of a table, in their rows."""
     people, non_mated = table.people, ~table.mated
     couples = np.zeros(len(table), np.int64)
     couples[non_mated] = couples_of(
@@ -79,8 +78,8 @@ _KINDS: Final = {
 class Rates:
     """The rates of one system at any threshold, each with an interval of this confidence.
 
-    A pair that was acquired but has no score counts neither in FMR nor in FNMR at a threshold. In
-    FRR and FAR it counts as turned away, because nobody passes without a score.
+    At a threshold, a pair that was acquired but has no score does not count in FMR and FNMR. In FRR
+    and FAR it counts as turned away.
     """
 
     def __init__(self, table: Answers, confidence: float = 0.95) -> None:
@@ -133,24 +132,14 @@ class Side:
     Attributes:
         table: Its answers to the judged pairs.
         threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
-        calibration: The answers on which the threshold was chosen; None if they are `table`.
+        chosen_on: The answers on which the threshold was chosen.
         is_fixed: Whether the threshold is fixed, and so the same in every resample.
     """
 
     table: Answers
     threshold: float | None
-    calibration: Answers | None = None
+    chosen_on: Answers = attrs.field(default=attrs.Factory(lambda side: side.table, True))
     is_fixed: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the system."""
-        return self.table.name
-
-    @property
-    def chosen_on(self) -> Answers:
-        """The answers on which the threshold was chosen."""
-        return self.table if self.calibration is None else self.calibration
 
     def exceeds(self, fmr: float, confidence: float) -> bool:
         """Return whether the FMR at its threshold is significantly above `fmr`."""

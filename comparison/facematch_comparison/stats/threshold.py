@@ -2,8 +2,7 @@
 
 Of n non-mated scores, the threshold lies just above the (k+1)-th highest, where k is the maximum
 number that may pass. The FMR there has an exact bound although the threshold was chosen on the same
-pairs (see `at_chosen_threshold`). So no pairs need to be set aside. Judging a threshold on other
-people takes a split of the test set, which costs half of it.
+pairs (see `at_chosen_threshold`), so no pairs need to be set aside.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from .intervals import allowed_errors, trials_allowing
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: The false match rates that reports have in common, and of which the strictest that the data bear
-#: is taken where nobody names a rate.
+#: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
 
 #: Minimum number of expected false matches for a threshold at which to compare systems.
@@ -47,10 +45,9 @@ class ThresholdChoice(NamedTuple):
 def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
     """Return the lowest threshold with an FMR of at most `max_fmr`; requires scores and a rule.
 
-    The lowest, because it turns away the fewest of those who should pass. With ABOVE it is a score
-    that somebody has, with AT_LEAST one step higher: of the last decimal place of the scores, so
-    that it can be set at a vendor that rounds. Pairs without a score play no part; mated pairs only
-    show decimal places, and that somebody passes.
+    The lowest threshold turns away the fewest genuine people. With ABOVE it is an observed score,
+    with AT_LEAST one step higher in the last decimal place of the scores, so that a vendor that
+    rounds accepts it. Mated pairs only show decimal places, and that somebody passes.
     """
     _, non_mated = scores_by_kind(table)
     reason = "No pair of different people has a score."
@@ -68,10 +65,9 @@ def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
-    """Return why an FMR cannot be seen in this number of non-mated pairs; None if it can.
+    """Return why this number of non-mated pairs is too low for an FMR; None if one may pass.
 
-    It cannot where it allows not even one of them to pass: the threshold would be the highest score
-    that there is, and say nothing about that rate.
+    If none may pass, the threshold is the highest score and says nothing about the rate.
     """
     if allowed_errors(fmr, trials):
         return None
@@ -112,13 +108,12 @@ def concentration(
 ) -> Concentration | None:
     """Return how much a threshold, or its FMR, depends on few people; None without such pairs.
 
-    A few people who look like many ("wolves" and "lambs") can force a threshold up, or bring most
-    of the false matches. Then no interval holds as often as it says: whoever is not in the test set
-    may be worse than all who are.
+    A few people who look like many ("wolves" and "lambs") can force a threshold up, or cause most
+    of the false matches. Then intervals hold less often: people outside the test set may be worse.
 
-    If the threshold was chosen for a `max_fmr` on this table, what counts are the pairs that forced
-    it: the highest non-mated one that may not pass, all that score the same, and all that score
-    higher; else the false matches.
+    If the threshold was chosen for a `max_fmr` on this table, the pairs that forced it count: the
+    highest non-mated one that may not pass, and all that score as high or higher. Otherwise the
+    false matches count.
     """
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated

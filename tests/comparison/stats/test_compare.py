@@ -175,7 +175,7 @@ def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people
         parity = table.probe_subjects % 2 + table.reference_subjects % 2
         chosen_on, judged_on = table.take(parity == 0), table.take(parity == 2)
         at = stats.threshold_for_fmr(chosen_on, 0.01).threshold
-        sides.append(stats.Side(table=judged_on, threshold=at, calibration=chosen_on))
+        sides.append(stats.Side(table=judged_on, threshold=at, chosen_on=chosen_on))
     ((difference,), _) = stats.compare_systems(sides, required_fmr=0.01, resamples=200)
     assert difference.pairs == int(sides[0].table.mated.sum())
     assert (difference.is_real, difference.better) == (True, "a")
@@ -214,7 +214,7 @@ def test_who_exceeds_the_required_fmr_is_named(beyond):
             probe_subjects=chosen_on.probe_subjects + 9_000,
             reference_subjects=chosen_on.reference_subjects + 9_000,
         )
-        sides.append(stats.Side(table=table, threshold=at, calibration=calibration))
+        sides.append(stats.Side(table=table, threshold=at, chosen_on=calibration))
     ((difference,), _) = stats.compare_systems(sides, required_fmr=FMR, resamples=200)
     assert difference.beyond == tuple(beyond)
     assert difference.is_real
