@@ -255,7 +255,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
         assumed *= max(0.0, (MANY_ERRORS - rarer_count) / (MANY_ERRORS - ENOUGH_ERRORS))
-    effect = max(1.0, effect, 1 + (clusters.share - 1) * assumed)
+    effect = max(effect, 1 + (clusters.share - 1) * assumed)
     method = Method.CLUSTERED if is_seen else Method.CONSERVATIVE
     return max(1.0, trials / effect), freedom, method
 

@@ -84,7 +84,7 @@ def test_thresholds_are_chosen_on_other_people():
 def test_a_vendor_with_decisions_only_is_one_point():
     system = evaluate([as_decisions(crowd())]).systems[0]
     assert (system.kind, system.curve, system.score_range) == ("decisions", None, None)
-    assert (system.at_required, bool(system.why_not)) == (None, True)
+    assert (system.at_required, bool(system.why_not), system.at_fmrs) == (None, True, ())
     scored = evaluate([crowd()]).systems[0]
     assert system.at_default.frr == scored.at_default.frr
     assert "own decisions" in evaluate([as_decisions(crowd())]).headline
@@ -155,19 +155,6 @@ def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
     # Five of twelve mated scores are higher, which may be chance.
     few = system_answers([5, 9, 9, 3], [10, 4, 6])
     assert evaluate([few], required_fmr=0.4).systems[0].at_required is not None
-
-
-def test_rates_at_the_false_match_rates_that_reports_have_in_common():
-    system = crowd(others=25)  # 5,000 non-mated pairs
-    judged = evaluate([system], required_fmr=0.03).systems[0]
-    assert [each.fmr for each in judged.at_fmrs] == [1e-2, 1e-3, 1e-4]
-    for each in judged.at_fmrs[:2]:
-        alone = evaluate([system], required_fmr=each.fmr).systems[0].at_required
-        assert each.point == alone
-        assert each.why_not is None
-    assert judged.at_fmrs[2].point is None
-    assert "10,000" in judged.at_fmrs[2].why_not
-    assert evaluate([as_decisions(crowd())]).systems[0].at_fmrs == ()
 
 
 def test_a_data_frame_has_a_row_for_each_operating_point():
@@ -532,7 +519,9 @@ def test_a_rate_at_an_fmr_allows_for_the_threshold_and_is_no_narrower_than_at_it
         assert (low - ends.low, ends.high - high) > (0, 0)
     # The same wherever that rate is said, and nowhere below five expected false matches.
     assert [each.point for each in system.at_fmrs if each.fmr == fmr] == [at]
+    assert [each.fmr for each in system.at_fmrs] == [1e-2, 1e-3, 1e-4]
     assert [each.point is None for each in system.at_fmrs] == [False, False, True]
+    assert [each.why_not is None for each in system.at_fmrs] == [True, True, False]
     assert system.at_fmrs[2].pairs_needed == 50_000
     (few,) = evaluate([crowd()], required_fmr=1e-3).systems
     assert (few.at_required is None, few.at_fmrs[1].point) == (False, None)

@@ -60,21 +60,6 @@ def passes(frame, threshold, name):
 SYSTEMS = [("above", 1), ("from", 2)]
 
 
-@pytest.mark.parametrize("decimals", [0, 2])
-@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
-@pytest.mark.parametrize("fmr", [1e-3, 1e-2, 0.1])
-def test_thresholds_by_brute_force(name, seed, fmr, decimals):
-    """The lowest of all that can be set, on a grid of the scores' own decimals."""
-    table, frame = simulated_answers(name, seed, decimals)
-    others = frame[~frame.mated & frame.acquired]
-    grid = np.round(np.arange(0, 100 * 10**decimals + 1) / 10**decimals, decimals)
-    scores = np.sort(others.score.to_numpy())
-    side = "right" if name == "above" else "left"
-    passing = len(scores) - np.searchsorted(scores, grid, side=side)
-    expected = grid[passing <= fmr * len(scores) + 1e-9][0]
-    assert threshold_for_fmr(table, fmr).threshold == expected
-
-
 def test_differences_by_statsmodels_and_by_hand():
     """McNemar's exact test, Durkalski's for people with several pairs, Holm's correction."""
     sides, refused = [], []

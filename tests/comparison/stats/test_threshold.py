@@ -14,11 +14,12 @@ RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 MAX_FMRS = st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9, 1.0])
 
 
-def lowest_threshold(table, max_fmr):
+def lowest_threshold(table, max_fmr, unit):
     """The lowest threshold that will do, of all scores and of what lies just below the lowest."""
     scores = np.unique(table.scores[table.acquired])
-    # Whole numbers, so that a vendor that rounds to them can be set to each of these.
-    candidates = [float(threshold) for threshold in range(int(scores[0]), int(scores[-1]) + 1)]
+    # Multiples of the unit, so that a vendor that rounds to them can be set to each of these.
+    ends = np.rint(scores[[0, -1]] * unit).astype(int)
+    candidates = [threshold / unit for threshold in range(ends[0], ends[1] + 1)]
     if table.rule is ThresholdRule.ABOVE:
         candidates.insert(0, float(np.nextafter(scores[0], -np.inf)))
     fine = [
@@ -28,13 +29,15 @@ def lowest_threshold(table, max_fmr):
     return min((threshold for threshold in fine if np.any(table.passed(threshold))), default=None)
 
 
-@given(SCORES, SCORES, RULES, MAX_FMRS)
-def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr):
-    table = system_answers(mated, others, rule=rule)
+@given(SCORES, SCORES, RULES, MAX_FMRS, st.sampled_from([1, 100]))
+def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr, unit):
     if not any(score is not LOST for score in others):
         return
+    # Scores of as many decimals as the unit has: one of them ends in 1.
+    mated = [*mated, 13 + 1 / unit] if unit > 1 else mated
+    table = system_answers(mated, others, rule=rule)
     choice = threshold_for_fmr(table, max_fmr)
-    expected = lowest_threshold(table, max_fmr)
+    expected = lowest_threshold(table, max_fmr, unit)
     # It would be the highest score seen, and say nothing about that rate.
     cannot_be_seen = sum(score is not LOST for score in others) * max_fmr < 1
     assert cannot_be_seen is (
