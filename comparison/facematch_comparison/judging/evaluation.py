@@ -116,14 +116,12 @@ def evaluate(
     )
     for place, choice in enumerate(choices):
         choice.points[:] = [_with_intervals(each, place, intervals) for each in choice.points]
-    # The p-values of groups are corrected for all columns and systems.
-    columns = [_cells(choice) for choice in choices]
-    gaps = iter(stats.group_differences([*itertools.chain(*columns)], confidence))
-    systems = []
-    for choice, cells in zip(choices, columns, strict=True):
-        more: dict[str, Any] = {"groups": tuple(itertools.chain(*cells))}
-        more["group_differences"] = tuple(itertools.chain(*itertools.islice(gaps, len(cells))))
-        systems.append(attrs.evolve(_system(choice, attempts), **more))
+    cells = [_cells(choice) for choice in choices]
+    gaps = stats.group_differences(cells, confidence)
+    systems = [
+        attrs.evolve(_system(choice, attempts), groups=groups, group_differences=differ)
+        for choice, groups, differ in zip(choices, cells, gaps, strict=True)
+    ]
     study = model.StudySummary(
         name=name,
         digest=digest,
@@ -157,13 +155,9 @@ def evaluate(
 
 
 def size_of(table: Answers) -> model.SampleSize:
-    mated = int(np.count_nonzero(table.mated))
-    return model.SampleSize(
-        pairs=len(table),
-        mated=mated,
-        non_mated=len(table) - mated,
-        subjects=len(table.people.numbers),
-    )
+    pairs, mated = len(table), int(np.count_nonzero(table.mated))
+    people = len(table.people.numbers)
+    return model.SampleSize(pairs=pairs, mated=mated, non_mated=pairs - mated, subjects=people)
 
 
 def check_name(name: str, names: Collection[str]) -> None:
@@ -230,15 +224,10 @@ def _choose(
             points.append(none if why_not else _point_at(common, chosen, rates))
     is_fixed = answers.name in at_thresholds and not why_reversed
     if is_fixed:
-        at_required = model.PointAt(
-            fmr=fmr, point=_point(rates, at_thresholds[answers.name], FIXED)
-        )
-    side = stats.Side(
-        table=table,
-        threshold=at_required.point.threshold if at_required.point else None,
-        chosen_on=chosen.table,
-        is_fixed=is_fixed,
-    )
+        point = _point(rates, at_thresholds[answers.name], FIXED)
+        at_required = model.PointAt(fmr=fmr, point=point)
+    threshold = at_required.point.threshold if at_required.point else None
+    side = stats.Side(table=table, threshold=threshold, chosen_on=chosen.table, is_fixed=is_fixed)
     return _Choice(answers, side, rates, is_scored, [*points, at_required])
 
 
@@ -268,13 +257,13 @@ def _with_intervals(
     return attrs.evolve(at, point=attrs.evolve(at.point, **rates))
 
 
-def _cells(choice: _Choice) -> list[tuple[model.GroupCell, ...]]:
-    """Return the cells of each column of groups at the judged threshold, if there is one."""
-    table, threshold = choice.side.table, choice.side.threshold
+def _cells(choice: _Choice) -> tuple[model.GroupCell, ...]:
+    """Return the cells of all columns of groups at the judged threshold, if there is one."""
+    table, threshold, confidence = choice.side.table, choice.side.threshold, choice.rates.confidence
     if choice.points[-1].point is None and _default(choice.rates) is None:
-        return []
-    confidence = choice.rates.confidence
-    return [stats.cells_of(table, column, threshold, confidence) for column in table.groups]
+        return ()
+    columns = (stats.cells_of(table, column, threshold, confidence) for column in table.groups)
+    return tuple(itertools.chain(*columns))
 
 
 def _system(choice: _Choice, attempts: int | None) -> model.System:
@@ -292,12 +281,9 @@ def _system(choice: _Choice, attempts: int | None) -> model.System:
         # Without a threshold, the system's own decisions count.
         chosen_for = at_rate.fmr if points[0].chosen_on == EVALUATION else None
         concentration = stats.concentration(table, side.threshold, max_fmr=chosen_for)
+    facts = ("name", "backend", "model", "scale", "environment", "privacy")
     return model.System(
-        name=answers.name,
-        backend=answers.backend,
-        model=answers.model,
-        scale=table.scale,
-        environment=answers.environment,
+        **{fact: getattr(answers, fact) for fact in facts},
         kind="scores" if is_scored else "decisions",
         without_score=int(np.count_nonzero(table.acquired & ~table.scored)) if is_scored else 0,
         at_required=at_required,
@@ -310,7 +296,6 @@ def _system(choice: _Choice, attempts: int | None) -> model.System:
         score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
         concentration=concentration,
         service=service_of(answers),
-        privacy=answers.privacy,
         transactions=_transactions(choice, attempts),
     )
 

@@ -18,6 +18,7 @@ bound.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from statistics import geometric_mean
@@ -100,27 +101,25 @@ def cells_of(
 
 
 def group_differences(
-    columns: Sequence[Sequence[GroupCell]], confidence: float = 0.95
+    systems: Sequence[Sequence[GroupCell]], confidence: float = 0.95
 ) -> list[tuple[GroupDifference, ...]]:
-    """Return the differences between the groups of each column, by rate.
+    """Return the differences between groups of each system, by column and rate.
 
-    A column has one for each rate with an error and with at least two groups that are large enough.
-    `columns` are the cells of all columns and systems, because the p-values are corrected for all
-    of them. If a difference may be chance, its `at_least` is 1.
+    There is one for each rate with an error and with at least two groups that are large enough. The
+    p-values are corrected for all of them. If a difference may be chance, its `at_least` is 1.
     """
-    questions: list[tuple[int, str, dict[str, Rate]]] = []
-    for place, cells in enumerate(columns):
-        for name in RATES:
-            measured = [(each.group, getattr(each, name)) for each in cells if not each.too_few]
-            rates = {group: rate for group, rate in measured if rate.trials}
+    questions: list[tuple[int, str, str, dict[str, Rate]]] = []
+    for place, cells in enumerate(systems):
+        for column, name in itertools.product(dict.fromkeys(c.column for c in cells), RATES):
+            large = [each for each in cells if each.column == column and not each.too_few]
+            rates = {each.group: rate for each in large if (rate := getattr(each, name)).trials}
             if len(rates) > 1 and any(rate.errors for rate in rates.values()):
-                questions.append((place, name, rates))
-    found: list[list[GroupDifference]] = [[] for _ in columns]
+                questions.append((place, column, name, rates))
+    found: list[list[GroupDifference]] = [[] for _ in systems]
     p_values = holm([homogeneity([*rates.values()]) for *_, rates in questions])
-    for (place, name, rates), p_value in zip(questions, p_values, strict=True):
-        column = columns[place][0].column
+    for (place, column, name, rates), p_value in zip(questions, p_values, strict=True):
         found[place].append(_difference(column, name, rates, p_value, confidence))
-    return [tuple(of_column) for of_column in found]
+    return [tuple(of_system) for of_system in found]
 
 
 def _difference(
