@@ -100,7 +100,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         common.database_at(store, is_new=True) as database,
         StudyRun(study, openers, database, **more) as study_run,
     ):
-        calls = {name: progress.left for name, progress in study_run.progress().items()}
+        calls = {system.name: system.progress.left for system in study_run.systems}
         _show_plan(study_run, calls)
         paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
         if paid:

@@ -4,7 +4,8 @@ from .database import RunDatabase
 from .pairs import PairState, Progress, UnresolvedCharge
 from .scores import read_answers
 from .stored import Price, StoredStudy, StoredSystem
-from .study_run import RunSummary, StudyRun, SystemSummary, run_study
+from .study_run import RunSummary, StudyRun, run_study
+from .system import RunSystem
 
 __all__ = [
     "PairState",
@@ -12,10 +13,10 @@ __all__ = [
     "Progress",
     "RunDatabase",
     "RunSummary",
+    "RunSystem",
     "StoredStudy",
     "StoredSystem",
     "StudyRun",
-    "SystemSummary",
     "UnresolvedCharge",
     "read_answers",
     "run_study",

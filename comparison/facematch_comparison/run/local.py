@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -21,19 +21,8 @@ from facematch_core.models import Charged, Decision, Operation, Score
 from .pairs import PairOutcome, PairState
 from .system import RunSystem
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 #: Number of pairs stored in one transaction.
 PAIRS: Final = 64
-
-
-class _Embedded(NamedTuple):
-    """The embedding of one picture; `vector` is None without a face or if it is not finite."""
-
-    vector: NDArray[np.float32] | None
-    error: str | None
-    elapsed_s: float | None
 
 
 def makes_embeddings(system: RunSystem) -> bool:
@@ -52,42 +41,39 @@ def ask_locally(system: RunSystem, threads: int) -> None:  # noqa: C901 - closur
     digests, verifier = system.digests, system.verifier
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
-    # Each picture takes about 1 kB of memory.
-    pictures: dict[str, _Embedded] = {}
+    # Row of each picture from `embed`, by digest: about 1 kB.
+    pictures: dict[str, dict[str, Any]] = {}
     # Outcome of the first scored pair, from `verify`. The other pairs copy its scale and model.
     pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
         if system.is_over:
             return
-        for row in engine.embed([path]).to_pylist():
-            vector = np.asarray(row["embedding"], np.float32) if row["face"] else None
-            if vector is not None and not np.isfinite(vector).all():
-                vector = None
-            pictures[row["sha256"]] = _Embedded(vector, row["error"], row["elapsed_s"])
-        if digests[path] not in pictures:
+        (row,) = engine.embed([path]).to_pylist()
+        if row["sha256"] != digests[path]:
             system.picture(path)
             raise ConfigurationError(f"The engine reported another digest for {path}: report this.")
+        vector = row["embedding"] if row["face"] else np.nan
+        pictures[digests[path]] = row | {"embedding": np.asarray(vector, np.float32)}
 
     def ask(number: int) -> PairOutcome | None:
         """Return the outcome of a pair, or None if a later run asks it."""
         nonlocal pattern
         pair = system.study.pairs[number]
-        seen = [pictures.get(digests[path]) for path in (pair.probe, pair.reference)]
-        both = [picture for picture in seen if picture is not None]
-        if len(both) < 2:
+        probe, reference = (pictures.get(digests[path]) for path in (pair.probe, pair.reference))
+        if probe is None or reference is None:
             return None
         if pattern is None:
             whole = system.ask(number)
             pattern = None if whole is None or whole.score is None else whole
             return whole
-        if (error := both[0].error or both[1].error) is not None:
+        if (error := probe["error"] or reference["error"]) is not None:
             return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
-        times_s = [picture.elapsed_s for picture in both]
-        elapsed_s = None if None in times_s else sum(filter(None, times_s))
+        times_s = (probe["elapsed_s"], reference["elapsed_s"])
+        elapsed_s = None if None in times_s else sum(times_s)
         faceless = attrs.evolve(pattern, score=None, scale=None, elapsed_s=elapsed_s, call_id=None)
-        vectors = [picture.vector[None] for picture in both if picture.vector is not None]
-        if len(vectors) < 2:
+        vectors = [row["embedding"][None] for row in (probe, reference)]
+        if not all(np.isfinite(vector).all() for vector in vectors):
             return attrs.evolve(faceless, decision=decide_by_threshold(None, threshold))
         score = float(engine.scores(*vectors)[0, 0])
         decision = decide_by_threshold(Score(score, str(pattern.scale)), threshold)

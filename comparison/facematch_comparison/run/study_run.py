@@ -23,7 +23,6 @@ from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .database import RunDatabase
 from .local import ask_locally, makes_embeddings
-from .pairs import Progress
 from .recover import finalize_budgets
 from .stored import Price, StoredStudy
 from .system import OnEnd, RunSystem
@@ -34,29 +33,11 @@ SystemOpener: TypeAlias = Callable[..., Any]
 
 
 @attrs.frozen(kw_only=True)
-class SystemSummary:
-    """The progress of one system after a run.
-
-    Attributes:
-        progress: States of the system's pairs, over all runs.
-        asked: Number of pairs finished in this run.
-        error: The error that stopped the system early, or None.
-        last_failure: The error of the last pair that failed without a charge in this run, or None.
-    """
-
-    name: str
-    progress: Progress
-    asked: int
-    error: FaceMatchError | None
-    last_failure: FaceMatchError | None = None
-
-
-@attrs.frozen(kw_only=True)
 class RunSummary:
     """The result of a run, with the systems in the order given."""
 
     study: StoredStudy
-    systems: tuple[SystemSummary, ...]
+    systems: tuple[RunSystem, ...]
     was_stopped: bool
 
     @property
@@ -143,15 +124,9 @@ class StudyRun:
                 finalize = partial(finalize_budgets, system.stores, now=now)
                 database.take_back(system.stored, finalize)
                 database.retry_failed(system.stored.number)
-            # Find damaged rows before anything is sent.
-            self.progress()
+                # This also finds damaged rows before anything is sent.
+                system.count_pairs()
             self._at_end = undo.pop_all()
-
-    def progress(self) -> dict[str, Progress]:
-        """Return the progress of each system; a run would ask `Progress.left` pairs."""
-        return {
-            system.name: self._database.progress(system.stored.number) for system in self.systems
-        }
 
     def run(
         self,
@@ -204,18 +179,9 @@ class StudyRun:
                 raise
         for future in futures:
             future.result()
-        standing = self.progress()
-        summaries = (
-            SystemSummary(
-                name=system.name,
-                progress=standing[system.name],
-                asked=system.count,
-                error=system.error,
-                last_failure=system.last_failure,
-            )
-            for system in self.systems
-        )
-        return RunSummary(study=self.stored, systems=tuple(summaries), was_stopped=is_stopped())
+        for system in self.systems:
+            system.count_pairs()
+        return RunSummary(study=self.stored, systems=self.systems, was_stopped=is_stopped())
 
     def close(self) -> None:
         """Close the systems, and unlock the run database. May be called more than once."""

@@ -33,7 +33,7 @@ from facematch_core.verifier.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
 from .database import RunDatabase
-from .pairs import PairOutcome, PairState
+from .pairs import PairOutcome, PairState, Progress
 from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
 from .stored import Price, StoredSystem
 
@@ -72,10 +72,13 @@ class RunSystem:
 
     Attributes:
         stored: The system in the run database.
-        count: Number of pairs finished in this run.
+        progress: States of the system's pairs, over all runs; a run asks `Progress.left` pairs.
+        asked: Number of pairs finished in this run.
         error: The error that stopped the system early, or None.
         last_failure: The error of the last pair that failed without a charge, or None.
     """
+
+    progress: Progress
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class RunSystem:
     ) -> None:
         self.name, self.retention, self.study, self.digests = name, retention, study, digests
         self._database, self._clock = database, clock
-        self.count = self._in_a_row = 0
+        self.asked = self._in_a_row = 0
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
         self._lock, self._queue = threading.Lock(), deque[int]()
@@ -162,6 +165,10 @@ class RunSystem:
             "kept": kept,
             "privacy": privacy,
         }
+
+    def count_pairs(self) -> None:
+        """Update `progress`."""
+        self.progress = self._database.progress(self.stored.number)
 
     # --- Through a run ---------------------------------------------------------------------------
 
@@ -247,7 +254,7 @@ class RunSystem:
                 self._queue.append(pair)
                 continue
             with self._lock:
-                self.count += 1
+                self.asked += 1
             self._on_end(self.name, outcome.state)
 
     # --- One pair --------------------------------------------------------------------------------
