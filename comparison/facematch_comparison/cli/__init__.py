@@ -24,8 +24,7 @@ COMMANDS: Final = {
 
 #: Module of each command; the command has the same name there.
 _MODULES: Final = {
-    "draw": "data",
-    **dict.fromkeys(("run", "unresolved"), "run"),
+    **dict.fromkeys(("draw", "run", "unresolved"), "run"),
     **dict.fromkeys(("plan", "report", "gate"), "judge"),
 }
 

@@ -7,14 +7,12 @@ charge a pair twice.
 
 | Transition | From | To | Made by |
 |---|---|---|---|
-| `enter_system` | | FREE | the start of a run |
+| `enter_system` | none; FAILED | FREE | the start of a run |
 | `begin` | FREE | BEGUN | the pair's thread: the call has an id, no budget is reserved yet |
 | `ask` | BEGUN | ASKED | the same thread, before it sends the first byte |
 | `repeat` | ASKED | BEGUN | the same thread: an attempt failed without a charge, a retry follows |
 | `end` | FREE, BEGUN, ASKED | depends on the charge | the same thread |
-| `release` | BEGUN, ASKED | FREE | the same thread: a transition was not stored, nothing was sent |
 | `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if not billed | the next run |
-| `retry_failed` | FAILED | FREE | the next run |
 | `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person who knows the charge |
 | `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | a search of the vendor's records |
 """
@@ -300,7 +298,10 @@ class RunDatabase:
         return tuple(self.transact(_select_systems, _SYSTEMS.c.study == digest))
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
-        """Insert a system with all its pairs, or update its price and retention; return it."""
+        """Insert a system with all its pairs, or update its price and retention; return it.
+
+        Pairs that failed without a charge become FREE.
+        """
         where = (_SYSTEMS.c.study == study.digest, _SYSTEMS.c.name == system.name)
 
         def step(db: Connection) -> StoredSystem:
@@ -312,6 +313,8 @@ class RunDatabase:
                 db.execute(sa.insert(_PAIRS), [{**free, "pair": at} for at in range(study.pairs)])
             entered = rows[0].apply_changes(system)
             _write_system(db, entered)
+            is_failed = _PAIR.state == PairState.FAILED
+            _change(db, _EMPTY, _PAIR.system == entered.number, is_failed)
             return entered
 
         return self.transact(step)
@@ -378,10 +381,6 @@ class RunDatabase:
         row = {name: getattr(outcome, name) for name in _KEPT} | {"ended_at": self._now()}
         return row if outcome.call is None else row | {"call": outcome.call}
 
-    def release(self, system: int, pair: int, call_id: str) -> None:
-        """BEGUN or ASKED to FREE: nothing was sent, even if the row says ASKED."""
-        self.transact(_change_call, system, pair, call_id, UNDER_WAY, _EMPTY)
-
     # --- Without an answer -----------------------------------------------------------------------
 
     def take_back(
@@ -403,10 +402,6 @@ class RunDatabase:
             finalize([call["call_id"] for call in calls if call["state"] is state], billed)
             self.transact(_change, values, _PAIR.system == system.number, _PAIR.state == state)
 
-    def retry_failed(self, system: int) -> None:
-        where = (_PAIR.system == system, _PAIR.state == PairState.FAILED)
-        self.transact(_change, _EMPTY, *where)
-
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
         """Return the pairs that were charged, or may have been, without an answer."""
         since = sa.func.coalesce(_PAIR.started_at, _PAIR.ended_at).label("since")
@@ -425,26 +420,27 @@ class RunDatabase:
         where = (*is_call, _PAIR.state == PairState.UNRESOLVED)
         return self.transact(_change, values, *where) == 1
 
-    def answer_late(self, charge: UnresolvedCharge, answer: PairOutcome) -> bool:
-        """Store an answer from the vendor's records; False if it differs in kind from the first."""
-        row = (charge.system, charge.pair, answer.call_id)
+    def answer_late(self, charge: UnresolvedCharge, answer: PairOutcome | None) -> bool:
+        """Store an answer from the vendor's records; return whether it was stored.
+
+        If there is none, or it differs in kind from the first answer, only the time of the search
+        is stored.
+        """
+        call_id = None if charge.call is None else charge.call.id
 
         def step(db: Connection) -> bool:
-            (system,) = _select_systems(db, _SYSTEMS.c.number == charge.system)
-            system, difference = system.compare(answer)
-            if difference is None:
-                _write_system(db, system)
-                _change_call(db, *row, WITHOUT_ANSWER, self._row_of(answer))
-            return difference is None
+            values: Mapping[str, Any] = {"looked_at": self._now()}
+            is_found = False
+            if answer is not None:
+                (system,) = _select_systems(db, _SYSTEMS.c.number == charge.system)
+                system, difference = system.compare(answer)
+                if is_found := difference is None:
+                    _write_system(db, system)
+                    values = self._row_of(answer)
+            _change_call(db, charge.system, charge.pair, call_id, WITHOUT_ANSWER, values)
+            return is_found
 
         return self.transact(step)
-
-    def note_search(self, charge: UnresolvedCharge) -> None:
-        """Store the time of a search without a usable answer; the state does not change."""
-        call_id = None if charge.call is None else charge.call.id
-        values = {"looked_at": self._now()}
-        row = (charge.system, charge.pair, call_id)
-        self.transact(_change_call, *row, WITHOUT_ANSWER, values)
 
     # --- Queries ---------------------------------------------------------------------------------
 

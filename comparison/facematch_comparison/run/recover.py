@@ -91,7 +91,7 @@ def look_for_calls(
                 return
             continue
         if not isinstance(record.result, MatchResult):
-            database.note_search(charge)
+            database.answer_late(charge, None)
             continue
         answer = PairOutcome.of_result(record.result, elapsed_s=None)
         billed = answer.billed or Charged.NO
@@ -99,7 +99,5 @@ def look_for_calls(
             finalize_budgets(stores, [call.id], billed, now)
         # An answer on another scale or from another environment cannot be mixed with the others:
         # keep only its charge.
-        if not database.answer_late(charge, answer):
-            if billed is not Charged.UNKNOWN:
-                database.resolve(charge.system, call.id, billed)
-            database.note_search(charge)
+        if not database.answer_late(charge, answer) and billed is not Charged.UNKNOWN:
+            database.resolve(charge.system, call.id, billed)

@@ -123,7 +123,6 @@ class StudyRun:
             for system in self.systems:
                 finalize = partial(finalize_budgets, system.stores, now=now)
                 database.take_back(system.stored, finalize)
-                database.retry_failed(system.stored.number)
                 # This also finds damaged rows before anything is sent.
                 system.count_pairs()
             self._at_end = undo.pop_all()

@@ -277,10 +277,11 @@ class RunSystem:
         except HeldBack as held:
             self.end_with(held.error)
             # If a budget cannot be written, the pair keeps its state: the next run writes both.
+            free = PairOutcome(state=PairState.FREE, billed=Charged.NO, call_id=held.call_id)
             with contextlib.suppress(FaceMatchError):
                 # The policies count the call as possibly sent, but nothing was sent.
                 finalize_budgets(self.stores, [held.call_id], Charged.NO, self._clock.now())
-                self._database.release(self.stored.number, pair, held.call_id)
+                self._database.end(self.stored.number, [(pair, free)])
             return None
         finally:
             current.pair = None

@@ -88,13 +88,6 @@ class Machine(RuleBasedStateMachine):
             pair.sent = 0
         pair.state = state
 
-    @precondition(lambda self: self.these(*UNDER_WAY))
-    @rule(data=st.data())
-    def release(self, data):
-        number, pair = self.any_of(data, *UNDER_WAY)
-        self.database.release(self.system.number, number, pair.call_id)
-        pair.state, pair.sent = PairState.FREE, 0
-
     @rule()
     def start(self):
         """Whoever held it is gone: what it had begun is recovered, and what failed is free."""
@@ -115,7 +108,7 @@ class Machine(RuleBasedStateMachine):
         reported = {}
         another.take_back(self.system, lambda calls, billed: reported.update({billed: set(calls)}))
         assert reported == expected
-        another.retry_failed(self.system.number)
+        enter_system(another, PAIRS)
 
     def take_away(self, number):
         pair = self.pairs[number]
@@ -127,11 +120,9 @@ class Machine(RuleBasedStateMachine):
     def wake_up(self, data, state):
         """A call that lost its pair sends nothing, and changes nothing of whose it is now."""
         number, call_id = data.draw(st.sampled_from(self.stale))
-        this = self.system.number, number, call_id
         for step in (self.database.ask, self.database.repeat):
             with pytest.raises(ConfigurationError):
-                step(*this)
-        self.database.release(*this)
+                step(self.system.number, number, call_id)
         if self.pairs[number].state is not PairState.FREE:
             with pytest.raises(ConfigurationError):
                 self.database.end(self.system.number, [(number, pair_outcome(state, call_id))])
