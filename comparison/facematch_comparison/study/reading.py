@@ -318,7 +318,8 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         rows.append(map(escaped, row))
     sides = [side + column for column in study.groups for side in (PROBE_GROUP, REFERENCE_GROUP)]
     table = pd.DataFrame(rows, columns=[*NEEDED, *sides])
-    write_file(path, table.to_csv(index=False).encode())
+    # With other line ends, a lone carriage return in a name would not be quoted.
+    write_file(path, table.to_csv(index=False, lineterminator="\r\n").encode())
 
 
 def _relative(picture: Path, folder: Path) -> str:

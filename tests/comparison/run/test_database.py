@@ -13,7 +13,6 @@ from kit.comparison.studies import (
     charged_answer,
     enter_system,
     opener,
-    pair_outcome,
     pair_states,
     run_once,
     stored_study,
@@ -23,8 +22,7 @@ from kit.comparison.studies import (
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import RunDatabase, StoredSystem, StudyRun, read_answers, run_study
-from facematch_comparison.run.pairs import PairState
-from facematch_core import ConfigurationError, Decision, Environment, InvalidRequest
+from facematch_core import ConfigurationError, InvalidRequest
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
@@ -53,22 +51,6 @@ def test_settings_that_change_answers_may_not_change(database, changed):
         database.enter_system(
             database.study(), StoredSystem(name="fake", settings=SYSTEM_SETTINGS | changed)
         )
-
-
-def test_the_first_answer_says_where_answers_come_from(database):
-    stored = enter_system(database, 4)
-    first = pair_outcome(PairState.ANSWERED, None)
-    faces = {"environment": Environment.MOCK, "score": None}
-    ends = [
-        attrs.evolve(first, decision=Decision.INCONCLUSIVE, **faces),
-        attrs.evolve(first, environment=Environment.MOCK, scale="fake/v1"),
-        attrs.evolve(first, scale="fake/v1"),
-        attrs.evolve(first, environment=Environment.MOCK, scale="fake/v2"),
-    ]
-    differing = [database.end(stored.number, [(pair, end)])[1] for pair, end in enumerate(ends)]
-    assert [what is None for what in differing] == [True, True, False, False]
-    assert pair_states(database, stored) == ["answered", "answered", "no response", "no response"]
-    assert database.progress(stored.number).charged == 4
 
 
 @pytest.mark.parametrize(

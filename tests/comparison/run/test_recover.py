@@ -165,17 +165,6 @@ def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, c
     assert (summary.progress.states, summary.error) == ({PairState.ANSWERED: 6}, None)
 
 
-def test_what_was_asked_when_the_database_went_away_is_unknown(database, study, clock):
-    ended = []
-    replaced(database, "end", [ConfigurationError("Gone.")] * 99)
-    summary = run_once(
-        database, study, opener(), clock=clock, progress=lambda *pair_end: ended.append(pair_end)
-    )
-    assert summary.error.message == "Gone."
-    assert (summary.asked, ended) == (0, [])
-    assert pair_states(database) == ["asked", *["free"] * 5]
-
-
 def kept_and_lost(backend, **more):
     """A step of a script: the records have the answer, which is lost on its way."""
 

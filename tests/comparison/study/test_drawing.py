@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from facematch_comparison.study import draw_pairs, split_by_subject
 from facematch_core import InvalidRequest
 
-FILE = Path("1")
 
-people = st.dictionaries(
-    st.sampled_from("abcdefgh"), st.integers(0, 4), min_size=2, max_size=8
-).map(lambda each: {who: [Path(who, str(n)) for n in range(count)] for who, count in each.items()})
+def people_with(counts):
+    """Photographs of people, of each so many."""
+    return {who: [Path(who, str(n)) for n in range(count)] for who, count in counts.items()}
 
 
 def possible(pictures):
@@ -22,13 +21,17 @@ def possible(pictures):
     return mated, (sum(each) ** 2 - sum(number**2 for number in each)) // 2
 
 
-@given(pictures=people, seed=st.integers(0, 99), data=st.data())
+@given(
+    pictures=st.dictionaries(
+        st.sampled_from("abcdefgh"), st.integers(0, 4), min_size=2, max_size=8
+    ).map(people_with),
+    seed=st.integers(0, 99),
+    data=st.data(),
+)
 def test_as_many_as_asked_and_none_twice(pictures, seed, data):
     most_mated, most_others = possible(pictures)
-    if not most_mated + most_others:
-        return
     mated = data.draw(st.integers(0, most_mated))
-    others = data.draw(st.integers(0 if mated else 1, most_others)) if most_others else 0
+    others = data.draw(st.integers(0, most_others))
     if not mated + others:
         return
     study = draw_pairs(pictures, mated=mated, non_mated=others, seed=seed)
@@ -56,56 +59,55 @@ def test_as_many_as_asked_and_none_twice(pictures, seed, data):
     part=st.integers(1, 10),
 )
 def test_pairs_within_groups_are_of_one_group(groups, seed, part):
-    pictures = {who: [Path(who, str(n)) for n in range(2)] for who in "abcdefgh"}
-    sizes = Counter(groups.values())
-    there = 4 * sum(size * (size - 1) // 2 for size in sizes.values())
-    count = there * part // 10
-    study = draw_pairs(pictures, non_mated=count, within="kind", groups={"kind": groups}, seed=seed)
+    pictures = people_with(dict.fromkeys("abcdefgh", 2))
+    there = 4 * sum(size * (size - 1) // 2 for size in Counter(groups.values()).values())
+    count, within = there * part // 10, {"within": "kind", "groups": {"kind": groups}, "seed": seed}
+    study = draw_pairs(pictures, non_mated=count, **within)
     others = [pair for pair in study.pairs if not pair.mated]
     assert len(others) == count
     assert all(groups[pair.probe_subject] == groups[pair.reference_subject] for pair in others)
     assert study.groups == {"kind": groups}
     with pytest.raises(InvalidRequest, match=f"make {there}"):
-        draw_pairs(pictures, non_mated=there + 1, within="kind", groups={"kind": groups}, seed=seed)
+        draw_pairs(pictures, non_mated=there + 1, **within)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         *({"mated": -1}, {"non_mated": -1}, {"mated": 0, "non_mated": 0}, {"mated": 0}),
-        *({"within": "sex"}, {"pictures": {"a": [Path("1")], "b": [Path("2")]}}),
-        *({"pictures": {"a": [Path("1"), Path("1")]}}, {"pictures": {"a": [FILE], "b": [FILE]}}),
+        *({"within": "sex"}, {"pictures": people_with({"a": 1, "b": 1})}),
+        {"pictures": {"a": [Path("1"), Path("1")]}},
+        {"pictures": {"a": [Path("1")], "b": [Path("1")]}},
     ],
     ids=str,
 )
 def test_what_cannot_be_drawn_is_refused(wrong):
-    pictures = {who: [Path(who, "1"), Path(who, "2")] for who in "ab"}
     with pytest.raises(InvalidRequest):
-        draw_pairs(**{"pictures": pictures} | wrong)
+        draw_pairs(**{"pictures": people_with({"a": 2, "b": 2})} | wrong)
     # People with one photograph each make pairs of two.
-    alone = draw_pairs({"a": [Path("1")], "b": [Path("2")]}, mated=0, non_mated=1)
+    alone = draw_pairs(people_with({"a": 1, "b": 1}), mated=0, non_mated=1)
     assert alone.mated.tolist() == [False]
 
 
-pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60)
-
-
-@given(pairs=pairs, seed=st.integers(0, 99), share=st.floats(0.01, 0.99))
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60),
+    seed=st.integers(0, 99),
+    share=st.floats(0.01, 0.99),
+)
 def test_nobody_stands_on_both_sides(pairs, seed, share):
     first, second = np.array(pairs, np.int64).T
     development, test = split_by_subject(first, second, seed=seed, share=share)
-    sides = [set(first[side].tolist()) | set(second[side].tolist()) for side in (development, test)]
+    sides = [{*first[side].tolist(), *second[side].tolist()} for side in (development, test)]
     assert not sides[0] & sides[1]
     assert not (development & test).any()
     neither = ~development & ~test
     assert (first[neither] != second[neither]).all()
-    everybody = len(set(first.tolist()) | set(second.tolist()))
+    everybody = len({*first.tolist(), *second.tolist()})
     count = round(share * everybody)
     assert len(sides[0]) <= count
     # Up to a tenth of the people may be moved over, and then no pair is lost.
-    assert len(sides[1]) <= everybody - count + (
-        max(1, 0.1 * everybody) if not neither.any() else 0
-    )
+    moved = 0 if neither.any() else max(1, 0.1 * everybody)
+    assert len(sides[1]) <= everybody - count + moved
 
 
 @given(
@@ -114,7 +116,7 @@ def test_nobody_stands_on_both_sides(pairs, seed, share):
     other=st.integers(0, 99),
 )
 def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
-    pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(k)] for n, k in enumerate(each)}
+    pictures = people_with({f"p{n}": count for n, count in enumerate(each)})
     mated = sum(k * (k - 1) // 2 for k in sorted(each)[: len(each) // 2])
     study = draw_pairs(pictures, mated=mated, non_mated=len(each), seed=seed, split=True)
     assert study.mated.tolist() == [True] * mated + [False] * len(each)
@@ -125,16 +127,16 @@ def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
 
 
 def test_each_seed_draws_other_halves():
-    pictures = {who: [Path(who)] for who in "abcd"}
     couples = set()
     for seed in range(20):
-        study = draw_pairs(pictures, mated=0, non_mated=2, seed=seed, split=True)
+        drawn = {"mated": 0, "non_mated": 2, "split": True, "seed": seed}
+        study = draw_pairs(people_with(dict.fromkeys("abcd", 1)), **drawn)
         couples |= {frozenset((p.probe_subject, p.reference_subject)) for p in study.pairs}
     assert len(couples) == 6, "whoever is in one half with whom"
 
 
 def test_halves_are_alike_in_groups_and_photographs_and_their_pairs_come_in_turn():
-    pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(2 + n % 4)] for n in range(80)}
+    pictures = people_with({f"p{n}": 2 + n % 4 for n in range(80)})
     sex = {f"p{n}": "fm"[n % 3 > 0] for n in range(80)}
     drawn = {"within": "sex", "groups": {"sex": sex}, "split": True}
     study = draw_pairs(pictures, mated=100, non_mated=2000, **drawn)

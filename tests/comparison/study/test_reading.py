@@ -1,25 +1,144 @@
-import pytest
+import csv
+import itertools
 
-from facematch_comparison.study import photographs, read_groups, read_study
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kit.comparison.tables import refusal_lines, text_reader
+
+from facematch_comparison.study import (
+    Study,
+    StudyPair,
+    draw_pairs,
+    photographs,
+    read_groups,
+    read_study,
+    write_pairs_csv,
+)
 from facematch_core import InvalidRequest
+
+HEAD = "probe,reference,same,probe_subject,reference_subject"
 
 
 @pytest.fixture
-def people(tmp_path):
-    """A folder of three people: two, one and two photographs."""
-    for name in (
-        *("Ada_B/Ada_B_0001.jpg", "Ada_B/Ada_B_0002.jpg", "Bob/Bob_0001.JPG"),
-        *("Cyd/Cyd_0001.png", "Cyd/Cyd_0012.jpg"),
+def folder(tmp_path):
+    for name in ("a1", "a2", "b1", "b2", "c1"):
+        (tmp_path / f"{name}.jpg").write_bytes(b"a picture")
+    return tmp_path
+
+
+@pytest.fixture
+def read(folder):
+    return text_reader(folder / "pairs.csv", read_study)
+
+
+def refusals(read, text):
+    """The lines in which faults of a text are reported."""
+    head, *lines = refusal_lines(read, text)
+    assert head.endswith("nothing was sent:")
+    return [line.strip() for line in lines]
+
+
+def test_every_fault_of_the_pairs(read, folder):
+    (folder / "x").mkdir()
+    assert refusals(
+        read,
+        f"{HEAD}\n"
+        "a1.jpg,a2.jpg,1,Ada,Bob\n"
+        "a1.jpg,b1.jpg,0,Ada,Ada\n"
+        "b1.jpg,b1.jpg,1,Bob,Bob\n"
+        "b1.jpg,./x/../a1.jpg,0,Bob,Ada\n"
+        "a2.jpg,c1.jpg,0,Cyd,Eve\n"
+        "none.jpg,b2.jpg,0,Dan,Bob\n",
+    ) == [
+        "line 2: the pair is marked as mated, but its people are named 'Ada' and 'Bob'",
+        "line 3: the pair is marked as non-mated, but its people are named 'Ada' and 'Ada'",
+        "line 4: a picture is compared with itself",
+        "line 4: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
+        "line 5: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
+        "line 5: the same two pictures as in line 3",
+        "line 6: 'a2.jpg' shows 'Cyd', and in line 2 it shows 'Bob'",
+        f"line 7: there is no file '{folder / 'none.jpg'}'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        (f"{HEAD}\n\n,,,,\n", "the first line names columns, such as probe,reference,same"),
+        (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
+        ("probe|reference\na|b\n", "line 1: the column probe is missing"),
+        (f"{HEAD}\na1.jpg,b1.jpg,perhaps,Ada,Bob\n", "line 2: same is 'perhaps'; write 1"),
+        (
+            f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,m\n",
+            "line 3: 'Ada' is in the group 'm' of sex, and above in 'f'",
+        ),
+    ],
+)
+def test_what_is_no_file_of_pairs_is_one_sentence(read, text, reported):
+    assert reported in "\n".join(refusal_lines(read, text))
+
+
+def test_a_digest_says_what_a_study_is(read, folder):
+    text = f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,\n"
+    contents = {folder / f"{name}.jpg": name * 32 for name in ("a1", "a2", "b1", "b2")}
+    digest = read(text).digest(contents)
+    renamed = text.replace("Ada", "Zoe").replace("b1.jpg", "b2.jpg")
+    assert read(renamed).digest(contents | {folder / "b2.jpg": "b1" * 32}) == digest
+    for other in (
+        text.replace(",f\n", ",m\n"),
+        text.replace("group_sex", "group_skin"),
+        text.replace("a1.jpg,b1.jpg", "b1.jpg,a1.jpg").replace("0,Ada,Bob", "0,Bob,Ada"),
+        text.replace("a1.jpg,b1.jpg", "a2.jpg,b1.jpg"),
     ):
-        (tmp_path / "faces" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "faces" / name).touch()
-    return tmp_path / "faces"
+        assert read(other).digest(contents) != digest
 
 
-def refused(reading, *words, **more):
-    with pytest.raises(InvalidRequest) as caught:
-        reading(*words, **more)
-    return str(caught.value)
+names = st.text(
+    st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]),
+    min_size=1,
+    max_size=10,
+).filter(lambda text: text == text.strip() and text not in (".", ".."))
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(
+    people=st.lists(names, min_size=2, max_size=5, unique=True),
+    columns=st.lists(names, max_size=2, unique=True),
+    data=st.data(),
+)
+def test_what_is_written_is_read(tmp_path_factory, people, columns, data):
+    folder = tmp_path_factory.mktemp("study")
+    files = {who: [folder / f"{at}-{n}.jpg" for n in "ab"] for at, who in enumerate(people)}
+    for file in itertools.chain(*files.values()):
+        file.touch()
+    groups = st.dictionaries(st.sampled_from(people), names, min_size=1)
+    written = draw_pairs(files, groups={column: data.draw(groups) for column in columns})
+    write_pairs_csv(folder / "pairs.csv", written)
+    read = read_study(folder / "pairs.csv")
+    assert (read.pairs, read.groups) == (written.pairs, written.groups)
+    assert str(folder) not in (folder / "pairs.csv").read_text(encoding="utf-8")
+
+
+def test_no_written_cell_is_a_formula_and_no_name_is_lost(folder):
+    for name in ("-2+3.jpg", "b1.jpg "):
+        (folder / name).touch()
+    first, second = {"probe": folder / "-2+3.jpg"}, {"reference": folder / "b1.jpg"}
+    people = {"probe_subject": "-2+3", "reference_subject": "@Bob"}
+    pair = StudyPair(mated=False, **first, **second, **people)
+    groups = {"=1+1": {"-2+3": "+x", "@Bob": "'="}}
+    path = folder / "pairs.csv"
+    write_pairs_csv(path, Study(name="x", pairs=(pair,), groups=groups))
+    with path.open(newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] in "=+-@\t\r"]
+    (read,) = (study := read_study(path)).pairs
+    assert (read.probe_subject, read.reference_subject) == ("-2+3", "@Bob")
+    assert study.groups == groups
+    spaced = StudyPair(mated=False, **first, reference=folder / "b1.jpg ", **people)
+    with pytest.raises(InvalidRequest, match="begins or ends with a space"):
+        write_pairs_csv(folder / "lost.csv", Study(name="x", pairs=(spaced,)))
+    assert not (folder / "lost.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -50,10 +169,11 @@ def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files,
             photographs(tmp_path)
 
 
-def test_what_is_no_study_is_refused(people, tmp_path):
-    (tmp_path / "study.xml").touch()
-    for path in (tmp_path / "study.xml", tmp_path / "none.csv", people):
-        refused(read_study, path)
+def test_what_is_no_study_is_refused(folder):
+    (folder / "study.xml").touch()
+    for path in (folder / "study.xml", folder / "none.csv", folder):
+        with pytest.raises(InvalidRequest):
+            read_study(path)
 
 
 @pytest.fixture
@@ -85,4 +205,5 @@ def test_empty_cells_and_missing_people_say_nothing_of_groups(groups):
     ],
 )
 def test_what_is_no_file_of_groups_is_refused(groups, text, words):
-    assert words in refused(groups, text)
+    with pytest.raises(InvalidRequest, match=words):
+        groups(text)
