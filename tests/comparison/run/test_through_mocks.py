@@ -59,6 +59,8 @@ def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
     assert 0 < faceless.sum() < 20
     assert charged[0] == MATED + OTHERS
     assert charged[1] == MATED + OTHERS - faceless.sum()
+    assert (second.billed == ~faceless).all()
+    assert (first.elapsed_s > 0).all()
     assert np.allclose(first.scores, scores, atol=0.005, equal_nan=True)
     assert np.nanmax(np.abs(second.scores - scores)) <= 0.5
     for table in (first, second):
