@@ -469,10 +469,29 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
         if not is_encoded and not column.null_count:
             numbers = column.cast(pa.int64()).to_numpy()
             if is_whole or _are_plain(numbers, column):
-                codes, each = pd.factorize(numbers)
+                codes, each = _factorize(numbers)
                 return codes, pa.array(each)
     encoded = (column if is_encoded else column.dictionary_encode()).combine_chunks()
     return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary
+
+
+def first_rows(keys: Ints, rows: Ints | slice = slice(None), *, size: int = 0) -> Ints:
+    """Return the first row of each key, among all or these rows; -1 if there is none."""
+    first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
+    first[keys[rows][::-1]] = np.arange(len(keys), dtype=np.int32)[rows][::-1]
+    return first
+
+
+def _factorize(numbers: Ints) -> tuple[Ints, Ints]:
+    """Return codes and each number, as `pandas.factorize`; small ones three times as fast."""
+    if numbers.min(initial=0) < 0 or numbers.max(initial=0) > 4 * len(numbers):
+        codes, each = pd.factorize(numbers)
+        return codes, each
+    first = first_rows(numbers)
+    each = np.argsort(first, kind="stable")[np.count_nonzero(first < 0) :]
+    codes = np.empty(len(first), np.int32)
+    codes[each] = np.arange(len(each))
+    return codes[numbers], each
 
 
 def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:

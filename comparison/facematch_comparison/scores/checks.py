@@ -13,9 +13,9 @@ import pyarrow as pa
 from facematch_core.backend.kinds import argument
 
 from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
-from .cells import Problem, Words, in_common, problems_at
+from .cells import Problem, Words, first_rows, in_common, problems_at
 from .columns import COLUMNS, PEOPLE, TRUTH, group_of
-from .lines import Lines, differing, first_rows
+from .lines import Lines, differing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +130,7 @@ def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Proble
         ),
         above,
     )
-    again, above = differing(lines.pairs, lines.mated, *lines.people)
+    again, above = differing(lines.first, lines.pairs, lines.mated, *lines.people)
     yield from problems_at(
         again,
         lambda row, above: f"the pair {pair_of(row)} shows other people than in {place(above)}",
@@ -139,7 +139,9 @@ def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Proble
     if lines.pictures:
         ends = np.sort([side.codes[lines.first].astype(np.int64) for side in lines.pictures], 0)
         codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
-        again, above = (lines.first[rows] for rows in differing(codes, np.arange(len(codes))))
+        again, above = (
+            lines.first[rows] for rows in differing(first_rows(codes), codes, np.arange(len(codes)))
+        )
         yield from problems_at(
             again,
             lambda _, above: f"the same two pictures as in {place(above)}, which is one pair",
@@ -159,12 +161,15 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
         if column.is_number:  # 5 and 5.0 are one
             codes, each = pd.factorize(lines.numbers(name))
             words = Words(codes, pa.array(each))
-        filled = np.flatnonzero(words.filled)
-        keys, codes = system.codes[filled], words.codes[filled]
-        for row in filled[(first := first_rows(keys))[first >= 0]]:
+        # The first line with each value of each system.
+        first = first_rows(system.codes.astype(np.int64) * (len(words.each) + 1) + words.codes + 1)
+        rows = np.sort(first[first >= 0])
+        rows = rows[words.filled[rows]]
+        for row in rows[::-1]:
             value = float(words[row]) if column.is_number else words[row]
             facts[system.codes[row]][name] = column.words.get(str(value).lower(), value)
-        again, above = (filled[rows] for rows in differing(keys, codes))
+        keys = system.codes[rows]
+        again, above = (rows[at] for at in differing(first_rows(keys), keys, words.codes[rows]))
         problems += problems_at(
             again,
             lambda row, above, name=name, words=words: (
@@ -194,7 +199,10 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
         labels = np.stack([each.codes for each in columns], axis=1).ravel()
         people = np.stack([people for _, people in said], axis=1).ravel()
         filled = np.flatnonzero(labels >= 0)
-        again, above = (filled[each] for each in differing(people[filled], labels[filled]))
+        again, above = (
+            filled[each]
+            for each in differing(first_rows(people[filled]), people[filled], labels[filled])
+        )
         rows, at = np.unique(again // len(said), return_index=True)
         problems += problems_at(
             rows,

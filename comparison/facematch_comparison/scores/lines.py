@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .cells import Cells, Words, in_common
+from .cells import Cells, Words, first_rows, in_common
 from .columns import COLUMNS, PEOPLE, PERSON, PICTURES, TRUTH, is_distance
 
 if TYPE_CHECKING:
@@ -214,15 +215,8 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def first_rows(keys: Ints, rows: Ints | slice = slice(None), *, size: int = 0) -> Ints:
-    """Return the first row of each key, among all or these rows; -1 if there is none."""
-    first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
-    first[keys[rows][::-1]] = np.arange(len(keys), dtype=np.int32)[rows][::-1]
-    return first
-
-
-def differing(keys: Ints, *columns: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Return the rows that differ from the first row of the same key, and that row of each."""
-    above = first_rows(keys)[keys]
-    rows = np.flatnonzero(np.any([column != column[above] for column in columns], axis=0))
+def differing(first: Ints, keys: Ints, *columns: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Return the rows that differ from the `first` row of the same key, and that row of each."""
+    above = first[keys]
+    rows = np.flatnonzero(functools.reduce(np.logical_or, (of != of[above] for of in columns)))
     return rows, above[rows]

@@ -20,11 +20,11 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Problem, problems_at, read_cells
+from .cells import Problem, first_rows, problems_at, read_cells
 from .checks import facts_of, groups_of, problems_of_cells, problems_of_pairs
 from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised
 from .joining import join_files
-from .lines import MINUS_DISTANCE, Lines, first_rows
+from .lines import MINUS_DISTANCE, Lines
 from .recognise import check_complete, recognise
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ def _answers(
     of_any = first_rows(keys, size=len(system.words) * size)
     first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
     rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
-    again = rows[first[keys[rows]] != rows]
+    is_once = np.count_nonzero(first >= 0) == len(rows)
+    again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
     problems = [*problems_of_pairs(lines, again, first[keys[again]])]
     for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
         problems += problems_at(
