@@ -60,11 +60,6 @@ SEPARATE: Final = (
 )
 
 
-#: Number of bytes at the start of a large text that are checked for columns with few words.
-_LARGE: Final = 1 << 16
-_FEW: Final = 20
-
-
 @attrs.frozen
 class Problem:
     """A problem in a table, and how to fix it."""
@@ -123,7 +118,8 @@ class Words:
     def map(self, meanings: Mapping[str, Any], otherwise: Any, kind: type[np.generic]) -> Any:
         """(N,): the meaning of each row's word in lower case."""
         meant = [meanings.get(word.lower(), otherwise) for word in self.words]
-        return np.array([*meant, otherwise], kind)[self.codes]
+        values = np.array([*meant, otherwise], kind)
+        return values[self.codes] if meant else np.broadcast_to(values, len(self.codes))
 
     def problems(
         self, name: str, is_right: Callable[[str], object], advice: Callable[[str], str] | str
@@ -249,7 +245,7 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
     if isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
     elif isinstance(source, pa.Table):
-        cells = Cells("The table", _of_arrow(source))
+        cells = Cells("The table", _without_index(source))
     elif isinstance(source, pd.DataFrame):
         levels = [level for level in source.index.names if level is not None]
         frame = source.reset_index(level=levels, allow_duplicates=True).reset_index(drop=True)
@@ -334,25 +330,18 @@ def _of_text(name: str, data: bytes) -> Cells:
 
 def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
     """Read text that pyarrow and Python's csv understand alike; blank rows are dropped."""
-    types: dict[str, pa.DataType] = dict.fromkeys(header, pa.string())
-
-    def read(text: bytes) -> pa.Table:
-        return csv.read_csv(
-            pa.BufferReader(text),
-            # With pyarrow's own megabyte, parsing takes a fifth longer.
-            read_options=csv.ReadOptions(block_size=1 << 22),
-            parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
-            convert_options=csv.ConvertOptions(
-                column_types=types, check_utf8=False, null_values=[""], strings_can_be_null=True
-            ),
-        )
-
-    if len(data) > _LARGE:
-        # Codes of a few words that come again are made fastest while the text is parsed.
-        first = read(data[: data.rfind(b"\n", 0, _LARGE) + 1])
-        few = [name for name in first.column_names if len(first[name].unique()) < _FEW]
-        types |= dict.fromkeys(few, pa.dictionary(pa.int32(), pa.string()))
-    table = read(data)
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        # With pyarrow's own megabyte, parsing takes a fifth longer.
+        read_options=csv.ReadOptions(block_size=1 << 22),
+        parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()),
+            check_utf8=False,
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
     if all(column.null_count for column in table.columns):
         return table.filter(functools.reduce(pc.or_, map(pc.is_valid, table.columns)))
     return table
@@ -406,7 +395,7 @@ def _parquet(name: str, content: BinaryIO) -> Cells:
     from pyarrow import parquet
 
     try:
-        return Cells(name, _of_arrow(parquet.ParquetFile(content).read()))
+        return Cells(name, _without_index(parquet.ParquetFile(content).read()))
     except (pa.ArrowException, OSError):
         raise InvalidRequest("is no Parquet file, or is not whole.") from None
 
@@ -418,14 +407,9 @@ _READERS: Final[Mapping[str, Callable[[str, BinaryIO], Cells]]] = {
 }
 
 
-def _of_arrow(table: pa.Table) -> pa.Table:
-    """Drop the index of a frame, which nobody named, and words of dictionaries in no row."""
-    table = table.drop_columns([name for name in table.column_names if "__index_level_" in name])
-    columns = [
-        column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-        for column in table.columns
-    ]
-    return pa.Table.from_arrays(columns, table.column_names)
+def _without_index(table: pa.Table) -> pa.Table:
+    # pandas writes the index of a frame as a column that nobody named.
+    return table.drop_columns([name for name in table.column_names if "__index_level_" in name])
 
 
 def _of_pandas(frame: pd.DataFrame) -> pa.Table:
@@ -438,7 +422,7 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
         except pa.ArrowException:
             texts = [None if value is None else _as_label(value) for value in column]
             columns.append(pa.array(texts, pa.string(), from_pandas=True))
-    return _of_arrow(pa.Table.from_arrays(columns, [_as_label(name) for name in frame.columns]))
+    return pa.Table.from_arrays(columns, [_as_label(name) for name in frame.columns])
 
 
 def _as_label(value: object) -> str:
@@ -449,8 +433,7 @@ def _as_label(value: object) -> str:
 
 def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
     """Return a column as words, trimmed; in a text file without the escape of `export`."""
-    is_read = pa.types.is_integer(column.type) or pa.types.is_dictionary(column.type)
-    codes, each = _encode(column if is_read else _as_texts(column))
+    codes, each = _encode(column if pa.types.is_integer(column.type) else _as_texts(column))
     if pa.types.is_integer(each.type):
         return Words(codes, each)
     words = pc.utf8_trim_whitespace(each)
@@ -464,14 +447,15 @@ def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
 
 def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """Return a code for each cell, -1 for null, and each value; whole numbers are fastest."""
-    is_encoded, is_whole = pa.types.is_dictionary(column.type), pa.types.is_integer(column.type)
+    is_whole = pa.types.is_integer(column.type)
     with contextlib.suppress(pa.ArrowException):
-        if not is_encoded and not column.null_count:
+        # The first cell of most columns of text is no number.
+        if not column.null_count and (is_whole or "".join(column[:1].to_pylist()).isdigit()):
             numbers = column.cast(pa.int64()).to_numpy()
             if is_whole or _are_plain(numbers, column):
                 codes, each = _factorize(numbers)
                 return codes, pa.array(each)
-    encoded = (column if is_encoded else column.dictionary_encode()).combine_chunks()
+    encoded = column.dictionary_encode().combine_chunks()
     return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary
 
 
