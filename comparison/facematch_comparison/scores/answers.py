@@ -121,25 +121,27 @@ def frame_of(
     probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
     scores, count = np.asarray(scores, np.float64), len(probe)
     answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
-    images = pictures or (None, None)
-    columns: dict[str, Any] = {"pair": np.arange(count)}
-    columns |= {"transaction": transactions, "attempt": attempts}
-    columns |= {"mated": probe == reference if mated is None else np.asarray(mated)}
-    columns |= {"probe": images[0], "reference": images[1]}
-    if people is not None:
-        people = pd.Index(people)
-        probe, reference = category(probe, people), category(reference, people)
-    columns |= {"person_1": probe, "person_2": reference, "score": scores}
-    codes = np.full(count, NO_DECISION, np.int8) if decisions is None else decisions
-    columns["decision"] = category(codes, [str(word) for word in DECISIONS])
-    columns["acquired"] = ~np.isnan(scores) if acquired is None else np.asarray(acquired)
-    columns["answered"] = answered
-    why = category(np.where(answered, -1, 0), [NOT_ASKED]) if errors is None else errors
-    columns["error"] = why
-    columns["elapsed_s"] = np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s)
-    codes = np.zeros(count, np.int8) if billed is None else billed
-    columns["billed"] = category(codes, [str(word) for word in BILLED])
-    columns = {name: column for name, column in columns.items() if column is not None}
+    decisions = np.full(count, NO_DECISION, np.int8) if decisions is None else decisions
+    billed = np.zeros(count, np.int8) if billed is None else billed
+    index = None if people is None else pd.Index(people)
+    every: dict[str, Any] = {
+        "pair": np.arange(count),
+        "transaction": transactions,
+        "attempt": attempts,
+        "mated": probe == reference if mated is None else np.asarray(mated),
+        "probe": pictures[0] if pictures else None,
+        "reference": pictures[1] if pictures else None,
+        "person_1": probe if index is None else category(probe, index),
+        "person_2": reference if index is None else category(reference, index),
+        "score": scores,
+        "decision": category(decisions, [*map(str, DECISIONS)]),
+        "acquired": ~np.isnan(scores) if acquired is None else np.asarray(acquired),
+        "answered": answered,
+        "error": category(np.where(answered, -1, 0), [NOT_ASKED]) if errors is None else errors,
+        "elapsed_s": np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s),
+        "billed": category(billed, [*map(str, BILLED)]),
+    }
+    columns = {name: column for name, column in every.items() if column is not None}
     for name, group in (groups or {}).items():
         for prefix, side in ((PROBE_GROUP, group.probe), (REFERENCE_GROUP, group.reference)):
             columns[prefix + name] = category(side, list(group.labels))

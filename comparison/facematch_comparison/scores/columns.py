@@ -30,12 +30,6 @@ _YES_NO: Final = {"1": True, "true": True, "yes": True, "0": False, "false": Fal
 _ACCEPTED: Final = "accept accepted approve approved clear pass passed verified"
 _REJECTED: Final = "reject rejected decline declined fail failed not_verified mismatch"
 
-#: Names of scores for which lower means more alike; any name with such an ending is a distance.
-DISTANCES: Final = (
-    "distance distances dist cosine_distance euclidean_distance l2 l2_distance face_distance "
-    "cos_dist"
-)
-
 
 @attrs.frozen
 class Column:
@@ -137,7 +131,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "score": Column(
         "scores y_score similarity similarity_score similarity_percent sim match_score "
         "matching_score comparison_score confidence match_confidence face_match_score face_score "
-        f"face_similarity face_match_similarity cosine_similarity cos_sim cosine {DISTANCES}",
+        "face_similarity face_match_similarity cosine_similarity cos_sim cosine "
+        "distance distances dist cosine_distance euclidean_distance l2 l2_distance face_distance "
+        "cos_dist",
         "answer",
         is_number=True,
     ),
@@ -229,9 +225,7 @@ def plain(name: str) -> str:
 
 def is_distance(name: str) -> bool:
     """Return whether a lower number in a column of that name means more alike."""
-    return plain(name) in map(plain, DISTANCES.split()) or plain(name).endswith(
-        ("distance", "dist")
-    )
+    return plain(name) == "l2" or plain(name).endswith(("distance", "distances", "dist"))
 
 
 def our_name(name: str) -> str:
