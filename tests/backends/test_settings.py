@@ -73,20 +73,20 @@ def test_a_wrong_setting_is_refused_by_its_name(backend, settings, word):
         backend(**GOOD[backend] | settings)
 
 
-@pytest.mark.parametrize(
-    ("setting", "words"),
-    [
-        ("api_version", ["v1", "v2"]),
-        ("confidence_scale", ["percent", "fraction", "unknown"]),
-        ("confidence_meaning", ["similarity", "decision", "unknown"]),
-        ("liveness_score_scale", ["percent", "fraction", "unknown"]),
-        ("liveness_image_form", ["base64", "data_uri"]),
-        ("plan", ["starter", "business", "growth", "enterprise"]),
-    ],
-)
-def test_settings_of_deepvue_take_their_documented_words(setting, words):
+DEEPVUE_WORDS = {
+    "api_version": ("v1", "v2"),
+    "confidence_scale": ("percent", "fraction", "unknown"),
+    "confidence_meaning": ("similarity", "decision", "unknown"),
+    "liveness_score_scale": ("percent", "fraction", "unknown"),
+    "liveness_image_form": ("base64", "data_uri"),
+    "plan": ("starter", "business", "growth", "enterprise"),
+}
+
+
+@pytest.mark.parametrize("setting", DEEPVUE_WORDS)
+def test_settings_of_deepvue_take_their_documented_words(setting):
     attribute = {"api_version": "version"}.get(setting, setting)
-    for word in words:
+    for word in DEEPVUE_WORDS[setting]:
         value = getattr(DeepvueBackend(**GOOD[DeepvueBackend], **{setting: word}), attribute)
         assert isinstance(value, enum.StrEnum)
         assert value == word

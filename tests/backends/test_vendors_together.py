@@ -21,8 +21,6 @@ def mock():
 
 @pytest.fixture
 def opened(mock):
-    """Open a verifier of a vendor at the mock."""
-
     def open_one(name):
         more = {"confidence_scale": "percent"} if name == "deepvue" else {}
         return fm.open_verifier(name, **settings_at(mock, name), **more)

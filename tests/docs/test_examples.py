@@ -70,7 +70,6 @@ VOLATILE = (
 
 
 def steady(text):
-    """A text without what differs from run to run."""
     for volatile, stands in VOLATILE:
         text = volatile.sub(stands, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
@@ -89,7 +88,6 @@ def process(*words):
 
 
 def command_line(*words):
-    """The same of `facematch`, in this process."""
     ran = CliRunner().invoke(facematch, words, env={"COLUMNS": "100"})
     return ran.output, ran.exit_code
 
@@ -120,7 +118,6 @@ COMMANDS = {
 
 
 def console(text):
-    """Run the commands of a block; the block as it should read."""
     written, code = [], 0
     for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
         command, _, shown = step.partition("\n")
@@ -136,7 +133,6 @@ def console(text):
 
 
 def run(page, source):
-    """Run the blocks of a page in the current folder; the page as it should read."""
     namespace, printed = {"__name__": page.stem}, None
 
     def block(match):

@@ -22,8 +22,6 @@ def match_call(**more):
 
 @attrs.frozen(kw_only=True)
 class AcmeBackend(HttpBackend):
-    """One request with a key, a caller's field and the pictures."""
-
     name = "acme"
     capabilities = Capabilities(
         operations=BOTH, retention=frozenset(fm.Retention), billed_operations=BOTH

@@ -30,12 +30,10 @@ def new_record(**changes):
 
 
 def entry(key=BUDGET_KEY, **changes):
-    """One try of a call, as a store is given it."""
     return Reservation(call=new_record(**changes), number=1, key=key, amount=UNIT)
 
 
 def new_attempt(number=1, paid=True, deadline=NO_DEADLINE, **changes):
-    """One try of a call, as a gate is given it."""
     environment = changes.pop("environment", Environment.PRODUCTION)
     about = {"number": number, "paid": paid, "environment": environment, "deadline": deadline}
     return Attempt(call=new_record(**changes), **about)

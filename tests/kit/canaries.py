@@ -33,31 +33,30 @@ SIDE_PX = 96
 SENT = ImageLimits(formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}), max_bytes=5_000_000)
 
 
+def _hidden(number, kind, **options):
+    with Pillow.open(io.BytesIO(noise(number, (SIDE_PX, SIDE_PX)).data)) as opened:
+        buffer = io.BytesIO()
+        opened.save(buffer, kind, **options)
+    assert HIDDEN.encode() in buffer.getvalue()
+    return Image.from_bytes(buffer.getvalue())
+
+
 @functools.cache
 def probe():
     tags = Pillow.Exif()
     tags[270] = HIDDEN
-    with Pillow.open(io.BytesIO(noise(7, (SIDE_PX, SIDE_PX)).data)) as opened:
-        buffer = io.BytesIO()
-        opened.save(buffer, "TIFF", exif=tags)
-    assert HIDDEN.encode() in buffer.getvalue()
-    return Image.from_bytes(buffer.getvalue())
+    return _hidden(7, "TIFF", exif=tags)
 
 
 @functools.cache
 def reference():
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", HIDDEN)
-    with Pillow.open(io.BytesIO(noise(8, (SIDE_PX, SIDE_PX)).data)) as opened:
-        buffer = io.BytesIO()
-        opened.save(buffer, "PNG", pnginfo=text, compress_level=0)
-    assert HIDDEN.encode() in buffer.getvalue()
-    return Image.from_bytes(buffer.getvalue())
+    return _hidden(8, "PNG", pnginfo=text, compress_level=0)
 
 
 @functools.cache
 def pieces(limits=SENT):
-    """Pieces of both pictures as they are given, and as a vendor with these limits gets them."""
     samples = {"metadata of the pictures": (HIDDEN.encode(),)}
     for name, image in (("probe", probe()), ("reference", reference())):
         samples[f"{name} as given"] = picture_samples(image)

@@ -36,14 +36,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
-    """A folder of its own."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
 def configured(tmp_path, monkeypatch):
-    """Writes facematch.toml, and names it for all commands."""
-
     def write(text):
         (tmp_path / "facematch.toml").write_text(text)
         monkeypatch.setenv("FACEMATCH_CONFIG", "facematch.toml")
@@ -60,13 +57,11 @@ def photos(tmp_path):
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """The one backend that every name opens."""
     return open_always(monkeypatch, FakeBackend())
 
 
 @pytest.fixture
 def run():
-    """Run a command in this process; the answer has exit_code, stdout and stderr."""
     return invoke_facematch
 
 
@@ -140,8 +135,6 @@ def terminal(monkeypatch):
 
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
-    """Install a distribution for this test: its code, and its entry points by group."""
-
     def install(code, groups, name="stranger"):
         site = Site(tmp_path / f"site-{name}", monkeypatch)
         points = [
@@ -157,7 +150,6 @@ def plugin(tmp_path, monkeypatch):
 
 @pytest.fixture
 def started(tmp_path):
-    """Start the real program; keyword arguments are those of `subprocess.run`."""
     code = "from facematch_core.cli import main; main()"
 
     def start(*words, path=(), run=subprocess.run, env=None, **options):

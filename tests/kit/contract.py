@@ -19,8 +19,6 @@ from facematch_core.testing.bench import (
 
 
 class Status(enum.StrEnum):
-    """What came out of a rule, or of one of its cases."""
-
     PASSED = "passed"
     FAILED = "failed"
     NOT_JUDGED = "not judged"
@@ -38,8 +36,6 @@ SKIPS = {
 
 @attrs.frozen
 class Case:
-    """A rule, or one of its cases, and what came out of it."""
-
     rule: str
     name: str
     status: Status
@@ -47,7 +43,6 @@ class Case:
 
 
 def rules():
-    """The tests of the contract by their numbers, in the order in which pytest runs them."""
     owners = [vars(base) for base in reversed(BackendContract.__mro__)]
     names = [name for name in chain(*owners) if name.startswith("test_r")]
     return {name.split("_")[1].upper(): getattr(BackendContract, name) for name in names}

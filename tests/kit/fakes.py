@@ -39,7 +39,6 @@ def as_deadlines(options, clock=None):
 
 
 def match_call(threshold=None, rule=models.ThresholdRule.AT_LEAST, **more):
-    """A comparison as the verifier hands it to a backend."""
     more = as_deadlines(more)
     if threshold is not None:
         more["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
@@ -130,7 +129,6 @@ def liveness_result(decision=fm.LivenessDecision.LIVE, **fields):
 
 
 def invoke_facematch(*words, **options):
-    """A command of `facematch` run in this process: exit_code, stdout and stderr."""
     from click.testing import CliRunner
 
     from facematch_core.cli.app import facematch
@@ -143,7 +141,6 @@ def invoke_facematch(*words, **options):
 
 
 def open_profile(at_end, folder, usual, profiles, name=None, **arguments):
-    """The verifier of a profile, from a file in `folder` that holds these profiles."""
     path = folder / "facematch.toml"
     path.write_text(tomli_w.dumps({"profiles": profiles}))
     return at_end.enter_context(fm.open_verifier(profile=name or usual, config=path, **arguments))
@@ -179,7 +176,6 @@ def child_says_yes(question):
 
 
 def found_match(call, score, **more):
-    """What a vendor's records say of a call that was charged: a match with that score."""
     result = match_result(
         score=fm.Score(score, SCALE),
         billing=fm.Billing(fm.Charged.YES),
@@ -190,8 +186,6 @@ def found_match(call, score, **more):
 
 
 def open_always(monkeypatch, backend):
-    """The one backend that every name opens."""
-
     class Opened(type(backend)):
         def __new__(cls):
             return backend

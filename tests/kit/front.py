@@ -63,7 +63,6 @@ class Call:
         self.sent, self.limit_s, self.sleep = sent, limit_s, sleep
 
     def answer(self, plan):
-        """Return the answer of a plan as urllib3 does, or raise what its fault causes."""
         method, response, fault = self.sent.method, plan.response, plan.fault
         self.meet(fault)
         headers = exchange.list_headers(response, method=method)
@@ -93,7 +92,6 @@ class Call:
         )
 
     def meet(self, fault):
-        """Carry out what a fault does before the head of the answer."""
         if fault is None:
             return
         if fault.kind is Kind.DELAY:

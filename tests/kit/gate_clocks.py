@@ -34,7 +34,6 @@ class SharedClock:
             assert self._changed.wait_for(lambda: self._passed >= until, timeout=30)
 
     def run(self, *works):
-        """Run each function in a thread of its own; what they return."""
         self._busy, results = len(works), [None] * len(works)
 
         def run(place, work):

@@ -47,7 +47,6 @@ def pytest_runtest_protocol(item):
 
 
 def pytest_enter_pdb():
-    """Whoever looks around has time."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 0)
 

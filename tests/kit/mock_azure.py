@@ -13,7 +13,6 @@ STREAM, JSON = "application/octet-stream", "application/json"
 
 
 def large_scene(*, size=1024, **facts):
-    """A picture for the scripted decider, which begins like a JPEG and is large enough."""
     return didit.STARTS[0] + didit.scene(**facts).ljust(size - 3)
 
 
@@ -85,8 +84,6 @@ def start_request(content=None, **fields):
 
 
 def on_newest(path=LIVENESS, method="GET", image=False):
-    """A step about the newest session, or about its picture."""
-
     def step(engine):
         session = next(reversed(engine.world.sessions.all()), None)
         name = "none" if session is None else session.id
@@ -98,7 +95,6 @@ def on_newest(path=LIVENESS, method="GET", image=False):
 
 
 def finish_and_read(engine):
-    """A step in which somebody goes through the newest session."""
     for session in hosted.open_sessions(engine.world):
         hosted.act(engine.world, session.id, "card", card=large_scene(score=88.0))
     return on_newest(WITH_VERIFY)(engine)

@@ -18,7 +18,6 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def jpeg_scene(**facts):
-    """A JPEG for `mock_didit.ScriptedRecognizer`."""
     return JPEG + didit.scene(**facts)
 
 
@@ -37,7 +36,6 @@ def token_of(engine, **pair):
 def deepvue_request(
     path=FACEMATCH, body=b"", content_type=None, *, method="POST", token=None, **more
 ):
-    """A call with a token, or without one; `more` are further headers, and the `key`."""
     if token is not None:
         more["authorization"] = f"Bearer {token}"
     return didit.didit_request(path, body, content_type, method=method, **{"key": SECRET, **more})
@@ -70,8 +68,6 @@ def wallet(client=CLIENT):
 
 
 def with_deepvue_token(sent, change=str):
-    """A step that makes a call with a fresh token, or with what `change` makes of it."""
-
     def step(engine):
         token = change(engine.handle(authorize()).json().get("access_token", "x"))
         bearer = ("authorization", f"Bearer {token}")

@@ -149,7 +149,6 @@ def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):
 
 
 def post_match(url, key, probe=P1, reference=P1, *, session=requests, timeout=10, **fields):
-    """A face match over HTTP."""
     files = {"user_image": ("a.png", probe), "ref_image": ("b.png", reference)}
     sent = {"headers": {"x-api-key": key}, "files": files, "data": fields, "timeout": timeout}
     return session.post(f"{url}{MATCH_PATH}", **sent)
@@ -161,7 +160,6 @@ def liveness_request(probe=None, *, key="mock-live-key", **fields):
 
 
 def control_request(path, body=None, *, method=None, **more):
-    """A request to the control API: POST with a body, else GET."""
     if body is None:
         return didit_request(f"/__mock__/{path}", method=method or "GET", key=None, **more)
     data = json.dumps(body).encode()

@@ -30,19 +30,15 @@ WORKFLOW = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
 
 
 def start(key="mock-live-key", **fields):
-    """Starts a hosted session; without a workflow by one that nobody published."""
     fields.setdefault("workflow_id", WORKFLOW)
     return session_request("/v3/session/", fields, method="POST", key=key)
 
 
 def portrait(size=0, **facts):
-    """A picture of a scripted world, as `portrait_image` takes it."""
     return base64.b64encode((STARTS[0] + scene(**facts)).ljust(size, b" ")).decode()
 
 
 def acting(number, do, **pictures):
-    """A step: somebody does that in the session of that number; the session as it is then."""
-
     def step(engine):
         sent = {"session_id": nth(engine, number), "do": do, **pictures}
         return engine.handle(control_request("sessions/act", sent))
@@ -109,7 +105,6 @@ def read_media(number, name="source_image", *, then=None, change=str, **more):
 
 
 def forget(engine):
-    """Lose the pictures, as they are lost to many newer ones."""
     engine.account.shared.pictures = engine.world.pictures = Pictures()
 
 

@@ -47,12 +47,10 @@ def carried(*answers):
 
 
 def webhook_threads():
-    """The threads that deliver, of all mocks of this process."""
     return [thread for thread in threading.enumerate() if thread.name == THREAD]
 
 
 def is_quiet():
-    """Whether every thread of deliveries comes to its end."""
     for thread in webhook_threads():
         thread.join(10)
     return webhook_threads() == []

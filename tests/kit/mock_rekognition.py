@@ -42,7 +42,6 @@ def signed_request(
     service="rekognition",
     more=(),
 ):
-    """A request with that body (bytes, or what becomes JSON), signed by botocore."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
@@ -122,7 +121,6 @@ def without_header(request, name):
 
 
 def code_of(request):
-    """The name of the error that answers a request; None for none."""
     answer = new_engine(**SETTINGS[0]).handle(request)
     name = answer.json().get("__type")
     assert answer.status == (400 if name else 200)

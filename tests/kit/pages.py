@@ -8,13 +8,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def how_to_update():
-    """The command by which the test that runs writes its page."""
     test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
     return f"UPDATE_DOCS=1 .venv/bin/python -m pytest '{test}' writes it"
 
 
 def check_part(page, name, text):
-    """What is between the two marks of this name, in a page, is this text."""
     marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     source = (DOCS / page).read_text()
     count = len(marks.findall(source))

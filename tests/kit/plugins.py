@@ -24,7 +24,6 @@ class Site:
         monkeypatch.syspath_prepend(str(folder))
 
     def add(self, distribution, entry_points, source=BACKEND, version="1.0"):
-        """Install a distribution; returns the name of its module."""
         module = f"made_{next(_numbers)}"
         self.folder.mkdir(exist_ok=True)
         (self.folder / f"{module}.py").write_text(textwrap.dedent(source))

@@ -44,14 +44,12 @@ class RawClient:
         self.sock.shutdown(socket.SHUT_WR)
 
     def head(self) -> bytes:
-        """The next head, with its empty line; Closed if it does not come."""
         while b"\r\n\r\n" not in self._unread:
             self._more()
         head, _, self._unread = self._unread.partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
 
     def answer(self, *, to_head: bool = False) -> RawReply:
-        """The next whole answer that is not an interim one; to HEAD it has no body."""
         head = self.head()
         while head.startswith(b"HTTP/1.1 1"):
             head = self.head()
@@ -75,7 +73,6 @@ class RawClient:
             return self._unread, "reset"
 
     def end(self) -> str:
-        """How the connection ends, with no byte before: ``fin`` or ``reset``."""
         rest, end = self.rest()
         assert rest == b""
         return end

@@ -50,7 +50,6 @@ class Connection:
             raise ClientGone from None
 
     def take_request(self):
-        """Read one whole request, up to its Content-Length."""
         while self.received.find(b"\r\n\r\n", self._taken) < 0:
             self.take(65536)
         end = self.received.index(b"\r\n\r\n", self._taken) + 4
@@ -170,7 +169,6 @@ def close(connection):
 
 
 def hold(connection):
-    """Read until the client closes."""
     while True:
         connection.take(65536)
 
@@ -186,7 +184,6 @@ def start_tls(context):
 
 
 def http_reply(status, body=b"", *headers, length=None):
-    """Return an HTTP answer with a Content-Length (that of the body, or `length`)."""
     head = [f"HTTP/1.1 {status} Word", *headers]
     head.append(f"Content-Length: {len(body) if length is None else length}")
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body

@@ -31,14 +31,12 @@ CAN = types.SessionCapabilities(
 
 
 def match(decision=fm.Decision.MATCH, score=90.0, *, kind=fm.MatchResult, portrait=None, **more):
-    """An item about a match, by the vendor's verdict."""
     score = None if score is None else fm.Score(score, "acme")
     result = kind(decision=decision, score=score, backend="acme", **more)
     return types.SessionCheck(result=result, portrait=portrait)
 
 
 def live(decision=fm.LivenessDecision.LIVE, score=90.0, **more):
-    """An item about a live face, by the vendor's verdict."""
     return match(decision, score, kind=fm.LivenessResult, **more)
 
 
@@ -104,8 +102,6 @@ class Acme(Backend):
 
 @attrs.define(kw_only=True, eq=False, slots=False)
 class AcmeHttp(ApiKeyBackend):
-    """The same over HTTP: sessions at /sessions, found by the id of a record, too."""
-
     name = "acme"
     session_capabilities = attrs.evolve(CAN, finds_lost=True, read_windows=(RateWindow(50, 1.0),))
     media_hosts: tuple[str, ...] = ()

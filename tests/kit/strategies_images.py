@@ -37,7 +37,6 @@ def quartered(size=(48, 32), mode="RGB"):
 
 
 def corners(picture):
-    """The letters of the four quarters as they are seen, in the order of `QUARTERS`."""
     width, height = picture.size
     points = [(x, y) for y in (height // 4, height * 3 // 4) for x in (width // 4, width * 3 // 4)]
 

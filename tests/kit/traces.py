@@ -36,7 +36,6 @@ def of_error(error):
 
 
 def of_result(result):
-    """As it prints, as JSON for a file and for a database, pickled, and all its attributes."""
     return {
         "result": f"{result!r}\n{result}",
         "result, all attributes": repr(attrs.asdict(result)),
@@ -47,7 +46,6 @@ def of_result(result):
 
 
 def of_events(events):
-    """As they print, and all their attributes; a hook may also pickle them."""
     return {
         "events": repr(events),
         "events, all attributes": repr([attrs.asdict(event) for event in events]),
@@ -70,7 +68,6 @@ def of_text(place, text):
 
 
 def of_sqlite(path):
-    """Every byte of a database and of its journals, and every row."""
     raw = b"".join(part.read_bytes() for part in sorted(path.parent.glob(path.name + "*")))
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:

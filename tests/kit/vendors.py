@@ -5,7 +5,6 @@ AWS_KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-
 
 
 def settings_at(mock, name):
-    """The settings of a vendor's backend at a mock."""
     key = mock.of(name).live_key
     keys = {
         "deepvue": {"client_id": mock.of(name).client_id, "client_secret": key},

@@ -10,8 +10,6 @@ from facematch_didit import DiditBackend
 
 @attrs.frozen(kw_only=True)
 class WatchedVendor:
-    """How a vendor is opened and asked."""
-
     name: str
     kind: type
     keys: dict
@@ -76,7 +74,6 @@ def echo(vendor):
 
 
 def tokens(backend):
-    """The tokens that a backend holds now, by name."""
     holder = getattr(backend, "_tokens", None)
     # What is looked for is what no public name gives.
     login = None if holder is None else holder._login  # noqa: SLF001

@@ -42,8 +42,6 @@ def compare_with_a_document(body):
 
 
 class DiditSessions(MockSessions):
-    """Sessions of a workflow that checks a live face and compares it with a portrait."""
-
     id_name = "session_id"
     hands_over = ("link", "token")
     compared_with = (ComparedWith.GIVEN,)

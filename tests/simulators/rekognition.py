@@ -12,8 +12,6 @@ PAGE = "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23"
 
 
 class RekognitionSessions(MockSessions):
-    """A session is a score for a live face."""
-
     id_name = "SessionId"
     hands_over = ("page",)
     cannot_happen = {

@@ -12,7 +12,6 @@ NO_ENVIRONMENT = "It has no sandbox, and no answer names an environment."
 
 
 def put(**values):
-    """Return a change that puts these values into a body."""
     return lambda body: body.update(values)
 
 

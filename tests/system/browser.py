@@ -24,7 +24,6 @@ SECONDS = 60
 
 
 def until(there, what):
-    """Wait until a call gives something that is true, and give it."""
     ending = time.monotonic() + SECONDS
     while not (answer := there()):
         assert time.monotonic() < ending, what
@@ -124,7 +123,6 @@ class Browser:
         return json.loads(message)
 
     def open(self, path, *, width=1000, height=1200, scheme="light", media="screen"):
-        """Open a file or an address in a window of that size, and wait until it is loaded."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -149,7 +147,6 @@ class Browser:
         return got["result"].get("value")
 
     def result(self, promise):
-        """Wait for a promise, and return its result."""
         more = {"awaitPromise": True, "returnByValue": True}
         return self.send("Runtime.evaluate", expression=promise, **more)["result"]["value"]
 
@@ -192,7 +189,6 @@ class Browser:
         path.write_bytes(base64.b64decode(got["data"]))
 
     def tree(self):
-        """What a screen reader is given: role and name of each node that it sees."""
         nodes = self.send("Accessibility.getFullAXTree")["nodes"]
         return [
             (node["role"]["value"], node.get("name", {}).get("value", ""))

@@ -16,7 +16,6 @@ AXE = "axe-playwright-python==0.1.8"
 
 
 def run(*command, **options):
-    """Run a command to its end; its output, or a failure that shows it."""
     done = subprocess.run(
         [str(part) for part in command],
         capture_output=True,
@@ -58,7 +57,6 @@ class Environment:
         run(sys.executable, installer, self.bin / "python", "--constraint", pins, *what, env=kept)
 
     def python(self, code, **options):
-        """Run a piece of Python in it; any warning is an error."""
         return run(self.bin / "python", "-W", "error", "-c", code, **options)
 
 
@@ -84,7 +82,6 @@ def environment(make_environment):
 
 
 def missing(what):
-    """Skip the test; in CI, where everything is to be there, it fails."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing in CI")
     pytest.skip(f"{what} is not installed: NOT TESTED")
@@ -92,7 +89,6 @@ def missing(what):
 
 @pytest.fixture(scope="session")
 def find_program():
-    """The path of a program; skips where it is missing, but fails in CI."""
     return lambda name: shutil.which(name) or missing(name)
 
 

@@ -50,7 +50,6 @@ def open_call(browser, at=0):
 
 
 def type_in(browser, selector, text):
-    """What a person types: the value, and the event that says so."""
     place = f"document.querySelector({json.dumps(selector)})"
     browser.wait(place)
     event = "new Event('input', {bubbles: true})"
@@ -212,7 +211,6 @@ def filled():
 
 
 def busy(mock):
-    """A day at the mock, in a second."""
     refused = mock.control.webhooks.add("http://127.0.0.1:9/orders")
     assert refused.uuid
     names = ("p1-again", "p2", "review", "spoof", "no-face", "dark", "two-faces", "score-30")

@@ -48,8 +48,6 @@ def mock():
 
 @pytest.fixture
 def tell(sdk, mock):
-    """Runs a script with the client; what it put into ``seen``."""
-
     def run(script, *, key=mock.live_key, **more):
         environment = {
             **os.environ,

@@ -41,13 +41,11 @@ def ports():
 
 @pytest.fixture
 def start(environment, wheel, tmp_path, ports):
-    """Runs a command of the files, with other ports, where only the wheel is installed."""
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["app"]
     environment.install(f"{wheel}[testing]", *needed)
     clean = {"HOME": str(tmp_path), "PATH": os.pathsep.join([str(environment.bin), os.defpath])}
 
     def ported(text):
-        """A text of the files, for one machine in place of a network of containers."""
         text = re.sub(r"\b(?:mock|app):(?=80)", "127.0.0.1:", text.replace("/home/app", "."))
         return re.sub(r"\b(8080|8000)\b", lambda match: ports[match[0]], text)
 

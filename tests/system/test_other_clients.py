@@ -154,7 +154,6 @@ LIVENESS, WITH_VERIFY = "/detectLiveness-sessions", "/detectLivenessWithVerify-s
 
 @pytest.fixture(scope="module")
 def seen(find_program, run_command, tmp_path_factory):
-    """What the client of npm got, by what it asked."""
     folder = tmp_path_factory.mktemp("npm")
     npm, node = find_program("npm"), find_program("node")
     reference = folder / "p1.png"

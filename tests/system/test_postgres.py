@@ -61,8 +61,6 @@ def _other_user():
 
 
 class Server:
-    """A server that is started and stopped; its data are gone in the end."""
-
     def __init__(self, folder):
         self.folder = folder
         self._numbers = itertools.count()
@@ -95,12 +93,10 @@ class Server:
         return getpass.getuser() if self._user is None else self._user.pw_name
 
     def start(self):
-        """Until it answers."""
         options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c fsync=off"
         self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options)
 
     def stop(self):
-        """Whoever is connected is cut off."""
         self._run("pg_ctl", "stop", "-w", "-D", "data", "-m", "fast")
 
     @contextlib.contextmanager
@@ -117,7 +113,6 @@ class Server:
                     os.kill(pid, signal.SIGCONT)
 
     def _processes(self):
-        """The ids of this server and of its children, the server first."""
         server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
         return [server, *map(int, children)]
@@ -126,7 +121,6 @@ class Server:
         return f"postgresql+psycopg://facematch@/{database}?host={self.folder}"
 
     def new_database(self):
-        """Make a database; return its address."""
         name = f"shop_{next(self._numbers)}"
         with psycopg.connect(self.address().replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
@@ -162,7 +156,6 @@ def address(postgres):
 
 
 def connected(address):
-    """A client of the database beside the store."""
     return psycopg.connect(address.replace("+psycopg", ""))
 
 
@@ -340,7 +333,6 @@ def test_an_answer_that_was_paid_for_is_not_withheld(postgres, impatient, deadli
 
 
 def late_commits(monkeypatch):
-    """Commits wait for an event, in threads whose callers do not."""
     over, commit = threading.Event(), Connection.commit
 
     def wait(connection):
@@ -486,7 +478,6 @@ pidfile = {folder}/pid
 
 @pytest.fixture
 def bounced(postgres, missing_program):
-    """The address of a new database behind PgBouncer, whose connections serve one transaction."""
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     if not Path(program).exists():
         missing_program("pgbouncer")

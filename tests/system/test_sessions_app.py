@@ -64,8 +64,6 @@ def service(tmp_path_factory, run_command, request):
 
 
 class Person:
-    """A customer with two payouts, at a browser that is logged in."""
-
     def __init__(self, service, browser, name):
         self.service, self.browser, self.name, self.links = service, browser, name, []
         self.first, self.second = (f"{name}, {about}" for about in ("250 EUR", "9 EUR"))
@@ -88,7 +86,6 @@ class Person:
         return f"[...document.forms].find(x => x.about.value == {about!r})"
 
     def begin(self, about, *, clicks=1):
-        """Start or go on by the button; the address of the vendor's page."""
         form = self.form(about)
         press = f"{form}.querySelector('button').click();" * clicks
         self.browser.value(f"{form}.consent.click(); {press}")
@@ -108,7 +105,6 @@ class Person:
         self.browser.wait(f"{self.form(self.first)}.textContent.includes({words!r})")
 
     def post(self, path, about, *, times=1, csrf=CSRF):
-        """Send a form past the page, several at once; the statuses."""
         sent = {"about": about, "csrf": csrf, "consent": "yes"}
         send = f"fetch({path!r}, {{method: 'POST', body: new URLSearchParams({sent})}})"
         every = f"Promise.all(Array({times}).fill().map(() => {send}.then(x => x.status)))"

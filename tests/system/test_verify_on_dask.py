@@ -24,7 +24,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "choose" / "compare-vendors.md"
 
 @contextlib.contextmanager
 def started(*words, until):
-    """A program of Dask's, and what it says when it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "distributed.cli." + words[0], *words[1:]],
         stderr=subprocess.PIPE,
@@ -46,7 +45,6 @@ def started(*words, until):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """The address of a scheduler with two workers, processes of their own."""
     here = ("--host", "127.0.0.1", "--no-dashboard")
     with contextlib.ExitStack() as stack:
         words = ("dask_scheduler", *here, "--port", "0", "--no-show")

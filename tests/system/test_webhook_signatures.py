@@ -57,7 +57,6 @@ def bodies():
 
 @pytest.fixture(scope="module")
 def signed(find_program, run_command):
-    """Every body with its secret and the signatures of the script."""
     sent = bodies()
     lines = [
         json.dumps({"secret": secret, "body": base64.b64encode(body).decode()})

@@ -52,7 +52,6 @@ def items(reading):
 
 
 def verdicts(reading):
-    """Liveness and match, None for what was not reported."""
     results = items(reading)
     return tuple(
         results[kind].decision if kind in results else None

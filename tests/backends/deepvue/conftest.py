@@ -86,8 +86,6 @@ def open_backend(deepvue, clock, at_end):
 
 @pytest.fixture(scope="session")
 def make_call():
-    """Make a call as the verifier does, by default without a threshold."""
-
     def make(operation=Operation.MATCH, threshold=None, **more):
         call = match_call(threshold, **more)
         if operation is Operation.LIVENESS:

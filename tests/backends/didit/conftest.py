@@ -22,14 +22,11 @@ ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.gl
 
 @pytest.fixture
 def answers():
-    """The documented answers by name, decoded, to be changed at will."""
     return copy.deepcopy(ANSWERS)
 
 
 @pytest.fixture(scope="session")
 def edited():
-    """Return a copy of a call's answer with other values in its verdict block."""
-
     def edit(name, **block):
         body = copy.deepcopy(ANSWERS[name])
         body["liveness" if name.startswith("liveness") else "face_match"].update(block)
@@ -40,8 +37,6 @@ def edited():
 
 @pytest.fixture(scope="session")
 def make_call():
-    """Return a call as the verifier makes it, with a threshold."""
-
     def make(operation=fm.Operation.MATCH, threshold=30.0, **more):
         call = match_call(threshold, models.ThresholdRule.ABOVE, **more)
         if operation is fm.Operation.LIVENESS:
@@ -58,8 +53,6 @@ def backend():
 
 @pytest.fixture(scope="session")
 def parsed(backend, make_call):
-    """Return the result in a decoded body of either call."""
-
     def parse(body, **call):
         operation = fm.Operation.LIVENESS if "liveness" in body else fm.Operation.MATCH
         reply = HttpReply(status=200, body=json.dumps(body).encode())

@@ -16,8 +16,6 @@ ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 
 @pytest.fixture
 def open_account(canned):
-    """Open an account whose requests get these answers in turn; return its adapter, too."""
-
     def open_account(*answers, **settings):
         backend, adapter = canned(*answers, **settings)
         return DiditAccount.of(backend), adapter
@@ -27,8 +25,6 @@ def open_account(canned):
 
 @pytest.fixture
 def decide(open_account):
-    """Return the decision in a body."""
-
     def decide(body, headers=(), **settings):
         account, _ = open_account((200, body, headers), **settings)
         return account.decision(body["session_id"])

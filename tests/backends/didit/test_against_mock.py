@@ -26,8 +26,6 @@ def mock(didit_server):
 
 @pytest.fixture
 def open_verifier(mock, at_end):
-    """Open a verifier on the mock and its clock."""
-
     def open_verifier(on_event=None, **settings):
         settings = {"api_key": mock.live_key, "base_url": mock.url} | settings
         backend = DiditBackend(**settings)

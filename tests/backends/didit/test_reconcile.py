@@ -28,7 +28,6 @@ def record(**changes):
 
 
 def session(number, call_id=ID, after_s=1, service="match", **changes):
-    """Return the decision of a kept call, made so many seconds after the call."""
     created_at = (AT + dt.timedelta(seconds=after_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     block = {"node_id": "n", "status": "Approved", "score": 87.36, "warnings": []}
     blocks = {"face_matches": None, "liveness_checks": None}

@@ -65,8 +65,6 @@ def page(*rows):
 
 @pytest.fixture
 def scripted(canned):
-    """Open a backend with a workflow; return its adapter, too."""
-
     def open_backend(*answers, **settings):
         return canned(*answers or [(201, STARTED)], **{"workflow_id": WORKFLOW} | settings)
 
@@ -75,8 +73,6 @@ def scripted(canned):
 
 @pytest.fixture
 def read(scripted):
-    """Return the reading of a decision with these changes, with these settings."""
-
     def read(record=STARTED_RECORD, headers=(), *, with_settings=(), **changes):
         backend, _ = scripted((200, decided(**changes), headers), **dict(with_settings))
         return backend.read_session(ReadRequest(record=record))

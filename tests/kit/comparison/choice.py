@@ -25,7 +25,6 @@ class NormalScores:
     fta: float = 0.0
 
     def frr(self, threshold, system=0):
-        """The true rate at a threshold."""
         fnmr = norm.cdf(threshold - self.mean[system])
         return self.fta + (1 - self.fta) * fnmr
 

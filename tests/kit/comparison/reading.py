@@ -14,8 +14,6 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 class Element:
-    """One element: its name, its attributes, its elements and texts in order."""
-
     def __init__(self, name, attributes, parent):
         self.name, self.attributes, self.parent = name, attributes, parent
         self.parts = []
@@ -79,7 +77,6 @@ def document(name):
 
 
 def at(document, path):
-    """The value at a path, as a `data-path` writes it."""
     for step in path.split("."):
         document = document[
             int(step) if isinstance(document, list) else unquote(step, errors="surrogatepass")
@@ -88,7 +85,6 @@ def at(document, path):
 
 
 def check_numbers(root, document):
-    """Every marked number leads to its exact value, and shows it, rounded."""
     figures = [*root.all("data")]
     for figure in figures:
         marks = figure.attributes

@@ -28,8 +28,6 @@ DEAD = -signal.SIGKILL
 
 
 class Life:
-    """Counts moments, and ends the process at one of them."""
-
     def __init__(self, die_at):
         self._steps_to_go = die_at
         self._lock = threading.Lock()
@@ -41,7 +39,6 @@ class Life:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, step, *about, **more):
-        """A step with a moment before and after it."""
         self.moment()
         done = step(*about, **more)
         self.moment()
@@ -71,7 +68,6 @@ def mortal_stores(address, life):
 
 
 def run(settings, workers, die_at):
-    """Run the study; 1 if a system ended early or has a pair left."""
     study = read_study(Path(settings["study"]))
     database, attempts = mortal_stores(settings["store"], Life(die_at))
 
@@ -130,7 +126,6 @@ class Runner:
         )
 
     def run(self, workers=4, die_at=0):
-        """A child, from its start to its end; its exit code."""
         self._process.stdin.write(f"{workers} {die_at}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())

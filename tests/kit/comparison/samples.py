@@ -119,14 +119,12 @@ def decisions_only():
 
 @functools.cache
 def silent():
-    """One system that never answered: no rate, no point, no curve."""
     nothing = without_answers(system_answers([90] * 100, [10] * 100, "silent"), slice(None))
     return evaluate([nothing], made_at=MADE_AT)
 
 
 @functools.cache
 def blind():
-    """Rates of no pair at all."""
     return evaluate([system_answers([90] * 37 + [20] * 3, [], "blind")], made_at=MADE_AT)
 
 
@@ -135,7 +133,6 @@ OURS = {"kind", "chosen_on", "rate", "code", "latency_s", "currency"}
 
 
 def _hostile(value, field=""):
-    """The same with another text wherever somebody else can choose one."""
     if isinstance(value, enum.Enum) or field in OURS:
         return value
     if isinstance(value, str):
@@ -152,7 +149,6 @@ def _hostile(value, field=""):
 
 @functools.cache
 def hostile():
-    """Every name and text that somebody else can choose is hostile."""
     return _hostile(full())
 
 

@@ -45,7 +45,6 @@ def _bytes(number):
 
 
 def write_study(folder, pairs=6, groups=None):
-    """A test set of small pictures, every second pair mated."""
     folder.mkdir(exist_ok=True)
     study_pairs = []
     for number in range(pairs):
@@ -66,14 +65,12 @@ def write_study(folder, pairs=6, groups=None):
 
 
 def stored_study(pairs=6, name="people", digest="0" * 64):
-    """A study as a database keeps it, without pictures."""
     mated, places = [number % 2 for number in range(pairs)], [*range(pairs)]
     content = {"mated": mated, "probe": places, "reference": places, "groups": {}}
     return StoredStudy(digest=digest, name=name, pairs=pairs, made_at=NOW, content=content)
 
 
 def enter_system(database, pairs=6, name="fake", **settings):
-    """A system of a new study, entered."""
     study = database.enter_study(stored_study(pairs))
     return database.enter_system(
         study, StoredSystem(name=name, settings=SYSTEM_SETTINGS | settings)
@@ -91,7 +88,6 @@ def opener(backend=None, **verifier):
 
 
 def pair_states(database, system=None):
-    """State of each pair with a system; by default with the first one."""
     system = system or stored_system(database)
     pairs = database.progress(system.number).pairs
     return [row.state for row in database.answers(system.number, pairs)]
@@ -102,8 +98,6 @@ def stored_system(database):
 
 
 def charged_answer(**more):
-    """A step of a script: an answer that is charged."""
-
     def step(_call):
         facts = {"score": Score(80.0, "fake/v1"), "billing": Billing(Charged.YES)}
         return match_result(**facts | more)
@@ -112,8 +106,6 @@ def charged_answer(**more):
 
 
 def fail_with(error):
-    """A step of a script that is sent, and fails."""
-
     def step(_call):
         raise error
 
@@ -121,14 +113,11 @@ def fail_with(error):
 
 
 def run_once(database, study, system, **more):
-    """A run with one system and one worker; its part of the summary."""
     more = {"workers": 1, **more}
     return run_study(study, {"fake": system}, database, **more).systems[0]
 
 
 class RecordingBackend(FakeBackend):
-    """Keeps records, which can be looked at."""
-
     def __init__(self, *args, **more):
         super().__init__(*args, **more)
         self.records = {}

@@ -30,7 +30,6 @@ def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST,
 
 
 def rates_at(table, threshold, confidence=0.95):
-    """Every rate at one threshold, or of the system's own decisions."""
     rates, names = Rates(table, confidence), ("fmr", "fnmr", "far", "frr", "fta")
     return SimpleNamespace(**{name: rates.at(name, threshold) for name in names})
 
@@ -112,7 +111,6 @@ def crowd(
 
 
 def with_columns(system, **columns):
-    """The same answers with other columns, as `frame_of` takes them, or another rule."""
     rule = columns.pop("rule", system.rule)
     same = {name: getattr(system, name) for name in COLUMNS}
     more = {"errors": None if "answered" in columns else system.frame["error"]}
@@ -130,7 +128,6 @@ def in_transactions(system, of_each):
 
 
 def without_answers(system, rows):
-    """The same without an answer to some pairs."""
     answered = system.answered.copy()
     answered[rows] = False
     scores = np.where(answered, system.scores, np.nan)
@@ -147,12 +144,10 @@ def without_answers(system, rows):
 
 
 def as_decisions(system):
-    """The same from a vendor that gives decisions only."""
     return with_columns(system, scores=np.full(len(system), np.nan), rule=ThresholdRule.VENDOR)
 
 
 def as_real(system):
-    """The same with everything that a vendor's answers tell."""
     return attrs.evolve(
         system,
         backend="fake",
@@ -173,7 +168,6 @@ def text_reader(path, reader):
 
 
 def refusal_lines(read, text):
-    """The lines that say why a text is refused."""
     with pytest.raises(InvalidRequest) as caught:
         read(text)
     return str(caught.value).splitlines()

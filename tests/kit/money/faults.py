@@ -33,7 +33,6 @@ class Breakage:
 
     @property
     def executed(self):
-        """Whether the vendor did the work, which no client can see."""
         return CARRIED_OUT.get(self.stage, self.more.get("executed", self is NO_FAULT))
 
 
@@ -144,8 +143,6 @@ REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
 
 @attrs.frozen(order=True)
 class CallOutcome:
-    """What came of one call: with the vendor that was meant, and with the one behind it."""
-
     #: Class name of the error; the decision if there is a result.
     error: str
     #: What it says of the charge.
@@ -159,7 +156,6 @@ class CallOutcome:
 
 
 def ends_in(vendor, case):
-    """The end of a call without any gate."""
     if case is NO_FAULT:
         return "MATCH"
     if case is NOBODY_LISTENS:
@@ -197,7 +193,6 @@ def call_once(verifier, events=(), *, liveness=False):
 
 
 def call_outcome(vendor, version, setting, case, *, by=call_once, liveness=False):
-    """What comes of one call of `vendor` with these gates, if `case` strikes its first request."""
     world = TwoVendors(version=version) if vendor == "deepvue" else TwoVendors()
     by = partial(call_once, liveness=True) if liveness else by
     try:
@@ -234,7 +229,6 @@ class FaultClient:
             call_once(self.members[vendor])
 
     def struck_by(self, case):
-        """The same; `case` strikes its next request."""
         if case is NOBODY_LISTENS:
             self.world.line.cut[self.path] = 1
         elif case is not NO_FAULT:

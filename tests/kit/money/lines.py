@@ -138,7 +138,6 @@ class TwoVendors:
         return backend
 
     def close(self):
-        """Close every backend: backends of one client share its token, from world to world."""
         while self._backends:
             self._backends.pop().close()
 

@@ -99,7 +99,6 @@ class SessionWorld:
         self.sessions = fm.Sessions(verifier, **RELIED_ON[vendor])
 
     def plan(self, subject=SUBJECT, **more):
-        """A record for the canaries, unless said."""
         return self.sessions.plan(subject, **{"purpose": PURPOSE, "about": ABOUT, **more})
 
     def counted(self):
@@ -112,7 +111,6 @@ class SessionWorld:
         return " ".join(counted)
 
     def struck_by(self, operation, case):
-        """The same; `case` strikes the next request of that operation of the mock."""
         if case is NOBODY_LISTENS:
             self.line.cut[""] = 1
         elif case is not NO_FAULT:
@@ -136,7 +134,6 @@ class SessionWorld:
 
 
 def session_outcome(vendor, what, setting, case):
-    """What comes of a start, or of a reading, that `case` strikes; and of the same start again."""
     world = SessionWorld(vendor, GATES[setting])
     try:
         record, ask = world.plan(), world.sessions.start
