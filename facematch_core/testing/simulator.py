@@ -218,8 +218,7 @@ class SessionSimulator(abc.ABC):
         """Show a session as in PASSED, except for `word` at `place`."""
 
     def kept(self, session_id: str) -> int | None:
-        """Return the number of pictures and templates that the vendor keeps after a session, except
-        those for the verdict; None if unknown."""
+        """Return the number of pictures and templates kept after the verdict; None if unknown."""
         return None
 
     def lasts_s(self, session_id: str) -> float | None:

@@ -72,7 +72,7 @@ class DeepfaceSimulator(HttpSimulator):
         is_token = request.headers["Authorization"] == f"Bearer {TOKEN}"
         if not is_token or situation is Situation.BAD_KEY:
             return SimulatorReply(status=401, body={"message": "Invalid token"}, charged=False)
-        if situation is Situation.REJECTED:
+        if situation is Situation.REJECTED or fields["distance_metric"] != "cosine":
             return SimulatorReply(status=400, body={"exception": "img2 is missing"}, charged=False)
         if situation in RAISED and fields[RAISED[situation][0]]:
             body = {"error": error_text(RAISED[situation][1])}
@@ -125,7 +125,8 @@ def test_a_400_about_the_faces_is_a_result_without_the_traceback(
         with pytest.raises(RequestRejected, match="img2 is missing"):
             verifier.verify(noise(), noise(1))
     assert no_face.decision is Decision.INCONCLUSIVE
-    assert no_face.warnings[0].code is WarningCode.NO_FACE
+    [warning] = no_face.warnings
+    assert (warning.code, warning.severity.is_grave) == (WarningCode.NO_FACE, True)
     assert spoof.decision is LivenessDecision.NOT_LIVE
     assert __file__ not in f"{no_face.to_dict()} {spoof.to_dict()}"
 
@@ -146,5 +147,7 @@ def test_a_threshold_only_makes_the_servers_verdict_stricter(simulator: Deepface
     simulator.set_situation(Situation.SAME_PERSON)
     with FaceVerifier(simulator.backend(enforce_detection=False)) as verifier:
         assert verifier.verify(noise(), noise(1)).decision is Decision.REVIEW
-        assert verifier.verify(noise(), noise(1), threshold=99).decision is Decision.NO_MATCH
+        strict = verifier.verify(noise(), noise(1), threshold=99)
+        assert strict.decision is Decision.NO_MATCH
+        assert WarningCode.LOW_SIMILARITY in {warning.code for warning in strict.warnings}
         assert verifier.check_liveness(noise(), threshold=50).decision is LivenessDecision.REVIEW
