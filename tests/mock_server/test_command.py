@@ -59,11 +59,13 @@ def get(url, path="", **more):
     return requests.get(f"{url}/__mock__/{path}", timeout=10, **more)
 
 
-def test_a_vendor_without_a_greeting_shows_its_keys(serve, monkeypatch):
-    plain = attrs.evolve(vendor_named("compreface"), greeting=())
+@pytest.mark.parametrize("greeting", [(), ("keys: mine",)], ids=["none", "no command"])
+def test_a_vendor_need_not_have_a_greeting_or_a_command_to_paste(serve, monkeypatch, greeting):
+    plain = attrs.evolve(vendor_named("compreface"), greeting=greeting)
     monkeypatch.setattr("facematch_mock_server.vendors.vendor_named", lambda _name: plain)
-    (key,) = plain.first_keys
-    serve(lambda _url, printed: printed.index(f"keys: {key}"), "--vendor", "compreface")
+    (shown,) = greeting or (f"keys: {', '.join(plain.first_keys)}",)
+    during = lambda _url, printed: printed.index(f"\n{shown}\nscores by cards")  # noqa: E731
+    serve(during, "--vendor", "compreface")
 
 
 def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path):

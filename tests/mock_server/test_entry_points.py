@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from pathlib import Path
 
 import attrs
@@ -11,19 +10,15 @@ import requests
 from kit.commands import invoke_facematch
 from kit.parity import CARDS, PICTURES
 
-from facematch_mock_server import MockServer, card_sheet, cli
+from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "add-a-mock-vendor.md"
-#: The vendor of the page, without the command to paste, and an entry point that names none.
+#: The vendor of the page, and an entry point that names none.
 CODE = re.search(
     r'```python title="mock-acme/.*?\n(.*?)^```', PAGE.read_text(), re.DOTALL | re.MULTILINE
 )[1]
-CODE += """
-import attrs
-VENDOR = attrs.evolve(VENDOR, greeting=VENDOR.greeting[:1])
-WRONG = "no vendor"
-"""
+CODE += "WRONG = 'no vendor'\n"
 BACKEND = """
 import facematch_core as fm
 from facematch_core.backend import Capabilities
@@ -87,15 +82,6 @@ def test_it_is_served_beside_the_others():
     assert answer.headers["X-Facematch-Claims"].endswith("acme.credit.price, acme.compare")
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [file.field for file in second.files] == ["probe", "reference"]
-
-
-@pytest.mark.usefixtures("acme")
-def test_a_greeting_need_not_have_a_line_to_paste(monkeypatch):
-    handler = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(cli, "wait_for", lambda _signals: None)
-    ran = invoke_facematch("mock", "--vendor", "acme")
-    signal.signal(signal.SIGTERM, handler)
-    assert "\nkey: mock-live-key\nscores by cards" in ran.stdout
 
 
 @pytest.mark.usefixtures("acme")
