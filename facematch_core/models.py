@@ -60,15 +60,15 @@ class LivenessDecision(_DecisionEnum):
 
 
 class LiveMatchDecision(_DecisionEnum):
-    """The decision of liveness check and comparison together."""
+    """The decision of liveness check and comparison together, from best to worst."""
 
     #: Live, and a match.
     VERIFIED = "verified"
-    #: Not live. The comparison was not made, so it was not paid for.
-    NOT_LIVE = "not_live"
-    NO_MATCH = "no_match"
     REVIEW = "review"
     INCONCLUSIVE = "inconclusive"
+    NO_MATCH = "no_match"
+    #: Not live. The comparison was not made, so it was not paid for.
+    NOT_LIVE = "not_live"
 
 
 class WarningCode(enum.StrEnum):
@@ -630,15 +630,6 @@ class LivenessResult(Result):
 #: The result of a verifier's call.
 Answer = MatchResult | LivenessResult
 
-#: Decisions from best to worst; the worst one wins.
-FROM_BEST_TO_WORST = (
-    LiveMatchDecision.VERIFIED,
-    LiveMatchDecision.REVIEW,
-    LiveMatchDecision.INCONCLUSIVE,
-    LiveMatchDecision.NO_MATCH,
-    LiveMatchDecision.NOT_LIVE,
-)
-
 
 @attrs.frozen(kw_only=True)
 class LiveMatchResult(NoTruth, Document):
@@ -720,7 +711,7 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
     words = {answer.decision.value for answer in (liveness, match) if answer is not None}
     passed = {Decision.MATCH.value, LivenessDecision.LIVE.value}
     decisions = [LiveMatchDecision(word) for word in words - passed]
-    return max(decisions, key=FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
+    return max(decisions, key=[*LiveMatchDecision].index, default=LiveMatchDecision.VERIFIED)
 
 
 #: Enough for two results with some warnings; a vendor may send hundreds of warnings.

@@ -253,7 +253,7 @@ class HttpBackend(RemoteBackend):
         if environment is None:
             return frozenset({models.Environment.MOCK} if is_near else ())
         if environment is models.Environment.MOCK and self._is_vendors and not is_near:
-            return frozenset({models.Environment.PRODUCTION})
+            environment = models.Environment.PRODUCTION
         return frozenset({environment})
 
     @property
@@ -297,8 +297,8 @@ class HttpBackend(RemoteBackend):
             )
         else:
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
-            is_mock = is_of_calls and models.Environment.MOCK in self.environments
-            is_mock = is_mock or (bool(url) and self._is_near(url))
+            is_near = bool(url) and self._is_near(url)
+            is_mock = is_near or (is_of_calls and models.Environment.MOCK in self.environments)
             billing = models.Billing(models.Charged.NO, "nothing was sent")
             problem = (
                 "its address is the real vendor's: nothing was sent. Set base_url to the address "

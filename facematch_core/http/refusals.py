@@ -110,11 +110,9 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     come from a gateway that timed out: UNKNOWN. Any other 2xx is charged. Doubtful cases are
     UNKNOWN, because "not charged" invites a retry.
     """
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    if 400 <= status < 500:
-        return _VENDORS_4XX if shape is BodyShape.JSON_OBJECT else _FOREIGN_4XX
-    return _OTHER.get(status // 100, _5XX)
+    is_vendors = 400 <= status < 500 and shape is BodyShape.JSON_OBJECT
+    row = _BY_STATUS.get(status) or (_VENDORS_4XX if is_vendors else None)
+    return row or _BY_CLASS.get(status // 100, _BY_CLASS[5])
 
 
 def _unread(error: type[errors.VendorError], text: str) -> ErrorRow:
@@ -130,10 +128,16 @@ def _unknown(ground: str, text: str) -> ErrorRow:
 _GIVEN_UP = (408, 460, 499)
 _MAY = "the call may have been executed and charged"
 _REDIRECT = "redirects are never followed; correct the address (base_url)"
+_MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT)
 _BY_STATUS = {
+    **dict.fromkeys((301, 307, 308), _MOVED),
     **dict.fromkeys(
-        (301, 307, 308),
-        ErrorRow(errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT),
+        (411, 414, 417, 421, 426, 428, 431),
+        _unread(errors.RequestRejected, "the request was rejected unread"),
+    ),
+    **dict.fromkeys(
+        _GIVEN_UP,
+        _unknown("given up half way by the server or a gateway", f"it gave up waiting; {_MAY}"),
     ),
     401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
     402: _unread(errors.InsufficientCredit, "the account has no credit"),
@@ -144,23 +148,10 @@ _BY_STATUS = {
     413: _unread(errors.RequestRejected, "the pictures are too large"),
     415: _unread(errors.RequestRejected, "the form of the request is not accepted"),
     429: _unread(errors.RateLimited, "too many calls; wait before the next"),
-    **dict.fromkeys(
-        (411, 414, 417, 421, 426, 428, 431),
-        _unread(errors.RequestRejected, "the request was rejected unread"),
-    ),
-    **dict.fromkeys(
-        _GIVEN_UP,
-        _unknown("given up half way by the server or a gateway", f"it gave up waiting; {_MAY}"),
-    ),
 }
 _VENDORS_4XX = _unread(errors.RequestRejected, "the request was rejected")
-_FOREIGN_4XX = _unknown(
-    "a 4xx answer that is not in the vendor's own form",
-    f"this is not the vendor's own form, so {_MAY}",
-)
-_5XX = _unknown("a 5xx answer", "it may have executed and charged the call")
 #: By the first digit of the status.
-_OTHER = {
+_BY_CLASS = {
     1: _unknown("no final answer", f"no final answer came; {_MAY}"),
     2: ErrorRow(
         errors.UnexpectedResponse,
@@ -169,6 +160,11 @@ _OTHER = {
         "success in a form that this backend does not know; please report it",
     ),
     3: _unknown("a redirect after the call", _REDIRECT),
+    4: _unknown(
+        "a 4xx answer that is not in the vendor's own form",
+        f"this is not the vendor's own form, so {_MAY}",
+    ),
+    5: _unknown("a 5xx answer", "it may have executed and charged the call"),
 }
 
 
@@ -293,19 +289,20 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
     if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
         return None
     links, name, status = links_of(error), exchange.backend, exchange.status
-    limit = exchange.deadline if exchange.is_sent else exchange.deadline.send_by
-    reason, is_expired = _describe(links, exchange), limit.is_over
+    is_sent, deadline = exchange.is_sent, exchange.deadline
+    is_expired = (deadline if is_sent else deadline.send_by).is_over
+    reason = _describe(links, is_sent=is_sent)
     if is_expired:
-        is_share = not exchange.is_sent and exchange.deadline.share is not None
+        is_share = not is_sent and deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"
     if not reason:
         # Only a test double responds without a connection.
-        if exchange.connection is not None or not exchange.is_sent:
+        if exchange.connection is not None or not is_sent:
             return None
         reason = f"it failed with {type(error).__name__}"
     proxy = exchange.route and exchange.route.proxy
     through = f" through the proxy {proxy.netloc}" if proxy else ""
-    if not exchange.is_sent:
+    if not is_sent:
         # A wrong certificate and a proxy's refusal do not go away. An expired deadline says nothing
         # about the vendor, so no circuit breaker may count it.
         is_final = is_expired or any(
@@ -323,18 +320,16 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
         unreadable = unreadable_error(f"{name} answered {status}", reason, billing)
         unreadable.backend, unreadable.status_code = name, status
         return unreadable
-    message = f"The request was sent to {name}{through}, but no usable answer came: {reason}."
-    if exchange.charges:
-        message += " It may have been executed and charged."
+    may = " It may have been executed and charged." if exchange.charges else ""
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
-        message,
+        f"The request was sent to {name}{through}, but no usable answer came: {reason}.{may}",
         backend=name,
         billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
         status_code=status or None,
     )
 
 
-def _describe(links: list[BaseException], exchange: Exchange) -> str:
+def _describe(links: list[BaseException], *, is_sent: bool) -> str:
     """Return the reason for "... could not be reached: <reason>."; empty for a bug of ours."""
     for kind, words in _REASONS:
         for link in links:
@@ -342,23 +337,21 @@ def _describe(links: list[BaseException], exchange: Exchange) -> str:
             if reason:
                 return reason
     # urllib3 raises a plain ValueError for a chunk whose length is below 0.
-    if exchange.is_sent and any(type(link) is ValueError for link in links):
+    if is_sent and any(type(link) is ValueError for link in links):
         return "its answer is no proper HTTP"
     # An OSError without an errno has no text of its own.
     return "the connection failed" if any(isinstance(link, OSError) for link in links) else ""
 
 
-#: OpenSSL's codes for an untrusted root certificate, usually a company's own.
-_UNKNOWN_AUTHORITY = {18, 19, 20, 21}
-
-
 def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
-    advice = (
-        "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
-        "file with the company's certificates"
-    )
-    is_unknown = link.verify_code in _UNKNOWN_AUTHORITY
-    return f"its certificate fails ({link.verify_message}){advice if is_unknown else ''}"
+    advice = ""
+    # OpenSSL's codes for an untrusted root certificate, usually a company's own.
+    if link.verify_code in {18, 19, 20, 21}:
+        advice = (
+            "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
+            "file with the company's certificates"
+        )
+    return f"its certificate fails ({link.verify_message}){advice}"
 
 
 def _refusal_of_proxy(link: BaseException) -> str:

@@ -264,7 +264,11 @@ class HttpClient:
         if seconds := _KEPT.search(headers.get("Keep-Alive", "")):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         connection.kept_until, connection.process = now + keep_s, os.getpid()
-        route.keep(connection, now)
+        route.idle.append(connection)
+        # Close expired connections, for example after a burst.
+        with contextlib.suppress(IndexError):  # another thread may have taken the last connection
+            while route.idle[0].kept_until < now:
+                route.idle.pop(0).close()
         # Checked after adding the connection, so that a concurrent close() cannot miss it.
         if self._is_closed:
             self.close()
@@ -276,7 +280,9 @@ class HttpClient:
         """
         self._is_closed = True
         for route in [*self._routes.values()]:
-            route.close()
+            with contextlib.suppress(IndexError):
+                while True:
+                    route.idle.pop().close()
 
     def is_doubled(self, url: str) -> bool:
         """Return whether a mounted test double answers `url`, so that nothing is sent.
@@ -397,19 +403,6 @@ class Route:
                     return connection
                 connection.close()
         return None
-
-    def keep(self, connection: Connection, now: float) -> None:
-        """Keep a connection, and close expired connections, for example after a burst."""
-        self.idle.append(connection)
-        with contextlib.suppress(IndexError):  # another thread may have taken the last connection
-            while self.idle[0].kept_until < now:
-                self.idle.pop(0).close()
-
-    def close(self) -> None:
-        """Close the idle connections."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self.idle.pop().close()
 
     def open(self) -> Connection:
         """Return a new connection, which connects on its first request."""

@@ -41,7 +41,7 @@ from facematch_core.base.masking import ResultMasker, Secret
 from facematch_core.http.refusals import FREE_BILLING
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import RateLimiter
-from facematch_core.verifier.events import FollowUpEmitter
+from facematch_core.verifier.events import EventEmitter
 from facematch_core.verifier.pipeline import Pipeline, check_text, load_images
 from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Picture
@@ -102,7 +102,7 @@ class Sessions:
             pipeline,
             policies=rates,
             retry=None,
-            events=FollowUpEmitter(self._backend, verifier.on_event, self._clock),
+            events=EventEmitter(self._backend, verifier.on_event, self._clock, follows_up=True),
         )
 
     def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:

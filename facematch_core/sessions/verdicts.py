@@ -290,8 +290,8 @@ def _threshold(
 
 
 def _badness(result: MatchResult | LivenessResult) -> tuple[int, float]:
-    """Return a sort key: worst decision last, in `FROM_BEST_TO_WORST` order, then by score."""
-    word, words = result.decision.value, [each.value for each in models.FROM_BEST_TO_WORST]
+    """Return a sort key: worst decision last, as in `LiveMatchDecision`, then by score."""
+    word, words = result.decision.value, [each.value for each in models.LiveMatchDecision]
     place = words.index(word) if word in words else 0  # 0: match, or live
     return place, -(result.score.value if result.score else 0.0)
 

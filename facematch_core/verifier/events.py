@@ -112,6 +112,8 @@ class EventEmitter:
     backend: Backend
     hook: Callable[[CallEvent], None] | None
     clock: Clock
+    #: Whether to report only the end of a request, as FOLLOWED_UP.
+    follows_up: bool = False
 
     def emit(
         self,
@@ -122,7 +124,8 @@ class EventEmitter:
         attach_call: bool = False,
         **more: object,
     ) -> None:
-        if self.hook is None and not log.isEnabledFor(logging.DEBUG):
+        is_heard = self.hook is not None or log.isEnabledFor(logging.DEBUG)
+        if not is_heard or self.follows_up is not (kind is EventKind.FOLLOWED_UP):
             return
         event = CallEvent(
             kind=kind,
@@ -197,7 +200,9 @@ class EventEmitter:
         **about: Any,
     ) -> None:
         """Report the end of a call and its charge."""
-        if billing.charged is Charged.YES:
+        if self.follows_up:
+            self.emit(EventKind.FOLLOWED_UP, call, environment, **about)
+        elif billing.charged is Charged.YES:
             about |= {"ground": billing.ground, "attach_call": "error" in about}
             self.emit(EventKind.CHARGED, call, environment, **about)
         elif billing.charged is Charged.UNKNOWN:
@@ -205,22 +210,3 @@ class EventEmitter:
             self.emit(EventKind.UNKNOWN, call, environment, **about)
         else:
             self.emit(EventKind.REFUSED, call, environment, **about)
-
-
-@attrs.frozen
-class FollowUpEmitter(EventEmitter):
-    """Reports requests about a session: one event each, at the end."""
-
-    def ended(
-        self,
-        call: CallRecord,
-        environment: Environment | None,
-        billing: Billing,
-        *,
-        reconcilable: bool = False,
-        **about: Any,
-    ) -> None:
-        super().emit(EventKind.FOLLOWED_UP, call, environment, **about)
-
-    def emit(self, *_: Any, **__: Any) -> None:
-        """Report nothing before the end."""
