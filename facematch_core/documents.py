@@ -34,8 +34,7 @@ class Document:
         """Return the JSON form (``"schema": 1``); see ``docs/reference/result.schema.json``.
 
         Args:
-            minimal: Only decision, score, threshold, environment, backend and ids: the fields to
-                store in a database.
+            minimal: Only decision, score, threshold, environment, backend and ids.
         """
         document = written(self)
         if minimal:

@@ -49,8 +49,7 @@ class FaceMatchError(Exception):
 
     Attributes:
         message: A sentence or two: what is wrong, with the value, and what to do.
-        liveness: The paid liveness result, if the comparison of `verify_live` failed; None
-            otherwise.
+        liveness: The paid liveness result, if the comparison of `verify_live` failed; or None.
         route: Every member of a `Failover` that was tried, in order, with its error; the member
             that raised this error is included. None outside a failover.
     """
@@ -185,8 +184,7 @@ class VendorError(FaceMatchError):
     Attributes:
         backend: Name of the backend; None only until the verifier fills it in.
         billing: Whether the vendor charged, as far as we can know, and how we know.
-        ids: Our id of this call (`ids.call`; None only until the verifier fills it in) and the
-            vendor's (`ids.vendor`), if there is one.
+        ids: The ids of this call: ours (set by the verifier), and the vendor's if there is one.
         retryable: True only if a retry may help and certainly does not pay twice.
         retry_after_s: Seconds to wait before the next call, at least 0, from the response; None
             if it does not say. A retry may be forbidden all the same.
@@ -248,8 +246,7 @@ class SessionMismatch(VendorError):
     """The session does not belong to the record, or the record was changed: let nobody in.
 
     Attributes:
-        field: Name of the attribute of `SessionRecord` or `SessionReading` that differs, never its
-            value; ``vendor`` for one of the vendor's own facts.
+        field: Name of the attribute that differs, never its value; ``vendor`` for a vendor's fact.
     """
 
     _charged = Charged.NO
@@ -309,8 +306,7 @@ class OutcomeUnknown(VendorError):
     `ids.vendor` is the id of the vendor's job.
 
     Attributes:
-        reconcilable: True if `FaceVerifier.reconcile` can look the call up later: the vendor was
-            asked to keep it, or returned an id for it.
+        reconcilable: True if `FaceVerifier.reconcile` can look the call up later.
     """
 
     _charged = Charged.UNKNOWN

@@ -41,8 +41,7 @@ class Decision(_DecisionEnum):
 
     MATCH = "match"
     NO_MATCH = "no_match"
-    #: A person should look: the vendor says so, its status is unknown, or the score lies between
-    #: the two thresholds.
+    #: A person should look: the vendor says so, or the score lies between two thresholds.
     REVIEW = "review"
     #: No pair of faces could be scored. Neither a match nor a mismatch.
     INCONCLUSIVE = "inconclusive"
@@ -266,8 +265,7 @@ class Score:
     Attributes:
         value: 0 to 100, higher is more alike (more live). Not a probability.
         scale: Vendor and model or method, for example ``local/sface-2021dec``.
-        raw: The number on the vendor's own scale; None if it equals `value` or the vendor returned
-            none. Not compared.
+        raw: The number on the vendor's own scale; None if it equals `value`. Not compared.
         raw_name: The vendor's name for `raw`, or None. Not compared.
         source: How we know the scale, or None. Not compared.
     """
@@ -291,8 +289,7 @@ class Score:
     ) -> Score:
         """Return the score for a vendor's number from 0 to 1; `raw` keeps that number.
 
-        Decimal, not binary: 0.57 becomes 57, but 0.57 * 100 is a little less and fails "at least
-        57".
+        Decimal, not binary: 0.57 becomes 57, but 0.57 * 100 is a little less than 57.
 
         Raises:
             TypeError: `fraction` is not a number.
@@ -329,8 +326,7 @@ class Score:
 class Threshold:
     """The score where a pass begins, on the backend's scale.
 
-    Pass ``Threshold(0.5)`` to a call to confirm so small a number; the call then sets rule and
-    source.
+    Pass ``Threshold(0.5)`` to a call to confirm so small a number.
 
     Attributes:
         value: 0 to 100; None if the vendor does not publish its threshold.
@@ -405,13 +401,10 @@ class Face:
         box: The position; None if the vendor does not say.
         confidence: The detector's confidence that this is a face, on the vendor's own scale (Didit:
             0-1; local: YuNet's, 0.6-1). Not a similarity.
-        rotation: Degrees (0, 90, 180, 270) by which the picture was rotated clockwise to find the
-            face; None if the vendor does not say.
-        similarity: The score of this face against the other picture's, for a vendor that scores
-            each face; None otherwise.
+        rotation: Degrees (0, 90, 180, 270) of the clockwise turn that showed the face, or None.
+        similarity: The score of this face against the other picture's, or None.
         compared: Whether the result is about this face; None if the vendor does not say.
-        landmarks: Points of the face by the vendor's own names, each ``(x, y)`` in the unit of
-            `box`, or None.
+        landmarks: Points by the vendor's own names, each ``(x, y)`` in the unit of `box`, or None.
         pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``), or None.
         quality: The vendor's own measures by the vendor's own names, or None.
     """
@@ -531,8 +524,7 @@ class Result(NoTruth, Document):
         vendor_status: The vendor's own status, unchanged, or None.
         backend: Name of the backend that answered.
         model: Model or version of the vendor's engine; None if the vendor does not say.
-        environment: The environment that the response states, else the backend's setting; None if
-            both are unknown.
+        environment: The environment in the response, else in the backend's setting, or None.
         probe_faces: Faces found in the probe, in the vendor's order; None if the vendor does not
             say, () if it found none.
         billing: The charge for the call.
@@ -541,8 +533,7 @@ class Result(NoTruth, Document):
         metadata: The caller's metadata, whether sent to the vendor or not; not in `repr`.
         created_at: The vendor's own time of the answer, UTC; None if the vendor does not say.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
-        raw: The decoded body without pictures, secrets and guesses about the person; not in
-            `repr`.
+        raw: The body without pictures, secrets and guesses about the person; not in `repr`.
     """
 
     score: Score | None = None
@@ -639,8 +630,7 @@ class LiveMatchResult(NoTruth, Document):
     `Retention.KEEP`, record at the vendor: `verify_live` then leaves two records.
 
     Attributes:
-        decision: `VERIFIED` only if live and a match; `NOT_LIVE` if not live; else the worse of
-            the two.
+        decision: `VERIFIED` only if live and a match; else the worse of the two.
         liveness: The liveness check, always made first.
         match: The comparison; None if it was not made (and so not paid for) because the probe is
             not live or has no face that could be judged.

@@ -131,16 +131,13 @@ class Backend(abc.ABC):
         environment_variables: Environment variables by setting, mainly for keys.
         allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case;
             ``*`` matches exactly one label: ``vision.*.acme.example``. Empty if the backend
-            sends nothing, or only to the caller's own server, which needs ``allow_base_url``
-            unless it runs on this machine.
+            sends nothing, or only to the caller's own server (with ``allow_base_url``).
         reports_sent: Whether the backend calls `Call.on_sent` before the first byte may leave. If
             not, a billed call counts as sent as soon as it begins.
         keeps_deadline: Whether each call ends by itself at `Call.deadline`, and leaves nothing
-            running. If not, the call runs in a thread of its own, which is abandoned at the
-            deadline.
+            running. If not, the call runs in its own thread, abandoned at the deadline.
         most_at_once: Concurrent calls with a deadline, abandoned calls included, if the backend
-            does not keep deadlines. A further call waits until its own deadline, and then raises
-            unsent.
+            does not keep deadlines. A further call waits, at most until its own deadline.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -250,8 +247,7 @@ class Backend(abc.ABC):
 
         The default returns `CANNOT_KNOW` without a request. A backend that overrides this method
         stores `Call.call_id` in the vendor's record of each kept call, under `CALL_ID_KEY`, and
-        compares it, or looks up `CallRecord.vendor_id`. Nothing else proves that a record belongs
-        to the call.
+        compares it, or looks up `CallRecord.vendor_id`. Nothing else identifies a call.
 
         Args:
             call: A call that is `reconcilable`.
@@ -377,8 +373,7 @@ def decide_by_threshold(
     """Decide by the score, for vendors and engines without a verdict.
 
     Returns:
-        INCONCLUSIVE without a score; REVIEW with a score but no threshold; else MATCH
-        or NO_MATCH by the threshold's own rule.
+        INCONCLUSIVE without a score; REVIEW without a threshold; else by the threshold's rule.
     """
     if score is None:
         return models.Decision.INCONCLUSIVE

@@ -235,8 +235,7 @@ class SessionAnswer:
     """The common part of responses about sessions.
 
     Attributes:
-        environment: The environment that the response states, unchanged if it is not one of ours
-            (then the core refuses it), or None.
+        environment: The environment in the response, unchanged (the core checks it), or None.
         billing: The charge, as far as the response says.
         ids: The vendor's id of the request.
     """
@@ -293,8 +292,7 @@ class SessionReading(SessionAnswer):
         vendor_status: The vendor's own status, unchanged, or None.
         way_in: The person's way in; None if the response has none.
         approved: The vendor's approval of the whole session, or None. If False, no pass counts.
-        checks: All items that count; after several attempts, the items of the last attempt. Empty
-            if nothing was reported.
+        checks: All items that count, of the last attempt. Empty if nothing was reported.
         compared_with: The picture of the match.
         record_id, terms, subject_ref: As returned by the vendor, or None. None is a mismatch if
             `SessionCapabilities.keeps` has it (except the subject).
@@ -369,8 +367,7 @@ class SessionResult(models.NoTruth, Document):
     Attributes:
         record: The record with the vendor's `session_id`. Persist it again.
         state: The state of the session.
-        way_in: The person's way in, from `start` or if requested; None if the session has ended.
-            Not in `to_dict` and repr.
+        way_in: The person's way in, or None if the session has ended. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; INCONCLUSIVE with ``not_reported`` if none.
         compared_with: The picture of the match; None without a match.
         portrait: A live face, if requested. Not in `to_dict` and repr.

@@ -27,8 +27,7 @@ _USUAL: Final = 0o666
 def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = False) -> None:
     """Write a file atomically; only the owner may read a `private` file.
 
-    Pipes and terminals are written to directly. After an `OSError`, which names `path`, the old
-    file is unchanged.
+    Pipes and terminals are written to directly. An `OSError` leaves the old file unchanged.
     """
     with replacing(path, private=private) as new, named(path), new.open("wb") as file:
         file.write(content)

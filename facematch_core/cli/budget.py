@@ -167,8 +167,7 @@ def _open_stores(
 ) -> Iterator[tuple[list[CallStore], Charges, dt.datetime, Any]]:
     """Open the store from --store, or the stores of a profile's budgets.
 
-    Yields the stores, the open calls, the time, and the profile's verifier (None with --store,
-    unless the vendor is called).
+    Yields the stores, the open calls, the time, and the verifier (None if no vendor is called).
     """
     now, target, address = dt.datetime.now(dt.UTC), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:

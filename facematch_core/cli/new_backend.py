@@ -23,8 +23,7 @@ from .text import say
 PREFIX = "facematch"
 #: A longer name would make lines of the templates too long.
 LONGEST = 24
-#: Templates have the file's name, without a leading dot, and the suffix ``.txt``, because an
-#: installer would compile ``.py`` files.
+#: Templates end in ``.txt``, because an installer would compile ``.py`` files.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 #: Files of a repository.

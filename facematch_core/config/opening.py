@@ -79,8 +79,7 @@ def open_verifier(
         config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
             a setting of the backend, and overrides the profile and the environment. A failover
-            passes the arguments to every member; it takes no thresholds, policies or settings,
-            which belong to its members.
+            passes the arguments to its members; it takes no thresholds, policies or settings.
 
     Raises:
         BackendUnavailable: the plug-in is missing or cannot be used.
@@ -93,10 +92,7 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open a verifier for ``async with``; for arguments and errors see `open_verifier`.
-
-    `max_concurrency` limits the concurrent calls; see `AsyncFaceVerifier`.
-    """
+    """Open an `AsyncFaceVerifier`, for ``async with``; other arguments: see `open_verifier`."""
     # Imported late: a synchronous program does not need anyio.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
@@ -150,10 +146,7 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open hosted sessions for ``async with``; for arguments and errors see `open_sessions`.
-
-    `max_concurrency` limits the concurrent calls; see `AsyncFaceVerifier`.
-    """
+    """Open `AsyncSessions`, for ``async with``; other arguments: see `open_sessions`."""
     from facematch_core.sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)

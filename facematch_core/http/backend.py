@@ -1,8 +1,7 @@
 """`HttpBackend`: the base class of a plug-in for a vendor with an HTTP API.
 
 A plug-in implements `build` and `parse` for a call with one request, or `steps` for several, and
-declares the vendor's documented errors. `ask` passes the steps to `HttpCall` (`sender`), which
-sends with `HttpClient` (`transport`).
+declares the vendor's documented errors. `ask` passes the steps to `sender`.
 """
 
 from __future__ import annotations
@@ -186,8 +185,7 @@ class HttpBackend(RemoteBackend):
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
         """Return the values that a reply echoes: `call_id`, `caller_ref`; by default nothing.
 
-        A reply that echoes a wrong value belongs to another call, and is an `UnexpectedResponse`.
-        None counts as not echoed.
+        A wrong value is an `UnexpectedResponse`; None counts as not echoed.
         """
         return {}
 

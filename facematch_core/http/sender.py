@@ -110,8 +110,7 @@ class HttpCall:
     ledger: Ledger = attrs.field(factory=Ledger)
     #: Whether the first byte has left.
     is_sent: bool = False
-    #: Whether the vendor has accepted the call: it replied to a paid request, or the steps wait, or
-    #: the call looks up an accepted call.
+    #: Whether the vendor has accepted the call: it replied to a paid request, or the steps wait.
     is_accepted: bool = False
     #: The reply to the last request; None if it was lost.
     reply: HttpReply | None = None
@@ -189,11 +188,9 @@ class HttpCall:
             return
         if pause.seconds >= self.deadline.left_s():
             reason = f"{self.backend.name} would wait longer than the call may take."
-            if is_begun:
-                raise self._end_with(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
-            raise self._end_with(
-                errors.VendorUnavailable(f"{reason} Nothing was sent.", retryable=False)
-            )
+            unsent = errors.VendorUnavailable(f"{reason} Nothing was sent.", retryable=False)
+            late = errors.DeadlineExceeded(reason, billing=FREE_BILLING)
+            raise self._end_with(late if is_begun else unsent)
         try:
             CANCELLATION.get().sleep(pause.seconds, self.call.clock)
         except CallCancelled:

@@ -2,8 +2,7 @@
 
 `HttpClient.send` finds the `Route` to the host (proxy and certificates, from the settings or the
 environment, like requests), takes an idle `Connection` or opens a new one, sends the request, and
-reads the whole response. `Exchange` is the state of one such request. `refusals.explain` translates
-exceptions to our errors.
+reads the whole response. `Exchange` is the state of one such request.
 
 HTTP libraries do not say whether a request was sent, and restart their timeouts with every read.
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
@@ -151,8 +150,8 @@ class HttpClient:
         Raises:
             ConfigurationError: a URL, a header or a proxy is wrong.
             InvalidRequest: the request cannot be encoded as HTTP.
-            VendorUnavailable: no byte of the request was sent. Not `retryable` if `send_by` has
-                passed, the certificate is wrong, or the proxy refuses.
+            VendorUnavailable: no byte was sent. `retryable` unless a certificate, a proxy's refusal
+                or an expired `send_by` is the reason.
             DeadlineExceeded: `deadline` passed after the first byte.
             OutcomeUnknown: the first byte was sent, but no complete, usable response came.
             UnexpectedResponse: an expected status with a body that cannot be used.
@@ -338,8 +337,7 @@ class Exchange:
     def wait_s(self, sock: Any = None) -> float:
         """Return how long the next wait may take, and set it on the socket.
 
-        Raise `TimeoutError` if no time is left: until `send_by` before the first byte, else until
-        the deadline.
+        Raise `TimeoutError` after the deadline, or after `send_by` before the first byte.
         """
         left_s = (self.deadline if self.is_sent else self.deadline.send_by).left_s()
         if left_s <= 0:
@@ -368,8 +366,7 @@ def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
         traceback.clear_frames(link.__traceback__)
     if failure is not None:
         return failure
-    # A bug, or the program's own exception. Drop its first frame: `send`, which still runs and
-    # keeps the picture.
+    # A bug, or the program's own exception. Drop its first frame, `send`, which has the picture.
     if not is_refusal:
         error.__cause__ = None
     trace = error.__traceback__
@@ -543,8 +540,7 @@ class _Response(http.client.HTTPResponse):
     """A response that rejects truncated headers."""
 
     def begin(self) -> None:
-        # The raw file is reference-counted, so the descriptor survives a connection that is closed
-        # before the response is read.
+        # The raw file keeps the descriptor open if the connection is closed before it is read.
         reads: Any = cast(Any, self.fp).raw
         reads.__class__ = _SocketReader
         super().begin()

@@ -53,8 +53,7 @@ class Attempt:
         number: 1 for the first try.
         paid: Whether the backend declares that the operation costs money.
         environment: The backend's configured environment; None if unknown.
-        deadline: The caller's deadline, on the verifier's clock. Its `send_by` is the deadline for
-            the first byte.
+        deadline: The caller's deadline; its `send_by` is the deadline for the first byte.
     """
 
     call: CallRecord
@@ -127,11 +126,9 @@ class Outcome:
         charged: Whether the try was charged; UNKNOWN also if interrupted after the first byte.
         sent: Whether anything may have been sent.
         environment: The environment that answered; None if unknown.
-        error: The error; None for a result or a foreign exception such as Ctrl-C (then `answered`
-            is False).
+        error: The error; None for a result, and for a foreign exception such as Ctrl-C.
         answered: Whether there is a result.
-        was_asked: Whether the backend was called. False if a policy refused the try or the deadline
-            had already passed.
+        was_asked: Whether the backend was called; not if a policy refused or time was over.
     """
 
     charged: Charged

@@ -18,8 +18,7 @@ class Retry:
 
     Retries a call that was not sent, a throttled call (429), a temporary error that the vendor
     documents as free, and a call that timed out waiting for a budget's store. Never retries a call
-    that may have been charged, nor any other refusal of a policy. Without a `Retry`, a verifier
-    does not retry.
+    that may have been charged, nor any other refusal of a policy.
 
     Args:
         times: The most retries of one call, 1-10.

@@ -16,12 +16,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.backend import RemoteBackend
 from facematch_core.backend.base import report_fault
-from facematch_core.backend.calls import (
-    DeleteRequest,
-    ReadRequest,
-    Request,
-    StartRequest,
-)
+from facematch_core.backend.calls import DeleteRequest, ReadRequest, Request, StartRequest
 from facematch_core.backend.session_types import (
     USUAL_CHECKS,
     ComparedWith,
@@ -61,8 +56,7 @@ class Sessions:
 
     Args:
         verifier: A verifier whose backend has sessions; closed together with this object. Its
-            thresholds are the defaults of `plan`, and its `require_environment` applies to every
-            response.
+            thresholds are the defaults of `plan`; its `require_environment` applies, too.
         profile: Name of the verifier's profile; None if it has none.
         expects, compared_with: See `open_sessions`.
 
@@ -242,8 +236,7 @@ class Sessions:
         `way_in` unless the session has ended.
 
         A lost response raises `OutcomeUnknown`, and the start is not retried automatically. The
-        message and `SessionCapabilities.start_is_repeatable` say whether starting again returns the
-        same session.
+        message says whether starting again returns the same session.
 
         Args:
             record: The record from `plan`, already persisted.

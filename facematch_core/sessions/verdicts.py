@@ -73,8 +73,7 @@ def check_origin(
 ) -> Environment | None:
     """Return the environment of an answer; raise `EnvironmentMismatch` if it is wrong.
 
-    If no setting declares the environment, a reading must state it; a start and a deletion need not
-    (`may_be_silent`).
+    If no setting declares the environment, the answer must state it, unless it `may_be_silent`.
     """
     word, environment = answer.environment, None
     declared = rules.declared or record.environment

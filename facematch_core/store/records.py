@@ -50,8 +50,7 @@ class BudgetKey:
     Attributes:
         name: The budget's owner, such as a vendor or a profile.
         currency: Three letters; None if calls are counted.
-        environment: The backend's configured environment: calls to a mock never count together with
-            calls to a vendor.
+        environment: The backend's environment: a mock's calls never count with a vendor's.
         period: The period after which the sum is reset.
         window: The day (``2026-11-20``); empty for `TOTAL`.
     """

@@ -1,7 +1,6 @@
 """`AsyncFaceVerifier`: a verifier for asyncio and trio. Each call runs in a thread.
 
-A thread cannot be killed, so a cancelled call either stops before its first byte or finishes in the
-background.
+A thread cannot be killed: a cancelled call stops before its first byte, or runs to its end.
 """
 
 from __future__ import annotations
@@ -190,8 +189,7 @@ class AsyncFaceVerifier(Awaited):
 
     If an ``await`` is cancelled before the first byte leaves, nothing is sent. Otherwise the
     request finishes in the background: its charge is written to the budget and its end is
-    reported as an event, but its result is lost. `aclose` waits for such calls, at most for the
-    backend's timeouts.
+    reported as an event, but its result is lost. `aclose` waits for such calls.
 
     An async context manager. Use it in one event loop at a time; another loop may follow.
     Open it after a fork, not before; a child process does not inherit its parent's calls.
@@ -245,8 +243,7 @@ class AsyncFaceVerifier(Awaited):
         """Compare many pairs, in bounded memory; see `FaceVerifier.verify_many`.
 
         To stop before the last outcome, use ``async with
-        contextlib.aclosing(verifier.verify_many(pairs)) as outcomes``: it cancels unsent calls at
-        once.
+        contextlib.aclosing(verifier.verify_many(pairs)) as outcomes``: it cancels unsent calls.
 
         Args:
             pairs: An iterable, which is read in a thread and must not wait for an outcome; or an

@@ -7,8 +7,7 @@ Every call starts with STARTED and ends with one or two other events::
             → REFUSED                              (nothing was sent)
 
 RETRYING comes between two attempts of a call, POSTPONED after an attempt. The start of a session
-has no ANSWERED event; its response is CHARGED. Each later request about a session is one
-FOLLOWED_UP event.
+has no ANSWERED event; its response is CHARGED. A later request about it is one FOLLOWED_UP.
 """
 
 from __future__ import annotations
@@ -65,14 +64,12 @@ class CallEvent:
         call_id: Our id of the call; all events of one call share it.
         backend: Name of the backend.
         operation: The operation.
-        environment: The environment that the response states, else the backend's setting; None if
-            both are unknown.
+        environment: The environment in the response, else in the backend's setting, or None.
         at: Time of the event, UTC.
         call: The record for `FaceVerifier.reconcile`, without `caller_ref`. STARTED and SENT: use
             it if no other event of the call follows. Also in UNKNOWN, and in CHARGED without a
             result. Else None.
-        attempt: Number of the attempt, from 1; RETRYING: number of the next attempt. None in
-            STARTED and POSTPONED.
+        attempt: Number of the attempt, from 1 (RETRYING: of the next); None in STARTED, POSTPONED.
         wait_s: RETRYING: seconds until the next attempt, above 0. Else None.
         decision: ANSWERED: the decision, as text. Else None.
         error: Class name of the error, or None.

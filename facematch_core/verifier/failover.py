@@ -60,8 +60,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     operation) is skipped before anything is sent. A member whose last five calls failed is skipped
     for 30 seconds; then one call probes it (failures count as in `CircuitBreaker`). `route` of a
     result lists who answered and who was skipped; `route` of an error lists every member tried.
-    If no member answers, the last retryable error is raised; else the last vendor error; else the
-    first error.
+    If no member answers, the last retryable error is raised, else the last vendor error.
 
     Thresholds are per member, because scales differ: the member's profile sets them, or
     ``threshold={"shop": 60}`` for one call. Members not named keep their own. Members of other
@@ -81,8 +80,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         clock: A clock, for tests.
 
     Raises:
-        ConfigurationError: no members, a member that is not a `FaceVerifier`, two members with the
-            same name, or a wrong deadline.
+        ConfigurationError: no members, a wrong member or deadline, or two members of one name.
     """
 
     def __init__(
@@ -213,8 +211,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         """Yield the members that support these options, each with its thresholds and deadline."""
         thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
         reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
-        # Check all members first, so that a wrong configuration of the last member shows before
-        # that member is needed.
+        # Check all members first: a wrong last member shows before it is needed.
         options_by_member: dict[str, CallOptions] = {}
         refusals: dict[str, FaceMatchError] = {}
         for name, member in self._members.items():
@@ -285,8 +282,7 @@ class _RouteLog:
         self.is_begun = self.is_begun or isinstance(error, VendorError)
         # The traceback's frames keep the pictures alive.
         error = error.with_traceback(None)
-        # Keep the last retryable error, else the last vendor error. If no member supports the call,
-        # keep the first error.
+        # Keep the last retryable error, else the last vendor error, else the first error.
         weight = _weight(error)
         if self.error is None or (weight and weight >= _weight(self.error)):
             self.error = error

@@ -114,8 +114,7 @@ class Pipeline:
             record: The record of the call.
             kind: The class of the request.
             prepare: Returns the request's own fields.
-            judge: Turns an answer into a result, with the masker of the request and the seconds
-                since this method began as `elapsed_s`.
+            judge: Turns an answer into a result, given `elapsed_s` and the masker of the request.
             deadline: The deadline of all attempts together.
             retry: The retry policy, or None.
         """
@@ -406,8 +405,7 @@ class Pipeline:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
         send_by = deadline.send_by
         if attempt.paid and not backend.reports_sent:
-            # The backend does not report when it sends, so assume that it does at once. Such a call
-            # cannot be stopped before the deadline.
+            # It may send at once, so it cannot be stopped before the deadline.
             ask, send_by = functools.partial(_ask_silent, ask, attempt), deadline
         attempt.was_asked = True
         if backend.keeps_deadline or not send_by.is_limited:
@@ -499,8 +497,7 @@ def _copy_metadata(metadata: Any) -> dict[str, Any]:
         copy = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
-    # JSON turns the keys 1, None and True into strings. Values nested more than 64 levels deep
-    # would be missing from the result.
+    # JSON turns the keys 1, None and True into strings; a result omits deeply nested values.
     if copy is None or copy != metadata or plain_json(copy) != copy:
         raise errors.InvalidRequest(
             "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "

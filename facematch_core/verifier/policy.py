@@ -224,8 +224,7 @@ def describe_mismatch(
 def judge(result: R, call: models.CallRecord) -> R:
     """Check a result from a vendor's records against the rules of its call.
 
-    A pass becomes REVIEW if the thresholds of the call do not support it, or if it has a grave
-    warning.
+    A pass becomes REVIEW if a threshold of the call or a grave warning contradicts it.
 
     Raises:
         InvalidRequest: the result has another call's id, or belongs to another operation.

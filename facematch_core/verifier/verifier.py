@@ -150,12 +150,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Compare two faces.
 
         Args:
-            probe: The live or candidate face: `Image`, bytes, a path object, an open binary file or
-                a picture of Pillow.
+            probe: The live or candidate face: `Image`, bytes, path, open file or Pillow image.
             reference: The face to compare with, for example from an identity document.
             threshold: The score where a match begins, 0-100 on this backend's scale.
-            review_threshold: Above `threshold`, up to 100: a match with a score not above it
-                becomes `REVIEW`.
+            review_threshold: Above `threshold`: a match with a score up to this becomes `REVIEW`.
             retention: The data that the vendor is asked to keep.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
@@ -182,8 +180,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     ) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
-        Takes the arguments of `verify` and raises the same errors. Thresholds are on the scale of
-        the backend's liveness score.
+        Arguments and errors: see `verify`. Thresholds are on the scale of the liveness score.
         """
         call_options = self._read_options("check_liveness", Operation.LIVENESS, options)
         pictures = [probe]
@@ -201,8 +198,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         liveness result as `liveness`. In a failover, different members may answer the two calls.
 
         Args:
-            liveness_threshold, liveness_review_threshold: Like `threshold` and `review_threshold`,
-                for the liveness score.
+            liveness_threshold, liveness_review_threshold: The same for the liveness score.
             deadline_s: Seconds for both calls together.
 
         Other arguments and errors: see `verify`.
@@ -240,8 +236,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         Args:
             pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
-                ``(probe, reference, key)``. It is read only slightly ahead, in the caller's thread,
-                and must not wait for an outcome.
+                ``(probe, reference, key)``. It is read slightly ahead, in the caller's thread.
             max_workers: Concurrent calls, 1-256.
             stop_on: Errors that end the run: no further pair is started; started pairs are finished
                 and yielded. The default is the errors that every pair would raise: key, credit,
@@ -249,8 +244,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             **options: Options of `verify`, for every pair.
 
         Returns:
-            An iterator with one `PairOutcome` per started pair, in the order of `pairs`; an error
-            is an outcome.
+            An iterator with one `PairOutcome` per started pair, in order; an error is an outcome.
 
         To stop early, use ``with verifier.verify_many(pairs) as outcomes``: its end (or
         ``outcomes.close()``) cancels pairs that have not started and waits for the others. After a
@@ -326,20 +320,16 @@ class FaceVerifier(Verifier[float | Threshold]):
         backend: The backend to call.
         threshold, liveness_threshold: Default score where a pass begins, 0-100 on the backend's
             scale; None for the backend's documented default.
-        review_threshold, liveness_review_threshold: Passes with a score up to this one, 0-100,
-            become REVIEW; None for no review.
-        deadline_s: Default deadline of a call in seconds, above 0, with all attempts and policies.
-            None for the backend's timeouts.
-        fit_images: Shrink or convert a picture that the vendor would reject; False to raise
-            instead.
+        review_threshold, liveness_review_threshold: Passes up to this score become REVIEW.
+        deadline_s: Default deadline of a call in seconds; None for the backend's timeouts.
+        fit_images: Shrink or convert a picture that the vendor would reject; False to raise.
         require_environment: Refuse results from any other environment, or from an unknown one.
         on_event: Called with one `CallEvent` per step of a call, in the calling thread (SENT: in
             the sending thread, if the backend does not enforce the deadline itself). Its
             exceptions are logged and ignored.
         policies: Policies that guard each attempt, applied in this order: `Budget`,
             `CircuitBreaker`, `RateLimiter`.
-        retry: The retry policy; it never retries a call that may have been charged. None for no
-            retries.
+        retry: The retry policy, only for calls that were not charged; None for no retries.
         clock: A clock, for tests.
 
     Raises:
@@ -667,8 +657,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         self.close()
 
     def __del__(self) -> None:
-        # The garbage collector may run this in any thread, even the pool's own, and under any lock.
-        # So it must not wait or take a lock.
+        # The garbage collector may run this under any lock, so it must not wait or take a lock.
         self._cancel()
 
     def _cancel(self) -> None:
