@@ -172,9 +172,7 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise errors.ConfigurationError(
-                "The name of a header has characters that HTTP cannot carry."
-            )
+            raise errors.ConfigurationError("A header name has characters that HTTP cannot carry.")
         text = headers[name] = _reveal(value)
         if not _HEADER_VALUE.fullmatch(text):
             raise errors.ConfigurationError(
