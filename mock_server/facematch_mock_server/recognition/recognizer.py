@@ -6,7 +6,6 @@ The recognizer decides by set outcomes, test cards, an engine, or the bytes.
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import hashlib
 import io
@@ -213,12 +212,6 @@ class Recognizer:
         self.waiting = Waiting()
         #: Compares pictures; None for test cards and bytes alone.
         self.engine = LocalEngine() if engine == "local" else None
-
-    def copy_for_world(self) -> Recognizer:
-        """Return a copy with its own outcomes and the shared facts and engine."""
-        other = copy.copy(self)
-        other.waiting = Waiting()
-        return other
 
     @property
     def needs_bytes(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import datetime as dt
 import hashlib
 import re
@@ -17,6 +18,7 @@ import attrs
 from facematch_mock_server.base.masking import SHORT, shorten
 from facematch_mock_server.base.messages import PERSON, Request
 from facematch_mock_server.claims import Behaviours
+from facematch_mock_server.recognition.outcomes import Waiting
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 from .clock import Ids, VirtualClock
@@ -60,7 +62,9 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.switches = kind.name, claims.switches
         self.clock, self.pictures = account.clock, shared.pictures
-        self.recognizer = shared.recognizer.copy_for_world()
+        # Facts and engine are shared, outcomes are not.
+        self.recognizer = copy.copy(shared.recognizer)
+        self.recognizer.waiting = Waiting()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         # A vendor without credit charges nothing.
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
