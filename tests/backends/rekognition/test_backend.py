@@ -1,25 +1,15 @@
 import itertools
-import json
 
 import boto3
 import pytest
 from botocore.config import Config
-from kit.fakes import match_call
 from kit.vendors import AWS_KEYS as KEYS
 
 import facematch_core as fm
-from facematch_core.http import HttpReply
 from facematch_mock_server import card_sheet
 from facematch_rekognition import RekognitionBackend
 
 CARDS = card_sheet()
-BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
-
-
-def read(answer, status=200, threshold=80.0):
-    headers, body = {"x-amzn-RequestId": "an-id"}, json.dumps(answer).encode()
-    reply = HttpReply(status=status, headers=headers, body=body)
-    return BACKEND.read_reply(match_call(threshold), reply)
 
 
 @pytest.fixture
@@ -28,15 +18,6 @@ def verifier(mock):
         RekognitionBackend(region="eu-west-1", base_url=mock.url, **KEYS)
     ) as opened:
         yield opened
-
-
-@pytest.mark.parametrize("similarity", [-0.01, 100.01, "99", True, [99]])
-def test_invalid_similarity_is_unexpected(similarity):
-    box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.1)
-    face = {"BoundingBox": box, "Confidence": 99.9}
-    matches = [{"Similarity": similarity, "Face": face}]
-    answer = {"SourceImageFace": face, "FaceMatches": matches, "UnmatchedFaces": []}
-    assert isinstance(read(answer), fm.UnexpectedResponse)
 
 
 def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(verifier):
