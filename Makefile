@@ -24,7 +24,6 @@ QUICK := -m "not slow and not long and not system and not docs" --ignore=tests/s
 FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
 	tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
 	tests/backends/deepvue/test_verdicts.py tests/backends/deepvue/test_wire.py \
-	tests/backends/rekognition/test_backend.py \
 	tests/money/test_double_entry.py tests/core/cli/test_verify.py
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)

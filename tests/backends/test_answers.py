@@ -24,6 +24,7 @@ FACE = {
     "recognitionModel": "recognition_04",
     "faceRectangle": {"top": 78, "left": 394, "width": 10, "height": 20},
 }
+CARDS = card_sheet()
 BOX = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
 
 
@@ -162,7 +163,7 @@ def test_plugins_fill_the_fields_of_a_face(compreface_server):
     where = {"api_key": compreface_server.live_key, "base_url": compreface_server.url}
     backend = ComprefaceBackend(plugins="landmarks,mask,pose,calculator", **where)
     with fm.FaceVerifier(backend) as verifier:
-        result = verifier.verify(make_card("p1"), card_sheet()["p1"].data)
+        result = verifier.verify(make_card("p1"), CARDS["p1"].data)
     (face,) = result.probe_faces
     shown = result.raw["result"][0]["source_image_face"]
     assert face.confidence == shown["box"]["probability"]
@@ -170,3 +171,62 @@ def test_plugins_fill_the_fields_of_a_face(compreface_server):
     assert set(face.pose) == {"yaw", "pitch", "roll"}
     assert 0 <= face.quality["without_mask"] <= 1
     assert len(shown["embedding"]) == 512
+
+
+# Rekognition
+
+
+@pytest.fixture
+def ask(rekognition_server):
+    where = {"region": "eu-west-1", "base_url": rekognition_server.url, **AWS_KEYS}
+
+    def ask(probe, reference, **settings):
+        with fm.FaceVerifier(RekognitionBackend(**where, **settings)) as verifier:
+            return verifier.verify(CARDS[probe].data, CARDS[reference].data)
+
+    return ask
+
+
+def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(ask):
+    result = ask("two-faces", "p1")
+    assert result.is_match
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
+    assert [round(face.similarity.value) for face in result.probe_faces] == [95, 5]
+    assert [face.compared for face in result.probe_faces] == [True, False]
+    result = ask("p1", "two-faces")
+    assert (result.is_match, result.warnings) == (True, ())
+
+
+def area(face):
+    return (face.box.right - face.box.left) * (face.box.bottom - face.box.top)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "decision", "charges", "words"),
+    [
+        (("p1-again", "p1"), "match", 2, []),
+        (("p1", "two-faces"), "match", 2, ["the reference shows more than one face"]),
+        (("p1", "no-face"), "inconclusive", 1, ["the reference shows no face"]),
+        (("no-face", "p1"), "inconclusive", None, ["no face was found in one of the pictures"]),
+    ],
+)
+def test_reference_quality_costs_an_image_more(  # noqa: PLR0917 - fixtures and parameters
+    rekognition_server, ask, pictures, decision, charges, words
+):
+    before = len(rekognition_server.control.charges())
+    result = ask(*pictures, reference_quality=True)
+    assert (result.decision, [warning.text for warning in result.warnings]) == (decision, words)
+    if charges is None:
+        assert result.billing.charged is fm.Charged.UNKNOWN
+        assert "charges of earlier requests of the call: 1" in result.billing.ground
+        return
+    counted = len(rekognition_server.control.charges()) - before
+    assert (result.billing.charges, counted) == (charges, charges)
+    if decision == "match":
+        first, *others = result.reference_faces
+        assert set(first.quality) == {"Brightness", "Sharpness"}
+        assert set(first.pose) == {"Roll", "Yaw", "Pitch"}
+        assert first.compared
+        assert not any(face.compared or area(face) > area(first) for face in others)
+        assert set(result.raw) >= {"FaceMatches", "FaceDetails"}
+        assert result.score == ask(*pictures).score

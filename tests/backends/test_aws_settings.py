@@ -1,14 +1,17 @@
 """AWS's own settings: credentials, and an endpoint, which is honoured on this machine alone."""
 
+import itertools
 import logging
+import os
 import shlex
 import sys
 
 import boto3
 import pytest
+from botocore.config import Config
 
 import facematch_core as fm
-from facematch_mock_server import card_sheet
+from facematch_mock_server import MockServer, card_sheet
 from facematch_rekognition import RekognitionBackend
 
 pytestmark = pytest.mark.usefixtures("aws_folder")
@@ -18,9 +21,21 @@ KEY, SECRET, TOKEN = "AKIACANARY41C7", "canary-secret-b20e95", "canary-session-t
 
 
 @pytest.fixture
-def mock(mock):
-    mock.control.add_key(key=SECRET, client=KEY)
-    return mock
+def aws_folder(monkeypatch, tmp_path):
+    """Return the folder of AWS's files, which are missing; no variable of AWS is set."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return tmp_path
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="rekognition") as server:
+        server.control.add_key(key=SECRET, client=KEY)
+        yield server
 
 
 def ask(mock, **settings):
@@ -174,3 +189,28 @@ def test_call_goes_to_the_configured_endpoint(monkeypatch, mock):
         monkeypatch.delenv(EVERY)  # read once, when the backend is made
         assert verifier.verify(P1, P1).is_match
     assert len(mock.control.charges()) == 1
+
+
+REGIONS = (
+    *("us-east-1", "eu-west-1", "ap-southeast-5", "us-gov-west-1", "il-central-1"),
+    *("cn-north-1", "cn-northwest-1", "us-iso-east-1", "us-isob-east-1", "us-isof-south-1"),
+    *("eu-isoe-west-1", "eusc-de-east-1"),
+)
+
+
+def test_endpoint_equals_botocores_in_every_partition():
+    session = boto3.Session("key", "secret")
+    for region, fips in itertools.product(REGIONS, (False, True)):
+        how = Config(use_fips_endpoint=fips)
+        client = session.client("rekognition", region_name=region, config=how)
+        backend = RekognitionBackend(region=region, fips=fips, **KEYS)
+        assert backend.address == client.meta.endpoint_url
+        assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"])
+def test_dual_stack_endpoint_of_a_partition_may_be_set(region):
+    how = Config(use_dualstack_endpoint=True)
+    client = boto3.Session("key", "secret").client("rekognition", region_name=region, config=how)
+    address = client.meta.endpoint_url
+    assert RekognitionBackend(region=region, base_url=address, **KEYS).address == address
