@@ -243,14 +243,11 @@ def _evidence(file: str, sha256: str) -> Evidence:
     options: dict[str, tuple[str, ...]] = {}
     for option in context.command.params:
         value = given.get(option.name) if option.name in bearing else None
-        if value is None:
-            continue
-        words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
-        if option.name == "store":
-            words = (file,)
-        elif option.name in ("scores", "pairs"):
-            words = tuple(Path(word).name for word in words)
-        options[option.opts[0]] = words
+        if value is not None:
+            words = () if value is True else (value,) if isinstance(value, str) else tuple(value)
+            if option.name in ("scores", "pairs"):
+                words = tuple(Path(word).name for word in words)
+            options[option.opts[0]] = (file,) if option.name == "store" else words
     return Evidence(file=file, sha256=sha256, options=options)
 
 

@@ -313,7 +313,7 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     call_id, is_charged = options["resolve"], options["charged"]
     if is_charged + options["not_charged"] != (call_id is not None):
         raise click.UsageError("--resolve CALL goes with one of --charged and --not-charged.")
-    from facematch_comparison.run.recover import resolve_by_budgets
+    from facematch_comparison.run.system import resolve_by_budgets
 
     with common.database_at(store) as database:
         studies = database.studies() if study is None else (database.study(study),)
@@ -362,7 +362,7 @@ def _finalize(
     database: RunDatabase, config: str | None, name: str, call_ids: Sequence[str], billed: Charged
 ) -> None:
     """Update the budgets in the run database and in the system's profile."""
-    from facematch_comparison.run.recover import finalize_budgets, stores_of
+    from facematch_comparison.run.system import finalize_budgets, stores_of
 
     if not call_ids:
         return

@@ -1,10 +1,8 @@
 """Ask every system about every pair exactly once; resume after a kill at any point."""
 
 from .database import RunDatabase
-from .pairs import PairState, Progress, UnresolvedCharge
-from .scores import read_answers
-from .stored import Price, StoredStudy, StoredSystem
-from .study_run import RunSummary, StudyRun, run_study
+from .records import PairState, Price, Progress, StoredStudy, StoredSystem, UnresolvedCharge
+from .study_run import RunSummary, StudyRun, read_answers, run_study
 from .system import RunSystem
 
 __all__ = [

@@ -48,8 +48,16 @@ from facematch_core.models import Billing, CallRecord, Charged, Decision, Enviro
 from facematch_core.store import SqlStore
 from facematch_core.store.sql import Database
 
-from .pairs import UNDER_WAY, WITHOUT_ANSWER, PairOutcome, PairState, Progress, UnresolvedCharge
-from .stored import StoredStudy, StoredSystem
+from .records import (
+    UNDER_WAY,
+    WITHOUT_ANSWER,
+    PairOutcome,
+    PairState,
+    Progress,
+    StoredStudy,
+    StoredSystem,
+    UnresolvedCharge,
+)
 
 T = TypeVar("T")
 

@@ -1,35 +1,57 @@
-"""Run a test set: ask every system about every pair once."""
+"""Run a test set: ask every system about every pair once; read the answers."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import attrs
+import numpy as np
+import pandas as pd
 
+from facematch_comparison.scores.answers import (
+    BILLED,
+    DECISIONS,
+    NO_DECISION,
+    NOT_ASKED,
+    Answers,
+)
 from facematch_comparison.study import Study
+from facematch_comparison.values.numbers import join_names
+from facematch_core.backend.kinds import argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import refuse
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
-from facematch_core.models import Retention
+from facematch_core.models import Charged, Decision, Retention, ThresholdRule
 from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .database import RunDatabase
-from .local import ask_locally, makes_embeddings
-from .recover import finalize_budgets
-from .stored import Price, StoredStudy
-from .system import OnEnd, RunSystem
+from .records import PairOutcome, PairState, Price, StoredStudy, StoredSystem
+from .system import OnEnd, RunSystem, ask_locally, finalize_budgets, makes_embeddings
 
 #: A callable that opens a system, such as ``functools.partial(open_verifier, profile="a")``. It is
 #: called with ``on_event`` and must pass it to the `FaceVerifier`.
 SystemOpener: TypeAlias = Callable[..., Any]
+
+#: Reason for a missing answer if the row has no error.
+_REASONS: Final = {
+    PairState.FREE: NOT_ASKED,
+    PairState.BEGUN: NOT_ASKED,
+    PairState.ASKED: "unresolved",
+    PairState.UNRESOLVED: "unresolved",
+    PairState.FAILED: "failed",
+    PairState.NO_RESPONSE: "charged, no response",
+}
+
+_NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 
 
 @attrs.frozen(kw_only=True)
@@ -222,3 +244,63 @@ def run_study(
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress)
+
+
+def read_answers(
+    database: RunDatabase, study: StoredStudy, *, models: Sequence[str] = ()
+) -> list[Answers]:
+    """Return the answers of each system in a test set, in insertion order.
+
+    Args:
+        models: Models whose answers count if a vendor changed its model during the run. Pairs
+            answered by another model count as not asked.
+
+    Raises:
+        InvalidRequest: a system answered with several models, and `models` does not name one.
+        ConfigurationError: the run database failed, or is damaged.
+    """
+    answers = []
+    for system in database.systems(study.digest):
+        rows = database.answers(system.number, study.pairs)
+        counts = Counter(row.model for row in rows if row.model)
+        chosen = [model for model in counts if model in models]
+        if len(counts) > 1:
+            if len(chosen) != 1:
+                shown = join_names([f"{model!r} ({n:,} pairs)" for model, n in counts.items()])
+                raise InvalidRequest(
+                    f"The model of {system.name} changed during the run: {shown}. Choose the model "
+                    "whose answers count, such as "
+                    f"{argument('models', [next(iter(counts))])}."
+                )
+            rows = [row if row.model in (None, *chosen) else _NOT_ASKED for row in rows]
+        answers.append(_of_rows(study, system, rows))
+    return answers
+
+
+def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcome]) -> Answers:
+    codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
+    without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
+    models = {row.model for row in rows} - {None}
+    reasons = [
+        (row.error or _REASONS[row.state]) if row.state in _REASONS else None for row in rows
+    ]
+    return Answers.of(
+        name=system.name,
+        rule=ThresholdRule(system.settings["rule"]),
+        scores=np.array([row.score for row in rows], np.float64),
+        decisions=np.array(codes, dtype=np.int8),
+        acquired=~np.isin(codes, without_faces),
+        answered=np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_),
+        errors=pd.Categorical(reasons, [*dict.fromkeys(filter(None, reasons))]),
+        elapsed_s=np.array([row.elapsed_s for row in rows], np.float64),
+        billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
+        **study.columns(),
+        scale=system.scale,
+        threshold=system.settings["threshold"],
+        backend=system.settings["backend"],
+        model=models.pop() if len(models) == 1 else None,
+        environment=system.answered_from,
+        price=None if system.price is None else float(system.price.amount),
+        currency=None if system.price is None else system.price.currency,
+        privacy=str(system.settings["privacy"]),
+    )

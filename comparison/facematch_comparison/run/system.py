@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import attrs
+import numpy as np
 
 from facematch_comparison.study import Study
+from facematch_core.backend import decide_by_threshold
 from facematch_core.base.deadline import Clock
 from facematch_core.base.files import read_regular
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
     ConfigurationError,
+    EnvironmentMismatch,
     FaceMatchError,
     InvalidRequest,
     OutcomeUnknown,
     Unsupported,
+    VendorError,
     VendorUnavailable,
 )
+from facematch_core.http import HttpBackend
 from facematch_core.images.image import MAX_FILE_BYTES, Image
-from facematch_core.models import Charged, Environment, Operation, Retention
+from facematch_core.models import (
+    Charged,
+    Decision,
+    Environment,
+    MatchResult,
+    Operation,
+    Retention,
+    Score,
+)
 from facematch_core.resilience import Budget
+from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
 from .database import RunDatabase
-from .pairs import PairOutcome, PairState, Progress
-from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
-from .stored import Price, StoredSystem
+from .records import PairOutcome, PairState, Price, Progress, StoredSystem
 
 #: Called from any thread with the system's name and the state of a finished pair.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -49,6 +63,12 @@ _AGAIN_S: Final = (0.5, 2.0, 8.0)
 
 #: Maximum wait for an open circuit breaker, in seconds.
 _LONGEST_S: Final = 60.0
+
+#: Errors expected while searching for one call.
+_FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMismatch, *FATAL)
+
+#: Number of pairs stored in one transaction.
+_BATCH: Final = 64
 
 
 class HeldBack(BaseException):
@@ -357,3 +377,153 @@ def _drop_frames(error: FaceMatchError) -> FaceMatchError:
     """Drop the traceback of an error, whose frames hold pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+# --- Calls without an answer ----------------------------------------------------------------------
+#
+# Budgets are written before the run database. If the process ends between the two writes, the call
+# is still unresolved in the run database, and the next run repeats both.
+
+
+def stores_of(policies: Iterable[object]) -> list[CallStore]:
+    """Return the distinct stores of the budgets among the policies."""
+    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
+    return list({id(store): store for store in stores}.values())
+
+
+def finalize_budgets(
+    stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
+) -> None:
+    """Write the charge of calls to the stores that still hold open reservations for them."""
+    calls = set(call_ids)
+    for store in stores if calls else ():
+        for entry in store.open_reservations():
+            if entry.call.id in calls:
+                store.finalize(entry, billed, at=now)
+
+
+def resolve_by_budgets(
+    database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
+) -> int:
+    """Resolve pairs whose charge is known to every budget with the call; return their number."""
+    call_ids = [
+        charge.call.id
+        for charge in database.unresolved(system)
+        if charge.state is PairState.UNRESOLVED and charge.call is not None
+    ]
+    if not call_ids:
+        return 0
+    with contextlib.ExitStack() as stack:
+        books = [store for store in stores if isinstance(store, SqlStore)]
+        if (here := database.calls()) is not None:
+            books.append(stack.enter_context(contextlib.closing(here)))
+        entries = [book.charges(call_ids) for book in books]
+    resolved = 0
+    for call_id in call_ids:
+        billed = {book[call_id] for book in entries if call_id in book}
+        if billed and Charged.UNKNOWN not in billed:
+            charged = Charged.YES if Charged.YES in billed else Charged.NO
+            resolved += database.resolve(system.number, call_id, charged)
+    return resolved
+
+
+def look_for_calls(
+    database: RunDatabase,
+    system: StoredSystem,
+    verifier: FaceVerifier,
+    stores: Sequence[CallStore],
+    now: datetime,
+) -> None:
+    """Search the vendor's records, free of charge, for unresolved calls that are due."""
+    for charge in database.unresolved(system):
+        call = charge.call
+        if call is None or not verifier.backend.reconcilable(call) or not charge.is_due(now):
+            continue
+        try:
+            # For a call that was never sent, this reads a whole day of records.
+            record = verifier.reconcile(
+                attrs.evolve(call, caller_ref=system.reference(charge.pair))
+            )
+        except _FAILURES as error:
+            if isinstance(error, FATAL):
+                return
+            continue
+        if not isinstance(record.result, MatchResult):
+            database.answer_late(charge, None)
+            continue
+        answer = PairOutcome.of_result(record.result, elapsed_s=None)
+        billed = answer.billed or Charged.NO
+        if billed is not Charged.UNKNOWN:
+            finalize_budgets(stores, [call.id], billed, now)
+        # An answer on another scale or from another environment cannot be mixed with the others:
+        # keep only its charge.
+        if not database.answer_late(charge, answer) and billed is not Charged.UNKNOWN:
+            database.resolve(charge.system, call.id, billed)
+
+
+# --- Local engines --------------------------------------------------------------------------------
+
+
+def makes_embeddings(system: RunSystem) -> bool:
+    """Return whether the system is a local engine that returns embeddings."""
+    backend = system.backend
+    return (
+        not system.is_careful
+        and not isinstance(backend, HttpBackend)
+        and not system.verifier.policies
+        and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
+    )
+
+
+def ask_locally(system: RunSystem, threads: int) -> None:  # noqa: C901 - closures, read in order
+    """Answer as `RunSystem.ask_all`; the engine embeds each picture once."""
+    digests, verifier = system.digests, system.verifier
+    engine: Any = verifier.backend
+    threshold, review = verifier.thresholds(Operation.MATCH)
+    # Row of each picture from `embed`, by digest: about 1 kB.
+    pictures: dict[str, dict[str, Any]] = {}
+    # Outcome of the first scored pair, from `verify`. The other pairs copy its scale and model.
+    pattern: PairOutcome | None = None
+
+    def look(path: Path) -> None:
+        if system.is_over:
+            return
+        (row,) = engine.embed([path]).to_pylist()
+        if row["sha256"] != digests[path]:
+            system.picture(path)
+            raise ConfigurationError(f"The engine reported another digest for {path}: report this.")
+        vector = row["embedding"] if row["face"] else np.nan
+        pictures[digests[path]] = row | {"embedding": np.asarray(vector, np.float32)}
+
+    def ask(number: int) -> PairOutcome | None:
+        """Return the outcome of a pair, or None if a later run asks it."""
+        nonlocal pattern
+        pair = system.study.pairs[number]
+        probe, reference = (pictures.get(digests[path]) for path in (pair.probe, pair.reference))
+        if probe is None or reference is None:
+            return None
+        if pattern is None:
+            whole = system.ask(number)
+            pattern = None if whole is None or whole.score is None else whole
+            return whole
+        if (error := probe["error"] or reference["error"]) is not None:
+            return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
+        times_s = (probe["elapsed_s"], reference["elapsed_s"])
+        elapsed_s = None if None in times_s else sum(times_s)
+        faceless = attrs.evolve(pattern, score=None, scale=None, elapsed_s=elapsed_s, call_id=None)
+        vectors = [row["embedding"][None] for row in (probe, reference)]
+        if not all(np.isfinite(vector).all() for vector in vectors):
+            return attrs.evolve(faceless, decision=decide_by_threshold(None, threshold))
+        score = float(engine.scores(*vectors)[0, 0])
+        decision = decide_by_threshold(Score(score, str(pattern.scale)), threshold)
+        if decision is Decision.MATCH and review is not None and not review.passes(score):
+            decision = Decision.REVIEW
+        return attrs.evolve(faceless, score=score, scale=pattern.scale, decision=decision)
+
+    count = min(threads, os.cpu_count() or 1)
+    with ThreadPoolExecutor(count, "facematch-embed") as pool:
+        while numbers := system.take(_BATCH):
+            pairs = [system.study.pairs[number] for number in numbers]
+            paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
+            list(pool.map(look, [paths[digest] for digest in paths if digest not in pictures]))
+            system.ask_each(numbers, ask)

@@ -23,7 +23,7 @@ from kit.fakes import FakeBackend
 from mutants.reference import JobSimulator
 
 from facematch_comparison.run import PairState, StudyRun, read_answers
-from facematch_comparison.run.recover import look_for_calls
+from facematch_comparison.run.system import look_for_calls
 from facematch_core import (
     Billing,
     Charged,

@@ -18,7 +18,7 @@ from kit.fakes import FakeBackend
 import facematch_core as fm
 from facematch_comparison import to_frame
 from facematch_comparison.run import PairState, StudyRun, read_answers, run_study
-from facematch_comparison.run.pairs import PairOutcome
+from facematch_comparison.run.records import PairOutcome
 from facematch_comparison.run.system import MOST_FAILURES
 from facematch_comparison.scores.answers import NOT_ASKED
 from facematch_core import errors

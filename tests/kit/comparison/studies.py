@@ -8,7 +8,7 @@ from kit.attempts import NOW, new_record
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
-from facematch_comparison.run.pairs import PairOutcome
+from facematch_comparison.run.records import PairOutcome
 from facematch_comparison.study import Study, StudyPair
 from facematch_core import (
     Billing,
