@@ -55,10 +55,18 @@ _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 @click.argument("folder", type=FILE)
 @file_option("--out", "The file to write.", required=True)
 @common.text_option(
-    "--mated", "N", "Mated pairs to draw.", type=int, show_default="all possible pairs"
+    "--mated",
+    "N",
+    "Mated pairs to draw.",
+    type=click.IntRange(0),
+    show_default="all possible pairs",
 )
 @common.text_option(
-    "--non-mated", "N", "Non-mated pairs to draw.", type=int, show_default="as many as mated"
+    "--non-mated",
+    "N",
+    "Non-mated pairs to draw.",
+    type=click.IntRange(0),
+    show_default="as many as mated",
 )
 @file_option(
     "--groups",
