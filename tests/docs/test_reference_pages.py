@@ -178,19 +178,14 @@ def test_every_switch_is_on_the_page_of_contradictions():
 def test_the_table_of_errors_is_generated():
     assert set(EXPECTED) == set(FAILURES)
     repeated = {True: "yes", False: "no", None: "any"}
-    table = "| Situation | Error | `charged` | `retryable` |\n|---|---|---|---|\n"
+    rows = [cells("Situation", "Error", "`charged`", "`retryable`"), "|---|---|---|---|"]
     for situation, expected in EXPECTED.items():
         billed = " or ".join(f"`{charged.name}`" for charged in expected.charged)
         if situation is Situation.UNREADABLE_200:
             billed += "; `NO` too of an operation that is not declared as billed"
-        cells = (
-            f"`{situation.name}`",
-            " or ".join(f"`{error.__name__}`" for error in expected.errors),
-            billed,
-            repeated[expected.retryable],
-        )
-        table += f"| {' | '.join(cells)} |\n"
-    check_part("reference/rules.md", "errors", table.rstrip("\n"))
+        names = " or ".join(f"`{error.__name__}`" for error in expected.errors)
+        rows.append(cells(f"`{situation.name}`", names, billed, repeated[expected.retryable]))
+    check_part("reference/rules.md", "errors", "\n".join(rows))
 
 
 def test_every_theme_of_rules_is_in_the_reference():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import attrs
 import pytest
 import requests
 
@@ -9,7 +10,8 @@ import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.http import MOCK_HEADER
-from facematch_didit import DiditAccount
+from facematch_didit import DiditAccount, DiditBackend
+from facematch_mock_server import make_card
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 
@@ -206,3 +208,54 @@ def test_another_form_is_unreadable_and_not_quoted(change, answers, decide):
         decide(answers["decision_match"] | change)
     assert "emp-0042" not in str(caught.value)
     assert caught.value.billing.charged is fm.Charged.NO
+
+
+# --- against the mock ---
+
+ADA, AGAIN = make_card("ada"), make_card("ada", quality=60)
+
+
+@pytest.fixture
+def verifier(didit_server, at_end):
+    didit_server.control.reset()
+    backend = DiditBackend(api_key=didit_server.live_key, base_url=didit_server.url)
+    return at_end.enter_context(fm.FaceVerifier(backend, clock=didit_server.clock))
+
+
+@pytest.mark.parametrize(("score", "passes"), [(30, False), (30.01, True)])
+def test_without_a_threshold_the_documented_one_decides(verifier, didit_server, score, passes):
+    """Didit approves above 30 by default, in both calls."""
+    for kind in ("match", "liveness"):
+        didit_server.control.set_outcome(kind, score=score)
+    assert verifier.verify(ADA, AGAIN).is_match is passes
+    assert verifier.check_liveness(ADA).is_live is passes
+
+
+def test_a_decision_is_the_result_of_the_call(verifier):
+    account = DiditAccount.of(verifier.backend)
+    common = {"retention": "keep", "caller_ref": "emp-0042", "metadata": {"gate": "north"}}
+    match = verifier.verify(ADA, AGAIN, **common)
+    check = verifier.check_liveness(ADA, **common)
+    only_of_calls = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
+    for called in (match, check):
+        decision = account.decision(called.ids.session)
+        (result,) = (*decision.matches, *decision.liveness_checks)
+        assert type(result) is type(called)
+        for name in {field.name for field in attrs.fields(type(called))} - only_of_calls:
+            assert getattr(result, name) == getattr(called, name), name
+
+
+def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, didit_server):
+    account = DiditAccount.of(verifier.backend)
+    called = verifier.verify(ADA, AGAIN, retention="keep")
+    didit_server.control.sessions.decide(called.ids.session, "Declined", comment="Not them.")
+    decision = account.decision(called.ids.session)
+    assert account.balance() < 100
+    assert decision.status == "Declined"
+    assert not decision.matches[0].is_match
+    assert decision.matches[0].score == called.score
+    assert decision.raw["reviews"][0]["comment"] == "Not them."
+    assert account.delete(called.ids.session).state == "done"
+    assert account.delete(called.ids.session).state == "not_there"
+    with pytest.raises(fm.SessionNotFound):
+        account.decision(called.ids.session)
