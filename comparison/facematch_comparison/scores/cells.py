@@ -338,7 +338,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()),
             check_utf8=False,
-            null_values=[""],
+            null_values=[" " * count for count in range(9)],
             strings_can_be_null=True,
         ),
     )
@@ -459,10 +459,11 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary
 
 
-def first_rows(keys: Ints, rows: Ints | slice = slice(None), *, size: int = 0) -> Ints:
+def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     """Return the first row of each key, among all or these rows; -1 if there is none."""
+    numbers = np.arange(len(keys), dtype=np.int32) if rows is None else rows
     first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
-    first[keys[rows][::-1]] = np.arange(len(keys), dtype=np.int32)[rows][::-1]
+    first[(keys if rows is None else keys[rows])[::-1]] = numbers[::-1]
     return first
 
 

@@ -134,7 +134,7 @@ def read_scores(
     for lines in files:
         lines.cells.refuse(problems_of_cells(lines))
     lines = join_files(files, say) if is_joined else files[0]
-    answers = _answers(lines, ThresholdRule(rule or "at_least"), models, is_joined=is_joined)
+    answers = _answers(lines, ThresholdRule(rule or "at_least"), models)
     _ask_whose_labels(files, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
@@ -201,9 +201,7 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
             raise ColumnsNotRecognised(what, columns={column: name})
 
 
-def _answers(
-    lines: Lines, rule: ThresholdRule, models: Sequence[str], *, is_joined: bool
-) -> list[Answers]:
+def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
     system, size = lines.system, len(lines.first)
     if len(system.words) > MOST:
@@ -212,19 +210,18 @@ def _answers(
     model_of, counts = _choose_models(lines, models)
     # The first line of each system and pair, of any model and of the models that count.
     keys = system.codes.astype(np.int64) * size + lines.pairs
-    of_any = first_rows(keys, size=len(system.words) * size)
-    first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
+    of_any, first = (first_rows(keys, of, size=len(system.words) * size) for of in (None, counts))
     rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
     is_once = np.count_nonzero(first >= 0) == len(rows)
     again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
     problems = [*problems_of_pairs(lines, again, first[keys[again]])]
+    unit = lines.cells.unit
     for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
         problems += problems_at(
-            lines.first[:0] if is_joined else lines.first[its < 0],  # what does not join was noted
+            lines.first[its < 0] if unit else [],  # what does not join was noted
             lambda row, name=name: (
-                f"the pair {lines.pair_of(row)} has no {lines.cells.unit} for {name[:60]!r}; all "
-                "systems need the same pairs (a line whose error is filled says that there was no "
-                "answer)"
+                f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
+                "the same pairs (a line whose error is filled says that there was no answer)"
             ),
         )
     facts, of_facts = facts_of(lines)
