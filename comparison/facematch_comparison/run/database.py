@@ -98,7 +98,7 @@ def _columns(kind: Any, *names: str, **more: Any) -> list[Column[Any]]:
 
 
 _META: Final = sa.MetaData()
-#: One row: the schema version and the process that locked the file, even if it was killed since.
+#: A single row: the schema version and the process that locked the file, even if it was killed.
 _STORE: Final = sa.Table(
     "facematch_comparison_store",
     _META,

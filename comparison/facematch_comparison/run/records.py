@@ -213,15 +213,8 @@ class Progress:
         return sum(self.states.get(state, 0) for state in states)
 
 
-#: Settings that affect answers, with their names in error messages. Prices and retention may change
-#: between runs.
-_FIXED: Final = {
-    "backend": "backend",
-    "environment": "environment",
-    "threshold": "threshold",
-    "rule": "threshold rule",
-    "review_threshold": "review threshold",
-}
+#: Settings that affect answers. Prices and retention may change between runs.
+_FIXED: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
 
 
 def _read_amount(value: Decimal | str) -> Decimal:
@@ -332,13 +325,13 @@ class StoredSystem:
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply settings that may change between runs; raise `InvalidRequest` if others changed."""
-        for key, words in _FIXED.items():
-            if self.settings[key] != system.settings[key]:
+        for key in _FIXED:
+            before, now = self.settings[key], system.settings[key]
+            if before != now:
                 raise InvalidRequest(
-                    f"The {words} of system {self.name[:60]!r} was {self.settings[key]} in earlier "
-                    f"runs of this test set and is now {system.settings[key]}, so its answers "
-                    "would not be comparable. Restore it, or use a profile with another name. "
-                    "Nothing was sent."
+                    f"The {key.replace('_', ' ')} of system {self.name[:60]!r} was {before} in "
+                    f"earlier runs of this test set and is now {now}, so its answers would not be "
+                    "comparable. Restore it, or use a profile with another name. Nothing was sent."
                 )
         settings = self.settings
         if system.settings["kept"] and not settings["kept"]:

@@ -32,7 +32,6 @@ from facematch_core.errors import (
     VendorError,
     VendorUnavailable,
 )
-from facematch_core.http import HttpBackend
 from facematch_core.images.image import MAX_FILE_BYTES, Image
 from facematch_core.models import (
     Charged,
@@ -469,7 +468,6 @@ def makes_embeddings(system: RunSystem) -> bool:
     backend = system.backend
     return (
         not system.is_careful
-        and not isinstance(backend, HttpBackend)
         and not system.verifier.policies
         and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
     )

@@ -318,7 +318,7 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         rows.append(map(escaped, row))
     sides = [side + column for column in study.groups for side in (PROBE_GROUP, REFERENCE_GROUP)]
     table = pd.DataFrame(rows, columns=[*NEEDED, *sides])
-    # With other line ends, a lone carriage return in a name would not be quoted.
+    # pandas quotes a carriage return in a name only if it is part of the line ending.
     write_file(path, table.to_csv(index=False, lineterminator="\r\n").encode())
 
 

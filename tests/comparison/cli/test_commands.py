@@ -1,6 +1,10 @@
-"""`facematch compare`: its commands and what they import; `plan`."""
+"""`facematch compare`: its commands and what they import; `plan` and `draw`."""
 
 import sys
+
+import pytest
+
+from facematch_comparison.study import draw_pairs, photographs, read_study, split_by_subject
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
@@ -33,3 +37,60 @@ def test_a_plan_as_json(run_json):
     floor = plan["needs"][0]
     assert (floor["mated"], floor["non_mated"]) == (299, 5000)
     assert (floor["draw_mated"], floor["draw_non_mated"]) == (598, 10000)
+
+
+DRAW = ("compare", "draw", "faces", "--out", "pairs.csv")
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Six people with three photographs each."""
+    for person in range(6):
+        folder = tmp_path / "faces" / f"p{person}"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            (folder / f"{number}.jpg").touch()
+    return tmp_path / "faces"
+
+
+def test_what_is_drawn_is_read_and_what_the_library_draws(run, faces, tmp_path):
+    answer = run(*DRAW, "--mated", 10, "--non-mated", 20, "--seed", 4)
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout.startswith("10 mated and 20 non-mated pairs of 6 people, 18 photographs")
+    read = read_study(tmp_path / "pairs.csv")
+    drawn = draw_pairs(photographs(faces), mated=10, non_mated=20, seed=4)
+    assert [(p.probe, p.reference, p.mated) for p in read.pairs] == [
+        (p.probe, p.reference, p.mated) for p in drawn.pairs
+    ]
+    # Pictures are named from where the file lies.
+    assert run(*DRAW[:3], "--out", "new/pairs.csv").exit_code == 0
+    assert read_study(tmp_path / "new" / "pairs.csv").pairs[0].probe.resolve().is_relative_to(faces)
+
+
+@pytest.mark.usefixtures("faces")
+def test_pairs_are_drawn_within_halves_or_groups(run, tmp_path):
+    assert run(*DRAW, "--split", "--non-mated", 40).exit_code == 0
+    study = read_study(tmp_path / "pairs.csv")
+    halves = split_by_subject(*study.subject_numbers)
+    assert (len(study.pairs), [half.sum() for half in halves]) == (58, [29, 29])
+    (tmp_path / "groups.csv").write_text(
+        "person,sex,site\n" + "".join(f"p{n},{'fm'[n % 2]},north\n" for n in range(6))
+    )
+    words = ("--non-mated", 30, "--groups", "groups.csv", "--within", "sex", "--force")
+    assert run(*DRAW, *words).exit_code == 0
+    groupings = read_study(tmp_path / "pairs.csv").groupings()
+    assert groupings["site"].labels == ("north",)
+    assert (groupings["sex"].within >= 0).all()
+    assert set(groupings["sex"].labels) == {"f", "m"}
+
+
+@pytest.mark.usefixtures("faces")
+def test_wrong_words_of_draw(refused, tmp_path):
+    (tmp_path / "wrong.csv").write_text("person,sex\nzoe,f\n")
+    (tmp_path / "there.csv").write_text("mine")
+    for kind in ("selfies", "ids"):
+        (tmp_path / "kyc" / kind).mkdir(parents=True)
+        (tmp_path / "kyc" / kind / "001.jpg").touch()
+    lines = ["--mated 99", "--within sex", "--groups wrong.csv", "--out there.csv"]
+    of_faces = (f"faces --out pairs.csv {words}" for words in lines)
+    refused("draw", "none --out p.csv", "kyc --out p.csv", *of_faces)

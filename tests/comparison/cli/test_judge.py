@@ -112,19 +112,6 @@ def test_wrong_pairs_are_the_same_in_both_files_and_no_cell_is_a_formula(run, tm
     assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
 
 
-def test_wrong_pairs_of_a_system_without_scores_are_those_of_its_decisions(run, tmp_path):
-    lines = ["pair,label,probe_subject,reference_subject,decision,threshold"]
-    for number, (label, decision) in enumerate([(1, "no_match"), (1, "match"), (0, "match")] * 9):
-        other = number if label else number + 100
-        lines.append(f"{number},{label},p{number},p{other},{decision},70")
-    (tmp_path / "mine.csv").write_text("\n".join(lines))
-    words = ("compare", "report", "--scores", "mine.csv", "--fmr", "0.5", "--wrong", "w.json")
-    assert run(*words).exit_code == 0
-    pairs = json.loads((tmp_path / "w.json").read_text())["pairs"]
-    assert [pair["kind"] for pair in pairs] == ["false match"] * 9 + ["false non-match"] * 9
-    assert {pair["threshold"] for pair in pairs} == {None}
-
-
 def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, run_json, scripted, tmp_path):
     write_pairs_csv(tmp_path / "pairs.csv", write_study(tmp_path / "pictures"))
     assert run("compare", "run", "pairs.csv", "--backend", "fake", "--yes").exit_code == 0

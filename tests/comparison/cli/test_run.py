@@ -164,17 +164,3 @@ def test_a_charge_that_cannot_be_written_down_is_shown(run_json, scripted, monke
     (fake,) = document["systems"]
     counts = [fake[key] for key in ("answered", "unresolved", "left", "charged", "maybe_charged")]
     assert (code, counts, len(scripted.calls)) == (6, [0, 1, 5, 0, 1], 1)
-
-
-def test_beside_a_run_others_read_and_a_second_run_sends_nothing(run, scripted, tmp_path):
-    scripted.script = [None, AuthenticationFailed("No.")]
-    run(*ONE_BY_ONE)
-    with contextlib.closing(RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")) as database:
-        database.lock()
-        answer = run(*RUN, "--yes")
-        assert answer.exit_code == 4
-        assert "in use by process" in answer.stderr.replace("\n", " ")
-        assert run("compare", "report", "--fmr", "0.5", "--out", "report.json").exit_code == 0
-        assert len(scripted.calls) == 2
-    assert run(*RUN, "--yes").exit_code == 0
-    assert len(scripted.calls) == 7
