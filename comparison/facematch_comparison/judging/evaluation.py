@@ -11,10 +11,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch_comparison import stats
 from facematch_comparison.scores.answers import BILLED, DECISIONS, Answers, check_alike
@@ -28,9 +29,6 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Lowest required FMR: a lower one would take impractically many pairs.
 LEAST_FMR: Final = 1e-9

@@ -25,9 +25,6 @@ from facematch_core.models import Environment
 from .evaluation import CALIBRATION, EVALUATION, check_name
 from .requirements import SHARE, JudgedAt, Requirements
 
-#: Values of `chosen_on` for thresholds chosen for the required FMR.
-_CHOSEN: Final = (CALIBRATION, EVALUATION)
-
 #: Maximum number of groups in a sentence; the others are in the JSON.
 _NAMED: Final = 3
 
@@ -270,7 +267,7 @@ def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirement
     where = "its own threshold"
     if verdict.threshold is not None:
         where = f"the threshold {numbers.score(verdict.threshold)}"
-        if verdict.chosen_on in _CHOSEN:
+        if verdict.chosen_on in (CALIBRATION, EVALUATION):
             where += f", chosen for an FMR of {numbers.setting(requirements.required_fmr)} %"
     if requirements.counts == "transactions":
         where += f", in transactions of up to {attempts} attempts"

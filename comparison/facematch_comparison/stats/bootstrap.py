@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Method
@@ -26,9 +27,6 @@ from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, adjusted, allowed_errors, interval
 from .rates import Rates, Side
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Number of scores beyond those that may pass, in square roots of their number, and some more.
 SPARE: Final = 12

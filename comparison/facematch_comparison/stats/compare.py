@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr, chdtrc, stdtrit
 
 from facematch_comparison.scores.answers import check_alike
@@ -24,9 +25,6 @@ from facematch_comparison.values.model import Difference, Estimate, Interval, Me
 from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redraw
 from .rates import Side
 from .threshold import why_not_comparable
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Resamples of a verdict, and of an interval at an FMR.
 _USUAL, _AT_FMR = 2_000, 500

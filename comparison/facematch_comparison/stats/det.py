@@ -7,9 +7,10 @@ ISO/IEC 19795-1:2021.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from facematch_comparison.values.model import Curve
@@ -17,9 +18,6 @@ from facematch_core.models import ThresholdRule
 
 from .rates import Rates
 from .threshold import scores_by_kind
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Number of points of a curve: more than a screen can resolve, few enough for a page.
 POINTS: Final = 120

@@ -25,6 +25,7 @@ from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from facematch_comparison.values.model import (
@@ -42,8 +43,6 @@ from .intervals import bounds
 from .rates import Rates, Sample
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from facematch_comparison.scores.answers import Answers
 
 #: Minimum number of people in a group; fewer do not represent it.

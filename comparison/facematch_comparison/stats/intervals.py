@@ -18,17 +18,15 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri, stdtrit
 
 from facematch_comparison.values.model import Interval, Method, Rate
 from facematch_core.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: Fewer errors (or fewer pairs without one) or fewer people do not show the correlation of pairs
 #: that share a person. Up to `MANY_ERRORS` the assumed correlation fades, so that one error more

@@ -7,19 +7,17 @@ picture without a face is turned away.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Rate
 from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, couples_of, interval, interval_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Sample(Clusters):

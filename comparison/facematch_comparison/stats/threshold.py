@@ -7,9 +7,10 @@ pairs (see `at_chosen_threshold`), so no pairs need to be set aside.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Concentration
@@ -17,9 +18,6 @@ from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
 
 from .intervals import allowed_errors, trials_allowing
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
