@@ -308,7 +308,7 @@ def _met_words(verdict: SystemVerdict) -> str:
         return "met."
     if verdict.outcome is Conclusion.FAIL:
         of_group = any(rate.outcome is Conclusion.FAIL for rate in verdict.groups)
-        is_only = of_group or verdict.chosen_on == "default"
+        is_only = of_group or verdict.chosen_on in (None, "default")
         return "not met." if is_only else "not met, and no other threshold would meet it."
     if any(rate.outcome is Conclusion.FAIL for rate in verdict.rates):
         return "not met at this threshold; another one might meet it."
