@@ -1,6 +1,5 @@
 """What a caller of sessions gets, is refused, pays, and what others hear of it."""
 
-import logging
 import math
 import pickle
 
@@ -9,7 +8,6 @@ import pytest
 from kit.fakes import picture
 from kit.sessions import (
     ABOUT,
-    LINK,
     LIVENESS,
     MATCH,
     PURPOSE,
@@ -28,7 +26,6 @@ from facematch_core.testing import ManualClock
 PRODUCTION = fm.Environment.PRODUCTION
 STATE = fm.SessionState
 BACK = "https://shop.example/back?order=7"
-CANARIES = (SUBJECT, PURPOSE, ABOUT, LINK, TOKEN)
 
 
 def opened(backend=None, **arguments):
@@ -287,34 +284,6 @@ def test_every_start_looks_first_where_the_vendor_can_find_it():
     with pytest.raises(fm.VendorUnavailable) as caught:
         sessions.start(planned(sessions))
     assert caught.value.billing.charged is fm.Charged.NO
-
-
-def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):
-    caplog.set_level(logging.DEBUG)
-    events, seen = [], []
-    raw = {"url": LINK, "deep": [f"Bearer {TOKEN}"]}
-    handoff = {"way_in": WAY_IN, "state": STATE.PENDING}
-    backend = Acme({}, {**handoff, "raw": raw, "vendor_status": TOKEN}, {"session_id": "s-2"})
-    sessions = opened(backend, on_event=events.append)
-    record = started(sessions)
-    seen += [record, sessions.read(record, with_way_in=True)]
-    with pytest.raises(fm.SessionMismatch) as caught:
-        sessions.read(record)
-    with pytest.raises(fm.InvalidRequest) as refused:
-        sessions.start(record)
-    seen += [
-        events,
-        caplog.text,
-        caught.value.message,
-        refused.value.message,
-        sessions,
-        backend.requests,
-    ]
-    for shown in seen:
-        assert not [canary for canary in CANARIES if canary in repr(shown)]
-    document = str(seen[1].to_dict())
-    assert LINK not in document
-    assert TOKEN not in document
 
 
 def test_who_comes_back_is_let_in_again_while_the_vendor_does():

@@ -1,14 +1,13 @@
-"""Ctrl-C, and what a signal handler raises, in the middle of a step in a file."""
+"""Ctrl-C, or an exception of a signal handler, in the middle of a step in a file."""
 
 import contextlib
-import signal
 import sqlite3
 import time
 from decimal import Decimal
 
 import pytest
 import sqlalchemy
-from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, entry, sums
 
 from facematch_core import Charged, StoreUnavailable
 
@@ -35,63 +34,42 @@ def is_free(tmp_path):
     return check
 
 
-def interrupt_statement(number):
-    """Raise a Ctrl-C at the statement with this number; return what ends that."""
+def interrupt_statement(number, raised):
+    """Raise this at the statement with this number; return what ends that."""
     calls = iter(range(number))
 
     def reach(*_args):
         if next(calls, None) is None:
-            raise KeyboardInterrupt
+            raise raised
 
     event = (sqlalchemy.Engine, "before_cursor_execute", reach)
     sqlalchemy.event.listen(*event)
     return lambda: sqlalchemy.event.remove(*event)
 
 
+class Alarm(Exception):
+    """What a signal handler raises."""
+
+
+@pytest.mark.parametrize("raised", [Alarm, KeyboardInterrupt])
 @pytest.mark.parametrize("name", STEPS)
-def test_ctrl_c_at_every_statement_reaches_the_caller_and_the_file_is_free(sql, is_free, name):
+def test_an_interruption_at_every_statement_reaches_the_caller_and_the_file_is_free(
+    sql, is_free, name, raised
+):
     reservation, interruptions = entry(), []
     sql.reserve(reservation, CAP)
     while True:
-        stop = interrupt_statement(len(interruptions))
+        stop = interrupt_statement(len(interruptions), raised)
         try:
             STEPS[name](sql, reservation)
             break
-        except KeyboardInterrupt as error:
+        except raised as error:
             interruptions.append(error)  # and with it whatever its frames hold
         finally:
             stop()
         is_free()
         assert sum(sums(sql)) >= 1
     assert len(interruptions) >= 3
-
-
-class Alarm(Exception):
-    pass
-
-
-def ring(_number, _frame):
-    raise Alarm
-
-
-@pytest.mark.parametrize("raised", [Alarm, KeyboardInterrupt])
-@pytest.mark.parametrize("name", STEPS)
-def test_what_a_signal_handler_raises_reaches_its_program(sql, is_free, name, raised):
-    handler = ring if raised is Alarm else signal.default_int_handler
-    before = signal.signal(signal.SIGUSR1, handler)
-    event = (
-        *(sqlalchemy.Engine, "before_cursor_execute"),
-        lambda *_args: signal.raise_signal(signal.SIGUSR1),
-    )
-    sqlalchemy.event.listen(*event)
-    try:
-        with pytest.raises(raised):
-            STEPS[name](sql, entry())
-    finally:
-        sqlalchemy.event.remove(*event)
-        signal.signal(signal.SIGUSR1, before)
-    is_free()
-    assert sql.reserve(entry(), UNIT) is None
 
 
 def test_a_step_in_the_middle_of_another_one_is_refused_at_once(sql):

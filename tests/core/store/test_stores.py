@@ -1,3 +1,5 @@
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import attrs
@@ -27,6 +29,20 @@ def test_what_is_set_aside_is_spent_free_or_unknown_and_that_once(store, charged
     assert bool(store.open_reservations()) is (charged is Charged.UNKNOWN)
 
 
+@pytest.mark.parametrize("billed", [None, Charged.YES, Charged.UNKNOWN])
+def test_spent_reserved_and_unknown_all_take_room_and_a_refusal_changes_nothing(store, billed):
+    reservation = entry()
+    store.reserve(reservation, UNIT)
+    if billed:
+        store.finalize(reservation, billed, at=NOW)
+    before = sums(store)
+    full = store.reserve(entry(), UNIT)
+    assert (full.spent, full.reserved, full.unknown) == before
+    assert full.free == 0
+    assert sums(store) == before
+    assert store.reserve(entry(), Decimal(2)) is None
+
+
 def test_one_try_is_reserved_once(store):
     reservation = entry()
     store.reserve(reservation, Decimal(5))
@@ -34,6 +50,20 @@ def test_one_try_is_reserved_once(store):
         store.reserve(reservation, Decimal(5))
     assert sums(store) == (0, 1, 0)
     assert store.reserve(attrs.evolve(reservation, number=2), Decimal(5)) is None
+
+
+def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
+    def go(billed):
+        reservation = entry()
+        if store.reserve(reservation, Decimal(40)) is not None:
+            return False
+        return store.finalize(reservation, billed, at=NOW)
+
+    ways = itertools.cycle([Charged.YES, Charged.UNKNOWN])
+    with ThreadPoolExecutor(16) as pool:
+        passed = list(pool.map(go, itertools.islice(ways, 100)))
+    spent, reserved, unknown = sums(store)
+    assert (sum(passed), spent + unknown, reserved) == (40, 40, 0)
 
 
 @pytest.mark.parametrize(("charged", "after"), [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0))])

@@ -1,19 +1,16 @@
 """Plug-ins that are right, of vendors unlike most: the kit finds nothing wrong with any of them."""
 
 import base64
-import math
 import time
 from typing import ClassVar
 
 import attrs
 import pytest
 from kit.contract import Status, failures, run
-from mutants.faults import nobody, refuse
+from mutants.faults import nobody
 from mutants.making import derived, row, vendor
 from mutants.reference import (
     PLACES,
-    CheckReference,
-    CheckSimulator,
     HttpReference,
     HttpReferenceSimulator,
     JobReference,
@@ -24,8 +21,7 @@ from mutants.reference import (
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Capabilities, ImageLimits
-from facematch_core.http import ErrorRow
-from facematch_core.testing import SimulatorReply, Situation, noise
+from facematch_core.testing import Situation
 from facematch_core.testing.simulator import STALLS
 
 evolve = attrs.evolve
@@ -76,14 +72,10 @@ class Plain(HttpReference):
     def score(self, call, number):
         if number is None:
             return None
-        how = {"raw": self.number(number), "source": models.ScaleSource.DOCUMENTED}
-        return fm.Score(self.percent(how["raw"]), "unusual/v1", raw_name="score", **how)
-
-    def number(self, value):
-        return value if type(value) in (int, float) else refuse(TypeError("It is no number."))
-
-    def percent(self, number):
-        return 50 + 50 * number
+        if type(number) not in (int, float):
+            raise TypeError("It is no number.")
+        how = {"raw": number, "source": models.ScaleSource.DOCUMENTED}
+        return fm.Score(50 + 50 * number, "unusual/v1", raw_name="score", **how)
 
     def passes(self, call, body, score):
         return call.threshold.passes(score.value)
@@ -94,13 +86,12 @@ CANNOT = {
     Situation.TWO_FACES: "It counts no faces.",
     Situation.NO_CREDIT: "It sends a bill.",
 }
-NO_SCORE = (Situation.SCORE, Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE)
 
 
 class PlainVendor(HttpReferenceSimulator):
     """Answers with a score, and with none of what else the reference's vendor says."""
 
-    limits, faces, impossible = ImageLimits(), {}, 9
+    limits, faces = ImageLimits(), {}
     cannot_happen: ClassVar = CANNOT
 
     @property
@@ -119,12 +110,9 @@ class PlainVendor(HttpReferenceSimulator):
         status, body = super().answered(words, key, situation, score)
         if "score" not in body:
             return status, body
-        shown = None if body["score"] is None else self.spell(body["score"])
-        shown = self.impossible if situation is Situation.IMPOSSIBLE_SCORE else shown
+        shown = None if body["score"] is None else body["score"] / 50 - 1
+        shown = 9 if situation is Situation.IMPOSSIBLE_SCORE else shown
         return status, self.shows(shown, body["id"])
-
-    def spell(self, score):
-        return score / 50 - 1
 
     def shows(self, shown, call_id):
         return {"score": shown, "id": call_id}
@@ -137,11 +125,6 @@ class PlainVendor(HttpReferenceSimulator):
 def odd(name, fault, /, *, base=Plain, answers=PlainVendor, says=(), **changes):
     """A plug-in and its vendor, with these changes of both."""
     return row("", name, fault, base=base, simulator=vendor(answers, **dict(says)), **changes)
-
-
-def logit(score):
-    part = min(max(score / 100, 1e-15), 1 - 1e-15)
-    return math.log(part / (1 - part))
 
 
 def passes_by_vendor(me, ok, call, body, score):
@@ -159,47 +142,8 @@ def says_same(me, ok, call, reply):
     return me.found(call, words[same], None, None)
 
 
-def refuses_uploads(me, ok, request, situation, score):
-    is_upload = request.path.startswith("/applicants/") and request.body
-    reply = ok(request, situation, score)
-    refuses = is_upload and situation is Situation.NO_FACE
-    return evolve(reply, status=422, body={"error": "no_face"}) if refuses else reply
-
-
-def begins_a_day(me, ok, situation, **how):
-    vars(me)["day"] = str(int(vars(me).get("day", 0)) + 1)
-    ok(situation, **how)
-
-
-def refuses_old_days(me, ok, request, *asked):
-    if request.headers["X-Day"] == me.day:
-        return ok(request, *asked)
-    return SimulatorReply(body={"code": 110, "day": me.day}, charged=False)
-
-
-def learns_the_day(me, ok, request, reply):
-    day = reply.at("day")
-    vars(me)["day"] = day or vars(me).get("day")
-    return day is not None
-
-
-OLD_DAY = ErrorRow(fm.AuthenticationFailed, fm.Charged.NO, "the vendor's page", "an old day")
-INTERNAL = ErrorRow(fm.VendorUnavailable, fm.Charged.NO, "the vendor's page", "an internal error")
 # fmt: off
 ODD = (
-    odd("Cosine", "Its vendor gives a cosine, from -1 to 1."),
-    odd("Likelihood", "The logarithm of a likelihood ratio, which has no end on either side.",
-        percent=lambda me, ok, number: 100 / (1 + math.exp(-number)),
-        says={"spell": lambda me, ok, score: logit(score), "cannot_happen": CANNOT
-            | {Situation.IMPOSSIBLE_SCORE: "Each number is on its scale."}}),
-    odd("Distance", "A distance, from 0 to 2, of which the smaller is the better.",
-        percent=lambda me, ok, number: 100 - 50 * number,
-        says={"spell": lambda me, ok, score: 2 - score / 50}),
-    odd("InText", "The number is spelled as text, and read as nothing else.",
-        number=lambda me, ok, value: float(value) if type(value) is str
-            else refuse(TypeError("It is no text.")),
-        percent=lambda me, ok, number: 100 * number,
-        says={"spell": lambda me, ok, score: str(score / 100), "impossible": "1.7"}),
     odd("OwnThresholds", "A threshold of its own comes with each answer, and it takes none.",
         capabilities=evolve(USUAL, threshold_rule=models.ThresholdRule.VENDOR,
             default_threshold=None),
@@ -210,37 +154,18 @@ ODD = (
             threshold_rule=models.ThresholdRule.VENDOR),
         parse=says_same, says={
             "shows": lambda me, ok, shown, _: {"same": None if shown is None else shown > 0},
-            "cannot_happen": CANNOT | dict.fromkeys(NO_SCORE, "It has no score.")}),
+            "cannot_happen": CANNOT | dict.fromkeys((Situation.SCORE, Situation.NULL_SCORE,
+                Situation.IMPOSSIBLE_SCORE), "It has no score.")}),
     odd("FreeLists", "It is free, takes a list of pictures, and answers with a list.",
         capabilities=evolve(USUAL, billed_operations=frozenset()),
         request=lambda me, ok, call: [*ok(call).values()],
         body=lambda me, ok, reply: {"score": reply.json()[0], "id": None},
         says={"shows": lambda me, ok, shown, _: [shown]}),
-    odd("Large", "It refuses pictures of less than 20 KB.",
-        capabilities=evolve(USUAL, image_limits=ImageLimits(min_bytes=20_000)),
-        says={"limits": ImageLimits(min_bytes=20_000),
-            "pictures_for": lambda me, ok, _: (noise(1, (320, 320)), noise(2, (320, 320)))}),
     odd("LiveOnly", "It takes no comparisons.",
         capabilities=Capabilities(liveness_scale="unusual/v1", default_liveness_threshold=50.0,
             **dict.fromkeys(("operations", "billed_operations"), frozenset({LIVENESS}))),
         says={"cannot_happen": {each: why for each, why in CANNOT.items()
             if each is not Situation.SPOOF}}),
-    odd("Numbered", "It numbers its errors: 7 is one of its own, free and worth another try.",
-        error_codes={7: INTERNAL}, error_code=lambda me, ok, reply: reply.at("code"),
-        says={"answered": lambda me, ok, words, key, situation, score:
-            (500, {"code": 7}) if situation is Situation.OUTAGE
-            else ok(words, key, situation, score)}),
-    odd("OldDays", "A token of an earlier day is refused by a 200, and a new one is used at once.",
-        codes_in_200=True, error_codes={110: OLD_DAY},
-        error_code=lambda me, ok, reply: reply.at("code"), should_relogin=learns_the_day,
-        sign=lambda me, ok, request, call, **how: evolve(
-            request, headers={**request.headers, "X-Day": vars(me).get("day", "0")}),
-        says={"set_situation": begins_a_day, "answer": refuses_old_days,
-            "counts": lambda me, ok, request: request.headers["X-Day"] == me.day}),
-    odd("RefusedUploads", "It refuses a picture without a face before there is a check.",
-        base=CheckReference, answers=CheckSimulator, says={"answer": refuses_uploads},
-        parse_non_200=lambda me, ok, call, reply: evolve(nobody(call), warnings=(
-            fm.backend.NO_FACE,)) if reply.at("error") == "no_face" else None),
 )
 # fmt: on
 
