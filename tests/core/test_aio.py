@@ -53,6 +53,27 @@ class Hold:
 # What is answered
 
 
+async def test_methods_answer_as_those_of_the_verifier():
+    backend = FakeBackend(script=[None, None, None, None, fm.RateLimited("slow")])
+
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+        match = await verifier.verify(A, B, threshold=90, caller_ref="c1")
+        liveness = await verifier.check_liveness(A)
+        both = await verifier.verify_live(A, B, liveness_threshold=70)
+        with pytest.raises(fm.RateLimited, match="slow"):
+            await verifier.verify(A, B)
+        with pytest.raises(fm.InvalidImage):
+            await verifier.verify("text", B)
+        with pytest.raises(TypeError, match="levle"):
+            await verifier.verify(A, B, levle=3)
+        with pytest.raises(fm.InvalidRequest, match="CallRecord"):
+            await verifier.reconcile("no attempt")
+    assert (match.decision, match.threshold.value, match.ids.caller) == ("no_match", 90, "c1")
+    assert liveness.decision is fm.LivenessDecision.LIVE
+    assert (both.decision, both.liveness.threshold.value) == ("verified", 70)
+    assert backend.closed == 1
+
+
 async def test_open_by_the_name_of_a_backend(didit_server):
     keywords = {"api_key": didit_server.live_key, "base_url": didit_server.url}
     async with fm.open_async_verifier(
@@ -461,32 +482,6 @@ async def test_call_cancelled_while_waiting_for_a_place_holds_nothing():
         await verifier.verify(A, B)
     assert stage.books == (2, 2, 0, 0)
     assert names(stage.events).count("STARTED") == 2
-
-
-async def test_closing_does_not_wait_for_a_call_that_is_cancelled_meanwhile(monkeypatch):
-    hold, begun, ended, others = Hold(), [], [], anyio.CancelScope()
-    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend(script=[hold])), max_concurrency=1)
-    plain_wait = aio.wait
-
-    def wait(calls):
-        begun.append(calls)
-        ended.append(plain_wait(calls, LIMIT_S))
-
-    async def give_up():
-        with others:
-            await verifier.verify(A, B)
-
-    monkeypatch.setattr(aio, "wait", wait)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(verifier.verify, A, B)
-        await hold.wait()
-        tasks.start_soon(give_up)
-        await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(verifier.aclose)
-        await anyio.to_thread.run_sync(wait_for, lambda: len(begun) == 2)
-        others.cancel()
-        hold.go_on.set()
-    assert not any(calls.not_done for calls in ended)
 
 
 # As asyncio cancels

@@ -1,11 +1,7 @@
-import threading
-
 import pytest
 from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
-from facematch_core import backend as spi
-from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.base.deadline import RateWindow
 from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
@@ -162,26 +158,6 @@ def test_a_wait_for_the_rate_is_within_the_share(clock):
 # What goes on after it
 
 
-class Engine(EngineBackend):
-    """Compares until it is released, and counts how many comparisons are under way."""
-
-    name = "engine"
-    capabilities = spi.Capabilities(score_scale="engine/v1", default_threshold=50.0)
-
-    def __init__(self):
-        self.release, self.lock = threading.Event(), threading.Lock()
-        self.under_way = self.most = 0
-
-    def compare(self, call):
-        with self.lock:
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-        self.release.wait(20)
-        with self.lock:
-            self.under_way -= 1
-        return Compared(score=60.0)
-
-
 def test_nothing_is_sent_after_the_share(clock):
     """A policy has waited through it: the time that is left is the next member's."""
 
@@ -195,18 +171,3 @@ def test_nothing_is_sent_after_the_share(clock):
     members = {"a": waiting, "b": fm.FaceVerifier(spare, clock=clock)}
     result = fm.Failover(members, clock=clock).verify(A, B, deadline_s=8)
     assert (result.route.answered_by, first.calls, len(spare.calls)) == ("b", [], 1)
-
-
-def test_an_engine_says_how_many_run_at_a_time():
-    class Narrow(Engine):
-        most_at_once = 2
-
-    engine = Narrow()
-    verifier = fm.FaceVerifier(engine)
-    for _ in range(4):
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            verifier.verify(A, B, deadline_s=0.1)
-        assert (caught.value.billing.charged, caught.value.retryable) == (fm.Charged.NO, False)
-    assert engine.most == 2
-    engine.release.set()
-    assert verifier.verify(A, B, deadline_s=20).is_match

@@ -7,7 +7,8 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core import backend as spi
-from facematch_core.backend.engine import EngineBackend
+from facematch_core import models
+from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.testing import told_by
 
 KEY = "key-of-a-library-7d10"
@@ -22,6 +23,37 @@ class Engine(EngineBackend):
 
     def compare(self, call):
         return self.finds() if callable(self.finds) else self.finds
+
+
+@pytest.mark.parametrize(
+    ("compared", "decision", "codes"),
+    [
+        (Compared(score=50.0), fm.Decision.MATCH, []),
+        (Compared(score=49.9), fm.Decision.NO_MATCH, []),
+        (Compared(score=None), fm.Decision.INCONCLUSIVE, [fm.WarningCode.SCORE_UNAVAILABLE]),
+        (
+            Compared(score=80, probe_faces=[]),
+            fm.Decision.INCONCLUSIVE,
+            [fm.WarningCode.NO_FACE],
+        ),
+        (
+            Compared(
+                score=80,
+                probe_faces=[models.Face()],
+                reference_faces=[models.Face(), models.Face()],
+            ),
+            fm.Decision.MATCH,
+            [fm.WarningCode.MULTIPLE_FACES],
+        ),
+    ],
+)
+def test_an_engine_says_what_it_found(compared, decision, codes):
+    result = fm.FaceVerifier(Engine(finds=compared)).verify(A, B)
+    assert result.decision is decision
+    assert [warning.code for warning in result.warnings] == codes
+    assert result.environment is fm.Environment.LOCAL
+    assert result.billing.charged is fm.Charged.NO
+    assert (result.score is None) == (compared.score is None or codes == [fm.WarningCode.NO_FACE])
 
 
 def test_a_crash_of_an_engine_names_its_place_and_no_bill_and_a_refused_picture_is_that():

@@ -42,16 +42,3 @@ def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypat
     go_on.set()
     assert held.result(LIMIT_S)
     assert helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7
-
-
-def test_a_ctrl_c_before_shared_work_begins_leaves_nothing_under_way(monkeypatch):
-    helpers = HelperThreads(1, "helper")
-
-    def interrupted(_thread):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            helpers.run(lambda: 5, Deadline.after(LIMIT_S), "name")
-    assert helpers.run(lambda: 7, Deadline.after(LIMIT_S), "name") == 7

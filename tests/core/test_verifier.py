@@ -1,14 +1,10 @@
-import contextlib
 import copy
 import math
 import pickle
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kit.fakes import SCALE, FakeBackend, FakeOptions, picture
-from kit.strategies import json_objects, percentages
 
 import facematch_core as fm
 from facematch_core import models
@@ -222,35 +218,3 @@ def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
     assert type(error) is kind
     assert (error.call is None) is (error.billing.charged is fm.Charged.NO)
     assert error.__context__ is None
-
-
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
-    max_leaves=6,
-)
-
-
-@given(
-    probe=anything | st.just(A),
-    reference=anything | st.just(B),
-    options=st.fixed_dictionaries(
-        {},
-        optional={
-            name: anything | good
-            for name, good in {
-                "threshold": percentages,
-                "review_threshold": percentages,
-                "retention": st.sampled_from(fm.Retention),
-                "caller_ref": st.text(),
-                "metadata": json_objects,
-                "options": st.just(FakeOptions()),
-                "deadline_s": st.floats(1, 100),
-            }.items()
-        },
-    ),
-)
-def test_any_input_gives_a_result_or_an_error_of_our_tree(probe, reference, options):
-    verifier = fm.FaceVerifier(FakeBackend())
-    with contextlib.suppress(fm.FaceMatchError):
-        assert verifier.verify(probe, reference, **options).decision in fm.Decision

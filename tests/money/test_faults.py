@@ -177,18 +177,6 @@ def test_a_socket_shows_what_was_seen_within_the_process(vendor, case):
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
-def test_a_client_works_on_over_its_connections_after_every_fault(vendor):
-    world = TwoVendors(patience_s=30)
-    try:
-        client = FaultClient(world, vendor)
-        for case in SOME:
-            client.struck_by(case).once()
-        assert client.struck_by(NO_FAULT).once().error == "MATCH"
-    finally:
-        world.end()
-
-
-@pytest.mark.parametrize("vendor", sorted(PAID))
 @pytest.mark.parametrize(("kind", "status"), [*REFUSALS])
 def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind, status):
     case = Breakage("answer", kind, {"status": status, "executed": True})

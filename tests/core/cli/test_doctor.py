@@ -235,17 +235,6 @@ def test_installed_backends_are_listed_with_their_problems(run, strangers):
     assert ("liveness" in narrow, "\N{HORIZONTAL ELLIPSIS}" in narrow) == (True, False)
 
 
-def test_json_has_the_abilities_of_each_backend(run_json, strangers):
-    _, document = run_json("doctor")
-    backends = {backend["name"]: backend for backend in document["backends"]}
-    good = backends["good"]
-    assert (good["distribution"], good["version"], good["usable"]) == ("stranger", "2.5", True)
-    assert good["billed"] == ["liveness", "match", "session"]
-    assert (good["keep"], good["session"]) == (True, False)
-    assert backends["local"]["liveness"] is False
-    assert (backends["lost"]["usable"], backends["lost"]["match"]) == (False, None)
-
-
 def test_a_name_that_only_looks_like_ours_is_not_opened(run, run_json, plugin):
     cyrillic = "did\u0456t"
     plugin(STRANGERS.replace('"good"', f'"{cyrillic}"'), {"facematch.backends": {cyrillic: "Good"}})

@@ -393,17 +393,6 @@ def test_a_record_that_repeats_other_words_is_of_another_call(ref, echo, is_foun
                 backend.reconcile(record, deadline=NO_DEADLINE)
 
 
-def test_what_is_fetched_is_free_whatever_its_request_declares():
-    gone = reply(503, {"error": "busy"}, Retry_After="7")
-    with served(gone) as server, contextlib.closing(Later(base_url=server.url)) as backend:
-        request = HttpRequest(method="GET", url=f"{server.url}/jobs/7")
-        assert request.charges
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            backend.fetch(request, call=None)
-    assert (caught.value.billing.charged, caught.value.retry_after_s) == (NO, 7.0)
-    assert caught.value.retryable
-
-
 @attrs.frozen(kw_only=True)
 class Wordless(Later):
     """Its mapping of an error returns nothing."""

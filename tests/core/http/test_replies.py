@@ -131,27 +131,15 @@ def test_a_bomb_is_not_unpacked(ask, open_client):
     assert peak < 5_000_000
 
 
-STATUSES = (b"200 OK", b"401 No", b"100 Continue", b"103 Hints", b"101 Switch", b"204 None")
-STATUSES += (b"302 Found", b"503 Busy", b"999 Odd")
-LINES = [
-    *(b"HTTP/1.1 " + status for status in STATUSES),
-    b"HTTP/1.0 200",
-    b"HTTP/2 200",
-    b"ICY 200",
-]
-LENGTHS = (b"2", b"5", b"-1", b"1, 2", b"99999999999999999999", b"two")
+STATUSES = (200, 401, 100, 103, 101, 204, 302, 503, 999)
+LINES = [*(b"HTTP/1.1 %d OK" % status for status in STATUSES), b"HTTP/1.0 200", b"ICY 200"]
 HEADERS = [
-    *(b"Content-Length: " + length for length in LENGTHS),
-    *(b"Transfer-Encoding: " + coding for coding in (b"chunked", b"gzip")),
-    *(b"Content-Encoding: " + coding for coding in (b"gzip", b"deflate, gzip")),
-    *(b"Connection: " + word for word in (b"close", b"keep-alive")),
-    *(b"Location: " + url for url in (b"http://[", b"/elsewhere")),
-    b"Retry-After: 1",
-    b"Set-Cookie: a=b",
+    *(b"Content-Length: " + length for length in (b"2", b"5", b"-1", b"1, 2", b"9" * 20, b"two")),
+    *(b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Content-Encoding: gzip"),
+    *(b"Connection: close", b"Location: http://[", b"Retry-After: 1", b"Set-Cookie: a=b"),
     *(b"no colon", b" folded", b": no name", b"\xff: \xff"),
 ]
-CHUNKS = (b"2\r\n{}\r\n0\r\n\r\n", b"0\r\n\r\n", b"ffffffffffffffff\r\n{}", b"-1\r\n{}")
-BODIES = [b"{}", *CHUNKS, b"2\r\n{}\r\n0\r\nX: y", b"\x1f\x8b\x08\x00"]
+BODIES = [b"{}", b"2\r\n{}\r\n0\r\n\r\n", b"0\r\n\r\n", b"-1\r\n{}", b"\x1f\x8b\x08\x00"]
 
 
 @st.composite

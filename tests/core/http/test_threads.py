@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -71,27 +70,3 @@ def test_the_child_of_a_fork_has_connections_of_its_own(client):
         assert child_says_yes(lambda: ask_client(client, server).status == 200)
         assert ask_client(client, server).status == 200
         assert [len(connection.requests) for connection in server.connections] == [2, 1]
-
-
-class Soft(Exception):
-    """The exception of a signal handler: of a soft time limit, say."""
-
-
-@pytest.fixture
-def alarm():
-    """Makes a handler of SIGALRM raise `Soft`, and returns what rings it."""
-
-    def ring(*_):
-        raise Soft
-
-    before = signal.signal(signal.SIGALRM, ring)
-    yield lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.05)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
-def test_what_a_signal_handler_raises_passes_as_itself(client, alarm):
-    with RawServer([[read_request, alarm, hold], OK]) as server:
-        with pytest.raises(Soft):
-            ask_client(client, server)
-        assert ask_client(client, server).status == 200

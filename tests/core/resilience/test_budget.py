@@ -1,7 +1,7 @@
 import copy
 import datetime as dt
 import pickle
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 import attrs
 import pytest
@@ -193,24 +193,3 @@ def test_arguments_are_checked(cap, settings, says):
     with pytest.raises(errors.ConfigurationError) as caught:
         Budget(cap, **{"name": "shop", **settings})
     assert says in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("cap", "settings"),
-    [
-        (0, {}),
-        (10**12, {}),
-        (5, USD),
-        (Decimal("5.50"), USD),
-        (Decimal("1E+3"), USD),
-        (Decimal("123456.789012"), USD),
-        (1, {"per": "day"}),
-        (1, {"currency": "USD", "price": {"match": 1}}),
-        (1, {"name": "a" * 200}),
-    ],
-)
-def test_words_are_enough_and_amounts_need_no_precision_of_the_caller(cap, settings):
-    with localcontext(prec=5):
-        budget = Budget(cap, **{"name": "shop", **settings})
-    assert budget.name == settings.get("name", "shop")
-    assert "MemoryStore" not in repr(budget)

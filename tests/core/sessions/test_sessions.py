@@ -286,19 +286,6 @@ def test_every_start_looks_first_where_the_vendor_can_find_it():
     assert caught.value.billing.charged is fm.Charged.NO
 
 
-def test_who_comes_back_is_let_in_again_while_the_vendor_does():
-    still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
-    evil = {**still_open, "way_in": WayIn(link=fm.Secret("https://evil.example/"))}
-    backend = Acme({}, still_open, {}, evil)
-    sessions = opened(backend)
-    record = started(sessions)
-    for way_in in (WAY_IN, None):
-        assert sessions.read(record, with_way_in=True).way_in == way_in
-    with pytest.raises(fm.UnexpectedResponse):
-        sessions.read(record, with_way_in=True)
-    assert [request.with_way_in for request in backend.requests[1:]] == [True] * 3
-
-
 def test_delete_says_what_became_of_it():
     backend = Acme({}, {"state": DeletionState.REQUESTED, "face_kept": True})
     sessions = opened(backend)

@@ -304,3 +304,13 @@ def test_one_verdict_of_the_vendor_can_cover_match_and_liveness(decision, live_a
     assert (result.match.decision, result.liveness.decision) == (decision, live_as)
     assert verified(result) is (decision is fm.Decision.MATCH)
     assert not verified(judged(checks=(match(),)))
+
+
+@pytest.mark.parametrize(
+    ("of", "field"), [("record", "expires_at"), ("reading", "created_at"), ("way in", "expires_at")]
+)
+def test_a_time_of_a_session_has_an_offset(of, field):
+    whole = {"record": RECORD, "reading": reading(RECORD), "way in": WayIn()}[of]
+    assert getattr(attrs.evolve(whole, **{field: START}), field) == START
+    with pytest.raises(ValueError):
+        attrs.evolve(whole, **{field: START.replace(tzinfo=None)})

@@ -1,14 +1,12 @@
 import io
-import threading
 from typing import ClassVar
 
 import attrs
-import pytest
 from kit.contract import Status, failures, run
 from PIL import Image as Pillow
 from PIL import ImageStat
 
-from facematch_core import Decision, FaceVerifier, Image, VendorUnavailable
+from facematch_core import Image
 from facematch_core.backend import Capabilities
 from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.models import Face
@@ -73,22 +71,3 @@ def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():
     [case] = run(simulator, {"R25"})
     assert case.status is Status.FAILED
     assert "inconclusive" in case.reason
-
-
-def test_a_slow_engine_waits_for_the_next_situation():
-    with ColourSimulator() as simulator:
-        verifier = FaceVerifier(simulator.backend())
-        simulator.set_situation(Situation.SLOW)
-        pictures = simulator.pictures_for(Situation.SAME_PERSON)
-        with pytest.raises(VendorUnavailable, match="had not sent"):
-            verifier.verify(*pictures, deadline_s=0.05)
-        ended = []
-        thread = threading.Thread(target=lambda: ended.append(verifier.verify(*pictures)))
-        thread.start()
-        while simulator.requests_seen < 2:
-            assert not ended
-        simulator.set_situation(Situation.SAME_PERSON)
-        thread.join(20)
-        assert [result.decision for result in ended] == [Decision.MATCH]
-        assert simulator.received["probe"] == pictures[0].prepared().data
-        assert (simulator.requests_seen, simulator.charges) == (2, 0)
