@@ -114,13 +114,10 @@ class StudyRun:
         clock, prices, self._database = clock or SystemClock(), prices or {}, database
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
-        for what, names in (("keep", keep), ("price", prices)):
-            for key in names:
-                if key not in systems:
-                    raise InvalidRequest(
-                        f"{what}: unknown system {key[:60]!r}. The systems of this run: "
-                        f"{', '.join(systems)}."
-                    )
+        for key in (*keep, *prices):
+            if key not in systems:
+                there = ", ".join(systems)
+                raise InvalidRequest(f"Unknown system {key[:60]!r}; this run has: {there}.")
         with contextlib.ExitStack() as undo:
             # Write nothing unless all systems can be asked.
             digests = digests_of(study)

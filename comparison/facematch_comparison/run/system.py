@@ -403,27 +403,25 @@ def finalize_budgets(
 
 def resolve_by_budgets(
     database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
-) -> int:
-    """Resolve pairs whose charge is known to every budget with the call; return their number."""
+) -> None:
+    """Resolve pairs whose charge is known to every budget with the call."""
     call_ids = [
         charge.call.id
         for charge in database.unresolved(system)
         if charge.state is PairState.UNRESOLVED and charge.call is not None
     ]
     if not call_ids:
-        return 0
+        return
     with contextlib.ExitStack() as stack:
         books = [store for store in stores if isinstance(store, SqlStore)]
         if (here := database.calls()) is not None:
             books.append(stack.enter_context(contextlib.closing(here)))
         entries = [book.charges(call_ids) for book in books]
-    resolved = 0
     for call_id in call_ids:
         billed = {book[call_id] for book in entries if call_id in book}
         if billed and Charged.UNKNOWN not in billed:
             charged = Charged.YES if Charged.YES in billed else Charged.NO
-            resolved += database.resolve(system.number, call_id, charged)
-    return resolved
+            database.resolve(system.number, call_id, charged)
 
 
 def look_for_calls(
