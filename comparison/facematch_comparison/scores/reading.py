@@ -210,7 +210,8 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
     model_of, counts = _choose_models(lines, models)
     # The first line of each system and pair, of any model and of the models that count.
     keys = system.codes.astype(np.int64) * size + lines.pairs
-    of_any, first = (first_rows(keys, of, size=len(system.words) * size) for of in (None, counts))
+    of_any = first_rows(keys, size=len(system.words) * size)
+    first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
     rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
     is_once = np.count_nonzero(first >= 0) == len(rows)
     again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
@@ -235,7 +236,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
         its_rows = np.where(its < 0, lines.first, its)
         is_block = (np.diff(its_rows) == 1).all()
         part = frame[its_rows[0] : its_rows[-1] + 1] if is_block else frame.take(its_rows)
-        part = part.set_axis(range(size)).assign(pair=np.arange(size))
+        part = part.set_axis(range(size))
         if its.min() < 0:
             part.loc[its < 0, [*_BLANK]] = [*_BLANK.values()]
         known: dict[str, Any] = {"rule": rule, "people_known": True} | said
@@ -315,7 +316,7 @@ def _frame_of(
         billed=np.where(billed < 0, charged, billed),
         groups=groups,
         **more,
-    )
+    ).assign(pair=lines.pairs.astype(np.int64))
 
 
 def _with_scores_below(
