@@ -29,17 +29,17 @@ def reports(tmp_path_factory):
 
 #: The folded tables of the full report, by the begin of their captions.
 FOLDED = [
-    "FRR of the first less that of the second",
-    "People and pairs; of a group",
+    "FRR of the first minus FRR of the second",
+    "People and pairs; for a group",
     "The systems",
 ]
 TABLES = [
-    "Each system at its threshold; below: where the true rate lies",
+    "Each system at its threshold",
     "Each system at its thresholds for other false match rates",
     "The best attempt of each transaction counts",
     "The highest rate over the geometric mean of all groups (ISO/IEC 19795-10)",
     "Rates of each group",
-    "Calls of the run: how long they took",
+    "Duration and cost of the calls of the run",
     *FOLDED,
 ]
 
