@@ -301,7 +301,7 @@ def _errors(two: Node, which: str) -> Markup:
 
 
 def _chance(two: Node) -> Markup:
-    words = Markup("no")
+    words = Markup("no") if two["frr"] else Markup("not compared")
     if two["is_real"].raw:
         better = values.text(two["better"])
         words = Markup("yes: {} is better").format(better) if better else Markup("yes")
