@@ -1,6 +1,7 @@
 """Every warning that the mock can raise is known to the backend, and a claim has it."""
 
 import json
+from pathlib import Path
 
 import attrs
 import pytest
@@ -11,6 +12,8 @@ from facematch_mock_server import card_sheet
 from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
+#: The documents' answers to both calls.
+ANSWERS = sorted((Path(__file__).parents[4] / "tests/backends/didit/answers").glob("[ml]*.json"))
 
 
 @pytest.mark.parametrize("call", ["verify", "check_liveness"])
@@ -31,3 +34,13 @@ def test_the_backend_reads_each_warning_of_the_mock(mock, monkeypatch, call, ris
     assert warning.tag == risk
     assert warning.code is not WarningCode.OTHER
     assert warning.severity is not Severity.UNKNOWN
+
+
+@pytest.mark.parametrize("path", ANSWERS, ids=lambda path: path.stem)
+def test_a_warning_has_the_documents_words(path):
+    body = json.loads(path.read_text())
+    for shown in (body.get("face_match") or body["liveness"])["warnings"]:
+        risk = RISKS.get(shown["risk"])
+        if risk and shown["risk"] != "NO_FACE_DETECTED":  # whose words differ by document
+            names = ("log_type", "short_description", "long_description")
+            assert (risk.type, risk.short, risk.long) == tuple(shown[name] for name in names)
