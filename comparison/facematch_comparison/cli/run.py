@@ -50,23 +50,17 @@ if TYPE_CHECKING:
 #: States with a column in the summary of a run.
 _STATES: Final = ("answered", "failed", "unresolved", "no_response")
 
+_COUNT: Final = click.IntRange(0)
+
 
 @click.command("draw")
 @click.argument("folder", type=FILE)
 @file_option("--out", "The file to write.", required=True)
 @common.text_option(
-    "--mated",
-    "N",
-    "Mated pairs to draw.",
-    type=click.IntRange(0),
-    show_default="all possible pairs",
+    "--mated", "N", "Mated pairs to draw.", type=_COUNT, show_default="all possible pairs"
 )
 @common.text_option(
-    "--non-mated",
-    "N",
-    "Non-mated pairs to draw.",
-    type=click.IntRange(0),
-    show_default="as many as mated",
+    "--non-mated", "N", "Non-mated pairs to draw.", type=_COUNT, show_default="as many as mated"
 )
 @file_option(
     "--groups",
