@@ -194,6 +194,8 @@ def vendor_error(
         may_help = reply.status >= 500 or reply.status in _GIVEN_UP
         row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
+    if shape is BodyShape.HTML:
+        message += " It is a page of HTML: a proxy or a firewall may have answered."
     if words := excerpt(reply):
         message += f' It says: "{words}".'
     return row.error(
@@ -354,6 +356,15 @@ def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
     return f"its certificate fails ({link.verify_message}){advice}"
 
 
+def _tls_words(link: ssl.SSLError) -> str:
+    # Only errors from OpenSSL itself have a reason.
+    reason = getattr(link, "reason", None) or "handshake"
+    advice = (
+        "; the server or the proxy may expect http://" if reason == "WRONG_VERSION_NUMBER" else ""
+    )
+    return f"TLS failed ({reason}){advice}"
+
+
 def _refusal_of_proxy(link: BaseException) -> str:
     """Return a proxy's status for a refused tunnel, from the message of `http.client`; else ""."""
     refused = re.match("Tunnel connection failed: ([0-9]{3})", str(link))
@@ -371,8 +382,7 @@ def _system_words(link: OSError) -> str:
 _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (UnreadableBody, str),
     (ssl.SSLCertVerificationError, _certificate_words),
-    # Only errors from OpenSSL itself have a reason.
-    (ssl.SSLError, lambda link: f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"),
+    (ssl.SSLError, _tls_words),
     (socket.gaierror, "its host name was not found"),
     (NameResolutionError, "its host name could not be looked up in time"),
     ((TimeoutError, requests.Timeout), "it took too long"),

@@ -25,14 +25,7 @@ from facematch_core.base.deadline import CANCELLATION, NO_DEADLINE, CallCancelle
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 
 from .messages import BodyShape, HttpReply, HttpRequest, Wait, accepted_billing
-from .refusals import (
-    FREE_BILLING,
-    SILENT,
-    default_row,
-    error_by_table,
-    find_row,
-    unreadable_error,
-)
+from .refusals import FREE_BILLING, SILENT, default_row, error_by_table, find_row, unreadable_error
 
 #: Any, because the module of `HttpBackend` imports this module.
 HttpBackend: TypeAlias = Any
@@ -167,7 +160,10 @@ class HttpCall:
                 raise self._end_with(self.refusal) from None
             if not isinstance(error, errors.VendorError):
                 # The error must say that the call is paid for.
-                raise self._end_unreadable(_report(error)) from None
+                problem, reply = _report(error), self.reply
+                if reply is not None and reply.shape is BodyShape.EMPTY:
+                    problem = "its body is empty"
+                raise self._end_unreadable(problem) from None
             is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
             raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
         if isinstance(step, (HttpRequest, Wait)):

@@ -609,12 +609,7 @@ def _ask_double(
     read_s = min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s())
     try:
         response = adapter.send(
-            prepared,
-            timeout=(timeout_s, read_s),
-            stream=True,
-            verify=True,
-            cert=None,
-            proxies={},
+            prepared, timeout=(timeout_s, read_s), stream=True, verify=True, cert=None, proxies={}
         )
     except BaseException as error:
         # Only these exceptions prove that there was no connection.

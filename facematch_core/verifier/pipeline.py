@@ -126,11 +126,7 @@ class Pipeline:
         try:
             self.events.emit(EventKind.STARTED, record, attach_call=True)
             request = kind(
-                call_id=record.id,
-                deadline=deadline,
-                clock=self.clock,
-                masker=masker,
-                **prepare(),
+                call_id=record.id, deadline=deadline, clock=self.clock, masker=masker, **prepare()
             )
             while True:
                 try:
@@ -278,11 +274,7 @@ class Pipeline:
         raise failure
 
     def _new_attempt(
-        self,
-        record: CallRecord,
-        deadline: Deadline,
-        kind: type[Request] = Call,
-        number: int = 1,
+        self, record: CallRecord, deadline: Deadline, kind: type[Request] = Call, number: int = 1
     ) -> Attempt:
         is_billed = kind.is_billed
         if is_billed is None:

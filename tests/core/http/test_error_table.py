@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.acme import ACME_KEY, AcmeBackend, match_call
 
 import facematch_core as fm
 from facematch_core.http import (
@@ -144,3 +145,16 @@ def test_what_is_free_may_be_asked_again_after_a_fault_of_the_other_side(status,
     error = error_of(status, b"<html>", is_free=True)
     assert (type(error), error.billing.charged) == (fm.VendorUnavailable, NO)
     assert error.retryable is retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, b"<p>Log in</p>", "page of HTML"),
+        (403, b"<p>Blocked</p>", "page of HTML"),
+        (200, b"", "its body is empty"),
+    ],
+)
+def test_an_answer_that_is_not_the_vendor_s_is_described(status, body, words):
+    backend = AcmeBackend(api_key=ACME_KEY)
+    assert words in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message

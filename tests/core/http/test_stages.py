@@ -252,11 +252,17 @@ def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_co
 
 
 @pytest.mark.parametrize(
-    "script", [[read_bytes(1), reset], [close], [send(b"HTTP/1.1 400 x\r\n\r\n")]]
+    ("script", "words"),
+    [
+        ([read_bytes(1), reset], "could not be reached"),
+        ([close], "could not be reached"),
+        ([send(b"HTTP/1.1 400 x\r\n\r\n")], "may expect http://"),
+    ],
 )
-def test_a_handshake_that_fails_sent_nothing(ask, trusting, script):
+def test_a_handshake_that_fails_sent_nothing(ask, trusting, script, words):
     with RawServer(script) as server:
-        ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
+        error = ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
+    assert words in error.message
 
 
 def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch):
