@@ -55,12 +55,6 @@ class RateVerdict:
     column: str | None = None
     group: str | None = None
 
-    @property
-    def is_beyond(self) -> bool:
-        """Whether it is inconclusive with a rate beyond the limit: more pairs would not help."""
-        is_open = self.outcome is Conclusion.INCONCLUSIVE
-        return is_open and (self.rate.value or 0.0) > self.limit
-
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
@@ -186,9 +180,14 @@ def _judge(system: model.System, requirements: Requirements, *, is_split: bool) 
     elif outcome is Conclusion.PASS and requirements.by_group and not groups:
         outcome = Conclusion.INCONCLUSIVE
     plan = None
-    # More pairs do not help if scores are reversed.
-    if outcome is Conclusion.INCONCLUSIVE and (rates or system.pairs_needed is not None):
-        plan = _plan_words(rates, requirements, is_split=is_split)
+    # More pairs do not help if scores are reversed, or if a rate is beyond its limit.
+    is_open = _of_all(rates) is Conclusion.INCONCLUSIVE and requirements.counts == "attempts"
+    if (
+        outcome is Conclusion.INCONCLUSIVE
+        and is_open
+        and (rates or system.pairs_needed is not None)
+    ):
+        plan = None if any(map(_is_beyond, rates)) else _plan_words(requirements, is_split=is_split)
     verdict = SystemVerdict(
         system=system.name,
         outcome=outcome,
@@ -314,19 +313,18 @@ def _met_words(verdict: SystemVerdict) -> str:
         return "not met at this threshold; another one might meet it."
     words = "not shown by these data"
     for rate in verdict.rates:
-        if rate.is_beyond:
+        if _is_beyond(rate):
             seen = numbers.percent(rate.rate.value or 0.0)
             words += f", nor by more of them if the {rate.name.upper()} stays at {seen} %"
     return f"{words}."
 
 
-def _plan_words(
-    rates: Sequence[RateVerdict], requirements: Requirements, *, is_split: bool
-) -> str | None:
-    """Return the command for a plan that can show the limits; None if it would not help."""
-    is_open = not rates or _of_all(rates) is Conclusion.INCONCLUSIVE
-    if requirements.counts != "attempts" or not is_open or any(rate.is_beyond for rate in rates):
-        return None
+def _is_beyond(rate: RateVerdict) -> bool:
+    return rate.outcome is Conclusion.INCONCLUSIVE and (rate.rate.value or 0.0) > rate.limit
+
+
+def _plan_words(requirements: Requirements, *, is_split: bool) -> str:
+    """Return the command for a plan that can show the limits."""
     fmr = requirements.max_fmr
     if requirements.at is JudgedAt.REQUIRED_FMR:
         # A plan chooses its threshold for a fifth of the FMR to show.
