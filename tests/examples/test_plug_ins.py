@@ -19,12 +19,7 @@ REMAINS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "*.eg
 
 
 class Installed:
-    """A plug-in in a folder of its own, and Python as it finds it there.
-
-    Args:
-        name: That of its backend; acme is written by ``facematch new-backend``.
-        folder: An empty one.
-    """
+    """A plug-in and its site in an empty folder; acme is written by ``facematch new-backend``."""
 
     def __init__(self, name, folder):
         self.site, self.repository = folder / "site", folder / "repository"

@@ -78,12 +78,7 @@ def canaries(limits=SENT):
 
 
 def leaks(texts, secrets):
-    """Which secrets are found in which texts, and how they are written there: {} for none.
-
-    Args:
-        texts: By name, bytes or text.
-        secrets: By name, pieces of each.
-    """
+    """Return the forms in which each secret is found, by the names of text and secret."""
     hay = {place: tuple(layers(text)) for place, text in texts.items()}
     # Most are in none of them, which one look at all of them shows.
     everything = [b"\n".join(layer for written in hay.values() for layer in written)]

@@ -111,13 +111,7 @@ def program(environment, name):
 
 
 def smoke(environment, extra, folder):
-    """Try an installation: the command, what the extra brings, and a comparison where it can.
-
-    Args:
-        environment: The folder of a virtual environment that holds the wheel with the extra.
-        extra: Its name, or "" for none.
-        folder: An empty one to work in.
-    """
+    """Try the extra in a virtual environment, working in an empty folder; "" is no extra."""
     python, facematch = program(environment, "python"), program(environment, "facematch")
     home = folder / "home"
     home.mkdir()

@@ -7,11 +7,7 @@ START = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
 
 
 class SharedClock:
-    """Time that goes on to the next waking when every worker sleeps.
-
-    Args:
-        moved: Called with each step, in seconds: to move another clock along.
-    """
+    """Time that goes on to the next waking when every worker sleeps; `moved` gets each step."""
 
     def __init__(self, moved=lambda seconds: None):
         self._moved = moved

@@ -1,9 +1,7 @@
-"""Every test ends, and so does every run, however it was started.
+"""End every test that hangs, and every run.
 
-Whatever a test waits for is interrupted after two thirds of `faulthandler_timeout`: it fails with
-its stack, its fixtures clear up, and the next one runs. What that does not reach (a call that
-never returns to Python) is ended by pytest after the whole of it: with the stacks of all threads,
-and with the process. pytest-xdist names the test and starts a new worker.
+A test fails with its stack after two thirds of `faulthandler_timeout`, and the next one runs. A
+call that never returns to Python is ended with the process after the whole of it, by pytest.
 """
 
 import faulthandler

@@ -6,9 +6,8 @@ Each connection runs a script, a sequence of steps; the last script serves every
         requests.get(server.url)
     assert server.requests[0].startswith(b"GET / ")
 
-A step is a function of the `Connection`; write further ones in the test that needs them. After the
-last step the connection is closed with FIN. A script ends early, without an error, if the client
-goes away or the server is closed.
+A step is a function of the `Connection`. After the last step the connection is closed with FIN. A
+script ends early, without an error, if the client disconnects or the server is closed.
 """
 
 import contextlib

@@ -18,11 +18,7 @@ TESTS = str(Path(__file__).parents[1])
 
 
 def of_error(error):
-    """Text, attributes, and every frame that is not a test's, with its local variables.
-
-    So for the error, and for what it was raised from or while. A test's own frames hold what a
-    caller holds; they are left out.
-    """
+    """Texts, attributes and frames of an error and its causes, without the tests' own frames."""
     errors = chain(error)
     texts = {
         "error": "\n".join(f"{error}\n{show(error)}\n{show(vars(error))}" for error in errors),

@@ -82,14 +82,9 @@ def tokens(backend):
 
 
 def watch(verifier, events, name="verify", *, pictures=None, **options):
-    """Make a call; how it ended, and every text that it left behind but the log, by place.
+    """Make a call; return its result or error, and every text that it left behind but the log.
 
-    Args:
-        verifier: Whose `on_event` is the `append` of the next.
-        events: What it reports.
-        name: Of the method.
-        pictures: Two; None for the canaries.
-        **options: Of the call.
+    `events` is the list to which the verifier's `on_event` appends.
     """
     probe, reference = pictures or (canaries.probe(), canaries.reference())
     arguments = (probe, reference) if name.startswith("verify") else (probe,)

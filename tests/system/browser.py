@@ -32,12 +32,7 @@ def until(there, what):
 
 
 class Browser:
-    """One Chromium with one tab. Speaks the DevTools protocol: a JSON text and a zero byte each.
-
-    Args:
-        program: Path of Chromium.
-        profile: A folder for what it keeps.
-    """
+    """One Chromium with one tab. Speaks the DevTools protocol: a JSON text and a zero byte each."""
 
     def __init__(self, program, profile):
         to_read, to_write = os.pipe(), os.pipe()

@@ -1,4 +1,4 @@
-"""A program that runs one study, in one child after the other, each of which may die in the middle.
+"""Run one study in one child process after the other; each may be killed at any step.
 
 ``python runner.py '{"store": ..., "study": ..., "url": ..., "didit": [...], "deepvue": [...]}'``.
 Each line on stdin is ``WORKERS DIE_AT``: a child runs the study and ends without a word at that

@@ -1,8 +1,4 @@
-"""Every fault of the mock x vendor x setting of the gates: what one call comes to, and what it has
-to come to.
-
-A case is a stage, a kind and, where the stage leaves it open, whether the call was carried out.
-"""
+"""Every fault of the mock, by vendor and policies: the outcome of one call, and what it must be."""
 
 import itertools
 from functools import partial

@@ -1,8 +1,4 @@
-"""The way to the mock within the process: it reports the first byte as a socket does, and breaks.
-
-An adapter that stands in for requests' own cannot be asked whether a byte has left. This one says
-it itself, so that what is seen here is what is seen over a socket.
-"""
+"""An adapter that sends to a mock in this process, reports the first byte and can break."""
 
 import datetime as dt
 import http.client
