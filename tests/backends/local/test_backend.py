@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from simulators.local import LocalSimulator
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.testing import BackendContract
 from facematch_local import SCALE, LocalBackend
 from facematch_local.faces import FaceCache
 
@@ -186,3 +188,17 @@ def test_at_the_default_threshold_at_most_1_of_740_pairs_is_wrong(backend):
     assert (len(mated), len(others)) == (240, 500)
     assert min(mated) >= 40
     assert sum(score >= 40 for score in others) <= 1
+
+
+class WithSmallCache(LocalSimulator):
+    """R28 fills the cache, to see that it stops growing."""
+
+    def backend(self, **settings):
+        return super().backend(**{"cached_pictures": 4} | settings)
+
+
+class TestContract(BackendContract):
+    @pytest.fixture
+    def simulator(self):
+        with WithSmallCache() as simulator:
+            yield simulator
