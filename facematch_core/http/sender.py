@@ -61,6 +61,10 @@ class Ledger:
         self.is_begun, self.paid_charges = True, self.paid_charges + self.price
         self.price, self.is_free = price, is_free
 
+    def settle(self, *, is_free: bool) -> None:
+        """Count the requests so far as paid, whatever follows."""
+        self.add_request(0, is_free=is_free)
+
     def bill(self, last: models.Billing, *, is_success: bool = False) -> models.Billing:
         """Return the bill of the call, given the bill of its last request.
 
@@ -178,7 +182,7 @@ class HttpCall:
         """Wait; end the call if the deadline is earlier."""
         is_begun = self.ledger.is_begun
         if is_begun:
-            self.ledger.add_request(0, is_free=True)
+            self.ledger.settle(is_free=True)
             self.is_accepted = True
         if self.canned_replies is not None:
             return
@@ -289,7 +293,7 @@ class HttpCall:
         if self.canned_replies is None and (ledger.price or self.call is not call):
             call.on_accepted(self.call.vendor_id, ledger.bill_all())
         if reply.status != 200:
-            ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
+            ledger.settle(is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
 
     def _note(self, reply: HttpReply) -> str | None:
@@ -507,7 +511,7 @@ class HttpCall:
         is_charged = billing is not None and billing.charged is not models.Charged.NO
         if not self.is_sent or (is_charged and can_be_sought(backend, self.call)):
             return ""
-        self.ledger.add_request(0, is_free=True)
+        self.ledger.settle(is_free=True)
         self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
             problem = ""
