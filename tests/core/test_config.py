@@ -118,6 +118,21 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, document, says):
     assert "\n" not in str(caught.value)
 
 
+def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))
+    assert fm.open_verifier("configured").backend.level == 1
+    with pytest.raises(fm.ConfigurationError, match="not valid TOML"):
+        fm.open_verifier(profile="p")
+
+
+def test_the_path_of_a_key_is_relative_to_the_configuration(tmp_path):
+    (tmp_path / "key.txt").write_text("from-the-file\n")
+    path = written(tmp_path, profile(api_key={"file": "key.txt"}))
+    key = fm.open_verifier(profile="p", config=path).backend.api_key
+    assert key.reveal() == "from-the-file"
+    assert key.origin == str(tmp_path / "key.txt")
+
+
 def test_a_variable_of_another_type_is_named_and_not_shown(monkeypatch):
     for variable, value in (("CONFIGURED_LEVEL", CANARY), ("CONFIGURED_STRICT", "yes")):
         monkeypatch.setenv(variable, value)

@@ -1,8 +1,10 @@
+import threading
+
 import pytest
 from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
-from facematch_core.base.deadline import RateWindow
+from facematch_core.base.deadline import RateWindow, SystemClock
 from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
 
@@ -142,6 +144,15 @@ def test_who_cannot_take_the_call_has_no_share(clock):
     last = Keeping(clock)
     failover(clock, last, narrow).verify(A, B, deadline_s=12)
     assert last.times[0][1] is None
+
+
+def test_an_answer_after_the_share_to_what_left_within_it_counts():
+    def answer_late(call):
+        threading.Event().wait(call.deadline.share.timeout_s() + 0.1)
+
+    slow, spares = FakeBackend(script=[answer_late]), [FakeBackend(), FakeBackend()]
+    result = failover(SystemClock(), slow, *spares).verify(A, B, deadline_s=3)
+    assert (result.route.answered_by, result.billing.charged) == ("a", fm.Charged.YES)
 
 
 def test_a_wait_for_the_rate_is_within_the_share(clock):

@@ -42,3 +42,19 @@ def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypat
     go_on.set()
     assert held.result(LIMIT_S)
     assert helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7
+
+
+def test_work_with_one_key_is_shared_and_each_caller_gets_an_error_of_its_own():
+    helpers, go_on, error = HelperThreads(1, "helper"), threading.Event(), ValueError()
+
+    def fail():
+        raise error
+
+    first = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S), "name")
+    assert helpers.start(int, Deadline.after(SOON), "name") is first
+    go_on.set()
+    assert first.result(LIMIT_S)
+    for key in ("name", None):
+        with pytest.raises(ValueError) as caught:
+            helpers.run(fail, Deadline.after(LIMIT_S), key)
+        assert (caught.value is error) is (key is None)

@@ -4,7 +4,7 @@ import pickle
 
 import attrs
 import pytest
-from kit.fakes import SCALE, FakeBackend, FakeOptions, picture
+from kit.fakes import SCALE, FakeBackend, FakeOptions, liveness_result, picture
 
 import facematch_core as fm
 from facematch_core import models
@@ -218,3 +218,14 @@ def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
     assert type(error) is kind
     assert (error.call is None) is (error.billing.charged is fm.Charged.NO)
     assert error.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "decision", [fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE]
+)
+def test_verify_live_does_not_pay_for_a_lost_cause(decision):
+    backend = FakeBackend(script=[liveness_result(decision)])
+    result = fm.FaceVerifier(backend).verify_live(A, B)
+    assert result.match is None
+    assert len(backend.calls) == 1
+    assert result.decision == fm.LiveMatchDecision(decision.value)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from kit.attempts import BUDGET_KEY, entry, sums
+from kit.attempts import BUDGET_KEY, ending, entry, new_attempt, sums
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
@@ -26,7 +26,7 @@ from facematch_core.base.deadline import SystemClock
 from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.models import Ids
-from facematch_core.resilience import Budget
+from facematch_core.resilience import Budget, Period
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
 
@@ -254,3 +254,14 @@ def test_resolved_by_hand_as_the_invoice_says(run, unknown, *, store, word, afte
     assert sums(store) == after
     assert run(*words).exit_code == 2
     assert sums(store) == after
+
+
+def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
+    day = Budget(5, name="shop", per=Period.DAY, store=store)
+    with FaceVerifier(vendor, policies=[day]) as verifier:
+        verifier.verify(A, B)
+    day.enter(new_attempt())(ending())
+    _, document = run_json("budget", "--store", address)
+    (row,) = document["budgets"]
+    assert row["window"] == SystemClock().now().date().isoformat()
+    assert len(store.budgets()) == 2

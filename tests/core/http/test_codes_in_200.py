@@ -58,3 +58,9 @@ def test_a_code_that_nobody_knows_is_not_called_free(body):
     error = read(FINE, reply(200, body))
     assert type(error) is fm.UnexpectedResponse
     assert (error.billing.charged, error.billing.charges) == (YES, 5)
+
+
+@pytest.mark.parametrize("code", ["Hidden", "Paid"])
+def test_a_code_in_a_200_that_is_charged_costs_all_that_such_an_answer_costs(code):
+    outcome = read(reply(200, {"code": code}))
+    assert (outcome.billing.charged, outcome.billing.charges) == (YES, 2)

@@ -1,9 +1,15 @@
 """Test doubles of others (responses, adapters of requests) in place of the network."""
 
+import io
+
 import pytest
 import requests
 import responses
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from facematch_core.errors import DeadlineExceeded, OutcomeUnknown
 
 URL = "https://api.acme.example/compare"
 
@@ -27,3 +33,57 @@ def test_a_double_s_exception_is_unknown_unless_nothing_was_reached(ask, body, s
     responses.post(URL, body=body)
     outcome = ask(URL)
     assert outcome.unknown() if sent else outcome.not_sent()
+
+
+class Endless(io.RawIOBase):
+    """A body without an end, of which each byte takes a quarter of a second."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self.clock.advance(0.25)
+        assert self.clock.monotonic() < 100, "nobody looks at the clock"
+        buffer[:1] = b" "
+        return 1
+
+
+class Double(BaseAdapter):
+    """Gives no answer within its timeout, or an endless one."""
+
+    def __init__(self, clock, *, answers):
+        super().__init__()
+        self.clock, self.answers, self.timeouts = clock, answers, []
+
+    def send(self, request, *, timeout, **_):
+        self.timeouts.append(timeout)
+        if not self.answers:
+            self.clock.advance(timeout[1])
+            raise requests.ReadTimeout
+        raw = urllib3.HTTPResponse(body=Endless(self.clock), status=200, preload_content=False)
+        return HTTPAdapter().build_response(request, raw)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answers", "read_timeout_s", "error", "ends_after_s"),
+    [
+        (False, 20.0, DeadlineExceeded, 5.0),
+        (True, 20.0, DeadlineExceeded, 5.0),
+        (False, 2.0, OutcomeUnknown, 2.0),
+    ],
+)
+def test_deadline_and_timeout_hold_for_a_double(  # noqa: PLR0917 - fixtures and parameters
+    ask, open_client, clock, answers, read_timeout_s, error, ends_after_s
+):
+    client = open_client(clock=clock, read_timeout_s=read_timeout_s)
+    double = Double(clock, answers=answers)
+    client.mount("https://api.acme.example", double)
+    ask(URL, by=client, deadline_s=5.0).unknown(error)
+    assert clock.monotonic() == ends_after_s
+    assert double.timeouts == [(5.0, min(5.0, read_timeout_s))]

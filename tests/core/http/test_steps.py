@@ -176,3 +176,20 @@ def test_a_wrong_setting_is_named(settings, words):
 def test_what_is_no_fraction_is_refused(value):
     with pytest.raises((TypeError, ValueError)):
         fm.Score.from_fraction(value, "three/v1")
+
+
+def test_the_id_of_the_latest_request_counts_where_no_call_has_an_id():
+    by = backend_with(request_id_header="X-Request")
+    replies = [reply(status, {}, {"X-Request": f"r-{status}"}) for status in (200, 400)]
+    assert read(*replies, by=by).ids.vendor == "r-400"
+
+
+@pytest.mark.parametrize("answer", [b"", body(500, {})], ids=["lost", "a fault of the vendor"])
+def test_what_is_free_and_lost_at_the_beginning_costs_nothing_and_may_be_tried_again(answer):
+    def steps(self, call):
+        yield self.post("upload", body=b"1", charges=0)
+
+    with one_each(answer) as server, pytest.raises(fm.VendorUnavailable) as caught:
+        backend = backend_with(steps)(api_key=KEY, base_url=server.url)
+        fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+    assert (caught.value.billing.charged, caught.value.retryable) == (NO, True)

@@ -152,3 +152,11 @@ def test_too_long_a_wait_is_refused_at_once(clock):
 def test_window_is_checked(limit, seconds, wrong):
     with pytest.raises(ConfigurationError, match=f"RateWindow: {wrong} must be"):
         RateWindow(limit, seconds)
+
+
+def test_throttled_answer_delays_every_call(clock):
+    limiter = make_limiter(clock, 100, 1)
+    leave_first, leave_second = limiter.enter(new_attempt()), limiter.enter(new_attempt())
+    leave_first(failed(RateLimited("wait", retry_after_s=25.0)))
+    leave_second(failed(RateLimited("wait", retry_after_s=5.0)))
+    assert times(limiter, 2) == [25, 25]

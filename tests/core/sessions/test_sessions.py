@@ -348,3 +348,49 @@ def test_only_a_verifier_of_a_backend_with_sessions_has_them():
     sessions.close()
     with pytest.raises(fm.ConfigurationError):
         planned(sessions)
+
+
+def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
+    first, other = ({"vendor": {"workflow": name}} for name in ("w-1", "w-2"))
+    sessions = opened(Acme(first, first, other))
+    record = started(sessions)
+    assert sessions.read(record).liveness.is_live
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(record)
+
+
+def test_what_is_not_there_is_an_error_until_it_may_be_gone():
+    clock, missing = ManualClock(), fm.SessionNotFound("none", status_code=404)
+    backend = Acme({}, missing, missing, missing, result_lasts_s=180.0)
+    sessions = opened(backend, clock=clock)
+    record = started(sessions)
+    with pytest.raises(fm.SessionNotFound):
+        sessions.read(record)
+    clock.advance(181)
+    assert sessions.read(record).state is STATE.GONE
+    assert sessions.delete(record).state is DeletionState.NOT_THERE
+
+
+def test_a_start_on_this_machine_may_come_back_here():
+    sessions = opened()
+    for url in ("http://127.0.0.1:8000/back", "http://localhost/back", BACK):
+        assert sessions.start(planned(sessions), return_url=url).way_in.link
+
+
+def test_a_start_that_was_certainly_not_charged_is_made_again():
+    backend = Acme(fm.RateLimited("too fast"))
+    assert started(opened(backend, retry=fm.Retry())).session_id
+    assert len(backend.requests) == 2
+
+
+def test_who_comes_back_is_let_in_again_while_the_vendor_does():
+    still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
+    evil = {**still_open, "way_in": WayIn(link=fm.Secret("https://evil.example/"))}
+    backend = Acme({}, still_open, {}, evil)
+    sessions = opened(backend)
+    record = started(sessions)
+    for way_in in (WAY_IN, None):
+        assert sessions.read(record, with_way_in=True).way_in == way_in
+    with pytest.raises(fm.UnexpectedResponse):
+        sessions.read(record, with_way_in=True)
+    assert [request.with_way_in for request in backend.requests[1:]] == [True] * 3

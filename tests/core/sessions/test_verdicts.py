@@ -314,3 +314,38 @@ def test_a_time_of_a_session_has_an_offset(of, field):
     assert getattr(attrs.evolve(whole, **{field: START}), field) == START
     with pytest.raises(ValueError):
         attrs.evolve(whole, **{field: START.replace(tzinfo=None)})
+
+
+def test_a_doubt_makes_nothing_better():
+    for word in set(fm.Decision) - {fm.Decision.MATCH}:
+        assert judged(checks=(match(word), live()), doubts=(GRAVE,)).match.decision is word
+    for word in set(fm.LivenessDecision) - {fm.LivenessDecision.LIVE}:
+        assert judged(checks=(live(word),), approved=False).liveness.decision is word
+    assert judged(approved=False).liveness.decision is fm.LivenessDecision.REVIEW
+
+
+def test_a_little_earlier_by_the_vendors_clock_is_right():
+    assert verified(judged(created_at=after(-59)))
+
+
+def test_a_missing_reference_says_nothing_of_the_live_face():
+    result = judged(compared_with=fm.ComparedWith.STORED)
+    assert result.liveness.is_live
+
+
+def test_a_start_that_was_dated_later_makes_no_verdict_younger():
+    result = judged(changed(started_at=after(7000)), at=7010, created_at=START)
+    assert result.record.started_at == START
+    assert not verified(result)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *({"subject": "another"}, {"purpose": "login"}, {"about": None}, {"about": "another"}),
+        {"max_age_s": 9.0},
+    ],
+    ids=str,
+)
+def test_it_is_a_yes_for_one_person_one_thing_and_one_time_alone(question):
+    assert not verified(judged(), **question)
