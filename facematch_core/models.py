@@ -265,7 +265,7 @@ class Score:
     Attributes:
         value: 0 to 100, higher is more alike (more live). Not a probability.
         scale: Vendor and model or method, for example ``local/sface-2021dec``.
-        raw: The number on the vendor's own scale; None if it equals `value`. Not compared.
+        raw: The vendor's own number; None if it equals `value` or was not returned. Not compared.
         raw_name: The vendor's name for `raw`, or None. Not compared.
         source: How we know the scale, or None. Not compared.
     """

@@ -60,7 +60,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     operation) is skipped before anything is sent. A member whose last five calls failed is skipped
     for 30 seconds; then one call probes it (failures count as in `CircuitBreaker`). `route` of a
     result lists who answered and who was skipped; `route` of an error lists every member tried.
-    If no member answers, the last retryable error is raised, else the last vendor error.
+    If no member answers, the last retryable error is raised, else a vendor's last, else the first.
 
     Thresholds are per member, because scales differ: the member's profile sets them, or
     ``threshold={"shop": 60}`` for one call. Members not named keep their own. Members of other

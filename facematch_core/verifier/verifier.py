@@ -153,7 +153,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             probe: The live or candidate face: `Image`, bytes, path, open file or Pillow image.
             reference: The face to compare with, for example from an identity document.
             threshold: The score where a match begins, 0-100 on this backend's scale.
-            review_threshold: Above `threshold`: a match with a score up to this becomes `REVIEW`.
+            review_threshold: Above `threshold`, at most 100; a match up to it becomes `REVIEW`.
             retention: The data that the vendor is asked to keep.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
@@ -236,7 +236,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         Args:
             pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
-                ``(probe, reference, key)``. It is read slightly ahead, in the caller's thread.
+                ``(probe, reference, key)``. It is read slightly ahead, in the caller's thread, and
+                must not wait for an outcome.
             max_workers: Concurrent calls, 1-256.
             stop_on: Errors that end the run: no further pair is started; started pairs are finished
                 and yielded. The default is the errors that every pair would raise: key, credit,
@@ -320,8 +321,10 @@ class FaceVerifier(Verifier[float | Threshold]):
         backend: The backend to call.
         threshold, liveness_threshold: Default score where a pass begins, 0-100 on the backend's
             scale; None for the backend's documented default.
-        review_threshold, liveness_review_threshold: Passes up to this score become REVIEW.
-        deadline_s: Default deadline of a call in seconds; None for the backend's timeouts.
+        review_threshold, liveness_review_threshold: Passes up to this score, 0-100, become REVIEW;
+            None for no review.
+        deadline_s: Default deadline of a call in seconds, above 0, with all attempts and policies;
+            None for the backend's timeouts.
         fit_images: Shrink or convert a picture that the vendor would reject; False to raise.
         require_environment: Refuse results from any other environment, or from an unknown one.
         on_event: Called with one `CallEvent` per step of a call, in the calling thread (SENT: in
