@@ -218,3 +218,13 @@ def test_liveness_is_not_paid_if_nobody_can_compare(can, error):
 
 
 # Events, batches, threads
+
+
+def test_each_pair_of_a_batch_fails_over_for_itself():
+    first = FakeBackend(script=[None, fm.errors.RateLimited("x"), None])
+    outcomes = failover(first, FakeBackend()).verify_many([(A, B)] * 3, max_workers=1)
+    assert [outcome.result.route.answered_by for outcome in outcomes] == ["a", "b", "a"]
+    named_thresholds = failover(FakeBackend()).verify_many([(A, B)], threshold={"a": 90})
+    assert [outcome.decision for outcome in named_thresholds] == ["no_match"]
+    with pytest.raises(fm.InvalidRequest):
+        failover(first).verify_many([], threshhold=3)

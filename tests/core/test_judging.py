@@ -195,3 +195,10 @@ def test_verified_needs_a_live_face_and_a_match_and_else_the_worse_one_stands(li
         assert result.decision is fm.LiveMatchDecision.INCONCLUSIVE
     elif live is fm.LivenessDecision.REVIEW or match is fm.Decision.REVIEW:
         assert result.decision is fm.LiveMatchDecision.REVIEW
+
+
+def test_a_threshold_without_a_number_holds_nothing_against_a_score():
+    unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
+    assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
+    got = verified(scored(40, threshold=unknown), threshold=90)
+    assert got.decision is fm.Decision.REVIEW

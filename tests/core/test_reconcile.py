@@ -5,6 +5,7 @@ from kit.fakes import FakeBackend, liveness_result, match_result, picture
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.testing import ManualClock
+from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -145,3 +146,17 @@ def about_another(attempt):
 def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
     with pytest.raises(fm.BackendUnavailable):
         fm.FaceVerifier(Records(says)).reconcile(attempt())
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        match_result(ids=models.Ids(call="a-2")),
+        match_result(),
+        liveness_result(ids=models.Ids(call="a-1")),
+    ],
+    ids=["another's", "nobody's", "another kind"],
+)
+def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
+    with pytest.raises(fm.InvalidRequest):
+        judge(record, attempt())

@@ -16,6 +16,7 @@ from facematch_core import (
     Charged,
     Environment,
     FaceVerifier,
+    Operation,
     OutcomeUnknown,
     Reconciled,
     Reconciliation,
@@ -37,6 +38,7 @@ def overdue_start():
 
 
 A, B = picture(), picture((10, 20, 30))
+PRICES = {Operation.MATCH: Decimal("0.05")}
 
 
 class Vendor(FakeBackend):
@@ -265,3 +267,12 @@ def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
     (row,) = document["budgets"]
     assert row["window"] == SystemClock().now().date().isoformat()
     assert len(store.budgets()) == 2
+
+
+def test_amounts_are_exact_text(run_json, vendor, address, store):
+    gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
+    with FaceVerifier(vendor, policies=gates) as verifier:
+        verifier.verify(A, B)
+    _, document = run_json("budget", "--store", address)
+    (row,) = document["budgets"]
+    assert [row[name] for name in ("unit", "cap", "spent", "free")] == ["USD", "5", "0.05", "4.95"]

@@ -475,3 +475,14 @@ def test_a_fault_of_the_plug_ins_own_is_heard_by_who_listens(at_end):
     at_end.callback(plugin_faults.remove, heard.append)
     read(ACCEPTED, reply(200, {"job": "job-7", "state": "done"}))
     assert [type(fault) for fault in heard] == [KeyError]
+
+
+def test_what_is_fetched_is_free_whatever_its_request_declares():
+    gone = reply(503, {"error": "busy"}, Retry_After="7")
+    with served(gone) as server, contextlib.closing(Later(base_url=server.url)) as backend:
+        request = HttpRequest(method="GET", url=f"{server.url}/jobs/7")
+        assert request.charges
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            backend.fetch(request, call=None)
+    assert (caught.value.billing.charged, caught.value.retry_after_s) == (NO, 7.0)
+    assert caught.value.retryable

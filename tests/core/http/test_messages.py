@@ -216,3 +216,12 @@ def test_what_cannot_be_sent_is_refused_without_its_value(ask, parts, error):
 def test_an_address_that_does_not_parse_is_not_asked(ask, url):
     outcome = ask(url)
     assert (outcome.reply, outcome.sent) == (None, 0)
+
+
+def test_the_secrets_of_a_request_are_those_of_headers_and_fields_and_what_is_masked_besides():
+    first, second, third = Secret("one"), Secret("two"), Secret("three")
+    request = HttpRequest(
+        url="http://h/", headers={"A": first}, fields={"b": second}, masked=[third]
+    )
+    assert request.secrets == (first, second, third)
+    assert set(request.encoded().secrets) == {first, second, third}

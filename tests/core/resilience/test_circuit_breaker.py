@@ -101,3 +101,12 @@ def test_lost_probe_is_replaced_after_the_same_time(breaker, clock):
     lost(UNREACHABLE)
     second(ANSWERED)
     assert breaker.state is CLOSED
+
+
+def test_reset_closes_it(breaker):
+    open_breaker(breaker)
+    breaker.reset()
+    call(breaker, UNREACHABLE, UNREACHABLE)
+    assert breaker.state is CLOSED
+    call(breaker, UNREACHABLE)
+    assert breaker.state is OPEN
