@@ -45,7 +45,7 @@ _REFUSALS = {
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
     "over": (410, "This session is over", "Ask the application for a new one."),
-    "form": (403, "This form is refused", "Open the session's address anew, and press there."),
+    "form": (403, "This form is refused", "Use a browser, or POST to /__mock__/sessions/act."),
 }
 
 
