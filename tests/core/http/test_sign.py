@@ -9,6 +9,7 @@ from kit.rawserver import http_reply, one_each
 import facematch_core as fm
 from facematch_core import Charged, Secret, VendorUnavailable
 from facematch_core.base.deadline import NO_DEADLINE
+from facematch_core.http import HttpRequest
 
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
 SAME = (200, b'{"same": true}')
@@ -88,3 +89,9 @@ def test_an_answer_after_which_the_login_is_away_may_have_been_charged(served):
         )
     assert caught.value.billing.charged is Charged.UNKNOWN
     assert tokens_seen(server) == list(TOKENS[:1])
+
+
+def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):
+    backend, server = served(REFUSED, SAME)
+    reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
+    assert (reply.status, tokens_seen(server)) == (200, list(TOKENS[:2]))

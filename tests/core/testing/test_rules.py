@@ -136,7 +136,7 @@ SLOW = (
     (PASSED, "", row("R38", "Refuses", "A refusal may be a result.", **OVER_HTTP,
         simulator=Refusing, parse_non_200=lambda me, ok, call, reply:
             me.result(call, as_dict(me.body(reply)))
-            if reply.status == 400 and "verdict" in me.body(reply) else None)),
+            if reply.status == 400 and reply.at("verdict") else None)),
     (PASSED, "", row("R38", "Sparing", "It expects an answer that no simulator gives.",
         **OVER_HTTP, build=lambda me, ok, call: evolve(ok(call), expects={200, 409}),
         parse=lambda me, ok, call, reply: nobody(call) if reply.status == 409
