@@ -33,6 +33,7 @@ class TestAzure(Contract):
     opened = AzureSimulator
 
 
+@pytest.mark.slow
 class TestCompreface(Contract):
     opened = ComprefaceSimulator
 
