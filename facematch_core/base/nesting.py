@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-__all__ = ["TooDeep", "load_json"]
-
 
 class TooDeep(ValueError):
     """The JSON is nested too deeply for Python. The message contains nothing from the text."""

@@ -539,14 +539,17 @@ class _SocketReader(socket.SocketIO):
 class _Response(http.client.HTTPResponse):
     """A response that rejects truncated headers."""
 
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        # Not in `begin`, without which the answer of a proxy to CONNECT is read.
+        self._reads: Any = self.fp.raw
+        self._reads.__class__ = _SocketReader
+
     def begin(self) -> None:
-        # The raw file keeps the descriptor open if the connection is closed before it is read.
-        reads: Any = cast(Any, self.fp).raw
-        reads.__class__ = _SocketReader
         super().begin()
         # `http.client` accepts truncated headers. Complete headers end with an empty line and need
         # no further read, so if a read reached the end of the stream, they are truncated.
-        if reads.has_ended:
+        if self._reads.has_ended:
             raise http.client.IncompleteRead(b"")
         if self.status < http.HTTPStatus.OK:
             self.will_close = True  # another response follows
