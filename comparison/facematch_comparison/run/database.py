@@ -26,7 +26,7 @@ import platform
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -85,7 +85,8 @@ class _Written(sa.TypeDecorator[Any]):
 
 
 _TIME: Final = _Written(
-    datetime.fromisoformat, partial(datetime.isoformat, timespec="microseconds")
+    lambda text: datetime.fromisoformat(text).astimezone(UTC),
+    partial(datetime.isoformat, timespec="microseconds"),
 )
 _JSON: Final = _Written(json.loads, partial(json.dumps, separators=(",", ":")))
 _CALL: Final = _Written(
@@ -97,6 +98,7 @@ def _columns(kind: Any, *names: str, **more: Any) -> list[Column[Any]]:
     return [Column(name, kind, **more) for name in names]
 
 
+_Needed: Final = partial(Column, nullable=False)
 _META: Final = sa.MetaData()
 #: A single row: the schema version and the process that locked the file, even if it was killed.
 _STORE: Final = sa.Table(
@@ -109,16 +111,16 @@ _STORE: Final = sa.Table(
 _STUDIES: Final = sa.Table(
     "facematch_studies",
     _META,
-    *(Column("digest", Text, primary_key=True), Column("name", Text, unique=True)),
-    *(Column("pairs", Integer), Column("made_at", _TIME), Column("content", _JSON)),
+    *(Column("digest", Text, primary_key=True), _Needed("name", Text, unique=True)),
+    *(_Needed("pairs", Integer), _Needed("made_at", _TIME), _Needed("content", _JSON)),
 )
 _SYSTEMS: Final = sa.Table(
     "facematch_systems",
     _META,
     Column("number", Integer, primary_key=True),
-    *_columns(Text, "study", "name", "scale", "currency"),
-    *(Column("settings", _JSON), Column("answered_from", _Written(Environment))),
-    *(Column("price", _Written(Decimal)), Column("made_at", _TIME)),
+    *(_Needed("study", Text), _Needed("name", Text), *_columns(Text, "scale", "currency")),
+    *(_Needed("settings", _JSON), Column("answered_from", _Written(Environment))),
+    *(Column("price", _Written(Decimal)), _Needed("made_at", _TIME)),
     sa.UniqueConstraint("study", "name"),
 )
 #: One row for each pair and system, inserted by the first run; `system` is a system's `number`.
@@ -126,7 +128,7 @@ _PAIRS: Final = sa.Table(
     "facematch_comparisons",
     _META,
     *_columns(Integer, "system", "pair", primary_key=True),
-    *(Column("state", _Written(PairState)), Column("call", _CALL)),
+    *(_Needed("state", _Written(PairState)), Column("call", _CALL)),
     *(Column("decision", _Written(Decision)), Column("billed", _Written(Charged))),
     Column("environment", _Written(Environment)),
     *_columns(_TIME, "started_at", "ended_at", "looked_at"),

@@ -101,6 +101,19 @@ def test_damage_is_found_before_anything_is_sent(database, study, address, state
     assert (caught.value.__cause__, system.backend.calls) == (None, [])
 
 
+def test_a_row_is_whole_and_its_times_can_be_compared(database, address):
+    enter_system(database)
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
+        for needed in ("studies SET content", "systems SET settings", "comparisons SET state"):
+            with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+                file.execute(f"UPDATE facematch_{needed} = NULL")
+        file.execute("UPDATE facematch_studies SET made_at = '20260101'")
+        file.execute("DELETE FROM facematch_comparisons WHERE pair = 3")
+    assert database.study().made_at.utcoffset() is not None
+    with pytest.raises(ConfigurationError, match="damaged"):
+        pair_states(database)
+
+
 HOLDER = """
 import os, sys
 from facematch_comparison.run import RunDatabase
@@ -157,7 +170,6 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
 
 
 def test_a_run_lets_go_at_its_end_and_when_it_cannot_begin(database, study, address):
-
     def closed(on_event):
         raise ConfigurationError("No key for fake.")
 
