@@ -113,11 +113,7 @@ class RunSystem:
         undo: contextlib.ExitStack,
     ) -> None:
         self.name, self.retention, self.study, self.digests = name, retention, study, digests
-        self._database, self._clock = database, clock
-        self.asked = self._in_a_row = 0
-        self.error: FaceMatchError | None = None
-        self.last_failure: FaceMatchError | None = None
-        self._lock, self._queue = threading.Lock(), deque[int]()
+        self._database, self._clock, self._lock = database, clock, threading.Lock()
         # By thread: the `pair` being asked, and its `call_id`.
         self._current = threading.local()
         on_event = self._record
@@ -200,10 +196,13 @@ class RunSystem:
             on_end: Called for each finished pair.
         """
         self._stop, self._on_end = stop, on_end
+        self.error: FaceMatchError | None = None
+        self.last_failure: FaceMatchError | None = None
+        self.asked = self._in_a_row = 0
         self._has_answered = self.stored.answered_from is not None
         self.look_back()
         free = self._database.free(self.stored.number)
-        self._queue.extend(sorted(free, key=turns.__getitem__))
+        self._queue = deque(sorted(free, key=turns.__getitem__))
 
     def look_back(self) -> None:
         """Resolve calls without an answer from budgets, then from the vendor's records."""

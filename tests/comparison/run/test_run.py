@@ -60,8 +60,19 @@ def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
     assert 1 <= len(backends[0].calls) < 6
 
 
-def test_a_bug_in_a_thread_reaches_the_caller(database, study):
+def test_a_run_that_was_stopped_is_continued(database, study):
+    system, ended = opener(FakeBackend(script=[None, None, WRONG_KEY, None, None, FACELESS])), []
+    with StudyRun(study, {"fake": system}, database) as run:
+        more = {"workers": 1, "progress": lambda *about: ended.append(about)}
+        asked = [
+            run.run(**more, stop=lambda most=most: len(ended) >= most).systems[0].asked
+            for most in (1, 9, 4)
+        ]
+    assert (asked, run_once(database, study, system).asked) == ([1, 1, 2], 2)
+    assert len(system.backend.calls) == 7
 
+
+def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     class Bug(BaseException):
         pass
 
