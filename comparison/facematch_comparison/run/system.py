@@ -231,14 +231,12 @@ class RunSystem:
     def ask_all(self, threads: int) -> None:
         """Ask about every pair in the queue, with this many threads."""
 
-        def ask_in_turn() -> None:
+        def ask_in_turn(_thread: int) -> None:
             while pairs := self.take(1):
                 self.ask_each(pairs, self.ask)
 
         with ThreadPoolExecutor(threads, f"facematch-{self.name}") as pool:
-            futures = [pool.submit(ask_in_turn) for _ in range(threads)]
-        for future in futures:
-            future.result()
+            list(pool.map(ask_in_turn, range(threads)))
 
     def ask_each(self, pairs: Sequence[int], ask: Callable[[int], PairOutcome | None]) -> None:
         """Ask about these pairs and store their outcomes in one transaction."""
@@ -351,8 +349,7 @@ class RunSystem:
         if outcome.state is PairState.FAILED:
             self.last_failure = _drop_frames(error)
         with self._lock:
-            self._in_a_row += 1
-            many = self._in_a_row
+            many = self._in_a_row = self._in_a_row + 1
         if many >= MOST_FAILURES:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
@@ -432,8 +429,7 @@ def look_for_calls(
 ) -> None:
     """Search the vendor's records, free of charge, for unresolved calls that are due."""
     for charge in database.unresolved(system):
-        call = charge.call
-        if call is None or not verifier.backend.reconcilable(call) or not charge.is_due(now):
+        if (call := charge.call) is None or not charge.is_due(now):
             continue
         try:
             # For a call that was never sent, this reads a whole day of records.

@@ -9,11 +9,13 @@ import pytest
 from kit.attempts import new_attempt
 from kit.comparison.studies import (
     RecordingBackend,
+    ask_pair,
     begin_pair,
     charged_answer,
     enter_system,
     fail_with,
     opener,
+    pair_outcome,
     pair_states,
     run_once,
     stored_system,
@@ -44,7 +46,7 @@ from facematch_core.errors import (
 from facematch_core.models import Ids
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
-from facematch_core.testing import Situation
+from facematch_core.testing import ManualClock, Situation
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
 
@@ -159,10 +161,12 @@ def test_a_pair_that_something_else_began_is_not_asked(database, study):
     assert pair_states(database) == ["begun", *["free"] * 5]
 
 
-def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, clock):
-    replaced(database, "end", [BUSY] * 2)
-    summary = run_once(database, study, opener(), clock=clock)
-    assert (summary.progress.states, summary.error) == ({PairState.ANSWERED: 6}, None)
+@pytest.mark.parametrize(("failures", "asked"), [(3, 6), (4, 0)])
+def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, failures, asked):
+    replaced(database, "end", [BUSY] * failures)
+    summary = run_once(database, study, opener(), clock=ManualClock())
+    assert (summary.asked, summary.error is None) == (asked, asked > 0)
+    assert pair_states(database) == (["answered"] * 6 if asked else ["asked", *["free"] * 5])
 
 
 def kept_and_lost(backend, **more):
@@ -175,13 +179,14 @@ def kept_and_lost(backend, **more):
     return lose
 
 
-def test_a_lost_answer_is_found_in_the_records_if_it_was_kept(database, study, store):
-    backend = RecordingBackend()
+def test_a_lost_answer_is_found_in_the_records_if_it_was_kept(database, tmp_path, store):
+    study, backend = write_study(tmp_path / "one", pairs=1), RecordingBackend()
     backend.script = [kept_and_lost(backend)]
     summary = run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
-    assert (summary.progress.states, sums(store)) == ({PairState.ANSWERED: 6}, (6, 0, 0))
+    assert (summary.progress.states, sums(store)) == ({PairState.ANSWERED: 1}, (1, 0, 0))
     assert all(call.retention is Retention.KEEP for call in backend.calls)
     (answers,) = read_answers(database, database.study())
+    assert (answers.scale, answers.scores.tolist()) == ("fake/v1", [80])
     assert "asked to keep each call" in answers.privacy
 
 
@@ -360,11 +365,14 @@ def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path, clock
 def test_a_lost_call_is_free_once_every_budget_knows_that_it_is_not_charged(
     database, is_billed, asks, state, charged
 ):
-    system = enter_system(database, 1, billed=is_billed)
+    other = enter_system(database, 2, name="other")
+    ask_pair(database, other)
+    database.end(other.number, [(1, pair_outcome(PairState.FAILED, None))])
+    system = enter_system(database, 2, billed=is_billed)
     call = begin_pair(database, system)
     if asks:
         database.ask(system.number, 0, call.id)
-    before, reported = pair_states(database), []
+    before, reported = pair_states(database, system), []
 
     def busy(call_ids, _billed):
         if call_ids:
@@ -372,9 +380,10 @@ def test_a_lost_call_is_free_once_every_budget_knows_that_it_is_not_charged(
 
     with pytest.raises(ConfigurationError):
         database.take_back(system, busy)
-    assert pair_states(database) == before
+    assert pair_states(database, system) == before
     database.take_back(system, lambda calls, billed: reported.extend([billed] * len(calls)))
-    assert (reported, pair_states(database)) == ([charged], [state])
+    assert (reported, pair_states(database, system)) == ([charged], [state, "free"])
+    assert pair_states(database, other) == ["asked", "failed"]
 
 
 def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, store):
@@ -395,21 +404,14 @@ def vendor():
 
 
 @pytest.fixture
-def slow(vendor, clock, address):
+def slow(vendor, clock, store):
     vendor.set_situation(Situation.NEVER_DONE)
-    store = SqlStore(address)
-    budget = Budget(100, name="jobs", store=store)
-
-    def opened(on_event):
-        more = {"clock": clock, "deadline_s": 5, "policies": [budget]}
-        return FaceVerifier(vendor.backend(), on_event=on_event, **more)
-
-    yield opened
-    store.close()
+    more = {"clock": clock, "deadline_s": 5, "policies": shop(store)}
+    return lambda on_event: FaceVerifier(vendor.backend(), on_event=on_event, **more)
 
 
 def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
-    database, study, clock, vendor, slow, address
+    database, study, clock, vendor, slow, store
 ):
     summary = run_once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.NO_RESPONSE: 6}
@@ -422,16 +424,12 @@ def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
     assert (again.asked, vendor.charges) == (0, 6)
     assert pair_states(database) == ["answered"] * 6
     assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
-    books = SqlStore(address)
-    (budget,) = books.budgets()
-    assert (budget.spent, budget.reserved, budget.unknown) == (6, 0, 0)
-    books.close()
+    assert sums(store) == (6, 0, 0)
 
 
 def test_a_job_that_is_done_when_the_run_ends_is_answered_by_it(
     database, study, clock, vendor, slow
 ):
-
     def done_by_now(_name, _state):
         vendor.set_situation(Situation.SAME_PERSON)
 
