@@ -338,13 +338,14 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()),
             check_utf8=False,
-            null_values=[" " * count for count in range(9)],
+            null_values=[""],
             strings_can_be_null=True,
         ),
     )
-    if all(column.null_count for column in table.columns):
-        return table.filter(functools.reduce(pc.or_, map(pc.is_valid, table.columns)))
-    return table
+    filled = (pc.not_equal(pc.utf8_trim_whitespace(column), "") for column in table.columns)
+    if pc.all(first := next(filled), skip_nulls=False).as_py():
+        return table
+    return table.filter(functools.reduce(pc.or_kleene, filled, first))
 
 
 def _json(name: str, file: BinaryIO) -> Cells:
