@@ -308,10 +308,10 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         people = (pair.probe_subject, pair.reference_subject)
         labels = [of.get(who, "") for of in study.groups.values() for who in people]
         row = [files[pair.probe], files[pair.reference], str(int(pair.mated)), *people, *labels]
-        if lost := [cell for cell in row if cell != cell.strip()]:
+        if lost := [cell for cell in row if cell != cell.strip().encode(errors="ignore").decode()]:
             raise InvalidRequest(
-                f"The name {lost[0][:100]!r} begins or ends with a space, which is lost in a file "
-                "of pairs: rename it."
+                f"The name {lost[0][:100]!r} begins or ends with a space or is no UTF-8, which is "
+                "lost in a file of pairs: rename it."
             )
         # The prefix `./` keeps a spreadsheet from reading a file name as a formula.
         row[:2] = [f"./{file}" if escaped(file) != file else file for file in row[:2]]

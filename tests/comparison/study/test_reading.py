@@ -135,9 +135,10 @@ def test_no_written_cell_is_a_formula_and_no_name_is_lost(folder):
     (read,) = (study := read_study(path)).pairs
     assert (read.probe_subject, read.reference_subject) == ("-2+3", "@Bob")
     assert study.groups == groups
-    spaced = StudyPair(mated=False, **first, reference=folder / "b1.jpg ", **people)
-    with pytest.raises(InvalidRequest, match="begins or ends with a space"):
-        write_pairs_csv(folder / "lost.csv", Study(name="x", pairs=(spaced,)))
+    for name in ("b1.jpg ", "b\udcff.jpg"):
+        lost = StudyPair(mated=False, **first, reference=folder / name, **people)
+        with pytest.raises(InvalidRequest, match="begins or ends with a space or is no UTF-8"):
+            write_pairs_csv(folder / "lost.csv", Study(name="x", pairs=(lost,)))
     assert not (folder / "lost.csv").exists()
 
 
