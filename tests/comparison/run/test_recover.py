@@ -328,10 +328,10 @@ def test_between_two_tries_of_a_call_nothing_is_under_way(database, study, clock
         sleep(seconds)
 
     clock.sleep = look
-    backend = FakeBackend(script=[fail_with(RateLimited("Slower.")), None])
+    backend = FakeBackend(script=[fail_with(RateLimited("Slower.")), fail_with(LOST)])
     run_once(database, study, opener(backend, retry=Retry(), clock=clock), clock=clock)
     assert (waiting, len(backend.calls)) == (["begun"], 7)
-    assert pair_states(database) == ["answered"] * 6
+    assert database.unresolved(stored_system(database))[0].since == clock.now()
 
 
 def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path, clock):

@@ -1,6 +1,7 @@
 """Runs: every pair is asked once, and what ends a system early; outcomes of calls."""
 
 import threading
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from kit.fakes import FakeBackend
 
 import facematch_core as fm
 from facematch_comparison import to_frame
-from facematch_comparison.run import PairState, StudyRun, read_answers, run_study
+from facematch_comparison.run import PairState, Price, StudyRun, read_answers, run_study
 from facematch_comparison.run.records import PairOutcome
 from facematch_comparison.run.system import MOST_FAILURES
 from facematch_comparison.scores.answers import NOT_ASKED
@@ -137,10 +138,17 @@ def test_a_system_is_one_backend_whose_verifier_reports(database, study):
 
 
 def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(database, study):
-    with StudyRun(study, {"paid": opener()}, database, name="Mine") as run:
-        assert (run.stored.name, run.stored.pairs) == ("Mine", 6)
-        (system,) = run.systems
-        assert (system.progress.left, system.costs_money) == (6, True)
+    budget = Budget(Decimal(9), name="shop", currency="USD", price={fm.Operation.MATCH: Decimal(1)})
+    price = Price(amount="0.05", currency="USD")
+    for paid, prices in ((opener(policies=[budget]), {"paid": price}), (opener(), {})):
+        with StudyRun(study, {"paid": paid}, database, name="Mine", prices=prices) as run:
+            assert (run.stored.name, run.stored.pairs) == ("Mine", 6)
+            (system,) = run.systems
+            assert (system.progress.left, system.costs_money, system.stored.price) == (
+                6,
+                True,
+                price,
+            )
     free = opener(FakeBackend(environment=fm.Environment.LOCAL, billed_operations=frozenset()))
     with StudyRun(study, {"free": free}, database) as run:
         assert run.stored.name == "Mine"
