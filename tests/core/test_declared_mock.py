@@ -186,3 +186,13 @@ def test_an_environment_that_the_vendor_does_not_have_is_refused():
     for cls, environment in ((Vendor, "local"), (without, "sandbox")):
         with pytest.raises(fm.ConfigurationError, match="must be one of"):
             cls(environment=fm.Environment(environment))
+
+
+def test_of_an_undeclared_backend_sessions_alone_may_be_required_from_production(monkeypatch):
+    vendor = Vendor(environment=None)
+    monkeypatch.setattr(vendor.client, "send", pytest.fail)
+    assert fm.Environment.PRODUCTION in vendor.session_environments
+    verifier = fm.FaceVerifier(vendor, require_environment="production")
+    with verifier, pytest.raises(EnvironmentMismatch) as caught:
+        verifier.verify(A, B)
+    assert caught.value.billing.charged is fm.Charged.NO

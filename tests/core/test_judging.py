@@ -186,6 +186,9 @@ def test_verified_needs_a_live_face_and_a_match_and_else_the_worse_one_stands(li
     assert str(liveness) in str(result)
     assert compared is None or str(compared) in str(result)
     assert "\n" not in str(result)
+    for environment, is_said in ((None, False), ("production", False), ("sandbox", True)):
+        told = attrs.evolve(liveness, environment=environment and fm.Environment(environment))
+        assert ("from sandbox" in str(told), "from" in str(told)) == (is_said, is_said)
     assert result.is_verified is (live is fm.LivenessDecision.LIVE and match is fm.Decision.MATCH)
     if live is fm.LivenessDecision.NOT_LIVE:
         assert result.decision is fm.LiveMatchDecision.NOT_LIVE

@@ -411,6 +411,8 @@ ROWS = (
         faces=lambda me, ok, body, place: ok(body, PLACES[place == PLACES[0]])),
     row("R12", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
         faces=lambda me, ok, *answer: tuple(evolve(face, box=None) for face in ok(*answer))),
+    row("R12", "TwoWereCompared", "Every face of a picture is reported as the compared one.",
+        faces=lambda me, ok, *answer: tuple(evolve(face, compared=True) for face in ok(*answer))),
     row("R12", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 

@@ -255,6 +255,7 @@ def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, d
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
     assert decision.raw["reviews"][0]["comment"] == "Not them."
+    assert decision.raw["face_matches"][0]["status"] == "Approved"
     assert account.delete(called.ids.session).state == "done"
     assert account.delete(called.ids.session).state == "not_there"
     with pytest.raises(fm.SessionNotFound):

@@ -509,6 +509,8 @@ def test_frames_and_parquet_are_read_alike(tmp_path):
         labels = pd.Series(["1", "0"]) if kind == "str" else pd.Series([1, 0])
         (answers,) = read_scores(people.assign(same=labels.astype(kind)))
         assert answers.mated.tolist() == [True, False]
+    (answers,) = read_scores(people.assign(is_fraud=["0", "1"]))
+    assert answers.mated.tolist() == [True, False]
 
 
 @pytest.mark.parametrize("orient", ["columns", "records", "lines"])

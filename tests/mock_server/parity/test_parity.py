@@ -53,6 +53,11 @@ def _differences(mock, vendor):
     }
 
 
+def test_another_charset_is_a_difference():
+    replies = [_reply({}, **{"Content-Type": f"text/html; charset={x}"}) for x in ("utf-8", "big5")]
+    assert ("charset", "utf-8", "big5") in _differences(*({"a": _call(each)} for each in replies))
+
+
 UUID = "1d0f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c1{}"
 #: A body at the mock, one at the vendor, and the aspect that shows it; None for what shows nothing.
 BODIES = [
