@@ -185,9 +185,9 @@ class VendorError(FaceMatchError):
         backend: Name of the backend; None only until the verifier fills it in.
         billing: Whether the vendor charged, as far as we can know, and how we know.
         ids: The ids of this call: ours (set by the verifier), and the vendor's if there is one.
-        retryable: True only if a retry may help and certainly does not pay twice.
+        retryable: True only if a retry may help and certainly cannot be charged twice.
         retry_after_s: Seconds to wait before the next call, at least 0, from the response; None
-            if it does not say. A retry may be forbidden all the same.
+            if the response has none. It does not allow a retry; `retryable` does.
         status_code: HTTP status, 100-599; None if there was no response.
         environment: The environment that the response states (a mock does); None otherwise.
         call: The record for `FaceVerifier.reconcile`, which searches the vendor's records.
@@ -246,7 +246,7 @@ class SessionMismatch(VendorError):
     """The session does not belong to the record, or the record was changed: let nobody in.
 
     Attributes:
-        field: Name of the attribute that differs, never its value; ``vendor`` for a vendor's fact.
+        field: Name of the differing attribute, never its value; ``vendor`` for one in `vendor`.
     """
 
     _charged = Charged.NO
@@ -317,11 +317,11 @@ class OutcomeUnknown(VendorError):
 
 
 class DeadlineExceeded(OutcomeUnknown, TimeoutError):
-    """`deadline_s` expired after the request had begun to leave."""
+    """`deadline_s` expired after the first byte of the request may have been sent."""
 
 
 class EnvironmentMismatch(VendorError):
-    """The response came from another environment than the configured or required one.
+    """The response came from an environment other than the configured or required one.
 
     Attributes:
         result: The result, for a person to look at; None if there is none or nothing was sent.
@@ -335,7 +335,7 @@ class EnvironmentMismatch(VendorError):
 
 
 class UnexpectedResponse(VendorError):
-    """The vendor returned a success that we cannot read. Counts as charged."""
+    """The vendor returned a success response that we cannot parse. Counts as charged."""
 
     _charged = Charged.YES
 

@@ -20,7 +20,7 @@ from facematch_core.base.threads import fork_safe_lock
 
 from .wire import NAME
 
-#: Seconds before its expiry from which a token is no longer used (ours).
+#: How many seconds before its expiry a token is no longer used (ours).
 EARLY_S = 300.0
 
 
@@ -88,7 +88,7 @@ class Tokens:
             new.has_ended.set()
 
     def _join(self, new: Login, clock: Clock) -> Login:
-        """Return the current login; set it to `new` if there is none that can be used."""
+        """Return the current login, after replacing it by `new` if it is missing or unusable."""
         with _LOCK:
             if self._login is None or not self._login.is_of_use(clock):
                 self._login = new

@@ -76,7 +76,7 @@ _OTHER_CHALLENGE = ResultWarning(
 
 
 class Challenge(enum.StrEnum):
-    """A task for the person."""
+    """A liveness challenge: what AWS asks the person to do in front of the camera."""
 
     #: The person moves the face while the screen flashes colored light.
     FACE_MOVEMENT_AND_LIGHT = "FaceMovementAndLightChallenge"

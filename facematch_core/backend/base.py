@@ -74,9 +74,9 @@ class Capabilities:
     """The capabilities of a backend; other requests raise before anything is sent.
 
     Attributes:
-        operations: `MATCH`, `LIVENESS`.
+        operations: The supported operations: `MATCH`, `LIVENESS`.
         retention: The supported retentions; only MINIMAL if the vendor promises nothing.
-        sends_caller_ref, sends_metadata: Whether the vendor receives them; results have both.
+        sends_caller_ref, sends_metadata: Whether they are sent to the vendor; results have both.
         options: The attrs class of the backend's own options, or None.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
@@ -200,7 +200,7 @@ class Backend(abc.ABC):
         """Start a session. The core has checked the arguments, and checks the link.
 
         Raises:
-            VendorError: no session, or unknown; `billing` says which.
+            VendorError: no session was started, or that is unknown; `billing` says which.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
@@ -208,7 +208,7 @@ class Backend(abc.ABC):
         """Read a session from the vendor. The core compares it with the record and judges it.
 
         Raises:
-            SessionNotFound: the vendor does not have the session, or no longer.
+            SessionNotFound: the vendor never had the session, or no longer has it.
             VendorError: the session could not be read.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
@@ -357,7 +357,7 @@ SCORE_UNAVAILABLE = models.ResultWarning(
 
 
 def number(value: object) -> float:
-    """Return a number from a vendor's body as a float.
+    """Return a number from a response body as a float.
 
     Raises:
         TypeError: `value` is not a number, for example true, null or "0.9".
@@ -387,7 +387,7 @@ class RemoteBackend(Backend):
     """A backend that sends requests to a URL.
 
     Args:
-        base_url: The vendor's base URL; a backend sets its own default. Empty for `vendor_url`.
+        base_url: The vendor's base URL; a backend sets its own default. If empty, `vendor_url`.
         allow_base_url: Whether a host outside `allowed_hosts` may receive key and faces.
         allow_insecure: Whether key and faces may be sent without TLS beyond this machine.
     """

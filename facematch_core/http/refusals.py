@@ -33,18 +33,18 @@ from facematch_core.models import Billing, Charged, ResultWarning
 
 from .messages import BodyShape, HttpReply, accepted_billing
 
-#: Their modules import this one.
+#: `Any`, because the modules of these classes import this one.
 Exchange: TypeAlias = Any
 HttpBackend: TypeAlias = Any
 
-#: The bill of an answer that says nothing about money, and of a request without a price.
+#: The billing of a response that does not mention a charge, and of a request without a price.
 SILENT = Billing()
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
 def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
-    """Return the error for an unreadable success; `answered` is the start of its sentence."""
+    """Return the error for a success response that we cannot parse; `answered` begins its text."""
     counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
     return errors.UnexpectedResponse(
         f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
@@ -61,7 +61,7 @@ class ErrorRow:
         charged: Whether the vendor charged.
         ground: How we know, in a few words.
         text: The error text, after "NAME answered STATUS: ".
-        retryable: Whether a retry may help and never pays twice; None for the class's default.
+        retryable: Whether a retry may help and is never charged twice; None for the default.
     """
 
     error: type[errors.VendorError]
@@ -265,8 +265,8 @@ def excerpt(reply: HttpReply) -> str:
     """Return the vendor's error message: at most 200 printable characters, or "".
 
     The first text under ``detail``, ``error``, ``message``, ``Message``, ``exception``,
-    ``errorMessage`` or ``error_description`` counts, outermost first; of a list only the first
-    item is searched. Secrets and texts that look like a key are masked.
+    ``errorMessage`` or ``error_description`` counts, outermost first; only the first item of
+    a list is searched. Secrets and texts that look like a key are masked.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []
@@ -332,7 +332,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
 
 
 def _describe(links: list[BaseException], *, is_sent: bool) -> str:
-    """Return the reason for "... could not be reached: <reason>."; empty for a bug of ours."""
+    """Return the reason for "... could not be reached: <reason>.", or "" if it is our own bug."""
     for kind, words in _REASONS:
         for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))

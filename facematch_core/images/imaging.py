@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: The largest file to read, in bytes (32 MiB). A phone's photo has 2 to 12 MB.
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
-#: The most pixels a picture may have, checked before decoding.
+#: Maximum number of pixels of a picture, checked before decoding.
 MAX_PIXELS = 64_000_000
 
 _READERS = {
@@ -90,10 +90,10 @@ class ImageLimits:
         max_bytes: Largest file size, at least 1; None if there is no known limit.
         max_bytes_from: The source of `max_bytes`, for the error text, if it is not the vendor
             (``max_file_bytes, an assumption``); else None.
-        max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
-        max_side_px: Most pixels of the longer side, at least 1; None if there is no known limit.
+        max_pixels: Maximum width times height, at least 1; None if there is no known limit.
+        max_side_px: Maximum of the longer side in pixels, at least 1; None if none is known.
         min_bytes: Smallest file size, at least 1. A smaller file is refused.
-        min_side_px: Fewest pixels of the shorter side, at least 1; pictures are never enlarged.
+        min_side_px: Minimum of the shorter side in pixels, at least 1; pictures are never enlarged.
 
     Raises:
         InvalidRequest: a value has the wrong type or range, or no picture can meet the limits.
@@ -202,7 +202,7 @@ _MOST_PAGES = 32
 #: Formats to encode to, best for photos first.
 _TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
-#: Pixels of a side that the format (WebP) or its encoder (libjpeg) cannot exceed.
+#: Maximum side in pixels, set by the format (WebP) or its encoder (libjpeg).
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
 #: Qualities to try before shrinking the picture. Faces stay recognisable at 75; below that,
 #: fewer pixels do less harm than stronger compression.

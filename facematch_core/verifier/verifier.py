@@ -132,8 +132,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
     """The common interface of `FaceVerifier` and `Failover`; see `open_verifier`.
 
     Annotate with `Verifier` to accept both. Only thresholds differ: a `FaceVerifier` takes a
-    number, a `Failover` a number per member, as ``{"shop": 60}``. For type checkers a `Verifier`
-    takes either, a ``Verifier[float]`` only a number.
+    number, a `Failover` a number per member, such as ``{"shop": 60}``. For type checkers, a
+    `Verifier` takes either, and a ``Verifier[float]`` takes only a number.
     """
 
     _closed = False
@@ -193,12 +193,12 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Check the probe for a live face, then compare it with the reference.
 
         Two calls, two charges. If the probe is not live or has no face, the comparison is not made,
-        so not paid for. A bad picture, a bad option or a budget too small for both calls raises
-        before the liveness check is paid. If the comparison fails later, its error has the paid
-        liveness result as `liveness`. In a failover, different members may answer the two calls.
+        so it is not paid for. A bad picture, a bad option or a budget too small for both calls
+        raises before the liveness check is paid for. If the comparison fails later, its error has
+        the paid liveness result as `liveness`. In a failover, two members may answer.
 
         Args:
-            liveness_threshold, liveness_review_threshold: The same for the liveness score.
+            liveness_threshold, liveness_review_threshold: The thresholds of the liveness score.
             deadline_s: Seconds for both calls together.
 
         Other arguments and errors: see `verify`.
@@ -235,10 +235,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Compare many pairs, in bounded memory, and yield the outcomes in order.
 
         Args:
-            pairs: Any iterable, also an endless generator, of ``(probe, reference)`` or
+            pairs: Any iterable, even an endless generator, of ``(probe, reference)`` or
                 ``(probe, reference, key)``. It is read slightly ahead, in the caller's thread, and
                 must not wait for an outcome.
-            max_workers: Concurrent calls, 1-256.
+            max_workers: Maximum number of concurrent calls, 1-256.
             stop_on: Errors that end the run: no further pair is started; started pairs are finished
                 and yielded. The default is the errors that every pair would raise: key, credit,
                 budget, configuration.
@@ -247,10 +247,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
         Returns:
             An iterator with one `PairOutcome` per started pair, in order; an error is an outcome.
 
-        To stop early, use ``with verifier.verify_many(pairs) as outcomes``: its end (or
-        ``outcomes.close()``) cancels pairs that have not started and waits for the others. After a
-        plain ``break`` the started pairs finish in the background. Their results, possibly paid
-        for, reach only the event hook.
+        To stop early, use ``with verifier.verify_many(pairs) as outcomes``. Leaving the
+        block (or calling ``outcomes.close()``) cancels pairs that have not started and waits for
+        the others. After a plain ``break`` the started pairs finish in the background. Their
+        results, possibly paid for, reach only the event hook.
 
         Raises:
             InvalidRequest: an argument is wrong. Raised immediately, not at the first outcome.
@@ -292,7 +292,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def _read_options(
         self, method: str, operation: Operation, arguments: Mapping[str, Any]
     ) -> CallOptions:
-        """Return the arguments of a call as `CallOptions`; `TypeError` for an unknown argument."""
+        """Return the arguments of a call as `CallOptions`; raise `TypeError` for unknown ones."""
         if arguments.keys() - MatchOptions.__optional_keys__:
             raise TypeError(_describe_unknown(method, arguments))
         options = dict(arguments)
@@ -300,7 +300,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         return CallOptions(operation=operation, deadline=deadline, **options)
 
     def _deadline(self, deadline_s: Any) -> Deadline:
-        """Return the deadline of a call; `InvalidRequest` if `deadline_s` is wrong."""
+        """Return the deadline of a call; raise `InvalidRequest` if `deadline_s` is wrong."""
         limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
         awaited = CANCELLATION.get().deadline
         if awaited.is_limited:
@@ -434,7 +434,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         `caller_ref` merely shorten the search.
 
         Args:
-            call: A call of this verifier's backend, or the error with it (`OutcomeUnknown`,
+            call: A call of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
                 `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
             deadline_s: Seconds for the whole search, above 0; None for the verifier's `deadline_s`.
 
@@ -529,7 +529,7 @@ _FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "thr
 
 
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
-    """Return an error text for the first unknown option, with the right name."""
+    """Return an error text for the first unknown option; it suggests the right name."""
     known = MatchOptions.__optional_keys__
     name = min(arguments.keys() - known)
     hint = f"write {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
@@ -566,7 +566,7 @@ class PairRun:
         self.failures: list[BaseException] = []
 
     def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
-        """Compare a pair; None if the run was stopped or a foreign exception was raised."""
+        """Compare a pair; return None if the run is stopped or fails with a foreign exception."""
         if self.is_stopped:
             return None
         key = None
@@ -648,7 +648,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         self._calls.append(future)
 
     def close(self) -> None:
-        """Cancel calls that have not started, wait for the others. May be called more than once."""
+        """Cancel calls that have not started; wait for the others. May be called more than once."""
         self._cancel()
         # Running calls may be paid for, so they are never abandoned.
         self._pool.shutdown(wait=True)

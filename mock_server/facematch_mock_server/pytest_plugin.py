@@ -49,7 +49,7 @@ def pytest_runtest_makereport(
 
 
 def _list_newest(server: MockServer) -> list[str]:
-    """Return the newest ten calls of the first account, and five of the others, without secrets."""
+    """Return lines without secrets: five calls of all other accounts, ten of the first account."""
     first, *others = server.accounts.all
     beside = [line for account in others for line in _list_calls(account)]
     return [*beside[-5:], *_list_calls(first)]
@@ -111,10 +111,11 @@ def _make_server_fixture(vendor: str) -> Any:
         with _load_server()(vendor=vendor) as running, _check_unused(request, running):
             yield running
 
-    server.__doc__ = f"""The API of {vendor} over HTTP on the loopback: a world for this test alone.
+    server.__doc__ = f"""The API of {vendor} over HTTP on loopback, with a new state for each test.
 
-    `url` and `live_key` go to the client, `control` decides what happens. A client id, for a vendor
-    that has one, is ``mock-client``. A test that sets what no call uses fails.
+    Pass `url` and `live_key` to the client; set outcomes and faults with `control`. The client id,
+    for a vendor that has one, is ``mock-client``. A test fails if no call uses an outcome or fault
+    that it set.
     """
     return server
 
@@ -149,12 +150,12 @@ def _make_mock_fixture(vendor: str) -> Any:
             # Webhooks may still be due.
             server.stop()
 
-    mock.__doc__ = f"""The API of {vendor} at its own address: whatever requests sends to its hosts.
+    mock.__doc__ = f"""The API of {vendor} at its own address, for calls with the requests library.
 
-    For programs that use requests themselves and name the vendor's address, and for this library.
-    Another client that asks for the vendor's address fails the test, before anything is sent. What
-    goes to other hosts goes there as ever; one test may use fixtures of several vendors. After
-    `stop` connections are refused, until `start`. A test that sets what no call uses fails.
+    For this library, and for programs that call the vendor's address with requests. If another
+    client looks up the vendor's address, the test fails before anything is sent. Requests to other
+    hosts are sent as usual; one test may use fixtures of several vendors. After `stop`, connections
+    are refused until `start`. A test fails if no call uses an outcome or fault that it set.
     """
     return mock
 

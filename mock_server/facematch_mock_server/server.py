@@ -46,7 +46,7 @@ class _Access:
         return Control(self._place.current, self._vendor)
 
     def of(self, vendor: str) -> Served:
-        """Return the account at one of the vendors. Raises LookupError for another vendor."""
+        """Return this account at a vendor. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
             names = ", ".join(self.accounts.kinds)
             raise LookupError(f"this server has no such vendor; it has {names}")
@@ -83,12 +83,12 @@ class Served(_Access):
 
 
 class MockAccount(_Access):
-    """An account of a server, which shares nothing with the others.
+    """An account of a mock server, isolated from the server's other accounts.
 
     Attributes:
         name: Name of the account.
-        live_key, sandbox_key, client_id, control: As in `Served`, at the first vendor; `control` is
-            for the state of all vendors, too.
+        live_key, sandbox_key, client_id, control: As in `Served`, at the first vendor. `control`
+            also covers the state that all vendors share, such as faults and the clock.
         url: The server's base URL. Raises RuntimeError if it is not running.
     """
 
@@ -110,30 +110,30 @@ class MockAccount(_Access):
 class MockServer(_Access):
     """Mock vendors on this machine. A context manager.
 
-    Starting takes about a millisecond, so each test can have its own; tests that share one have an
-    account each. Any HTTP client in any language can call it; `adapter` redirects the requests of
-    a vendor's own address to it.
+    Starting takes about a millisecond, so each test can have its own. If tests share a server, give
+    each its own account. Any HTTP client in any language can call it; `adapter` redirects requests
+    for a vendor's own address to it.
 
     Args:
         vendor: The vendor to imitate, ``didit`` or ``deepvue``, or several on one port, with one
             clock, one list of faults and one journal for each account. `of` returns the keys and
-            the control of each; a value without a vendor's name belongs to the first.
-        engine: The source of scores: ``cards`` (set outcomes, test cards, else the bytes);
-            ``local`` for real scores of the local backend instead of the bytes.
-        host: The address to listen on. Beyond the loopback other machines may use the server.
+            the control of each vendor; attributes such as `live_key` belong to the first.
+        engine: The source of scores: ``cards`` for set outcomes, else test cards, else the bytes
+            of the pictures; ``local`` for real scores of the local backend instead of the bytes.
+        host: The address to listen on. Other machines can reach any address but the loopback.
         port: The port to listen on; 0 for any free port.
         clock: Clock of the first account; None for one that stands still until `control.advance`.
         seed: Seed that makes ids repeat; None for new ids each time.
-        control: Whether the control API is served beside the vendor.
-        control_token: The token of the control API; needed beyond the loopback, unless `control`
-            is False.
-        switches: Behaviours to change; `control.behaviours()` lists them. For several vendors: of
-            the first one that has such a switch, or by name of the vendor:
+        control: Whether the control API is served, too.
+        control_token: The token of the control API; required if `host` is not the loopback,
+            unless `control` is False.
+        switches: Behaviours to change; `control.behaviours()` lists them. With several
+            vendors, a switch applies to the first vendor that has it, or to the named one:
             ``{"deepvue": {"price_match": "0.05"}}``.
         latency: Seconds before a response, by operation: ``{"match": 0.8}``. None for no delay.
-        deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
+        deliver_to: Names of hosts other than the loopback that webhooks may be sent to.
         person_page: Whether hosted sessions have a page on which a tester plays the person; None
-            for on the loopback only.
+            for only if `host` is the loopback.
         show_pictures: Whether the console at `url` shows the pictures that were sent; if so, the
             newest 64 MiB of them stay in memory.
 
@@ -143,8 +143,8 @@ class MockServer(_Access):
         accounts, app: The server's parts, for custom transports.
 
     Raises:
-        ValueError: no vendor, an unknown or repeated one, an unknown engine or switch, or a value
-            that does not fit.
+        ValueError: no vendor, an unknown or repeated one, an unknown engine or switch, or an
+            invalid value.
     """
 
     def __init__(
@@ -197,17 +197,17 @@ class MockServer(_Access):
 
     @property
     def world(self) -> World:
-        """The first account's world with the first vendor."""
+        """The state of the first account at the first vendor."""
         return self.app.world
 
     def account(self, key: str) -> MockAccount:
-        """Return the account with a key, a client id or a name. Raises LookupError."""
+        """Return the account with this key, client id or name; LookupError if there is none."""
         return MockAccount(self.accounts.get(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:
-        """Open an account with keys, credit, limits, sessions, outcomes, faults and a clock.
+        """Open an account with its own keys, credit, limits, sessions, outcomes, faults and clock.
 
-        `name` is None for a new one. Raises ValueError for an invalid or taken name.
+        If `name` is None, a name is generated. Raises ValueError for an invalid or taken name.
         """
         return MockAccount(self.accounts.open(name))
 
@@ -228,7 +228,7 @@ class MockServer(_Access):
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection at once; the world stays as it is.
+        """Close the port and every connection at once; the accounts keep their state.
 
         Until the next `start`, an `adapter` refuses connections, as the port does.
         """

@@ -1,7 +1,7 @@
 """Compute how many pairs a claim needs.
 
-A claim is an upper limit of a rate. Without an error, 299 pairs show 1 %, 2,995 show 0.1 % and
-29,956 show 0.01 %: the minimum of every study. The non-mated pairs must also place a threshold,
+A claim is an upper limit of a rate. If no errors occur, 299 pairs show 1 %, 2,995 show 0.1 % and
+29,956 show 0.01 %: the minimum of every study. A threshold is also chosen on the non-mated pairs,
 which takes `ENOUGH_FALSE_MATCHES` expected false matches.
 """
 
@@ -44,7 +44,7 @@ class StudyPlan:
     needs: tuple[ClaimNeed, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON."""
+        """Return the plan as a dict that `json` can encode."""
         return as_json(self)
 
 
@@ -59,8 +59,9 @@ def plan_study(
     Args:
         fmr, frr: The rates to show for each vendor, above 0 and below 1.
         confidence: One-sided confidence of each claim, between 0 and 1.
-        split: Whether thresholds are chosen on half of the people. Then half of the pairs from
-            `draw_pairs` with ``split`` are judged, and fewer of other pairs.
+        split: Whether thresholds are chosen on one half of the people and judged on the other. Half
+            of the pairs drawn by `draw_pairs` with ``split`` are then judged. Of pairs drawn in
+            another way fewer are judged, because pairs across the two halves are dropped.
 
     Raises:
         InvalidRequest: a number is out of range.

@@ -137,8 +137,8 @@ _PAIRS: Final = sa.Table(
 )
 _PAIR: Final = _PAIRS.c
 
-#: Changes the row of a pair in one of some states, unless it has another call. Built once: building
-#: it takes longer than running it.
+#: Updates a pair's row if it is in one of the given states and has no other call. Built once,
+#: because building the statement takes longer than running it.
 _CHANGE_CALL: Final = sa.update(_PAIRS).where(
     _PAIR.system == sa.bindparam("of_system"),
     _PAIR.pair == sa.bindparam("of_pair"),
@@ -421,7 +421,7 @@ class RunDatabase:
         return tuple(UnresolvedCharge(name=system.name, **row) for row in self._select(query))
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
-        """UNRESOLVED to NO_RESPONSE if charged, else to FREE; False from any other state."""
+        """UNRESOLVED to NO_RESPONSE if charged, else to FREE; return False from any other state."""
         values = _EMPTY
         if billed is not Charged.NO:
             values = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
@@ -455,7 +455,7 @@ class RunDatabase:
     # --- Queries ---------------------------------------------------------------------------------
 
     def progress(self, system: int) -> Progress:
-        """Count the states of one system's pairs."""
+        """Count one system's pairs by state, charge and model."""
         columns = _PAIR["state", "decision", "billed", "model"].values()
         query = sa.select(*columns, sa.func.count().label("count")).where(_PAIR.system == system)
         states: Counter[PairState] = Counter()

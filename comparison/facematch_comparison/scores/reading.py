@@ -69,11 +69,11 @@ def read_scores(
 ) -> list[Answers]:
     """Read the answers of systems to pairs.
 
-    A column is recognised by its name; the reference has the table of names. A score needs a known
-    name (``score``, ``similarity``, ``distance``) or `columns`: no other number becomes a score. A
-    system's own answer (``match``, ``verified``) is its decision, never the ground truth. An answer
-    without score and decision is a failure to acquire and counts as an error of a mated pair. An
-    answer with an ``error`` counts in no rate.
+    Columns are recognised by name; the reference lists the names. Numbers are read as scores only
+    from columns with a known name (``score``, ``similarity``, ``distance``) or named in `columns`.
+    A system's own answer (``match``, ``verified``) is its decision, never the ground truth. An
+    answer without a score or a decision is a failure to acquire and counts as an error of a mated
+    pair. An answer with an ``error`` is not counted in any rate.
 
     People are named by ``probe_subject`` and ``reference_subject``. Without both names,
     `Answers.people_known` is False, and the file needs ``person`` (one person a line) or the
@@ -84,20 +84,20 @@ def read_scores(
             Excel workbook, a Parquet file, a pandas DataFrame or a pyarrow Table; or a list of
             files, which are joined by pair. In a list, each file with one system is named by its
             stem, and a file without scores gives labels and people.
-        columns: Name of a column by our name or a known name: ``{"mated": "same_guy"}``. Pass a
-            list of columns for ``score`` if each is a system. In a list of files,
-            ``"azure:score"`` names a column only of the file ``azure.csv``.
+        columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
+            "same_guy"}``. Pass a list of columns for ``score`` if each is a system. In a list of
+            files, the key ``"azure:score"`` applies only to the file ``azure.csv``.
         ignore: Columns to skip.
         rule: How scores are compared with a threshold if the file does not say; AT_LEAST by
             default.
-        distance: Whether all scores are distances, whatever their columns are called. A score, and
-            every threshold, is then minus the distance: -0.4 passes distances up to 0.4.
+        distance: Whether all scores are distances, whatever their columns are called. Scores and
+            thresholds are then negative distances: -0.4 passes distances up to 0.4.
         no_scores: Numbers that mean a missing score, such as -1. By default a number that
-            looks like one is rejected; NaN declares that there is none.
+            looks like a missing score is rejected; NaN declares that no number means one.
         below: A threshold below which the system returns no score: an empty cell means a score
-            below it (Rekognition: 80), not a failure. For several systems, threshold by name.
-        independent_pairs: Whether no person is in more than one pair. Otherwise intervals are too
-            narrow.
+            below it (Rekognition: 80), not a failure. For several systems, thresholds by name.
+        independent_pairs: Whether no person is in more than one pair. If that is wrong, intervals
+            are too narrow.
         models: Models whose answers count if a system answered with several; the answers of its
             other models count as not asked.
         name: Name of the system if no column names one; by default the stem of the file.
@@ -149,7 +149,7 @@ def _recognise(
     columns: Mapping[str, str | Sequence[str]],
     ignore: Sequence[str],
 ) -> None:
-    """Recognise the columns of each file, as the user names them or by their names."""
+    """Recognise the columns of each file: those that the user names, and those with known names."""
     named = [
         (Path(file).stem, ours, column)
         for key, of in columns.items()
@@ -161,7 +161,7 @@ def _recognise(
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
     headers = {name for lines in files for name in lines.cells.header}
     for stem, lines in zip(stems, files, strict=True):
-        # A name without a file is for every file that has such a column.
+        # A name without a file applies to every file that has such a column.
         here = {*lines.cells.header} | ({column for _, _, column in named} | {*ignore}) - headers
         own = [
             (ours, column)
@@ -172,16 +172,16 @@ def _recognise(
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
-    """Raise if scores follow labels exactly that neither the user nor people's names confirm.
+    """Raise if scores exactly follow labels that neither the user nor people's names confirm.
 
-    A log of answers may call them anything. Judged by them, a system never errs, and no test of its
-    scores can find that out.
+    A log may call a system's own answers anything. If they were taken for labels, the system would
+    never err, and no test of its scores could reveal the mistake.
     """
     truth = {
         ours: each.of[ours]
         for each in files
         for ours in TRUTH
-        if ours in each.of and {"score", "decision"} & each.held  # no list of pairs
+        if ours in each.of and {"score", "decision"} & each.held  # not a list of pairs
     }
     if not truth or lines.people_by == PEOPLE or any({*TRUTH} & each.named for each in files):
         return
@@ -208,7 +208,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
         text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)])
     model_of, counts = _choose_models(lines, models)
-    # The first line of each system and pair, of any model and of the models that count.
+    # The first line of each system and pair: of any model, and of the models that count.
     keys = system.codes.astype(np.int64) * size + lines.pairs
     of_any = first_rows(keys, size=len(system.words) * size)
     first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
@@ -219,7 +219,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
     unit = lines.cells.unit
     for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
         problems += problems_at(
-            lines.first[its < 0] if unit else [],  # what does not join was noted
+            lines.first[its < 0] if unit else [],  # unjoined pairs were noted
             lambda row, name=name: (
                 f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
                 "the same pairs (a line whose error is filled says that there was no answer)"
@@ -281,7 +281,7 @@ def _frame_of(
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
     acquired = lines.meant("acquired", -1, np.int8)
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & ~failed
-    # A system with a price charges each answer that does not say otherwise.
+    # If a system has a price, an answer counts as charged unless its line says otherwise.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.system.codes]
     charged = np.where(failed, BILLED.index(Charged.NO), charged)
@@ -347,8 +347,8 @@ def _with_scores_below(
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # Fill with one unit of the last decimal below it: a threshold is then at least the
-        # vendor's.
+        # Fill in a score one unit of the last decimal below the vendor's threshold, so that no
+        # lower threshold is chosen.
         given = each.scores[~np.isnan(each.scores)]
         places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
         just_below = round(threshold - 10.0**-places, places)
@@ -392,7 +392,7 @@ def _notes(lines: Lines, files: Sequence[Lines]) -> Iterator[str]:
 
 
 def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
-    """Yield notes of empty cells and of scores that may stand for no score."""
+    """Yield notes about empty cells and about scores that may mean a missing score."""
     empty = []
     for each in answers:
         if count := int((each.answered & ~each.acquired & (each.decisions < 0)).sum()):

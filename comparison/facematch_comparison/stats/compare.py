@@ -1,11 +1,11 @@
 """Compare systems on the same pairs: the difference of their FRR, its interval and p-value.
 
-All are compared at the required FMR, each at its own threshold. A threshold is an estimate from a
-few false matches, and one of two equal systems gets the lower threshold by luck. So a bootstrap
-draws people again and chooses thresholds anew; it gives the interval and the p-value of the
-difference. The exact test and interval at fixed thresholds are beside them. Nothing is compared
-below `ENOUGH_FALSE_MATCHES` expected false matches: a bootstrap repeats only the few scores that
-were seen, and would call luck a difference.
+Systems are compared at the required FMR, each at its own threshold. A threshold is an estimate
+from a few false matches, and one of two equal systems gets the lower threshold by luck. So a
+bootstrap resamples people and chooses thresholds anew; it gives the interval and the p-value of the
+difference. The exact test and interval at fixed thresholds are reported, too. Systems are not
+compared below `ENOUGH_FALSE_MATCHES` expected false matches: a bootstrap repeats only the few
+observed scores, and would report luck as a difference.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redra
 from .rates import Side
 from .threshold import why_not_comparable
 
-#: Resamples of a verdict, and of an interval at an FMR.
+#: Numbers of resamples: for a verdict, and for an interval at an FMR.
 _USUAL, _AT_FMR = 2_000, 500
 
 
@@ -39,13 +39,13 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
-    """Compare every two sides: the difference of their FRR, and the corrected verdict.
+    """Compare each side with each other side: the difference of their FRR, and its verdict.
 
-    This is the one rule that decides what is chance: a difference is real if its p-value, after
-    Holm's correction for all comparisons, is below 1 - `confidence`. Headline, sentences and tables
-    repeat this verdict.
+    A difference is real if its p-value, after Holm's correction for all comparisons, is below
+    1 - `confidence`. No other rule decides significance: headline, sentences and tables repeat this
+    verdict.
 
-    Also return, for each of `at_fmrs` (place of a system, FMR) at which systems can be compared,
+    Also return, for each of `at_fmrs` (index of a system, FMR) at which systems can be compared,
     the intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. People are drawn
     `resamples` times: by default 2,000, or as often as Holm's correction needs to find a difference
     real.
@@ -53,7 +53,7 @@ def compare_systems(
     check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:
-        # The lowest p-value is 2 / (resamples + 1); four times below what the correction asks for.
+        # The lowest p-value is 2 / (resamples + 1): a quarter of what the correction requires.
         resamples = max(_USUAL, int(np.ceil(8 * len(matchups) / (1 - confidence))))
     mated = sides[0].table.mated
     compared = []
@@ -144,14 +144,14 @@ def _compare(
 ) -> dict[str, Any]:
     """Return the difference of two systems on `rows`, uncorrected, as fields of `Difference`.
 
-    `resampled` are differences of the FRR on people drawn again.
+    `resampled` holds the differences of the FRR in each resample of the people.
     """
     resampled = resampled[~np.isnan(resampled)]
     wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in two)
     paired = Paired(wrong_first, wrong_second, two[0].table.probe_subjects[rows])
     exact, p_exact = paired.interval(confidence), paired.mcnemar()
-    # Resamples repeat only the few errors that were seen: 0 against 4 never turns round. The exact
-    # interval and test allow for that, so the more careful of the two counts.
+    # Resamples repeat only the few observed errors: 0 against 4 never changes sign. The exact
+    # interval and test allow for that, so the more conservative of the two counts.
     ends = percentile_interval(resampled, confidence).widened(exact)
     return {
         "errors_first": int(np.count_nonzero(wrong_first)),
@@ -206,7 +206,7 @@ class Paired:
         return max(exact, float(chdtrc(1, statistic)))
 
     def interval(self, confidence: float) -> Interval:
-        """Return the interval of the rate of the first minus that of the second, -1 to 1."""
+        """Return the interval of the first system's rate minus the second's, -1 to 1."""
         half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
         low, high = max(-1.0, self._middle - half), min(1.0, self._middle + half)
         return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)

@@ -40,7 +40,7 @@ class Typed(str):
 
 @functools.cache
 def kinds_of(hint: Any) -> frozenset[Any]:
-    """Return the types of an annotation; a literal is a text."""
+    """Return the types of an annotation; a `Literal` counts as `str`."""
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
         return frozenset().union(*map(kinds_of, typing.get_args(hint)))
@@ -66,7 +66,7 @@ def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, An
     for name, value in sent.items():
         kinds = kinds_of(takes[name])
         if value is None and name not in needed:
-            # Null counts as left out, unless it is a value.
+            # Null counts as omitted, unless the annotation allows None.
             if {type(None), Any} & kinds:
                 values[name] = None
             continue
@@ -109,20 +109,20 @@ def _convert(kind: Any, value: Any) -> Any:
 
 
 def read_record(record: type, sent: Mapping[str, Any]) -> Any:
-    """Make a record of an attrs class. Raises ValueError for fields that do not fit."""
+    """Make an instance of an attrs class. Raises ValueError for unknown or wrong fields."""
     fields = attrs.fields(record)
     needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
     return record(**read(hints_of(record), needed, sent))
 
 
 def hints_of(record: type) -> dict[str, Any]:
-    """Return the fields of an attrs class, which checks them itself; a number may be a text."""
+    """Return annotations for an attrs class: a float may be text, the class checks the rest."""
     fields = attrs.fields(record)
     return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON: times in ISO 8601, amounts of money as text."""
+    """Convert `value` to JSON types: times to ISO 8601 strings, amounts of money to strings."""
     for kinds, shape in _SHAPES:
         if isinstance(value, kinds):
             return shape(value)
@@ -179,7 +179,7 @@ class Operation:
     _of: str | None
 
     def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
-        """Run the operation; return JSON. Raises ValueError for values that do not fit."""
+        """Run the operation; return its result as JSON. Raises ValueError for wrong values."""
         values = read(self.takes, self.needed, sent)
         if "limit" in self.takes and not self._row.count:
             values.setdefault("limit", LISTED)

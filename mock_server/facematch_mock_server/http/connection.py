@@ -45,14 +45,14 @@ R = TypeVar("R")
 
 
 class _WaitFor(enum.Enum):
-    """The event that the work of a connection waits for."""
+    """The kinds of event that a connection's generator waits for."""
 
     MORE = enum.auto()  # bytes, or the end of the client's side
-    MOMENT = enum.auto()  # a moment, while the client stays connected
-    NEXT_BYTE = enum.auto()  # a moment, even if the client has ended its side
+    MOMENT = enum.auto()  # the end of a delay; the client's end aborts the connection
+    NEXT_BYTE = enum.auto()  # the end of a delay, even if the client has ended its side
     ROOM = enum.auto()  # room in the write buffer
     WORKER = enum.auto()  # an answer from another thread
-    OTHERS = enum.auto()  # the other connections to run first
+    OTHERS = enum.auto()  # a turn of the event loop, so that other connections run first
 
 
 Work = Generator[_WaitFor, None, R]
@@ -78,7 +78,7 @@ class Service:
     loop: asyncio.AbstractEventLoop
     #: The read buffer; its content is copied before the next read.
     scratch: memoryview
-    #: The threads for slow work: those of vendors, and (True) those of the control API.
+    #: The threads for slow work, by `Request.is_for_mock`: vendors (False), control API (True).
     threads: Mapping[bool, Executor]
     idle_s: float
     linger_s: float
@@ -259,7 +259,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self) -> Work[_Beginning]:
         if (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            # The timeout covers the whole head, but each piece of a body.
+            # The timeout covers the whole head; each piece of a body has its own.
             self._wait_at_most(self._service.idle_s)
         while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
             if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
@@ -428,7 +428,7 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
-    # Two lengths may be read in two ways elsewhere (RFC 9112, 6.1): close afterwards.
+    # Another server may read a request with two lengths differently (RFC 9112, 6.1): close.
     is_twofold = codings is not None and "content-length" in values
     closes = is_old or is_twofold or bool(_CLOSE.search(",".join(values.get("connection", ()))))
     return (

@@ -27,7 +27,7 @@ def vendor_names() -> tuple[str, ...]:
 
 @cache
 def vendor_named(name: str) -> Vendor:
-    """Return the vendor of that name. Raises ValueError if the mock does not know it."""
+    """Return the vendor with this name. Raises ValueError if there is none."""
     if name in _folders():
         bundled: Vendor = import_module(f"{__name__}.{name}.vendor").VENDOR
         return bundled
@@ -44,6 +44,6 @@ def vendor_named(name: str) -> Vendor:
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
-    """Return the claims of one vendor, or of all vendors for None, and the mock's claims."""
+    """Return the claims of one vendor (None: of all), then the claims of the mock itself."""
     names = vendor_names() if vendor is None else (vendor,)
     return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)

@@ -1,4 +1,4 @@
-"""Time that moves when a test moves it, and ids that repeat for the same seed."""
+"""A clock that tests advance, and ids that repeat for the same seed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class VirtualClock:
 
     Args:
         start: The first reading, up to the year 8999; None for the machine's time now.
-        running: Whether the clock runs, as the command line's clock does. An attribute, too.
+        running: Whether the clock runs, as the command line's clock does. Also an attribute.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -62,7 +62,7 @@ class VirtualClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> dt.datetime:
-        """Advance the clock by seconds. Raises ValueError beyond the year 8999."""
+        """Advance the clock by `seconds`. Raises ValueError beyond the year 8999."""
         number: Any = seconds
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not is_number or not number >= 0:
@@ -80,9 +80,9 @@ class VirtualClock:
             return self._now
 
     def watch(self, watcher: Callable[[dt.datetime], None], *, is_on: bool) -> None:
-        """Call `watcher` with the new time at each `advance`, or no longer.
+        """Call `watcher` with the new time at each `advance`; stop calling it if not `is_on`.
 
-        It must not read this clock.
+        The watcher must not read this clock.
         """
         with self._lock:
             self._watchers = [each for each in self._watchers if each != watcher]

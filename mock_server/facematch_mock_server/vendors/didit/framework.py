@@ -79,10 +79,10 @@ def read_form_fields(
     errors: dict[str, list[str]] = {}
     for field in fields:
         name = field.name
-        # The last value of a repeated name counts. The framework sees files after texts, and a
-        # file is no value of another field.
+        # If a name is repeated, the last value counts. The framework reads files after strings, and
+        # a field of any other type rejects a file.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
-        # An empty string is neither a number nor a boolean: such fields have a default.
+        # Numbers and booleans have a default, which replaces an empty string.
         is_nothing = sent is None or (field.default is not None and sent == "")
         try:
             is_read = field.required or not is_nothing
@@ -199,7 +199,7 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
 
 
 def check_text(claims: Citations, sent: str, *field_errors: str) -> str:
-    """Return a text that is valid for the framework and for its field, else raise `Invalid`."""
+    """Return `sent` if it passes the framework's checks, and has no errors; raise `Invalid`."""
     words = []
     if len(sent) > claims.get("text.longest"):
         words.append(words_for_length(claims["text.longest"]))
@@ -240,7 +240,7 @@ def email(claims: Citations, value: Any) -> str:
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
-    """Read a JSON object, which a form sends as text; return None for an empty text."""
+    """Read a JSON object, which a form sends as a string; return None for an empty string."""
     if value == "":
         claims.cite("answer.empty")
         return None
@@ -271,7 +271,7 @@ def read_json(call: Call) -> Any:
 
 
 def _load_json(document: str) -> Any:
-    """Parse JSON that can be encoded again. Raises ValueError for other texts."""
+    """Parse JSON that can be encoded again. Raises ValueError for any other string."""
 
     def refuse(name: str) -> NoReturn:
         raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
@@ -316,7 +316,7 @@ class DiditCall(Call):
 
     @property
     def body(self) -> Any:
-        """The JSON of the body, parsed on first use, or a refusal; None for null."""
+        """The body's JSON, parsed on first use; None for null. Invalid JSON refuses the call."""
         if self._body is None:
             self._body = (read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
@@ -333,7 +333,7 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Request | None) -> str:
-    """Return the scheme and host of this server's addresses; the host is the client's."""
+    """Return scheme and host of this server's addresses; the host is the request's, if any."""
     address = world.account.shared.address or "http://127.0.0.1"
     host = head and head.header("host")
     if not host:
