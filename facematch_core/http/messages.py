@@ -96,6 +96,7 @@ class HttpRequest:
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "expects", frozenset(self.expects))
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
                 "The address of a request must be http:// or https:// with a host and a path, "
@@ -199,7 +200,7 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
         if request.files:
             return _multipart(fields, request.files)
         if fields:
-            return FORM, urlencode(fields).encode()
+            return "application/x-www-form-urlencoded", urlencode(fields).encode()
         if request.json is not None:
             return "application/json", json.dumps(request.json, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -210,10 +211,6 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
     raise errors.InvalidRequest(
         f"The request cannot be written as HTTP ({problem}): nothing was sent."
     )
-
-
-#: The media type of a form without files.
-FORM = "application/x-www-form-urlencoded"
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:

@@ -49,7 +49,7 @@ from facematch_core.base.deadline import NO_DEADLINE, Clock, Deadline, SystemClo
 from facematch_core.base.exceptions import links_of
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
-from .messages import FORM, HttpReply, HttpRequest, encode_request
+from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
 #: Seconds to keep an idle connection, and the maximum if the server sends ``Keep-Alive``. A request
@@ -604,12 +604,13 @@ def _ask_double(
     adapter: BaseAdapter, url: str, headers: Any, body: bytes | None, exchange: Exchange
 ) -> _Answer:
     """Return the response of a test double, without deadlines or a report of the first byte."""
-    # As text, because a double may look for a field in it.
-    form = body.decode() if body and headers.get("Content-Type") == FORM else body
+    request, timeout_s = exchange.request, exchange.wait_s()
+    # A form as text, because a double may look for a field in it.
+    form = body.decode() if body and request.fields and not request.files else body
     # Not through the session, which would follow redirects and read the body.
-    prepared = requests.Request(exchange.request.method, url, headers, data=form).prepare()
-    timeout_s = exchange.wait_s()
-    read_s = min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s())
+    prepared = requests.Request(request.method, url, headers, data=form).prepare()
+    # requests needs a timeout above 0.
+    read_s = max(0.001, min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s()))
     try:
         response = adapter.send(
             prepared, timeout=(timeout_s, read_s), stream=True, verify=True, cert=None, proxies={}

@@ -10,7 +10,9 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown
+from facematch_core.http import HttpRequest
 
+FORM = "application/x-www-form-urlencoded"
 URL = "https://api.acme.example/compare"
 
 
@@ -87,3 +89,18 @@ def test_deadline_and_timeout_hold_for_a_double(  # noqa: PLR0917 - fixtures and
     ask(URL, by=client, deadline_s=5.0).unknown(error)
     assert clock.monotonic() == ends_after_s
     assert double.timeouts == [(5.0, min(5.0, read_timeout_s))]
+
+
+@pytest.mark.parametrize(
+    ("parts", "seen"),
+    [
+        ({"fields": {"a": "é"}}, "a=%C3%A9"),
+        ({"fields": {"a": "b"}, "headers": {"content-type": f"{FORM}; charset=utf-8"}}, "a=b"),
+        ({"body": b"\xff\xfe", "headers": {"Content-Type": FORM}}, b"\xff\xfe"),
+    ],
+)
+def test_a_double_gets_a_form_as_text_and_a_plug_in_s_own_body_as_it_is(ask, parts, seen):
+    with responses.RequestsMock() as doubles:
+        doubles.post(URL, json={})
+        assert ask(URL, request=HttpRequest(url=URL, **parts)).error is None
+        assert doubles.calls[0].request.body == seen

@@ -225,3 +225,10 @@ def test_the_secrets_of_a_request_are_those_of_headers_and_fields_and_what_is_ma
     )
     assert request.secrets == (first, second, third)
     assert set(request.encoded().secrets) == {first, second, third}
+
+
+def test_expected_statuses_can_be_asked_for_again_and_are_checked_before_anything_is_sent():
+    request = HttpRequest(url=NOWHERE, expects=(status for status in (200, 202)))
+    assert [status in request.expects for status in (202, 202, 200, 404)] == [True] * 3 + [False]
+    with pytest.raises(TypeError):
+        HttpRequest(url=NOWHERE, expects=200)
