@@ -58,6 +58,9 @@ class LivenessDecision(_DecisionEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+PASSES = frozenset({Decision.MATCH, LivenessDecision.LIVE})
+
+
 class LiveMatchDecision(_DecisionEnum):
     """The decision of liveness check and comparison together, from best to worst."""
 

@@ -63,8 +63,6 @@ USUAL_CHECKS: Final = (models.Operation.MATCH, models.Operation.LIVENESS)
 #: Tag of the warning in an item that the vendor did not report.
 NOT_REPORTED = "not_reported"
 
-_PASSES = (models.Decision.MATCH, models.LivenessDecision.LIVE)
-
 
 def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
     """Return whether the vendor reported the item. A failed item counts as reported."""
@@ -459,7 +457,7 @@ class SessionResult(models.NoTruth, Document):
         }
         for check, item in items.items():
             if is_reported(item):
-                reasons[f"{check} is {item.decision}"] = item.decision not in _PASSES
+                reasons[f"{check} is {item.decision}"] = item.decision not in models.PASSES
             else:
                 reasons[f"{check} was not reported"] = check in record.expects
         return tuple(reason for reason, holds in reasons.items() if holds)

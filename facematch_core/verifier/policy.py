@@ -254,8 +254,7 @@ def judge_fields(
     score = result.score
     threshold = requested if result.threshold is None else result.threshold
     fields: dict[str, Any] = {"threshold": threshold, "review_threshold": review}
-    passes = models.Decision.MATCH, models.LivenessDecision.LIVE
-    if result.decision is not passes[0] and result.decision is not passes[1]:
+    if result.decision not in models.PASSES:
         if result.decision.name == "INCONCLUSIVE" and score is None and not result.warnings:
             fields["warnings"] = (SCORE_UNAVAILABLE,)
         return fields
