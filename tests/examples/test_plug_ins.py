@@ -79,12 +79,14 @@ def install(tmp_path_factory):
 def test_its_own_tests_pass_against_the_installed_copy(install, name):
     installed = install(name)
     text = f"import facematch_{name} as p, json; print(json.dumps(p.__file__))"
-    place = Path(installed.script(text))
-    assert place.is_relative_to(installed.site)
-    assert (place.parent / "py.typed").is_file()
+    assert Path(installed.script(text)).is_relative_to(installed.site)
     printed = installed.python(*OF_TESTS, "-ra")
     assert " passed" in printed
     assert "not tested" not in printed
+
+
+def test_a_new_plug_in_is_typed(install):
+    assert (install("acme").site / "facematch_acme" / "py.typed").is_file()
 
 
 SCRIPT = """
