@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        # This module also sets the notebook representation of `Evaluation`.
-        "judging.evaluation": "Evaluation evaluate",
+        "judging.evaluation": "evaluate",
         "judging.gate": "Verdict judge",
         "judging.plan": "StudyPlan plan_study",
         "judging.requirements": "Requirements read_requirements",
@@ -53,7 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "scores.columns": "ColumnsNotRecognised",
         "scores.reading": "read_scores",
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
-        "values.model": "Evidence",
+        "values.model": "Evaluation Evidence",
     },
 )
 

@@ -33,13 +33,16 @@ STORE: Final = "study.sqlite3"
 
 
 class _Share(click.FloatRange):
-    """A rate from 0 to 1. The error for a percentage shows the rate to write."""
+    """A rate from 0 to 1, also as 1/N. The error for a percentage shows the rate to write."""
 
     name = "rate"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)? ?%", value):
-            self.fail(f"{value} is a percentage: write {float(value[:-1]) / 100:g}.", param, ctx)
+        words = str(value)
+        if re.fullmatch(r"\d+(\.\d+)? ?%", words):
+            self.fail(f"{value} is a percentage: write {float(words[:-1]) / 100:g}.", param, ctx)
+        if fraction := re.fullmatch(r"1/([1-9]\d*)", words):
+            value = 1 / int(fraction[1])
         return super().convert(value, param, ctx)
 
 
@@ -229,7 +232,8 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     for path in paths:
         digest.update(path.read_bytes())
     evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest())
-    name = " + ".join(path.stem for path in paths)
+    # Several files are systems; one of them may only name the mated pairs.
+    name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
 
 

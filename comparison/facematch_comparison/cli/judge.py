@@ -91,8 +91,9 @@ def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> 
 @click.option(
     "--fmr",
     type=common.RATE,
-    show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs support",
-    help="False match rate at which to compare all systems.",
+    show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs support, or else the "
+    "strictest 1/N",
+    help="False match rate at which to compare all systems, such as 1e-3 or 1/77.",
 )
 @click.option(
     "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."

@@ -443,12 +443,3 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
         if each.is_scored and not each.once(_why_reversed)
     ]
     return min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
-
-
-def _in_a_notebook(evaluation: Evaluation) -> str:
-    from facematch_comparison.report import fragment  # not above: only pages need templates
-
-    return fragment(evaluation)
-
-
-Evaluation._repr_html_ = _in_a_notebook

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import jinja2
 from markupsafe import Markup
@@ -32,9 +32,17 @@ def report_html(evaluation: Evaluation) -> str:
 
     The same evaluation gives the same page, byte for byte.
     """
-    style = _style("style.css") + _style("page.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _render("page.html", evaluation, "", style=style, style_digest=digest)
+    document = Node(evaluation.to_dict())
+    tables = Tables(document)
+    style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return _page().render(
+        document=document,
+        tables=tables,
+        evaluation=evaluation,
+        sections=[*_sections(document, tables)],
+        style=Markup(style),  # noqa: S704 - a file of ours
+        style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
 
 
 def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
@@ -44,22 +52,6 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
         OSError: the file cannot be written. A missing folder is not created.
     """
     write_file(path, report_html(evaluation).encode())
-
-
-def fragment(evaluation: Evaluation) -> str:
-    """Return the verdict, the DET plot and the table as an HTML fragment for a notebook."""
-    document = repr(evaluation.to_dict()).encode(errors="surrogatepass")
-    ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
-    return _render("fragment.html", evaluation, ids, style=_style("style.css"))
-
-
-def _render(template: str, evaluation: Evaluation, ids: str, **more: Any) -> str:
-    document = Node(evaluation.to_dict())
-    tables = Tables(document)
-    more |= {"document": document, "tables": tables, "evaluation": evaluation, "ids": ids}
-    more |= {"picture": plots.det(evaluation, f"{ids}det")}
-    more |= {"sections": [*_sections(document, tables)]}
-    return _templates().get_template(template).render(more)
 
 
 def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
@@ -89,12 +81,8 @@ def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]
             yield name, title, folded
 
 
-def _style(name: str) -> Markup:
-    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
-
-
 @functools.cache
-def _templates() -> jinja2.Environment:
+def _page() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -108,4 +96,4 @@ def _templates() -> jinja2.Environment:
     environment.filters |= {form: getattr(values, form) for form in forms}
     environment.filters["head"] = head
     environment.globals |= {"plots": plots, "nothing": values.NOTHING}
-    return environment
+    return environment.get_template("page.html")

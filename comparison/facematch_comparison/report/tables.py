@@ -295,6 +295,8 @@ def _ratio(estimate: Node) -> Markup:
 
 
 def _errors(two: Node, which: str) -> Markup:
+    if not two["frr"]:
+        return Markup()
     return Markup('{} <small class="whole">{} alone</small>').format(
         values.count(two[f"errors_{which}"]), values.count(two[f"only_{which}"])
     )

@@ -95,11 +95,12 @@ def compare_systems(
         differences.append(difference)
     for place, p_value in enumerate(holm([each.p_value for each in differences])):
         each = differences[place]
-        is_real = p_value is not None and p_value < 1 - confidence
-        better = (each.first, each.second)[each.errors_first > each.errors_second]
-        differences[place] = attrs.evolve(
-            each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
-        )
+        if each.frr and p_value is not None:
+            is_real = p_value < 1 - confidence
+            better = each.second if each.frr.value > 0 else each.first
+            differences[place] = attrs.evolve(
+                each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
+            )
     intervals = {
         at: percentile_interval(values[~np.isnan(values)], confidence)
         for at, values in zip(of_system, drawn, strict=True)

@@ -16,9 +16,9 @@ import datetime as dt
 import enum
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -416,13 +416,15 @@ class System:
 class Difference:
     """Two systems on the same pairs, each at its threshold for the required FMR.
 
+    Systems are not compared without a pair or a threshold, and below five expected false matches.
+    All numbers from `errors_first` to `p_adjusted` are then None.
+
     Attributes:
         pairs: Number of mated pairs that both systems answered.
         errors_first, errors_second: Number of the pairs that the system turned away.
         only_first, only_second: Number of the pairs that only this system turned away.
         frr: FRR of the first less that of the second, on these pairs. Its interval is the paired
-            bootstrap by person with new thresholds, and no narrower than `exact`. None without a
-            pair or a threshold, and below five expected false matches; so are the next four.
+            bootstrap by person with new thresholds, and no narrower than `exact`.
         exact: The interval at fixed thresholds (Agresti and Min).
         p_value: Two-sided, of the same bootstrap, and at least `p_exact`, because a bootstrap
             repeats only the few errors that were seen.
@@ -432,17 +434,17 @@ class Difference:
         better: The name of the system with the lower FRR if `is_real`, else None.
         beyond: Names of systems whose FMR is significantly above the required one, so that their
             FRR looks better than it is.
-        sentence: The result in words, or the reason why `frr` is None.
+        sentence: The result in words, or the reason why they are not compared.
     """
 
     first: str
     second: str
     pairs: int
     subjects: int
-    errors_first: int = 0
-    errors_second: int = 0
-    only_first: int = 0
-    only_second: int = 0
+    errors_first: int | None = None
+    errors_second: int | None = None
+    only_first: int | None = None
+    only_second: int | None = None
     frr: Estimate | None = None
     exact: Interval | None = None
     p_value: float | None = None
@@ -496,9 +498,6 @@ class Evaluation:
     limit: str | None = None
     seed: int = 0
     evidence: Evidence | None = None
-
-    #: HTML for a notebook. `evaluation` sets it, because this module imports no templates.
-    _repr_html_: ClassVar[Callable[[Evaluation], str]]
 
     def __repr__(self) -> str:
         return f"<Evaluation {self.study.name}: {self.headline}>"

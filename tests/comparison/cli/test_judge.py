@@ -68,19 +68,24 @@ def test_several_files_are_several_systems(run, run_json, tmp_path):
     good, bad = crowd("good", people=80, mean=85), crowd("bad", people=80, mean=45)
     for answers in (good, bad):
         frame = answers.frame.rename(columns={"pair": "pair_id"})
-        frame = frame[["pair_id", "mated", "person_1", "person_2", "score"]]
-        frame.to_csv(tmp_path / f"{answers.name}.csv", index=False)
-    files = ("--scores", "bad.csv", "--scores", "good.csv")
-    code, document = run_json("compare", "report", *files, "--fmr", "0.01")
+        frame[["pair_id", "score"]].to_csv(tmp_path / f"{answers.name}.csv", index=False)
+    truth = frame[["pair_id", "mated", "person_1", "person_2"]]
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    files = ("--scores", "truth.csv", "--scores", "bad.csv", "--scores", "good.csv")
+    code, document = run_json("compare", "report", *files, "--fmr", "1/100")
+    assert (document["study"]["name"], document["required_fmr"]) == ("bad + good", 0.01)
     assert (code, [system["name"] for system in document["systems"]]) == (0, ["bad", "good"])
     assert document["differences"][0]["better"] == "good"
     digest = hashlib.sha256(b"".join((tmp_path / name).read_bytes() for name in files[1::2]))
     evidence = document["evidence"]
-    assert (evidence["file"], evidence["sha256"]) == ("bad.csv + good.csv", digest.hexdigest())
+    assert (evidence["file"], evidence["sha256"]) == (
+        "truth.csv + bad.csv + good.csv",
+        digest.hexdigest(),
+    )
     (tmp_path / "door.toml").write_text("max_fmr = 0.01\nmax_frr = 0.05\n")
     gate = ("compare", "gate", "--requirements", "door.toml")
     assert run(*gate, *files).exit_code == 1
-    assert run(*gate, *files[2:]).exit_code == 0
+    assert run(*gate, *files[:2], *files[4:]).exit_code == 0
     assert run(*gate, *files, "--system", "good").exit_code == 0
 
 

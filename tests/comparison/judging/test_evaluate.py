@@ -165,7 +165,6 @@ def test_a_data_frame_has_a_row_for_each_operating_point():
     row, at = frame.iloc[0], evaluation.systems[0].at_required
     assert (row.threshold, row.frr, row.fmr_errors) == (at.threshold, at.frr.value, at.fmr.errors)
     assert (row.fnmr_low, row.far_high) == (at.fnmr_at_fmr.low, at.far.interval.high)
-    # A notebook shows a line and not every number.
     assert len(repr(evaluation)) < 300
 
 

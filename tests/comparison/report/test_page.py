@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.reading import at, check_numbers, document, html_of, page, read_html
 from kit.comparison.samples import EVALUATIONS, HOSTILE, full, silent, two
-from kit.comparison.tables import system_answers, with_columns
+from kit.comparison.tables import as_decisions, system_answers, with_columns
 
-from facematch_comparison.judging.evaluation import Evaluation, evaluate
-from facematch_comparison.report import fragment, report_html, write_report
+from facematch_comparison.judging.evaluation import evaluate
+from facematch_comparison.report import report_html, write_report
 from facematch_comparison.report.values import Node, plain
 from facematch_comparison.values.model import Estimate
 
@@ -244,24 +244,19 @@ def test_headings_tables_and_drawings_are_named_for_who_does_not_see_them(name):
             assert next(drawing.all("desc")).text()
 
 
-@every_page
-def test_a_notebook_shows_the_verdict_with_the_numbers_of_the_page(name):
-    html = fragment(EVALUATIONS[name]())
-    root = read_html(html)
-    check_numbers(root, document(name))
-    check_cells(root)
-    check_ids(root)
-    assert plain(document(name)["headline"]) in root.text()
-    assert not [*root.all("section", "script", "html", "h1")]
-    assert Evaluation._repr_html_(EVALUATIONS[name]()) == html
+def test_people_are_counted_where_all_are_named():
+    study = attrs.evolve(two().study, people_known=False)
+    unnamed = read_html(report_html(attrs.evolve(two(), study=study)))
+    for root, start in ((page("two"), "150 people, 3,300 pairs"), (unnamed, "3,300 pairs of")):
+        (header,) = root.all("header")
+        assert words(next(header.all("p"))).startswith(start)
 
 
-def test_two_fragments_share_no_name():
-    first, second = (
-        {element.attributes.get("id") for element in read_html(fragment(sample())).all()}
-        for sample in (two, full)
-    )
-    assert first & second == {None}
+def test_systems_that_are_not_compared_have_no_number_of_errors():
+    both = [as_decisions(system_answers([90] * 300, [10] * 600, name)) for name in "ab"]
+    root = read_html(report_html(evaluate(both)))
+    (table,) = (each for each in root.all("table") if "against" in each.text())
+    assert [cell.text() for cell in table.all("td")] == ["300", "300", "not compared"]
 
 
 def test_the_file_is_the_page_or_it_stays_as_it_was(tmp_path):

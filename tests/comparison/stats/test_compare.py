@@ -159,7 +159,8 @@ def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
     without, _, _ = difference.sentence.partition("no threshold")
     assert {name for name in ("first", "second") if name in without} == missing
     assert not difference.is_real
-    for number in ("frr", "exact", "p_value", "p_exact", "p_adjusted"):
+    names = ("errors_first", "errors_second", "only_first", "only_second")
+    for number in (*names, "frr", "exact", "p_value", "p_exact", "p_adjusted"):
         assert getattr(difference, number) is None
 
 
