@@ -1,4 +1,4 @@
-"""The vendors of the mock, each in a folder here or in an entry point of another distribution."""
+"""The mock's vendors: one folder each, or an entry point of another distribution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
 from .base import Vendor
 
-#: The group of entry points for vendors of other distributions: each names a `Vendor`.
+#: The entry point group for vendors of other distributions; each entry point is a `Vendor`.
 GROUP = "facematch.mock_vendors"
 
 
@@ -37,13 +37,13 @@ def vendor_named(name: str) -> Vendor:
         brought = point.load()
         if not isinstance(brought, Vendor) or brought.name != name:
             raise ValueError(
-                f"the entry point {name} = {point.value} of {GROUP} does not name a Vendor"
+                f"the entry point {name} = {point.value} of {GROUP} is not a Vendor"
             )
         return brought
-    raise ValueError(f"the mock knows no vendor {name}; known: {', '.join(vendor_names())}")
+    raise ValueError(f"unknown vendor {name}; the mock has {', '.join(vendor_names())}")
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
-    """Return the claims of one vendor (None: of all), then the claims of the mock itself."""
+    """Return the claims about one vendor (None: all vendors), then those about the mock itself."""
     names = vendor_names() if vendor is None else (vendor,)
     return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)

@@ -1,4 +1,4 @@
-"""The parts of a vendor: routes, the checks before them, and the call that passes both."""
+"""The base of a vendor: its routes, their checks, and the call that passes through both."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ from facematch_mock_server.world.kinds import VendorKind
 from facematch_mock_server.world.services import Charge, Key
 
 HINT_HEADER = "X-Facematch-Hint"
-#: The hint with a score that the bytes decided.
-BY_BYTES = "no test card: the bytes decided the score; --engine local compares the faces of a match"
-#: The hint with a 429 while the clock stands still.
+#: The hint for a score computed from the bytes.
+BY_BYTES = "not a test card: the score comes from the bytes; --engine local compares the faces"
+#: The hint for a 429 while the clock is stopped.
 STANDS_STILL = (
-    "the clock of this mock stands still: control.advance(60) lets a minute pass, "
-    "control.set_limit(scope, None) lifts a limit"
+    "the mock's clock is stopped: control.advance(60) moves it on by a minute, "
+    "control.set_limit(scope, None) removes a limit"
 )
 
 
-#: The class of the object that an entry point of the group ``facematch.mock_vendors`` names.
+#: The class of the objects behind the entry points ``facematch.mock_vendors``.
 Vendor = VendorKind
 
-#: The claim of the answer of a fault, by its kind.
+#: The claim behind a fault's response, by the kind of fault.
 _FAULTS = {Kind.HTML: "fault.html", Kind.WRONG_JSON: "fault.wrong_json", Kind.JSON: "fault.own"}
 
 
 class Refused(Exception):
-    """Raised by a check to end the call with this answer."""
+    """Raised by a check to end the call with this response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -70,20 +70,20 @@ class Route:
     """A path and its handlers.
 
     Attributes:
-        pattern: The path. ``{uuid}`` is one segment that must be a UUID, otherwise the vendor has
-            no such route; ``{word}`` is any one segment.
-        answers: The handler of each method.
+        pattern: The path. ``{uuid}`` matches one segment that is a UUID (with any other text the
+            route is unknown); ``{word}`` matches any one segment.
+        answers: The handlers by method.
         checks: Checks by name, run in order before the handler. If a check refuses the call, the
-            claim with the check's name, if any, is cited.
-        operation: The name of the call for latency and faults; None for neither.
-        credentials: The headers that identify the caller, all of them needed; ``authorization``
-            holds a bearer token.
+            response cites the claim with the check's name, if there is one.
+        operation: The name of the call in latency and fault rules; None if no rule can match it.
+        credentials: The headers that identify the caller, all required; ``authorization``
+            carries a bearer token.
         is_form: Whether the body is a form rather than JSON.
-        shown: The fields of a body whose values the journal may hold; it has type and length of
-            the others.
+        shown: Body fields whose values the journal may store; it stores only the type and length
+            of the others.
         fields: The names of all fields that are not files; None if unknown.
-        own: The claim with this path's own error for a status, by status.
-        more: Further data for the vendor.
+        own: The claims with errors specific to this path, by status.
+        more: Extra data for the vendor's own code.
     """
 
     pattern: str
@@ -111,24 +111,24 @@ def bearer_token(head: Request) -> str | None:
 
 @attrs.define(kw_only=True, eq=False)
 class Call:
-    """A request that is being answered.
+    """A request that is being handled.
 
     Attributes:
         world, request: The vendor's world, and the request.
-        claims: The vendor's claims, which collect citations.
+        claims: The vendor's claims; they record which claims the response cites.
         route: The route of the path; None if no route has the path.
-        now: The time of the answer.
-        words: Values of the path's placeholders, in order.
+        now: The time of the response.
+        words: The values of the path's placeholders, in order.
         headers: Headers of every response to the call.
         key: The accepted key; None before the check, and for a path that needs no key.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
         shown: For the journal: fields by name, or a function that returns them.
         files: For the journal: the files that were sent.
-        note: For the journal: a remark; None without a remark.
-        charged: The charge for the call; None without a charge.
-        values: The values that were read from the body, by name.
+        note: For the journal: a remark, or None.
+        charged: The charge for the call; None if it is free.
+        values: The values parsed from the body, by name.
         outcome: The outcome for the pictures.
-        fault: The fault that strikes the call; None without a fault.
+        fault: The fault to apply to the call, or None.
     """
 
     world: World
@@ -152,36 +152,36 @@ class Call:
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Make the response that the claim of `key` describes, with this call's headers."""
+        """Build the response that the claim `key` describes, with this call's headers."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
 
     def refuse(
         self, key: str, /, *facts: str, body: Any = None, headers: Headers = (), **filled: object
     ) -> NoReturn:
-        """End the call with the response of `key`, which also cites `facts`."""
+        """End the call with the response of the claim `key`; the response also cites `facts`."""
         self.claims.cite(*facts)
         raise Refused(self.answer(key, body, headers, **filled))
 
     def charge(self, price: Decimal, what: str, request_id: str) -> bool:
-        """Charge the call; return False, and charge nothing, if less credit is left."""
+        """Charge the call. Return False without charging if the credit is insufficient."""
         self.charged = self.world.ledger.charge(
             price, at=self.now, what=what, request_id=request_id
         )
         return self.charged is not None
 
     def refund(self) -> None:
-        """Undo the charge: a call that is not answered costs nothing."""
+        """Undo the charge: a call without a response is free."""
         charged, self.charged = self.charged, None
         if charged is not None:
             self.world.ledger.refund(charged)
 
     @property
     def query(self) -> dict[str, str]:
-        """The query; the last value of a repeated name counts."""
+        """The query parameters; for a repeated name, the last value wins."""
         return dict(self.request.query)
 
     def let_in(self, text: str | None) -> bool:
-        """Whether this key is known and valid; notes the result for the journal."""
+        """Return whether this key is known and valid; record the result for the journal."""
         key = self.world.keys.find(text) if text else None
         if key is None or key.revoked or key.expired(self.now):
             self.key_word = "wrong" if text else "none"
@@ -190,15 +190,15 @@ class Call:
         return True
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
-        """Digest a picture that was sent outside a form, and note it for the journal."""
+        """Hash a picture that was sent outside a form, and record it for the journal."""
         digest, picture = self.world.pictures.digest(content)
         self.files.append(SentFile(field, name, len(picture), digest))
         return Upload(name, picture, digest)
 
     def read_form(self, refusal: str | None = None) -> Form:
-        """Read the request as a form, and note its files.
+        """Parse the request as a form, and record its files for the journal.
 
-        A malformed form is refused by the claim `refusal`, or raises `FormError` without one.
+        Refuse a malformed form with the claim `refusal`; without a claim, raise `FormError`.
         """
         kind = self.request.header("content-type") or ""
         try:
@@ -215,7 +215,7 @@ class Call:
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:
         """Return the JSON object of the body.
 
-        Any other body is refused by the claim `refusal`; without a claim, returns an empty object.
+        Refuse any other body with the claim `refusal`; without a claim, return an empty object.
         """
         with contextlib.suppress(ValueError):
             body = load_json(self.request.body)
@@ -241,14 +241,14 @@ class Call:
         return outcome
 
     def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
-        """Find the faces of one picture."""
+        """Find the faces in one picture."""
         self._meet_faults(picture)
         return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
 
     def fields(self) -> dict[str, str]:
-        """Return the sent values except files as text: the query, and a form or top-level JSON.
+        """Return the sent values as text, without files: the query, and a form or top-level JSON.
 
-        The last value of a repeated name counts.
+        For a repeated name, the last value wins.
         """
         if self._fields is None:
             request, fields = self.request, dict(self.request.query)
@@ -259,7 +259,7 @@ class Call:
                     texts = read_form(kind, request.body).fields
                     fields |= {name: many[-1] for name, many in texts.items()}
                 else:
-                    # A number stays as it was written.
+                    # A number keeps the spelling that was sent.
                     as_text = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), str)
                     values: Any = load_json(request.body, **as_text)
                     for name, value in values.items() if isinstance(values, dict) else ():
@@ -269,7 +269,7 @@ class Call:
         return self._fields
 
     def strike(self, fault: Fault) -> None:
-        """Let a fault strike this call; the journal notes it."""
+        """Apply a fault to this call, and record it for the journal."""
         self.fault = fault
         self.request = attrs.evolve(self.request, fault=fault)
 
@@ -296,7 +296,7 @@ class Call:
 
 @attrs.define(kw_only=True, eq=False)
 class NumberedCall(Call):
-    """A call whose answer has an id."""
+    """A call whose response has an id."""
 
     request_id: str = attrs.field(init=False)
 
@@ -305,17 +305,17 @@ class NumberedCall(Call):
 
 
 class Routed:
-    """A vendor in one world: a table of routes. Safe across threads.
+    """A vendor in one world, as a table of routes. Thread-safe.
 
-    Derive from it, and set at least the answer to other paths and methods.
+    Subclasses must define at least the response to unknown paths and methods.
 
     Attributes:
         routes: The routes, in order.
-        begins: The common prefix of most of its paths, for hints.
-        also: Prefixes of further paths that are the vendor's, whether or not it has a route.
+        begins: The common prefix of most of the vendor's paths, for hints.
+        also: Prefixes of other paths that belong to the vendor, even if they have no route.
         nowhere: The claim for an unknown path or method; ``{method}`` in it is filled in.
-        errors: By status, the claim with the vendor's error and the facts behind it; ``{key}`` is
-            filled in. A fault with a status that is not here has no vendor error.
+        errors: The claims with the vendor's errors, and the facts behind them, by status; ``{key}``
+            is filled in. For any other status a fault has no vendor error.
         hosted: The rules of hosted sessions; None if the vendor has no hosted sessions.
     """
 
@@ -325,7 +325,7 @@ class Routed:
     nowhere: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
     hosted: Rules | None = None
-    #: The class of its calls.
+    #: The class of the vendor's calls.
     call: type[Call] = Call
 
     def __init__(self, world: World) -> None:
@@ -333,7 +333,7 @@ class Routed:
         self.title = world.kind.title
 
     def owns(self, head: Request) -> bool:
-        """Whether this request is for the vendor: by path, or by the name of its host."""
+        """Return whether this request is for the vendor, judged by path or by host name."""
         is_mine = head.path.startswith(self.also) or self.world.kind.has_host(head.header("host"))
         return is_mine or self.find(head)[0] is not None
 
@@ -354,11 +354,11 @@ class Routed:
         return None, ()
 
     def handle(self, request: Request) -> Response:
-        """Answer a request, apply the fault that strikes, and write the call into the journal."""
+        """Handle a request: apply a fault that matches, and record the call in the journal."""
         call = self.new_call(request, *(request.routed or self.find(request)))
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
-            # If the body has the key, the account is known only now, and the upload breaks here.
+            # A key in the body reveals the account only now, so an upload fault applies here.
             fault = self.take_fault(request, route, fields=call.fields)
             if fault is not None:
                 call.strike(fault)
@@ -372,7 +372,7 @@ class Routed:
         if response.status == 429 and not call.world.clock.running:
             response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
         elif seen is not None and seen.by == "bytes" and response.status == 200:
-            # The mock compares bytes: two photographs of one person score as different.
+            # The mock compares bytes, so two photographs of one person get the score of two people.
             hints = () if seen.score is None else ((HINT_HEADER, BY_BYTES),)
             response.headers = (*response.headers, *hints)
         response = call.claims.sealed(self.finished(call, response))
@@ -385,14 +385,14 @@ class Routed:
     def take_fault(
         self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict
     ) -> Fault | None:
-        """Take the fault for a request, of one stage alone for `only`."""
+        """Take the next fault for a request; with `only`, consider that stage alone."""
         operation, is_call = self.operation(head), route is not None
         return self.world.account.faults.for_request(
             lambda rule: rule.fits(head, operation, fields, is_call=is_call), only
         )
 
     def _note_request(self, call: Call) -> Response:
-        """Note the key and the form of a call that is not carried out."""
+        """Record the key and the form of a call that is not carried out."""
         route = call.route
         for name in route.credentials if route is not None else ():
             if "key" in name:
@@ -404,7 +404,7 @@ class Routed:
         return _unanswered()
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
-        """Return the answer of a call that a fault strikes; `response` is the vendor's own."""
+        """Return the response that a fault produces; `response` is the vendor's own."""
         if fault.is_postponed:
             response = _unanswered()
             response.fault = fault
@@ -429,7 +429,7 @@ class Routed:
         return instead
 
     def log(self, call: Call, response: Response | None) -> None:
-        """Write a call into the journal with its answer, or None if it had none."""
+        """Record a call and its response (None if there was none) in the journal."""
         request, fields = call.request, call.shown
         if "?" in request.target:
             shown = fields() if callable(fields) else fields
@@ -461,7 +461,7 @@ class Routed:
         )
 
     def answer(self, call: Call, route: Route) -> Response:
-        """Run the checks of a route, which may raise `Refused`, then its handler."""
+        """Run a route's checks, which may raise `Refused`, then its handler."""
         for claim, check in route.checks.items():
             try:
                 check(call)
@@ -469,28 +469,28 @@ class Routed:
                 if claim in call.claims:
                     call.claims.cite(claim)
                 raise
-        # HEAD is answered as GET; the server omits the body.
+        # HEAD is handled like GET; the server omits the body.
         method = call.request.method
         answer = route.answers.get("GET" if method == "HEAD" else method)
         return self.elsewhere(call) if answer is None else answer(call)
 
     def elsewhere(self, call: Call) -> Response:
-        """Answer an unknown path or method; by default with the claim `nowhere`."""
+        """Respond to an unknown path or method; by default with the claim `nowhere`."""
         return call.answer(self.nowhere, method=call.request.method)
 
     def unknown(self, call: Call) -> Response:
-        """Answer `path.unknown`, with a hint that names the likely path."""
+        """Respond with `path.unknown`, and suggest the likely path in a hint."""
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
         call.note = f"did you mean {close[0]}?" if close else None
         hint = ((HINT_HEADER, call.note),) if call.note else ()
         return call.answer("path.unknown", headers=hint)
 
     def finished(self, call: Call, response: Response) -> Response:
-        """Change any answer, including a refusal, before it is sent."""
+        """Adjust a response, including a refusal, before it is sent."""
         return response
 
     def operation(self, head: Request) -> str | None:
-        """Return the name of the call for latency and faults; None for neither."""
+        """Return the call's name in latency and fault rules; None if no rule can match it."""
         route, _ = self.find(head)
         return None if route is None else route.operation
 
@@ -509,7 +509,7 @@ class Routed:
         return call.claims.sealed(response)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
-        """Return the answer that `errors` has for that status; None if there is none."""
+        """Return the response that `errors` has for a status; None if it has none."""
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
@@ -519,24 +519,24 @@ class Routed:
 
 
 def _unanswered() -> Response:
-    """Return a placeholder for an answer that is never sent."""
+    """Return a placeholder for a response that is never sent."""
     return Response(status=500)
 
 
 def begins_so(pattern: str, path: str) -> bool:
-    """Whether a path of this pattern can begin with `path`."""
+    """Return whether a path that matches this pattern can begin with `path`."""
     pairs = zip(pattern.split("/"), path.split("/"), strict=False)
     shown = (part if part and word[:1] == "{" else word for word, part in pairs)
     return "/".join(shown).startswith(path)
 
 
 def as_fraction(score: float) -> float:
-    """Return a score, 0-100, as a number from 0 to 1 with five decimals."""
+    """Convert a score from 0-100 to 0-1, with five decimals."""
     return float((Decimal(str(score)) / 100).quantize(Decimal("0.00001"), ROUND_HALF_UP))
 
 
 def read_or_empty(call: Call) -> Form:
-    """Return the form of a call; if malformed, note that and return an empty form."""
+    """Return a call's form; if it is malformed, record that and return an empty form."""
     try:
         return call.read_form() if call.request.body else Form()
     except FormError as error:

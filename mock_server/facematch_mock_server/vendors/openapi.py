@@ -1,7 +1,7 @@
-"""OpenAPI documents of the mock, one per vendor, made from its routes and sample responses.
+"""OpenAPI documents of the mock, one per vendor, built from its routes and sample responses.
 
 Each vendor's `samples` calls a mock in a separate world. Schemas are inferred from the responses:
-a value that was only null, and a list that was always empty, has an unknown type.
+a value that was always null, or a list that was always empty, gets no type.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from facematch_mock_server.world.accounts import Accounts
 
 from .base import Route, Vendor
 
-#: Lists the documents; the document of a vendor is below `FOLDER`.
+#: The path that lists the documents; each document is below `FOLDER`.
 LIST, FOLDER = "/openapi.json", "/openapi/"
-#: The statuses whose vendor errors are looked up, besides the statuses of the samples.
+#: The statuses for which vendor errors are added, besides the statuses of the samples.
 _ERRORS = (400, 401, 402, 403, 404, 415, 422, 429, 500, 503)
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _BINARY = {"type": "string", "format": "binary"}
@@ -36,7 +36,7 @@ _NO_ID = "00000000-0000-4000-8000-000000000000"
 
 @attrs.frozen
 class _Exchange:
-    """A request and its answer; `sent` has the values that were sent, by name."""
+    """A request and its response; `sent` contains the sent values by name."""
 
     route: Route
     request: Request
@@ -48,8 +48,8 @@ class Sampler:
     """Calls a vendor's mock in a separate world, and records the exchanges.
 
     Attributes:
-        headers: Headers sent where a route needs them as credentials; a sample may add some.
-        world: The world that answers.
+        headers: Credentials, sent to the routes that need them; a sample may add headers.
+        world: The world that handles the requests.
     """
 
     def __init__(self, kind: Vendor) -> None:
@@ -66,7 +66,7 @@ class Sampler:
         return READY[name].data
 
     def act(self, session_id: str, do: str) -> None:
-        """Perform an act of a person in a hosted session."""
+        """Perform a person's action in a hosted session."""
         hosted.act(self.world, session_id, do)
 
     def ask(self, method: str, target: str, **sent: Any) -> Any:
@@ -82,7 +82,7 @@ class Sampler:
         return exchange.response.json() if exchange.response.body[:1] in (b"{", b"[") else None
 
     def list_required(self, exchange: _Exchange) -> list[str]:
-        """Return the names without which a successful request is refused."""
+        """Return the names that a request must have to succeed."""
         parts = {part: values for part, values in exchange.sent.items() if part != "body"}
         required = []
         for part, values in parts.items():
@@ -114,7 +114,7 @@ class Sampler:
 
 @functools.cache
 def make_document(kind: Vendor) -> dict[str, Any]:
-    """Return a vendor's document, with the default switches."""
+    """Build a vendor's document, with the default switches."""
     sampler = Sampler(kind)
     if kind.samples is not None:
         kind.samples(sampler)
@@ -139,7 +139,7 @@ def make_document(kind: Vendor) -> dict[str, Any]:
 
 
 def _describe(sampler: Sampler, route: Route, method: str, seen: list[_Exchange]) -> dict[str, Any]:
-    """Return an operation: the request, and the responses by status."""
+    """Describe an operation: the request, and the responses by status."""
     words = re.findall(r"[A-Za-z0-9.]+", re.sub(r"\{\w+\}", "by id", route.pattern))
     head = Request(method=method, target=re.sub(r"\{\w+\}", _NO_ID, route.pattern))
     errors = (sampler.behaviour.vendor_error(status, head) for status in _ERRORS)
@@ -195,14 +195,14 @@ def _describe_answers(status: int, answers: list[Response], claims: Any) -> dict
         bodies = [answer.json() for answer in answers] if "json" in kind else None
         schema = infer(bodies) if bodies else {"type": "string"} if "text" in kind else {}
         if status >= 400 and any(row.value.body is None for row in rows):
-            # The names in such an error are the fields that a sample lacked.
+            # The names in such an error are the fields missing from a sample.
             schema.pop("required", None)
         described["content"] = {kind: {"schema": schema}}
     return described
 
 
 def infer(values: list[Any]) -> dict[str, Any]:
-    """Return the schema of these values; any type if there is no value but null."""
+    """Infer the schema of these values; any type if all of them are null."""
     objects = [value for value in values if isinstance(value, dict)]
     lists = [value for value in values if isinstance(value, list)]
     types = {_TYPES[type(value)] for value in values if not isinstance(value, (dict, list))}

@@ -1,1 +1,1 @@
-"""Azure AI Face, as the mock imitates it."""
+"""The mock of Azure AI Face."""

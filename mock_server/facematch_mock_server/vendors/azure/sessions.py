@@ -1,6 +1,6 @@
-"""Liveness sessions: start, a person's attempts, and reading results for 48 hours.
+"""Liveness sessions: start, a person's attempts, and results, which are readable for 48 hours.
 
-Names are those of Microsoft's examples of v1.2, and of its client @azure-rest/ai-vision-face.
+The names are from Microsoft's examples of v1.2, and from its client @azure-rest/ai-vision-face.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ LIVENESS, WITH_VERIFY, IMAGES = (
     for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
 )
 MODEL = "2024-11-15"
-#: `Expired` is internal: answers keep Azure's previous status.
+#: `Expired` is internal: responses keep the status that the session had before.
 _NOT_STARTED, _RUNNING, _SUCCEEDED, _FAILED, _CANCELED, _EXPIRED = (
     *("NotStarted", "Running", "Succeeded", "Failed", "Canceled", "Expired"),
 )
 
 
 def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
-    """Refuse a file whose size or first bytes are not a picture's."""
-    # 1 KB and 6 MB, read as 1,024 bytes and 6 times 1,024 KB; that reading is ours.
+    """Refuse a file if its size or first bytes rule out a supported picture."""
+    # The documented 1 KB and 6 MB are read as 1,024 bytes and 6 x 1,024 KB; our interpretation.
     if len(content) < 1024:
         call.refuse("image.small")
     if len(content) > 6 * 1024 * 1024:
@@ -41,7 +41,7 @@ def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
         call.refuse("image.unreadable")
 
 
-# Read a start: JSON, or the parts of a form, whose values are texts
+# The fields of a start: JSON, or the parts of a form, where every value is a string
 
 
 def _read_flag(value: Any) -> bool:
@@ -64,7 +64,7 @@ def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], f
     return read
 
 
-#: The default, the reader and the refusing claim of each field, by name.
+#: Each field's default, parser and error claim, by name.
 _FIELDS: Mapping[str, tuple[Any, Callable[[Any], Any], str]] = {
     "livenessOperationMode": (
         None,
@@ -197,7 +197,7 @@ def _read_image(call: NumberedCall) -> Response:
     return Response(status=200, headers=headers, body=content)
 
 
-# Outcomes
+# Results of an attempt
 
 
 def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
@@ -206,7 +206,7 @@ def rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
 
 
 def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
-    """Return the session with an attempt added, the newest first."""
+    """Return the session with an attempt added; the newest comes first."""
     number, results = hosted_of(session).attempts, session.result
     attempt = {"attemptId": number, "attemptStatus": status, **outcome}
     result = {**results, "attempts": [attempt, *results["attempts"]]}
@@ -218,7 +218,7 @@ def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """Return the session after a check of the person."""
+    """Return the session as it is after a check of the person."""
     seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
     if not seen.probe.faces:
         return hosted.fail(world, session)

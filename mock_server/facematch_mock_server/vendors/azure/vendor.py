@@ -1,4 +1,4 @@
-"""Azure AI Face: `detect` and `verify`, access, and settings."""
+"""Azure AI Face: `detect` and `verify`, access control, and settings."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .claims import CLAIMS
 VERSIONS = ("v1.2", "v1.2-preview.1")
 DETECT = f"/face/{VERSIONS[0]}/detect"
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
-#: The hint for other versions, older clients and other paths.
+#: The hint for other API versions, older clients and unknown paths.
 _IMITATED = (
     f"this mock imitates detect and verify of {' and '.join(VERSIONS)}, and of {VERSIONS[0]} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}"
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Landmark positions in percent of the face's rectangle, from the left and top.
+#: Landmark positions in percent of the face's rectangle, from its left and top.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
     eyebrowLeftOuter 18 32, eyebrowLeftInner 42 32, eyeLeftOuter 24 40, eyeLeftTop 30 38,
@@ -40,7 +40,7 @@ _LANDMARKS = """
     noseLeftAlarOutTip 42 60, noseRightAlarOutTip 58 60, upperLipTop 50 76, upperLipBottom 50 79,
     underLipTop 50 81, underLipBottom 50 85
 """
-#: The supported attributes, with their made-up values.
+#: The supported attributes, with made-up values.
 _ATTRIBUTES: Mapping[str, Any] = {
     "headPose": {"pitch": 0.0, "roll": 0.0, "yaw": 0.0},
     "glasses": "noGlasses",
@@ -74,7 +74,7 @@ class AzureCall(base.NumberedCall):
 
 @attrs.frozen(eq=False)
 class DetectedFace:
-    """The face of a picture behind a face id, 0 for the largest."""
+    """The face behind a face id: its picture, and its index (0 for the largest face)."""
 
     facts: Facts
     number: int
@@ -96,7 +96,7 @@ def detect(call: AzureCall) -> Response:
     rows, account, kept = [], call.world.account, call.world.records
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
     now = call.now.timestamp()
-    # The specification says 100.
+    # The specification allows 100.
     for number, face in enumerate(seen.faces[:100]):
         place = sessions.rectangle(face.box)
         row: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def verify(call: AzureCall) -> Response:
         call.refuse("verify.models")
     if first is second or first.number or second.number:
         call.claims.cite("verify.others")
-        # The score of a face that is not the picture's largest; our choice.
+        # The score of any face other than the picture's largest; our choice.
         score: float | None = 100.0 if first is second else 5.0
     else:
         digests, find = (first.facts.digest, second.facts.digest), call.world.pictures.find
@@ -243,8 +243,8 @@ def _model(kind: str, count: int) -> Callable[[str], str | None]:
 
 
 _IDS = ("faceId1", "faceId2")
-#: The fields of the specification's FaceDetectionOptions: default and reader, which returns None
-#: for an invalid value.
+#: The fields of the specification's FaceDetectionOptions: the default, and a parser that returns
+#: None for an invalid value.
 _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "returnFaceId": ("true", _flag),
     "returnFaceLandmarks": ("false", _flag),
@@ -269,11 +269,11 @@ def _route(
 
 
 class Azure(base.Routed):
-    """Azure AI Face in one world. Safe across threads."""
+    """Azure AI Face in one world. Thread-safe."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
-    # Microsoft's older clients get the error for an unknown path.
+    # Microsoft's older clients get the error of an unknown path.
     also = ("/face/v1.",)
     routes = (
         *(_route(f"/face/{version}/detect", {"POST": detect}, "detect") for version in VERSIONS),
@@ -341,7 +341,7 @@ VENDOR = base.Vendor(
     hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
-    # The newest faces by id; the limit is our choice.
+    # The newest faces by id; the maximum is our choice.
     records=lambda: Collection(limit=1000),
     extensions={"sessions": Played},
     behaviour=Azure,

@@ -1,4 +1,4 @@
-"""CompreFace's `POST /api/v1/verification/verify`, and its settings."""
+"""CompreFace's `POST /api/v1/verification/verify`, and the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facematch_mock_server.world.services import Key, KeyKind
 
 from .claims import CLAIMS
 
-#: CompreFace's keys are UUIDs; this one works at once.
+#: CompreFace's keys are UUIDs; this one is valid from the start.
 KEY = "00000000-0000-4000-8000-000000000000"
 PATH = "/api/v1/verification/verify"
 PICTURES = ("source_image", "target_image")
@@ -27,7 +27,7 @@ _YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
 _PROBABILITY = 0.99975
 #: Left eye, right eye, nose, left and right corner of the mouth, in percent of the box.
 _LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
-#: The class of each plug-in with a version, and its time in milliseconds.
+#: Each plug-in's class with its version, and its execution time in milliseconds.
 _VERSIONS = {
     "detector": ("facenet.FaceDetector", 67.0),
     "calculator": ("facenet.Calculator", 116.0),
@@ -80,7 +80,7 @@ def _choose_faces(
 
 
 def _check_size(call: base.Call) -> None:
-    # ``max_request_size=10M`` of the project's ``.env``, and ``max_file_size=5MB`` below.
+    # ``max_request_size=10M`` in the project's ``.env``; its ``max_file_size=5MB`` is below.
     if len(call.request.body) > 10 * 1024 * 1024:
         call.refuse("request.too_large")
 
@@ -139,7 +139,7 @@ def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     return source, target, query
 
 
-#: Routes by the content types that their methods take.
+#: The readers of the body, by content type.
 _READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
     "multipart/form-data": _read_form,
     "application/json": _read_json,
@@ -148,7 +148,7 @@ _READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
 
 def _read_query(call: base.Call) -> _Query:
     """Return the face limit, the detector's threshold, and whether to return versions."""
-    # Spring treats an empty value as not sent.
+    # Spring treats an empty value like a missing one.
     status = (call.query.get("status") or "false").lower()
     try:
         limit = int(call.query.get("limit") or "0")
@@ -183,7 +183,7 @@ def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
 
 
 class Compreface(base.Routed):
-    """CompreFace's behaviour in one world. Safe across threads."""
+    """CompreFace in one world. Thread-safe."""
 
     begins = PATH
     nowhere = "path.method"

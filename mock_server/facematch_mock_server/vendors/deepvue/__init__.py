@@ -1,1 +1,1 @@
-"""Deepvue, as the mock imitates it."""
+"""The mock of Deepvue."""

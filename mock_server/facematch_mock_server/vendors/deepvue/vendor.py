@@ -1,7 +1,7 @@
-"""Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet.
+"""Deepvue's five paths: authorize, two versions of face match, a liveness check, and the wallet.
 
-The keys of bodies are from the pages that `claims` names. A refused body is a 422 as FastAPI writes
-it, because Deepvue's error bodies are FastAPI's stock texts."""
+The keys of bodies are from the pages listed in `claims`. An invalid body gets FastAPI's 422,
+because Deepvue's other error bodies are FastAPI's stock texts."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from .claims import CLAIMS, SETTINGS, WINDOWS
 
-#: Maximum number of tokens kept.
+#: The maximum number of stored tokens.
 MOST_TOKENS = 10_000
 
 
 @attrs.frozen(kw_only=True)
 class IssuedToken:
-    """An access token, without its text.
+    """The record of an access token, without the token itself.
 
     Attributes:
-        number: The token's number in the world, from 1 on.
+        number: The token's number in its world, counted from 1.
         at: The time of issue, UTC.
         client: The client id that the token was issued to.
-        expires: The token's expiry, UTC.
+        expires: The time of expiry, UTC.
         revoked: Whether the token was revoked.
     """
 
@@ -49,30 +49,30 @@ class IssuedToken:
 
 
 class DeepvueRecords:
-    """The tokens of one world, by text, and the number of token requests. Thread-safe."""
+    """The tokens of one world by their text, and the number of token requests. Thread-safe."""
 
     def __init__(self) -> None:
         self.tokens: Collection[IssuedToken] = Collection(limit=MOST_TOKENS)
-        #: The number of the newest token request, with a right or a wrong pair.
+        #: The number of token requests so far, successful or not.
         self.requests: Collection[int] = Collection(limit=1)
 
 
 class Tokens(Extension["DeepvueRecords"]):
-    """The access tokens of one world. In memory only. Safe across threads."""
+    """The access tokens of one world, in memory only. Thread-safe."""
 
     @property
     def asked(self) -> int:
-        """Return the number of token requests, with a right or a wrong pair."""
+        """Return the number of token requests, successful or not."""
         latest = self._records.requests.all()
         return latest[-1] if latest else 0
 
     def issued(self) -> tuple[IssuedToken, ...]:
-        """Return the newest 10,000 issued tokens, without their texts, in order."""
+        """Return records of the newest 10,000 issued tokens, in order."""
         return self._records.tokens.all()
 
     @Serve("POST", "tokens/revoke", gives="revoked")
     def revoke(self) -> int:
-        """Revoke all tokens; return how many were valid."""
+        """Revoke all tokens, and return how many of them were valid."""
         tokens = self._records.tokens
         valid = [text for text, token in tokens.items() if not token.revoked]
         for text in valid:
@@ -81,19 +81,19 @@ class Tokens(Extension["DeepvueRecords"]):
 
     @Serve("GET", "tokens")
     def _list(self) -> Any:
-        """The number of token requests, and the tokens that were issued."""
+        """The number of token requests, and the issued tokens."""
         return {"asked": self.asked, "issued": self.issued()}
 
 
 LOGIN = "/v1/authorize"
 
-#: The first bytes of files, whatever their extension.
+#: The first bytes of the accepted files, whatever their extension.
 _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
 @attrs.define(kw_only=True, eq=False)
 class DeepvueCall(base.NumberedCall):
-    #: The client of the access token, once the token was read.
+    #: The client that the access token belongs to, once the token was checked.
     client: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -103,15 +103,15 @@ class DeepvueCall(base.NumberedCall):
 
     @property
     def name(self) -> str:
-        """``match`` or ``liveness``: prefix of the claims of a paid call."""
+        """``match`` or ``liveness``: the prefix of a paid call's claims."""
         return str(self.route and self.route.operation)
 
     def deny(self, key: str, *facts: str, **answer: Any) -> NoReturn:
-        """End the call with an error, as `refuse` does, in Deepvue's error shape."""
+        """End the call with an error in Deepvue's format; otherwise like `refuse`."""
         self.refuse(key, "error.shape", *facts, **answer)
 
     def deny_body(self, problems: Mapping[str, str]) -> NoReturn:
-        """End the call with a 422's list of problems, by field."""
+        """End the call with a 422 that lists the problems by field."""
         kinds = {_MISSING: "value_error.missing"}
         rows = [
             {"loc": ["body", name], "msg": words, "type": kinds.get(words, "value_error")}
@@ -124,7 +124,7 @@ class DeepvueCall(base.NumberedCall):
 _MISSING = "field required"
 
 
-# The checks: token, key, limit, body, wallet, pictures. The order is ours.
+# The checks: token, key, rate limit, body, wallet, pictures. The order is our choice.
 
 
 def _check_token(call: DeepvueCall) -> None:
@@ -146,7 +146,7 @@ def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
 
 
 def _find_key(call: DeepvueCall, text: str | None, client: str | None, refusal: str) -> Key:
-    """Return the valid key of a client; refuse the call for any other key."""
+    """Return the client's key; refuse the call if it is invalid or belongs to another client."""
     key = call.world.keys.find(text) if text else None
     call.key_word = "wrong" if text else "none"
     if key is None or key.client != client:
@@ -175,7 +175,7 @@ def _recognize_faces(call: DeepvueCall) -> None:
     else:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
     if not has_faces:
-        # Clients have seen errors with these four keys.
+        # Clients have received errors with these four keys.
         words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
         at = int(call.now.timestamp() * 1000)
         body = {"transaction_id": call.request_id, "timestamp": at, **words}
@@ -194,7 +194,7 @@ def _read_pair(call: DeepvueCall) -> None:
 
 def _read_files(call: DeepvueCall) -> None:
     form = base.read_or_empty(call)
-    # A text sent instead of a file may be a picture: the journal has only its length.
+    # A text sent instead of a file may be a picture, so the journal stores only its length.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
@@ -230,7 +230,7 @@ def _read_image(call: DeepvueCall) -> None:
 
 
 def _key_of(head: Request) -> str | None:
-    """Return the client secret, or for a token request the client id."""
+    """Return the client secret; for a token request, the client id."""
     if head.path == LOGIN:
         with contextlib.suppress(FormError):
             form = read_form(head.header("content-type") or "", head.body)
@@ -244,7 +244,7 @@ def _issue(call: DeepvueCall) -> Response:
     key = _find_key(call, values["client_secret"], values["client_id"], "auth.pair")
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
-    # We add the id, so that no two tokens are equal.
+    # The id is our addition: it makes every token unique.
     body = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
     parts = ({"alg": "HS256", "typ": "JWT"}, body)
     text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
@@ -268,7 +268,7 @@ def _match(call: DeepvueCall) -> Response:
         score = float(claims["match.equal_bytes"])
     is_match = score >= claims["match.from"]
     claims.cite("match.confidence")
-    # Whole, as in the sample of version 2; its scale is not documented. The message is ours.
+    # A whole number, as in version 2's sample; its scale is not documented. The message is ours.
     data = {"match": is_match, "confidence": int(score + 0.5)}
     return _answer(call, "Face match completed.", data, at=int(call.now.timestamp() * 1000))
 
@@ -283,10 +283,10 @@ def _check_liveness(call: DeepvueCall) -> Response:
 
 
 def _answer(call: DeepvueCall, message: str, data: dict[str, Any], *, at: int | None) -> Response:
-    """Charge and answer the call; `at`, in ms since 1970, is left out in version 2."""
+    """Charge the call and build its response; `at`, in ms since 1970, is omitted in version 2."""
     path, price = call.request.path, call.claims[f"credit.price.{call.name}"]
     if not call.charge(price, path.rpartition("/")[2], call.request_id):
-        # Another call took the last credit in the meantime.
+        # A concurrent call used up the credit.
         call.deny("credit.refused")
     call.claims.cite("answer.words", "answer.code")
     body = {
@@ -308,7 +308,7 @@ def _show_balance(call: DeepvueCall) -> Response:
 
 
 _FILES = ("jpeg", "jpg", "png")
-#: The paid paths, with the extensions of files that a comparison takes.
+#: The paid paths, with the file extensions that a comparison accepts.
 _PAID = {"/v1/facematch": _FILES, "/v2/facematch": (*_FILES, "pdf"), "/v1/liveness-check": ()}
 ROUTES = (
     base.Route(
@@ -350,7 +350,7 @@ ROUTES = (
 
 
 class Deepvue(base.Routed):
-    """Deepvue in one world. Safe across threads."""
+    """Deepvue in one world. Thread-safe."""
 
     begins = "/v1/"
     also = ("/v1/", "/v2/")
@@ -377,7 +377,7 @@ class Deepvue(base.Routed):
         return self.unknown(call)
 
 
-#: Requests a token and uses it at once: `cut` takes it out of the JSON response.
+#: A command that requests a token and uses it at once: `cut` extracts it from the JSON response.
 _CURL = (
     "curl -H 'x-api-key: mock-live-key' "
     '-H "Authorization: Bearer $(curl -s -d client_id=mock-client '
@@ -408,7 +408,7 @@ VENDOR = base.Vendor(
     settings=SETTINGS,
     rate_limits={name: f"rate.{name}.limit" for name in WINDOWS},
     operations=("match", "liveness"),
-    # The production host. No other is known to serve the face calls.
+    # The production host; no other host is known to serve the face calls.
     hosts=frozenset({"production.deepvue.tech"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client="mock-client")},
     key_of=_key_of,

@@ -1,4 +1,4 @@
-"""Control of Didit's side: sessions and webhooks."""
+"""Control of Didit's side: the sessions and the webhooks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 def _require(record: T | None, what: str) -> T:
     if record is None:
-        raise LookupError(f"there is no {what} of that id")
+        raise LookupError(f"there is no {what} with that id")
     return record
 
 
@@ -43,7 +43,7 @@ def _check_word(name: str, word: object, words: Collection[str]) -> None:
 
 
 class Sessions(Played[DiditRecords]):
-    """Sessions of one world: decided by hand, or by a person at the camera. Thread-safe."""
+    """The sessions of one world, decided by hand or by a simulated person. Thread-safe."""
 
     @Serve("GET", "sessions", gives="sessions")
     def all(
@@ -55,8 +55,8 @@ class Sessions(Played[DiditRecords]):
         since: int = 0,
         limit: int | None = None,
     ) -> Selection[Session]:
-        """The sessions, in order; all of them, or those with this status (ValueError for none of
-        the vendor's), service and `vendor_data`; `since` and `limit` are as in `Control.journal`.
+        """Return the sessions in order, filtered by status (ValueError unless the vendor has it),
+        service and `vendor_data`; for `since` and `limit` see `Control.journal`.
         """
         if status is not None:
             _check_word("status", status, STATUSES)
@@ -66,12 +66,12 @@ class Sessions(Played[DiditRecords]):
         return select(sessions, since=since, limit=limit, **filters)
 
     def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
-        """Decide a session as a reviewer does at the vendor: the review is recorded, webhooks sent.
+        """Decide a session like a reviewer at the vendor: record the review and send webhooks.
 
         Args:
-            session_id: The id that responses show.
-            status: ``Approved`` or ``Declined``, or another word of the vendor's (``In Review``).
-            comment: The reviewer's comment; None without a comment.
+            session_id: The id from the vendor's responses.
+            status: ``Approved``, ``Declined`` or another status of the vendor (``In Review``).
+            comment: The reviewer's comment, or None.
 
         Raises:
             LookupError: the session is unknown.
@@ -82,7 +82,7 @@ class Sessions(Played[DiditRecords]):
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
         check_text("comment", comment)
-        # The vendor stores the name of its user.
+        # The vendor stores the name of the console's user.
         review = Review(
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
@@ -97,7 +97,7 @@ class Sessions(Played[DiditRecords]):
 
     @Serve("POST", "sessions/decide")
     def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
-        """Decide a session as a reviewer does: the review is recorded, and webhooks are sent."""
+        """Decide a session like a reviewer: record the review and send webhooks."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
 
@@ -107,10 +107,10 @@ class Sessions(Played[DiditRecords]):
         more=lambda _: {"kind": str, "method": str, "callback": str | None},
     )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
-        """Publish a workflow with the attributes of `Workflow`; `version` None counts on by one.
+        """Publish a workflow with the attributes of `Workflow`; a `version` of None means the next.
 
-        Once a workflow is published, unpublished workflows are unknown. Raises ValueError for
-        a value that does not fit.
+        Once one workflow is published, unpublished workflows are unknown. Raises ValueError for
+        an invalid value.
         """
         workflows = self._records.workflows
         workflow = Workflow(id=workflow_id, **facts)
@@ -120,18 +120,18 @@ class Sessions(Played[DiditRecords]):
 
     @Serve("GET", "sessions/workflows", gives="workflows")
     def workflows(self) -> tuple[Workflow, ...]:
-        """The workflows that were published, in order."""
+        """The published workflows, in order."""
         return self._records.workflows.all()
 
     @Serve("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
-        """Block a user: new sessions are refused."""
+        """Block a user, who can then start no sessions."""
         check_text("vendor_data", vendor_data)
         self._records.blocked.put(vendor_data, vendor_data)
 
 
 class Webhooks(Extension[DiditRecords]):
-    """Destinations and deliveries of one world. Safe across threads."""
+    """The webhook destinations and deliveries of one world. Thread-safe."""
 
     @property
     def _outbox(self) -> Outbox:
@@ -140,7 +140,7 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("GET", "webhooks/destinations", gives="destinations")
     def destinations(self) -> tuple[Destination, ...]:
-        """The addresses of webhooks, in the order they were made."""
+        """The webhook destinations, oldest first."""
         return self._outbox.destinations.all()
 
     @Serve("POST", "webhooks/destinations")
@@ -152,24 +152,24 @@ class Webhooks(Extension[DiditRecords]):
         enabled: bool | None = None,
         secret: str | None = None,
     ) -> Destination:
-        """Send webhooks there from now on; its `secret` signs them.
+        """Add a destination for webhooks; return it with the `secret` that signs them.
 
         Args:
-            url: An address on this machine, or on a host in the server's `deliver_to`: nothing
-                is sent anywhere else.
-            events: The events to send, in the vendor's words; None for ``status.updated``.
-            enabled: Whether deliveries are sent there; None for True.
-            secret: A secret that the receiver already has; None for a new secret.
+            url: An address on this machine, or on a host in the server's `deliver_to`; the mock
+                sends nothing anywhere else.
+            events: The events to send, by the vendor's names; None for ``status.updated``.
+            enabled: Whether to send deliveries; None for True.
+            secret: The secret that the receiver already uses; None for a new secret.
 
         Raises:
-            ValueError: nothing may be sent to that address, the event is unknown, or a value has
-                the wrong type.
+            ValueError: the address is not allowed, the event is unknown, or a value has the
+                wrong type.
         """
         if secret is not None and (type(secret) is not str or not secret.strip()):
-            raise ValueError("secret must be a text that is not empty")
+            raise ValueError("secret must be a non-empty string")
         check_text("secret", secret)
         ids = self._control.world.account.ids
-        # Made from the world's ids, so the same seed repeats it.
+        # Derived from the world's ids, so the same seed gives the same secret.
         made = base64.urlsafe_b64encode(hashlib.sha256(ids.uuid().encode()).digest()).decode()
         destination = Destination(
             uuid=ids.uuid(),
@@ -187,12 +187,12 @@ class Webhooks(Extension[DiditRecords]):
         events: Collection[str] | None = None,
         enabled: bool | None = None,
     ) -> Destination:
-        """Change some attributes of a destination, as for `add`; the secret is unchanged.
+        """Change attributes of a destination (see `add`) but not its secret.
 
         Raises LookupError if there is no destination with that id.
 
         Args:
-            enabled: Whether deliveries are sent there; if not, waiting deliveries are dropped.
+            enabled: Whether to send deliveries; False also drops the pending ones.
         """
         changes = self._read_changes(url, events, enabled)
         destinations = self._outbox.destinations
@@ -201,20 +201,20 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
-        """Remove a destination; LookupError if there is no destination of that id."""
+        """Remove a destination. Raises LookupError if there is none with that id."""
         _require(self._outbox.destinations.remove(destination), "destination")
 
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
-        """Return a destination's settings, checked. Raises ValueError for a wrong value."""
+        """Return a destination's validated settings. Raises ValueError for an invalid value."""
         names, hosts = webhooks.EVENTS, self._control.account.shared.deliver_to
         if url is not None and not (isinstance(url, str) and may_send(url, hosts)):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
-                "deliver_to names: nothing is sent anywhere else"
+                "deliver_to lists: nothing is sent anywhere else"
             )
         if events is not None:
             if isinstance(events, str) or not events or any(name not in names for name in events):
-                raise ValueError(f"events must be a list of one or several of {', '.join(names)}")
+                raise ValueError(f"events must be a non-empty list of {', '.join(names)}")
             events = tuple(dict.fromkeys(events))
         if type(enabled) not in (bool, type(None)):
             raise ValueError("enabled must be true or false")
@@ -232,13 +232,14 @@ class Webhooks(Extension[DiditRecords]):
         since: int = 0,
         limit: int | None = None,
     ) -> Selection[WebhookDelivery]:
-        """Return the deliveries that match, sent or queued, in order; `delivery` has their bodies.
+        """Return the matching deliveries, sent or queued, in order; `delivery` returns the body.
 
-        `since` and `limit` are as in `Control.journal`.
+        For `since` and `limit` see `Control.journal`.
 
         Args:
             state: Only deliveries in this state. Raises ValueError for an unknown state.
-            session_id, event, destination: Only deliveries of a session, event, destination id.
+            session_id, event, destination: Only deliveries with this session, event or
+                destination id.
         """
         if state is not None:
             _check_word("state", state, [*DeliveryState])
@@ -250,7 +251,7 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
-        """Return one delivery with headers and body; LookupError if there is none of that id."""
+        """Return a delivery with headers and body. Raises LookupError for an unknown id."""
         world, outbox = self._control.world, self._outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         destination, url = outbox.destinations.find(delivery.destination), None
@@ -262,26 +263,26 @@ class Webhooks(Extension[DiditRecords]):
         return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
 
     def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
-        """Wait until nothing is due; return the deliveries after number `since`. Deliveries that
-        are due at a later time of the world's clock are not waited for.
+        """Wait until no delivery is due, and return those after number `since`. Does not wait for
+        deliveries that are due at a later time of the world's clock.
 
         Raises:
-            TimeoutError: a delivery is still due after `timeout_s` seconds of real time; raised at
-                once if the account was reset or closed, or the server has stopped.
+            TimeoutError: a delivery is still due after `timeout_s` seconds of real time, or can
+                never be sent: the account was reset or closed, or the server has stopped.
         """
         if type(timeout_s) not in (int, float) or not timeout_s >= 0:
-            raise ValueError("timeout_s must be a number of seconds from 0")
+            raise ValueError("timeout_s must be 0 or more seconds")
         outbox = self._outbox
         if not outbox.wait(timeout_s):
             why = ": the account was reset or closed, or the server has stopped"
             raise TimeoutError(
-                f"{self.due()} deliveries are due and not done{'' if outbox.is_running else why}"
+                f"{self.due()} deliveries are still due{'' if outbox.is_running else why}"
             )
         return self.deliveries(since=since)
 
     @Serve("POST", "webhooks/wait")
     def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
-        """Count the deliveries in each state once none is due; 504 after timeout_s (10)."""
+        """Count the deliveries by state once none is due; 504 after timeout_s (default 10)."""
         if not 0 <= timeout_s <= 60:
             raise ValueError("timeout_s must be a number of seconds from 0 to 60")
         deliveries = self.wait(timeout_s, since=since)
@@ -292,13 +293,13 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("GET", "webhooks/due", gives="due")
     def due(self) -> int:
-        """Count the deliveries that are due now or under way."""
+        """Return the number of deliveries that are due now or in progress."""
         return self._outbox.count_due(self._control.now())
 
     @Serve("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
-        """Resend a delivery, as the console does: a new timestamp, signed with the secret of today;
-        LookupError if there is none of that id, or its destination is gone."""
+        """Resend a delivery like the console: a new timestamp, signed with the current secret.
+        Raises LookupError if the delivery is unknown or its destination was removed."""
         world, outbox = self._control.world, self._outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         _require(outbox.destinations.find(delivery.destination), "destination")
@@ -308,12 +309,12 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
-        """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
+        """Change a byte of the next 1-10,000 deliveries after signing them."""
         self._outbox.add_fault(DeliveryFault.CORRUPT, times)
 
     @Serve("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
-        """Sign the next deliveries with another secret; 1-10,000 of them."""
+        """Sign the next 1-10,000 deliveries with a wrong secret."""
         self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
     @Serve("POST", "webhooks/drop")
@@ -323,8 +324,8 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
-        """Send a test event, as the console does: marked as a test, with a made-up decision;
-        LookupError if there is no destination of that id."""
+        """Send a test event like the console: marked as a test, with a made-up decision. Raises
+        LookupError if there is no destination with that id."""
         world = self._control.world
         place = _require(self._outbox.destinations.find(destination), "destination")
         block = sandbox_match(world.claims.citations())

@@ -1,6 +1,6 @@
-"""A session as shown by the decision endpoint and the webhooks, and its pictures.
+"""The decision of a session, for its endpoint and for webhooks, and the session's pictures.
 
-Source of keys and words: Didit OpenAPI, 2026-07-18.
+Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from facematch_mock_server.world.services import Review, Session
 
 from .framework import DiditCall, stamp, world_of
 
-#: The prefix of the pictures' paths, which belong neither to Didit nor to the control API.
+#: The prefix of the picture paths: part of neither Didit's API nor the control API.
 MEDIA = "/__media__/"
 
 
 @attrs.frozen
 class Feature:
-    """A service in a decision: feature, block, and node, whose text is ours."""
+    """A service in a decision: its feature, block and node; the node's text is our choice."""
 
     name: str
     block: str
     node: str
-    #: The status once the feature is requested again; documents have none (Didit OpenAPI).
+    #: The status after a resubmission request; documents have no such status (Didit OpenAPI).
     again: str = "Resub Requested"
 
 
@@ -51,7 +51,7 @@ _BLOCKS = """
     email_verifications poa_verifications document_ai_documents questionnaire_responses
     aml_screenings ip_analyses database_validations
 """
-#: Fields of a document's item that are empty here, as if a workflow hid them.
+#: Document fields that are always empty here, as if the workflow hid them.
 _HIDDEN_OF_DOCUMENT = """
     document_type document_subtype document_number personal_number front_video back_image back_video
     full_front_image full_back_image date_of_birth age front_image_camera_front
@@ -64,14 +64,14 @@ _HIDDEN_OF_DOCUMENT = """
 
 
 def features_of(session: Session) -> tuple[Feature, ...]:
-    """Return the features of a session, run or not."""
+    """Return a session's features, whether or not they ran."""
     if session.hosted is None:
         return (FEATURES[session.service or ""],)
     return _FEATURES_BY_KIND[session.hosted.kind]
 
 
 def results_of(session: Session) -> dict[Feature, Mapping[str, Any]]:
-    """Return the result of each feature that ran."""
+    """Return the results of the features that ran."""
     if session.hosted is None:
         return {FEATURES[session.service or ""]: session.result}
     ran = [feature for feature in features_of(session) if feature.name in session.result]
@@ -85,9 +85,10 @@ def environment_of(session: Session) -> str:
 def decision_body(
     claims: Citations, world: World, session: Session, origin: str, *, now: float
 ) -> dict[str, Any]:
-    """Return a session as the endpoint and the webhooks show it.
+    """Return a session's decision, for its endpoint and for webhooks.
 
-    Pictures are at `origin`, scheme and host; `now` in seconds since 1970 dates their addresses.
+    Picture addresses begin with `origin` (scheme and host), and their lifetime begins at `now`, in
+    seconds since 1970.
     """
     hosted = session.hosted
     claims.cite("decision.saved" if hosted is None else "decision.hosted")
@@ -143,7 +144,7 @@ def _block(
         is_own = session.hosted is not None and session.hosted.kind == "biometric"
         return {
             **block,
-            # The session's own folder, which has the portrait that was sent.
+            # The session's own folder, which contains the portrait that was sent.
             "source_image_session_id": session.id if is_own else None,
             "source_image": pictures.get("source_image"),
             "target_image": pictures.get("target_image"),
@@ -202,7 +203,7 @@ def decision(call: DiditCall) -> Response:
     return call.answer("decision.answer", body)
 
 
-#: Types by the first bytes.
+#: Media types by the first bytes.
 _KINDS = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -212,20 +213,20 @@ _KINDS = (
 
 
 def media_type_of(content: bytes) -> str | None:
-    """Return the type of a picture by its first bytes, or None."""
+    """Return a picture's media type, judged by its first bytes, or None."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in _KINDS if content.startswith(start)), None)
 
 
-#: A client must not cache a picture, nor interpret it as another type.
+#: Clients must not cache a picture or interpret it as another type.
 _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
 
 def picture_addresses(
     world: World, claims: Citations, session: Session, origin: str, now: float
 ) -> dict[str, str]:
-    """Return the address of every picture of a session, by name; it needs no key."""
+    """Return the addresses of a session's pictures, by name; reading them needs no key."""
     expires = int(now) + claims["media.ttl_s"]
     return {
         name: f"{origin}{MEDIA}{session.id}/{name}?expires={expires}"
@@ -235,9 +236,9 @@ def picture_addresses(
 
 
 def picture(call: DiditCall) -> Response:
-    """Answer with the picture at an address, or the error if it is not available."""
+    """Respond with the picture at an address, or with the error if it is not available."""
     claims, (session_id, name) = call.claims, call.words
-    # The request has no key: the session determines the account.
+    # The request has no key, so the session determines the account.
     world = world_of(call.world, session_id) or call.world
     if call.request.method not in ("GET", "HEAD"):
         call.refuse("media.method")
@@ -260,6 +261,6 @@ def picture(call: DiditCall) -> Response:
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:
-    # The secret belongs to one run, so an address becomes invalid with it, like the pictures.
+    # The secret changes with each run, so addresses become invalid together with the pictures.
     message = f"{session_id}/{name}/{expires}"
     return hmac.new(world.account.ids.secret, message.encode(), hashlib.sha256).hexdigest()

@@ -1,8 +1,8 @@
-"""Checks before Didit's endpoints: rate limit, session, key, method, body and fields.
+"""The checks before Didit's endpoints: rate limit, session, key, method, body and fields.
 
-Didit answers like Django REST framework. Each reader of a field takes the claims and the sent
-value, and returns the parsed value or raises `Invalid` with the framework's message. The readers
-serve both forms and JSON bodies.
+Didit's errors are those of Django REST framework. Each field reader takes the claims and the sent
+value, and returns the parsed value or raises `Invalid` with the framework's message. Forms and JSON
+bodies use the same readers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ NULL_CHARACTERS = "Null characters are not allowed."
 
 
 def stamp(at: dt.datetime, zone: str = "Z") -> str:
-    """Format a time as responses do; times of sessions and reviews end in Z."""
+    """Format a time for a response; times of sessions and reviews end in Z."""
     return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
@@ -64,10 +64,10 @@ class Field:
 
     name: str
     read: Callable[[Citations, Any], Any]
-    #: Whether the field is required, and whether a JSON body may have null.
+    #: Whether the field is required, and whether it may be null in a JSON body.
     required: bool = False
     nullable: bool = False
-    #: The value if a form lacks the field.
+    #: The value if a form omits the field.
     default: Any = None
 
 
@@ -79,10 +79,10 @@ def read_form_fields(
     errors: dict[str, list[str]] = {}
     for field in fields:
         name = field.name
-        # If a name is repeated, the last value counts. The framework reads files after strings, and
-        # a field of any other type rejects a file.
+        # For a repeated name, the last value wins. The framework reads files after strings, and a
+        # file in a field of any other type is rejected.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
-        # Numbers and booleans have a default, which replaces an empty string.
+        # For numbers and booleans an empty string means the default.
         is_nothing = sent is None or (field.default is not None and sent == "")
         try:
             is_read = field.required or not is_nothing
@@ -93,7 +93,7 @@ def read_form_fields(
 
 
 def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str, Any]:
-    """Return a JSON body's fields; ignore other names. Refuse the call for invalid fields."""
+    """Return a JSON body's fields, ignoring unknown names; refuse the call for invalid fields."""
     if body is None:
         call.refuse("given.nothing")
     if not isinstance(body, dict):
@@ -117,7 +117,7 @@ def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str
     return values
 
 
-# Readers. Error messages are from the OpenAPI where it shows them (files, a threshold that is too
+# Readers. Error messages are from the OpenAPI where it has them (files, a threshold that is too
 # high, a missing field, a choice), otherwise from the framework.
 
 
@@ -130,7 +130,7 @@ def file(claims: Citations, upload: Any) -> Upload:
     if not upload.content:
         raise Invalid("The submitted file is empty.")
     words = []
-    # Like pathlib.PurePath.suffix, but ten times as fast: a leading dot begins no extension.
+    # Like pathlib.PurePath.suffix, but ten times as fast: a leading dot starts no extension.
     dot = upload.name.rfind(".")
     suffix = upload.name[dot + 1 :].lower() if dot > 0 else ""
     if suffix not in _EXTENSIONS:
@@ -159,7 +159,7 @@ def threshold(claims: Citations, value: Any) -> float:
 
 
 def whole_number(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
-    """Read a whole number within a range; a zero fraction (``5.0``) is accepted."""
+    """Read an integer within a range; a zero fraction (``5.0``) is accepted."""
     try:
         number = int(re.sub(r"\.0*\s*$", "", str(value)))
     except ValueError:
@@ -184,7 +184,7 @@ def boolean(_: Citations, value: Any) -> bool:
 
 
 def text(claims: Citations, value: Any) -> str:
-    """Read a string, stripped of surrounding spaces; a number is read as a string."""
+    """Read a string without surrounding white space; a number is converted to a string."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Invalid("Not a valid string.")
     return check_text(claims, str(value).strip())
@@ -199,7 +199,7 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
 
 
 def check_text(claims: Citations, sent: str, *field_errors: str) -> str:
-    """Return `sent` if it passes the framework's checks, and has no errors; raise `Invalid`."""
+    """Return `sent` if it passes the framework's checks and has no errors, or raise `Invalid`."""
     words = []
     if len(sent) > claims.get("text.longest"):
         words.append(words_for_length(claims["text.longest"]))
@@ -240,7 +240,7 @@ def email(claims: Citations, value: Any) -> str:
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
-    """Read a JSON object, which a form sends as a string; return None for an empty string."""
+    """Read a JSON object (in a form, as a string); return None for an empty string."""
     if value == "":
         claims.cite("answer.empty")
         return None
@@ -271,7 +271,7 @@ def read_json(call: Call) -> Any:
 
 
 def _load_json(document: str) -> Any:
-    """Parse JSON that can be encoded again. Raises ValueError for any other string."""
+    """Parse JSON, and raise ValueError unless the result can be encoded again."""
 
     def refuse(name: str) -> NoReturn:
         raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
@@ -283,7 +283,7 @@ def _load_json(document: str) -> Any:
 
 @lru_cache(maxsize=64)
 def allow_of(methods: tuple[str, ...]) -> tuple[str, str]:
-    """Return the Allow header of an endpoint's methods; GET implies HEAD."""
+    """Return the Allow header for an endpoint's methods; GET implies HEAD."""
     heads = ["HEAD"] if "GET" in methods else []
     return "Allow", ", ".join([*methods, *heads, "OPTIONS"])
 
@@ -295,18 +295,18 @@ def refuse_method(call: Call, methods: Iterable[str]) -> NoReturn:
     call.refuse("method.refused", headers=(allow_of((*methods,)),), method=call.request.method)
 
 
-# Access
+# Access control
 
 
-#: Hosts of the vendor; one port serves both, chosen by path or by the Host header.
+#: The vendor's hosts; one port serves both, and the path or the Host header selects one.
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
-#: The rate limit that counts requests of a method.
+#: The rate limit scope of each method.
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 
 @attrs.define(kw_only=True)
 class DiditCall(Call):
-    #: The session that the path names; None if it names no session.
+    #: The session id in the path; None if the path has none.
     session: Any = None
     endpoint: Any = attrs.field(init=False)
     _body: tuple[Any] | None = None
@@ -316,7 +316,7 @@ class DiditCall(Call):
 
     @property
     def body(self) -> Any:
-        """The body's JSON, parsed on first use; None for null. Invalid JSON refuses the call."""
+        """The parsed JSON body, None for null. Read on first use; refuses the call if invalid."""
         if self._body is None:
             self._body = (read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
@@ -333,23 +333,23 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Request | None) -> str:
-    """Return scheme and host of this server's addresses; the host is the request's, if any."""
+    """Return the scheme and host for addresses of this server, if possible the request's host."""
     address = world.account.shared.address or "http://127.0.0.1"
     host = head and head.header("host")
     if not host:
         return address
-    # The vendor's own address is https.
+    # The vendor itself uses https.
     scheme = "https" if host_in(host) in HOSTS else address.partition(":")[0]
     return f"{scheme}://{host}"
 
 
-# The checks. Their order is ours: first the rate limit, then the key, then method, content type and
-# body. The OpenAPI says that the session of a path is looked up before the key.
+# The checks. Their order is our choice: rate limit, key, method, content type, body. Only that the
+# session of a path is looked up before the key is documented (OpenAPI).
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
-    """Count the request of a client (by default the key, else the address) in a scope (by default
-    the endpoint's, else the method's); refuse it above the limit."""
+    """Count a request of a client (by default the key, else the address) in a rate limit scope
+    (by default the endpoint's, else the method's); refuse it above the limit."""
     if scope is None:
         scope = call.endpoint.scope
         if scope is None or call.world.rates.limits[scope] is None:
@@ -369,17 +369,17 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
 
 
 def window_of(scope: str) -> str:
-    """Return the claim that holds a rate limit's window in seconds."""
+    """Return the key of the claim with a rate limit's window in seconds."""
     return "rate.sandbox_session.window_s" if scope == "sandbox_session" else "rate.window_s"
 
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
-    """Refuse the call with a scope's 429; no other response has rate limit headers (rate page)."""
+    """Refuse the call with a scope's 429, the only response with limit headers (rate page)."""
     lines = {"Retry-After": window.retry_after}
-    # The sandbox quota is per application, whatever the limits of its endpoints are.
+    # The sandbox quota is per application, independent of the limits of the endpoints.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
-            # The endpoint's own limit, which is not set.
+            # The endpoint has a limit of its own that is not set.
             call.claims.cite(f"rate.{call.endpoint.scope}.limit")
         facts = {"Limit": window.limit, "Remaining": 0, "Reset": window.reset}
         lines = {**{f"X-RateLimit-{name}": fact for name, fact in facts.items()}, **lines}
@@ -390,7 +390,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
 
 
 def check_key(call: DiditCall) -> None:
-    """Check the key, and whether it may see the session of the path."""
+    """Check the key, and whether it grants access to the session in the path."""
     if "x-api-key" not in call.endpoint.credentials:
         return
     sent = call.request.header("x-api-key")
@@ -407,7 +407,7 @@ def check_key(call: DiditCall) -> None:
         call.refuse("auth.other_owner")
     hosted = None if call.session is None else call.session.hosted
     if call.endpoint.has_session and call.is_live != (hosted is None or hosted.is_live):
-        # The path belongs to the other application.
+        # The session belongs to the other application.
         call.refuse("session.out_of_reach")
 
 
@@ -415,7 +415,7 @@ def _find_session(call: DiditCall) -> None:
     if call.endpoint.has_session:
         session = call.world.sessions.find(call.words[0])
         call.session = session and current(call.world, session)
-        # The vendor looks up the session before it checks the owner.
+        # The vendor looks up the session before it checks who owns it.
         if call.session is None and world_of(call.world, call.words[0]) is None:
             call.refuse("session.unknown")
 
@@ -426,7 +426,7 @@ def world_of(world: World, session_id: str) -> World | None:
 
 
 def check_method(call: DiditCall) -> None:
-    """Check the method and, if a form is expected and a body was sent, the content type."""
+    """Check the method and, for a form with a body, the content type."""
     route: Any = call.route
     request = call.request
     if ("GET" if request.method == "HEAD" else request.method) not in route.answers:
@@ -436,7 +436,7 @@ def check_method(call: DiditCall) -> None:
         call.refuse("media.refused", media=kind)
 
 
-#: The checks before those of an endpoint's own fields.
+#: The checks that run before an endpoint reads its own fields.
 CHECKS: Mapping[str, Callable[[Any], None]] = {
     "rate": check_rate,
     "session": _find_session,
@@ -447,16 +447,16 @@ CHECKS: Mapping[str, Callable[[Any], None]] = {
 
 @attrs.frozen(kw_only=True)
 class Endpoint(Route):
-    """The route of an endpoint that takes JSON or nothing."""
+    """The route of an endpoint that accepts JSON or no body."""
 
     checks: Mapping[str, Callable[[Any], None]] = CHECKS
     own: Mapping[int, str] = attrs.field(init=False)
-    #: The rate limit that, if set, replaces the limit of the method.
+    #: The endpoint's own rate limit; if set, it replaces the method's.
     scope: str | None = None
 
     @property
     def has_session(self) -> bool:
-        """Whether its path names a session, which is looked up before the key."""
+        """Whether the path contains a session id; the session is looked up before the key."""
         return "{uuid}" in self.pattern and "x-api-key" in self.credentials
 
     @own.default

@@ -1,6 +1,6 @@
-"""Hosted sessions: start, sandbox scenarios, and the judgement after a check of the person.
+"""Hosted sessions: start, sandbox scenarios, and the result of a check of the person.
 
-Source of keys and words: Didit OpenAPI, 2026-07-18.
+Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from .pictures import judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
-#: Refused as a callback, because a browser would execute the address.
+#: Schemes refused in a callback, because a browser would execute the address.
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
-#: The hint about the kind of an unpublished workflow.
+#: The hint for a workflow that was never published.
 _NOT_PUBLISHED = (
-    "this workflow was never published here, and so compares with a face that is there before; one "
-    'with a document: control.sessions.workflow("{}", kind="kyc")'
+    "this workflow was never published here, so it is biometric: it compares with an earlier face. "
+    'Publish one with a document: control.sessions.workflow("{}", kind="kyc")'
 )
 _METHODS = ("initiator", "completer", "both")
 _LANGUAGES = """
     en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt lv mk
     mn ms nl no pl pt-BR pt ro ru sk sl so sq sr sv th tr uk uz vi zh-CN zh-TW zh
 """
-#: Cases about a check without a face, which have only a status.
+#: Scenarios about checks other than the face; only the status differs.
 _DECLINED = """
     document_expired could_not_recognize_document mrz_validation minimum_age aml_hit ip_blocklist
     poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
 """
 
-#: The outcome of a sandbox session by slug (docs.didit.me, sandbox testing), if it differs from an
-#: approved one: scores 0-100 as in didit-sdk 0.4.0, attack, review, status.
+#: The outcome of a sandbox session by slug (docs.didit.me, sandbox testing), where it differs from
+#: an approved one: scores (0-100, as in didit-sdk 0.4.0), attack, review, status.
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "approve": {},
     "decline_face_match_low_similarity": {"match": 15.0},
@@ -63,8 +63,8 @@ _APPROVED = {"match": 95.0, "liveness": 97.0, "attack": False, "review": False, 
 _CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 
 
-# POST /v3/session/. Its order is ours: fields, workflow, user, an unfinished session, portrait,
-# credit, quota.
+# POST /v3/session/. The order of the checks is our choice: fields, workflow, user, an unfinished
+# session, portrait, credit, quota.
 
 
 def _read_callback(claims: Citations, value: Any) -> str | None:
@@ -120,7 +120,7 @@ def _start(call: DiditCall) -> Response:
         hosted = attrs.evolve(hosted_of(unfinished), callback=callback)
         again = attrs.evolve(unfinished, metadata=values.get("metadata"), hosted=hosted)
         if world.sessions.change(again.id, lambda x: again if x is unfinished else x) is not again:
-            # Another request changed or deleted the session first: retry.
+            # A concurrent request changed or deleted the session: retry.
             return _start(call)
         return _answer_start(call, again)
     if portrait is None and workflow.kind == "biometric":
@@ -151,14 +151,14 @@ def _start(call: DiditCall) -> Response:
 
 
 def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
-    """Read the fields of a start; return the workflow and the portrait."""
+    """Read the fields of a start, and return the workflow and the portrait."""
     records, portrait = call.world.records, None
     call.values = values = framework.read_json_fields(call, call.body, _FIELDS)
     if call.is_live and values.get("sandbox_scenario"):
         call.refuse("start.scenario_live")
     if values.get("portrait_image") is not None:
         portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
-        # Looked at for faults that are aimed at the picture.
+        # Recognized now, to apply faults aimed at the picture.
         call.look(portrait)
     workflow = records.workflows.find(values["workflow_id"])
     if workflow is None:
@@ -170,12 +170,12 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     if records.blocked.find(values.get("vendor_data") or "") is not None:
         call.refuse("start.blocked")
     workflow = workflow or Workflow(id=values["workflow_id"])
-    # The portrait is ignored if a document is shown.
+    # With a document the portrait is ignored.
     return workflow, portrait if workflow.kind == "biometric" else None
 
 
 def _is_again(call: DiditCall, workflow: Workflow, session: Session) -> bool:
-    """Whether a session has the same user, key kind and current workflow version."""
+    """Return whether a session matches the call in user, kind of key and workflow version."""
     hosted, user = hosted_of(session), call.values.get("vendor_data")
     is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)
     return is_same and hosted.is_live == call.is_live and user == session.vendor_data is not None
@@ -220,11 +220,11 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
     return call.answer("start.answer", body)
 
 
-# The sandbox: an outcome is chosen at the start, or with the token of the session
+# The sandbox: the scenario is chosen at the start, or later with the session's token
 
 
 def _arm(call: DiditCall) -> Response:
-    # The page needs no key: the session names its account.
+    # The page needs no key: the session determines the account.
     world = world_of(call.world, call.words[0])
     session = None if world is None else world.sessions.find(call.words[0])
     token = (call.request.header("session-token") or "").encode()
@@ -246,14 +246,14 @@ def _arm(call: DiditCall) -> Response:
     return call.answer("arm.answer", session_id=session.id, scenario=slug, status=armed.status)
 
 
-# Outcomes
+# Results of a check
 
-#: The defaults of the standalone calls.
+#: The default thresholds of the standalone calls.
 _OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in call.form}
 
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
-    """Return the session after a check of the person."""
+    """Return the session as it is after a check of the person."""
     hosted, claims = hosted_of(session), world.claims.citations()
     liveness, match, status = attempt.liveness, attempt.match, None
     if hosted.scenario is not None:

@@ -1,7 +1,7 @@
-"""The two calls about pictures: face match and passive liveness.
+"""The two calls with pictures: face match and passive liveness.
 
-Sources of the fixed facts: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18;
-for passive liveness also Didit's skill page, early 2026.
+Sources of the facts in this code: Didit API reference, Face Match, June 2026; Didit OpenAPI,
+2026-07-18; for passive liveness also Didit's skill page, early 2026.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _THRESHOLD = "face_{}_score_decline_threshold"
 
 @attrs.frozen
 class Risk:
-    """The parts of a warning other than its name."""
+    """The content of a warning, without its name."""
 
-    #: ``error``, which declines, ``warning`` or ``information``.
+    #: ``error`` (declines the call), ``warning`` or ``information``.
     type: str
     short: str
     long: str
-    #: Whether any part is our invention, found in no document.
+    #: Whether any part is our invention and appears in no document.
     is_invented: bool = False
 
 
-#: Didit OpenAPI, 2026-07-18, except our inventions; the long text of NO_REFERENCE_IMAGE is from
-#: docs.didit.me, warnings reference, and NO_FACE_DETECTED of a match is from the skill page.
+#: From the Didit OpenAPI, 2026-07-18, except for our inventions. The long text of NO_REFERENCE_IMAGE
+#: is from docs.didit.me, warnings reference; NO_FACE_DETECTED of a match is from the skill page.
 # fmt: off
 RISKS: Mapping[str, Risk] = {
     "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity", "The facial features of the provided image don't closely match the reference image, suggesting a potential identity mismatch."),
@@ -64,7 +64,7 @@ RISKS: Mapping[str, Risk] = {
 def warnings(
     claims: Citations, feature: str, risks: Iterable[str], data: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the warnings for these risks, in order; `data` is additional data by risk."""
+    """Return the warnings for these risks, in order; `data` contains additional data by risk."""
     reports = []
     for name in risks:
         risk = RISKS[name]
@@ -83,10 +83,10 @@ def warnings(
     return reports
 
 
-# The order of the checks. In the OpenAPI, fields are read before the sandbox answers, and pictures
-# are decoded after the check of credit; the rest of the order is ours.
+# The checks, in order. By the OpenAPI, fields are read before the sandbox responds, and pictures
+# are decoded after the credit check; the rest of the order is our choice.
 
-#: A form with fewer bytes besides its files is described only when the journal is read.
+#: A form with fewer bytes, not counting files, is described only when the journal is read.
 _SHORT_FORM = 2048
 _NAME_IT = "a file has no extension: name it, as in form.append('user_image', blob, 'face.jpg')"
 
@@ -98,7 +98,7 @@ def _read_fields(call: DiditCall) -> None:
     if form.fields:
         metadata = call.values.get("metadata")
         shown = functools.partial(_describe_form, form.fields, call.route, metadata)
-        # Short texts are described when the journal is read; long texts are not kept.
+        # A short form is described when the journal is read; a long one at once, to drop its texts.
         is_short = len(call.request.body) - sum(file.size for file in call.files) < _SHORT_FORM
         call.shown = shown if is_short else shown()
     if errors:
@@ -117,7 +117,7 @@ def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -
 
 
 def _answer_sandbox(call: DiditCall) -> None:
-    """Answer a sandbox key: no picture is checked, nothing is charged or kept."""
+    """Respond to a sandbox key without checking pictures, charging or storing anything."""
     if not call.is_live:
         endpoint, request_id = call.endpoint, call.world.account.ids.uuid()
         body = _envelope(call, request_id, endpoint.sandbox(call.claims))
@@ -141,14 +141,14 @@ def _recognize_faces(call: DiditCall) -> None:
 
 
 def _finish(call: DiditCall) -> Response:
-    """Answer with the verdict; charge any verdict, and save the call if requested."""
+    """Respond with the verdict; charge for any verdict, and save the call if requested."""
     endpoint: PictureEndpoint = call.endpoint
     claims, world, values = call.claims, call.world, call.values
     request_id = world.account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
     price, what = claims[f"credit.price.{endpoint.operation}"], endpoint.service
     if not call.charge(price, what, request_id):
-        # Another call took the last credit in the meantime.
+        # A concurrent call used up the credit.
         call.refuse("credit.refused")
     session = None
     try:
@@ -168,7 +168,7 @@ def _finish(call: DiditCall) -> Response:
         key = f"{endpoint.operation}.{'no_pair' if no_pair else 'answer'}"
         response = call.answer(key, _envelope(call, request_id, block))
     except BaseException:
-        # A call that is not answered 200 costs nothing and leaves no session.
+        # A call that does not end in 200 is free and leaves no session.
         call.refund()
         world.sessions.remove(request_id)
         raise
@@ -189,12 +189,12 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
-    """Return the part of the answer about the comparison; `values` are those of the form."""
+    """Return the response's block about a comparison; `values` are the form's values."""
     is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
     score: float | None
     if outcome.score is None:
-        # Without a comparison: the pictures decode or not, and have a face or not.
+        # No comparison was made: a picture cannot be decoded, or has no face.
         score = None if is_saved else 0
         claims.cite("match.no_pair_score")
         if outcome.probe.decodes and outcome.reference.decodes:
@@ -217,10 +217,10 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
 
 
 def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
-    """Return the part of the answer about a liveness check; `values` are the form's."""
+    """Return the response's block about a liveness check; `values` are the form's values."""
     score: float | None = None
-    # Additional data for risks of a face known from another session, which only a test can
-    # set.
+    # Additional data for the risks of a face that is known from another session. Only tests set
+    # these risks.
     data: dict[str, Any] = {}
     risks = ["NO_FACE_DETECTED"]
     if outcome.probe.faces:
@@ -252,7 +252,7 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
         (outcome.quality, outcome.luminance) if outcome.probe.faces else (None, None)
     )
     return {
-        # Only errors decline.
+        # Warnings and information do not decline the call.
         "status": DECLINED if any(RISKS[risk].type == "error" for risk in risks) else APPROVED,
         "method": "PASSIVE",
         "score": score,
@@ -264,7 +264,7 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
 
 
 def sandbox_match(claims: Citations) -> Block:
-    """Return the answer's part for a sandbox key, or for a test webhook of the console."""
+    """Return the block for a sandbox key, or for the console's test webhook."""
     return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
 
 
@@ -284,7 +284,7 @@ def _fill_sandbox(claims: Citations, name: str, images: tuple[str, ...]) -> Bloc
 def _passes(
     claims: Citations, name: str, outcome: Any, score: float, values: Mapping[str, Any]
 ) -> bool:
-    """Whether a score, as shown in the answer, is above the threshold of the call."""
+    """Return whether a score, rounded as in the response, is above the call's threshold."""
     threshold = values[_THRESHOLD.format(name)]
     if outcome.score != score:
         claims.cite("score.compared")
@@ -293,7 +293,7 @@ def _passes(
 
 
 def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
-    """Return the faces of one picture, and its angle if the call requested rotation."""
+    """Return the faces in one picture, and its angle if the call requested rotation."""
     if not seen.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     if len(seen.faces) > 1:
@@ -302,8 +302,8 @@ def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool =
     return _describe_faces(seen, rotate)
 
 
-# All answers and sessions share the object of a picture, which nobody changes: copies would make
-# every garbage collection longer.
+# All responses and sessions share a picture's block, which is never modified: copies would slow
+# down every garbage collection.
 @functools.lru_cache(maxsize=2000)
 def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
     entities = [
@@ -322,18 +322,18 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
 
 @attrs.frozen(kw_only=True)
 class PictureEndpoint(Endpoint):
-    """The route of one of the two calls; its operation is the prefix of its claims."""
+    """The route of one of the two calls; the operation is the prefix of its claims."""
 
-    #: The key of the endpoint's part of the answer.
+    #: The key of the endpoint's block in the response.
     block: str
-    #: The vendor's name of the service, in sessions and the ledger.
+    #: The vendor's name for the service, in sessions and the ledger.
     service: str
-    #: The picture fields by the names under which pictures are kept; the probe is the last.
+    #: The form's picture fields, by the names under which the pictures are saved; the probe is last.
     pictures: Mapping[str, str]
-    #: Make the answer's part from an outcome, and for a sandbox key.
+    #: Functions that build the block from an outcome, and for a sandbox key.
     judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
     sandbox: Callable[[Citations], Block]
-    #: The fields of the form, in the order in which errors are reported.
+    #: The form's fields, in the order in which errors are reported.
     form: tuple[Field, ...]
 
 
@@ -359,7 +359,7 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
         },
         operation=operation,
         is_form=True,
-        # Texts as they were sent, without nested values.
+        # Only plain texts, as they were sent.
         shown=names[:-1],
         fields=names,
         pictures=pictures,

@@ -1,4 +1,4 @@
-"""The state of one world at Didit beyond keys, credit and sessions: workflows and webhooks."""
+"""Didit's additional state in one world, beside keys, credit and sessions: workflows, webhooks."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ STATUSES = (
     *("Not Started", "In Progress", "Awaiting User", IN_REVIEW, APPROVED, DECLINED),
     *("Resubmitted", "Expired", "Kyc Expired", "Abandoned"),
 )
-#: Maximum number of reviews kept for a session: no source names a limit.
+#: The maximum number of reviews stored per session; no source documents one.
 KEPT_REVIEWS = 100
 
-#: Maximum number of workflows and of blocked users kept.
+#: The maximum number of stored workflows, and of blocked users.
 MOST_RECORDS = 10_000
 
 
 class DiditRecords:
-    """The further state of one world. Safe across threads."""
+    """Didit's additional state in one world. Thread-safe."""
 
     def __init__(self) -> None:
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
-        #: The `vendor_data` of users who may start no session.
+        #: The `vendor_data` of blocked users, who cannot start sessions.
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
 
 
 def read_uuid(text: Any) -> str:
-    """Return a UUID in its usual form. Raises ValueError."""
+    """Return a UUID in canonical form. Raises ValueError."""
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):
@@ -49,15 +49,15 @@ def _choice(*words: str, **others: str) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Workflow:
-    """A published workflow: which steps its sessions have.
+    """A published workflow, which determines the steps of its sessions.
 
     Attributes:
         id: The workflow's UUID.
         kind: ``biometric`` (a face, compared with an earlier face), which is Didit's
             ``biometric_authentication``, or ``kyc`` (with a document).
-        version: The version from 1 on; each publication raises it.
+        version: The version, counted from 1; each publication increments it.
         method: The liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
-        callback: The redirect for sessions without their own callback; None for no redirect.
+        callback: The redirect for sessions without a callback of their own, or None.
     """
 
     id: str = attrs.field(converter=read_uuid)

@@ -1,6 +1,6 @@
-"""Saved calls and hosted sessions: read, listed, updated, deleted.
+"""Saved calls and hosted sessions: read, list, update, delete.
 
-Source of keys and words: Didit OpenAPI, 2026-07-18.
+Source of the keys and texts: Didit OpenAPI, 2026-07-18.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RESUBMITTED = "Resubmitted"
 
 
 def _list(call: DiditCall) -> Response:
-    """List the saved calls, the newest first, a page at a time."""
+    """List the sessions, newest first, one page at a time."""
     claims, query = call.claims, call.query
     filters, errors = _read_filters(claims, query)
     if errors:
@@ -43,7 +43,7 @@ def _list(call: DiditCall) -> Response:
     size = _read_number(query.get("limit"), 50)
     start = _read_number(query.get("offset"), 0)
     following: dict[str, int | None] = {"limit": size, "offset": start + size}
-    # The address of the first page has no offset.
+    # The first page's address has no offset.
     preceding = {"limit": size, "offset": start - size if start > size else None}
     page_body = {
         "count": len(sessions),
@@ -55,7 +55,7 @@ def _list(call: DiditCall) -> Response:
 
 
 def _read_number(text: str | None, default: int) -> int:
-    """Read a query's number of 1 or more; an invalid or lower number counts as not sent."""
+    """Parse a number of 1 or more from the query; return the default for any other text."""
     try:
         number = int(text or "")
     except ValueError:
@@ -80,7 +80,7 @@ def _row(call: DiditCall, session: Session) -> dict[str, Any]:
         "session_kind": "user",
         "session_number": session.number,
         "session_url": f"{call.origin}{page_path(call.world, session)}" if is_waiting else None,
-        # Facts about a person that this mock does not have.
+        # Personal details, which this mock does not have.
         **dict.fromkeys(("portrait_image", "document_type", "full_name", "country")),
         "status": session.status,
         "vendor_data": session.vendor_data,
@@ -89,7 +89,7 @@ def _row(call: DiditCall, session: Session) -> dict[str, Any]:
         "features": [{"feature": name, "status": status} for name, status in features],
         "phone_number": None,
         "email_address": None,
-        # A number if present. The scale is ours, as in all answers: an example shows 0-1.
+        # A number, if present. The scale, 0-100 as in all responses, is ours: an example shows 0-1.
         "additional_details": {
             name: {} if score is None else {"score": score} for name, score in scores.items()
         },
@@ -100,8 +100,8 @@ _NOT_RUN = {"status": "Not Finished"}
 
 Filter = Callable[[Session], bool]
 
-#: Whether the kind includes our sessions; and whether the type includes saved calls (False) and
-#: hosted sessions (True).
+#: Whether a kind includes our sessions; and which a type includes: saved calls (False), hosted
+#: sessions (True).
 _INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
 _TYPES = {"API": [False], "HOSTED": [True], "MIGRATED": [], "ALL": [False, True]}
 _SERVICES = """
@@ -117,20 +117,20 @@ def _read_filters(
     """Return the filters of the list, and the errors of invalid filters by name."""
     kind = query.get("session_kind") or "user"
     if kind not in _INCLUDED_BY_KIND:
-        # A string, not an array. Checking it before the other filters is ours.
+        # A string, not an array. That it is checked before the other filters is our choice.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
     filters: list[Filter] = [] if _INCLUDED_BY_KIND[kind] else [lambda _: False]
     errors: dict[str, Any] = {}
     for name, (read, words, fits) in _FILTERS.items():
         value = query.get(name, "")
-        # Texts are stripped of white space; for choices and days, white space alone is invalid.
+        # Texts are stripped; for choices and days, white space alone is invalid.
         value = value.strip() if name in ("vendor_data", "search", "didit_internal_id") else value
         try:
             if value:
                 filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
-    # Filters on facts that no session here has.
+    # Filters for attributes that no session has in this mock.
     if any(query.get(name) for name in ("country", "document_type")):
         claims.cite("list.foreign")
         filters.append(lambda _: False)
@@ -158,8 +158,8 @@ def _read_day(text: str) -> dt.date:
 
 
 _pick = {name: name for name in _SERVICES.split()}.__getitem__
-#: Filters in the order in which errors are reported: reader, words of the error, and predicate.
-#: A list of words (case matters) lets through each of them; days are UTC.
+#: Filters in the order in which errors are reported: parser, error message, predicate. A list of
+#: words (case-sensitive) matches any of them; days are UTC.
 _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bool]]] = {
     "status": (lambda text: text.split(","), "", lambda words, x: x.status in words),
     "vendor_data": (_refuse_null, NULL_CHARACTERS, lambda text, x: x.vendor_data == text),
@@ -225,7 +225,7 @@ def _update(call: DiditCall) -> Response:
     if current is None:
         call.refuse("session.unknown")
     if current is not updated:
-        # Another request changed the session first: retry with the current session.
+        # A concurrent request changed the session: retry with the current state.
         call.session = current
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
@@ -233,10 +233,10 @@ def _update(call: DiditCall) -> Response:
 
 
 def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
-    """Return a session's results after some features are requested again; None if no match."""
+    """Return a session's results with a resubmission of features requested; None if none match."""
     places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
     results = results_of(session)
-    # Without nodes, every feature that is not approved is requested again.
+    # Without nodes, a resubmission of every feature that is not approved is requested.
     meant = [
         x
         for x in features_of(session)
@@ -249,11 +249,11 @@ def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
     return {**session.result, **(again if session.hosted else again[meant[0].name])}
 
 
-# DELETE /v3/session/{id}/delete/: no read finds the session any more; nothing is refunded.
+# DELETE /v3/session/{id}/delete/: the session can no longer be read; nothing is refunded.
 
 _RETENTION = (
     Field("retain_face_embeddings", framework.boolean),
-    # Days: the page of the deletion, as `claims` names it.
+    # Days, from the page about deletion; see `claims`.
     Field("face_retention_days", partial(framework.whole_number, lowest=1, highest=3650)),
 )
 

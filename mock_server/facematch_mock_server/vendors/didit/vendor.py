@@ -1,4 +1,4 @@
-"""Didit: the routes, other paths, and the error for a status that a test requests."""
+"""Didit: the routes, other paths, and the errors for statuses that a test requests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NOT_IMITATED = """
 
 
 def _show_balance(call: DiditCall) -> Response:
-    """Return the credit that is left. The mock never refills it by itself."""
+    """Return the remaining credit. The mock never refills it by itself."""
     call.claims.cite("credit.start")
     body = {
         # Four decimals, as in the OpenAPI's example.
@@ -49,7 +49,7 @@ def _show_balance(call: DiditCall) -> Response:
 
 
 class Didit(base.Routed):
-    """Didit's behaviour in one world. Safe across threads."""
+    """Didit in one world. Thread-safe."""
 
     begins = "/v3/"
     also = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)
@@ -77,7 +77,7 @@ class Didit(base.Routed):
         return (None, ()) if is_other and not _PATH_UUID.fullmatch(words[0]) else (route, words)
 
     def finished(self, call: base.Call, response: Response) -> Response:
-        """Add Allow, the view's methods, to a view's answer; Django's own pages lack it."""
+        """Add an Allow header with the view's methods; Django's own pages have none."""
         headers = dict(response.headers)
         is_page = headers.get("Content-Type", "").startswith("text/html")
         if call.route is not None and not is_page and "Allow" not in headers:
@@ -86,7 +86,7 @@ class Didit(base.Routed):
         return response
 
     def elsewhere(self, call: base.Call) -> Response:
-        """Answer the health check, a picture, or a path unknown to Didit or to this mock."""
+        """Respond to the health check, a picture's path, or a path that has no route."""
         path = call.request.path
         if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
             stamp = call.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -103,7 +103,7 @@ class Didit(base.Routed):
         if super().route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if re.fullmatch("|".join(_NOT_IMITATED.split()), path):
-            covers = "It imitates face match, passive liveness, sessions, webhooks and the balance."
+            covers = "The mock covers face match, passive liveness, sessions, webhooks and balance."
             return call.answer("later", vendor=self.title, path=path, covers=covers)
         return self.unknown(call)
 
@@ -119,8 +119,8 @@ class Didit(base.Routed):
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
             scope = endpoint.scope
-            # Management views have their own message, though no source says how often they may be
-            # called.
+            # Management views have a message of their own, but no source documents their rate
+            # limit.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
                 scope = "get" if method == "GET" else "write"
             wait = claims.get(window_of(scope))

@@ -1,7 +1,7 @@
-"""Didit's webhooks: the receivers, the body and its three signatures.
+"""Didit's webhooks: the receivers, the body, and its three signatures.
 
-Sources: Didit webhook guide (docs.didit.me, "Webhooks"), 2026, with Didit's demonstration program
-of January 2026 and a delivery captured in May 2026; all read on 2026-11-20.
+Sources: Didit's webhook guide (docs.didit.me, "Webhooks"), 2026; Didit's demo application of
+January 2026; and a delivery captured in May 2026; all read on 2026-11-20.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from facematch_mock_server.world.webhooks import Destination, SignedPayload, Web
 from .decisions import decision_body, environment_of
 from .framework import origin_of
 
-#: The event of standalone calls; one page of a liveness report says session.status.updated.
+#: The event of standalone calls; one page, about a liveness report, has session.status.updated.
 EVENT = "status.updated"
-#: Events that can be subscribed to (Didit OpenAPI, 2026-07-18).
+#: The events to which a destination can subscribe (Didit OpenAPI, 2026-07-18).
 EVENTS = (
     *(EVENT, "data.updated", "user.status.updated", "user.data.updated"),
     *("business.status.updated", "business.data.updated", "activity.created"),
@@ -34,12 +34,12 @@ EVENTS = (
 #: The statuses whose webhook includes the decision.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
-#: The namespace of application ids, which depend only on the account.
+#: The namespace of the application ids; an id depends only on the account.
 _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
-    """Queue a delivery for each destination of the account; `head` is None for a person's act."""
+    """Queue a delivery for each destination of the account; `head` is None without a request."""
     for destination in world.outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
             queue(world, destination, session, origin=origin_of(world, head))
@@ -76,7 +76,7 @@ def compose(
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
-        # A resend has a new timestamp, too: Didit's demonstration program refuses an old one.
+        # A resend has a new timestamp, too: Didit's demo application refuses an old one.
         "created_at": delivery.timestamp,
         "application_id": application_id(world.account.name),
         "environment": environment_of(session),
@@ -101,7 +101,7 @@ def compose(
         ("Content-Type", "application/json"),
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
         ("X-Timestamp", str(delivery.timestamp)),
-        # Pages about transactions name X-Didit-Signature instead.
+        # Pages about transactions have X-Didit-Signature instead.
         ("X-Signature", signature(secret, body)),
     ]
     v2 = v2_message(body, prefix=delivery.timestamp if claims["webhook.v2.prefix"] else None)
@@ -115,13 +115,13 @@ def compose(
 
 
 def application_id(account: str) -> str:
-    """Return the id of an account's application."""
+    """Return the application id of an account."""
     return str(uuid.uuid5(_APPLICATION_NAMESPACE, account))
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:
-    """Encode `document` as JSON without spaces: keys sorted, whole floats as integers."""
-    # Converted as text: recursion in Python would fail at depths that the parser accepts.
+    """Encode `document` as compact JSON with sorted keys and whole floats as integers."""
+    # Numbers are converted by the parser: recursion in Python would fail at depths it accepts.
     document = json.loads(json.dumps(document), parse_float=_read_number)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
     return text.encode()
@@ -133,12 +133,12 @@ def _read_number(text: str) -> float | int:
 
 
 def signature(secret: str, message: bytes) -> str:
-    """Return the HMAC-SHA256 in lower-case hex; the key is the secret in UTF-8."""
+    """Return the lower-case hex HMAC-SHA256 of a message; the key is the secret in UTF-8."""
     return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """Return the canonical JSON for the V2 signature, or None for a body that is not JSON."""
+    """Return the canonical JSON for the V2 signature; None if the body is not JSON."""
     try:
         form = write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:
@@ -147,7 +147,7 @@ def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
 
 
 def simple_message(body: bytes) -> bytes:
-    """Return the Simple signature's four body fields, empty if missing."""
+    """Return the four body fields that the Simple signature covers; missing fields are empty."""
     document = json.loads(body)
     names = ("timestamp", "session_id", "status", "webhook_type")
     return ":".join(str(document.get(name, "")) for name in names).encode()

@@ -1,1 +1,1 @@
-"""Amazon Rekognition, as the mock imitates it."""
+"""The mock of Amazon Rekognition."""

@@ -1,4 +1,4 @@
-"""Face Liveness: a session is created, completed by a person, and readable for 3 minutes.
+"""Face Liveness: start, a person's check, and results, which are readable for 3 minutes.
 
 Names and limits are from AWS's API model, rekognition 2016-06-27, in botocore 1.44.5.
 """
@@ -31,16 +31,16 @@ _TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
-#: Maximum bytes of a picture from AWS, and a side length at which any picture has fewer.
+#: AWS's maximum bytes of a returned picture, and a side length that keeps any picture below it.
 _MOST_BYTES, _SIDE = 204_800, 480
 
 
 def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Create a session, or return the earlier one with the same token."""
+    """Create a session, or return the existing session with the same token."""
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
     claims.cite("session.charged", "credit.price_session")
-    # A start and its retry may arrive at the same time.
+    # A start and its retry may arrive concurrently.
     with world.behaviour.starting:
         kept = reversed(world.sessions.all()) if token else ()
         same = (each for each in kept if (each.metadata or {}).get("token") == token)
@@ -58,7 +58,7 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
 
 
 def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None, str, int]:
-    """Return the token, the preferred challenge and the number of audit images of a start."""
+    """Return the token, preferred challenge and number of audit images that a start requests."""
     settings = {} if sent.get("Settings") is None else sent["Settings"]
     token, key = sent.get("ClientRequestToken"), sent.get("KmsKeyId")
     fits = isinstance(settings, dict) and _fits(token, _TOKEN) and _fits(key, _KMS_KEY)
@@ -88,7 +88,7 @@ def _are_preferences(rows: Any) -> bool:
 
 
 def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Return the state of a session, as long as AWS keeps it."""
+    """Return a session's state, until AWS would delete the session."""
     claims, world, session_id = call.claims, call.world, sent.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
         call.refuse("parameters.wrong", "session.ranges")
@@ -122,10 +122,10 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
 
 
 def _shorten(content: bytes) -> str:
-    """Return a picture in base64, shrunk to a small JPEG if it is too long or of another kind."""
+    """Encode a picture in base64, as a smaller JPEG if it is too long or in another format."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
     if len(content) > _MOST_BYTES or not is_usual:
-        import PIL.Image  # not above: few pictures need it
+        import PIL.Image  # imported here: few pictures need it
 
         with PIL.Image.open(io.BytesIO(content)) as picture:
             small, buffer = picture.convert("RGB"), io.BytesIO()
@@ -143,17 +143,17 @@ def bound(image: Image, face: SeenFace) -> dict[str, float]:
     return {"Width": width, "Height": height, **corner}
 
 
-# Outcomes
+# Results of a check
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """Return the session after a check of the person, which happens once."""
+    """Return the session as it is after its only check of the person."""
     seen = attempt.liveness
     if not seen.probe.faces:
         return hosted.fail(world, session)
     result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
     if seen.score is not None:
-        # AWS reports an attack only by this number.
+        # This number is all that tells an AWS client of an attack.
         most = world.claims["session.attack"] if seen.attack else 100.0
         result["Confidence"] = min(seen.score, most)
     image = Image.from_bytes(attempt.contents[attempt.face])

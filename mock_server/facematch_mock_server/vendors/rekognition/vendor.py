@@ -1,4 +1,4 @@
-"""Rekognition's CompareFaces and DetectFaces, access, and settings.
+"""Rekognition's CompareFaces and DetectFaces, access control, and settings.
 
 The signature check follows AWS, IAM User Guide, "Create a signed AWS API request", read
 2026-11-21.
@@ -45,13 +45,13 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def access_key(head: Request) -> str | None:
-    """Return the access key id of a request, whether or not the signature is valid."""
+    """Return a request's access key id, without checking the signature."""
     match = _ACCESS_KEY.match(head.header("authorization") or "")
     return match and match[1]
 
 
 def read_signature(request: Request) -> tuple[re.Match[str], dt.datetime] | None:
-    """Return the Authorization header's parts and the signed date; None if malformed."""
+    """Return the parts of the Authorization header and the signed date; None if malformed."""
     match = _HEADER.fullmatch(request.header("authorization") or "")
     date = request.header("x-amz-date") or ""
     with contextlib.suppress(ValueError):
@@ -84,11 +84,11 @@ def _value(request: Request, name: str) -> str:
     return ",".join(" ".join(value.split()) for value in values)
 
 
-#: The id of the first key; the secret is `LIVE_KEY`.
+#: The id of the first key; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
-#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each region also
-#: has an IPv6 endpoint, and regions of North America have both with FIPS, too.
+#: From the AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23. Each
+#: region also has an IPv6 endpoint; regions of North America have FIPS variants of both.
 _REGIONS = """
     us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
@@ -100,13 +100,13 @@ _HOSTS = frozenset(
     for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
     for suffix in ("amazonaws.com", "api.aws")
 )
-#: The error of calls over a rate limit, by scope.
+#: The error for exceeding a rate limit, by scope.
 _LIMITS = {
     "second": "quota.refused",
     "increase": "quota.throttled",
     "capacity": "quota.unavailable",
 }
-#: Landmark positions in a box, from the left and top; our choice.
+#: Landmark positions as fractions of the box, from its left and top; our choice.
 _LANDMARKS = {
     "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
     "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
@@ -120,12 +120,12 @@ _ATTRIBUTES = (
 
 @attrs.define(kw_only=True)
 class RekognitionCall(base.NumberedCall):
-    """A call whose response has the request id in a header; an error has a second id."""
+    """A call whose response has a request id in a header; an error has a second id."""
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Write a body; the headers and Logref are as in the Developer Guide's example."""
+        """Build a response with the headers and Logref of the Developer Guide's example."""
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
         logref = self.world.account.ids.uuid()
         response = super().answer(key, body, headers, logref=logref, **filled)
@@ -135,7 +135,7 @@ class RekognitionCall(base.NumberedCall):
 
 
 def check_signature(call: RekognitionCall) -> None:
-    """Refuse a call without a fresh signature by a known secret."""
+    """Refuse a call unless it has a current signature made with a known secret."""
     if call.request.header("authorization") is None:
         call.refuse("auth.missing")
     call.key_word = "wrong"
@@ -161,9 +161,9 @@ def check_signature(call: RekognitionCall) -> None:
 
 
 def _check_date(call: RekognitionCall, signed: dt.datetime) -> None:
-    # The client uses the machine's clock or the mock's, which a test moves.
+    # The client may use the machine's clock, or the mock's, which tests move.
     first, last = sorted((call.now, dt.datetime.now(dt.UTC)))
-    # Maximum clock skew from AWS: AWS Developer Tools Blog, Clock-skew correction.
+    # AWS's maximum clock skew: AWS Developer Tools Blog, Clock-skew correction.
     skew = dt.timedelta(minutes=15)
     for claim, now, limit, is_wrong in (
         ("auth.late", first, first - skew, signed < first - skew),
@@ -181,7 +181,7 @@ def perform(call: RekognitionCall) -> Response:
     answer = _OPERATIONS.get(_operation_of(call.request))
     if answer is None:
         call.claims.cite("operation.others")
-        hint = f"this is a mock of Rekognition, which has {', '.join(_OPERATIONS)} alone"
+        hint = f"this mock of Rekognition has only {', '.join(_OPERATIONS)}"
         call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
@@ -214,11 +214,11 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
         call.claims.cite("face.largest")
     if len(faces) > 1:
         call.claims.cite("compare.others")
-    # A face without a score matches at no threshold; the score of a further face is our choice.
+    # A face without a score never matches; the score of an additional face is our choice.
     scores = [-1.0 if seen.score is None else seen.score, *[5.0] * (len(faces) - 1)]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
-    # The model: the two orientation corrections are always null, so they are left out.
+    # By the API model the two orientation corrections are always null, so they are left out.
     rows = [(score, _describe(call, target_image, face)) for score, face in pairs]
     body = {
         "SourceImageFace": _describe(call, source_image, seen.probe.faces[0], whole=False),
@@ -324,12 +324,12 @@ def _operation_of(head: Request) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
-#: Texts for the journal and for faults: pictures and lists are left out.
+#: The fields shown in the journal and to fault rules; pictures and lists are left out.
 _SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "SessionId")
 
 
 class Rekognition(base.Routed):
-    """Rekognition's behaviour in one world: one path for all operations. Safe across threads."""
+    """Rekognition in one world: one path for all operations. Thread-safe."""
 
     call = RekognitionCall
     nowhere = "operation.unknown"
@@ -339,7 +339,7 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # One path; `more` is the X-Amz-Target, or None for the first route, for all other targets.
+    # One path; `more` is the X-Amz-Target, or None for the first route, for unknown targets.
     routes = tuple(
         base.Route(
             pattern="/",
@@ -359,7 +359,7 @@ class Rekognition(base.Routed):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        #: Held while a session is created.
+        #: A lock for the creation of sessions.
         self.starting = threading.Lock()
 
     def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
@@ -372,7 +372,7 @@ class Rekognition(base.Routed):
         return next((each for each in self.routes if route and each.more == name), route), words
 
     def known_paths(self) -> tuple[str, ...]:
-        """Return no paths: a header names the operation, so no path is unknown."""
+        """Return no paths: a header selects the operation, so there are no unknown paths."""
         return ()
 
 
@@ -405,5 +405,5 @@ VENDOR = base.Vendor(
     behaviour=Rekognition,
     extensions={"sessions": Played},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
-    # No example for the console: a browser page does not sign requests.
+    # No example for the console: its page in the browser cannot sign requests.
 )
