@@ -1,6 +1,6 @@
-"""Claims about vendors with their sources, and the answers that rest on them.
+"""Claims about vendors with their sources, and the responses based on them.
 
-A fact that no switch or setting changes may be in the code instead, with its source.
+Facts that no switch or setting changes may be in the code instead, with their source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Headers, Response
 
-#: The day the documents were read.
+#: The day on which the documents were read.
 READ = "2026-11-20"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -40,7 +40,7 @@ class Origin:
     Attributes:
         known: The kind of evidence.
         document: The document with its date.
-        read: The day the document was read, ISO 8601.
+        read: The day on which the document was read, ISO 8601.
     """
 
     known: Known
@@ -53,11 +53,11 @@ OURS = Origin(Known.OURS, "our choice; no document says it")
 
 @attrs.frozen
 class Reply:
-    """A response whose text is a claim.
+    """A response that is part of a claim.
 
     Attributes:
         status: The HTTP status, 100-599.
-        body: JSON with ``{names}`` to fill in, a page of HTML as text, or None if the body is made
+        body: JSON with ``{names}`` to fill in, an HTML page as text, or None if the body is built
             for each request.
         headers: Headers other than the content type.
     """
@@ -69,15 +69,15 @@ class Reply:
 
 @attrs.frozen
 class Claim:
-    """A statement about a vendor's answers, with its source.
+    """A statement about a vendor's behaviour, with its source.
 
     Attributes:
-        key: The name by which code looks it up; one claim per key is in force at a time.
-        value: A `Reply`, or another value that code uses; None for a fact that code follows.
+        key: The name by which code looks it up; one claim per key is active at a time.
+        value: A `Reply`, or another value that code uses; None for a fact built into the code.
         origin: The source of the statement.
         statement: One sentence.
-        when: A switch, then the values that put the claim in force; None for always.
-        name: Distinguishes claims of the same key.
+        when: A switch, then the values that activate the claim; None for always.
+        name: Distinguishes claims with the same key.
         vendor: The vendor; ``mock`` for the mock's own answers.
     """
 
@@ -91,7 +91,7 @@ class Claim:
 
     @property
     def id(self) -> str:
-        """Unique, ``vendor.area.what``."""
+        """The unique id, ``vendor.area.what``."""
         return ".".join(filter(None, (self.vendor, self.key, self.name)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ row = Claim
 
 
 def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
-    """Make a row without a value, for responses to cite; `more` as for `row`."""
+    """Make a row without a value, for responses to cite; for `more` see `row`."""
     return row(key, None, origin, statement, **more)
 
 
@@ -116,7 +116,7 @@ def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
 
 
 class MissingClaimError(Exception):
-    """Raised when code looks up a key that no claim of the vendor has."""
+    """Raised when code looks up a key that none of the vendor's claims has."""
 
 
 class _Table(dict[str, tuple[Any, str]]):
@@ -127,7 +127,7 @@ class _Table(dict[str, tuple[Any, str]]):
 
 
 class Behaviours:
-    """The claims of one vendor in force: values by key, with the settings."""
+    """The active claims about one vendor: values by key, with settings applied."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Behaviours:
         settings: Mapping[str, Any] | None = None,
         switches: Mapping[str, Any] | None = None,
     ) -> None:
-        #: The value of every switch, and the switches and settings that were set, as given.
+        #: The value of every switch; and the switches and settings that were set, as given.
         self.chosen, self.switches = chosen, dict(switches or {})
         self.claims = tuple(x for x in claims if x.when is None or chosen[x.when[0]] in x.when[1:])
         self._table = _Table()
@@ -158,7 +158,7 @@ class Behaviours:
 
 
 class Citations:
-    """The claims for one request; collects the claims that the response cites."""
+    """The claims for one request; records the claims that the response cites."""
 
     __slots__ = ("_cited", "_table")
 
@@ -186,16 +186,16 @@ class Citations:
 
     @property
     def claims(self) -> tuple[str, ...]:
-        """Ids of the cited claims, in order."""
+        """The ids of the cited claims, in order."""
         return tuple(self._cited)
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """Make the response that a claim describes.
+        """Build the response that a claim describes.
 
         Args:
-            key: A claim whose value is a `Reply`.
+            key: The key of a claim with a `Reply`.
             body: The JSON body; None for the claim's own body.
             headers: Headers to add.
             filled: Values for the ``{names}`` in the claim's body.
@@ -210,7 +210,7 @@ class Citations:
         return Response(status=reply.status, headers=lines, body=content)
 
     def sealed(self, answer: Response) -> Response:
-        """Return `answer` with the cited claims."""
+        """Return `answer` with the cited claims attached."""
         answer.claims = tuple(self._cited)
         return answer
 
@@ -235,35 +235,35 @@ def fill(template: Any, filled: Mapping[str, object]) -> Any:
     return template
 
 
-# Bodies have no cycles; checking for them would take a fifth of the time.
+# Bodies have no cycles; checking for cycles would take a fifth of the time.
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
 )
 
 
 def encode(body: Any) -> bytes:
-    """Encode JSON as the web frameworks do: compact, without escaping to ASCII."""
+    """Encode JSON like the web frameworks: compact, without escaping to ASCII."""
     text = _ENCODER.encode(body)
     try:
-        # JSON may contain line separators, JavaScript may not: the framework escapes them.
+        # JSON may contain line separators but JavaScript may not, so the framework escapes them.
         return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
+    except UnicodeEncodeError:  # half a surrogate pair: valid in JSON but not in UTF-8
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-# The mock's own answers, named apart so that no client mistakes them for a vendor's.
+# The mock's own responses; the key ``mock`` keeps clients from mistaking them for a vendor's.
 # fmt: off
 MOCK_CLAIMS = table(
     "mock",
-    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "A path that no vendor knows is answered with the known path that it resembles."),
-    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint that the vendor has and the mock does not imitate says so, and what it does imitate."),
-    row("host", Reply(403, {"mock": "This mock is asked under a loopback name, such as 127.0.0.1, or one of its vendors' own."}), OURS, "While the mock is bound to the loopback, it answers under no name that is neither a loopback one nor a vendor's own."),
-    row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with a page of HTML; proxy limits are not documented."),
-    row("limit.control", Reply(413, {"mock": "A change is described in at most 1 MiB."}), OURS, "A change through the control API is described in at most 1 MiB."),
-    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "A page of HTML, when a test asks for one, is that of some gateway."),
-    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS, "JSON of another shape, when a test asks for it, has nothing of the vendor's."),
-    row("fault.own", Reply(200), OURS, "A JSON body that a test gives is the test's own; it says nothing of the vendor."),
-    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS, "A status from 500 on is a page of HTML; its body is not documented."),
-    row("fault.other", Reply(400, {"mock": "A test asked for the status {status}; the vendor's words are not known."}), OURS, "A status for which the vendor's words are not known is answered in ours."),
+    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "An unknown path is a 404 that suggests the most similar known path."),
+    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint of the vendor that the mock does not imitate is a 404 that lists the imitated ones."),
+    row("host", Reply(403, {"mock": "Address this mock by a loopback name, such as 127.0.0.1, or by one of its vendors' host names."}), OURS, "While it is bound to the loopback interface, the mock refuses requests for any host except loopback names and its vendors' hosts."),
+    row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with an HTML page; the limits of vendors' proxies are not documented."),
+    row("limit.control", Reply(413, {"mock": "The body of a change is limited to 1 MiB."}), OURS, "The body of a change through the control API is limited to 1 MiB."),
+    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "The HTML page that a test may request looks like a gateway's."),
+    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS, "The JSON of a wrong shape that a test may request has none of the vendor's fields."),
+    row("fault.own", Reply(200), OURS, "A JSON body supplied by a test is the test's own, and no claim about the vendor."),
+    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS, "A status of 500 or above has an HTML page; its body is not documented."),
+    row("fault.other", Reply(400, {"mock": "A test requested the status {status}; the vendor's message for it is not known."}), OURS, "A status for which the vendor's message is not known has a message of ours."),
 )
 # fmt: on

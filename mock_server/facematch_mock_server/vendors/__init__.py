@@ -36,9 +36,7 @@ def vendor_named(name: str) -> Vendor:
     for point in entry_points(group=GROUP, name=name):
         brought = point.load()
         if not isinstance(brought, Vendor) or brought.name != name:
-            raise ValueError(
-                f"the entry point {name} = {point.value} of {GROUP} is not a Vendor"
-            )
+            raise ValueError(f"the entry point {name} = {point.value} of {GROUP} is not a Vendor")
         return brought
     raise ValueError(f"unknown vendor {name}; the mock has {', '.join(vendor_names())}")
 
