@@ -50,7 +50,7 @@ NAME = "deepvue"
 
 
 class ApiVersion(enum.StrEnum):
-    """A version of the face match: v1 is documented, v2 only in part. Deepvue calls v2 better."""
+    """A face match version: v1 is documented, v2 only in part. Deepvue says v2 is better."""
 
     V1 = "v1"
     V2 = "v2"

@@ -309,12 +309,12 @@ def _decide(
     if WarningCode.NO_FACE in codes and not codes & kind.certain:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
-        # As documented, a grave warning declines and an approval has a score: else REVIEW.
+        # By the documents an error-level warning declines and an approval has a score: else REVIEW.
         return kind.passed if has_score and not is_grave else kind.decisions.REVIEW
     if status == DECLINED:
         if is_grave and not codes & kind.reasons:
             return kind.decisions.REVIEW
-        # Without a score Didit did not compare or check a face.
+        # Without a score, Didit did not compare or check any face.
         return kind.failed if has_score or codes & kind.certain else kind.decisions.INCONCLUSIVE
     return kind.decisions.REVIEW
 

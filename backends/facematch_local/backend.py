@@ -251,7 +251,9 @@ class LocalBackend(EngineBackend):
         return facts | {name: version(name) for module in NEEDED for name in brought[module]}
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A LocalBackend holds biometric data and is not pickled; open another one.")
+        raise TypeError(
+            "A LocalBackend contains biometric data and cannot be pickled; open a new one."
+        )
 
     def _look(self, image: Image, picture: str) -> PictureFaces:
         try:

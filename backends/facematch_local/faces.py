@@ -54,7 +54,9 @@ class PictureFaces:
     sharpness: float | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("PictureFaces holds biometric data and can be neither pickled nor copied")
+        raise TypeError(
+            "PictureFaces contains biometric data and can be neither pickled nor copied"
+        )
 
 
 class _Memory:
@@ -116,4 +118,4 @@ class FaceCache:
             memory.futures.clear()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Embeddings are biometric data and are not pickled.")
+        raise TypeError("Embeddings are biometric data and cannot be pickled.")

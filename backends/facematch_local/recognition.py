@@ -46,7 +46,7 @@ LEAST_SIDE = 64
 #: Minimum confidence of a face in a whole picture, and in the repeated detection of a known face.
 LEAST_CONFIDENCE, LEAST_AGAIN = 0.6, 0.3
 
-#: If a face has this confidence, boxes with less are ignored: blurred hands, heads in the back.
+#: If a face has this confidence, boxes with less (blurred hands, backs of heads) are ignored.
 SURE = 0.8
 
 #: Longer side of the face, and side of the square around it, in a repeated detection, in pixels.

@@ -148,7 +148,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
     method = None if challenge is None else _read_text(challenge, "Type")
-    # A session that another program started may have asked for any challenge.
+    # If another program started the session, it may have requested any challenge.
     enough = record.vendor.get("challenges", " ".join(Challenge)).split()
     is_other = method is not None and method not in enough
     state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)

@@ -101,7 +101,7 @@ def find(world: World, session_id: str) -> Session:
     """Return a hosted session. Raises LookupError if there is none with that id."""
     session = world.sessions.find(session_id)
     if session is None or session.hosted is None:
-        raise LookupError("there is no hosted session of that id")
+        raise LookupError("there is no hosted session with that id")
     return current(world, session)
 
 

@@ -175,7 +175,7 @@ def test_the_journal_is_narrowed_down_in_order_and_counted(engine, query, number
             "sessions/decide",
             {"session_id": "1", "status": "Approved"},
             404,
-            "no session of that id",
+            "no session with that id",
         ),
         (
             "sessions/decide",

@@ -214,7 +214,7 @@ class Webhooks(Extension[DiditRecords]):
             )
         if events is not None:
             if isinstance(events, str) or not events or any(name not in names for name in events):
-                raise ValueError(f"events must be a non-empty list of {', '.join(names)}")
+                raise ValueError(f"events must be a list of one or more of {', '.join(names)}")
             events = tuple(dict.fromkeys(events))
         if type(enabled) not in (bool, type(None)):
             raise ValueError("enabled must be true or false")

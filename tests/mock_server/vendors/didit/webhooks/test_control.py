@@ -42,7 +42,7 @@ def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
     "url", ["https://example.com/hook", "http://10.0.0.1/", "ftp://127.0.0.1/", "", 7]
 )
 def test_no_destination_is_anywhere_else(world, url):
-    with pytest.raises(ValueError, match="on this machine, or on a host that deliver_to names"):
+    with pytest.raises(ValueError, match="on this machine, or on a host that deliver_to lists"):
         world.webhooks.add(url)
     status, body = world.ask("destinations", {"url": url})
     assert (status, list(body)) == (400, ["mock"])
