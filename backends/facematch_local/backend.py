@@ -252,7 +252,7 @@ class LocalBackend(EngineBackend):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "A LocalBackend contains biometric data and cannot be pickled; open a new one."
+            "A LocalBackend contains biometric data and is not picklable; open another."
         )
 
     def _look(self, image: Image, picture: str) -> PictureFaces:

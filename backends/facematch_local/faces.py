@@ -54,9 +54,7 @@ class PictureFaces:
     sharpness: float | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "PictureFaces contains biometric data and can be neither pickled nor copied"
-        )
+        raise TypeError("PictureFaces is biometric data and can be neither pickled nor copied")
 
 
 class _Memory:
