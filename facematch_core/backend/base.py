@@ -229,7 +229,7 @@ class Backend(abc.ABC):
             Unsupported: by default.
         """
         raise errors.Unsupported(
-            f"The backend {self.name} receives no webhooks.", backend=self.name, what="receive"
+            f"The backend {self.name} does not receive webhooks.", backend=self.name, what="receive"
         )
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
@@ -319,8 +319,8 @@ def _check_key(backend: Backend, name: str, secret: Secret) -> None:
         raise errors.ConfigurationError(f"{name} is empty: {hint}.")
     if isinstance(backend, RemoteBackend) and not _SENDABLE.fullmatch(secret.reveal()):
         raise errors.ConfigurationError(
-            f"{name} (from {secret.origin}) holds a space, a line break or another character "
-            "that no header can carry: give the key alone."
+            f"{name} (from {secret.origin}) contains a space, a line break or another character "
+            "that a header cannot contain: set only the key."
         )
 
 

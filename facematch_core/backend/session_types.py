@@ -136,14 +136,14 @@ class SessionCapabilities:
 
     def __attrs_post_init__(self) -> None:
         if (models.Operation.MATCH in self.checks) is not bool(self.compares_with):
-            raise ValueError("compares_with says with which pictures, just where checks has MATCH.")
+            raise ValueError("compares_with must list pictures if checks has MATCH, and only then.")
 
 
 def _as_checks(operations: Iterable[models.Operation | str]) -> tuple[models.Operation, ...]:
     checks = tuple(sorted(map(models.Operation, operations)))
     if not {*checks} <= {*USUAL_CHECKS}:
         # A session without checks could not fail.
-        raise ValueError("expects lists what a session reports: match, liveness.")
+        raise ValueError("expects must list the checks of a session: match, liveness.")
     return checks
 
 
@@ -217,7 +217,7 @@ class SessionRecord(Document):
             None,
             ComparedWith.UNKNOWN,
         ):
-            raise ValueError("compared_with must say with which picture if expects has a match.")
+            raise ValueError("compared_with must name the picture if expects has a match.")
 
     @property
     def terms(self) -> str:

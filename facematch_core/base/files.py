@@ -108,7 +108,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        why = "it is a pipe or a device and no regular file"
+        why = "it is a pipe or a device, not a regular file"
         raise NotRegular(errno.EINVAL, why, os.fspath(path))
     return file
 

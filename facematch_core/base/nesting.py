@@ -14,7 +14,7 @@ class TooDeep(ValueError):
 
 
 def load_json(text: str | bytes | bytearray, **hooks: Any) -> Any:
-    """Parse JSON like `json.loads`, with the same arguments; raise `ValueError` if it is wrong."""
+    """Parse JSON like `json.loads`, with the same arguments; raise `ValueError` if invalid."""
     try:
         return json.loads(text, **hooks)
     except RecursionError:

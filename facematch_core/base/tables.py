@@ -68,9 +68,9 @@ def decode(data: bytes) -> tuple[str, list[str]]:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
-        notes = ["is no UTF-8 text and was read as Windows-1252: look at names with accents"]
+        notes = ["is not UTF-8 and was read as Windows-1252: check names with accents"]
     if "\0" in text or "\N{REPLACEMENT CHARACTER}" in text:
-        raise InvalidRequest("is no text: save it as CSV in UTF-8.")
+        raise InvalidRequest("is not text: save it as CSV in UTF-8.")
     return text, notes
 
 
@@ -91,7 +91,7 @@ def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
             if any(cells):
                 yield reader.line_num, cells
     except csv.Error as error:
-        raise InvalidRequest(f"is no CSV: line {reader.line_num}: {error}.") from None
+        raise InvalidRequest(f"is not valid CSV: line {reader.line_num}: {error}.") from None
 
 
 def place(numbers: Sequence[int], unit: str = "line") -> str:

@@ -36,7 +36,7 @@ class StillRunning(Exception):
 class HelperThreads:
     """At most `limit` (at least 1) concurrent daemon threads named `name`, each for one task.
 
-    Safe to share between threads. In the child of a fork all threads are free.
+    Thread-safe. In the child of a fork all threads are free.
     """
 
     def __init__(self, limit: int, name: str) -> None:

@@ -331,7 +331,7 @@ class HttpBackend(RemoteBackend):
         is_of_mock = is_loopback(host) and is_loopback(host_of(self._url))
         if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
             raise ConfigurationError(
-                f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
+                f"The portrait of {self.name} is on {host[:80]!r}, no allowed host: set "
                 "media_hosts to the exact names of the vendor's hosts for pictures."
             )
         try:
@@ -345,7 +345,7 @@ class HttpBackend(RemoteBackend):
                 return Image.from_bytes(reply.body)
             problem = f"answered {reply.status}"
         except errors.FaceMatchError as error:
-            problem = f"gave no picture ({type(error).__name__})"
+            problem = f"returned no picture ({type(error).__name__})"
         raise errors.VendorUnavailable(
             f"The host of the portraits of {self.name} {problem}: read the session again, or "
             "without the portrait.",
@@ -388,7 +388,7 @@ class HttpBackend(RemoteBackend):
 
         def iterate() -> Iterator[HttpReply]:
             yield from replies
-            raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
+            raise ValueError(f"The call needs more than {len(replies)} replies.")
 
         steps = getattr(self, call.way.steps)(call)
         return HttpCall(self, call, iterate()).run(steps, call.way.answer)
@@ -414,8 +414,8 @@ class HttpBackend(RemoteBackend):
         """
         if request.method not in ("GET", "HEAD"):
             raise ConfigurationError(
-                f"fetch is for GET and HEAD, not for {request.method}: a lost answer counts as "
-                "free here. What changes something at the vendor is yielded by steps."
+                f"fetch is for GET and HEAD, not for {request.method}: a lost reply counts as "
+                "free here. Yield a request that changes something at the vendor from steps."
             )
 
         about = {"deadline": deadline, "clock": self.client.clock}

@@ -100,15 +100,15 @@ class HttpRequest:
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
                 "The address of a request must be http:// or https:// with a host and a path, "
-                "without a user or a fragment; a key belongs into headers."
+                "without a user or a fragment; put a key into headers."
             )
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:
             raise errors.ConfigurationError("A request has a form, JSON or a body: one of them.")
         if self.charges and (self.on_refusal == "raise" or self.is_cleanup):
             raise errors.ConfigurationError(
-                "A refusal can be gone on from, and a clean-up be sent, where nothing is charged: "
-                "give charges=0, or leave on_refusal and is_cleanup out."
+                'on_refusal="raise" and is_cleanup are only for requests without a charge: '
+                "set charges=0, or omit both."
             )
 
     def encoded(self) -> HttpRequest:
@@ -139,8 +139,8 @@ class HttpRequest:
 def accepted_billing(charges: int) -> Billing:
     """Return the bill of an expected reply that does not state its bill itself."""
     if charges:
-        return Billing(Charged.YES, "an answer is taken as charged", charges)
-    return Billing(Charged.NO, "the vendor charges nothing for it")
+        return Billing(Charged.YES, "a response counts as charged", charges)
+    return Billing(Charged.NO, "the vendor does not charge for it")
 
 
 @attrs.frozen

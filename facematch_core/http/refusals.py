@@ -137,7 +137,7 @@ _BY_STATUS = {
     ),
     **dict.fromkeys(
         _GIVEN_UP,
-        _unknown("given up half way by the server or a gateway", f"it gave up waiting; {_MAY}"),
+        _unknown("the server or a gateway gave up half way", f"it gave up waiting; {_MAY}"),
     ),
     401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
     402: _unread(errors.InsufficientCredit, "the account has no credit"),
@@ -156,8 +156,8 @@ _BY_CLASS = {
     2: ErrorRow(
         errors.UnexpectedResponse,
         Charged.YES,
-        "a 2xx answer is taken as charged",
-        "success in a form that this backend does not know; please report it",
+        "a 2xx response counts as charged",
+        "a success that this backend cannot read; please report it",
     ),
     3: _unknown("a redirect after the call", _REDIRECT),
     4: _unknown(
@@ -190,7 +190,7 @@ def vendor_error(
     shape = reply.shape
     row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
     if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
-        text = "no answer that can be used, to a request that is free"
+        text = "an unusable response to a free request"
         may_help = reply.status >= 500 or reply.status in _GIVEN_UP
         row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
@@ -315,7 +315,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
             f"{name} could not be reached{through}: {reason}. Nothing of this request was sent.",
             backend=name,
             retryable=not is_final,
-            billing=Billing(Charged.NO, "no byte of the request has left"),
+            billing=Billing(Charged.NO, "no byte of the request was sent"),
         )
     if isinstance(error, UnreadableBody) and status in exchange.request.expects:
         billing = accepted_billing(exchange.charges)
@@ -326,7 +326,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
         f"The request was sent to {name}{through}, but no usable answer came: {reason}.{may}",
         backend=name,
-        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
+        billing=Billing(Charged.UNKNOWN, "no complete response after the first byte was sent"),
         status_code=status or None,
     )
 
@@ -340,7 +340,7 @@ def _describe(links: list[BaseException], *, is_sent: bool) -> str:
                 return reason
     # urllib3 raises a plain ValueError for a chunk whose length is below 0.
     if is_sent and any(type(link) is ValueError for link in links):
-        return "its answer is no proper HTTP"
+        return "its response is not valid HTTP"
     # An OSError without an errno has no text of its own.
     return "the connection failed" if any(isinstance(link, OSError) for link in links) else ""
 
@@ -389,6 +389,6 @@ _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
     (OSError, _system_words),
     (http.client.IncompleteRead, "its answer broke off"),
-    ((http.client.HTTPException, ProtocolError, InvalidHeader), "its answer is no proper HTTP"),
+    ((http.client.HTTPException, ProtocolError, InvalidHeader), "its response is not valid HTTP"),
     ((HTTPError, requests.RequestException), "the connection failed"),
 )

@@ -176,7 +176,7 @@ class HttpCall:
             return step
         if isinstance(step, kind):
             raise _End(step, ledger.bill_all(getattr(step, "billing", SILENT)))
-        raise self._end_unreadable(f"its parse gives {type(step).__name__}, not {kind.__name__}")
+        raise self._end_unreadable(f"its parse returned {type(step).__name__}, not {kind.__name__}")
 
     def _wait(self, pause: Wait) -> None:
         """Wait; end the call if the deadline is earlier."""
@@ -343,9 +343,9 @@ class HttpCall:
                     continue
                 # Forms trim white space, and a vendor may turn digits into a number.
                 if f"{shown}".strip() != f"{sent[name] or ''}".strip():
-                    return f"it repeats another {name} than was sent"
+                    return f"it echoes a {name} that was not sent"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the call
-            return f"what it repeats cannot be read: {report_fault(error)}"
+            return f"what it echoes cannot be read: {report_fault(error)}"
         return ""
 
     def _find_foreign_host(self, url: str) -> str:
@@ -416,7 +416,7 @@ class HttpCall:
         )
         if is_about_call or not (self.is_accepted and ledger.is_free):
             return _End(error, billing)
-        kind, reason = errors.OutcomeUnknown, f"then gave no answer about it ({error.message})"
+        kind, reason = errors.OutcomeUnknown, f"then did not answer about it ({error.message})"
         if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
             kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
@@ -499,7 +499,7 @@ class HttpCall:
         elif not isinstance(error, Exception) and self.cleanups:
             # Ctrl-C: the program may end at any moment.
             name, call_id = self.backend.name, self.call.call_id
-            _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
+            _log.warning("%s still has data of call %s, which was interrupted", name, call_id)
 
     def _remove(self, billing: models.Billing | None) -> str:
         """Send the clean-ups, latest first; return a text about failures.

@@ -69,8 +69,8 @@ class HttpClient:
     """Sends requests with verified TLS, and knows whether the first byte of each was sent.
 
     Uses proxies and certificates from the environment, like requests, and ``SSL_CERT_FILE``. Reads
-    no ``~/.netrc``, keeps no cookies, follows no redirects and retries nothing. Safe to share
-    between threads and usable after a fork: each process has its own connections.
+    no ``~/.netrc``, keeps no cookies, follows no redirects and retries nothing. Thread-safe,
+    and usable after a fork: each process has its own connections.
 
     Args:
         connect_timeout_s: Timeout for each wait for DNS, connect, TLS or proxy, above 0.
@@ -474,7 +474,7 @@ class Connection(HTTPConnection):
                     return sock
             except OSError as error:
                 problem = error
-        raise NewConnectionError(self, "No address of the host answers.") from problem
+        raise NewConnectionError(self, "No address of the host responds.") from problem
 
     def _tunnel(self) -> None:
         super()._tunnel()
@@ -636,14 +636,14 @@ def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
     # A pipe could block forever.
     if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise
         raise errors.ConfigurationError(
-            f"{name}: {ca_bundle} is no file and no folder. Name the one that holds the "
+            f"{name}: {ca_bundle} is neither a file nor a folder. Name the one with the "
             "certificates."
         )
     context = create_urllib3_context()
     try:
         context.load_verify_locations(**{"capath" if is_folder else "cafile": ca_bundle})
     except OSError:
-        raise errors.ConfigurationError(f"{name}: {ca_bundle} holds no certificates.") from None
+        raise errors.ConfigurationError(f"{name}: {ca_bundle} contains no certificates.") from None
     return context
 
 

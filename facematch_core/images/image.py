@@ -129,7 +129,7 @@ class Image:
         Takes the standard alphabet with padding; ignores white space and the media type.
 
         Raises:
-            InvalidImage: no valid base64, or no usable picture.
+            InvalidImage: not valid base64, or not a usable picture.
         """
         if not isinstance(text, (str, bytes)):
             refuse(f"must be given as base64 text, not {type(text).__name__}")
@@ -178,7 +178,7 @@ class Image:
                 )
             if hasattr(piece, "__await__"):
                 piece.close()
-                refuse("is read with await; give the bytes of `await file.read()`")
+                refuse("is asynchronous; pass the bytes of `await file.read()`")
             if not isinstance(piece, bytes):
                 refuse(
                     f"comes from a file object that returned {type(piece).__name__}, not bytes; "
@@ -203,7 +203,7 @@ class Image:
         does not support (CMYK, for example) become RGB.
 
         Raises:
-            InvalidImage: the argument is no Pillow image, or cannot be encoded.
+            InvalidImage: the argument is not a Pillow image, or cannot be encoded.
         """
         return cls._make(_imaging.encode_png(picture))
 

@@ -49,7 +49,7 @@ T = TypeVar("T")
 class Sessions:
     """Hosted sessions of one backend; open them with `open_sessions`.
 
-    Safe to share between threads. A context manager.
+    Thread-safe. A context manager.
 
     A start uses the verifier's policies and `retry`, and counts as one paid call. Reads and
     deletions are free: they respect the vendor's rate limits and are not counted.

@@ -71,7 +71,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     within an equal share of the time left, so that a connect timeout leaves time for the next
     member. Without it, each member's own deadline starts when the member is called.
 
-    Safe to share between threads. Open it after a fork, not before. A context manager.
+    Thread-safe. Open it after a fork, not before. A context manager.
 
     Args:
         members: Verifiers by name, in the order to try them; or a list of verifiers, named after

@@ -443,7 +443,7 @@ class Pipeline:
 #: The charge for the start of a session (True), and for later requests about it (False).
 _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
-    False: Billing(Charged.NO, "asking about it charges nothing"),
+    False: Billing(Charged.NO, "later requests about it are free"),
 }
 
 

@@ -315,7 +315,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 class FaceVerifier(Verifier[float | Threshold]):
     """Compares faces and checks liveness with one backend.
 
-    Safe to share between threads. Open it after a fork, not before. A context manager.
+    Thread-safe. Open it after a fork, not before. A context manager.
 
     Args:
         backend: The backend to call.

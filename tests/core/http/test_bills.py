@@ -98,7 +98,7 @@ def test_what_a_result_cost(replies, stated_bill, charged, charges, ground):
     assert ground in (None, billing.ground)
 
 
-PAID = "an answer is taken as charged"
+PAID = "a response counts as charged"
 REFUSED = "a 4xx answer; the vendor says nothing of charging"
 
 

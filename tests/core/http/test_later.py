@@ -389,7 +389,7 @@ def test_a_record_that_repeats_other_words_is_of_another_call(ref, echo, is_foun
         if is_found:
             assert backend.reconcile(record, deadline=NO_DEADLINE).result.is_match
         else:
-            with pytest.raises(fm.UnexpectedResponse, match="repeats another"):
+            with pytest.raises(fm.UnexpectedResponse, match="echoes a"):
                 backend.reconcile(record, deadline=NO_DEADLINE)
 
 
