@@ -212,8 +212,7 @@ def _configuration(target: Target) -> str:
 def _show(report: Mapping[str, Any]) -> None:
     say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
     say(f"configuration: {report['configuration']}")
-    members = report["members"]
-    if members:
+    if members := report["members"]:
         names = ", ".join(member["profile"] for member in members)
         say(f"failover: {report['profile']}, of {names}")
     for backend in members or [report]:
@@ -230,7 +229,8 @@ def _show(report: Mapping[str, Any]) -> None:
         is_ours = row["distribution"] == "facematch-core"
         origin = "" if is_ours else f"{row['distribution']} {row['version']}"
         rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, origin))
-    print_table(("installed backend", "usable", "can", "threshold", "from"), rows, prose=("can",))
+    header = ("installed backend", "usable without a profile", "can", "threshold", "from")
+    print_table(header, rows, prose=("can",))
     for row in report["backends"]:
         if row["problem"] is not None:
             say(f"  {row['name']}: {row['problem']}")

@@ -164,17 +164,13 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
-def _reveal(value: str | Secret) -> str:
-    return value.reveal() if isinstance(value, Secret) else value
-
-
 def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
     """Return the headers and the body to send, with secrets revealed."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise errors.ConfigurationError("A header name has characters that HTTP cannot carry.")
-        text = headers[name] = _reveal(value)
+        text = headers[name] = value.reveal() if isinstance(value, Secret) else value
         if not _HEADER_VALUE.fullmatch(text):
             raise errors.ConfigurationError(
                 f"The value of the header {name} cannot be sent: a space or a line break at an end "
@@ -190,7 +186,7 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
     """Return the media type and the body."""
     fields: dict[str, str] = {}
     for name, value in request.fields.items():
-        text = fields[name] = _reveal(value)
+        text = fields[name] = value.reveal() if isinstance(value, Secret) else value
         if not isinstance(text, str):
             kind = type(text).__name__
             raise errors.InvalidRequest(

@@ -164,9 +164,9 @@ class HttpCall:
                 raise self._end_with(self.refusal) from None
             if not isinstance(error, errors.VendorError):
                 # The error must say that the call is paid for.
-                problem, reply = _report(error), self.reply
-                if reply is not None and reply.shape is BodyShape.EMPTY:
-                    problem = "its body is empty"
+                problem = _report(error)
+                if self.reply and (body := self.reply.body.strip()) in (b"", b"null"):
+                    problem = f"its body is {body.decode() or 'empty'}; {problem}"
                 raise self._end_unreadable(problem) from None
             is_free = ledger.is_free and error.billing.charged is models.Charged.UNKNOWN
             raise _End(error, ledger.bill(FREE_BILLING if is_free else error.billing)) from None
@@ -305,7 +305,7 @@ class HttpCall:
         self.request_id = reply.headers.get(backend.request_id_header or "") or self.request_id
         if MOCK_HEADER in reply.headers:
             self.environment = models.Environment.MOCK
-        self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
+        self.secrets += reply.secrets
         try:
             vendor_id: str | None = backend.vendor_id(reply)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the call

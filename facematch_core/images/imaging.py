@@ -181,7 +181,9 @@ def _describe_unknown(data: bytes) -> str:
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
             return f"looks like {what}; {advice}"
-    # A PDF's signature may follow other bytes.
+    # An SVG often starts with an XML declaration; a PDF's signature may follow other bytes.
+    if b"<svg" in text:
+        return "looks like an SVG drawing; export it as PNG"
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3"):

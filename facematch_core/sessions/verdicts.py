@@ -87,7 +87,8 @@ def check_origin(
     if problem is None:
         return environment or declared
     raise EnvironmentMismatch(
-        f"The answer of {rules.backend} about a session {problem}: check the address and the key.",
+        f"The answer of {rules.backend} about a session {problem}: correct base_url or the key, or "
+        "the setting environment.",
         environment=environment,
         billing=answer.billing,
         ids=answer.ids,

@@ -164,7 +164,8 @@ class ResultPolicy:
         if problem is None:
             return judged
         raise EnvironmentMismatch(
-            f"The answer of {self.backend.name} {problem}: check the address and the key.",
+            f"The answer of {self.backend.name} {problem}: correct base_url or the key, or the "
+            "setting environment.",
             environment=judged.environment,
             billing=judged.billing,
             ids=judged.ids,

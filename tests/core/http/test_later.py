@@ -185,6 +185,34 @@ def test_a_job_that_is_not_done_in_time_is_lost(clock, deadline_s, polls):
     assert clock.slept == [1.0] * polls
 
 
+def test_a_job_may_outlast_its_member_s_share_of_the_deadline(clock):
+    """In a failover, only the first byte of a member has an earlier deadline."""
+    with served(ACCEPTED, RUNNING, DONE) as server:
+        first, spare = (
+            fm.FaceVerifier(by(base_url=server.url), clock=clock) for by in (Later, Stray)
+        )
+        members = {"first": first, "spare": spare}
+        with fm.Failover(members, deadline_s=3, clock=clock) as failover:
+            assert failover.verify(picture(), picture((1, 2, 3))).is_match
+    assert clock.slept == [1.0, 1.0]
+
+
+def test_steps_that_catch_every_refusal_end_at_the_deadline(clock):
+    class Stubborn(Later):
+        def steps(self, call):
+            yield self.job()
+            for _ in range(99):
+                with contextlib.suppress(fm.VendorError):
+                    yield self.poll(f"{self.address}/jobs/7")
+                clock.advance(1)
+
+    with served(ACCEPTED, *[DOWN] * 3) as server:
+        with pytest.raises(fm.DeadlineExceeded, match="job-7") as caught:
+            verify(server, clock, Stubborn, deadline_s=2.5)
+        assert len(server.requests) == 4
+    is_lost(caught.value)
+
+
 @pytest.mark.parametrize(
     "replies",
     [(OTHER,), (RUNNING, OTHER), (reply(422, {"job": "job-8", "code": "Hidden"}),)],

@@ -151,12 +151,14 @@ def test_a_path_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "page.jpg").write_text("<html>404</html>")
+    (tmp_path / "drawing.jpg").write_text('<?xml version="1.0"?><SVG width="1"/>')
     (tmp_path / "large.png").write_bytes(b"\0" * (MAX_FILE_BYTES + 1))
     for name, says in {
         "absent.jpg": "does not exist",
         "folder": "Is a directory",
         "empty.jpg": "is empty (0 bytes)",
         "page.jpg": "looks like an HTML page",
+        "drawing.jpg": "looks like an SVG drawing; export it as PNG",
         "large.png": "more than the 33554432 bytes",
         "a\0b": "cannot be read (ValueError)",
         "x-" * 2500: "cannot be read (File name too long)",

@@ -70,7 +70,7 @@ def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
     assert (reservation.error, reservation.ended_at) == ("OutcomeUnknown", clock.now())
     where = Environment.SANDBOX
     backend.script = [match_result(billing=Billing(Charged.UNKNOWN), environment=where)]
-    with pytest.raises(errors.EnvironmentMismatch):
+    with pytest.raises(errors.EnvironmentMismatch, match="or the setting environment"):
         limited(5).verify(A, B)
     endings = {(each.error, each.answered_from) for each in store.open_reservations()}
     assert endings == {("OutcomeUnknown", None), (None, where)}

@@ -301,7 +301,7 @@ def test_delete_says_what_became_of_it():
 def test_a_start_elsewhere_is_a_mismatch_that_counts():
     events = []
     sessions = opened(Acme({"environment": fm.Environment.MOCK}), on_event=events.append)
-    with pytest.raises(fm.EnvironmentMismatch) as caught:
+    with pytest.raises(fm.EnvironmentMismatch, match="or the setting environment") as caught:
         started(sessions)
     assert caught.value.billing.charged is fm.Charged.YES
     assert events[-1].kind is fm.EventKind.CHARGED
