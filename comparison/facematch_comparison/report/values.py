@@ -109,7 +109,7 @@ def number(
 count = functools.partial(number, form="{:,}".format)
 setting = functools.partial(number, form=numbers.setting, unit="%", times=100)
 score = functools.partial(number, form=numbers.score)
-probability = functools.partial(number, form=numbers.probability)
+probability = functools.partial(number, form="{:.2g}".format)
 
 
 def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:

@@ -12,23 +12,17 @@ turned away for either reason, FAR the share of non-mated pairs that get in.
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
-import functools
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import attr
 import attrs
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment, ThresholdRule
-
-if TYPE_CHECKING:
-    from cattrs import Converter
-    from pandas import DataFrame
-
 
 #: Version of the JSON schema; 0 until facematch 1.0: it may change in a minor release.
 SCHEMA: Final = 0
@@ -502,60 +496,25 @@ class Evaluation:
     def __repr__(self) -> str:
         return f"<Evaluation {self.study.name}: {self.headline}>"
 
-    def to_frame(self) -> DataFrame:
-        """Return the rates of all systems as a pandas DataFrame, a row for each operating point.
-
-        Columns: ``system``; ``at`` (``required``, ``default`` for the threshold of the run, or
-        ``fmr 0.01`` and so on for the FMRs that all reports show); ``threshold``, NaN for the
-        vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate, the
-        bounds of its interval (``fmr_low``, ``fmr_high``; for FRR and FNMR those at the FMR if
-        there are any), and its ``fmr_errors`` and ``fmr_trials``.
-        """
-        import pandas as pd  # not above: values are read without it
-
-        rows = []
-        for system in self.systems:
-            points = {"required": system.at_required, "default": system.at_default}
-            points |= {f"fmr {each.fmr:g}": each.point for each in system.at_fmrs}
-            for name, at in points.items():
-                if at is None:
-                    continue
-                row: dict[str, Any] = {"system": system.name, "at": name, "threshold": at.threshold}
-                for kind in ("fmr", "fnmr", "far", "frr"):
-                    rate = at.shown(kind)
-                    ends = rate.interval
-                    row |= {kind: rate.value, f"{kind}_low": ends and ends.low}
-                    row |= {f"{kind}_high": ends and ends.high}
-                    row |= {f"{kind}_errors": rate.errors, f"{kind}_trials": rate.trials}
-                rows.append(row)
-        return pd.DataFrame(rows)
-
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form (``"schema": 0``, ``"kind": "comparison"``), unrounded."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
 
 
 def as_json(thing: Any) -> dict[str, Any]:
-    document: dict[str, Any] = _converter().unstructure(thing)
-    return document
+    """Return a value of this package as values that `json` can encode."""
+    # The function of this name in `attrs` keeps tuples.
+    return attr.asdict(thing, value_serializer=_json_value)
 
 
-@functools.cache
-def _converter() -> Converter:
-    from cattrs import Converter  # not above: a command that fails early need not load it
-    from cattrs.gen import make_dict_unstructure_fn
-
-    converter = Converter(detailed_validation=False)
-    converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
-    converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
-    converter.register_unstructure_hook(float, _finite)
-    plain = make_dict_unstructure_fn(Rate, converter)
-    # Spare readers the division.
-    converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})
-    return converter
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
+def _json_value(_owner: Any, _field: Any, value: Any) -> Any:
+    if isinstance(value, Rate):
+        # Spare readers the division.
+        return attrs.asdict(value, recurse=False) | {"value": value.value}
+    if isinstance(value, enum.StrEnum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float) and not math.isfinite(value):
         raise InvalidRequest("A comparison holds a number that JSON does not know: report this.")
-    return number
+    return value

@@ -96,11 +96,6 @@ def score(number: float) -> str:
     return f"{number:.10g}"
 
 
-def probability(number: float) -> str:
-    """Format a p-value with two digits, however small."""
-    return f"{number:.2g}"
-
-
 def upper_percent(value: float, limit: float | None = None) -> str:
     """Format an upper bound in percent without the sign, never rounded down or across `limit`."""
     return _bound(value, limit, ROUND_CEILING)

@@ -51,7 +51,6 @@ def test_any_quantity_is_rounded_to_the_nearest(number, width):
 def test_scores_keep_what_separates_them():
     assert numbers.score(49.999999) == "49.999999"
     assert numbers.score(50.0) == "50"
-    assert numbers.probability(3.21e-13) == "3.2e-13"
     # What somebody chose is not rounded.
     assert [numbers.setting(rate) for rate in (1e-3, 1e-6)] == ["0.1", "0.0001"]
 
