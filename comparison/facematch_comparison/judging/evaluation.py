@@ -6,16 +6,13 @@ pairs. The statistics are in `stats`, the sentences in `sentences`.
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from facematch_comparison import stats
 from facematch_comparison.scores.answers import BILLED, DECISIONS, Answers, check_alike
@@ -29,12 +26,6 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences
-
-#: Lowest required FMR: a lower one would take impractically many pairs.
-LEAST_FMR: Final = 1e-9
-
-#: Number of bins of a histogram: enough to show a second peak, few enough for a page.
-BINS: Final = 40
 
 #: Values of `OperatingPoint.chosen_on`.
 CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
@@ -63,7 +54,7 @@ def evaluate(
 
     Args:
         answers: Answers of each system, all to the same pairs.
-        required_fmr: The FMR at which systems are compared: at least 1e-9, below 1. None selects
+        required_fmr: The FMR at which systems are compared, above 0 and below 1. None selects
             the strictest of 0.01, 0.001 and 0.0001 that the number of non-mated pairs supports, or
             else the strictest 1 in N that it supports.
         confidence: Confidence of every interval, above 0.5 and below 1.
@@ -83,48 +74,46 @@ def evaluate(
             mated pairs of every system score lower than non-mated pairs; a number is out of range;
             or a fixed threshold is for a system that is unknown or has no scores.
     """
-    if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
-        raise InvalidRequest(
-            f"The required FMR must be at least {LEAST_FMR:g} and below 1 (got {required_fmr})."
-        )
+    if required_fmr is not None and not 0 < required_fmr < 1:
+        raise InvalidRequest(f"The required FMR must be between 0 and 1 (got {required_fmr}).")
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must be between 0.5 and 1 (got {confidence}).")
     if attempts is not None and attempts < 1:
         raise InvalidRequest(f"A transaction has at least 1 attempt (got {attempts}).")
     _check(answers, at_thresholds)
     whole = answers[0]
-    calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
-    trials = _trials(answers, calibration)
+    calibration = judged = np.ones(len(whole), bool)
+    if split:
+        halves = split_by_subject(whole.probe_subjects, whole.reference_subjects, seed=seed)
+        # Each half needs both kinds of pairs.
+        if all(whole.mated[half].any() and not whole.mated[half].all() for half in halves):
+            calibration, judged = halves
+    judgings = [
+        _Judging(each, each.take(calibration), each.take(judged), confidence) for each in answers
+    ]
+    # The lowest number of scored non-mated pairs, of systems that have enough.
+    counts = [
+        each.chosen.table.scored_others
+        for each in judgings
+        if each.answers.is_scored and not each.why_reversed
+    ]
+    trials = min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
     supported = stats.comparable_fmr(trials)
     fmr = required_fmr or supported or stats.COMMON_FMRS[0]
-    choices = [
-        _choose(each, calibration, judged, at_thresholds, fmr=fmr, confidence=confidence)
-        for each in answers
-    ]
     differences, intervals = stats.compare_systems(
-        [choice.side for choice in choices],
+        [each.choose(fmr, at_thresholds.get(each.answers.name)) for each in judgings],
         required_fmr=fmr,
-        at_fmrs=[
-            (place, each.fmr)
-            for place, choice in enumerate(choices)
-            for each in choice.points
-            if each.point and each.point.chosen_on != FIXED
-        ],
         confidence=confidence,
     )
-    for place, choice in enumerate(choices):
-        choice.points[:] = [_with_intervals(each, place, intervals) for each in choice.points]
-    cells = [_cells(choice) for choice in choices]
+    for each, ends in zip(judgings, intervals, strict=True):
+        each.add_intervals(ends)
+    cells = [each.cells() for each in judgings]
     gaps = stats.group_differences(cells, confidence)
-    systems = [
-        attrs.evolve(_system(choice, attempts), groups=groups, group_differences=differ)
-        for choice, groups, differ in zip(choices, cells, gaps, strict=True)
-    ]
     study = model.StudySummary(
         name=name,
         digest=digest,
         whole=size_of(whole),
-        calibration=None if calibration is None else size_of(whole.take(calibration)),
+        calibration=None if calibration is judged else size_of(whole.take(calibration)),
         evaluation=size_of(whole.take(judged)),
         groups={
             column: {
@@ -140,7 +129,10 @@ def evaluate(
         study=study,
         required_fmr=fmr,
         confidence=confidence,
-        systems=tuple(systems),
+        systems=tuple(
+            each.system(attempts, groups=of_groups, group_differences=between)
+            for each, of_groups, between in zip(judgings, cells, gaps, strict=True)
+        ),
         differences=differences,
         caveats=(),
         made_at=made_at or SystemClock().now(),
@@ -183,149 +175,139 @@ def _why_reversed(table: Answers) -> str | None:
     )
 
 
-class _Choice(NamedTuple):
-    """A system with its thresholds.
+class _Judging:
+    """One system while it is evaluated.
 
-    `points` are at the FMRs that all reports show, and the last one is at the required FMR.
+    `rates` are those of the judged pairs. `chosen` are those of the pairs that choose thresholds:
+    the same object without a split. `points` are at the FMRs that all reports show, and the last
+    one is at the required FMR.
     """
 
-    answers: Answers
-    side: stats.Side
-    rates: stats.Rates
-    is_scored: bool
-    points: list[model.PointAt]
+    def __init__(self, whole: Answers, chosen: Answers, judged: Answers, confidence: float) -> None:
+        self.answers, self.table = whole, judged
+        self.rates = self.chosen = stats.Rates(judged, confidence)
+        if chosen is not judged:
+            self.chosen = stats.Rates(chosen, confidence)
+        self.is_scored, self.why_not = _has_threshold(chosen, judged)
+        self.why_reversed = whole.once(_why_reversed)
+        self.at_default = _default(self.rates)
+        self.points: list[model.PointAt] = []
 
+    def choose(self, fmr: float, fixed: float | None) -> stats.Side:
+        """Choose the threshold for each of the FMRs, and take the fixed one if there is one."""
+        why_not = self.why_not or self.why_reversed
+        at_required = model.PointAt(fmr=fmr, point=None, why_not=why_not)
+        if why_not is None:
+            least = stats.ENOUGH_FALSE_MATCHES
+            self.points = [self._point_at(each, least=least) for each in stats.COMMON_FMRS]
+            at_required = self._point_at(fmr)
+        is_fixed = fixed is not None and not self.why_reversed
+        if is_fixed:
+            at_required = model.PointAt(fmr=fmr, point=_point(self.rates, fixed, FIXED))
+        self.points.append(at_required)
+        self.threshold = at_required.point.threshold if at_required.point else None
+        return stats.Side(
+            table=self.table,
+            threshold=self.threshold,
+            chosen_on=self.chosen.table,
+            is_fixed=is_fixed,
+            fmrs=[at.fmr for at in self.points if at.point and at.point.chosen_on != FIXED],
+        )
 
-def _choose(
-    answers: Answers,
-    calibration: NDArray[np.bool_] | None,
-    judged: NDArray[np.bool_],
-    at_thresholds: Mapping[str, float],
-    *,
-    fmr: float,
-    confidence: float,
-) -> _Choice:
-    """Choose the thresholds of a system on the `calibration` pairs, or on the `judged` ones."""
-    table = answers.take(judged)
-    rates = stats.Rates(table, confidence)
-    chosen = rates if calibration is None else stats.Rates(answers.take(calibration), confidence)
-    is_scored, why_not = _has_threshold(chosen.table, table)
-    why_reversed = answers.once(_why_reversed)
-    why_not = why_not or why_reversed
-    points, at_required = [], model.PointAt(fmr=fmr, point=None, why_not=why_not)
-    if why_not is None:
-        at_required = _point_at(fmr, chosen, rates)
-        for common in stats.COMMON_FMRS:
-            why_not = stats.why_not_comparable(common, chosen.table.scored_others)
-            needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, common)
-            none = model.PointAt(fmr=common, point=None, why_not=why_not, pairs_needed=needed)
-            points.append(none if why_not else _point_at(common, chosen, rates))
-    is_fixed = answers.name in at_thresholds and not why_reversed
-    if is_fixed:
-        point = _point(rates, at_thresholds[answers.name], FIXED)
-        at_required = model.PointAt(fmr=fmr, point=point)
-    threshold = at_required.point.threshold if at_required.point else None
-    side = stats.Side(table=table, threshold=threshold, chosen_on=chosen.table, is_fixed=is_fixed)
-    return _Choice(answers, side, rates, is_scored, [*points, at_required])
+    def _point_at(self, fmr: float, *, least: int = 1) -> model.PointAt:
+        """Return the point at the threshold for an FMR, or why there is none."""
+        chosen, rates = self.chosen, self.rates
+        threshold, why_not, needed = stats.threshold_for_fmr(chosen.table, fmr, least=least)
+        if threshold is None:
+            return model.PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=needed)
+        at = _point(rates, threshold, EVALUATION if chosen is rates else CALIBRATION, fmr)
+        seen = at.fmr if chosen is rates else chosen.at("fmr", threshold)
+        return model.PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
+    def add_intervals(self, intervals: Mapping[tuple[str, float], model.Interval]) -> None:
+        """Add the intervals of FRR and FNMR at the FMRs of the chosen thresholds."""
+        for place, at in enumerate(self.points):
+            if at.point and at.point.chosen_on != FIXED:
+                # Resamples repeat only observed errors: never narrower than at the threshold.
+                rates: dict[str, Any] = {
+                    f"{name}_at_fmr": ends.widened(getattr(at.point, name).interval)
+                    for (name, fmr), ends in intervals.items()
+                    if fmr == at.fmr
+                }
+                self.points[place] = attrs.evolve(at, point=attrs.evolve(at.point, **rates))
 
-def _point_at(fmr: float, chosen: stats.Rates, rates: stats.Rates) -> model.PointAt:
-    """Return the operating point at the threshold for an FMR, or why there is none."""
-    threshold, why_not, needed = stats.threshold_for_fmr(chosen.table, fmr)
-    if threshold is None:
-        return model.PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=needed)
-    chosen_on = EVALUATION if chosen is rates else CALIBRATION
-    at = _point(rates, threshold, chosen_on, fmr)
-    seen = at.fmr if chosen is rates else chosen.at("fmr", threshold)
-    return model.PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
+    def cells(self) -> tuple[model.GroupCell, ...]:
+        """Return the cells of all columns of groups at the judged threshold, if there is one."""
+        if not self.points[-1].point and not self.at_default:
+            return ()
+        table, confidence = self.table, self.rates.confidence
+        return tuple(
+            cell
+            for column in table.groups
+            for cell in stats.cells_of(table, column, self.threshold, confidence)
+        )
 
+    def system(self, attempts: int | None, **groups: Any) -> model.System:
+        answers, table, (*at_fmrs, at_rate) = self.answers, self.table, self.points
+        points = [at for at in (at_rate.point, self.at_default) if at]
+        curve = histogram = concentration = None
+        # The curve of a reversed system would fail at every threshold.
+        if self.is_scored and not self.why_reversed:
+            marks = [at.threshold for at in points if at.threshold is not None]
+            curve = stats.curve_of(self.rates, include=marks)
+        if self.is_scored and table.scored.any():
+            histogram = _histogram(table)
+        if points:
+            # Without a threshold, the system's own decisions count.
+            chosen_for = at_rate.fmr if points[0].chosen_on == EVALUATION else None
+            concentration = stats.concentration(table, self.threshold, max_fmr=chosen_for)
+        missing = np.count_nonzero(table.acquired & ~table.scored)
+        facts = ("name", "backend", "model", "scale", "environment", "privacy")
+        return model.System(
+            **{fact: getattr(answers, fact) for fact in facts},
+            **groups,
+            kind="scores" if self.is_scored else "decisions",
+            without_score=int(missing) if self.is_scored else 0,
+            at_required=at_rate.point,
+            at_default=self.at_default,
+            why_not=at_rate.why_not,
+            pairs_needed=at_rate.pairs_needed,
+            at_fmrs=tuple(at_fmrs),
+            curve=curve,
+            histogram=histogram,
+            score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
+            concentration=concentration,
+            service=service_of(answers),
+            transactions=self._transactions(attempts),
+        )
 
-def _with_intervals(
-    at: model.PointAt, place: int, intervals: Mapping[tuple[int, float, str], model.Interval]
-) -> model.PointAt:
-    """Add the intervals of FRR and FNMR at the FMR of a chosen threshold."""
-    if at.point is None or at.point.chosen_on == FIXED:
-        return at
-    # Resamples repeat only observed errors: never narrower than at the threshold.
-    rates: dict[str, Any] = {
-        f"{name}_at_fmr": ends.widened(getattr(at.point, name).interval)
-        for name in ("frr", "fnmr")
-        if (ends := intervals.get((place, at.fmr, name)))
-    }
-    return attrs.evolve(at, point=attrs.evolve(at.point, **rates))
-
-
-def _cells(choice: _Choice) -> tuple[model.GroupCell, ...]:
-    """Return the cells of all columns of groups at the judged threshold, if there is one."""
-    table, threshold, confidence = choice.side.table, choice.side.threshold, choice.rates.confidence
-    if choice.points[-1].point is None and _default(choice.rates) is None:
-        return ()
-    columns = (stats.cells_of(table, column, threshold, confidence) for column in table.groups)
-    return tuple(itertools.chain(*columns))
-
-
-def _system(choice: _Choice, attempts: int | None) -> model.System:
-    answers, side, rates, is_scored, (*at_fmrs, at_rate) = choice
-    table, at_required, at_default = side.table, at_rate.point, _default(rates)
-    points = [at for at in (at_required, at_default) if at]
-    curve = histogram = concentration = None
-    # The curve of a reversed system would fail at every threshold.
-    if is_scored and not answers.once(_why_reversed):
-        marks = [at.threshold for at in points if at.threshold is not None]
-        curve = stats.curve_of(rates, include=marks)
-    if is_scored and table.scored.any():
-        histogram = _histogram(table)
-    if points:
-        # Without a threshold, the system's own decisions count.
-        chosen_for = at_rate.fmr if points[0].chosen_on == EVALUATION else None
-        concentration = stats.concentration(table, side.threshold, max_fmr=chosen_for)
-    facts = ("name", "backend", "model", "scale", "environment", "privacy")
-    return model.System(
-        **{fact: getattr(answers, fact) for fact in facts},
-        kind="scores" if is_scored else "decisions",
-        without_score=int(np.count_nonzero(table.acquired & ~table.scored)) if is_scored else 0,
-        at_required=at_required,
-        at_default=at_default,
-        why_not=at_rate.why_not,
-        pairs_needed=at_rate.pairs_needed,
-        at_fmrs=tuple(at_fmrs),
-        curve=curve,
-        histogram=histogram,
-        score_range=(histogram.edges[0], histogram.edges[-1]) if histogram else None,
-        concentration=concentration,
-        service=service_of(answers),
-        transactions=_transactions(choice, attempts),
-    )
-
-
-def _transactions(choice: _Choice, attempts: int | None) -> model.Transactions | None:
-    answers, at = choice.answers, choice.points[-1]
-    if answers.attempts is None:
-        return None
-    attempts = attempts or int(answers.attempts.max(initial=1))
-    rates = stats.Rates(choice.side.table.best_of(attempts), choice.rates.confidence)
-    at_required = curve = None
-    if at.point and rates.table.is_scored:
-        at_required = _point(rates, at.point.threshold, at.point.chosen_on, at.fmr)
-        curve = stats.curve_of(rates)
-    return model.Transactions(
-        attempts=attempts,
-        size=size_of(answers.best_of(attempts)),
-        at_required=at_required,
-        at_default=_default(rates),
-        curve=curve,
-    )
+    def _transactions(self, attempts: int | None) -> model.Transactions | None:
+        answers, at = self.answers, self.points[-1]
+        if answers.attempts is None:
+            return None
+        attempts = attempts or int(answers.attempts.max(initial=1))
+        rates = stats.Rates(self.table.best_of(attempts), self.rates.confidence)
+        at_required = curve = None
+        if at.point and rates.table.is_scored:
+            at_required = _point(rates, at.point.threshold, at.point.chosen_on, at.fmr)
+            curve = stats.curve_of(rates)
+        return model.Transactions(
+            attempts=attempts,
+            size=size_of(answers.best_of(attempts)),
+            at_required=at_required,
+            at_default=_default(rates),
+            curve=curve,
+        )
 
 
 def _histogram(table: Answers) -> model.Histogram:
-    scores = table.scores[table.scored]
-    # Pass edges, not a number of bins: close scores make edges equal, which numpy rejects.
-    edges = np.linspace(scores.min(), scores.max(), BINS + 1)
-    mated, others = (
-        np.histogram(table.scores[table.scored & kind], edges)[0].tolist()
-        for kind in (table.mated, ~table.mated)
-    )
-    return model.Histogram(edges=tuple(edges.tolist()), mated=tuple(mated), non_mated=tuple(others))
+    kinds = stats.scores_by_kind(table)
+    scores = np.concatenate(kinds)
+    # 40 bins show a second peak, and fit on a page. Pass edges, not a number of bins: close scores
+    # make edges equal, which numpy rejects.
+    edges = np.linspace(scores.min(), scores.max(), 41)
+    mated, others = (tuple(np.histogram(kind, edges)[0].tolist()) for kind in kinds)
+    return model.Histogram(edges=tuple(edges.tolist()), mated=mated, non_mated=others)
 
 
 def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | None]:
@@ -374,11 +356,11 @@ def service_of(answers: Answers) -> model.Service:
     """Return availability, latency and cost; the cost includes calls that may be charged."""
     answered = int(np.count_nonzero(answers.answered))
     times = np.sort(answers.elapsed_s[answers.answered & ~np.isnan(answers.elapsed_s)])
+    is_match = answers.decisions == DECISIONS.index(Decision.MATCH)
+    charged = answers.billed != BILLED.index(Charged.NO)
+    verified = int(np.count_nonzero(answers.mated & is_match))
     cost = per_verified = None
     if answers.price is not None:
-        charged = answers.billed != BILLED.index(Charged.NO)
-        is_match = answers.decisions == DECISIONS.index(Decision.MATCH)
-        verified = int(np.count_nonzero(answers.mated & is_match))
         # Prices have at most six decimal places; further digits are floating-point noise.
         cost = round(answers.price * int(charged.sum()), 6)
         if verified:
@@ -411,8 +393,6 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
         raise InvalidRequest("Two systems have the same name: give each its own.")
     for name, threshold in at_thresholds.items():
         check_name(name, tables)
-        if not math.isfinite(threshold):
-            raise InvalidRequest(f"The threshold of {name} must be a number (got {threshold}).")
         scores = tables[name].scores[tables[name].scored]
         if len(scores) and not tables[name].passed(threshold).any():
             raise InvalidRequest(
@@ -424,22 +404,3 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
     reasons = [each.once(_why_reversed) for each in answers]
     if all(reasons):
         raise InvalidRequest(f"{reasons[0]} For distances say {argument('distance', True)}.")
-
-
-def _halves(table: Answers, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
-    """Return the pairs for choosing thresholds (or None), and the pairs to judge."""
-    parts = split_by_subject(table.probe_subjects, table.reference_subjects, seed=seed)
-    # Each half needs both kinds of pairs.
-    if all(table.mated[part].any() and not table.mated[part].all() for part in parts):
-        return parts
-    return None, np.ones(len(table), bool)
-
-
-def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
-    """Return the lowest number of scored non-mated pairs per system, of systems with enough."""
-    counts = [
-        (each if calibration is None else each.take(calibration)).scored_others
-        for each in answers
-        if each.is_scored and not each.once(_why_reversed)
-    ]
-    return min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import attrs
 
@@ -23,10 +23,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
 from .evaluation import CALIBRATION, EVALUATION, check_name
-from .requirements import SHARE, JudgedAt, Requirements
-
-#: Maximum number of groups in a sentence; the others are in the JSON.
-_NAMED: Final = 3
+from .requirements import SHARE, Requirements
 
 
 class Conclusion(enum.StrEnum):
@@ -114,19 +111,17 @@ def judge(
     _check(evaluation, requirements)
     for name in systems:
         check_name(name, [system.name for system in evaluation.systems])
-    verdicts = []
-    for system in evaluation.systems:
-        if systems and system.name not in systems:
-            continue
+    asked = [each for each in evaluation.systems if not systems or each.name in systems]
+    for system in asked:
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
                 f"{system.name} answered from a {system.environment}, which says nothing about the "
                 "vendor's matcher. Judge answers of the vendor, or try the gate with "
                 f"{argument('allow_mock', True)}."
             )
-        is_split = evaluation.study.calibration is not None
-        verdicts.append(_judge(system, requirements, is_split=is_split))
-    return Verdict(outcome=_of_all(verdicts), requirements=requirements, systems=tuple(verdicts))
+    split = " --split" if evaluation.study.calibration else ""
+    verdicts = tuple(_judge(system, requirements, split) for system in asked)
+    return Verdict(outcome=_of_all(verdicts), requirements=requirements, systems=verdicts)
 
 
 def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
@@ -139,105 +134,105 @@ def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
 
 def _check(evaluation: model.Evaluation, requirements: Requirements) -> None:
     required, confidence = requirements.required_fmr, requirements.evaluation_confidence
-    attempts, wrong = requirements.attempts, ""
-    is_chosen = requirements.at is JudgedAt.REQUIRED_FMR
-    if is_chosen and not math.isclose(evaluation.required_fmr, required):
-        wrong = f"need thresholds for an FMR of {required:g}, not {evaluation.required_fmr:g}"
-    elif evaluation.confidence < confidence - 1e-9:
-        wrong = f"need intervals of at least {100 * confidence:g} % confidence"
-    elif requirements.counts == "transactions" and not all(
-        best and attempts in (None, best.attempts)
-        for best in (system.transactions for system in evaluation.systems)
-    ):
-        wrong = f"count transactions of up to {attempts or 'any number of'} attempts"
-    if wrong:
-        name = requirements.name
-        raise InvalidRequest(f"The requirements {name} {wrong}: evaluate the answers for that.")
-
-
-def _judge(system: model.System, requirements: Requirements, *, is_split: bool) -> SystemVerdict:
-    attempts = 1
-    if requirements.counts == "transactions" and (best := system.transactions):
-        attempts = best.attempts
-        system = attrs.evolve(
-            system, at_required=best.at_required, at_default=best.at_default, curve=best.curve
+    need = f"required_fmr={required:g} and confidence={confidence:g}"
+    is_suited = requirements.at == "default" or math.isclose(evaluation.required_fmr, required)
+    is_suited = is_suited and evaluation.confidence >= confidence - 1e-9
+    if requirements.counts == "transactions":
+        need += f", and transactions of up to {requirements.attempts or 'any number of'} attempts"
+        best = [system.transactions for system in evaluation.systems]
+        is_suited = is_suited and all(
+            each and requirements.attempts in (None, each.attempts) for each in best
         )
+    if not is_suited:
+        raise InvalidRequest(
+            f"The requirements {requirements.name} need {need}: evaluate the answers for that."
+        )
+
+
+def _judge(system: model.System, requirements: Requirements, split: str) -> SystemVerdict:
+    best = system.transactions if requirements.counts == "transactions" else None
+    of = best or system
     # A system without scores has no threshold other than its own.
-    is_own = requirements.at is JudgedAt.DEFAULT or system.kind == "decisions"
-    at = system.at_default if is_own else system.at_required
-    rates: list[RateVerdict] = []
-    groups: list[RateVerdict] = []
+    is_own = requirements.at == "default" or system.kind == "decisions"
+    at = of.at_default if is_own else of.at_required
+    rates: tuple[RateVerdict, ...] = ()
+    groups: tuple[RateVerdict, ...] = ()
     if at is not None:
-        limits = {"fmr": requirements.max_fmr, "frr": requirements.max_frr}
-        rates += _rates(at, limits, requirements)
-        for cell in system.groups:
-            column = [each for each in system.groups if each.column == cell.column]
-            groups += _rates(cell, requirements.by_group, requirements, len(column))
-    outcome, of_groups = _of_all(rates + groups), _of_all(groups)
-    if of_groups is not Conclusion.FAIL and (at is None or outcome is Conclusion.FAIL):
-        is_hopeless = _is_hopeless(system, at, requirements)
-        outcome = Conclusion.FAIL if is_hopeless else Conclusion.INCONCLUSIVE
-    elif outcome is Conclusion.PASS and requirements.by_group and not groups:
-        outcome = Conclusion.INCONCLUSIVE
+        rates = tuple(_rates(at, requirements))
+        columns = [cell.column for cell in system.groups]
+        groups = tuple(
+            rate
+            for cell in system.groups
+            for rate in _rates(cell, requirements, columns.count(cell.column))
+        )
+    of_rates, outcome = _of_all(rates), Conclusion.INCONCLUSIVE
+    beyond = [
+        f", nor by more of them if the {rate.name.upper()} stays at {numbers.percent(value)} %"
+        for rate in rates
+        if rate.outcome is outcome and (value := rate.rate.value or 0.0) > rate.limit
+    ]
+    met = f"not shown by these data{''.join(beyond)}."
+    if _of_all(groups) is Conclusion.FAIL:
+        outcome, met = Conclusion.FAIL, "not met."
+    elif (at is None or of_rates is Conclusion.FAIL) and _is_hopeless(of.curve, at, requirements):
+        outcome, met = Conclusion.FAIL, "not met, and no other threshold would meet it."
+        if at is None or at.chosen_on == "default":
+            met = "not met."
+    elif of_rates is Conclusion.FAIL:
+        met = "not met at this threshold; another one might meet it."
+    elif _of_all(rates + groups) is Conclusion.PASS and (groups or not requirements.by_group):
+        outcome, met = Conclusion.PASS, "met."
     plan = None
     # More pairs do not help if scores are reversed, or if a rate is beyond its limit.
-    is_open = _of_all(rates) is Conclusion.INCONCLUSIVE and requirements.counts == "attempts"
-    if (
-        outcome is Conclusion.INCONCLUSIVE
-        and is_open
-        and (rates or system.pairs_needed is not None)
-    ):
-        plan = None if any(map(_is_beyond, rates)) else _plan_words(requirements, is_split=is_split)
-    verdict = SystemVerdict(
+    can_be_shown = system.pairs_needed if at is None else not beyond
+    if outcome is of_rates is Conclusion.INCONCLUSIVE and can_be_shown and not best:
+        plan = _plan_words(requirements) + split
+    if at is not None:
+        tries = f", in transactions of up to {best.attempts} attempts" if best else ""
+        seen = f" at {_where(at, requirements)}{tries}: {' and '.join(map(_rate_words, rates))}."
+        seen += _group_words(groups, requirements)
+    elif outcome is Conclusion.FAIL:
+        seen = ": No threshold keeps both its FMR and its FRR within the limits."
+    else:
+        no_threshold = "It was run without a known threshold, so there is none to judge."
+        seen = f": {system.why_not or no_threshold}"
+    return SystemVerdict(
         system=system.name,
         outcome=outcome,
         threshold=at.threshold if at else None,
         chosen_on=at.chosen_on if at else None,
-        rates=tuple(rates),
-        groups=tuple(groups),
+        rates=rates,
+        groups=groups,
         plan=plan,
-        sentence="",
+        sentence=f"{system.name}{seen} {requirements.title}: {met}",
     )
-    if at is not None:
-        seen = _seen_words(verdict, attempts, requirements)
-    elif outcome is Conclusion.FAIL:
-        seen = f"{system.name}: No threshold keeps both its FMR and its FRR within the limits."
-    else:
-        no_threshold = "It was run without a known threshold, so there is none to judge."
-        seen = f"{system.name}: {system.why_not or no_threshold}"
-    met = _met_words(verdict)
-    return attrs.evolve(verdict, sentence=f"{seen} {requirements.title}: {met}")
 
 
 def _rates(
-    of: model.OperatingPoint | model.GroupCell,
-    limits: Mapping[str, float],
-    requirements: Requirements,
-    groups: int = 1,
+    of: model.OperatingPoint | model.GroupCell, requirements: Requirements, groups: int = 0
 ) -> Iterator[RateVerdict]:
     """Yield a verdict on each limited rate of all pairs, or of one of the groups of a column."""
     confidence = requirements.confidence
+    limits = {"fmr": requirements.max_fmr, "frr": requirements.max_frr}
+    limits = requirements.by_group if groups else limits
     # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
     # bounds need not be, because all groups must pass.
-    together = 1 - (1 - confidence) / groups
-    place, chosen_for = {}, None
-    if isinstance(of, model.GroupCell):
-        place = {"column": of.column, "group": of.group}
-    elif of.chosen_on == EVALUATION:
-        # The bound at the chosen order statistic, as more pairs would move the threshold.
-        chosen_for = requirements.required_fmr
+    together = 1 - (1 - confidence) / max(1, groups)
+    place = {key: getattr(of, key, None) for key in ("column", "group")}
+    # The bound at the chosen order statistic, as more pairs would move the threshold.
+    is_chosen = getattr(of, "chosen_on", None) == EVALUATION
     for name, limit in limits.items():
         rate: model.Rate = getattr(of, name.removesuffix("_ratio"))
         low = high = None
         if name.endswith("_ratio"):
-            ratio: model.Estimate | None = getattr(of, name)
-            if ratio is not None:
+            if ratio := getattr(of, name):
                 low, high = ratio.interval.low, ratio.interval.high
         elif rate.trials:
+            chosen_for = requirements.required_fmr if is_chosen and name == "fmr" else None
             low = bounds(rate, together)[0]
-            high = bounds(rate, confidence, chosen_for=chosen_for if name == "fmr" else None)[1]
+            high = bounds(rate, confidence, chosen_for=chosen_for)[1]
         outcome = Conclusion.INCONCLUSIVE
-        if not place or (rate.subjects or 0) >= FEW_PEOPLE:
+        if not groups or (rate.subjects or 0) >= FEW_PEOPLE:
             if high is not None and high <= limit:
                 outcome = Conclusion.PASS
             elif low is not None and low > limit:
@@ -248,38 +243,39 @@ def _rates(
 
 
 def _is_hopeless(
-    system: model.System, at: model.OperatingPoint | None, requirements: Requirements
+    curve: model.Curve | None, at: model.OperatingPoint | None, requirements: Requirements
 ) -> bool:
     """Return whether the data show that no threshold would pass."""
-    if requirements.at is JudgedAt.DEFAULT or system.curve is None:
+    if requirements.at == "default" or curve is None:
         return at is not None
     # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
     # and FRR no lower than at the lower one. Beyond the last point nobody passes.
-    fmr_low = [*system.curve.fmr_low[1:], system.curve.fmr_low[-1]]
+    fmr_low = [*curve.fmr_low[1:], curve.fmr_low[-1]]
     return all(
         fmr > requirements.max_fmr or frr > requirements.max_frr
-        for fmr, frr in zip(fmr_low, system.curve.frr_low, strict=True)
+        for fmr, frr in zip(fmr_low, curve.frr_low, strict=True)
     )
 
 
-def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirements) -> str:
-    where = "its own threshold"
-    if verdict.threshold is not None:
-        where = f"the threshold {numbers.score(verdict.threshold)}"
-        if verdict.chosen_on in (CALIBRATION, EVALUATION):
-            where += f", chosen for an FMR of {numbers.setting(requirements.required_fmr)} %"
-    if requirements.counts == "transactions":
-        where += f", in transactions of up to {attempts} attempts"
-    words = f"{verdict.system} at {where}: {' and '.join(map(_rate_words, verdict.rates))}."
+def _where(at: model.OperatingPoint, requirements: Requirements) -> str:
+    if at.threshold is None:
+        return "its own threshold"
+    words = f"the threshold {numbers.score(at.threshold)}"
+    if at.chosen_on in (CALIBRATION, EVALUATION):
+        words += f", chosen for an FMR of {numbers.setting(requirements.required_fmr)} %"
+    return words
+
+
+def _group_words(groups: Sequence[RateVerdict], requirements: Requirements) -> str:
+    """Return sentences on the limits by group, if there are any."""
     if not requirements.by_group:
-        return words
-    if not verdict.groups:
-        return f"{words} The data name no groups, and there are limits by group."
-    rest = [rate for rate in verdict.groups if rate.outcome is not Conclusion.PASS]
+        return ""
+    if not groups:
+        return " The data name no groups, and there are limits by group."
+    rest = [rate for rate in groups if rate.outcome is not Conclusion.PASS]
     rest.sort(key=lambda rate: rate.outcome is not Conclusion.FAIL)
-    every = len(verdict.groups)
-    words += f" {every - len(rest)} of {every} limits by group are met."
-    for rate in rest[:_NAMED]:
+    words = f" {len(groups) - len(rest)} of {len(groups)} limits by group are met."
+    for rate in rest[:3]:  # the others are in the JSON
         people = rate.rate.subjects or 0
         few = f", and it takes {FEW_PEOPLE}" if people < FEW_PEOPLE else ""
         words += f" {rate.column} {rate.group} (people: {people:,}{few}): {_rate_words(rate)}."
@@ -287,47 +283,30 @@ def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirement
 
 
 def _rate_words(rate: RateVerdict) -> str:
-    what, limit, low, high = f"the {rate.name.upper()}", f"{numbers.setting(rate.limit)} %", "", ""
-    if rate.name.endswith("_ratio"):
-        what = f"the {rate.name[:3].upper()} over that of all groups"
-        limit, low, high = f"{rate.limit:g}", f"{rate.low or 0:.3g}", f"{rate.high or 0:.3g}"
-    elif rate.low is not None and rate.high is not None:
+    is_ratio = rate.name.endswith("_ratio")
+    name = rate.name.removesuffix("_ratio").upper()
+    what = f"the {name} over that of all groups" if is_ratio else f"the {name}"
+    limit = f"{rate.limit:g}" if is_ratio else f"{numbers.setting(rate.limit)} %"
+    if rate.low is None or rate.high is None:
+        return f"{what} is unknown (limit {limit})"
+    if is_ratio:
+        low, high = f"{rate.low:.3g}", f"{rate.high:.3g}"
+    else:
         low = f"{numbers.lower_percent(rate.low, rate.limit)} %"
         high = f"{numbers.upper_percent(rate.high, rate.limit)} %"
     where = {
         Conclusion.PASS: f"is below {high}",
         Conclusion.FAIL: f"is above {low}",
         Conclusion.INCONCLUSIVE: f"lies between {low} and {high}",
-    }[rate.outcome]
-    return f"{what} {'is unknown' if rate.low is None else where} (limit {limit})"
+    }
+    return f"{what} {where[rate.outcome]} (limit {limit})"
 
 
-def _met_words(verdict: SystemVerdict) -> str:
-    if verdict.outcome is Conclusion.PASS:
-        return "met."
-    if verdict.outcome is Conclusion.FAIL:
-        of_group = any(rate.outcome is Conclusion.FAIL for rate in verdict.groups)
-        is_only = of_group or verdict.chosen_on in (None, "default")
-        return "not met." if is_only else "not met, and no other threshold would meet it."
-    if any(rate.outcome is Conclusion.FAIL for rate in verdict.rates):
-        return "not met at this threshold; another one might meet it."
-    words = "not shown by these data"
-    for rate in verdict.rates:
-        if _is_beyond(rate):
-            seen = numbers.percent(rate.rate.value or 0.0)
-            words += f", nor by more of them if the {rate.name.upper()} stays at {seen} %"
-    return f"{words}."
-
-
-def _is_beyond(rate: RateVerdict) -> bool:
-    return rate.outcome is Conclusion.INCONCLUSIVE and (rate.rate.value or 0.0) > rate.limit
-
-
-def _plan_words(requirements: Requirements, *, is_split: bool) -> str:
+def _plan_words(requirements: Requirements) -> str:
     """Return the command for a plan that can show the limits."""
     fmr = requirements.max_fmr
-    if requirements.at is JudgedAt.REQUIRED_FMR:
+    if requirements.at == "required_fmr":
         # A plan chooses its threshold for a fifth of the FMR to show.
         fmr = min(fmr, SHARE * requirements.required_fmr)
     words = f"facematch compare plan --fmr {fmr:g} --frr {requirements.max_frr:g}"
-    return f"{words} --confidence {requirements.confidence:g}{' --split' * is_split}"
+    return f"{words} --confidence {requirements.confidence:g}"

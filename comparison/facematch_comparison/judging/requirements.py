@@ -8,9 +8,7 @@ This module does not import the statistics, so a wrong name is reported at once.
 
 from __future__ import annotations
 
-import enum
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -38,13 +36,6 @@ _BY_GROUP: Final = {
 }
 
 
-class JudgedAt(enum.StrEnum):
-    #: The threshold chosen for `Requirements.required_fmr`.
-    REQUIRED_FMR = "required_fmr"
-    #: The threshold of the run: the vendor's default, or the profile's.
-    DEFAULT = "default"
-
-
 @attrs.frozen(kw_only=True)
 class Requirements:
     """Limits for the error rates of a system.
@@ -54,7 +45,8 @@ class Requirements:
         max_fmr, max_frr: Highest rates. Failures to acquire count in the FRR.
         required_fmr: The FMR for which thresholds are chosen, at most `max_fmr`. It should be
             lower, because a threshold chosen exactly for the limit exceeds it half of the time.
-        at: The threshold that is judged.
+        at: The threshold that is judged: the one chosen for `required_fmr`, or that of the run
+            (``default``: the vendor's, or the profile's).
         confidence: One-sided confidence of each bound.
         source: Where the limits come from, or None.
         leaves_out: Further requirements of the source that two rates do not show, or None.
@@ -70,7 +62,7 @@ class Requirements:
     max_fmr: float
     max_frr: float
     required_fmr: float
-    at: JudgedAt = attrs.field(default=JudgedAt.REQUIRED_FMR, converter=JudgedAt)
+    at: Literal["required_fmr", "default"] = "required_fmr"
     confidence: float = 0.95
     source: str | None = None
     leaves_out: str | None = None
@@ -83,10 +75,8 @@ class Requirements:
     max_ratio_frr: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.by_group and self.at is JudgedAt.DEFAULT:
-            raise InvalidRequest(
-                f'{self.name}: limits by group need at = "required_fmr", not "default".'
-            )
+        if self.by_group and self.at == "default":
+            raise InvalidRequest(f'{self.name}: limits by group need at = "required_fmr".')
 
     @property
     def by_group(self) -> dict[str, float]:
@@ -115,7 +105,7 @@ _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
     **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
     **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
-    "at": ('"required_fmr" or "default"', (str,), [*JudgedAt].__contains__),
+    "at": ('"required_fmr" or "default"', (str,), ("required_fmr", "default").__contains__),
     "counts": ('"attempts" or "transactions"', (str,), ("attempts", "transactions").__contains__),
     "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
     "confidence": ("a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1),
@@ -131,16 +121,13 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     Raises:
         InvalidRequest: the requirements are not found, or the file is not valid.
     """
-    text = str(name_or_path)
-    if text in built_in():
-        path = _FOLDER / f"{text}.toml"
-    elif isinstance(name_or_path, str) and re.fullmatch(r"[a-z0-9-]+", text):
+    text, names = str(name_or_path), built_in()
+    path = _FOLDER / f"{text}.toml" if text in names else Path(text)
+    if path.suffix != ".toml":
         raise InvalidRequest(
-            f"Unknown requirements {text[:60]!r}; {nearest(text, built_in())} For "
-            "your own, pass a file that ends in .toml."
+            f"Unknown requirements {text[:60]!r}; {nearest(text, names)} For your own, pass a file "
+            "that ends in .toml."
         )
-    else:
-        path = Path(name_or_path)
     table = read_toml(path, "requirements", InvalidRequest)
     for key in ("max_fmr", "max_frr"):
         if key not in table:

@@ -10,7 +10,7 @@ observed scores, and would report luck as a difference.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -34,19 +34,18 @@ def compare_systems(
     sides: Sequence[Side],
     *,
     required_fmr: float,
-    at_fmrs: Collection[tuple[int, float]] = (),
     confidence: float = 0.95,
     resamples: int | None = None,
     seed: int = 0,
-) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
+) -> tuple[tuple[Difference, ...], list[dict[tuple[str, float], Interval]]]:
     """Compare each side with each other side: the difference of their FRR, and its verdict.
 
     A difference is real if its p-value, after Holm's correction for all comparisons, is below
     1 - `confidence`. No other rule decides significance: headline, sentences and tables repeat this
     verdict.
 
-    Also return, for each of `at_fmrs` (index of a system, FMR) at which systems can be compared,
-    the intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. People are drawn
+    Also return, for each side and each of its `fmrs` at which systems can be compared, the
+    intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. People are drawn
     `resamples` times: by default 2,000, or as often as Holm's correction needs to find a difference
     real.
     """
@@ -56,55 +55,51 @@ def compare_systems(
         # The lowest p-value is 2 / (resamples + 1): a quarter of what the correction requires.
         resamples = max(_USUAL, int(np.ceil(8 * len(matchups) / (1 - confidence))))
     mated = sides[0].table.mated
-    compared = []
-    series = []
-    for matchup in matchups:
-        two = [sides[place] for place in matchup]
-        rows = mated & two[0].table.answered & two[1].table.answered
-        why_not = _why_not_compared(two, rows, required_fmr)
-        compared.append((two, rows, why_not))
-        if not why_not:
+    differences, compared, series = [], {}, []
+    for at, matchup in enumerate(matchups):
+        first, second = (sides[place] for place in matchup)
+        rows = mated & first.table.answered & second.table.answered
+        difference = Difference(
+            first=first.table.name,
+            second=second.table.name,
+            pairs=int(np.count_nonzero(rows)),
+            subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
+            sentence=_why_not_compared((first, second), rows, required_fmr),
+        )
+        differences.append(difference)
+        if not difference.sentence:
+            compared[at] = first, second, rows
             series += [
-                Resampling(place, None if side.is_fixed else required_fmr, rows, resamples)
-                for place, side in zip(matchup, two, strict=True)
+                Resampling(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
+                for place in matchup
             ]
-    of_system = {
-        (place, fmr, name): Resampling(place, fmr, rows, min(resamples, _AT_FMR))
-        for place, fmr in at_fmrs
-        if not why_not_comparable(fmr, sides[place].chosen_on.scored_others)
-        for table in [sides[place].table]
-        for name, counted in (("frr", table.answered), ("fnmr", table.scored))
+    of_side = {
+        (place, name, fmr): Resampling(place, fmr, rows, min(resamples, _AT_FMR))
+        for place, side in enumerate(sides)
+        for fmr in side.fmrs
+        if not why_not_comparable(fmr, side.chosen_on.scored_others)
+        for name, counted in (("frr", side.table.answered), ("fnmr", side.table.scored))
         if (rows := mated & counted).any()
     }
-    drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
-    differences = []
-    for two, rows, why_not in compared:
-        difference = Difference(
-            first=two[0].table.name,
-            second=two[1].table.name,
-            pairs=int(np.count_nonzero(rows)),
-            subjects=int(np.count_nonzero(np.bincount(two[0].table.people.probe[rows]))),
-            sentence=why_not,
-        )
-        if not why_not:
-            found = _compare(two, rows, next(drawn) - next(drawn), confidence)
-            beyond = tuple(
-                side.table.name for side in two if side.exceeds(required_fmr, confidence)
-            )
-            difference = attrs.evolve(difference, **found, beyond=beyond)
-        differences.append(difference)
-    for place, p_value in enumerate(holm([each.p_value for each in differences])):
-        each = differences[place]
+    drawn = iter(redraw(sides, [*series, *of_side.values()], seed=seed))
+    for at, (first, second, rows) in compared.items():
+        found = _compare((first, second), rows, next(drawn) - next(drawn), confidence)
+        beyond = [
+            side.table.name for side in (first, second) if side.exceeds(required_fmr, confidence)
+        ]
+        differences[at] = attrs.evolve(differences[at], **found, beyond=tuple(beyond))
+    for at, p_value in enumerate(holm([each.p_value for each in differences])):
+        each = differences[at]
         if each.frr and p_value is not None:
             is_real = p_value < 1 - confidence
             better = each.second if each.frr.value > 0 else each.first
-            differences[place] = attrs.evolve(
+            differences[at] = attrs.evolve(
                 each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
             )
-    intervals = {
-        at: percentile_interval(values[~np.isnan(values)], confidence)
-        for at, values in zip(of_system, drawn, strict=True)
-    }
+    intervals: list[dict[tuple[str, float], Interval]] = [{} for _ in sides]
+    for (place, name, fmr), values in zip(of_side, drawn, strict=True):
+        seen = values[~np.isnan(values)]
+        intervals[place][name, fmr] = percentile_interval(seen, confidence)
     return tuple(differences), intervals
 
 

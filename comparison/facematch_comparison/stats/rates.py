@@ -132,12 +132,14 @@ class Side:
         threshold: The threshold for the required FMR (`threshold_for_fmr`) or a fixed one, or None.
         chosen_on: The answers on which the threshold was chosen.
         is_fixed: Whether the threshold is fixed, and so the same in every resample.
+        fmrs: FMRs for which thresholds were chosen.
     """
 
     table: Answers
     threshold: float | None
     chosen_on: Answers = attrs.field(default=attrs.Factory(lambda side: side.table, True))
     is_fixed: bool = False
+    fmrs: Sequence[float] = ()
 
     def exceeds(self, fmr: float, confidence: float) -> bool:
         """Return whether the FMR at its threshold is significantly above `fmr`."""

@@ -40,26 +40,26 @@ class ThresholdChoice(NamedTuple):
     pairs_needed: int | None = None
 
 
-def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
+def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> ThresholdChoice:
     """Return the lowest threshold with an FMR of at most `max_fmr`; requires scores and a rule.
+
+    There is none if fewer than `least` false matches are expected: 1 or `ENOUGH_FALSE_MATCHES`.
 
     The lowest threshold turns away the fewest genuine people. With ABOVE it is an observed score,
     with AT_LEAST one step higher in the last decimal place of the scores, so that a vendor that
     rounds accepts it. Mated pairs only show decimal places, and that somebody passes.
     """
     _, non_mated = scores_by_kind(table)
-    reason = "No pair of different people has a score."
-    if len(non_mated):
-        reason = why_unseen(max_fmr, len(non_mated)) or ""
+    reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
     if reason:
-        return ThresholdChoice(None, reason, trials_allowing(1, max_fmr))
+        return ThresholdChoice(None, reason, trials_allowing(least, max_fmr))
     threshold = _lowest(table, allowed_errors(max_fmr, len(non_mated)))
     if threshold is None:
         reason = (
             f"Two different people have the highest score of all pairs ({non_mated[-1]:g}), so a "
             "threshold that keeps them out lets nobody in."
         )
-    return ThresholdChoice(threshold, reason or None)
+    return ThresholdChoice(threshold, reason)
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
@@ -69,6 +69,8 @@ def why_unseen(fmr: float, trials: int) -> str | None:
     """
     if allowed_errors(fmr, trials):
         return None
+    if not trials:
+        return "No pair of different people has a score."
     few = counted(trials, "non-mated pair is", "non-mated pairs are")
     return f"{few} too few for an FMR of {setting(fmr)} %, which takes {trials_allowing(1, fmr):,}."
 

@@ -395,11 +395,6 @@ class System:
     transactions: Transactions | None = None
     histogram: Histogram | None = None
 
-    def __repr__(self) -> str:
-        at = self.point
-        rates = "no rates" if at is None else f"FRR {at.frr.value}, FMR {at.fmr.value}"
-        return f"<System {self.name}: {rates}>"
-
     @property
     def point(self) -> OperatingPoint | None:
         """The operating point to judge: `at_required`, or else `at_default`."""
@@ -471,7 +466,8 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        limit: The most important limit of the headline, in one sentence; None without a rate.
+        limit: The most important limit of the headline, in one sentence; None if every FMR is shown
+            to be within the required one, and without a rate.
         required_fmr: The FMR at which systems are compared.
         confidence: Confidence of every interval.
         differences: Every two of the `systems`, in their order.

@@ -7,15 +7,11 @@ its document to the last digit shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from typing import Final
 
 #: Digits of a bound, and the maximum if fewer would move it across a limit.
 BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
-
-#: Maximum number of digits of a chosen rate.
-_MOST_DIGITS: Final = 12
 
 
 def percent(rate: float, width: float | None = None) -> str:
@@ -31,7 +27,7 @@ def percent(rate: float, width: float | None = None) -> str:
 def setting(rate: float) -> str:
     """Format a chosen rate in percent without the sign: all digits, or three for 1 in N."""
     number = _decimal(rate) * 100
-    is_endless = len(number.normalize().as_tuple().digits) > _MOST_DIGITS
+    is_endless = len(number.normalize().as_tuple().digits) > 12
     return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
 
 
@@ -47,15 +43,6 @@ def in_words(fmr: float) -> str:
     if whole < 2 or abs(often - whole) > Decimal("1e-9") * often:
         return f"an FMR of {setting(fmr)} %"
     return f"1 false match in {int(whole):,}"
-
-
-def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
-    """Describe where systems are judged: the FMR `in_words`, and fixed thresholds."""
-    fixed = [f"{score(at)} ({name})" for name, at in thresholds.items() if at is not None]
-    if not fixed:
-        return in_words(fmr)
-    words = f"the fixed {'threshold' if len(fixed) == 1 else 'thresholds'} {join_names(fixed)}"
-    return words if len(fixed) == len(thresholds) else f"{in_words(fmr)}, and {words}"
 
 
 def one_in_at_least(rate: float) -> str:

@@ -402,9 +402,9 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
     assert " false matches were seen at the threshold;" in fixed
     two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
     assert " of a;" in two.limit
-    # Its own decisions are within it: then few errors are.
+    # Its own decisions are within it.
     decides = as_decisions(system_answers([90] * 99 + [1], [10] * 3000))
-    assert evaluate([decides], required_fmr=0.01).limit.startswith("1 of 100 genuine attempts")
+    assert evaluate([decides], required_fmr=0.01).limit is None
     assert "the true FMR may be" in evaluate([as_decisions(crowd())], required_fmr=1e-3).limit
     assert evaluate([without_answers(crowd(), slice(None))]).limit is None
 
