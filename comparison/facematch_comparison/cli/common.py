@@ -107,7 +107,6 @@ split = flag(
 #: Options that select the answers to read: the arguments of `answers_from`.
 source = join_options(
     text_option("--store", "FILE", _DATABASE, show_default=STORE),
-    text_option("--study", "NAME", "Test set to use, if the run database has several."),
     file_option(
         "--scores",
         "Read a file of scores instead (.csv, .json, .xlsx or .parquet). Repeat for several "
@@ -153,7 +152,7 @@ _OF_SCORES: Final = (
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {
-    "Input": ("store", "study", "scores", *_OF_SCORES, "models", "pairs"),
+    "Input": ("store", "scores", *_OF_SCORES, "models", "pairs"),
     "Judging": (
         *("requirements", "fmr", "at_thresholds", "confidence", "attempts"),
         *("split", "seed", "systems", "allow_mock"),
@@ -198,16 +197,15 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         from facematch_comparison.report.writing import digest_answers
         from facematch_comparison.run import read_answers
 
-        study = database.study(options["study"])
-        answers = read_answers(database, study, models=options["models"])
+        study, answers = database.study(), read_answers(database, models=options["models"])
     file = store.partition("?")[0].rpartition("/")[2]
     evidence = _evidence(file, digest_answers(answers))
     return answers, {"name": study.name, "digest": study.digest, "evidence": evidence}
 
 
 def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, Any]]:
-    if options["store"] is not None or options["study"] is not None:
-        raise click.UsageError("--scores cannot be combined with --store or --study.")
+    if options["store"] is not None:
+        raise click.UsageError("--scores cannot be combined with --store.")
     import pyarrow as pa
 
     from facematch_comparison.scores.columns import ColumnsNotRecognised

@@ -118,7 +118,6 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
 @common.text_option(
     "--workers", "1-256", "Parallel calls to each system.", type=click.IntRange(1, 256), default=4
 )
-@common.text_option("--name", "TEXT", "Name of the test set.", show_default="name of its file")
 @common.repeated(
     *("--keep", "keep", "NAME"),
     "Ask this system's vendor to keep each call as a record, pictures included, so that a "
@@ -154,12 +153,11 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.study import read_study
 
     currency, prices = options["currency"], options["prices"]
-    more = {name: options[name] for name in ("name", "keep")}
-    more["prices"] = {name: Price(amount=prices[name], currency=currency) for name in prices}
+    prices = {name: Price(amount=prices[name], currency=currency) for name in prices}
     study = read_study(source, note=common.note)
     with (
         common.database_at(store, is_new=True) as database,
-        StudyRun(study, openers, database, **more) as study_run,
+        StudyRun(study, openers, database, keep=options["keep"], prices=prices) as study_run,
     ):
         calls = {system.name: system.progress.left for system in study_run.systems}
         _show_plan(study_run, calls)
@@ -178,9 +176,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         if as_json:
             print_json({"store": store, "systems": systems})
         else:
-            # `compare report` needs --study if there are several test sets.
-            name = ["--study", study_run.stored.name] if len(database.studies()) > 1 else []
-            _show_summary(summary, systems, store, name)
+            _show_summary(summary, systems, store)
         if stopping.signal:
             return 128 + stopping.signal
     # The highest exit code of errors, failed pairs and unresolved calls.
@@ -253,9 +249,7 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
     return rows
 
 
-def _show_summary(
-    summary: RunSummary, rows: Sequence[Mapping[str, Any]], store: str, study: Sequence[str]
-) -> None:
+def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store: str) -> None:
     """Print the progress of every system and the next command; print errors to stderr."""
     header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
     table = []
@@ -289,12 +283,11 @@ def _show_summary(
     say(f"written to {store}")
     if any(row["answered"] for row in rows):
         say("to judge the answers:")
-        _show_command("report", "--store", store, *study)
+        _show_command("report", "--store", store)
 
 
 @click.command("unresolved")
 @common.store
-@common.text_option("--study", "NAME", "Only calls of this test set.")
 @common.text_option(
     "--resolve", "CALL", "Record whether a call was charged, with --charged or --not-charged."
 )
@@ -305,7 +298,7 @@ def _show_summary(
 )
 @common.flag("--yes", "Do not ask before --resolve.")
 @json_option
-def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) -> int:
+def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
     """List calls that were charged, or may have been, without an answer.
 
     facematch never retries them automatically. The next `compare run` searches the vendor's records
@@ -318,8 +311,7 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     from facematch_comparison.run.system import resolve_by_budgets
 
     with common.database_at(store) as database:
-        studies = database.studies() if study is None else (database.study(study),)
-        systems = [system for each in studies for system in database.systems(each.digest)]
+        systems = database.systems()
         try:
             database.lock()
         except ConfigurationError as error:
@@ -397,11 +389,11 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
         "system": charge.name,
         "pair": charge.pair + 1,
         "state": charge.state.value,
-        "call": call and call.id,
+        "call": call.id,
         "error": charge.error,
         "since": charge.since.isoformat(),
-        "kept": call and call.kept,
-        "vendor_id": call and call.vendor_id,
+        "kept": call.kept,
+        "vendor_id": call.vendor_id,
     }
 
 
@@ -412,7 +404,7 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
         return
     table = [
         (
-            *(row["call"] or "-", row["system"], str(row["pair"]), row["state"]),
+            *(row["call"], row["system"], str(row["pair"]), row["state"]),
             row["since"][:19].replace("T", " "),
             row["vendor_id"] or ("kept" if row["kept"] else "not kept"),
             row["error"] or "its process ended",

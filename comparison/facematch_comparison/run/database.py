@@ -1,4 +1,4 @@
-"""`RunDatabase`: an SQLite file with a row for each pair and system.
+"""`RunDatabase`: an SQLite file with a test set, its systems, and a row for each pair and system.
 
 A transition is one conditional UPDATE in one transaction: the row must be in a "From" state and
 must not belong to another call. It is committed *before* the call proceeds. A killed process
@@ -25,18 +25,13 @@ import os
 import platform
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from decimal import Decimal
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import attrs
-import sqlalchemy as sa
-from sqlalchemy import Column, Connection, Double, Integer, Text
+from sqlalchemy import Connection, inspect
 
-from facematch_core.backend.kinds import argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.errors import (
     ConfigurationError,
@@ -44,7 +39,7 @@ from facematch_core.errors import (
     StoreUnavailable,
     UnexpectedResponse,
 )
-from facematch_core.models import Billing, CallRecord, Charged, Decision, Environment
+from facematch_core.models import Billing, CallRecord, Charged, Decision
 from facematch_core.store import SqlStore
 from facematch_core.store.sql import Database
 
@@ -53,6 +48,7 @@ from .records import (
     WITHOUT_ANSWER,
     PairOutcome,
     PairState,
+    Price,
     Progress,
     StoredStudy,
     StoredSystem,
@@ -62,101 +58,39 @@ from .records import (
 T = TypeVar("T")
 
 #: Schema version; a file of another version is rejected unchanged.
-VERSION: Final = 4
+VERSION: Final = 5
+
+#: One row: the schema version, and the process that locked the file, even if it was killed.
+_STORE: Final = """CREATE TABLE IF NOT EXISTS facematch_comparison_store
+    (version INTEGER PRIMARY KEY, holder TEXT)"""
+
+_TABLES: Final = (
+    # One row. `content`: the people in each pair and their groups, by number, as JSON.
+    """CREATE TABLE facematch_study
+    (digest TEXT PRIMARY KEY, name TEXT NOT NULL, content TEXT NOT NULL)""",
+    """CREATE TABLE facematch_systems
+    (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, settings TEXT NOT NULL,
+    scale TEXT, answered_from TEXT, price TEXT)""",
+    # One row for each pair and system, inserted by the first run.
+    """CREATE TABLE facematch_comparisons
+    (system INTEGER, pair INTEGER, state TEXT NOT NULL, call_id TEXT, call TEXT, started_at TEXT,
+    looked_at TEXT, decision TEXT, score REAL, scale TEXT, billed TEXT, elapsed_s REAL,
+    environment TEXT, model TEXT, error TEXT, PRIMARY KEY (system, pair))""",
+)
+
+#: The values of a FREE pair.
+_EMPTY: Final[Mapping[str, Any]] = {
+    **attrs.asdict(PairOutcome(state=PairState.FREE, billed=None)),
+    "started_at": None,
+    "looked_at": None,
+}
 
 #: Errors raised while reading a row that facematch did not write.
 _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
 
 
-class _Written(sa.TypeDecorator[Any]):
-    """Text in the file, an object in Python."""
-
-    impl, cache_ok = Text, True
-
-    def __init__(self, read: Callable[[str], Any], write: Callable[[Any], str] = str) -> None:
-        super().__init__()
-        self.read, self.write = read, write
-
-    def process_bind_param(self, value: Any, dialect: object) -> str | None:
-        return None if value is None else self.write(value)
-
-    def process_result_value(self, value: Any, dialect: object) -> Any:
-        return None if value is None else self.read(value)
-
-
-_TIME: Final = _Written(
-    lambda text: datetime.fromisoformat(text).astimezone(UTC),
-    partial(datetime.isoformat, timespec="microseconds"),
-)
-_JSON: Final = _Written(json.loads, partial(json.dumps, separators=(",", ":")))
-_CALL: Final = _Written(
-    lambda text: CallRecord.from_dict(json.loads(text)), lambda call: json.dumps(call.to_dict())
-)
-
-
-def _columns(kind: Any, *names: str, **more: Any) -> list[Column[Any]]:
-    return [Column(name, kind, **more) for name in names]
-
-
-_Needed: Final = partial(Column, nullable=False)
-_META: Final = sa.MetaData()
-#: A single row: the schema version and the process that locked the file, even if it was killed.
-_STORE: Final = sa.Table(
-    "facematch_comparison_store",
-    _META,
-    *(Column("version", Integer, primary_key=True), Column("host", Text), Column("pid", Integer)),
-    Column("since", _TIME),
-)
-#: `content` holds the people in each pair and their groups, by number.
-_STUDIES: Final = sa.Table(
-    "facematch_studies",
-    _META,
-    *(Column("digest", Text, primary_key=True), _Needed("name", Text, unique=True)),
-    *(_Needed("pairs", Integer), _Needed("made_at", _TIME), _Needed("content", _JSON)),
-)
-_SYSTEMS: Final = sa.Table(
-    "facematch_systems",
-    _META,
-    Column("number", Integer, primary_key=True),
-    *(_Needed("study", Text), _Needed("name", Text), *_columns(Text, "scale", "currency")),
-    *(_Needed("settings", _JSON), Column("answered_from", _Written(Environment))),
-    *(Column("price", _Written(Decimal)), _Needed("made_at", _TIME)),
-    sa.UniqueConstraint("study", "name"),
-)
-#: One row for each pair and system, inserted by the first run; `system` is a system's `number`.
-_PAIRS: Final = sa.Table(
-    "facematch_comparisons",
-    _META,
-    *_columns(Integer, "system", "pair", primary_key=True),
-    *(_Needed("state", _Written(PairState)), Column("call", _CALL)),
-    *(Column("decision", _Written(Decision)), Column("billed", _Written(Charged))),
-    Column("environment", _Written(Environment)),
-    *_columns(_TIME, "started_at", "ended_at", "looked_at"),
-    *_columns(Double, "score", "elapsed_s"),
-    *_columns(Text, "call_id", "scale", "model", "error"),
-)
-_PAIR: Final = _PAIRS.c
-
-#: Updates a pair's row if it is in one of the given states and has no other call. Built once,
-#: because building the statement takes longer than running it.
-_CHANGE_CALL: Final = sa.update(_PAIRS).where(
-    _PAIR.system == sa.bindparam("of_system"),
-    _PAIR.pair == sa.bindparam("of_pair"),
-    _PAIR.state.in_(sa.bindparam("out_of", expanding=True)),
-    sa.or_(_PAIR.call_id.is_(None), _PAIR.call_id == sa.bindparam("of_call")),
-)
-
-#: The row of a FREE pair, without its primary key.
-_EMPTY: Final[Mapping[str, Any]] = {
-    **{column.name: None for column in _PAIR if not column.primary_key},
-    "state": PairState.FREE,
-}
-#: Fields of an outcome that are columns of the same name.
-_KEPT: Final = [field.name for field in attrs.fields(PairOutcome) if "call" not in field.name]
-
-
 class RunDatabase:
-    """An SQLite file with the state of every pair in every system.
+    """An SQLite file with the state of every pair of one test set in every system.
 
     The file may also hold a call store. One process at a time may write (`lock`); other processes
     may read meanwhile. Thread-safe. A committed transition survives ``kill -9``; a power cut may
@@ -180,29 +114,26 @@ class RunDatabase:
                 f"sqlite:///study.sqlite3 (got {where.partition(':')[0][:60]!r})."
             )
         self._where, self._file = where, Path(name)
-        self._now = (clock or SystemClock()).now
-        self._database: Database | None = None
+        self._clock = clock or SystemClock()
+        self._database = Database(where, label="run database")
+        self._has_tables = False
         self._lock: sqlite3.Connection | None = None
         if self._file.exists():
-            self._open()
+            try:
+                self.transact(_make_tables)
+            except BaseException:
+                self.close()
+                raise
 
     # --- The file --------------------------------------------------------------------------------
-
-    def _open(self) -> Database:
-        database = self._database = Database(self._where, label="run database")
-        version = self.transact(_make_tables)
-        if version != VERSION:
-            self.close()
-            raise ConfigurationError(
-                f"Run database version {str(version)[:20]} is not supported (expected {VERSION}): "
-                "use another file, or the version of facematch that created this one."
-            )
-        return database
 
     def transact(self, step: Callable[..., T], *parameters: object) -> T:
         """Run a step in a transaction. Errors never quote the content of the file."""
         try:
-            return (self._database or self._open()).run(step, *parameters)
+            if not self._has_tables:
+                self._database.run(_make_tables)
+                self._has_tables = True
+            return self._database.run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
             # Store errors are ValueErrors, too.
             raise
@@ -216,31 +147,25 @@ class RunDatabase:
         # Outside the except block: the exception may name a value.
         raise ConfigurationError(problem)
 
-    def _select(self, query: sa.Select[Any]) -> Sequence[Mapping[Any, Any]]:
-        return self.transact(_select, query)
-
     def close(self) -> None:
         """Unlock the file and close its connections. The next transaction reopens it."""
         self.unlock()
-        if self._database is not None:
-            self._database.close()
+        self._database.close()
 
     def lock(self) -> None:
         """Lock the file for writing until `unlock`, `close` or the end of the process."""
         lock = _take_lock(f"{self._file.resolve()}.lock")
         if lock is None:
-            (row,), who = self._select(sa.select(_STORE)), "another process"
-            if row["pid"] is not None:
-                since = f"{row['since']:%Y-%m-%d %H:%M:%S}"
-                who = f"process {row['pid']} on {row['host']}, since {since} UTC"
+            (row,) = self.transact(_select, "SELECT holder FROM facematch_comparison_store")
             raise ConfigurationError(
-                f"The run database {self._file} is in use by {who[:300]}. Only one process at a "
-                "time can run or resolve; nothing was sent. Wait for that process, or stop it: "
-                "the next run asks the pairs that are left."
+                f"The run database {self._file} is in use by {row['holder'] or 'another process'}. "
+                "Only one process at a time can run or resolve; nothing was sent. Wait for that "
+                "process, or stop it: the next run asks the pairs that are left."
             )
         self._lock = lock
+        since = f"{self._clock.now():%Y-%m-%d %H:%M:%S} UTC"
         try:
-            self._note_holder(platform.node()[:200], os.getpid(), self._now())
+            self._note_holder(f"process {os.getpid()} on {platform.node()[:200]}, since {since}")
         except BaseException:
             self.unlock()
             raise
@@ -251,80 +176,72 @@ class RunDatabase:
         if lock is not None:
             # The note only says who holds the lock.
             with contextlib.suppress(ConfigurationError):
-                self._note_holder(None, None, None)
+                self._note_holder(None)
             lock.close()
 
-    def _note_holder(self, host: str | None, pid: int | None, since: datetime | None) -> None:
-        note = sa.update(_STORE).values(host=host, pid=pid, since=since)
-        self.transact(lambda db: db.execute(note))
+    def _note_holder(self, holder: str | None) -> None:
+        note = "UPDATE facematch_comparison_store SET holder = :holder"
+        self.transact(lambda db: db.exec_driver_sql(note, {"holder": holder}))
 
     def calls(self) -> SqlStore | None:
         """Open the call store in this run database, if it has one."""
-        has_calls = self.transact(lambda db: sa.inspect(db).has_table("facematch_attempts"))
+        has_calls = self.transact(lambda db: inspect(db).has_table("facematch_attempts"))
         return SqlStore(self._where) if has_calls else None
 
-    # --- Test sets and systems -------------------------------------------------------------------
+    # --- The test set and its systems ------------------------------------------------------------
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
-        """Insert a test set unless it exists; return the stored one, which keeps its first name."""
-        query = sa.select(_STUDIES)
+        """Insert the test set unless it is stored; return the stored one, which keeps its name.
+
+        Raises:
+            InvalidRequest: the file holds another test set.
+        """
 
         def step(db: Connection) -> StoredStudy:
-            for row in _select(db, query.where(_STUDIES.c.digest == study.digest)):
-                return StoredStudy(**row)
-            if _select(db, query.where(_STUDIES.c.name == study.name)):
+            stored = _select_study(db)
+            if stored is None:
+                row = (study.digest, study.name, json.dumps(study.content))
+                db.exec_driver_sql("INSERT INTO facematch_study VALUES (?, ?, ?)", row)
+            elif stored.digest != study.digest:
                 raise InvalidRequest(
-                    f"This run database has another test set named {study.name[:60]!r}, with "
-                    "different pictures, pairs or groups. Use another name or another run "
-                    "database. Nothing was sent."
+                    f"The run database {self._file} holds the test set {stored.name[:60]!r}, with "
+                    "other pictures, pairs or groups: name another file with --store. Nothing was "
+                    "sent."
                 )
-            db.execute(sa.insert(_STUDIES).values(attrs.asdict(study)))
-            return study
+            return stored or study
 
         return self.transact(step)
 
-    def studies(self) -> tuple[StoredStudy, ...]:
-        """Return all test sets, oldest first."""
-        query = sa.select(_STUDIES).order_by(_STUDIES.c.made_at, _STUDIES.c.name)
-        return tuple(StoredStudy(**row) for row in self._select(query))
+    def study(self) -> StoredStudy:
+        """Return the test set; raise `InvalidRequest` if there is none yet."""
+        study = self.transact(_select_study)
+        if study is None:
+            raise InvalidRequest(f"The run database {self._file} holds no test set yet.")
+        return study
 
-    def study(self, name: str | None = None) -> StoredStudy:
-        """Return a test set by name or digest; None selects the only one.
-
-        Raises:
-            InvalidRequest: no test set matches, or there are several and `name` is None.
-        """
-        studies = self.studies()
-        chosen = [study for study in studies if name in (None, study.name, study.digest)]
-        if len(chosen) == 1:
-            return chosen[0]
-        there = ", ".join(study.name for study in studies) or "none"
-        what = "has several test sets" if chosen else "has no such test set"
-        hint = f" Name one, such as {argument('study', studies[0].name)}." if studies else ""
-        raise InvalidRequest(f"This run database {what}; there are: {there}.{hint}")
-
-    def systems(self, digest: str) -> tuple[StoredSystem, ...]:
-        """Return the systems of a test set, in insertion order."""
-        return tuple(self.transact(_select_systems, _SYSTEMS.c.study == digest))
+    def systems(self) -> tuple[StoredSystem, ...]:
+        """Return the systems, in insertion order."""
+        return tuple(self.transact(_select_systems))
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
         """Insert a system with all its pairs, or update its price and retention; return it.
 
         Pairs that failed without a charge become FREE.
         """
-        where = (_SYSTEMS.c.study == study.digest, _SYSTEMS.c.name == system.name)
 
         def step(db: Connection) -> StoredSystem:
-            if not (rows := _select_systems(db, *where)):
-                new = {"study": study.digest, "name": system.name, "settings": system.settings}
-                db.execute(sa.insert(_SYSTEMS), {**new, "made_at": self._now()})
-                rows = _select_systems(db, *where)
-                free = {"system": rows[0].number, "state": PairState.FREE}
-                db.execute(sa.insert(_PAIRS), [{**free, "pair": at} for at in range(study.pairs)])
-            entered = rows[0].apply_changes(system)
+            systems = _select_systems(db)
+            for stored in systems:
+                if stored.name == system.name:
+                    changed = stored.apply_changes(system)
+                    _write_system(db, changed)
+                    failed = {"of_state": PairState.FAILED}
+                    _update(db, changed.number, _EMPTY, "state = :of_state", failed)
+                    return changed
+            entered = attrs.evolve(system, number=len(systems) + 1)
             _write_system(db, entered)
-            is_failed = _PAIR.state == PairState.FAILED
-            _change(db, _EMPTY, _PAIR.system == entered.number, is_failed)
+            new = "INSERT INTO facematch_comparisons (system, pair, state) VALUES (?, ?, 'free')"
+            db.exec_driver_sql(new, [(entered.number, pair) for pair in range(study.pairs)])
             return entered
 
         return self.transact(step)
@@ -333,25 +250,28 @@ class RunDatabase:
 
     def free(self, system: int) -> list[int]:
         """Return the indexes of the FREE pairs."""
-        where = (_PAIR.system == system, _PAIR.state == PairState.FREE)
-        query = sa.select(_PAIR.pair).where(*where).order_by(_PAIR.pair)
-        return [row["pair"] for row in self._select(query)]
+        query = """SELECT pair FROM facematch_comparisons
+            WHERE system = ? AND state = 'free' ORDER BY pair"""
+        return [row["pair"] for row in self.transact(_select, query, (system,))]
 
     def begin(self, system: int, pair: int, call: CallRecord) -> None:
         """FREE to BEGUN: store the call before a budget reserves its price."""
-        values = {"call": call, "call_id": call.id, "started_at": self._now()}
-        values["state"] = PairState.BEGUN
-        self.transact(_must_change, system, pair, call.id, (PairState.FREE,), values)
+        values = {"state": PairState.BEGUN, "call_id": call.id, "call": _text_of(call)}
+        values["started_at"] = self._now()
+        self.transact(_change_call, system, pair, call.id, (PairState.FREE,), values)
 
     def ask(self, system: int, pair: int, call_id: str) -> None:
         """BEGUN to ASKED: the first byte is about to be sent."""
         values = {"state": PairState.ASKED, "started_at": self._now()}
-        self.transact(_must_change, system, pair, call_id, (PairState.BEGUN,), values)
+        self.transact(_change_call, system, pair, call_id, (PairState.BEGUN,), values)
 
     def repeat(self, system: int, pair: int, call_id: str) -> None:
         """ASKED to BEGUN: an attempt failed without a charge and will be retried."""
         values = {"state": PairState.BEGUN}
-        self.transact(_must_change, system, pair, call_id, (PairState.ASKED,), values)
+        self.transact(_change_call, system, pair, call_id, (PairState.ASKED,), values)
+
+    def _now(self) -> str:
+        return self._clock.now().isoformat(timespec="microseconds")
 
     def end(
         self, system: int, outcomes: Sequence[tuple[int, PairOutcome]]
@@ -363,7 +283,7 @@ class RunDatabase:
         """
 
         def step(db: Connection) -> tuple[list[tuple[int, PairOutcome]], UnexpectedResponse | None]:
-            (before,) = (first,) = _select_systems(db, _SYSTEMS.c.number == system)
+            before = first = _select_system(db, system)
             written, error = [], None
             for pair, outcome in outcomes:
                 first, difference = first.compare(outcome)
@@ -377,19 +297,13 @@ class RunDatabase:
                         billing=Billing(kept.billed or Charged.NO),
                     )
                 out_of = (PairState.FREE, *UNDER_WAY, kept.state)
-                _must_change(db, system, pair, kept.call_id, out_of, self._row_of(kept))
+                _change_call(db, system, pair, kept.call_id, out_of, _row_of(kept))
                 written.append((pair, kept))
             if first != before:
                 _write_system(db, first)
             return written, error
 
         return self.transact(step)
-
-    def _row_of(self, outcome: PairOutcome) -> Mapping[str, Any]:
-        if outcome.state is PairState.FREE:
-            return _EMPTY
-        row = {name: getattr(outcome, name) for name in _KEPT} | {"ended_at": self._now()}
-        return row if outcome.call is None else row | {"call": outcome.call}
 
     # --- Without an answer -----------------------------------------------------------------------
 
@@ -401,34 +315,38 @@ class RunDatabase:
         ASKED pairs of a system that is not billed become FREE. `finalize` writes the charges of
         these calls to budgets before the rows change.
         """
-        is_billed = system.settings.get("billed", True)
-        lost = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN} if is_billed else _EMPTY
-        query = sa.select(_PAIR.state, _PAIR.call_id).where(_PAIR.system == system.number)
-        calls = self._select(query.where(_PAIR.state.in_(UNDER_WAY)).order_by(_PAIR.pair))
-        for state, billed, values in (
-            (PairState.BEGUN, Charged.NO, _EMPTY),
-            (PairState.ASKED, Charged.UNKNOWN if is_billed else Charged.NO, lost),
-        ):
-            finalize([call["call_id"] for call in calls if call["state"] is state], billed)
-            self.transact(_change, values, _PAIR.system == system.number, _PAIR.state == state)
+        lost: Mapping[str, Any] = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
+        if not system.settings.get("billed", True):
+            lost = _EMPTY
+        query = """SELECT call_id FROM facematch_comparisons
+            WHERE system = ? AND state = ? ORDER BY pair"""
+        for state, values in ((PairState.BEGUN, _EMPTY), (PairState.ASKED, lost)):
+            rows = self.transact(_select, query, (system.number, state))
+            finalize([row["call_id"] for row in rows], values["billed"] or Charged.NO)
+            self.transact(_update, system.number, values, "state = :of_state", {"of_state": state})
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
         """Return the pairs that were charged, or may have been, without an answer."""
-        since = sa.func.coalesce(_PAIR.started_at, _PAIR.ended_at).label("since")
-        columns = _PAIR["system", "pair", "state", "call", "error", "looked_at"].values()
-        where = (_PAIR.system == system.number, _PAIR.state.in_(WITHOUT_ANSWER))
-        query = sa.select(*columns, since).where(*where).order_by(_PAIR.pair)
-        return tuple(UnresolvedCharge(name=system.name, **row) for row in self._select(query))
+        query = """SELECT system, pair, state, call, error, started_at AS since, looked_at
+            FROM facematch_comparisons WHERE system = ? AND state IN (?, ?) ORDER BY pair"""
+
+        def step(db: Connection) -> tuple[UnresolvedCharge, ...]:
+            rows = _select(db, query, (system.number, *WITHOUT_ANSWER))
+            calls = (CallRecord.from_dict(json.loads(row["call"])) for row in rows)
+            return tuple(
+                UnresolvedCharge(**{**row, "name": system.name, "call": call})
+                for row, call in zip(rows, calls, strict=True)
+            )
+
+        return self.transact(step)
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
         """UNRESOLVED to NO_RESPONSE if charged, else to FREE; return False from any other state."""
-        values = _EMPTY
-        if billed is not Charged.NO:
-            values = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
-            values["ended_at"] = self._now()
-        is_call = (_PAIR.system == system, _PAIR.call_id == call_id)
-        where = (*is_call, _PAIR.state == PairState.UNRESOLVED)
-        return self.transact(_change, values, *where) == 1
+        values: Mapping[str, Any] = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
+        if billed is Charged.NO:
+            values = _EMPTY
+        where = "call_id = :of_call AND state = 'unresolved'"
+        return self.transact(_update, system, values, where, {"of_call": call_id}) == 1
 
     def answer_late(self, charge: UnresolvedCharge, answer: PairOutcome | None) -> bool:
         """Store an answer from the vendor's records; return whether it was stored.
@@ -436,18 +354,17 @@ class RunDatabase:
         If there is none, or it differs in kind from the first answer, only the time of the search
         is stored.
         """
-        call_id = None if charge.call is None else charge.call.id
 
         def step(db: Connection) -> bool:
             values: Mapping[str, Any] = {"looked_at": self._now()}
             is_found = False
             if answer is not None:
-                (system,) = _select_systems(db, _SYSTEMS.c.number == charge.system)
-                system, difference = system.compare(answer)
+                system, difference = _select_system(db, charge.system).compare(answer)
                 if is_found := difference is None:
                     _write_system(db, system)
-                    values = self._row_of(answer)
-            _change_call(db, charge.system, charge.pair, call_id, WITHOUT_ANSWER, values)
+                    values = _row_of(answer)
+            where = "call_id = :of_call AND state IN ('unresolved', 'no response')"
+            _update(db, charge.system, values, where, {"of_call": charge.call.id})
             return is_found
 
         return self.transact(step)
@@ -456,70 +373,120 @@ class RunDatabase:
 
     def progress(self, system: int) -> Progress:
         """Count one system's pairs by state, charge and model."""
-        columns = _PAIR["state", "decision", "billed", "model"].values()
-        query = sa.select(*columns, sa.func.count().label("count")).where(_PAIR.system == system)
+        query = """SELECT state, decision, billed, model, count(*) AS count
+            FROM facematch_comparisons WHERE system = ? GROUP BY state, decision, billed, model"""
         states: Counter[PairState] = Counter()
         billed: Counter[Charged | None] = Counter()
-        models: Counter[str | None] = Counter()
+        models: Counter[str] = Counter()
         not_acquired = 0
-        for row in self._select(query.group_by(*columns)):
-            count = row["count"]
-            states[row["state"]] += count
-            billed[row["billed"]] += count
-            models[row["model"]] += count
-            has_faces = row["decision"] not in (None, Decision.INCONCLUSIVE)
-            not_acquired += count * (row["state"] is PairState.ANSWERED and not has_faces)
+
+        def step(db: Connection) -> list[tuple[PairOutcome, int]]:
+            rows = [dict(row) for row in _select(db, query, (system,))]
+            return [(PairOutcome(**row), count) for row in rows for count in [row.pop("count")]]
+
+        for outcome, count in self.transact(step):
+            states[outcome.state] += count
+            billed[outcome.billed] += count
+            if outcome.model is not None:
+                models[outcome.model] += count
+            has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
+            not_acquired += count * (outcome.state is PairState.ANSWERED and not has_faces)
         return Progress(
             states=dict(states),
             not_acquired=not_acquired,
             charged=billed[Charged.YES],
             maybe_charged=billed[Charged.UNKNOWN] + states[PairState.ASKED],
-            models={model: count for model, count in models.items() if model is not None},
+            models=dict(models),
         )
 
     def answers(self, system: int, pairs: int) -> list[PairOutcome]:
         """Return the outcome of each pair, in the order of the test set."""
-        query = sa.select(_PAIRS).where(_PAIR.system == system).order_by(_PAIR.pair)
+        query = """SELECT state, call_id, decision, score, scale, billed, elapsed_s, environment,
+            model, error FROM facematch_comparisons WHERE system = ? ORDER BY pair"""
 
         def step(db: Connection) -> list[PairOutcome]:
-            rows = _select(db, query)
-            if [row["pair"] for row in rows] != [*range(pairs)]:
+            outcomes = [PairOutcome(**row) for row in _select(db, query, (system,))]
+            if len(outcomes) != pairs:
                 raise ValueError("other pairs")
-            return [PairOutcome(**{name: row[name] for name in _KEPT}) for row in rows]
+            return outcomes
 
         return self.transact(step)
 
 
-def _make_tables(db: Connection) -> object:
-    """Create missing tables; return the schema version of the file."""
-    _STORE.create(db, checkfirst=True)
-    for version in db.scalars(sa.select(_STORE.c.version)):
-        return version
-    _META.create_all(db)
-    db.execute(sa.insert(_STORE).values(version=VERSION))
-    return VERSION
+# --- Steps ----------------------------------------------------------------------------------------
 
 
-def _select(db: Connection, query: sa.Select[Any]) -> Sequence[Mapping[Any, Any]]:
-    return db.execute(query).mappings().all()
+def _make_tables(db: Connection) -> None:
+    """Create missing tables; raise `ConfigurationError` if the file has another schema version."""
+    db.exec_driver_sql(_STORE)
+    version = db.exec_driver_sql("SELECT version FROM facematch_comparison_store").scalar()
+    if version is None:
+        for table in _TABLES:
+            db.exec_driver_sql(table)
+        db.exec_driver_sql("INSERT INTO facematch_comparison_store VALUES (?, NULL)", (VERSION,))
+    elif version != VERSION:
+        raise ConfigurationError(
+            f"Run database version {str(version)[:20]} is not supported (expected {VERSION}): "
+            "use another file, or the version of facematch that created this one."
+        )
 
 
-def _select_systems(db: Connection, *where: Any) -> list[StoredSystem]:
-    query = sa.select(_SYSTEMS).where(*where).order_by(_SYSTEMS.c.number)
-    return [StoredSystem.of_row(row) for row in _select(db, query)]
+def _select(
+    db: Connection, query: str, values: tuple[object, ...] = ()
+) -> Sequence[Mapping[Any, Any]]:
+    return db.exec_driver_sql(query, values).mappings().all()
+
+
+def _select_study(db: Connection) -> StoredStudy | None:
+    for row in _select(db, "SELECT * FROM facematch_study"):
+        return StoredStudy(**{**row, "content": json.loads(row["content"])})
+    return None
+
+
+def _select_systems(db: Connection) -> list[StoredSystem]:
+    rows = _select(db, "SELECT * FROM facematch_systems ORDER BY number")
+    systems = []
+    for row in rows:
+        price = None if row["price"] is None else Price.of_text(row["price"])
+        read = {"settings": json.loads(row["settings"]), "price": price}
+        systems.append(StoredSystem(**{**row, **read}))
+    return systems
+
+
+def _select_system(db: Connection, number: int) -> StoredSystem:
+    (system,) = (system for system in _select_systems(db) if system.number == number)
+    return system
 
 
 def _write_system(db: Connection, system: StoredSystem) -> None:
-    """Update the columns of a system that may change."""
-    values = {name: getattr(system, name) for name in ("settings", "scale", "answered_from")}
-    if system.price is not None:
-        values |= {"price": system.price.amount, "currency": system.price.currency}
-    db.execute(sa.update(_SYSTEMS).where(_SYSTEMS.c.number == system.number).values(values))
+    row = attrs.asdict(system, recurse=False)
+    row |= {"settings": json.dumps(system.settings), "price": system.price and str(system.price)}
+    write = """INSERT OR REPLACE INTO facematch_systems
+        VALUES (:number, :name, :settings, :scale, :answered_from, :price)"""
+    db.exec_driver_sql(write, row)
 
 
-def _change(db: Connection, values: Mapping[str, Any], *where: sa.ColumnElement[bool]) -> int:
-    """Update the rows of pairs; return their number."""
-    return db.execute(sa.update(_PAIRS).where(*where).values(values)).rowcount
+def _text_of(call: CallRecord) -> str:
+    return json.dumps(call.to_dict())
+
+
+def _row_of(outcome: PairOutcome) -> Mapping[str, Any]:
+    """Return the values that an outcome writes; the call stays unless the outcome has one."""
+    if outcome.state is PairState.FREE:
+        return _EMPTY
+    row = attrs.asdict(outcome, recurse=False)
+    call = row.pop("call")
+    return row if call is None else row | {"call": _text_of(call)}
+
+
+def _update(
+    db: Connection, system: int, values: Mapping[str, Any], where: str, which: Mapping[str, Any]
+) -> int:
+    """Update the rows of a system's pairs; return their number."""
+    names = ", ".join(f"{name} = :{name}" for name in values)
+    # Names and conditions are constants of this module; values are bound.
+    update = f"UPDATE facematch_comparisons SET {names} WHERE system = :of_system AND {where}"  # noqa: S608
+    return db.exec_driver_sql(update, {**values, "of_system": system, **which}).rowcount
 
 
 def _change_call(  # noqa: PLR0917 - which row, and how
@@ -527,16 +494,13 @@ def _change_call(  # noqa: PLR0917 - which row, and how
     system: int,
     pair: int,
     call_id: str | None,
-    out_of: Sequence[PairState],
+    out_of: Collection[PairState],
     values: Mapping[str, Any],
-) -> bool:
-    """Update a pair; return False if it is in another state or has another call."""
-    which = {"of_system": system, "of_pair": pair, "of_call": call_id, "out_of": out_of}
-    return db.execute(_CHANGE_CALL, {**which, **values}).rowcount == 1
-
-
-def _must_change(db: Connection, system: int, pair: int, *how: Any) -> None:
-    if not _change_call(db, system, pair, *how):
+) -> None:
+    """Update a pair; raise `ConfigurationError` if it is in another state or has another call."""
+    states = ", ".join(f"'{state}'" for state in out_of)
+    where = f"pair = :of_pair AND state IN ({states}) AND (call_id IS NULL OR call_id = :of_call)"
+    if _update(db, system, values, where, {"of_pair": pair, "of_call": call_id}) != 1:
         raise ConfigurationError(
             f"The row of pair {pair + 1} has changed unexpectedly: another program has written to "
             "the run database."

@@ -1,4 +1,4 @@
-"""The records of a run: test sets, systems, and the state and outcome of each pair.
+"""The records of a run: the test set, systems, and the state and outcome of each pair.
 
 They hold no pictures and no names of files or people.
 """
@@ -9,7 +9,7 @@ import contextlib
 import enum
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,16 +71,15 @@ _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """The outcome of one pair."""
+    """The outcome of one pair. Values from a damaged file raise `ValueError`."""
 
-    state: PairState
-    billed: Charged | None
-    decision: Decision | None = None
-    # SQLite accepts text in a numeric column, so a damaged file may hold some.
+    state: PairState = attrs.field(converter=PairState)
+    billed: Charged | None = attrs.field(converter=optional(Charged))
+    decision: Decision | None = attrs.field(default=None, converter=optional(Decision))
     score: float | None = attrs.field(default=None, converter=optional(float))
     scale: str | None = None
     elapsed_s: float | None = attrs.field(default=None, converter=optional(float))
-    environment: Environment | None = None
+    environment: Environment | None = attrs.field(default=None, converter=optional(Environment))
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
@@ -149,6 +148,10 @@ _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, S
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
 
 
+def _read_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
 @attrs.frozen(kw_only=True)
 class UnresolvedCharge:
     """A pair that was charged, or may have been, without an answer.
@@ -157,7 +160,7 @@ class UnresolvedCharge:
         system: The number of the system in the run database.
         pair: The index of the pair in the test set, from 0.
         state: `UNRESOLVED` or `NO_RESPONSE`.
-        call: The call record; None if it was not stored.
+        call: The call record.
         error: Class name of the error that ended the call; None if the process ended first.
         since: Time of the call, UTC.
         looked_at: Time of the last search without a usable answer, UTC; None if never searched.
@@ -166,11 +169,11 @@ class UnresolvedCharge:
     system: int
     name: str
     pair: int
-    state: PairState
-    call: CallRecord | None
+    state: PairState = attrs.field(converter=PairState)
+    call: CallRecord
     error: str | None
-    since: datetime
-    looked_at: datetime | None
+    since: datetime = attrs.field(converter=_read_time)
+    looked_at: datetime | None = attrs.field(converter=optional(_read_time))
 
     def is_due(self, now: datetime) -> bool:
         """Return whether to search for the call: once, and once more after `SURELY_LATE`.
@@ -178,8 +181,6 @@ class UnresolvedCharge:
         The search for a call that was never made reads a whole day of records. A call with a
         vendor's id is always due, because its lookup takes one small request.
         """
-        if self.call is None:
-            return False
         if self.looked_at is None or self.call.vendor_id is not None:
             return True
         return self.looked_at - self.since < SURELY_LATE <= now - self.since
@@ -187,7 +188,7 @@ class UnresolvedCharge:
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """The progress of one system in one test set.
+    """The progress of one system.
 
     Attributes:
         states: Number of pairs in each state that occurs.
@@ -237,33 +238,46 @@ class Price:
         if not re.fullmatch("[A-Z]{3}", word):
             raise InvalidRequest(f"A currency is three capitals, such as USD (got {word[:40]!r}).")
 
+    @classmethod
+    def of_text(cls, text: str) -> Price:
+        """Read the text of a price, such as ``0.05 USD``."""
+        amount, currency = text.split()
+        return cls(amount=amount, currency=currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
 
 @attrs.frozen(kw_only=True)
 class StoredStudy:
-    """A test set in the run database: the people in each pair by number, no pictures or names."""
+    """The test set in the run database: the people in each pair by number, no pictures or names."""
 
     digest: str
     name: str
-    pairs: int
-    made_at: datetime
     content: Mapping[str, Any] = attrs.field(repr=False)
 
     @classmethod
-    def of_study(
-        cls, study: Study, digest: str, name: str | None, made_at: datetime
-    ) -> StoredStudy:
+    def of_study(cls, study: Study, digest: str) -> StoredStudy:
         probe, reference = study.subject_numbers
         content = {
             "mated": study.mated.astype(int).tolist(),
             "probe": probe.tolist(),
             "reference": reference.tolist(),
             "groups": {
-                column: {key: np.asarray(value).tolist() for key, value in group._asdict().items()}
+                column: [group.labels, group.probe.tolist(), group.reference.tolist()]
                 for column, group in study.groupings().items()
             },
         }
-        pairs, name = len(study.pairs), name or study.name
-        return cls(digest=digest, name=name, pairs=pairs, made_at=made_at, content=content)
+        return cls(digest=digest, name=study.name, content=content)
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs."""
+        return len(self.content["mated"])
+
+    def reference(self, pair: int) -> str:
+        """Return the caller reference for a pair's call; it contains no personal data."""
+        return f"facematch-{self.digest[:16]}-{pair}"
 
     def columns(self) -> dict[str, Any]:
         """Return the arguments of `frame_of` that all systems share."""
@@ -273,12 +287,8 @@ class StoredStudy:
             "probe_subjects": np.array(content["probe"], np.int64),
             "reference_subjects": np.array(content["reference"], np.int64),
             "groups": {
-                column: Grouping(
-                    labels=tuple(group["labels"]),
-                    probe=np.array(group["probe"], np.int64),
-                    reference=np.array(group["reference"], np.int64),
-                )
-                for column, group in content["groups"].items()
+                column: Grouping(tuple(labels), np.array(probe), np.array(reference))
+                for column, (labels, probe, reference) in content["groups"].items()
             },
         }
 
@@ -304,24 +314,11 @@ class StoredSystem:
     """A system in the run database: its settings, and the scale and origin of its first answer."""
 
     number: int = 0
-    study: str = ""
     name: str
     settings: Mapping[str, Any]
     scale: str | None = None
-    answered_from: Environment | None = None
+    answered_from: Environment | None = attrs.field(default=None, converter=optional(Environment))
     price: Price | None = None
-
-    def reference(self, pair: int) -> str:
-        """Return the caller reference for a pair's call; it contains no personal data."""
-        return f"facematch-{self.study[:16]}-{pair}"
-
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> StoredSystem:
-        price = None
-        if row["price"] is not None:
-            price = Price(amount=row["price"], currency=row["currency"])
-        names = {field.name for field in attrs.fields(cls)} - {"price"}
-        return cls(**{name: row[name] for name in names}, price=price)
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply settings that may change between runs; raise `InvalidRequest` if others changed."""
@@ -330,7 +327,7 @@ class StoredSystem:
             if before != now:
                 raise InvalidRequest(
                     f"The {key.replace('_', ' ')} of system {self.name[:60]!r} was {before} in "
-                    f"earlier runs of this test set and is now {now}, so its answers would not be "
+                    f"earlier runs and is now {now}, so its answers would not be "
                     "comparable. Restore it, or use a profile with another name. Nothing was sent."
                 )
         settings = self.settings

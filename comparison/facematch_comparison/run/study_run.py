@@ -28,14 +28,14 @@ from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument
 from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import refuse
-from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest
+from facematch_core.errors import InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
 from facematch_core.models import Charged, Decision, Retention, ThresholdRule
 from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .database import RunDatabase
 from .records import PairOutcome, PairState, Price, StoredStudy, StoredSystem
-from .system import OnEnd, RunSystem, ask_locally, finalize_budgets, makes_embeddings
+from .system import OnEnd, RunSystem, finalize_budgets
 
 #: A callable that opens a system, such as ``functools.partial(open_verifier, profile="a")``. It is
 #: called with ``on_event`` and must pass it to the `FaceVerifier`.
@@ -83,7 +83,6 @@ class StudyRun:
     Args:
         systems: Opener of each system, by name.
         database: The run database, locked until `close`, which does not close it.
-        name: Name to store the test set under; defaults to `study.name`.
         keep: Names of systems whose vendor is asked to keep a record of each call, so that a lost
             answer can be found again.
         prices: Price of a call by system; defaults to the price in the system's budget.
@@ -94,8 +93,8 @@ class StudyRun:
         systems: The opened systems, in the order given.
 
     Raises:
-        InvalidRequest: a picture cannot be read; another test set has this name; a system ran with
-            other settings before or is a failover; `keep` or `prices` names an unknown system.
+        InvalidRequest: a picture cannot be read; the database holds another test set; a system ran
+            with other settings before or is a failover; `keep` or `prices` names an unknown system.
         FaceMatchError: a system cannot be opened, or cannot compare two faces.
         ConfigurationError: the run database failed, is damaged, or is locked by another process.
     """
@@ -106,12 +105,11 @@ class StudyRun:
         systems: Mapping[str, SystemOpener],
         database: RunDatabase,
         *,
-        name: str | None = None,
         keep: Collection[str] = (),
         prices: Mapping[str, Price] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        clock, prices, self._database = clock or SystemClock(), prices or {}, database
+        clock, prices = clock or SystemClock(), prices or {}
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
         for key in (*keep, *prices):
@@ -121,26 +119,29 @@ class StudyRun:
         with contextlib.ExitStack() as undo:
             # Write nothing unless all systems can be asked.
             digests = digests_of(study)
-            open_system = partial(
-                RunSystem, database=database, study=study, digests=digests, clock=clock, undo=undo
-            )
+            entering = StoredStudy.of_study(study, study.digest(digests))
             self.systems = tuple(
-                open_system(
-                    each,
+                RunSystem(
+                    name,
                     opener,
-                    retention=Retention.KEEP if each in keep else Retention.MINIMAL,
-                    price=prices.get(each),
+                    retention=Retention.KEEP if name in keep else Retention.MINIMAL,
+                    price=prices.get(name),
+                    database=database,
+                    study=study,
+                    reference=entering.reference,
+                    digests=digests,
+                    clock=clock,
+                    undo=undo,
                 )
-                for each, opener in systems.items()
+                for name, opener in systems.items()
             )
             database.lock()
             undo.callback(database.unlock)
-            now, digest = clock.now(), study.digest(digests)
-            self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
+            self.stored = database.enter_study(entering)
             for system in self.systems:
                 system.stored = database.enter_system(self.stored, system.stored)
             for system in self.systems:
-                finalize = partial(finalize_budgets, system.stores, now=now)
+                finalize = partial(finalize_budgets, system.stores, now=clock.now())
                 database.take_back(system.stored, finalize)
                 # This also finds damaged rows before anything is sent.
                 system.count_pairs()
@@ -178,18 +179,12 @@ class StudyRun:
 
         turns, on_end = self.stored.turns().tolist(), progress or (lambda _name, _state: None)
 
-        def work(system: RunSystem) -> None:
-            try:
-                system.begin(turns, stop=is_stopped, on_end=on_end)
-                ask = ask_locally if makes_embeddings(system) else RunSystem.ask_all
-                ask(system, workers)
-                system.look_back()
-            except FaceMatchError as error:
-                system.end_with(error)
-
         with ThreadPoolExecutor(len(self.systems), "facematch-run") as pool:
             try:
-                futures = [pool.submit(work, system) for system in self.systems]
+                futures = [
+                    pool.submit(system.run, turns, workers, stop=is_stopped, on_end=on_end)
+                    for system in self.systems
+                ]
                 wait(futures)
             except BaseException:
                 # The pool waits for calls in flight, because they may be charged.
@@ -243,21 +238,20 @@ def run_study(
         return run.run(workers=workers, progress=progress)
 
 
-def read_answers(
-    database: RunDatabase, study: StoredStudy, *, models: Sequence[str] = ()
-) -> list[Answers]:
-    """Return the answers of each system in a test set, in insertion order.
+def read_answers(database: RunDatabase, *, models: Sequence[str] = ()) -> list[Answers]:
+    """Return the answers of each system in a run database, in insertion order.
 
     Args:
         models: Models whose answers count if a vendor changed its model during the run. Pairs
             answered by another model count as not asked.
 
     Raises:
-        InvalidRequest: a system answered with several models, and `models` does not name one.
+        InvalidRequest: there is no test set yet; or a system answered with several models, and
+            `models` does not name one.
         ConfigurationError: the run database failed, or is damaged.
     """
-    answers = []
-    for system in database.systems(study.digest):
+    study, answers = database.study(), []
+    for system in database.systems():
         rows = database.answers(system.number, study.pairs)
         counts = Counter(row.model for row in rows if row.model)
         chosen = [model for model in counts if model in models]

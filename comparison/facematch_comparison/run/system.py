@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import attrs
 import numpy as np
@@ -108,12 +108,14 @@ class RunSystem:
         price: Price | None,
         database: RunDatabase,
         study: Study,
+        reference: Callable[[int], str],
         digests: Mapping[Path, str],
         clock: Clock,
         undo: contextlib.ExitStack,
     ) -> None:
         self.name, self.retention, self.study, self.digests = name, retention, study, digests
-        self._database, self._clock, self._lock = database, clock, threading.Lock()
+        self._database, self._clock, self._reference = database, clock, reference
+        self._lock = threading.Lock()
         # By thread: the `pair` being asked, and its `call_id`.
         self._current = threading.local()
         on_event = self._record
@@ -131,22 +133,23 @@ class RunSystem:
                 "recorded. Pass it to FaceVerifier."
             )
         self.backend = backend = verifier.backend
-        what = "" if retention in backend.capabilities.retention else f"retention {retention}"
-        if Operation.MATCH not in backend.capabilities.operations:
-            what = str(Operation.MATCH)
-        if what:
-            raise Unsupported(
-                f"The backend {backend.name} does not support {what}: leave out {name[:60]!r}, or "
-                "change its settings. Nothing was sent.",
-                backend=backend.name,
-                what=what,
-            )
+        can = backend.capabilities
+        for what, is_supported in (
+            (f"retention {retention}", retention in can.retention),
+            (str(Operation.MATCH), Operation.MATCH in can.operations),
+        ):
+            if not is_supported:
+                raise Unsupported(
+                    f"The backend {backend.name} does not support {what}: leave out "
+                    f"{name[:60]!r}, or change its settings. Nothing was sent.",
+                    backend=backend.name,
+                    what=what,
+                )
         self.stores = stores_of(verifier.policies)
         #: Whether the backend declares comparisons as billed, in whatever environment.
-        self.is_billed = Operation.MATCH in backend.capabilities.billed_operations
-        #: Whether each transition is stored; False for a local engine that is not billed.
-        self.is_careful = self.is_billed or backend.environment is not Environment.LOCAL
-        self._is_warm = self.is_careful
+        self.is_billed = Operation.MATCH in can.billed_operations
+        # The first call of a local engine loads its models, so its duration is not recorded.
+        self._is_warm = backend.environment is not Environment.LOCAL
         for policy in verifier.policies:
             if price is None and isinstance(policy, Budget):
                 reserved = policy.price(Operation.MATCH)
@@ -187,11 +190,14 @@ class RunSystem:
 
     # --- Through a run ---------------------------------------------------------------------------
 
-    def begin(self, turns: Sequence[int], *, stop: Callable[[], bool], on_end: OnEnd) -> None:
-        """Put the free pairs into a queue.
+    def run(
+        self, turns: Sequence[int], workers: int, *, stop: Callable[[], bool], on_end: OnEnd
+    ) -> None:
+        """Ask about the free pairs; search for lost calls before and after.
 
         Args:
             turns: Position of each pair in the order of the run.
+            workers: Concurrent calls.
             stop: Returns whether to start no more calls.
             on_end: Called for each finished pair.
         """
@@ -200,11 +206,16 @@ class RunSystem:
         self.last_failure: FaceMatchError | None = None
         self.asked = self._in_a_row = 0
         self._has_answered = self.stored.answered_from is not None
-        self.look_back()
-        free = self._database.free(self.stored.number)
-        self._queue = deque(sorted(free, key=turns.__getitem__))
+        try:
+            self._look_back()
+            free = self._database.free(self.stored.number)
+            self._queue = deque(sorted(free, key=turns.__getitem__))
+            (_ask_locally if _makes_embeddings(self) else RunSystem._ask_all)(self, workers)
+            self._look_back()
+        except FaceMatchError as error:
+            self._end_with(error)
 
-    def look_back(self) -> None:
+    def _look_back(self) -> None:
         """Resolve calls without an answer from budgets, then from the vendor's records."""
         resolve_by_budgets(self._database, self.stored, self.stores)
         now = self._clock.now()
@@ -215,7 +226,7 @@ class RunSystem:
         """Whether to start no more calls."""
         return self.error is not None or self._stop()
 
-    def end_with(self, error: FaceMatchError) -> None:
+    def _end_with(self, error: FaceMatchError) -> None:
         """Start no more calls; only the first error is reported."""
         with self._lock:
             self.error = self.error or _drop_frames(error)
@@ -228,29 +239,15 @@ class RunSystem:
                 pairs.append(self._queue.popleft())
         return pairs
 
-    def ask_all(self, threads: int) -> None:
-        """Ask about every pair in the queue, with this many threads."""
-
+    def _ask_all(self, threads: int) -> None:
         def ask_in_turn(_thread: int) -> None:
             while pairs := self.take(1):
-                self.ask_each(pairs, self.ask)
+                self.ask(*pairs)
 
         with ThreadPoolExecutor(threads, f"facematch-{self.name}") as pool:
             list(pool.map(ask_in_turn, range(threads)))
 
-    def ask_each(self, pairs: Sequence[int], ask: Callable[[int], PairOutcome | None]) -> None:
-        """Ask about these pairs and store their outcomes in one transaction."""
-        ended: list[tuple[int, PairOutcome]] = []
-        try:
-            for pair in pairs:
-                outcome = None if self.is_over else ask(pair)
-                if outcome is not None:
-                    ended.append((pair, outcome))
-        finally:
-            if ended:
-                self._finish(ended)
-
-    def _finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
+    def finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
         """Store outcomes; append pairs that are FREE again to the queue."""
         for wait_s in (*_AGAIN_S, None):
             try:
@@ -259,11 +256,11 @@ class RunSystem:
             except ConfigurationError as error:
                 if wait_s is None:
                     # The pairs keep their state; the next run marks ASKED ones as UNRESOLVED.
-                    self.end_with(error)
+                    self._end_with(error)
                     return
                 self._clock.sleep(wait_s)
         if difference is not None:
-            self.end_with(difference)
+            self._end_with(difference)
         for pair, outcome in kept:
             self._has_answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
@@ -276,12 +273,17 @@ class RunSystem:
     # --- One pair --------------------------------------------------------------------------------
 
     def ask(self, pair: int) -> PairOutcome | None:
-        """Ask about one pair; return None if nothing was sent."""
+        """Ask about one pair and store its outcome; return None if nothing was sent."""
+        outcome = self._ask(pair)
+        if outcome is not None:
+            self.finish([(pair, outcome)])
+        return outcome
+
+    def _ask(self, pair: int) -> PairOutcome | None:
         current, pictures, retention = self._current, self.study.pairs[pair], self.retention
-        current.pair, current.call_id = pair if self.is_careful else None, None
+        current.pair, current.call_id = pair, None
         is_named = self.backend.capabilities.sends_caller_ref and retention is Retention.KEEP
-        caller_ref = self.stored.reference(pair) if is_named else None
-        # The first call of an engine loads its models, so its duration is not recorded.
+        caller_ref = self._reference(pair) if is_named else None
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
@@ -291,7 +293,7 @@ class RunSystem:
         except FaceMatchError as error:
             return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
-            self.end_with(held.error)
+            self._end_with(held.error)
             # If a budget cannot be written, the pair keeps its state: the next run writes both.
             free = PairOutcome(state=PairState.FREE, billed=Charged.NO, call_id=held.call_id)
             with contextlib.suppress(FaceMatchError):
@@ -344,7 +346,7 @@ class RunSystem:
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):
-            self.end_with(error)
+            self._end_with(error)
             return outcome
         if outcome.state is PairState.FAILED:
             self.last_failure = _drop_frames(error)
@@ -352,7 +354,7 @@ class RunSystem:
             many = self._in_a_row = self._in_a_row + 1
         if many >= MOST_FAILURES:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
-            self.end_with(
+            self._end_with(
                 kind(
                     f"{self.name} returned no answer to {many} calls in a row and was stopped. "
                     f"Last error: {error.message} Run again later: pairs that were not charged are "
@@ -429,22 +431,20 @@ def look_for_calls(
 ) -> None:
     """Search the vendor's records, free of charge, for unresolved calls that are due."""
     for charge in database.unresolved(system):
-        if (call := charge.call) is None or not charge.is_due(now):
+        if not charge.is_due(now):
             continue
+        call = attrs.evolve(charge.call, caller_ref=database.study().reference(charge.pair))
         try:
             # For a call that was never sent, this reads a whole day of records.
-            record = verifier.reconcile(
-                attrs.evolve(call, caller_ref=system.reference(charge.pair))
-            )
+            result = verifier.reconcile(call).result
         except _FAILURES as error:
             if isinstance(error, FATAL):
                 return
             continue
-        if not isinstance(record.result, MatchResult):
-            database.answer_late(charge, None)
-            continue
-        answer = PairOutcome.of_result(record.result, elapsed_s=None)
-        billed = answer.billed or Charged.NO
+        answer = None
+        if isinstance(result, MatchResult):
+            answer = PairOutcome.of_result(result, elapsed_s=None)
+        billed = Charged.UNKNOWN if answer is None else answer.billed or Charged.NO
         if billed is not Charged.UNKNOWN:
             finalize_budgets(stores, [call.id], billed, now)
         # An answer on another scale or from another environment cannot be mixed with the others:
@@ -456,25 +456,27 @@ def look_for_calls(
 # --- Local engines --------------------------------------------------------------------------------
 
 
-def makes_embeddings(system: RunSystem) -> bool:
-    """Return whether the system is a local engine that returns embeddings."""
+def _makes_embeddings(system: RunSystem) -> bool:
+    """Return whether the system is a local engine that returns embeddings, free and unlimited."""
     backend = system.backend
     return (
-        not system.is_careful
-        and not system.verifier.policies
+        backend.environment is Environment.LOCAL
+        and not (system.is_billed or system.verifier.policies)
         and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
     )
 
 
-def ask_locally(system: RunSystem, threads: int) -> None:  # noqa: C901 - closures, read in order
-    """Answer as `RunSystem.ask_all`; the engine embeds each picture once."""
-    digests, verifier = system.digests, system.verifier
-    engine: Any = verifier.backend
-    threshold, review = verifier.thresholds(Operation.MATCH)
+def _ask_locally(system: RunSystem, threads: int) -> None:
+    """Answer as `RunSystem.ask` does; the engine embeds each picture once."""
+    digests, engine = system.digests, cast(Any, system.backend)
+    threshold, review = system.verifier.thresholds(Operation.MATCH)
+    # The first outcome with a score, from `verify`. The other pairs copy its scale and model.
+    scored: PairOutcome | None = None
+    while scored is None and (first := system.take(1)):
+        outcome = system.ask(*first)
+        scored = None if outcome is None or outcome.score is None else outcome
     # Row of each picture from `embed`, by digest: about 1 kB.
     pictures: dict[str, dict[str, Any]] = {}
-    # Outcome of the first scored pair, from `verify`. The other pairs copy its scale and model.
-    pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
         if system.is_over:
@@ -486,35 +488,32 @@ def ask_locally(system: RunSystem, threads: int) -> None:  # noqa: C901 - closur
         vector = row["embedding"] if row["face"] else np.nan
         pictures[digests[path]] = row | {"embedding": np.asarray(vector, np.float32)}
 
-    def ask(number: int) -> PairOutcome | None:
-        """Return the outcome of a pair, or None if a later run asks it."""
-        nonlocal pattern
-        pair = system.study.pairs[number]
-        probe, reference = (pictures.get(digests[path]) for path in (pair.probe, pair.reference))
-        if probe is None or reference is None:
-            return None
-        if pattern is None:
-            whole = system.ask(number)
-            pattern = None if whole is None or whole.score is None else whole
-            return whole
-        if (error := probe["error"] or reference["error"]) is not None:
+    def answer(two: Sequence[dict[str, Any]], pattern: PairOutcome) -> PairOutcome:
+        if (error := two[0]["error"] or two[1]["error"]) is not None:
             return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
-        times_s = (probe["elapsed_s"], reference["elapsed_s"])
-        elapsed_s = None if None in times_s else sum(times_s)
-        faceless = attrs.evolve(pattern, score=None, scale=None, elapsed_s=elapsed_s, call_id=None)
-        vectors = [row["embedding"][None] for row in (probe, reference)]
+        elapsed_s = two[0]["elapsed_s"] + two[1]["elapsed_s"]
+        facts = {"score": None, "scale": None, "elapsed_s": elapsed_s, "call_id": None}
+        vectors = [row["embedding"][None] for row in two]
         if not all(np.isfinite(vector).all() for vector in vectors):
-            return attrs.evolve(faceless, decision=decide_by_threshold(None, threshold))
-        score = float(engine.scores(*vectors)[0, 0])
-        decision = decide_by_threshold(Score(score, str(pattern.scale)), threshold)
-        if decision is Decision.MATCH and review is not None and not review.passes(score):
+            return attrs.evolve(pattern, decision=decide_by_threshold(None, threshold), **facts)
+        score = Score(float(engine.scores(*vectors)[0, 0]), str(pattern.scale))
+        decision = decide_by_threshold(score, threshold)
+        if decision is Decision.MATCH and review is not None and not review.passes(score.value):
             decision = Decision.REVIEW
-        return attrs.evolve(faceless, score=score, scale=pattern.scale, decision=decision)
+        facts |= {"score": score.value, "scale": score.scale}
+        return attrs.evolve(pattern, decision=decision, **facts)
 
-    count = min(threads, os.cpu_count() or 1)
-    with ThreadPoolExecutor(count, "facematch-embed") as pool:
-        while numbers := system.take(_BATCH):
+    with ThreadPoolExecutor(min(threads, os.cpu_count() or 1), "facematch-embed") as pool:
+        while scored is not None and (numbers := system.take(_BATCH)):
             pairs = [system.study.pairs[number] for number in numbers]
+            both = [(digests[pair.probe], digests[pair.reference]) for pair in pairs]
             paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
-            list(pool.map(look, [paths[digest] for digest in paths if digest not in pictures]))
-            system.ask_each(numbers, ask)
+            list(pool.map(look, [path for key, path in paths.items() if key not in pictures]))
+            system.finish(
+                [
+                    (number, answer([pictures[one], pictures[other]], scored))
+                    for number, (one, other) in zip(numbers, both, strict=True)
+                    # A run that was stopped has not looked at all pictures.
+                    if one in pictures and other in pictures
+                ]
+            )

@@ -131,7 +131,7 @@ def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, run_json, scr
     named = (*report, "--pairs", "pairs.csv", "--answers", "named.csv")
     run(*named)
     assert "Anna 0" in (tmp_path / "named.csv").read_text()
-    (stored,) = read_answers(database := RunDatabase("sqlite:///study.sqlite3"), database.study())
+    (stored,) = read_answers(database := RunDatabase("sqlite:///study.sqlite3"))
     database.close()
     (read,) = read_scores(tmp_path / "named.csv")
     assert read.scores.tolist() == stored.scores.tolist()

@@ -86,7 +86,7 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
     assert "0.3 USD" in answer.stderr
     assert "not known" in answer.stderr
     with contextlib.closing(RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")) as database:
-        a, b = database.systems(database.study().digest)
+        a, b = database.systems()
         with contextlib.closing(database.calls()) as store:
             assert int(store.budgets()[0].spent * 100) == 30
     assert (str(a.price.amount), a.price.currency, b.price) == ("0.05", "USD", None)
@@ -127,15 +127,12 @@ def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
 
 
 @pytest.mark.usefixtures("scripted")
-def test_the_line_that_judges_is_to_be_pasted(run, run_json, pairs):
-    header, *lines = pairs.read_text().splitlines()
-    for name, rows in (("Of last year", lines[:-1]), ("Our own", lines)):
-        pairs.write_text("\n".join([header, *rows]))
-        answer = run(*RUN, "--yes", "--store", "my study.db", "--name", name)
+def test_the_line_that_judges_is_to_be_pasted(run, run_json):
+    answer = run(*RUN, "--yes", "--store", "my study.db")
     facematch, *words = shlex.split(answer.stdout.splitlines()[-1])
     assert (facematch, words[:2]) == ("facematch", ["compare", "report"])
     _, document = run_json(*words, "--fmr", "0.5")
-    assert (document["kind"], document["study"]["name"]) == ("comparison", "Our own")
+    assert (document["kind"], document["study"]["name"]) == ("comparison", "pairs")
 
 
 def test_wrong_words_of_run_ask_nobody(refused, pairs, scripted, configured, tmp_path):

@@ -76,7 +76,7 @@ def test_calls_are_listed_with_what_is_known_and_what_to_do(screens, lost):
     charge, _ = lost(LOST, UnexpectedResponse("Odd."), keep=["fake"])
     with screens("unresolved") as show:
         show("", *UNRESOLVED)
-        answer = show("of one test set", *UNRESOLVED, "--study", "people", "--json")
+        answer = show("as JSON", *UNRESOLVED, "--json")
     row = json.loads(answer.stdout)["open"][0]
     assert (row["call"], row["since"]) == (charge.call.id, charge.since.isoformat())
 

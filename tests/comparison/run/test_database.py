@@ -7,7 +7,6 @@ import sys
 
 import attrs
 import pytest
-from kit.attempts import later
 from kit.comparison.studies import (
     SYSTEM_SETTINGS,
     charged_answer,
@@ -15,11 +14,10 @@ from kit.comparison.studies import (
     opener,
     pair_states,
     run_once,
-    stored_study,
     stored_system,
     write_study,
 )
-from kit.fakes import FakeBackend
+from kit.fakes import FakeBackend, picture
 
 from facematch_comparison.run import RunDatabase, StoredSystem, StudyRun, read_answers, run_study
 from facematch_core import ConfigurationError, InvalidRequest
@@ -29,17 +27,35 @@ pytestmark = pytest.mark.usefixtures("in_file_order")
 IN_USE = "is in use by process"
 
 
-def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(database):
-    with pytest.raises(InvalidRequest, match="there are: none"):
+def with_another_picture(study):
+    study.pairs[0].probe.write_bytes(picture((9, 9, 9)).data)
+    return study
+
+
+@pytest.mark.parametrize(
+    ("change", "is_other"),
+    [
+        (lambda study: attrs.evolve(study, name="renamed"), False),
+        (lambda study: attrs.evolve(study, pairs=study.pairs[:-1]), True),
+        (lambda study: attrs.evolve(study, groups={"sex": {"Anna 0": "f"}}), True),
+        (with_another_picture, True),
+    ],
+    ids=["name", "pairs", "groups", "picture"],
+)
+def test_a_database_holds_one_test_set(database, study, tmp_path, change, is_other):
+    with pytest.raises(InvalidRequest, match="holds no test set yet"):
         database.study()
-    database.enter_study(stored_study())
-    with pytest.raises(InvalidRequest, match="another test set named 'people'"):
-        database.enter_study(stored_study(digest="1" * 64))
-    others = stored_study(digest="1" * 64, name="others")
-    database.enter_study(attrs.evolve(others, made_at=later(days=1)))
-    for name in ((), ("nobody",)):
-        with pytest.raises(InvalidRequest, match="there are: people, others"):
-            database.study(*name)
+    run_once(database, study, opener())
+    changed, system = change(study), opener()
+    with pytest.raises(InvalidRequest) if is_other else contextlib.nullcontext() as caught:
+        run_once(database, changed, system)
+    assert system.backend.calls == []
+    assert database.study().name == "people"
+    if is_other:
+        assert str(caught.value) == (
+            f"The run database {tmp_path}/study.sqlite3 holds the test set 'people', with other "
+            "pictures, pairs or groups: name another file with --store. Nothing was sent."
+        )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +81,7 @@ def test_a_run_database_is_a_file_and_no_server_is_asked(where):
 def test_nothing_personal_is_stored(tmp_path, database):
     study = write_study(tmp_path / "Photographs-of-Anna", groups={"sex": {"Anna 0": "f"}})
     run_study(study, {"fake": opener()}, database)
-    assert database.study().content["groups"]["sex"]["labels"] == ["f"]
+    assert database.study().content["groups"]["sex"][0] == ["f"]
     database.close()
     stored_bytes = b"".join(path.read_bytes() for path in tmp_path.glob("study.sqlite3*"))
     assert b"answered" in stored_bytes
@@ -79,7 +95,7 @@ def test_nothing_personal_is_stored(tmp_path, database):
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("UPDATE facematch_studies SET content = '{'", "damaged"),
+        ("UPDATE facematch_study SET content = '{'", "damaged"),
         ("UPDATE facematch_systems SET settings = '{}'", "damaged"),
         ("UPDATE facematch_comparisons SET state = 'frei' WHERE pair = 5", "damaged"),
         ("UPDATE facematch_comparisons SET billed = 'maybe' WHERE pair = 5", "damaged"),
@@ -101,17 +117,15 @@ def test_damage_is_found_before_anything_is_sent(database, study, address, state
     assert (caught.value.__cause__, system.backend.calls) == (None, [])
 
 
-def test_a_row_is_whole_and_its_times_can_be_compared(database, address):
+def test_a_row_is_whole(database, address):
     enter_system(database)
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
-        for needed in ("studies SET content", "systems SET settings", "comparisons SET state"):
+        for needed in ("study SET content", "systems SET settings", "comparisons SET state"):
             with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
                 file.execute(f"UPDATE facematch_{needed} = NULL")
-        file.execute("UPDATE facematch_studies SET made_at = '20260101'")
         file.execute("DELETE FROM facematch_comparisons WHERE pair = 3")
-    assert database.study().made_at.utcoffset() is not None
     with pytest.raises(ConfigurationError, match="damaged"):
-        pair_states(database)
+        read_answers(database)
 
 
 HOLDER = """
@@ -143,7 +157,7 @@ def test_a_second_process_is_refused_and_kill_9_leaves_no_lock_behind(
         with pytest.raises(ConfigurationError, match="nothing was sent") as caught:
             run_study(study, {"fake": system}, database)
         assert f"{tmp_path}/study.sqlite3 {IN_USE} {holder.pid} on " in caught.value.message
-        assert (system.backend.calls, database.studies()) == ([], ())
+        assert (system.backend.calls, database.systems()) == ([], ())
         holder.kill()
         holder.wait(30)
         assert run_once(database, study, opener()).asked == 6
@@ -160,7 +174,7 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
             database.lock()
         system = stored_system(other)
         seen.append((pair_states(other, system), other.progress(system.number).left))
-        assert not read_answers(other, other.study())[0].answered.any()
+        assert not read_answers(other)[0].answered.any()
         assert other.unresolved(system) == ()
         other.close()
         return charged_answer()(call)

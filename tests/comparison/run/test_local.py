@@ -47,7 +47,7 @@ def test_each_picture_is_looked_at_once_and_each_pair_answered_as_verify_does(
     summary = run_study(study, {"local": opener}, database, workers=2)
     assert summary.is_complete
     assert len(embedded) == len({*embedded}) == len(NAMES)
-    (answers,) = read_answers(database, summary.study)
+    (answers,) = read_answers(database)
     decisions = [*answers.frame["decision"]]
     with opener() as verifier:
         for row, pair in enumerate(study.pairs):

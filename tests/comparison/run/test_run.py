@@ -54,7 +54,7 @@ def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
     systems = dict(zip("ab", map(opener, backends), strict=True))
     with pytest.raises(KeyboardInterrupt):
         run_study(study, systems, database, workers=1)
-    for system, backend in zip(database.systems(database.study().digest), backends, strict=True):
+    for system, backend in zip(database.systems(), backends, strict=True):
         states = pair_states(database, system)
         assert set(states) <= {"answered", "free"}
         assert states.count("answered") == len(backend.calls)
@@ -80,7 +80,7 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     wrong, right = opener(FakeBackend(script=[fail_with(Bug())])), opener()
     with pytest.raises(Bug):
         run_study(study, {"wrong": wrong, "right": right}, database, workers=1)
-    first, second = database.systems(database.study().digest)
+    first, second = database.systems()
     # Whether it was charged nobody knows.
     assert pair_states(database, first) == ["asked", *["free"] * 5]
     assert pair_states(database, second) == ["answered"] * 6
@@ -100,19 +100,19 @@ def test_answers_of_two_models_need_the_name_of_one(database, study):
     assert summary.changed_models == {"alpha": {"v1": 2, "v2": 1}}
     for models in ((), ("v3",), ("v1", "v2")):
         with pytest.raises(fm.InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
-            read_answers(database, database.study(), models=models)
-    first, other = read_answers(database, database.study(), models=["v1"])
+            read_answers(database, models=models)
+    first, other = read_answers(database, models=["v1"])
     assert (first.name, first.model, other.name) == ("alpha", "v1", "beta")
     # Pairs of the other model were not asked; refusals name no model and stay.
     assert first.answered.tolist() == [True, True, False, True, True, False]
     assert first.acquired.tolist() == [True, False, False, False, True, False]
     assert first.not_answered == {NOT_ASKED: 1, "OutcomeUnknown": 1}
-    assert read_answers(database, database.study(), models=["v2"])[0].scores[2] == 62.0
+    assert read_answers(database, models=["v2"])[0].scores[2] == 62.0
     # Answers without a model do not make a second one.
     script = [of_model("v1"), of_model(None), of_model("v1")] * 2
     system = opener(FakeBackend(script=script))
     assert run_study(study, {"one": system}, database, workers=1).changed_models == {}
-    answers = read_answers(database, database.study(), models=["v1"])[-1]
+    answers = read_answers(database, models=["v1"])[-1]
     assert (answers.name, answers.model, answers.answered.all()) == ("one", "v1", True)
 
 
@@ -134,27 +134,26 @@ def test_a_system_is_one_backend_whose_verifier_reports(database, study):
     with pytest.raises(errors.Unsupported, match="retention"):
         run_study(study, systems, database, keep=["second"])
     assert [each.closed for each in (failover, deaf, first, second)] == [1] * 4
-    assert database.studies() == ()
+    assert database.systems() == ()
 
 
 def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(database, study):
     budget = Budget(Decimal(9), name="shop", currency="USD", price={fm.Operation.MATCH: Decimal(1)})
     price = Price(amount="0.05", currency="USD")
     for paid, prices in ((opener(policies=[budget]), {"paid": price}), (opener(), {})):
-        with StudyRun(study, {"paid": paid}, database, name="Mine", prices=prices) as run:
+        with StudyRun(study, {"paid": paid}, database, prices=prices) as run:
             (system,) = run.systems
-            assert (run.stored.name, run.stored.pairs, system.stored.price) == ("Mine", 6, price)
+            assert (run.stored.pairs, system.stored.price) == (6, price)
             assert (system.progress.left, system.costs_money) == (6, True)
     free = opener(FakeBackend(environment=fm.Environment.LOCAL, billed_operations=frozenset()))
     with StudyRun(study, {"free": free}, database) as run:
-        assert run.stored.name == "Mine"
         (system,) = run.systems
         assert not system.costs_money
         with pytest.raises(fm.InvalidRequest):
             run.run(workers=0)
         assert run.run().is_complete
     assert free.backend.closed
-    paid, local = read_answers(database, database.study())
+    paid, local = read_answers(database)
     assert paid.not_answered == {"not asked": 6}
     assert to_frame([paid])["error"].tolist() == ["not asked"] * 6
     assert local.privacy == "Nothing left this machine."
@@ -166,7 +165,7 @@ def test_what_is_kept_from_a_later_start_on_is_not_denied(database, study):
     privacy = []
     for keep in ((), ["fake"], ()):
         run_once(database, study, system, keep=keep)
-        (answers,) = read_answers(database, database.study())
+        (answers,) = read_answers(database)
         privacy.append(answers.privacy)
     nothing = "Both pictures of each pair were sent; fake was asked to keep nothing."
     kept = "fake was asked to keep each call as a record, pictures included."
@@ -228,7 +227,7 @@ def test_what_would_meet_every_pair_ends_one_system_alone(database, study, vendo
     assert again.is_complete
     charged = "no response" in states
     assert pair_states(database).count("no response") == charged
-    (answers, _) = read_answers(database, database.study())
+    (answers, _) = read_answers(database)
     assert answers.scale == "fake/v1"
 
 

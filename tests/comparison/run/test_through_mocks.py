@@ -50,7 +50,7 @@ def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
         match = mock.world.recognizer.match
         both = [(pair.probe.read_bytes(), pair.reference.read_bytes()) for pair in study.pairs]
         scores = np.array([match(*two, rotate=False).score for two in both], np.float64)
-    first, second = read_answers(database, summary.study)
+    first, second = read_answers(database)
     faceless = np.isnan(scores)
     assert 0 < faceless.sum() < 20
     assert charged[0] == MATED + OTHERS
@@ -61,7 +61,7 @@ def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
     assert np.nanmax(np.abs(second.scores - scores)) <= 0.5
     for table in (first, second):
         assert np.array_equal(~table.acquired, faceless)
-    evaluation = evaluate(read_answers(database, summary.study), required_fmr=0.05)
+    evaluation = evaluate(read_answers(database), required_fmr=0.05)
     for system in evaluation.systems:
         assert system.environment is Environment.MOCK
         assert system.service.acquisition.errors == faceless.sum()

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from kit.attempts import NOW, new_record
+from kit.attempts import new_record
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
@@ -64,10 +64,10 @@ def write_study(folder, pairs=6, groups=None):
     return Study(name="people", pairs=tuple(study_pairs), groups=groups or {})
 
 
-def stored_study(pairs=6, name="people", digest="0" * 64):
+def stored_study(pairs=6, digest="0" * 64):
     mated, places = [number % 2 for number in range(pairs)], [*range(pairs)]
     content = {"mated": mated, "probe": places, "reference": places, "groups": {}}
-    return StoredStudy(digest=digest, name=name, pairs=pairs, made_at=NOW, content=content)
+    return StoredStudy(digest=digest, name="people", content=content)
 
 
 def enter_system(database, pairs=6, name="fake", **settings):
@@ -94,7 +94,7 @@ def pair_states(database, system=None):
 
 
 def stored_system(database):
-    return database.systems(database.study().digest)[0]
+    return database.systems()[0]
 
 
 def charged_answer(**more):
