@@ -119,7 +119,6 @@ source = join_options(
         "score=COLUMN for each system of a wide file; azure:score=COLUMN for one file alone.",
         callback=_columns,
     ),
-    repeated("--ignore", "ignore", "COLUMN", "With --scores: skip this column."),
     click.option(
         "--rule",
         type=click.Choice(["above", "at_least"]),
@@ -146,9 +145,7 @@ source = join_options(
 )
 
 #: Options of `source` that require --scores: arguments of `read_scores`.
-_OF_SCORES: Final = (
-    *("columns", "ignore", "rule", "distance", "no_scores", "below", "independent_pairs"),
-)
+_OF_SCORES: Final = ("columns", "rule", "distance", "no_scores", "below", "independent_pairs")
 
 #: Sections of a `SourceCommand`'s help, by argument name; all others are output options.
 _SECTIONS: Final = {

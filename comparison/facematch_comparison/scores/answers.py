@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import attrs
 import numpy as np
+import pandas as pd
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
@@ -115,8 +116,6 @@ def frame_of(
         groups: Kinds of groups by name.
         transactions, attempts: See `Answers`.
     """
-    import pandas as pd
-
     category = pd.Categorical.from_codes
     probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
     scores, count = np.asarray(scores, np.float64), len(probe)
@@ -153,6 +152,19 @@ def frame_of(
     return pd.DataFrame(columns, copy=False)
 
 
+def _column(name: str, kind: type[np.generic] | None = None) -> Any:
+    """Return the default of a field: a column of numbers, or the codes of a categorical one."""
+
+    def values(answers: Answers) -> NDArray[Any] | None:
+        if name not in answers.frame:
+            return None
+        column = answers.frame[name]
+        values: NDArray[Any] = (column.cat.codes if hasattr(column, "cat") else column).to_numpy()
+        return values if kind is None else values.astype(kind, copy=False)
+
+    return attrs.Factory(values, takes_self=True)
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
@@ -179,6 +191,17 @@ class Answers:
         people_known: Whether the source names the people. If not, pictures that mated pairs join
             stand for one person and every other picture for a person of its own. Somebody whose
             pictures no mated pair joins then counts as several, and intervals are too narrow.
+        mated: bool, (N,): whether both pictures show one person.
+        scores: float64, (N,): higher means more alike; NaN if there is none.
+        decisions: int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 for none.
+        acquired: bool, (N,): whether two faces could be compared; False where nothing was answered.
+        answered: bool, (N,): whether the system answered.
+        elapsed_s: float64, (N,): seconds that each call took; NaN if unknown.
+        billed: int8, (N,): index in `BILLED`.
+        probe_subjects, reference_subjects: int64, (N,): number of the person in each picture.
+        transactions: int64, (N,): number of the transaction that each pair is an attempt of; or
+            None.
+        attempts: int64, (N,): order of each pair within its transaction, from 1; or None.
     """
 
     name: str
@@ -193,13 +216,30 @@ class Answers:
     currency: str | None = None
     privacy: str = "Nothing is known of what was sent or kept."
     people_known: bool = True
+    mated: NDArray[np.bool_] = attrs.field(init=False, default=_column("mated"))
+    scores: NDArray[np.float64] = attrs.field(init=False, default=_column("score"))
+    decisions: NDArray[np.int8] = attrs.field(init=False, default=_column("decision"))
+    acquired: NDArray[np.bool_] = attrs.field(init=False, default=_column("acquired"))
+    answered: NDArray[np.bool_] = attrs.field(init=False, default=_column("answered"))
+    elapsed_s: NDArray[np.float64] = attrs.field(init=False, default=_column("elapsed_s"))
+    billed: NDArray[np.int8] = attrs.field(init=False, default=_column("billed"))
+    probe_subjects: NDArray[np.int64] = attrs.field(
+        init=False, default=_column("person_1", np.int64)
+    )
+    reference_subjects: NDArray[np.int64] = attrs.field(
+        init=False, default=_column("person_2", np.int64)
+    )
+    transactions: NDArray[np.int64] | None = attrs.field(init=False, default=_column("transaction"))
+    attempts: NDArray[np.int64] | None = attrs.field(init=False, default=_column("attempt"))
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def of(cls, *, name: str, rule: ThresholdRule, **more: Any) -> Answers:
         """Build answers from arrays: the arguments of `frame_of`, and the facts of a system."""
         facts = {
-            field.name: more.pop(field.name) for field in attrs.fields(cls) if field.name in more
+            field.name: more.pop(field.name)
+            for field in attrs.fields(cls)
+            if field.init and field.name in more
         }
         return cls(name=name, rule=rule, frame=frame_of(**more), **facts)
 
@@ -252,81 +292,19 @@ class Answers:
         value: _T = self._derived[derive, *more]
         return value
 
-    def _codes(self, name: str) -> NDArray[Any]:
-        """Return a column of numbers, or the codes of a categorical one."""
-        column = self.frame[name]
-        values: NDArray[Any] = (column.cat.codes if hasattr(column, "cat") else column).to_numpy()
-        return values
-
-    @functools.cached_property
-    def mated(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether both pictures show one person."""
-        return self._codes("mated")
-
-    @functools.cached_property
-    def scores(self) -> NDArray[np.float64]:
-        """float64, (N,): higher means more alike; NaN if there is none."""
-        return self._codes("score")
-
-    @functools.cached_property
-    def decisions(self) -> NDArray[np.int8]:
-        """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 for none."""
-        return self._codes("decision")
-
-    @functools.cached_property
-    def acquired(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether two faces could be compared; False where nothing was answered."""
-        return self._codes("acquired")
-
-    @functools.cached_property
-    def answered(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether the system answered."""
-        return self._codes("answered")
-
-    @functools.cached_property
-    def elapsed_s(self) -> NDArray[np.float64]:
-        """float64, (N,): seconds that each call took; NaN if unknown."""
-        return self._codes("elapsed_s")
-
-    @functools.cached_property
-    def billed(self) -> NDArray[np.int8]:
-        """int8, (N,): index in `BILLED`."""
-        return self._codes("billed")
-
-    @functools.cached_property
-    def probe_subjects(self) -> NDArray[np.int64]:
-        """int64, (N,): number of the person in each probe."""
-        return self._codes("person_1").astype(np.int64, copy=False)
-
-    @functools.cached_property
-    def reference_subjects(self) -> NDArray[np.int64]:
-        """int64, (N,): number of the person in each reference."""
-        return self._codes("person_2").astype(np.int64, copy=False)
-
-    @functools.cached_property
-    def transactions(self) -> NDArray[np.int64] | None:
-        """int64, (N,): number of the transaction that each pair is an attempt of; or None."""
-        return self._codes("transaction") if "transaction" in self.frame else None
-
-    @functools.cached_property
-    def attempts(self) -> NDArray[np.int64] | None:
-        """int64, (N,): order of each pair within its transaction, from 1; or None."""
-        return self._codes("attempt") if "attempt" in self.frame else None
-
     @functools.cached_property
     def groups(self) -> dict[str, Grouping]:
         """Kinds of groups by name."""
-        names = [name for name in self.frame.columns if name.startswith(PROBE_GROUP)]
-        return {
-            name.removeprefix(PROBE_GROUP): Grouping(
-                labels=tuple(self.frame[name].cat.categories),
-                probe=self._codes(name).astype(np.int64),
-                reference=self._codes(REFERENCE_GROUP + name.removeprefix(PROBE_GROUP)).astype(
-                    np.int64
-                ),
-            )
-            for name in names
-        }
+        groups = {}
+        for column in self.frame.columns:
+            if column.startswith(PROBE_GROUP):
+                name = column.removeprefix(PROBE_GROUP)
+                probe, reference = (
+                    self.frame[side + name] for side in (PROBE_GROUP, REFERENCE_GROUP)
+                )
+                sides = (side.cat.codes.to_numpy(np.int64) for side in (probe, reference))
+                groups[name] = Grouping(tuple(probe.cat.categories), *sides)
+        return groups
 
     @property
     def not_answered(self) -> dict[str, int]:
@@ -347,15 +325,11 @@ class Answers:
         if low < 0 or high > 4 * len(self):
             numbers, places = np.unique(np.concatenate(columns), return_inverse=True)
             return People(numbers, *places.reshape(2, -1))
-        # Small numbers need no sorting; if none is missing, they stay as they are.
-        is_seen = np.zeros(high + 1, bool)
+        is_seen = np.zeros(high + 1, bool)  # small numbers need no sorting
         for column in columns:
             is_seen[column] = True
-        numbers = np.flatnonzero(is_seen)
-        if len(numbers) == len(is_seen):
-            return People(numbers, *columns)
         place = np.cumsum(is_seen) - 1
-        return People(numbers, *(place[column] for column in columns))
+        return People(np.flatnonzero(is_seen), *(place[column] for column in columns))
 
     @functools.cached_property
     def scored(self) -> NDArray[np.bool_]:

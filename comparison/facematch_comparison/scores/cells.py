@@ -28,7 +28,6 @@ from facematch_core.base.tables import (
     decode,
     place,
     read_header,
-    read_lines,
     read_table,
     refuse,
     unescaped,
@@ -122,26 +121,27 @@ class Words:
         return values[self.codes] if meant else np.broadcast_to(values, len(self.codes))
 
     def problems(
-        self, name: str, is_right: Callable[[str], object], advice: Callable[[str], str] | str
+        self, name: str, is_right: Callable[[str], object], advice: str
     ) -> Iterator[Problem]:
-        """Yield a problem for each invalid word."""
+        """Yield a problem for each invalid word, or one for many."""
         wrong = [at for at, word in enumerate(self.words) if not is_right(word)]
         for kind in [wrong] if len(wrong) > _OF_ONE_KIND else [[at] for at in wrong]:
-            word = self.words[kind[0]]
-            hint = advice if isinstance(advice, str) else advice(word)
             rows = np.flatnonzero(np.isin(self.codes, kind))
-            yield Problem(f"{name} is {word[:60]!r}; {hint}", rows)
+            yield Problem(f"{name} is {self.words[kind[0]][:60]!r}; {advice}", rows)
 
 
-def in_common(*columns: Words) -> tuple[Words, ...]:
-    """Return columns in which the same word has the same code."""
+def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
+    """Return columns in which the same word has the same code, in order of words if `is_sorted`."""
     parts = [column.each for column in columns]
     if len({part.type for part in parts}) > 1:
         parts = [part.cast(pa.string()) for part in parts]
     codes, each = _encode(pa.chunked_array(parts))
+    if is_sorted:
+        order = pc.sort_indices(each)
+        codes, each = np.argsort(order.to_numpy()).astype(np.int32)[codes], each.take(order)
     places = np.split(codes, np.cumsum([len(part) for part in parts])[:-1])
     return tuple(
-        Words(np.append(of, -1)[column.codes], each)
+        Words(np.append(of, -1).astype(np.int32)[column.codes], each)
         for of, column in zip(places, columns, strict=True)
     )
 
@@ -156,8 +156,6 @@ class Cells:
     _places: Callable[[], Sequence[Any]] | None = None
     #: Rows of a text file are called lines; rows of joined files have a place of their own.
     unit: str = "row"
-    #: Line of the header in a file.
-    header_line: int | None = None
     decimal_commas: bool = False
     #: Problems of rows or of the header.
     problems: list[Problem] = attrs.field(factory=list)
@@ -216,7 +214,8 @@ class Cells:
         if (is_wrong := np.isinf(self.numbers(name))).any():
             words = self.words(name)
             wrong = {words.words[code] for code in np.unique(words.codes[is_wrong])}
-            yield from words.problems(name, lambda word: word not in wrong, _number_advice)
+            advice = "write a number such as 94.5, or leave it empty"
+            yield from words.problems(name, lambda word: word not in wrong, advice)
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """Yield the cells of some columns, row by row."""
@@ -227,8 +226,7 @@ class Cells:
         texts = []
         for problem in problems:
             if problem.rows is None:
-                where = f"line {self.header_line}: " if self.header_line else ""
-                texts.append((-1, where + problem.text))
+                texts.append((-1, problem.text))
             elif len(problem.rows):
                 rows = np.unique(np.asarray(problem.rows) % len(self))
                 places = [self.places[row] for row in rows]
@@ -278,9 +276,11 @@ def _of_file(path: Path) -> Cells:
         raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
     with file:
         try:
-            return _READERS.get(path.suffix.lower(), _csv)(f"The file {path}", file)
+            cells = _READERS.get(path.suffix.lower(), _csv)(f"The file {path}", file)
         except InvalidRequest as error:
             raise InvalidRequest(f"The file {path} {error}") from None
+    cells.notes = [f"{cells.name} {note}" for note in cells.notes]
+    return cells
 
 
 def _csv(name: str, file: BinaryIO) -> Cells:
@@ -296,36 +296,23 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         text, notes = decode(data)
         data = text.encode()
     try:
-        cells = _of_text(name, data)
+        separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
+        # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
+        if any(header) and data.count(b'"') % 2 == 0:
+            with contextlib.suppress(pa.ArrowException):
+                table = _read_csv(data, separator, header)
+                lines = lambda: read_table(data).lines  # noqa: E731
+                return Cells(name, table, lines, "line", separator != ",", notes=notes)
+        read = read_table(data)
     except InvalidRequest as error:
         raise InvalidRequest(f"{error} {SEPARATE}") from None
-    cells.notes = [f"{name} {note}" for note in (*notes, *cells.notes)]
-    return cells
-
-
-def _of_text(name: str, data: bytes) -> Cells:
-    """Read the bytes of a CSV file in UTF-8."""
-    start = data[: 1 << 20].decode(errors="ignore")
-    separator, header = read_header(start.lstrip("\r\n"))
-    cells = Cells(
-        name,
-        pa.table({}),
-        lambda: read_table(data).lines,
-        unit="line",
-        header_line=next(read_lines(start, separator), (None, []))[0],
-        decimal_commas=separator != ",",
-    )
-    # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
-    if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
-        with contextlib.suppress(pa.ArrowException):
-            return attrs.evolve(cells, table=_read_csv(data, separator, header))
-    read = read_table(data)
     columns = [[row[at] or None for row in read.rows] for at in range(len(read.header))]
     table = pa.table([pa.array(each, pa.string()) for each in columns], read.header)
     problems = [Problem(text, rows) for text, rows in read.problems.items()]
-    where = place(read.short).removesuffix(": ") if read.short else ""
-    notes = [f"has too few cells in {where}: what is missing was read as empty"] * bool(where)
-    return attrs.evolve(cells, table=table, problems=problems, notes=notes)
+    if read.short:
+        where = place(read.short).removesuffix(": ")
+        notes = [*notes, f"has too few cells in {where}: what is missing was read as empty"]
+    return Cells(name, table, lambda: read.lines, "line", separator != ",", problems, notes)
 
 
 def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
@@ -382,7 +369,7 @@ def _excel(name: str, file: BinaryIO) -> Cells:
         raise InvalidRequest(what) from None
     counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
     sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
-    notes = [f"{name} has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
+    notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
     # Titles are rows of one cell above the header.
     starts = counts[sheet].index[counts[sheet] > 1]
     table = sheets[sheet].loc[starts[0] if len(starts) else 0 :]
@@ -460,6 +447,13 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary
 
 
+def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:
+    """Return whether no word is longer than its number, such as 07, -0 and 0x7."""
+    high, length = int(numbers.max(initial=0)), pc.sum(pc.binary_length(words)).as_py()
+    digits = sum(np.count_nonzero(numbers >= 10**n) for n in range(1, len(str(high))))
+    return bool(numbers.min(initial=0) == 0) and length == len(words) + digits
+
+
 def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     """Return the first row of each key, among all or these rows; -1 if there is none."""
     numbers = np.arange(len(keys), dtype=np.int32) if rows is None else rows
@@ -474,17 +468,10 @@ def _factorize(numbers: Ints) -> tuple[Ints, Ints]:
         codes, each = pd.factorize(numbers)
         return codes, each
     first = first_rows(numbers)
-    each = np.argsort(first, kind="stable")[np.count_nonzero(first < 0) :]
+    each = numbers[first[numbers] == np.arange(len(numbers), dtype=np.int32)]
     codes = np.empty(len(first), np.int32)
     codes[each] = np.arange(len(each))
     return codes[numbers], each
-
-
-def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:
-    """Return whether no word is longer than its number, such as 07, -0 and 0x7."""
-    high, length = int(numbers.max(initial=0)), pc.sum(pc.binary_length(words)).as_py()
-    digits = sum(np.count_nonzero(numbers >= 10**n) for n in range(1, len(str(high))))
-    return bool(numbers.min(initial=0) == 0) and length == len(words) + digits
 
 
 def _as_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -510,10 +497,3 @@ def _as_numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float
     is_empty = pc.is_in(pc.utf8_lower(words), value_set=pa.array(_NO_NUMBER))
     is_wrong = pc.invert(pc.or_(is_number, is_empty)).to_numpy(zero_copy_only=False)
     return np.where(is_wrong, np.inf, numbers)
-
-
-def _number_advice(cell: str) -> str:
-    if not re.fullmatch(r"[-+]?\d*,\d+", cell):
-        return "write a number such as 94.5, or leave it empty"
-    other = f", or {cell.replace(',', '')} if it separates thousands"
-    return f"write {cell.replace(',', '.')}{other if cell[-4:-3] == ',' else ''}"

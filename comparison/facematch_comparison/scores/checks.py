@@ -161,22 +161,20 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
         if column.is_number:  # 5 and 5.0 are one
             codes, each = pd.factorize(lines.numbers(name))
             words = Words(codes, pa.array(each))
-        # The first line with each value of each system.
-        first = first_rows(system.codes.astype(np.int64) * (len(words.each) + 1) + words.codes + 1)
-        rows = np.sort(first[first >= 0])
-        rows = rows[words.filled[rows]]
-        for row in rows[::-1]:
-            value = float(words[row]) if column.is_number else words[row]
-            facts[system.codes[row]][name] = column.words.get(str(value).lower(), value)
-        keys = system.codes[rows]
-        again, above = (rows[at] for at in differing(first_rows(keys), keys, words.codes[rows]))
+        first = first_rows(system.codes, np.flatnonzero(words.filled), size=len(facts))
+        for fact, row in zip(facts, first, strict=True):
+            if row >= 0:
+                value = float(words[row]) if column.is_number else words[row]
+                fact[name] = column.words.get(str(value).lower(), value)
+        again, above = differing(first, system.codes, words.codes)
+        is_filled = words.filled[again]
         problems += problems_at(
-            again,
+            again[is_filled],
             lambda row, above, name=name, words=words: (
                 f"{name} of {system[row][:60]!r} is {words[row][:40]!r}, and {words[above][:40]!r} "
                 f"in {lines.cells.place(above)}"
             ),
-            above,
+            above[is_filled],
         )
     return facts, problems
 
@@ -193,27 +191,24 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
     problems: list[Problem] = []
     names = dict(enumerate(lines.person_names if kinds else ()))
     for kind, said in kinds.items():
-        columns = in_common(*(words for words, _ in said))
+        columns = in_common(*(words for words, _ in said), is_sorted=True)
         words = columns[0].words
         # All that one line says comes before what the next one says.
         labels = np.stack([each.codes for each in columns], axis=1).ravel()
         people = np.stack([people for _, people in said], axis=1).ravel()
         filled = np.flatnonzero(labels >= 0)
-        again, above = (
-            filled[each]
-            for each in differing(first_rows(people[filled]), people[filled], labels[filled])
-        )
-        rows, at = np.unique(again // len(said), return_index=True)
+        first = first_rows(people, filled, size=1 + max(map(np.max, lines.people)))
+        of_person = np.where(first < 0, -1, labels[first])
+        wrong = filled[labels[filled] != of_person[people[filled]]]
+        rows, at = np.unique(wrong // len(said), return_index=True)
         problems += problems_at(
             rows,
-            lambda _, person, now, then, kind=kind, words=words: (
-                f"{names.get(person, 'somebody')!r:.60} is in the group {words[now]!r:.60} of "
-                f"{kind}, and above in {words[then]!r:.60}"
+            lambda _, person, label, kind=kind, words=words, of_person=of_person: (
+                f"{names.get(person, 'somebody')!r:.60} is in the group {words[label]!r:.60} of "
+                f"{kind}, and above in {words[of_person[person]]!r:.60}"
             ),
-            *(people[again[at]], labels[again[at]], labels[above[at]]),
+            *(people[wrong[at]], labels[wrong[at]]),
         )
-        of_person = np.full(1 + max(map(np.max, lines.people)), -1)
-        of_person[people[filled]] = np.argsort(np.argsort(words))[labels[filled]]
         probe, reference = (of_person[side] for side in lines.people)
-        groups[kind] = Grouping(labels=(*sorted(words),), probe=probe, reference=reference)
+        groups[kind] = Grouping(labels=(*words,), probe=probe, reference=reference)
     return groups, problems

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision, Environment, ThresholdRule
 
@@ -70,7 +71,7 @@ def _decisions() -> dict[str, Any]:
     words = {word: match if mated else no_match for word, mated in MATED.items()}
     words |= dict.fromkeys(_ACCEPTED.split(), match) | dict.fromkeys(_REJECTED.split(), no_match)
     words |= {"consider": DECISIONS.index(Decision.REVIEW), **ours["words"]}
-    return {"words": words, "advice": f"{ours['advice']}, or ignore the column"}
+    return {"words": words, "advice": f"{ours['advice']}, or rename the column"}
 
 
 def _of_side(things: str, sides: str) -> str:
@@ -205,9 +206,12 @@ class ColumnsNotRecognised(InvalidRequest):
     @property
     def advice(self) -> str:
         """Advice, without the words to add."""
-        if COLUMN in self.columns.values():
-            return f"Replace {COLUMN} by the name of the column"
-        return "If that is right"
+        if COLUMN not in self.columns.values():
+            return "If no person is in two pairs" if self.independent_pairs else "If that is right"
+        instead = argument("independent_pairs", True)
+        instead = f" (if none names people, give {instead} in its place)"
+        is_of_people = {PERSON, "image1"} & self.columns.keys()
+        return f"Replace {COLUMN} by the name of the column{instead if is_of_people else ''}"
 
 
 def group_of(name: str) -> tuple[str, str] | None:

@@ -11,7 +11,6 @@ import attrs
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .cells import Cells, Words, first_rows, in_common
 from .columns import COLUMNS, PEOPLE, PERSON, PICTURES, TRUTH, is_distance
@@ -144,12 +143,7 @@ class Lines:
         """The columns of `people_by`, with one code for one name; of people in order of names."""
         if self.people_by in ((), PICTURES):
             return self.pictures if self.people_by else ()
-        columns = in_common(*map(self.words, self.people_by))
-        order = pc.sort_indices(columns[0].each)
-        place = np.full(len(order) + 1, -1, np.int32)
-        place[order.to_numpy()] = np.arange(len(order))
-        each = columns[0].each.take(order)
-        return tuple(Words(place[column.codes], each) for column in columns)
+        return in_common(*map(self.words, self.people_by), is_sorted=True)
 
     @property
     def person_names(self) -> list[str]:

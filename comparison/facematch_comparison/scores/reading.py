@@ -57,7 +57,6 @@ def read_scores(
     source: Path | DataFrame | Any,
     *,
     columns: Mapping[str, str | Sequence[str]] | None = None,
-    ignore: Sequence[str] = (),
     rule: ThresholdRule | None = None,
     distance: bool = False,
     no_scores: Sequence[float] = (),
@@ -87,7 +86,6 @@ def read_scores(
         columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
             "same_guy"}``. Pass a list of columns for ``score`` if each is a system. In a list of
             files, the key ``"azure:score"`` applies only to the file ``azure.csv``.
-        ignore: Columns to skip.
         rule: How scores are compared with a threshold if the file does not say; AT_LEAST by
             default.
         distance: Whether all scores are distances, whatever their columns are called. Scores and
@@ -96,8 +94,8 @@ def read_scores(
             looks like a missing score is rejected; NaN declares that no number means one.
         below: A threshold below which the system returns no score: an empty cell means a score
             below it (Rekognition: 80), not a failure. For several systems, thresholds by name.
-        independent_pairs: Whether no person is in more than one pair. If that is wrong, intervals
-            are too narrow.
+        independent_pairs: Whether no person is in more than one pair, for files that name no
+            people. If that is wrong, intervals are too narrow.
         models: Models whose answers count if a system answered with several; the answers of its
             other models count as not asked.
         name: Name of the system if no column names one; by default the stem of the file.
@@ -129,7 +127,7 @@ def read_scores(
     ]
     for text in [text for lines in files for text in lines.cells.notes]:
         say(text)
-    _recognise(files, stems, columns or {}, ignore)
+    _recognise(files, stems, columns or {})
     check_complete(files)
     for lines in files:
         lines.cells.refuse(problems_of_cells(lines))
@@ -144,10 +142,7 @@ def read_scores(
 
 
 def _recognise(
-    files: Sequence[Lines],
-    stems: Sequence[str],
-    columns: Mapping[str, str | Sequence[str]],
-    ignore: Sequence[str],
+    files: Sequence[Lines], stems: Sequence[str], columns: Mapping[str, str | Sequence[str]]
 ) -> None:
     """Recognise the columns of each file: those that the user names, and those with known names."""
     named = [
@@ -161,14 +156,14 @@ def _recognise(
             raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
     headers = {name for lines in files for name in lines.cells.header}
     for stem, lines in zip(stems, files, strict=True):
-        # A name without a file applies to every file that has such a column.
-        here = {*lines.cells.header} | ({column for _, _, column in named} | {*ignore}) - headers
         own = [
             (ours, column)
             for file, ours, column in named
-            if file == stem or (not file and column in here)
+            # A name without a file applies to every file that has such a column.
+            if file == stem
+            or (not file and (column in lines.cells.header or column not in headers))
         ]
-        recognise(lines, own, [each for each in ignore if each in here])
+        recognise(lines, own)
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:

@@ -32,23 +32,23 @@ from .columns import (
 )
 from .lines import Lines
 
-#: What the user names takes the place of the other one, too.
+#: What the user names takes the place of the other one, too; both together are a mistake.
 _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
 #: Maximum number of columns in an error message.
 _SHOWN: Final = 40
 
 
-def recognise(lines: Lines, named: Sequence[tuple[str, str]], ignore: Sequence[str]) -> None:
+def recognise(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
     """Say what the columns of a file hold: as `named` (our name, column), else by their names."""
     cells, header = lines.cells, lines.cells.header
     if cells.unit == "line" and len(header) == 1:
         raise InvalidRequest(
             f"{cells.name}: the header is one column, {header[0][:60]!r}. {SEPARATE}"
         )
-    _take_named(lines, named, ignore)
+    _take_named(lines, named)
     taken = lines.named | {name for both in _EITHER if {*both} & lines.named for name in both}
-    used = {*ignore, *(column for _, column in named)}
+    used = {column for _, column in named}
     found: dict[str, list[str]] = {}
     for place, name in enumerate(header):
         if name in used or (not place and name in ("", "Unnamed: 0")):  # the index of a frame
@@ -61,63 +61,56 @@ def recognise(lines: Lines, named: Sequence[tuple[str, str]], ignore: Sequence[s
         else:
             lines.skipped.append(name)
     for ours, same in found.items():
-        exact = [name for name in same if plain(name) == plain(ours)]
-        if len(same) > 1 and not exact:
+        # Of several, the one with our own name.
+        same.sort(key=lambda name: plain(name) != plain(ours))
+        if len(same) > 1 and plain(same[0]) != plain(ours):
             both = join_names([repr(name[:60]) for name in same])
             lines.unclear[ours] = f"the columns {both} may each be {ours}: choose one"
-            continue
-        chosen = (exact or same)[0]
-        lines.skipped += [name for name in same if name != chosen]
-        lines.put(ours, chosen)
+        else:
+            lines.put(ours, same[0])
+            lines.skipped += same[1:]
     _drop_doubtful(lines)
 
 
-def _take_named(lines: Lines, named: Sequence[tuple[str, str]], ignore: Sequence[str]) -> None:
+def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
     """Take the columns that the user names; raise if that is impossible."""
     cells, of = lines.cells, lines.of
-    there = join_names([*map(repr, cells.header)])
-    problems = [
-        f"there is no column {name[:60]!r}; there are {there}"
-        for name in dict.fromkeys([*(column for _, column in named), *ignore])
-        if name not in cells.header
-    ]
+    problems = []
     for at, (key, column) in enumerate(named):
-        if not (ours := our_name(key)):
-            raise InvalidRequest(
-                f"No column holds {key[:60]!r}; a column holds {', '.join(COLUMNS)} or group_NAME."
-            )
-        if ours in of or column in {*ignore, *(before for _, before in named[:at])}:
+        ours = our_name(key)
+        if not ours:
+            known = ", ".join(COLUMNS)
+            problems.append(f"no column holds {key[:60]!r}; one holds {known} or group_NAME")
+        elif column not in cells.header:
+            there = join_names([*map(repr, cells.header)])
+            problems.append(f"there is no column {column[:60]!r}; there are {there}")
+        elif ours in of or column in [before for _, before in named[:at]]:
             problems.append(f"the column {column[:60]!r} can fill one column only")
         else:
             lines.put(ours, column)
             lines.named.add(ours)
-    if PERSON in of and {*PEOPLE} & of.keys():
-        problems.append("a line names one person or both: not person beside a subject")
-    if {*TRUTH} <= of.keys():
-        problems.append("mated and non_mated say the same: name one of them")
+    problems += [f"name {' or '.join(both)}, not both" for both in _EITHER if {*both} <= of.keys()]
     cells.refuse(map(Problem, problems))
 
 
 def _drop_doubtful(lines: Lines) -> None:
     """Skip columns that repeat others, or that hold one value for several scores."""
-    of, problems = lines.of, []
+    of = lines.of
     drop = ["non_mated"] if {*TRUTH} <= of.keys() else []
     for both in (PEOPLE, PICTURES):  # one picture or person, where others tell people apart
         half = {*both} & of.keys()
         drop += half if len(half) == 1 and lines.people_by else ()
     if lines.is_wide:
         drop += [ours for ours in of if ours in COLUMNS and COLUMNS[ours].of == "answer"]
-        problems = [
-            f"the column {of[ours][:60]!r} is of one answer, and each line has several scores: "
-            f"write one line for each pair and system, as {LONG},error"
-            for ours in drop
-            if ours in ("acquired", "error", "answered")
-        ]
-        if "system" in of:
-            problems.append(
-                "a file with a column of systems has one column of scores: name only that one"
+        single = ("acquired", "error", "answered", "system")
+        lines.cells.refuse(
+            Problem(
+                f"the column {of[ours][:60]!r} is of one answer, and each line has several scores: "
+                f"write one line for each pair and system, as {LONG},error"
             )
-    lines.cells.refuse(map(Problem, problems))
+            for ours in single
+            if ours in of
+        )
     lines.skipped += map(of.pop, drop)
     if not lines.is_wide and "backend" in of:
         of.setdefault("system", of["backend"])
@@ -158,11 +151,6 @@ def check_complete(files: Sequence[Lines]) -> None:
 def _missing(files: Sequence[Lines]) -> dict[str, str]:
     """Return our names of missing columns, each with a sentence."""
     first, held = files[0], {ours for lines in files for ours in lines.held}
-    if first.independent_pairs and ({PERSON} <= held or {*PEOPLE} <= held):
-        flag = argument("independent_pairs", True)
-        raise InvalidRequest(
-            f"{first.cells.name} names people: leave out {flag}, or ignore the columns."
-        )
     missing = {}
     for both in (PEOPLE, PICTURES, ("transaction", "attempt")):
         for name in {*both} - held if {*both} & held else ():
@@ -171,7 +159,7 @@ def _missing(files: Sequence[Lines]) -> dict[str, str]:
         missing[PERSON] = (
             "nothing says who is in the pictures: name both people (probe_subject, "
             "reference_subject), the one person of each line (person) or both pictures (image1, "
-            f"image2); if no column can, give {argument('independent_pairs', True)}"
+            f"image2), or give {argument('independent_pairs', True)} if nobody is in two pairs"
         )
     if not {*TRUTH} & held and not held >= {*PEOPLE}:
         missing["mated"] = (

@@ -170,7 +170,7 @@ def test_words_for_decisions(read):
     (answers,) = read("\n".join(["person,label,score,result", *lines]))
     assert answers.decisions.tolist() == [1, 1, 1, 1, 0, 0, 0, 2, 3]
     (line,) = refusals(read, "person,label,score,result\nA,1,5,maybe\n")
-    assert line.endswith("inconclusive, or ignore the column")
+    assert line.endswith("inconclusive, or rename the column")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_what_is_missing_is_asked_for(read, head, missing):
         (f"{HEAD}\n\n", "has no comparison"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
         (f'{HEAD},note\na,1,1,A,A,5,"open', "is no CSV"),
-        (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' is there twice"),
+        (f"{HEAD},score\na,1,1,A,A,1,2", "the column 'score' is there twice"),
         (f"# by hand\n\n{HEAD}\na,1,1,A,A,BAD\n", "line 4: score is 'BAD'"),
         (f'{HEAD}\n"a",1,1,A,A,5\n\t,{" " * 9},,,,\n"a",2,1,A,A,BAD\n', "line 4: score is 'BAD'"),
         (f"Our test,,,,,\n{HEAD}\n{ROWS}a,3,1,A,A,5,7\n", "line 5: 7 cells under 6 columns"),
@@ -297,12 +297,19 @@ def test_what_is_wrong_with_a_file_has_its_line(read, text, reported):
 def test_pairs_are_independent_only_if_that_is_said(read):
     asked = read.asked("label,score\n1,5\n0,4\n")
     assert (asked.columns, asked.independent_pairs) == ({}, True)
+    assert "in two pairs, add: independent_pairs=True" in str(asked)
+    for more, column in (("session_id", "person"), ("session_id,city", "image1")):
+        asked = read.asked(f"label,score,{more}\n1,5,{more}\n")
+        assert asked.columns[column] == "COLUMN"
+        assert "if none names people, give `independent_pairs=True`" in asked.advice
+    read.path.write_text("label,score\n1,5\n0,4\n")
     (answers,) = read(independent_pairs=True)
     assert (answers.people_known, len(answers.people.numbers), len(read.notes)) == (False, 3, 1)
     (answers,) = read("label,score,person\n1,5,x\n0,4,x\n0,6,y\n1,6,y\n")
     assert (answers.people_known, len(answers.people.numbers)) == (False, 4)
-    with pytest.raises(InvalidRequest, match="names people"):
-        read(independent_pairs=True)
+    assert (
+        read(independent_pairs=True)[0].people.numbers.tolist() == answers.people.numbers.tolist()
+    )
 
 
 def test_pictures_that_mated_pairs_join_are_one_person(read):
@@ -393,9 +400,9 @@ def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator
     assert answers.scores.tolist() == [84.71, 0.5]
     assert (answers.threshold, answers.price) == (50.5, 0.05)
     (both,) = refusals(read, "image1;image2;label;score\na;b;1;5.5\nc;d;1;97,5\n")
-    assert both.startswith("  line 3: score is '97,5'; write 97.5")
+    assert both.startswith("  line 3: score is '97,5'; write a number such as 94.5")
     (both,) = refusals(read, 'image1,image2,label,score\na,b,1,"7,625"\n')
-    assert both.startswith("  line 2: score is '7,625'; write 7.625, or 7625 if it separates")
+    assert both.startswith("  line 2: score is '7,625'; write a number such as 94.5")
     for form in ("94.89%", "1.234,5", "1 234"):
         (line,) = refusals(read, f"image1;image2;label;score\na;b;1;{form}\n")
         assert line.startswith(f"  line 2: score is '{form}'; write a number")

@@ -67,7 +67,7 @@ def test_every_fault_of_the_pairs(read, folder):
     [
         (f"{HEAD}\n\n,,,,\n", "the first line names columns, such as probe,reference,same"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
-        ("probe|reference\na|b\n", "line 1: the column probe is missing"),
+        ("probe|reference\na|b\n", "the column probe is missing"),
         (f"{HEAD}\na1.jpg,b1.jpg,perhaps,Ada,Bob\n", "line 2: same is 'perhaps'; write 1"),
         (
             f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,m\n",
