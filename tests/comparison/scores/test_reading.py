@@ -281,7 +281,7 @@ def test_what_is_missing_is_asked_for(read, head, missing):
         ("a,b,1,0.9\nc,d,0,0.2\n", "has no header"),
         (f"{HEAD}\n\n", "has no comparison"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
-        (f'{HEAD},note\na,1,1,A,A,5,"open', "is no CSV"),
+        (f'{HEAD},note\na,1,1,A,A,5,"open', "is not valid CSV"),
         (f"{HEAD},score\na,1,1,A,A,1,2", "the column 'score' is there twice"),
         (f"# by hand\n\n{HEAD}\na,1,1,A,A,BAD\n", "line 4: score is 'BAD'"),
         (f'{HEAD}\n"a",1,1,A,A,5\n\t,{" " * 9},,,,\n"a",2,1,A,A,BAD\n', "line 4: score is 'BAD'"),
