@@ -310,7 +310,7 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         row = [files[pair.probe], files[pair.reference], str(int(pair.mated)), *people, *labels]
         if lost := [cell for cell in row if cell != cell.strip().encode(errors="ignore").decode()]:
             raise InvalidRequest(
-                f"The name {lost[0][:100]!r} begins or ends with a space or is no UTF-8, which is "
+                f"The name {lost[0][:100]!r} begins or ends with a space or is not UTF-8, which is "
                 "lost in a file of pairs: rename it."
             )
         # The prefix `./` keeps a spreadsheet from reading a file name as a formula.

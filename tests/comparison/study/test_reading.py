@@ -137,7 +137,7 @@ def test_no_written_cell_is_a_formula_and_no_name_is_lost(folder):
     assert study.groups == groups
     for name in ("b1.jpg ", "b\udcff.jpg"):
         lost = StudyPair(mated=False, **first, reference=folder / name, **people)
-        with pytest.raises(InvalidRequest, match="begins or ends with a space or is no UTF-8"):
+        with pytest.raises(InvalidRequest, match="begins or ends with a space or is not UTF-8"):
             write_pairs_csv(folder / "lost.csv", Study(name="x", pairs=(lost,)))
     assert not (folder / "lost.csv").exists()
 

@@ -15,7 +15,6 @@ PLACES = {
     "config": (4, "verify", "selfie.jpg", "id.jpg", "--config", "{}"),
     "config-of-doctor": (4, "doctor", "--config", "{}"),
     "control-token-file": (2, "mock", "--control-token-file", "{}"),
-    "requirements": (2, "compare", "gate", "--scores", "scores.csv", "--requirements", "{}"),
 }
 
 
@@ -43,7 +42,6 @@ def endless(request):
 @pytest.mark.parametrize("place", PLACES)
 def test_a_command_refuses_it_in_a_sentence(run, photos, endless, place):
     code, *words = PLACES[place]
-    Path("scores.csv").write_text("image1,image2,label,ours\na,b,1,90\nc,d,0,5\n")
     answer = run(*(endless if word == "{}" else word for word in words))
     assert answer.exit_code == code, answer.output
     assert "pipe or a device" in " ".join(answer.output.split())
