@@ -1,11 +1,18 @@
 """An engine on this machine looks at each picture of a study once, and answers as `verify` does."""
 
 import functools
+import math
+from hashlib import sha256
 
+import pyarrow as pa
 import pytest
+from kit.comparison.studies import opener, run_once
+from kit.fakes import FakeBackend
 
 from facematch_comparison import read_answers, read_study, run_study
-from facematch_core import open_verifier
+from facematch_comparison.run import PairState
+from facematch_core import Environment, open_verifier
+from facematch_core.resilience import Budget
 from facematch_core.testing import photograph
 from facematch_local import LocalBackend
 
@@ -43,16 +50,52 @@ def embedded(monkeypatch):
 def test_each_picture_is_looked_at_once_and_each_pair_answered_as_verify_does(
     study, database, embedded, review
 ):
-    opener = functools.partial(open_verifier, "local", threshold=35, review_threshold=review)
-    summary = run_study(study, {"local": opener}, database, workers=2)
+    opened = functools.partial(open_verifier, "local", threshold=35, review_threshold=review)
+    summary = run_study(study, {"local": opened}, database, workers=2)
     assert summary.is_complete
     assert len(embedded) == len({*embedded}) == len(NAMES)
     (answers,) = read_answers(database)
     decisions = [*answers.frame["decision"]]
-    with opener() as verifier:
+    with opened() as verifier:
         for row, pair in enumerate(study.pairs):
             result = verifier.verify(pair.probe, pair.reference)
             assert decisions[row] == result.decision
             if result.score is not None:
                 assert answers.scores[row] == pytest.approx(result.score.value, abs=1e-4)
     assert [bool(acquired) for acquired in answers.acquired] == [True, True, True, False, False]
+
+
+class Embedding(FakeBackend):
+    """An engine of this machine that reports a digest for every picture."""
+
+    def __init__(self, digest=None):
+        super().__init__(environment=Environment.LOCAL, billed_operations=frozenset())
+        self.digest, self.embedded = digest, []
+
+    def embed(self, paths):
+        (path,) = paths
+        self.embedded.append(path)
+        row = {"sha256": self.digest or sha256(path.read_bytes()).hexdigest(), "face": True}
+        return pa.Table.from_pylist([row | {"embedding": [1.0], "elapsed_s": 0.5, "error": None}])
+
+    def scores(self, probes, references):
+        return probes @ references.T
+
+
+def test_the_first_duration_of_an_engine_is_not_counted(study, database):
+    run_once(database, study, opener(Embedding()))
+    (answers,) = read_answers(database)
+    durations = sorted(answers.elapsed_s.tolist(), key=str)
+    assert (durations[:-1], math.isnan(durations[-1])) == ([1.0] * 4, True)
+
+
+def test_an_engine_with_policies_is_asked_pair_by_pair(study, database):
+    system = opener(Embedding(), policies=[Budget(2, name="shop")])
+    assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 5}
+    assert (len(system.backend.calls), system.backend.embedded) == (5, [])
+
+
+def test_an_embedding_of_another_picture_is_not_scored(study, database):
+    summary = run_once(database, study, opener(Embedding(digest="0" * 64)))
+    assert "reported another digest" in summary.error.message
+    assert summary.progress.states == {PairState.ANSWERED: 1, PairState.FREE: 4}
