@@ -189,17 +189,17 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Return the opener of each system by its name; profiles first."""
     profiles, backends, config = options["profile"], options["backend"], options["config"]
-    if not profiles and not backends:
+    names = (*profiles, *backends)
+    if not names:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
         raise click.UsageError("--config requires --profile NAME.")
-    targets = [(name, Target(profile=name, config=config)) for name in profiles]
-    openers: dict[str, Callable[..., Any]] = {}
-    for name, target in (*targets, *((name, Target(backend=name)) for name in backends)):
-        if name in openers:
+    for name in names:
+        if names.count(name) > 1:
             raise click.UsageError(f"{name[:60]!r} is named twice; each system needs its own name.")
-        openers[name] = target.announce_plan().open
-    return openers
+    targets = {name: Target(profile=name, config=config) for name in profiles}
+    targets |= {name: Target(backend=name) for name in backends}
+    return {name: target.announce_plan().open for name, target in targets.items()}
 
 
 def _show_command(*words: str) -> None:
@@ -240,12 +240,13 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
     for system in summary.systems:
         progress, error = system.progress, system.error
         counts = {name.replace(" ", "_"): count for name, count in progress.states.items()}
-        row: dict[str, Any] = {state: counts.get(state, 0) for state in _STATES}
+        row: dict[str, Any] = {"name": system.name}
+        row |= {state: counts.get(state, 0) for state in _STATES}
         # After a run, an ASKED pair is one whose outcome could not be stored.
         row["unresolved"] += counts.get("asked", 0)
-        for fact in ("not_acquired", "left", "charged", "maybe_charged", "models"):
-            row[fact] = getattr(progress, fact)
-        rows.append({"name": system.name, **row, "error": error and error_document(error)})
+        facts = ("not_acquired", "left", "charged", "maybe_charged", "models")
+        row |= {fact: getattr(progress, fact) for fact in facts}
+        rows.append({**row, "error": error and error_document(error)})
     return rows
 
 

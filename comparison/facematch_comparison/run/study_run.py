@@ -58,7 +58,6 @@ _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 class RunSummary:
     """The result of a run, with the systems in the order given."""
 
-    study: StoredStudy
     systems: tuple[RunSystem, ...]
     was_stopped: bool
 
@@ -194,7 +193,7 @@ class StudyRun:
             future.result()
         for system in self.systems:
             system.count_pairs()
-        return RunSummary(study=self.stored, systems=self.systems, was_stopped=is_stopped())
+        return RunSummary(systems=self.systems, was_stopped=is_stopped())
 
     def close(self) -> None:
         """Close the systems, and unlock the run database. May be called more than once."""

@@ -63,9 +63,6 @@ _AGAIN_S: Final = (0.5, 2.0, 8.0)
 #: Maximum wait for an open circuit breaker, in seconds.
 _LONGEST_S: Final = 60.0
 
-#: Errors expected while searching for one call.
-_FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMismatch, *FATAL)
-
 #: Number of pairs stored in one transaction.
 _BATCH: Final = 64
 
@@ -437,14 +434,14 @@ def look_for_calls(
         try:
             # For a call that was never sent, this reads a whole day of records.
             result = verifier.reconcile(call).result
-        except _FAILURES as error:
-            if isinstance(error, FATAL):
-                return
+        except FATAL:
+            return
+        except (VendorError, EnvironmentMismatch):
             continue
-        answer = None
-        if isinstance(result, MatchResult):
-            answer = PairOutcome.of_result(result, elapsed_s=None)
-        billed = Charged.UNKNOWN if answer is None else answer.billed or Charged.NO
+        if not isinstance(result, MatchResult):
+            database.answer_late(charge, None)
+            continue
+        answer, billed = PairOutcome.of_result(result, elapsed_s=None), result.billing.charged
         if billed is not Charged.UNKNOWN:
             finalize_budgets(stores, [call.id], billed, now)
         # An answer on another scale or from another environment cannot be mixed with the others:

@@ -82,32 +82,27 @@ def draw_pairs(
     halves = _halves(pictures, of_group, chance) if split else [pictures]
     whom = " of one half of the people" if split else ""
 
-    def share(count: int, half: int) -> int:
-        return (count + len(halves) - 1 - half) // len(halves)
+    def share(count: int | None, half: int) -> int | None:
+        """Return the part of a number of pairs that a half gets."""
+        return None if count is None else (count + len(halves) - 1 - half) // len(halves)
 
-    same = [
-        _mated(people, None if mated is None else share(mated, half), chance, whom)
-        for half, people in enumerate(halves)
-    ]
-    numbers = [
-        len(pairs) if non_mated is None else share(non_mated, half)
-        for half, pairs in enumerate(same)
-    ]
-    if not any(same) and not any(numbers):
+    same, different = [], []
+    for half, people in enumerate(halves):
+        pairs = _mated(people, share(mated, half), chance, whom)
+        number = share(non_mated, half)
+        number = len(pairs) if number is None else number
+        same.append(pairs)
+        different.append(_non_mated(people, of_group, number, chance, whom))
+    if not any(same) and not any(different):
         raise InvalidRequest("No pairs requested: ask for at least one.")
-    different = [
-        _non_mated(people, of_group, number, chance, whom)
-        for people, number in zip(halves, numbers, strict=True)
-    ]
     # Take pairs from each half in turn.
     in_turn = (pair for lists in (same, different) for two in zip_longest(*lists) for pair in two)
     drawn = Study(name=name, pairs=tuple(pair for pair in in_turn if pair is not None))
-    there = frozenset(drawn.subjects)
-    kept = {
-        column: {person: group for person, group in of.items() if person in there}
-        for column, of in groups.items()
-    }
-    return attrs.evolve(drawn, groups={column: of for column, of in kept.items() if of})
+    kept: dict[str, dict[str, str]] = {}
+    for column, of in groups.items():
+        of_drawn = {person: of[person] for person in drawn.subjects if person in of}
+        kept |= {column: of_drawn} if of_drawn else {}
+    return attrs.evolve(drawn, groups=kept)
 
 
 def split_by_subject(
