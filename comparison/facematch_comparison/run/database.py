@@ -316,8 +316,7 @@ class RunDatabase:
         these calls to budgets before the rows change.
         """
         lost: Mapping[str, Any] = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
-        if not system.settings.get("billed", True):
-            lost = _EMPTY
+        lost = lost if system.settings.get("billed", True) else _EMPTY
         query = """SELECT call_id FROM facematch_comparisons
             WHERE system = ? AND state = ? ORDER BY pair"""
         for state, values in ((PairState.BEGUN, _EMPTY), (PairState.ASKED, lost)):
@@ -373,24 +372,26 @@ class RunDatabase:
 
     def progress(self, system: int) -> Progress:
         """Count one system's pairs by state, charge and model."""
-        query = """SELECT state, decision, billed, model, count(*) AS count
+        query = """SELECT count(*) AS count, state, decision, billed, model
             FROM facematch_comparisons WHERE system = ? GROUP BY state, decision, billed, model"""
         states: Counter[PairState] = Counter()
         billed: Counter[Charged | None] = Counter()
         models: Counter[str] = Counter()
         not_acquired = 0
 
-        def step(db: Connection) -> list[tuple[PairOutcome, int]]:
-            rows = [dict(row) for row in _select(db, query, (system,))]
-            return [(PairOutcome(**row), count) for row in rows for count in [row.pop("count")]]
+        def step(db: Connection) -> list[tuple[int, PairOutcome]]:
+            rows = db.exec_driver_sql(query, (system,)).all()
+            names = ("state", "decision", "billed", "model")
+            return [(n, PairOutcome(**dict(zip(names, kind, strict=True)))) for n, *kind in rows]
 
-        for outcome, count in self.transact(step):
+        for count, outcome in self.transact(step):
             states[outcome.state] += count
             billed[outcome.billed] += count
             if outcome.model is not None:
                 models[outcome.model] += count
             has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
-            not_acquired += count * (outcome.state is PairState.ANSWERED and not has_faces)
+            if outcome.state is PairState.ANSWERED and not has_faces:
+                not_acquired += count
         return Progress(
             states=dict(states),
             not_acquired=not_acquired,

@@ -207,7 +207,10 @@ class RunSystem:
             self._look_back()
             free = self._database.free(self.stored.number)
             self._queue = deque(sorted(free, key=turns.__getitem__))
-            (_ask_locally if _makes_embeddings(self) else RunSystem._ask_all)(self, workers)
+            if _makes_embeddings(self):
+                _ask_locally(self, workers)
+            else:
+                self._ask_all(workers)
             self._look_back()
         except FaceMatchError as error:
             self._end_with(error)
