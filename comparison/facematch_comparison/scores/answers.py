@@ -122,7 +122,7 @@ def frame_of(
     answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
     decisions = np.full(count, NO_DECISION, np.int8) if decisions is None else decisions
     billed = np.zeros(count, np.int8) if billed is None else billed
-    index = None if people is None else pd.Index(people)
+    names = None if people is None else pd.CategoricalDtype(pd.Index(people))
     every: dict[str, Any] = {
         "pair": np.arange(count),
         "transaction": transactions,
@@ -130,8 +130,8 @@ def frame_of(
         "mated": probe == reference if mated is None else np.asarray(mated),
         "probe": pictures[0] if pictures else None,
         "reference": pictures[1] if pictures else None,
-        "person_1": probe if index is None else category(probe, index),
-        "person_2": reference if index is None else category(reference, index),
+        "person_1": probe if names is None else category(probe, dtype=names),
+        "person_2": reference if names is None else category(reference, dtype=names),
         "score": scores,
         "decision": category(decisions, [*map(str, DECISIONS)]),
         "acquired": ~np.isnan(scores) if acquired is None else np.asarray(acquired),

@@ -298,7 +298,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
     try:
         separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
         # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
-        if any(header) and data.count(b'"') % 2 == 0:
+        if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
             with contextlib.suppress(pa.ArrowException):
                 table = _read_csv(data, separator, header)
                 lines = lambda: read_table(data).lines  # noqa: E731
@@ -329,7 +329,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
             strings_can_be_null=True,
         ),
     )
-    filled = (pc.not_equal(pc.utf8_trim_whitespace(column), "") for column in table.columns)
+    filled = (pc.invert(pc.utf8_is_space(column)) for column in table.columns)
     if pc.all(first := next(filled), skip_nulls=False).as_py():
         return table
     return table.filter(functools.reduce(pc.or_kleene, filled, first))

@@ -335,10 +335,9 @@ def _with_scores_below(
         each = answers[names.index(name)]
         lower = int(np.count_nonzero(each.scores < threshold))
         if lower or each.scale == MINUS_DISTANCE:
-            what = "its scores are distances" if not lower else f"{lower:,} of its scores are lower"
             raise InvalidRequest(
-                f"{name} does return scores below {threshold:g}: {what}. Its empty cells mean "
-                "something else."
+                f"{name} has distances, or scores below {threshold:g} ({lower:,}): its empty cells "
+                "mean something else."
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
