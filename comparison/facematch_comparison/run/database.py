@@ -205,8 +205,8 @@ class RunDatabase:
             elif stored.digest != study.digest:
                 raise InvalidRequest(
                     f"The run database {self._file} holds the test set {stored.name[:60]!r}, with "
-                    "other pictures, pairs or groups: name another file with --store. Nothing was "
-                    "sent."
+                    "other pictures, pairs or groups, so nothing was sent: name another file with "
+                    "--store."
                 )
             return stored or study
 

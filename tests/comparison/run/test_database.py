@@ -54,7 +54,7 @@ def test_a_database_holds_one_test_set(database, study, tmp_path, change, is_oth
     if is_other:
         assert str(caught.value) == (
             f"The run database {tmp_path}/study.sqlite3 holds the test set 'people', with other "
-            "pictures, pairs or groups: name another file with --store. Nothing was sent."
+            "pictures, pairs or groups, so nothing was sent: name another file with --store."
         )
 
 
