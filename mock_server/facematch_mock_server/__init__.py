@@ -1,4 +1,4 @@
-"""A server that behaves like the vendors: their answers, thresholds, errors, sandboxes and bills.
+"""A server that behaves like the vendors: their responses, thresholds, errors, sandboxes and bills.
 
 from facematch_mock_server import MockServer
 
@@ -39,8 +39,8 @@ __all__ = [
     "Workflow", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
-#: The module of each public name, imported on first use: the pytest plug-in is in this package,
-#: and a test run that does not use it imports nothing.
+#: The module of each public name, imported on first use: the pytest plug-in is in this package, so
+#: a test run that does not use the mock must not import the rest.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

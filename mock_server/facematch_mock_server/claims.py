@@ -78,7 +78,7 @@ class Claim:
         statement: One sentence.
         when: A switch, then the values that activate the claim; None for always.
         name: Distinguishes claims with the same key.
-        vendor: The vendor; ``mock`` for the mock's own answers.
+        vendor: The vendor; ``mock`` for the mock's own responses.
     """
 
     key: str
@@ -123,7 +123,7 @@ class _Table(dict[str, tuple[Any, str]]):
     """The value and id of each claim, by key."""
 
     def __missing__(self, key: str) -> Any:
-        raise MissingClaimError(f"No claim of this vendor decides {key!r}: add a row for it.")
+        raise MissingClaimError(f"This vendor has no claim {key!r}: add a row for it.")
 
 
 class Behaviours:
@@ -218,7 +218,7 @@ class Citations:
 def response(
     status: int, content_type: str, body: bytes, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """Make a complete response."""
+    """Build a complete response."""
     return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 

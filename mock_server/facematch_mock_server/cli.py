@@ -1,4 +1,4 @@
-"""`facematch mock`: the server for people and for other languages."""
+"""`facematch mock`: start the server by hand, or for programs in other languages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
-#: The first output. Its first line is the address alone, for programs that start the mock.
+#: The output at the start. The first line is only the URL, for programs that start the mock.
 STARTED = """{url}
 console: {console}
 {vendors}
@@ -31,11 +31,11 @@ control: {control}
 stop with Ctrl-C"""
 #: The output for each vendor.
 VENDOR = """{keys}
-{switches}scores by {engine}; every answer says that it comes from a mock
+{switches}scores by {engine}; every response is marked as a mock's
 {unknown}
   mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..
 {commands}"""
-#: Explains the score of two photographs of one person.
+#: An explanation of the score that two photographs of one person get.
 UNKNOWN = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
 )
@@ -45,37 +45,37 @@ UNKNOWN = (
 @click.command("mock", context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
 @click.option("--vendor", metavar="NAME", multiple=True,
     default=["didit"], is_eager=True, show_default=True,
-    help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
+    help="Vendor to imitate. May be repeated. The error for an unknown name lists all.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",
     help="Change one behaviour, such as in_review=true or deepvue.price_match=0.05. "
     "May be repeated.")
 @click.option("--latency", multiple=True, metavar="CALL=SECONDS",
-    help="Delay answers, such as match=1.5 seconds. May be repeated.")
+    help="Delay responses by seconds, such as match=1.5. May be repeated.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0,
-    show_default="a free one", help="Port to listen on.")
+    show_default="any free port", help="Port to listen on.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1",
     show_default="this machine only", help="Address to listen on.")
 @click.option("--engine", type=click.Choice(["cards", "local"]), default="cards", metavar="ENGINE",
-    show_default=True, help="What decides a score: cards (test cards; other pictures by their "
+    show_default=True, help="Source of scores: cards (test cards; other pictures by their "
     "bytes) or local (the real local engine).")
-@click.option("--key", multiple=True, metavar="KEY", help="One more live key. May be repeated.")
+@click.option("--key", multiple=True, metavar="KEY", help="Additional live key. May be repeated.")
 @click.option("--no-control", is_flag=True,
-    help="Serve the vendors alone, without control API and console.")
+    help="Serve only the vendors, without control API and console.")
 @click.option("--control-token", metavar="TEXT",
-    help="Token that control requests must carry in X-Mock-Token. Beyond this machine one is made "
-    "and printed if you give none. An argument shows in the list of processes; a file does not.")
+    help="Token required in X-Mock-Token for control requests. Beyond this machine, a token is "
+    "generated and printed by default. Process lists show arguments but not files.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="File that holds the token.")
+    help="File that contains the token.")
 @click.option("--seed", type=int, metavar="NUMBER",
-    help="Make ids the same in every run.")
+    help="Generate the same ids in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
-    help="Also send webhooks to this host, not only to this machine. May be repeated.")
+    help="Host other than this machine that may receive webhooks. May be repeated.")
 @click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
     help="Make a first call, and open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
-    help="Let whoever has a hosted session's address play the person also beyond this machine.")
+    help="Also beyond this machine, let anyone with a hosted session's URL play the person.")
 def command(
     *,
     vendor: tuple[str, ...],
@@ -91,12 +91,12 @@ def command(
     person_page: bool,
     **more: Any,
 ) -> None:
-    """Serve mock vendors until Ctrl-C, all on one port.
+    """Serve mock vendors on one port until Ctrl-C.
 
-    Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
+    Each behaves as its vendor documents, with credit and rate limits, and costs nothing.
 
-    Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
-    FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
+    Every option is also an environment variable: FACEMATCH_MOCK_PORT sets --port, and
+    FACEMATCH_MOCK_NO_CONTROL=1 sets --no-control. Separate several values by spaces.
     """
     try:
         from facematch_mock_server.server import MockServer
@@ -107,7 +107,7 @@ def command(
             f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
     if no_control and (open_console or show_pictures):
-        raise click.UsageError("--no-control leaves the console out, and with it these options.")
+        raise click.UsageError("--no-control switches off the console, which these options need.")
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
     token = control_token
@@ -138,9 +138,9 @@ def command(
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with server:
-        # Behind a number sign the token stays in the browser.
+        # After a number sign, the browser does not send the token.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
-        # A given token is not printed: output ends up in logs.
+        # The user's own token is not printed: output ends up in logs.
         shown = console if is_made else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
         click.echo(
@@ -152,7 +152,7 @@ def command(
             )
         )
         if not is_loopback(host):
-            click.echo(f"note: {host} is open to other machines; so are the keys above", err=True)
+            click.echo(f"note: other machines can reach {host}, and know the keys above", err=True)
         if open_console:
             import webbrowser  # imported here: 3 ms
 
@@ -164,14 +164,14 @@ def command(
 
 def wait_for(ended: threading.Event) -> None:
     """Wait until SIGTERM arrives; Ctrl-C raises KeyboardInterrupt."""
-    # Waits in steps, because on Windows no signal ends a wait for a lock.
+    # Wait in steps, because on Windows a signal does not interrupt a wait for a lock.
     while not ended.wait(0.2):
         pass
 
 
 def _make_first_call(server: MockServer, vendor: str) -> None:
     """Compare two ready cards, so that the console opens with a call in it."""
-    # Imported here: they take longer than the start of the server.
+    # Imported here, because these imports take longer than starting the server.
     from facematch_core import FaceMatchError, open_verifier
     from facematch_mock_server.recognition.cards import READY
 
@@ -184,7 +184,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "region": "eu-west-1",
         },
     }.get(vendor, {"api_key": access.live_key})
-    # A requested fault or switch may refuse the call; the console shows that, too.
+    # A switch or a fault may make the call fail; the console shows that, too.
     with (
         contextlib.suppress(FaceMatchError),
         open_verifier(vendor, base_url=server.url, **settings) as verifier,
@@ -195,7 +195,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
 def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
-    """Yield the output of each vendor, headed by the vendor's name if there are several."""
+    """Yield the output for each vendor, under the vendor's name if there are several."""
     from facematch_mock_server.world.kinds import owner_of  # imported here: as in `serve`
 
     for kind in kinds:
@@ -215,7 +215,7 @@ def _greet(
 
 
 def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
-    """Read words like ``in_review=true``. Raises ValueError."""
+    """Parse arguments such as ``in_review=true``. Raises ValueError if one is malformed."""
     pairs: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")

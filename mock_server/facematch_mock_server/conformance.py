@@ -1,6 +1,6 @@
-"""`MockSimulator`: a mock vendor in the vendor's place, for the contract tests of a plug-in.
+"""`MockSimulator`: a mock that replaces the vendor in the contract tests of a plug-in.
 
-`MockSessions` plays its hosted sessions. Needs pytest, as `facematch_core.testing` does.
+`MockSessions` plays the hosted sessions. Needs pytest, like `facematch_core.testing`.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 __all__ = ["MockSessions", "MockSimulator"]
 
-#: The card that the camera sees, by case; p1-again in every other case.
+#: The card shown to the camera, by case; p1-again in all other cases.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
-#: Cases about an answer of the real vendor: the mock's header is removed from it.
+#: Cases about a response of the real vendor, from which the mock's header is removed.
 _REAL = frozenset({SessionCase.SANDBOX, SessionCase.UNKNOWN_ENVIRONMENT})
 
 
 class MockSessions(SessionSimulator):
     """Plays the sessions of a `MockSimulator`.
 
-    `Control.sessions` plays what the mock does by itself. `changes` edits the mock's answer for the
-    cases that no mock produces.
+    `Control.sessions` plays the cases that the mock can produce. For the other cases, `changes`
+    edits the mock's response.
 
     Attributes:
         control: The control of the mock vendor.
-        id_name: The name of the session's id in an answer about a session.
-        changes: Functions that edit the body of such an answer in place, by case.
+        id_name: The name of the session's id in a response about a session.
+        changes: Functions that edit the body of such a response in place, by case.
     """
 
     id_name: ClassVar[str]
@@ -88,7 +88,7 @@ class MockSessions(SessionSimulator):
         self._words[session_id] = place, word
 
     def alter(self, response: Response) -> Response:
-        """Return the mock's answer, edited as the case of its session requires."""
+        """Return the mock's response, edited as the session's case requires."""
         if response.status != 200 or "json" not in (response.header("content-type") or ""):
             return response
         body = response.json()
@@ -107,7 +107,7 @@ class MockSessions(SessionSimulator):
 
 _HOST = "127.0.0.1"
 
-#: Width and height of the reference: not the probe's size, so the face is at another position.
+#: Width and height of the reference. They differ from the probe's, so the face position differs.
 _REFERENCE = (360, 480)
 
 
@@ -117,7 +117,7 @@ def _face_of(size: tuple[int, int]) -> Box:
     return Box(left=left, top=top, right=right, bottom=bottom, of_width=width, of_height=height)
 
 
-#: Faults that are the same at every vendor: on the connection, at a gateway, or by a usual status.
+#: Faults that are the same for every vendor: on the connection, at a gateway, or a common status.
 _FAULTS = {
     Situation.LOST_ANSWER: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.TRUNCATE, executed=True),
     Situation.BROKEN_ANSWER: Fault(stage=Stage.MID_BODY, kind=Kind.TRUNCATE),
@@ -131,7 +131,7 @@ _FAULTS = {
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
-#: The ready card that is the probe of a situation; p1-again in all others.
+#: The ready card used as the probe, by situation; p1-again in all other situations.
 _PROBES = {
     Situation.DIFFERENT_PEOPLE: "p2",
     Situation.SPOOF: "spoof",
@@ -141,26 +141,26 @@ _PROBES = {
 
 
 class MockSimulator(VendorSimulator):
-    """A mock server in the place of a vendor.
+    """A mock server that replaces the vendor.
 
-    The mock decides by test cards and keeps its own ledger, as it does for any client. `alter`
-    adds answers that no mock gives. Every situation that is not in `cannot_happen` can be produced.
+    As for any client, the mock decides by test cards and keeps a ledger. `alter` adds responses
+    that the mock cannot produce. Every situation that is not in `cannot_happen` can be set.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.
         calls: The paths of the calls.
-        last_calls: The paths of a call's last request, if a call is several; empty for `calls`.
-        session_paths: Prefixes of the paths of requests about hosted sessions.
+        last_calls: The paths of the last request, if a call has several; empty for `calls`.
+        session_paths: The path prefixes of requests about hosted sessions.
         session_class: The class that plays sessions; None if the vendor has none.
-        pictures: ``probe`` and ``reference`` by the form field that holds them.
-        keys: The settings that a backend signs in with. The first of `secrets` is the key, and
-            `client` the client id that belongs to it.
-        scope: The rate limit that refuses a call in THROTTLED; None if a fault does.
+        pictures: ``probe`` and ``reference``, by the form field that contains them.
+        keys: The backend's settings for authentication. The first of `secrets` is the key, and
+            `client` its client id.
+        scope: The rate limit that refuses a call in THROTTLED; None if a fault refuses it.
         switches: Switches of the mock.
-        faults: Faults of this vendor, over those that are the same everywhere.
+        faults: Faults that override the ones common to all vendors.
         control: The control of the mock vendor.
         situation, score: The values of the last `set_situation`; None before the first one.
-        last: The last call that arrived completely; None before the first one.
+        last: The last call received completely; None before the first one.
     """
 
     vendor: ClassVar[str]
@@ -192,7 +192,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.accounts.recognizer.facts = UprightFacts(limit=CACHED)
-        # The server calls this app, which counts each request before a fault may strike it.
+        # The server calls this app, which counts each request before a fault can apply to it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle
         vars(app).update(begin=self.count, handle=self._serve)
@@ -205,7 +205,7 @@ class MockSimulator(VendorSimulator):
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         self._faults = {**_FAULTS, **self.faults}
-        #: Number of calls since the last `set_situation`, and the number of the call to strike.
+        #: Number of calls since the last `set_situation`, and the number of the call that fails.
         self._arrived = 0
         self._step: int | None = None
         self._charged_before = 0
@@ -213,7 +213,7 @@ class MockSimulator(VendorSimulator):
         self._server: HttpServer | None = None
         self._port = 0
 
-    # A vendor's own subclass changes these.
+    # A vendor's subclass may override these.
 
     def begin(self, situation: Situation, score: float | None) -> None:
         """Reset the mock and prepare `situation`."""
@@ -224,21 +224,21 @@ class MockSimulator(VendorSimulator):
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)
         if self.scope is not None:
-            # The clock stands still, so only None allows any number of calls.
+            # The clock is stopped, so only None allows any number of calls.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, request: SimulatorRequest, body: Any) -> Any:
-        """Return the body that replaces `body`, the mock's 200 to `request`."""
+        """Return the body to send instead of `body`, the mock's 200 response to `request`."""
         return body
 
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
-        """Return the values that the vendor read from a call; by default the form's pictures."""
+        """Return the values that the vendor reads from a call; by default the form's pictures."""
         files = request.files
         return {name: files[field] for field, name in self.pictures.items() if field in files}
 
     def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
-        """Write the score of SCORE, NULL_SCORE or IMPOSSIBLE_SCORE into an answer; a fraction is
-        from 0 to 1."""
+        """Write the score for SCORE, NULL_SCORE or IMPOSSIBLE_SCORE into a response; with
+        `fraction` from 0 to 1."""
         # `control.set_outcome` would round it.
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
@@ -249,10 +249,10 @@ class MockSimulator(VendorSimulator):
         if self.situation in numbers:
             holder[name] = numbers[self.situation]
 
-    # Methods for the kit
+    # Methods that the kit calls
 
     def backend(self, **settings: Any) -> Backend:
-        """Return the installed backend with `keys` and `settings`, aimed at the mock."""
+        """Return the installed backend with `keys` and `settings`, using the mock's address."""
         usual = {**self.keys, "base_url": self.url}
         backend: Backend = open_verifier(self.vendor, **usual | settings).backend
         return backend
@@ -267,7 +267,7 @@ class MockSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        # Keep the mock's records for the same situation, or for a good one after a lost answer.
+        # Keep the mock's records for the same situation, or for a good one after a lost response.
         is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
         recovers = is_good and self.situation is Situation.LOST_ANSWER
         is_same = situation is self.situation or recovers
@@ -275,7 +275,7 @@ class MockSimulator(VendorSimulator):
         self.situation, self.score, self._step = situation, score, step
         self._arrived = 0
         if step is not None and step > 1:
-            # `count` strikes when that request arrives.
+            # `count` applies the fault when that request arrives.
             self.begin(Situation.SAME_PERSON, None)
         elif not keeps_records:
             self.begin(situation, score)
@@ -305,10 +305,10 @@ class MockSimulator(VendorSimulator):
         self._mock.stop()
         self._port = 0
 
-    # Methods that replace the app's
+    # Methods that replace methods of the app
 
     def count(self, head: Request) -> Response | None:
-        """Count a request of a call before any fault strikes it."""
+        """Count a request of a call before any fault applies to it."""
         is_call = head.path in self.calls or head.path.startswith(self.session_paths)
         with self._lock:
             self.requests_seen += is_call
@@ -321,7 +321,7 @@ class MockSimulator(VendorSimulator):
         return self._begin(head)
 
     def answer(self, request: Request) -> Response:
-        """Keep a call for `received`, and return the mock's answer, altered, or without an end."""
+        """Record a call for `received`; return the mock's response, altered or made endless."""
         headers = Message()
         for name, value in request.headers:
             headers[name] = value
@@ -342,7 +342,7 @@ class MockSimulator(VendorSimulator):
             body = json.dumps(self.alter(seen, response.json())).encode()
             response = attrs.evolve(response, body=body)
         if is_struck and self.situation is Situation.DRIPPING:
-            # The response continues with one byte ten times a second.
+            # The endless response sends one byte ten times a second.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
 
@@ -350,7 +350,7 @@ class MockSimulator(VendorSimulator):
         try:
             return self.answer(request)
         except Exception as error:
-            self.problem = error  # of the mock vendor or `alter`, and not of the plug-in
+            self.problem = error  # caused by the mock vendor or `alter`, not by the plug-in
             raise
 
     # Faults and the port
@@ -362,7 +362,7 @@ class MockSimulator(VendorSimulator):
                 self.control.add_fault(attrs.evolve(fault, path=path, times=None))
 
     def _listen(self, *, on: bool) -> None:
-        """Start or stop listening, always at the same port."""
+        """Start or stop listening, always on the same port."""
         if on is (self._server is not None):
             return
         self._close()
@@ -370,7 +370,7 @@ class MockSimulator(VendorSimulator):
             self._server = HttpServer(self._mock.app, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
-        # Bound but not listening: connections are refused, and no other process gets the port.
+        # A port that is bound but not listening refuses connections, and no other process gets it.
         self._reserved = socket.socket()
         # On Windows SO_REUSEADDR would let another process take the port.
         if sys.platform != "win32":
@@ -391,7 +391,7 @@ def _draw(**changes: Any) -> Image:
 
 
 class UprightFacts(FactsCache):
-    """Follows the EXIF orientation, which the mock ignores: the contract is about the client."""
+    """Applies the EXIF orientation, which the mock ignores, so that any client can pass."""
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         upright = turn_upright(data)
@@ -399,7 +399,7 @@ class UprightFacts(FactsCache):
 
 
 def turn_upright(picture: bytes) -> bytes:
-    """Return the picture turned as its EXIF orientation says; the same bytes if it is upright."""
+    """Return the picture turned upright by its EXIF orientation; the same bytes if upright."""
     try:
         image = Image.from_bytes(picture)
         if image.orientation == 1:

@@ -1,4 +1,4 @@
-"""Pytest fixtures: a mock vendor for each test, with no account and no network.
+"""Pytest fixtures: a mock vendor for each test, without an account or network access.
 
 The module imports only pytest until a fixture is used, so it does not slow down other test runs.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .server import MockServer
 
-#: The vendors with hosts of their own.
+#: The vendors that have hosts of their own.
 _WITH_HOSTS = frozenset({"azure", "deepvue", "didit", "rekognition"})
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the ini setting ``facematch_unused``."""
     parser.addini(
         "facematch_unused",
-        "fail or allow: whether a test fails whose outcomes and faults of a mock were never used",
+        "fail or allow: whether a test fails if it set outcomes or faults that no call used",
         default="fail",
     )
 
@@ -44,7 +44,7 @@ def pytest_runtest_makereport(
     if report.failed and (lines := [line for server in servers for line in _list_newest(server)]):
         report.sections.append(("facematch mock", "\n".join(lines)))
     if call.when == "teardown":
-        # Pytest keeps its items until the end.
+        # Pytest keeps its items until the end of the run.
         servers.clear()
 
 
@@ -61,7 +61,7 @@ def _list_calls(account: Account) -> list[str]:
         f"{entry.note or ''}".rstrip()
         for entry in account.journal.entries[-10:]
     )
-    # A client's text must not control the terminal.
+    # A client's text must not contain control characters for the terminal.
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
@@ -72,7 +72,7 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
     yield server
     if not request.node.stash.get(_PASSED, False):
         return
-    from .server import MockAccount  # imported here: the plug-in must load nothing but pytest
+    from .server import MockAccount  # imported here: loading the plug-in must import only pytest
 
     setting = request.config.getini("facematch_unused")
     if setting not in ("fail", "allow"):
@@ -82,9 +82,9 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
     if unused and setting == "fail":
         listed = "\n".join(f"  {rule!r}\n    closest: {closest}" for rule, closest in unused)
         pytest.fail(
-            f"no call of this test used what it set:\n{listed}\nIf that is intended, end the test "
+            f"the test set rules that no call used:\n{listed}\nIf that is intended, end the test "
             "with control.clear_outcomes() and control.clear_faults(), or set facematch_unused = "
-            "allow in the settings of pytest.",
+            "allow in pytest's configuration.",
             pytrace=False,
         )
 
@@ -113,9 +113,9 @@ def _make_server_fixture(vendor: str) -> Any:
 
     server.__doc__ = f"""The API of {vendor} over HTTP on loopback, with a new state for each test.
 
-    Pass `url` and `live_key` to the client; set outcomes and faults with `control`. The client id,
-    for a vendor that has one, is ``mock-client``. A test fails if no call uses an outcome or fault
-    that it set.
+    Pass `url` and `live_key` to the client; set outcomes and faults with `control`. If the vendor
+    has client ids, use ``mock-client``. A test fails if no call uses an outcome or fault that it
+    set.
     """
     return server
 
@@ -147,26 +147,26 @@ def _make_mock_fixture(vendor: str) -> Any:
             with _check_unused(request, server):
                 yield server
         finally:
-            # Webhooks may still be due.
+            # Webhooks may be pending.
             server.stop()
 
     mock.__doc__ = f"""The API of {vendor} at its own address, for calls with the requests library.
 
-    For this library, and for programs that call the vendor's address with requests. If another
-    client looks up the vendor's address, the test fails before anything is sent. Requests to other
-    hosts are sent as usual; one test may use fixtures of several vendors. After `stop`, connections
-    are refused until `start`. A test fails if no call uses an outcome or fault that it set.
+    Covers facematch and any program that uses requests. If another client resolves the vendor's
+    host name, the test fails before anything is sent. Requests to other hosts are sent as usual; a
+    test may use fixtures of several vendors. After `stop`, connections are refused until `start`. A
+    test fails if no call uses an outcome or fault that it set.
     """
     return mock
 
 
 def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
-    """Declare the environment of a vendor, so that no test counts in a production budget."""
+    """Declare the vendor's environment as a mock, so that tests do not use a production budget."""
     monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
 
 
 def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
-    """Block DNS look-ups of the vendor's real hosts in this process, and proxies to them."""
+    """Block DNS lookups of the vendor's real hosts in this process, and proxies to them."""
     import os
     import socket
 
@@ -175,10 +175,10 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
         if kind.has_host(name.rstrip(".")):
-            # Not an Exception: a client would take it for an outage of the vendor.
+            # Not an Exception, which a client would treat as an outage of the vendor.
             pytest.fail(
-                f"{name} is not covered by {kind.name}_mock: it covers requests. For httpx and "
-                f"every other client use {kind.name}_server and its url.",
+                f"{name} is not covered by {kind.name}_mock, which covers only requests. For httpx "
+                f"and other clients use {kind.name}_server and its url.",
                 pytrace=False,
             )
         return look_up(host, *arguments, **more)
@@ -190,7 +190,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
         monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *hosts))))
 
 
-# Folders only: a search for other distributions would slow down every test run.
+# Bundled vendors only: searching other distributions would slow down every test run.
 for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
     if _vendor.isidentifier() and not _vendor.startswith("_"):
         globals()[f"{_vendor}_server"] = _make_server_fixture(_vendor)

@@ -42,7 +42,7 @@ class _Access:
 
     @functools.cached_property
     def control(self) -> Control:
-        """Control of this account at this vendor."""
+        """The control of this account at this vendor."""
         return Control(self._place.current, self._vendor)
 
     def of(self, vendor: str) -> Served:
@@ -59,11 +59,11 @@ class Served(_Access):
     Attributes:
         name: Name of the vendor.
         account: Name of the account.
-        live_key: A live key that works at once.
+        live_key: A live key that is valid from the start.
         sandbox_key: A sandbox key; None for a vendor without a sandbox.
-        client_id: The client id of the key; None for a vendor whose keys have none.
+        client_id: The key's client id; None if the vendor has no client ids.
         url: The server's base URL. Raises RuntimeError if it is not running.
-        control: Control of this account at this vendor.
+        control: The control of this account at this vendor.
     """
 
     def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
@@ -87,8 +87,8 @@ class MockAccount(_Access):
 
     Attributes:
         name: Name of the account.
-        live_key, sandbox_key, client_id, control: As in `Served`, at the first vendor. `control`
-            also covers the state that all vendors share, such as faults and the clock.
+        live_key, sandbox_key, client_id, control: See `Served`; for the first vendor. `control`
+            also changes the state that all vendors share, such as faults and the clock.
         url: The server's base URL. Raises RuntimeError if it is not running.
     """
 
@@ -97,7 +97,7 @@ class MockAccount(_Access):
         self.name = account.name
 
     def close(self) -> None:
-        """Close the account: its keys are unknown from now on.
+        """Close the account. Its keys become invalid.
 
         Raises ValueError for the first account, LookupError for a closed account.
         """
@@ -110,41 +110,41 @@ class MockAccount(_Access):
 class MockServer(_Access):
     """Mock vendors on this machine. A context manager.
 
-    Starting takes about a millisecond, so each test can have its own. If tests share a server, give
-    each its own account. Any HTTP client in any language can call it; `adapter` redirects requests
-    for a vendor's own address to it.
+    Starting takes about a millisecond, so each test can have its own server. If tests share one,
+    give each test an account. Any HTTP client in any language can call the server; `adapter`
+    redirects requests for a vendor's own address to it.
 
     Args:
-        vendor: The vendor to imitate, ``didit`` or ``deepvue``, or several on one port, with one
-            clock, one list of faults and one journal for each account. `of` returns the keys and
-            the control of each vendor; attributes such as `live_key` belong to the first.
-        engine: The source of scores: ``cards`` for set outcomes, else test cards, else the bytes
-            of the pictures; ``local`` for real scores of the local backend instead of the bytes.
-        host: The address to listen on. Other machines can reach any address but the loopback.
+        vendor: The vendor to imitate, such as ``didit``, or a list of vendors on one port; each
+            account then has one clock, list of faults and journal for all of them. `of` returns the
+            keys and control of a vendor; attributes such as `live_key` belong to the first.
+        engine: The source of scores: ``cards`` uses set outcomes, else test cards, else the bytes
+            of the pictures; ``local`` uses real scores of the local backend instead of the bytes.
+        host: The address to listen on. Other machines can reach any address except the loopback.
         port: The port to listen on; 0 for any free port.
-        clock: Clock of the first account; None for one that stands still until `control.advance`.
-        seed: Seed that makes ids repeat; None for new ids each time.
-        control: Whether the control API is served, too.
-        control_token: The token of the control API; required if `host` is not the loopback,
-            unless `control` is False.
-        switches: Behaviours to change; `control.behaviours()` lists them. With several
-            vendors, a switch applies to the first vendor that has it, or to the named one:
+        clock: The first account's clock; None for one that is stopped until `control.advance`.
+        seed: Seed for ids that are the same in each run; None for random ids.
+        control: Whether to serve the control API, too.
+        control_token: The token of the control API; required unless `host` is the loopback or
+            `control` is False.
+        switches: Behaviours to change; `control.behaviours()` lists them. With several vendors,
+            a switch applies to the first vendor that has it, or to the vendor given as a key:
             ``{"deepvue": {"price_match": "0.05"}}``.
         latency: Seconds before a response, by operation: ``{"match": 0.8}``. None for no delay.
-        deliver_to: Names of hosts other than the loopback that webhooks may be sent to.
+        deliver_to: Hosts other than the loopback that may receive webhooks.
         person_page: Whether hosted sessions have a page on which a tester plays the person; None
-            for only if `host` is the loopback.
+            for yes if `host` is the loopback, else no.
         show_pictures: Whether the console at `url` shows the pictures that were sent; if so, the
             newest 64 MiB of them stay in memory.
 
     Attributes:
-        live_key, sandbox_key, client_id, control, url: As in `Served`, of the first account at the
-            first vendor: Deepvue's live key is a client secret, Rekognition's a secret access key.
-        accounts, app: The server's parts, for custom transports.
+        live_key, sandbox_key, client_id, control, url: See `Served`; of the first account at the
+            first vendor. Deepvue's live key is a client secret, Rekognition's a secret access key.
+        accounts, app: Parts of the server, for custom transports.
 
     Raises:
-        ValueError: no vendor, an unknown or repeated one, an unknown engine or switch, or an
-            invalid value.
+        ValueError: no vendor was given, a vendor is unknown or repeated, the engine or a switch is
+            unknown, or a value is invalid.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class MockServer(_Access):
         is_open = not is_loopback(host)
         if is_open and control and control_token is None:
             raise ValueError(
-                "beyond the loopback other machines reach the control API: give a control_token, "
+                "other machines can reach the control API at this host: set a control_token, "
                 "or control=False"
             )
         names = [vendor] if isinstance(vendor, str) else list(vendor)
@@ -197,11 +197,11 @@ class MockServer(_Access):
 
     @property
     def world(self) -> World:
-        """The state of the first account at the first vendor."""
+        """The first account's state at the first vendor."""
         return self.app.world
 
     def account(self, key: str) -> MockAccount:
-        """Return the account with this key, client id or name; LookupError if there is none."""
+        """Return the account with this key, client id or name. Raises LookupError if unknown."""
         return MockAccount(self.accounts.get(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:
@@ -212,7 +212,7 @@ class MockServer(_Access):
         return MockAccount(self.accounts.open(name))
 
     def start(self) -> Self:
-        """Start listening, unless the server already does.
+        """Start listening, if not already started.
 
         Raises:
             OSError: the address cannot be bound.
@@ -228,9 +228,9 @@ class MockServer(_Access):
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection at once; the accounts keep their state.
+        """Close the port and all connections at once; the accounts keep their state.
 
-        Until the next `start`, an `adapter` refuses connections, as the port does.
+        Until the next `start`, an `adapter` refuses connections like the port.
         """
         self.accounts.is_stopped = True
         self._http.stop()
@@ -261,9 +261,9 @@ class MockServer(_Access):
         return self.url + PREFIX
 
     def adapter(self) -> MockAdapter:
-        """Return an adapter for ``session.mount(...)`` of requests.
+        """Return an adapter for a requests session: ``session.mount(...)``.
 
-        A server that was never started starts with the first call.
+        If the server was never started, the first call starts it.
         """
         from .http.adapter import MockAdapter  # imported here: it needs requests
 

@@ -1,4 +1,4 @@
-"""Masking: names with short values for journal, console and `repr`; secrets masked."""
+"""Shorten values and mask secrets for the journal, the console and `repr`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import attrs
 
 from .messages import hide_token
 
-#: A URL: its user and query may be secrets. The search starts only at the beginning of a word, so
-#: a long text takes linear time.
+#: A URL, because its user and query may contain secrets. The search starts only at the beginning
+#: of a word, so a long text takes linear time.
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
-#: The text that replaces a hidden value, by its type.
+#: The text that replaces a hidden value, by the value's type.
 _KINDS: Mapping[type, str] = {
     str: "text of {} characters",
     list: "list of {}",
@@ -25,7 +25,7 @@ _KINDS: Mapping[type, str] = {
     int: "a number",
     float: "a number",
 }
-#: Maximum characters of a shown value; the rest is cut.
+#: Maximum characters of a shown value; the rest is cut off.
 SHORT = 80
 #: Matches the names of secrets.
 SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
@@ -38,17 +38,17 @@ def shorten(text: str, length: int = SHORT) -> str:
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return names with short values: secrets masked, addresses without user and query."""
+    """Return fields with shortened values: secrets masked, URLs without user and query."""
     return {shorten(name): _show_value(name, value) for name, value in fields}
 
 
 def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """Mask the values of secret names."""
+    """Mask the values of fields with secret names."""
     return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
 
 
 def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Return short values for the names in `shown`, type and length for the others."""
+    """Return shortened values for the names in `shown`, and type and length for the others."""
     return {
         shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
         for name, value in fields
@@ -56,7 +56,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
-    """Format an object as short JSON: mask secrets, show nested values as type and length."""
+    """Format an object as short JSON: secrets masked, nested values shown as type and length."""
     shown = {}
     for name, value in values.items():
         text = _hide_secrets(value) if isinstance(value, str) else value
@@ -67,7 +67,7 @@ def shorten_json(values: Mapping[str, Any]) -> str:
 
 
 def show_rule(rule: Any) -> str:
-    """Return the `repr` of a rule: set values only, secrets masked, long values cut."""
+    """Return the `repr` of a rule: only set values, secrets masked, long values cut off."""
     shown = []
     for field in attrs.fields(type(rule)):
         value = getattr(rule, field.name)

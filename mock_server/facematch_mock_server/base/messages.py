@@ -1,4 +1,4 @@
-"""Requests, answers and forms as plain data, and the headers that mark an answer as the mock's."""
+"""Requests, responses and forms as plain data, and the headers that mark a mock's response."""
 
 from __future__ import annotations
 
@@ -13,65 +13,65 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 Headers = tuple[tuple[str, str], ...]
-#: A valid name and value of a header; anything else would break the framing.
+#: A valid header name and value; anything else would break the framing.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
-#: The mock's own paths: the control API and the console, and the page of a hosted session.
+#: The mock's own paths: the control API and the console, and the pages of hosted sessions.
 CONTROL = "/__mock__"
 PERSON = f"{CONTROL}/person/"
 
-#: The header that holds the token of the control API.
+#: The request header with the token of the control API.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
-#: A request header that asks for an answer's claims; a response header of this name lists them.
+#: A request header that asks for the response's claims; a response header lists them.
 CLAIMS_HEADER = "X-Facematch-Claims"
 
 
-#: The token of a hosted session's page in an address.
+#: The token of a hosted session's page in a URL.
 _PAGE_TOKEN = re.compile(r"(/session/)[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])")
 
 
 def hide_token(address: str) -> str:
-    """Mask the token of a hosted session's page in an address."""
+    """Mask the token of a hosted session's page in a URL."""
     return _PAGE_TOKEN.sub(r"\1***", address)
 
 
 def _hide_query(target: str) -> str:
-    # A query may hold the signature of a picture's address, or a name.
+    # A query may contain the signature of a picture's URL, or a name.
     path, mark, _ = target.partition("?")
     return repr(hide_token(path) + ("?…" if mark else ""))
 
 
 @attrs.define(kw_only=True)
 class Request:
-    """A request: at first the head, which never changes; the body is added later.
+    """A request: first only the head, which never changes; the body is added later.
 
-    The head is enough to choose a fault or to refuse the request.
+    The head is sufficient to choose a fault or to refuse the request.
     """
 
     method: str
-    #: Path and query, as sent; the query is not in `repr`.
+    #: Path and query as sent; the query is not in `repr`.
     target: str = attrs.field(repr=_hide_query)
-    #: Headers in the order sent. Names are in lower case; `make` lowers them.
+    #: Headers in the order sent; `make` converts the names to lower case.
     headers: Headers = attrs.field(default=(), repr=False)
     peer: str = "127.0.0.1"
-    #: The body without its transfer coding; never changed.
+    #: The body without its transfer coding; never modified.
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
-    #: The `Fault` that strikes this call, once it is known.
+    #: The `Fault` that applies to this call, once known.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The vendor of the world in which the call began, once it is known.
+    #: The vendor of the world in which the call began, once known.
     vendor: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The result of `Routed.find`, once it was called.
+    #: The result of `Routed.find`, once called.
     routed: Any = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
     #: True for a path of the control API.
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
-    #: Whether the request is for the control API or the console's page, and so for no vendor.
+    #: Whether the request is for the control API or the console, so not for a vendor.
     is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
     _first: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        # The first of two headers of one name counts.
+        # If a header is sent twice, the first one wins.
         self._first = dict(self.headers[::-1])
         target = self.target
         path = target.partition("?")[0] if "?" in target else target
@@ -82,12 +82,12 @@ class Request:
 
     @classmethod
     def make(cls, *, headers: Iterable[tuple[str, str]] = (), **fields: Any) -> Request:
-        """Make a request whose header names are in any case."""
+        """Make a request from headers with names in any case."""
         return cls(headers=tuple((name.lower(), value) for name, value in headers), **fields)
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """Return the decoded query in order; a name may occur several times."""
+        """Return the decoded query in order; names may repeat."""
         return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
     def header(self, name: str) -> str | None:
@@ -100,17 +100,17 @@ class Response:
     """A complete response to one request."""
 
     status: int
-    #: Without Date, Server, Connection, Content-Length and Transfer-Encoding: the server adds them.
+    #: Headers except Date, Server, Connection, Content-Length, Transfer-Encoding: the server's own.
     headers: Headers = ()
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
-    #: The answer's Date; None means the machine's time.
+    #: The response's Date; None for the machine's time.
     date: dt.datetime | None = None
-    #: Returns what follows the body while the client is connected. Called on the event loop.
+    #: Returns the next part of an endless body, until the client is gone. Called on the event loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
-    #: The `Fault` of sending the response. If it is postponed, the call is not carried out yet.
+    #: The `Fault` to apply while sending. If it is postponed, the call is not carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The journal's entry of the call, once it is written.
+    #: The call's entry in the journal, once written.
     entry: Any = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:
@@ -122,7 +122,7 @@ class Response:
         return json.loads(self.body)
 
 
-#: A name, an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
+#: A name, an IPv4 address, or an IPv6 address in brackets; optionally with a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
@@ -143,22 +143,22 @@ _PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))'
 
 
 class FormError(ValueError):
-    """The body is not a form; the message says why."""
+    """Raised if a body is not a valid form; the message contains the reason."""
 
 
 @attrs.frozen
 class Upload:
-    """A file of a form: its name without folders, and its SHA-256 in hexadecimal."""
+    """A file in a form: its name without folders, and its SHA-256 in hexadecimal."""
 
     name: str
     content: bytes = attrs.field(repr=False)
-    #: None if `read_form` was called without `pictures`.
+    #: The content; None if `read_form` was called without `pictures`.
     digest: str | None = None
 
 
 @attrs.define(eq=False)
 class Form:
-    """Texts and files of a form by name, in the order sent."""
+    """The texts and files of a form by name, in the order sent."""
 
     fields: dict[str, list[str]] = attrs.field(factory=dict)
     files: dict[str, list[Upload]] = attrs.field(factory=dict)
@@ -169,7 +169,7 @@ def media_type(content_type: str) -> str:
 
 
 def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = None) -> Form:
-    """Read a form, and keep its files in these `Pictures`. Raises `FormError` for another body."""
+    """Parse a form; store its files in `pictures`, if given. Raises `FormError` if invalid."""
     form = Form()
     if media_type(content_type) == URLENCODED:
         for name, value in parse_qsl(body.decode(errors="replace"), keep_blank_values=True):
@@ -177,12 +177,12 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
         return form
     separator = _separator(content_type)
     end = body.find(separator)
-    # Each part is between two separators; two hyphens follow the last one.
+    # Each part is between two separators; two hyphens follow the last separator.
     while end >= 0 and not body.startswith(b"--", start := end + len(separator)):
         content = body.find(b"\r\n\r\n", start) + 4
         head = bytes(body[start:content])
         is_long = pictures is not None and len(body) > pictures.long and separator not in head
-        # A long picture that is kept need not be searched for the separator, but for its end.
+        # If a long picture is already stored, look for the separator only at its end.
         kept = pictures.find_at(body, content) if is_long else None
         end = body.find(separator, content + len(kept[1]) - len(separator) if kept else start)
         if end < 0:
@@ -190,7 +190,7 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
         field, filename = _read_head(head if content <= end else b"")
         if not field:
             raise FormError("A part of the form has no name.")
-        # The line end before the separator belongs to it.
+        # The line break before the separator is part of the separator.
         stop = end - 2
         if filename:
             if pictures is None:
@@ -209,14 +209,14 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
 
 @lru_cache(maxsize=256)
 def _separator(content_type: str) -> bytes:
-    """Return the parts' separator: ``--`` and the boundary. Raises `FormError`."""
+    """Return the separator, ``--`` and the boundary. Raises `FormError` without a boundary."""
     boundary = _BOUNDARY.search(content_type)
     if media_type(content_type) != MULTIPART or boundary is None:
         raise FormError(f"Invalid content type of a form: {content_type}")
     return b"--" + (boundary[1] or boundary[2]).encode()
 
 
-# Cached, because the same few fields are sent again and again.
+# Cached, because clients send the same few fields repeatedly.
 @lru_cache(maxsize=256)
 def _read_head(head: bytes) -> tuple[str | None, str | None]:
     """Return a part's field name and file name; None for a missing name."""

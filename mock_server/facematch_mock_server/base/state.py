@@ -1,4 +1,4 @@
-"""Ordered records by key, lists of them, rules that wait, and the value `UNSET`."""
+"""Ordered records by key, selections of records, queues of rules, and the value `UNSET`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import attrs
 
 
 class Unset(enum.Enum):
-    """The type of `UNSET`, the value of an argument that was not set; None means no score."""
+    """The type of `UNSET`, the default of arguments for which None has a meaning (no score)."""
 
     UNSET = "unset"
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Selection(tuple[T, ...]):  # noqa: SLOT001 - a tuple takes none
-    """Records of a list, the oldest first; `left_out` counts older records beyond the limit."""
+    """Records, oldest first; `left_out` is the number of older records beyond the limit."""
 
     left_out = 0
 
@@ -40,7 +40,7 @@ def select(
     fits: Callable[[T], bool] | None = None,
     **attributes: Any,
 ) -> Selection[T]:
-    """Return the newest `limit` records numbered above `since` that have these values and fit."""
+    """Return the newest `limit` records numbered above `since` that match these values."""
     for name, number in (("since", since), ("limit", limit)):
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
@@ -62,12 +62,12 @@ def select(
 
 
 class Collection(Generic[T]):
-    """Records in the order they were added. Safe across threads."""
+    """Records in the order they were added. Thread-safe."""
 
     def __init__(
         self, *, limit: int | None = None, forget: Callable[[T], object] = lambda _: None
     ) -> None:
-        #: The newest `limit` records are kept; `forget` is called with each dropped record.
+        #: Only the newest `limit` records are stored; `forget` is called with each dropped record.
         self._limit, self._forget = limit, forget
         self._last = 0
         self._lock = threading.RLock()
@@ -98,13 +98,13 @@ class Collection(Generic[T]):
             return record
 
     def append(self, make: Callable[..., T], key: str | None = None) -> T:
-        """Add the record that `make` returns for the next ``number=``, which is the default key."""
+        """Add the record that `make` returns for the next ``number=``, also the default key."""
         with self._lock:
             self._last = number = self._last + 1
             return self.put(str(number) if key is None else key, make(number=number))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
-        """Replace a record by `change(record)` atomically; return it, or None if there is none."""
+        """Replace a record by `change(record)` atomically; return the new one, None if unknown."""
         with self._lock:
             record = self._all.get(key)
             if record is None:
@@ -118,26 +118,26 @@ class Collection(Generic[T]):
 
 
 def check_text(name: str, value: Any) -> None:
-    """Raise ValueError for a value with half of a surrogate pair, which cannot be sent."""
+    """Raise ValueError for a value with a lone surrogate, which cannot be sent."""
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{name} must be whole characters: half of a pair is in it") from None
+        raise ValueError(f"{name} contains a lone surrogate, which cannot be sent") from None
 
 
 def check_times(times: Any) -> None:
-    """Raise ValueError for an invalid number of calls of a rule."""
+    """Raise ValueError unless `times` is a valid number of calls for a rule."""
     if times is not None and (type(times) is not int or times < 1):
-        raise ValueError("times must be a whole number from 1, or null (None) for every call")
+        raise ValueError("times must be 1 or more (a whole number), or null (None) for every call")
 
 
 class RuleQueue(Generic[T]):
-    """Queue of rules, each to be used `times` times, in order. Safe across threads."""
+    """A queue of rules, each of which applies to `times` calls. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._rules: list[T] = []
-        #: Rules that were used and still wait, by `id()`, because equal rules may wait as well.
+        #: Used rules that are still queued, by `id()`, because equal rules may be queued, too.
         self._used_rules: dict[int, T] = {}
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class RuleQueue(Generic[T]):
 
     @property
     def unused(self) -> tuple[T, ...]:
-        """The rules that were never used, the oldest first."""
+        """The rules that were never used, oldest first."""
         with self._lock:
             return tuple(rule for rule in self._rules if id(rule) not in self._used_rules)
 
@@ -164,7 +164,7 @@ class RuleQueue(Generic[T]):
             self._used_rules.clear()
 
     def _use(self, index: int) -> T:
-        """Use a rule once, under the lock, and return it as it was."""
+        """Use a rule once, under the lock; return the rule as it was before."""
         rule: Any = self._rules[index]
         self._used_rules.pop(id(rule), None)
         if rule.times == 1:

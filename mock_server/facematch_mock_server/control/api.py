@@ -1,4 +1,4 @@
-"""The control API under ``/__mock__/``: the table of operations over HTTP, and the ready cards."""
+"""The control API under ``/__mock__/``: the operations over HTTP, and the ready cards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFIX = f"{CONTROL}/"
 #: The path of the ready cards: ``cards/p1.png``.
 CARDS = f"{PREFIX}cards/"
 
-#: Against browsers: no sniffing, no caching, no other origin.
+#: Headers for browsers: no sniffing, no caching, no other origin.
 GUARDS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
@@ -29,21 +29,21 @@ GUARDS = (
 
 
 class ControlApi:
-    """Serves the control API of one server; ``/__mock__/deepvue/`` selects a vendor by name."""
+    """Serves the control API of one server; the path ``/__mock__/deepvue/`` selects a vendor."""
 
-    # A browser can reach a loopback port. A change must be ``application/json``, which a page of
-    # another origin cannot send without permission, and nothing here permits it.
+    # Any page in a browser can reach a loopback port. So a change must be ``application/json``,
+    # which a page of another origin cannot send without permission; the API never grants it.
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
     def known_paths(self) -> tuple[str, ...]:
-        """Return the paths of the API; none if it is switched off."""
+        """Return the paths of the API; empty if it is switched off."""
         kind = next(iter(self._accounts.kinds.values()))
         return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
 
     def handle(self, request: Request) -> Response:
-        """Answer a request; the journal does not record it."""
+        """Handle a request; it is not recorded in the journal."""
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
@@ -55,14 +55,14 @@ class ControlApi:
         if vendor not in kinds:
             vendor, path = next(iter(kinds)), below
         operations, parent = operations_of(kinds[vendor]), path[: path.rfind("/") + 1]
-        # The id at the end of a path, if the operation takes an id.
+        # An id at the end of the path, if the operation takes one.
         pattern = next((x for _, x in operations if x in (path, f"{parent}{{}}")), None)
         operation = operations.get((method, pattern or path))
         if operation is None:
             methods = [its_method for its_method, its_path in operations if its_path == pattern]
             if not methods:
                 return reply_words(
-                    404, f"There is no {PREFIX}{below}; GET {PREFIX} lists what there is."
+                    404, f"Unknown path {PREFIX}{below}; GET {PREFIX} lists the operations."
                 )
             return reply_words(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
         sent = _read_object(request) if method == "POST" else _read_query(request)
@@ -70,7 +70,7 @@ class ControlApi:
         return reply_json(200, operation(control, path[len(parent) :], sent))
 
     def refuse(self, request: Request) -> Response | None:
-        """Return the refusal of a request that may not drive the mock; None if it may."""
+        """Return the refusal of a request without access to the control API; None if allowed."""
         accounts = self._accounts
         if not accounts.control:
             return reply_words(404, "The control API is switched off.")
@@ -85,11 +85,11 @@ class ControlApi:
         return None
 
     def control(self, request: Request, vendor: str) -> Control:
-        """Return the `Control` of the account that a request names. Raises LookupError."""
+        """Return the `Control` of a request's account. Raises LookupError if unknown."""
         return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
-        """Return the account that a request names, else the first account. Raises LookupError."""
+        """Return a request's account (default: the first). Raises LookupError if unknown."""
         header = request.header(ACCOUNT_HEADER.lower())
         name = dict(request.query).get("key", MAIN if header is None else header)
         return self._accounts.get(name)
@@ -98,7 +98,7 @@ class ControlApi:
 def _serve_card(name: str) -> Response:
     card = READY.get(name.removesuffix(".png"))
     if card is None:
-        return reply_words(404, f"There is no such card; there are {', '.join(READY)}.")
+        return reply_words(404, f"There is no such card; the cards are {', '.join(READY)}.")
     return response(200, "image/png", card.data, GUARDS)
 
 
@@ -114,9 +114,9 @@ def _read_query(request: Request) -> dict[str, Any]:
 
 def _read_object(request: Request) -> dict[str, Any]:
     for name in _read_query(request):
-        raise ValueError(f"{name:.60} is no part of the address of a change: send it in the body")
+        raise ValueError(f"{name:.60} cannot be in the query of a change: send it in the body")
     try:
-        # Fractions stay decimal, so that amounts of money are exact.
+        # Fractions are read as Decimal, so that amounts of money are exact.
         body = load_json(request.body or b"{}", parse_float=Decimal)
     except (ValueError, ArithmeticError):
         raise ValueError("the body is not JSON") from None
@@ -125,12 +125,12 @@ def _read_object(request: Request) -> dict[str, Any]:
     return body
 
 
-#: Errors of a request to the control API: answered with their sentence.
+#: Errors whose message is the response of the control API.
 MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
 def reply(work: Callable[[], Response]) -> Response:
-    """Return the answer of `work`, or the error's sentence under 404, 504 or 400."""
+    """Return the response of `work`, or an error's message as a 404, 504 or 400."""
     try:
         return work()
     except MISTAKES as error:
@@ -140,10 +140,10 @@ def reply(work: Callable[[], Response]) -> Response:
 
 
 def reply_json(status: int, body: Any) -> Response:
-    # A newline at the end, for terminals.
+    # With a newline at the end, for terminals.
     return response(status, JSON, encode(body) + b"\n", GUARDS)
 
 
 def reply_words(status: int, sentence: str) -> Response:
-    """Return a response of one sentence from the mock."""
+    """Return a response with one message from the mock."""
     return reply_json(status, {"mock": sentence})

@@ -1,7 +1,7 @@
-"""`Control`: the operations of a test on one account at one vendor, in Python and over HTTP.
+"""`Control`: a test's operations on one account at one vendor, in Python and over HTTP.
 
 The control API serves each method marked with `Serve`. A marked method whose name begins with
-``_`` is the HTTP form of the method above it.
+``_`` is the HTTP version of the method above it.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from .table import Operation, hints_of, list_operations, plain, read_record
 
 @attrs.frozen(kw_only=True)
 class NewAccount:
-    """An account that was opened.
+    """A newly opened account.
 
     Attributes:
         account: The name of the account.
-        keys: Keys by vendor: ``live``, ``sandbox`` if the vendor has one, and ``client``, the
-            client id, if the vendor's keys have one. Not in `repr`.
+        keys: The keys by vendor: ``live``, ``sandbox`` if the vendor has one, and ``client``, the
+            client id, if the vendor has client ids. Not in `repr`.
     """
 
     account: str
@@ -55,10 +55,10 @@ class NewAccount:
 class Control:
     """Control of one account at one vendor, also served over HTTP. Thread-safe.
 
-    Faults, time, latency, journal and `reset` apply to the account at all vendors; everything else
-    applies to this vendor. No method reaches another account. A closed account raises LookupError.
+    Faults, time, latency, journal and `reset` apply to the account at all vendors, everything else
+    to this vendor. No method affects other accounts. For a closed account, raises LookupError.
 
-    `extensions` names the attributes that only this vendor has: `sessions` and `webhooks` of Didit,
+    `extensions` lists the attributes that only this vendor has: `sessions` and `webhooks` of Didit,
     `tokens` of Deepvue. Attributes of other vendors raise AttributeError.
     """
 
@@ -72,7 +72,7 @@ class Control:
 
     @property
     def world(self) -> World:
-        """The account's world with the vendor."""
+        """The account's state at the vendor."""
         return self.account.worlds[self._vendor]
 
     @property
@@ -84,7 +84,7 @@ class Control:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self.extensions:
-            has = ", ".join(self.extensions) or "nothing beyond what every one has"
+            has = ", ".join(self.extensions) or "no attributes of its own"
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
         return self.__dict__.setdefault(name, self.world.kind.extensions[name](self))
 
@@ -103,12 +103,12 @@ class Control:
     # Accounts
 
     def accounts(self) -> tuple[str, ...]:
-        """Return the names of all accounts of the server, the oldest first."""
+        """Return the names of the server's accounts, oldest first."""
         return tuple(account.name for account in self._accounts.all)
 
     @Serve("GET", "accounts", gives="accounts")
     def _list_accounts(self) -> list[dict[str, Any]]:
-        """The accounts of this server."""
+        """List the accounts of this server."""
         return [
             {"name": each.name, "calls": len(each.journal.entries), "opened": each.place.opened_at}
             for each in self._accounts.all
@@ -116,9 +116,9 @@ class Control:
 
     @Serve("POST", "accounts")
     def new_account(self, name: str | None = None) -> NewAccount:
-        """Open an account that shares nothing with the others.
+        """Open an account that is isolated from the others.
 
-        `name` is None for a new one. Raises ValueError for an invalid or taken name.
+        If `name` is None, a name is generated. Raises ValueError for an invalid or taken name.
         """
         account = self._accounts.open(name)
         keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
@@ -126,9 +126,9 @@ class Control:
 
     @Serve("POST", "accounts/close")
     def close_account(self, account: str) -> None:
-        """Close an account: its keys are unknown from now on, and its journal is gone.
+        """Close an account: its keys become invalid, and its journal is deleted.
 
-        Raises ValueError for the first account, LookupError for one that is not open.
+        Raises ValueError for the first account, LookupError for an unknown or closed account.
         """
         self._accounts.close(self._accounts.get(account).place)
 
@@ -152,14 +152,14 @@ class Control:
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
-        """Set the outcome of the next calls. Omitted values are decided as usual.
+        """Set the outcome of the next calls. The mock decides the omitted values as usual.
 
-        The arguments are the fields of `SetOutcome`, with `picture` instead of a digest: only calls
-        with this picture, unchanged or without its metadata, as the library sends it.
+        The arguments are the fields of `SetOutcome`. `picture`, an alternative to `digest`, limits
+        the outcome to calls with this picture, as it is or without metadata, as facematch sends it.
 
         Raises:
-            ValueError: a value of another type or range, values that do not go together, a field
-                that the call lacks, or a review without the switch that allows it.
+            ValueError: a value has the wrong type or range, values exclude each other, the call has
+                no such field, or a review needs a switch that is not set.
         """
         facts = {name: value for name, value in locals().items() if name in OUTCOME_FIELDS}
         if digest is not None and picture is not None:
@@ -178,7 +178,7 @@ class Control:
 
     @Serve("GET", "outcomes", gives="outcomes")
     def outcomes(self) -> tuple[SetOutcome, ...]:
-        """Return the outcomes that have not been used up."""
+        """Return the outcomes that are still pending."""
         return self.world.recognizer.waiting.all
 
     @Serve("POST", "outcomes/clear")
@@ -187,11 +187,11 @@ class Control:
         self.world.recognizer.waiting.clear()
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a fault after the others; as `add_faults`."""
+        """Add a fault after the others; see `add_faults`."""
         self.add_faults(fault)
 
     def add_faults(self, *faults: Fault) -> None:
-        """Add faults after the others, all of them or none. Each strikes a later call.
+        """Add faults after the others: all of them, or none if one is invalid.
 
         Raises ValueError for a fault that no call to this server can trigger.
         """
@@ -199,7 +199,7 @@ class Control:
         for fault in faults:
             if not isinstance(fault, Fault):
                 raise TypeError(
-                    "a fault is added as a Fault, such as "
+                    "pass faults as Fault objects, such as "
                     f'Fault(stage="answer", kind="status", status=503), not {fault!r:.40}'
                 )
             self._check_aim(fault)
@@ -208,17 +208,17 @@ class Control:
 
     @Serve("POST", "faults", more=lambda _: hints_of(Fault))
     def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
-        """Add a fault after the others, or several of them as a list, `faults`."""
+        """Add a fault after the others, or several faults as the list `faults`."""
         if faults is not None and fault:
-            raise ValueError("faults is a list of faults, and nothing is beside it")
+            raise ValueError("send faults (a list) or the fields of one fault, not both")
         records = [fault] if faults is None else faults
         if not all(isinstance(record, Mapping) for record in records):
             raise ValueError("faults must be a list of objects")
         rules = [read_record(Fault, record) for record in records]
         if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
             raise ValueError(
-                "a fault at connect without an end would refuse the request that clears it, too: "
-                "give times, or use the stage mid_upload with a path of the vendor"
+                "an unlimited fault at connect would also refuse the request that clears it: "
+                "set times, or use the stage mid_upload with a path of the vendor"
             )
         self.add_faults(*rules)
         return rules[0] if faults is None else {"faults": rules}
@@ -227,8 +227,8 @@ class Control:
         """Raise ValueError for a fault that no call can trigger."""
         if fault.stage is Stage.CONNECT and self.account.name != MAIN:
             raise ValueError(
-                "a fault at connect strikes before a request shows its key, so only the first "
-                "account can have one: use the stage mid_upload"
+                "a fault at connect applies before the key of a request is known, so only the "
+                "first account can have one: use the stage mid_upload"
             )
         vendors = [world.behaviour for world in self.account.worlds.values()]
         routes: list[Route] = [route for vendor in vendors for route in vendor.routes]
@@ -254,7 +254,7 @@ class Control:
 
     @Serve("GET", "faults", gives="faults")
     def faults(self) -> tuple[Fault, ...]:
-        """Return the faults that have not been used up."""
+        """Return the faults that are still pending."""
         return self.account.faults.all
 
     @Serve("POST", "faults/clear")
@@ -268,11 +268,11 @@ class Control:
 
     @Serve("GET", "unused", gives="unused")
     def _list_unused(self) -> list[dict[str, Any]]:
-        """The outcomes and faults that no call has used, each with the call that came closest."""
+        """List the outcomes and faults that no call has used, each with the closest call."""
         return [{**plain(rule), "closest": self.closest(rule)} for rule in self.unused()]
 
     def closest(self, rule: SetOutcome | Fault) -> str:
-        """Describe the newest call that came closest to an unused rule; ``no call`` for none."""
+        """Describe the newest of the calls closest to an unused rule, or return ``no call``."""
 
         def count_met(entry: Entry) -> int:
             head = Request(method=entry.method, target=entry.path)
@@ -295,14 +295,14 @@ class Control:
 
     @Serve("GET", "latency")
     def latency(self) -> dict[str, float]:
-        """Return the seconds that answers take, by operation, where set."""
+        """Return the latency in seconds, by operation, where set."""
         return {call: seconds for call, seconds in self.account.latency.items() if seconds}
 
     @Serve("POST", "latency")
     def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
         """Delay the responses of an operation by real seconds, 0-3600; return `latency`.
 
-        `behaviours` lists the operations: ``match``, say.
+        `behaviours` lists the operations, such as ``match``.
         """
         number = read_latency(operation, seconds, self._accounts.kinds.values())
         self.account.latency[operation] = number
@@ -326,7 +326,7 @@ class Control:
     # Money, keys and limits
 
     def balance(self) -> Decimal:
-        """Return the credit that is left, in USD."""
+        """Return the remaining credit in USD."""
         return self.world.ledger.balance
 
     @Serve("POST", "ledger/balance", gives="balance")
@@ -338,14 +338,14 @@ class Control:
     def charges(
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
     ) -> Selection[Charge]:
-        """Return the charges in order; `what` is the service, the rest is as in `journal`."""
+        """Return the charges in order, filtered by `what`, the service; see `journal`."""
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @Serve("GET", "ledger")
     def _read_ledger(
         self, *, what: str | None = None, since: int = 0, limit: int = 0
     ) -> dict[str, Any]:
-        """The credit, and the charges."""
+        """Return the credit and the charges."""
         charges = self.charges(what=what, since=since, limit=limit)
         return {"balance": self.balance(), "entries": charges, "left_out": charges.left_out}
 
@@ -359,18 +359,18 @@ class Control:
         expires: dt.date | None = None,
         client: str | None = None,
     ) -> str:
-        """Add a key, and return its text.
+        """Add a key and return its text.
 
         Args:
             kind: Live or sandbox.
-            key: The text of the key; None for a new text.
-            allowed: Whether the key may make the call.
-            expires: The key's last day, UTC; None for never.
-            client: The client id of the key, for a vendor with client ids (Deepvue, where the key
-                is the client secret); None for the client id of the first key.
+            key: The text of the key; None to generate one.
+            allowed: Whether the key has the permission for calls.
+            expires: The key's last day, UTC; None if it never expires.
+            client: The key's client id, for a vendor with client ids (for Deepvue, the key is the
+                client secret); None for the client id of the first key.
 
         Raises:
-            ValueError: an invalid or another account's key, or a client id the vendor cannot take.
+            ValueError: the key is invalid or another account's, or the client id is not allowed.
         """
         text = secrets.token_urlsafe(24) if key is None else key
         keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
@@ -390,7 +390,7 @@ class Control:
     def revoke_key(self, key: str) -> None:
         """Revoke a key. Raises LookupError for an unknown key."""
         if self.world.keys.change(key, lambda record: attrs.evolve(record, revoked=True)) is None:
-            # The message omits the key: it may be another account's.
+            # The message omits the key, which may be another account's.
             raise LookupError("there is no such key")
 
     @Serve("GET", "limits")
@@ -399,14 +399,14 @@ class Control:
         return self.world.rates.limits
 
     def set_limit(self, scope: str, limit: int | None) -> None:
-        """Change a rate limit. Raises ValueError for an unknown scope or a wrong number."""
+        """Change a rate limit. Raises ValueError for an unknown scope or an invalid number."""
         self.set_limits({scope: limit})
 
     @Serve("POST", "limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any))
     def set_limits(
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
-        """Change rate limits: all, or none if one raises ValueError as in `set_limit`."""
+        """Change rate limits: all of them, or none if `set_limit` would raise for one."""
         self.world.rates.set_limits({**(limits or {}), **more})
         return self.limits()
 
@@ -414,7 +414,7 @@ class Control:
 
     @Serve("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
-        """Return the vendor with its switches and settings, and which of them were set."""
+        """Return the vendor with all switches and settings, and those that were set."""
         world, kind = self.world, self.world.kind
         return {
             "vendor": world.vendor,
@@ -426,11 +426,11 @@ class Control:
 
     @Serve("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Reset the mock: no session, charge, fault or outcome; empty journal, numbers from 1.
+        """Reset the mock: drop sessions, charges, faults, outcomes and journal; count from 1 again.
 
-        The account gets a new world with every vendor; running requests end in the old one. The
-        clock goes on. Switches stay, unless others are given for this vendor; the latency is the
-        server's. Returns `behaviours`. Raises ValueError as `MockServer`; nothing is changed then.
+        The account gets a new state at every vendor; requests in progress finish with the old one.
+        The clock is not reset, latency is. `switches` replaces this vendor's; None keeps them.
+        Returns `behaviours`. Raises ValueError like `MockServer`, without changing anything.
         """
         world = self.world
         claims = world.kind.choose(world.switches if switches is None else switches)
@@ -439,7 +439,7 @@ class Control:
 
     @Serve("GET", "claims", gives="claims")
     def claims(self) -> tuple[Claim, ...]:
-        """Return the claims in force."""
+        """Return the active claims."""
         return self.world.claims.claims
 
     # The journal
@@ -456,17 +456,17 @@ class Control:
         fields: Mapping[str, str] | None = None,
         limit: int | None = None,
     ) -> Selection[Entry]:
-        """Return the requests that match, the oldest first.
+        """Return the matching requests, oldest first.
 
         Args:
-            since: Only entries with a higher number than this.
+            since: Only entries with a number higher than this.
             path: Only calls whose path begins with this.
-            status: Only calls answered with this status.
-            person: Only calls with a test card of that person; the mock knows the 2,000 pictures
-                that it saw last.
-            fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
-            limit: The newest matches, at most so many; None for all. `left_out` of the result
-                counts the other matches.
+            status: Only calls with this response status.
+            person: Only calls with a test card of this person, among the last 2,000 pictures that
+                the mock received.
+            fields: Only calls with these fields, such as ``vendor_data``, as shown in an entry.
+            limit: The maximum number of entries, the newest; None for all. The result's `left_out`
+                is the number of the other matches.
         """
         for name, value in (("path", path), ("person", person)):
             if not isinstance(value, (str, type(None))):
@@ -488,18 +488,18 @@ class Control:
 
     @Serve("POST", "journal/clear")
     def clear_journal(self) -> None:
-        """Empty the journal."""
+        """Clear the journal."""
         self.account.journal.clear()
 
 
-# Shown by `help`: the table of outcome fields describes the arguments.
+# For `help`: the table of outcome fields describes the arguments.
 _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 
 
 @functools.cache
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
-    """Return the operations of a vendor and of its extensions, by method and path."""
+    """Return the operations of a vendor and its extensions, by method and path."""
     return list_operations({None: Control, **vendor.extensions}, vendor)
 
 
@@ -509,7 +509,7 @@ def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
 
 
 def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
-    """Raise ValueError for a field that none of these routes has, if their fields are known."""
+    """Raise ValueError for a field that none of these routes has, if all their fields are known."""
     if routes and not any(route.fields is None for route in routes):
         names = {name for route in routes for name in route.fields or ()}
         for name in field or ():

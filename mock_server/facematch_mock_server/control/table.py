@@ -1,6 +1,6 @@
-"""The operations of the control API: the methods that `Serve` marks, and their values.
+"""The operations of the control API: the methods marked with `Serve`, and their values.
 
-Values are read by annotation from JSON or a query, and written as JSON.
+Annotations determine how values are read from JSON or a query. Results are written as JSON.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Typed(str):
 
 @functools.cache
 def kinds_of(hint: Any) -> frozenset[Any]:
-    """Return the types of an annotation; a `Literal` counts as `str`."""
+    """Return the types in an annotation; a `Literal` counts as `str`."""
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
         return frozenset().union(*map(kinds_of, typing.get_args(hint)))
@@ -52,13 +52,13 @@ def kinds_of(hint: Any) -> frozenset[Any]:
 
 
 def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
-    """Read the values that were sent, by annotation. Raises ValueError for wrong values."""
+    """Read the sent values by their annotations. Raises ValueError for invalid values."""
     for name in sorted(sent):
         if name not in takes:
             names = ", ".join(takes) or "nothing"
-            # Text that is not a word may be a key sent instead of a name.
+            # A text that is not a word may be a key that was sent as a name by mistake.
             shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
-            raise ValueError(f"{shown} is not known here; this takes {names}")
+            raise ValueError(f"unknown name {shown}; allowed are {names}")
     for name in takes:
         if name in needed and name not in sent:
             raise ValueError(f"{name} is missing")
@@ -66,12 +66,12 @@ def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, An
     for name, value in sent.items():
         kinds = kinds_of(takes[name])
         if value is None and name not in needed:
-            # Null counts as omitted, unless the annotation allows None.
+            # Null means omitted, unless the annotation allows None.
             if {type(None), Any} & kinds:
                 values[name] = None
             continue
         values[name] = _read_value(name, kinds - {type(None), Unset}, value)
-        # Each part of an object is checked separately.
+        # The parts of an object are checked separately.
         if not isinstance(value, (dict, list)) or name == "field":
             check_text(name, values[name])
     return values
@@ -80,7 +80,7 @@ def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, An
 def _read_value(name: str, kinds: frozenset[Any], value: Any) -> Any:
     kind, *others = kinds
     if others or kind is Any:
-        # The method checks a value of several types.
+        # For several types, the method checks the value.
         return value
     try:
         return _convert(kind, value)
@@ -109,14 +109,14 @@ def _convert(kind: Any, value: Any) -> Any:
 
 
 def read_record(record: type, sent: Mapping[str, Any]) -> Any:
-    """Make an instance of an attrs class. Raises ValueError for unknown or wrong fields."""
+    """Make an instance of an attrs class. Raises ValueError for unknown or invalid fields."""
     fields = attrs.fields(record)
     needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
     return record(**read(hints_of(record), needed, sent))
 
 
 def hints_of(record: type) -> dict[str, Any]:
-    """Return annotations for an attrs class: a float may be text, the class checks the rest."""
+    """Return an attrs class's annotations; a float may be text, the class checks the rest."""
     fields = attrs.fields(record)
     return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
@@ -134,7 +134,7 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
-    # A webhook's body is shown as it is sent, so that its signature matches.
+    # A webhook's body is shown exactly as sent, so that its signature matches.
     (bytes, bytes.decode),
     (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
     ((list, tuple), lambda items: [plain(item) for item in items]),
@@ -143,7 +143,7 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 
 def _show_fields(record: Any) -> dict[str, Any]:
-    """Return the fields of an attrs record that hold no secret."""
+    """Return the fields of an attrs record, without secrets."""
     # Unset values are left out: null would mean no score.
     shown = {
         field.name: value
@@ -151,12 +151,12 @@ def _show_fields(record: Any) -> dict[str, Any]:
         if "secret" not in field.metadata and (value := getattr(record, field.name)) is not UNSET
     }
     if isinstance(shown.get("field"), Mapping):
-        # The field of a rule may be a password.
+        # The fields of a rule may contain a password.
         shown["field"] = mask_fields(shown["field"])
     return {name: plain(value) for name, value in shown.items()}
 
 
-#: Maximum number of records in a response, unless ``limit`` is sent.
+#: Maximum number of records in a response, unless the request has a ``limit``.
 LISTED = 1000
 
 
@@ -165,21 +165,21 @@ class Operation:
     """An operation of the control API at one vendor.
 
     Attributes:
-        says: A sentence that describes the operation.
-        takes: The annotation of each value that can be sent, by name.
-        needed: The names of the values that must be sent.
+        says: A description in one sentence.
+        takes: The annotations of the accepted values, by name.
+        needed: The names of the required values.
     """
 
     says: str
     takes: Mapping[str, Any]
     needed: frozenset[str]
     _row: Serve
-    #: The method, and the attribute of `Control` that has it; None for a method of `Control`.
+    #: The method, and the `Control` attribute that has it; None for a method of `Control` itself.
     _run: Callable[..., Any]
     _of: str | None
 
     def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
-        """Run the operation; return its result as JSON. Raises ValueError for wrong values."""
+        """Run the operation and return the result as JSON. Raises ValueError for invalid values."""
         values = read(self.takes, self.needed, sent)
         if "limit" in self.takes and not self._row.count:
             values.setdefault("limit", LISTED)
@@ -217,7 +217,7 @@ def _make_operation(
     for parameter in parameters["{}" in row.path :]:
         hint = hints.get(parameter.name)
         is_sent = parameter.kind not in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY)
-        # A picture's bytes cannot be sent as JSON.
+        # JSON cannot contain a picture's bytes.
         if is_sent and bytes not in kinds_of(hint):
             name = row.named.get(parameter.name, parameter.name)
             takes[name] = hint

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 
 from facematch_mock_server.world.accounts import Accounts
 
-#: A port on which nothing listens: a stopped mock refuses connections, as its own port does.
+#: A port on which nothing listens: through it, a stopped mock refuses connections.
 _CLOSED = "http://127.0.0.1:1"
 
 
@@ -25,7 +25,7 @@ class MockAdapter(HTTPAdapter):
         self._accounts, self._really_send = accounts, really_send
 
     def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
-        """Return the mock's answer to `request`, as if from the address in the request."""
+        """Return the mock's response to `request`, as if from the URL of the request."""
         accounts, sent = self._accounts, request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
@@ -40,10 +40,10 @@ class MockAdapter(HTTPAdapter):
 
 
 def register(rsps: Any, app: Any, base_urls: Iterable[str]) -> Any:
-    """Let the mock of `app` answer requests below `base_urls`; return the registered response."""
-    import responses  # imported here: only its users have it
+    """Let the mock of `app` handle requests below `base_urls`; return the registered response."""
+    import responses  # imported here, because it is optional
 
-    # `responses` keeps the original method of requests there.
+    # `responses` stores the original method of requests there.
     adapter = MockAdapter(app.accounts, responses._real_send)  # noqa: SLF001
 
     class AppResponse(responses.BaseResponse):

@@ -1,4 +1,4 @@
-"""The app: takes a complete request and returns a complete response, without I/O."""
+"""The app: it takes a complete request and returns a complete response, without I/O."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from facematch_mock_server.world.faults import Fault, Stage
 from facematch_mock_server.world.journal import compose_note
 
 _ACCOUNT, _CLAIMS = ACCOUNT_HEADER.lower(), CLAIMS_HEADER.lower()
-#: The header that every response of a mock has.
+#: The header of every response from a mock.
 _MARK: Headers = ((MOCK_HEADER, __version__),)
-#: Maximum body size: many times a vendor's limit, so the vendor's own rules refuse smaller bodies.
+#: Maximum body size: many times a vendor's limit, so that the vendor's own rules apply first.
 MAX_BODY_BYTES = 64 * 1024 * 1024
-#: A new picture of this size takes tens of milliseconds.
+#: From this size, a new picture takes tens of milliseconds to process.
 LONG_BODY_BYTES = 1024 * 1024
 #: Maximum bytes of a request to the control API.
 MAX_CONTROL_BYTES = 1024 * 1024
 
 
 class App:
-    """Answers requests to the accounts of one server. Safe across threads."""
+    """Handles the requests to the accounts of one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
         self._control = ControlApi(accounts)
-        #: The console and the page of a person, if there are any.
+        #: The console and the person's page, if enabled.
         self.console: Any = None
         self.person: Any = None
 
@@ -57,17 +57,17 @@ class App:
 
     @property
     def world(self) -> World:
-        """The first account's world with the first vendor."""
+        """The first account's world at the first vendor."""
         return next(iter(self.account.worlds.values()))
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a connection that was just made."""
+        """Take the fault for a new connection."""
         return self.account.faults.at_connection()
 
     def begin(self, head: Request) -> Response | None:
-        """Return 404 for an unknown account, 413 for a length over the limit, else None.
+        """Return a 404 for an unknown account, a 413 for a length over the limit, else None.
 
-        Then the head has its vendor, unless the body names it, and the upload's fault.
+        Also store the vendor, unless only the body identifies it, and the upload's fault in `head`.
         """
         name = head.header(_ACCOUNT)
         if name is not None and self.accounts.find(name) is None:
@@ -78,7 +78,7 @@ class App:
         if vendor is None:
             return None
         route, _ = head.routed = vendor.find(head)
-        # A path without credentials may have the key in its body.
+        # On a path without credentials, the key may be in the body.
         if route is None or route.credentials:
             # A later reset does not affect this request.
             head.vendor = vendor
@@ -87,9 +87,9 @@ class App:
         return None
 
     def handle(self, request: Request) -> Response:
-        """Return the complete answer to a request that was received completely."""
-        # DNS rebinding: a page can point its own name to the loopback and ask under that name.
-        # Beyond the loopback a server may have any name.
+        """Return the complete response to a completely received request."""
+        # DNS rebinding: a page can point its own host name to the loopback and send requests to it.
+        # Beyond the loopback, a server may have any name.
         host = host_in(request.header("host") or "127.0.0.1")
         if host is None or not (host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)):
             kinds = self.accounts.kinds.values()
@@ -105,7 +105,7 @@ class App:
             response = vendor.handle(request)
             if response.entry is not None:
                 response.entry.ms = (time.perf_counter() - start) * 1000
-                response.entry = None  # no reference cycle: the entry holds the answer
+                response.entry = None  # no reference cycle: the entry refers to the response
             return self._mark(response, vendor.world, request)
         response = self._answer_openapi(request)
         if response is not None:
@@ -119,10 +119,10 @@ class App:
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer_openapi(self, request: Request) -> Response | None:
-        """Answer with a vendor's OpenAPI document, or the list of them; None for another path."""
+        """Respond with a vendor's OpenAPI document or the list of them; None for other paths."""
         if request.method != "GET" or not request.path.startswith("/openapi"):
             return None
-        from facematch_mock_server.vendors import openapi  # imported here: it asks every route
+        from facematch_mock_server.vendors import openapi  # imported here: it calls every route
 
         kinds = self.accounts.kinds.values()
         documents = {x.name: f"{openapi.FOLDER}{x.name}.json" for x in kinds if x.samples}
@@ -134,7 +134,7 @@ class App:
         return None
 
     def _answer_itself(self, request: Request) -> Response | None:
-        """Answer for the person's page, the console and the control API; None for another path."""
+        """Handle the person's page, the console and the control API; None for other paths."""
         if request.path.startswith(PERSON) and self.person is not None:
             return self._mark(self.person.handle(request))
         response: Response | None = None if self.console is None else self.console.handle(request)
@@ -143,8 +143,8 @@ class App:
         return response
 
     def is_slow(self, request: Request) -> bool:
-        """Whether the answer should be made in a thread: a long list, a large picture."""
-        # An engine takes some 30 ms for a picture: too long for the loop of a server.
+        """Return whether a thread should handle the request: for a long list or a large picture."""
+        # An engine takes some 30 ms for a picture: too long for the event loop.
         has_engine = self.accounts.recognizer.engine is not None
         return has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
 
@@ -155,23 +155,23 @@ class App:
         return latency.get(vendor.operation(head) or "", 0.0) if latency else 0.0
 
     def max_body_bytes(self, head: Request) -> int:
-        # The page of a person takes pictures.
+        # The person's page accepts pictures.
         is_small = head.is_control and not head.path.startswith(PERSON)
         return MAX_CONTROL_BYTES if is_small else MAX_BODY_BYTES
 
     def too_large(self, head: Request) -> Response:
-        """Return the 413 for a body over the limit, and note it in the journal."""
+        """Return the 413 for a body over the limit, and record it in the journal."""
         key = "limit.control" if self.max_body_bytes(head) == MAX_CONTROL_BYTES else "limit.body"
         return self._answer(head, key, "the body is too large")
 
     def note(self, head: Request, what: str) -> None:
-        """Write an event of the transport into the journal."""
+        """Record an event of the transport in the journal."""
         self._world_of(head).log(head, note=shorten(what, 200))
 
     def vendor_of(self, head: Request) -> Any:
-        """Return the `Routed` that answers: by host, else by path, in the account of the key.
+        """Return the `Routed` for a request, by host, else by path, in the account of the key.
 
-        None for no vendor.
+        None if no vendor matches.
         """
         if head.vendor is not None or head.is_control:
             return head.vendor
@@ -194,7 +194,7 @@ class App:
         return self.world if vendor is None else vendor.world
 
     def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:
-        """Return one of the mock's own answers, and note it in the journal."""
+        """Return one of the mock's own responses, and record it in the journal."""
         claims = self.world.claims.citations()
         response = claims.sealed(claims.answer(key, **filled))
         self._world_of(head).log(

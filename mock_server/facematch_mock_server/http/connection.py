@@ -1,4 +1,4 @@
-"""One connection of the HTTP server: reads, carries out and answers its requests in turn.
+"""One connection of the HTTP server: it reads, carries out and answers requests in turn.
 
 A connection runs as one generator, which yields the event it waits for; the socket resumes it.
 """
@@ -25,7 +25,7 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 from . import exchange
 from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 
-#: Maximum bytes that a client may pipeline while a request is being answered.
+#: Maximum bytes that a client may pipeline while a request is in progress.
 _AHEAD_BYTES = 256 * 1024
 #: Seconds between two polls for the next part of an endless response.
 _EVERY_S = 0.1
@@ -33,9 +33,9 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
-#: The beginning of a request line. Other bytes, such as TLS, are refused at once.
+#: The start of a request line. Any other bytes, such as TLS, are refused at once.
 _BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
-#: A target in absolute form.
+#: A request target in absolute form.
 _WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
 #: The option "close" of a Connection header (RFC 9112).
 _CLOSE = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
@@ -45,13 +45,13 @@ R = TypeVar("R")
 
 
 class _WaitFor(enum.Enum):
-    """The kinds of event that a connection's generator waits for."""
+    """The events that a connection's generator waits for."""
 
-    MORE = enum.auto()  # bytes, or the end of the client's side
-    MOMENT = enum.auto()  # the end of a delay; the client's end aborts the connection
-    NEXT_BYTE = enum.auto()  # the end of a delay, even if the client has ended its side
-    ROOM = enum.auto()  # room in the write buffer
-    WORKER = enum.auto()  # an answer from another thread
+    MORE = enum.auto()  # bytes, or the client's end of stream
+    MOMENT = enum.auto()  # the end of a delay; an end of stream aborts the connection
+    NEXT_BYTE = enum.auto()  # the end of a delay, even after the client's end of stream
+    ROOM = enum.auto()  # space in the write buffer
+    WORKER = enum.auto()  # a response from another thread
     OTHERS = enum.auto()  # a turn of the event loop, so that other connections run first
 
 
@@ -63,7 +63,7 @@ class _Expired(Exception):
 
 
 class _BrokenRequest(Exception):
-    """Raised for bytes that are not a request, with the status to answer and the journal's note."""
+    """Raised for an invalid request, with the status of the response and the journal's note."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -72,11 +72,11 @@ class _BrokenRequest(Exception):
 
 @attrs.define(kw_only=True, eq=False)
 class Service:
-    """The shared state of all connections of one server; times as in `HttpServer`."""
+    """The state shared by all connections of one server; for the times see `HttpServer`."""
 
     handler: Handler
     loop: asyncio.AbstractEventLoop
-    #: The read buffer; its content is copied before the next read.
+    #: The read buffer; the content is copied before the next read.
     scratch: memoryview
     #: The threads for slow work, by `Request.is_for_mock`: vendors (False), control API (True).
     threads: Mapping[bool, Executor]
@@ -87,12 +87,12 @@ class Service:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection, from accept to close."""
+    """A connection, from its acceptance to its end."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: Bytes received and not yet taken. It grows with received bytes only.
+        #: Bytes received but not yet consumed. Only received bytes make it grow.
         self._buffer = bytearray()
         self._has_ended = self._is_blocked = False
         self._deadline = math.inf
@@ -129,7 +129,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         self._has_ended = True
         if self._waits_for is _WaitFor.MOMENT:
-            self.abort()  # the client no longer waits for this answer
+            self.abort()  # the client no longer waits for this response
         self._wake(_WaitFor.MORE)
         return True
 
@@ -138,7 +138,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._is_blocked = False
-        # Later: asyncio does not expect a transport to be closed within this call.
+        # Scheduled, because asyncio does not expect a transport to be closed within this call.
         self._loop.call_soon(self._wake, _WaitFor.ROOM)
 
     def abort(self) -> None:
@@ -158,7 +158,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _wait_at_most(self, seconds: float) -> None:
-        """Set the timeout of waits for the client; one timer serves many waits."""
+        """Set the timeout for waiting for the client; one timer serves many waits."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
@@ -201,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
         while self._is_blocked:
             yield _WaitFor.ROOM
         if self._buffer:
-            # A pipelined request lets the other connections run first.
+            # Before a pipelined request, let the other connections run.
             yield from self._pause(_WaitFor.OTHERS, 0)
         self._transport.resume_reading()
         while True:
@@ -218,7 +218,7 @@ class Connection(asyncio.BufferedProtocol):
                 return False
 
     def _exchange(self, handler: Handler) -> Work[bool]:
-        """Read and answer one request; return whether the connection stays open."""
+        """Read one request and respond; return whether the connection stays open."""
         head, length, closes, expects_continue = yield from self._read_head()
         refusal = exchange.ask(handler.begin, head)
         if refusal is not None:
@@ -259,11 +259,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self) -> Work[_Beginning]:
         if (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            # The timeout covers the whole head; each piece of a body has its own.
+            # The timeout covers the whole head; in a body, each piece has its own.
             self._wait_at_most(self._service.idle_s)
         while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
             if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
-                raise _BrokenRequest(400, "what came is no head of a request")
+                raise _BrokenRequest(400, "the received bytes are not a request head")
             yield from self._read_more()
             end = self._buffer.find(b"\r\n\r\n")
         if not 0 <= end <= MAX_HEAD_BYTES - 4:
@@ -271,7 +271,7 @@ class Connection(asyncio.BufferedProtocol):
         return _parse_head(bytes(self._take(end + 4)), self._peer)
 
     def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
-        """Return the body, None if it is over the limit, empty if a fault strikes within it."""
+        """Return the body; None if it is over the limit, empty if a fault interrupts it."""
         body, trailer = bytearray(), bytearray()
         while match := _CHUNK.fullmatch((yield from self._read_line())):
             size = int(match[1], 16)
@@ -284,9 +284,9 @@ class Connection(asyncio.BufferedProtocol):
                 return bytearray()
             body += self._take(size)
             if self._take(2) != b"\r\n":
-                raise _BrokenRequest(400, "a chunk is longer than it says")
+                raise _BrokenRequest(400, "a chunk is longer than its declared size")
         else:
-            raise _BrokenRequest(400, "no chunk begins so")
+            raise _BrokenRequest(400, "a chunk has an invalid size line")
         while not trailer.endswith(b"\r\n") or len(trailer) > 2:
             trailer = yield from self._read_line()
         return body
@@ -305,25 +305,25 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_more(self) -> Work[None]:
         if self._has_ended:
-            raise _BrokenRequest(400, "the client ended its side within a request")
+            raise _BrokenRequest(400, "the client closed its side within a request")
         self._transport.resume_reading()
         try:
             yield _WaitFor.MORE
         except _Expired:
-            raise _BrokenRequest(408, "the rest of the request did not come") from None
+            raise _BrokenRequest(408, "the rest of the request did not arrive in time") from None
 
     def _take(self, count: int) -> bytearray:
-        """Take the next bytes; without a copy if they are the whole buffer."""
+        """Consume and return the next bytes, without a copy if they are the whole buffer."""
         if count < len(self._buffer):
             taken = self._buffer[:count]
-            # Deleting from the front moves no bytes.
+            # Deleting from the front of a bytearray copies no bytes.
             del self._buffer[:count]
             return taken
         taken, self._buffer = self._buffer, bytearray()
         return taken
 
     def _refuse(self, response: Response, method: str = "") -> bool:
-        """Answer without reading the rest."""
+        """Respond without reading the rest of the request."""
         head = exchange.encode_head(response, method=method, close=True)
         self._transport.write(head + exchange.encode_body(response, method=method))
         return False
@@ -338,7 +338,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.write(head + response.body)
                 while True:
                     yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
-                    # If the client does not read, stop sending.
+                    # If the client does not read, pause sending.
                     if not self._transport.get_write_buffer_size():
                         self._transport.write(response.more())
             head = exchange.encode_head(response, method=method, close=close)
@@ -349,7 +349,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _send(self, head: bytes, body: bytes, fault: Fault) -> Work[bool]:
-        """Send an answer with a fault; return whether the connection stays open."""
+        """Send a response with a fault; return whether the connection stays open."""
         whole, cut = head + body, 0
         if fault.kind is Kind.DELAY:
             yield from self._pause(_WaitFor.MOMENT, fault.seconds)
@@ -361,7 +361,7 @@ class Connection(asyncio.BufferedProtocol):
             cut = len(head) + exchange.body_cut(len(body))
         garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
         if fault.kind is Kind.RESET:
-            # A reset drops unsent bytes, so wait until the buffer is written.
+            # A reset drops unsent bytes, so wait until the buffer is empty.
             self._transport.set_write_buffer_limits(1, 0)
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:
@@ -402,9 +402,9 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     if line is None:
         raise _BrokenRequest(400, "the request line is not HTTP")
     if line[3] != b"1":
-        raise _BrokenRequest(505, "another version of HTTP")
+        raise _BrokenRequest(505, "unsupported HTTP version")
     is_old, target = line[4] == b"0", line[2].decode()
-    # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause, so
+    # The parser accepts a fixed list of methods, stops at CONNECT and Upgrade, and cannot pause. So
     # a new parser reads only the headers. Two lengths and unknown codings are refused below.
     headers = _Headers()
     parser = httptools.HttpRequestParser(headers)
@@ -422,13 +422,13 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     if codings and [coding.lower() for coding in codings] != ["chunked"]:
         raise _BrokenRequest(501, "a transfer coding other than chunked")
     if len(hosts) > 1 or not (hosts or is_old):
-        raise _BrokenRequest(400, "a request has one Host header")
+        raise _BrokenRequest(400, "a request must have exactly one Host header")
     if whole := _WHOLE.fullmatch(target):
-        # A client behind a proxy sends the whole address, and its host counts (RFC 9112, 3.2.2).
+        # Through a proxy, clients send an absolute URL, and its host wins (RFC 9112, 3.2.2).
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
-    # Another server may read a request with two lengths differently (RFC 9112, 6.1): close.
+    # Servers may disagree about a request with two lengths, so close (RFC 9112, 6.1).
     is_twofold = codings is not None and "content-length" in values
     closes = is_old or is_twofold or bool(_CLOSE.search(",".join(values.get("connection", ()))))
     return (

@@ -1,4 +1,4 @@
-"""One exchange without a socket: the answer to a request, and how a fault breaks it."""
+"""One exchange without a socket: the response to a request, and the effect of a fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R", Response, Response | None)
 
 
 class Handler(Protocol):
-    """The app as the server sees it; `App` documents the methods. Safe across threads."""
+    """The interface of the app for the server; see `App` for the methods. Thread-safe."""
 
     def at_connection(self) -> Fault | None: ...
     def begin(self, head: Request) -> Response | None: ...
@@ -39,21 +39,21 @@ class Handler(Protocol):
 
 @attrs.define(kw_only=True)
 class AnswerPlan:
-    """The response to a complete request, and the fault that breaks its sending."""
+    """The response to a complete request, and the fault that interrupts sending it."""
 
-    #: The answer; None if no byte of it is sent.
+    #: The response; None if no byte of it is sent.
     response: Response | None = None
-    #: The fault of sending the response, never at `Stage.ANSWER`.
+    #: The fault to apply while sending; never one at `Stage.ANSWER`.
     fault: Fault | None = None
-    #: The request to carry out after `fault.seconds`, unless the client has disconnected by then.
-    #: The request keeps its vendor, so a reset in the meantime does not affect it.
+    #: The request to carry out after `fault.seconds`, unless the client disconnects before. The
+    #: request refers to its vendor, so a reset in the meantime does not affect it.
     postponed: Request | None = None
 
 
 def is_by_page(head: Request) -> bool:
-    """Whether the request is from the console in a browser, not from an API client."""
-    # A browser retries a POST by itself when a keep-alive connection drops, so a fault would charge
-    # twice and stay unseen. A browser's connections are closed after each response.
+    """Return whether the request is from the console in a browser, not from an API client."""
+    # A browser itself retries a POST when a keep-alive connection drops, so a fault would charge
+    # twice, unnoticed. So the server closes a browser's connection after each response.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
@@ -61,7 +61,7 @@ def is_by_page(head: Request) -> bool:
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
-    """Take the fault for a connection that was just made, and note it in the journal."""
+    """Take the fault for a new connection, and record it in the journal."""
     fault = handler.at_connection()
     if fault is not None:
         handler.note(empty_head(peer), str(fault))
@@ -69,7 +69,7 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
 
 
 def carry_out(handler: Handler, request: Request) -> AnswerPlan:
-    """Carry out a request as its fault allows, and plan the answer."""
+    """Carry out a request unless its fault prevents that, and plan the response."""
     upload = request.fault
     if upload is not None and upload.stage is Stage.MID_UPLOAD:
         handler.note(request, str(upload))
@@ -87,28 +87,28 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
         return AnswerPlan(fault=fault)
     if fault.stage is Stage.MID_BODY and not encode_body(response, method=request.method):
-        # An answer without a body breaks in its head.
+        # A response without a body is cut in the head.
         fault = attrs.evolve(fault, stage=Stage.MID_HEADERS)
     return AnswerPlan(response=response, fault=fault)
 
 
 def ask(answer: Callable[[Request], R], request: Request) -> R:
-    """Return the handler's response; a 500 if the handler raises or it cannot be sent."""
+    """Return the handler's response; a 500 if the handler raises or the response is invalid."""
     try:
         response = answer(request)
         if response is not None:
             for name, value in response.headers:
                 if not _is_line(name, value):
                     raise ValueError(f"not an HTTP header: {name!r}")  # noqa: TRY301 - logged as any
-    except Exception as error:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
-        _log.exception("the app failed over a request")
+    except Exception as error:  # noqa: BLE001 - a server responds with 500 and continues after any error
+        _log.exception("the app failed to handle a request")
         return make_answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
 
 
 @lru_cache(maxsize=1024)
 def _is_line(name: str, value: str) -> bool:
-    # Cached: the same few are sent again and again. Most values are plain ASCII.
+    # Cached, because the same few are sent repeatedly. Most values are plain ASCII.
     plain = value.isascii() and value.isprintable() and value.strip() == value
     is_name = HEADER_NAME.fullmatch(name) is not None
     return is_name and (plain or HEADER_VALUE.fullmatch(value) is not None)
@@ -117,19 +117,19 @@ def _is_line(name: str, value: str) -> bool:
 #: Maximum bytes of a request's head, from the method to the empty line.
 MAX_HEAD_BYTES = 64 * 1024
 
-#: Sentences of the server's own answers, by status.
+#: Messages of the server's own responses, by status.
 SENTENCES = {
     400: "The request is not well-formed HTTP.",
     408: "The rest of the request did not come in time.",
     431: f"The head of the request is longer than {MAX_HEAD_BYTES} bytes.",
-    500: "The mock failed over this request; the log has the traceback. Please report it.",
+    500: "The mock failed to handle this request; the log has the traceback. Please report it.",
     501: "The request has a transfer coding other than chunked.",
-    505: "The request is of another version than HTTP/1.0 and HTTP/1.1.",
+    505: "The request's version is neither HTTP/1.0 nor HTTP/1.1.",
 }
 
 
 def make_answer(status: int, sentence: str | None = None) -> Response:
-    """Return an answer of the server itself; 400 for a status that is not in `SENTENCES`."""
+    """Return a response of the server itself; 400 for a status that is not in `SENTENCES`."""
     status = status if status in SENTENCES else 400
     return Response(
         status=status,
@@ -139,24 +139,24 @@ def make_answer(status: int, sentence: str | None = None) -> Response:
 
 
 def empty_head(peer: str) -> Request:
-    """Return an empty head for the journal, for a connection without a readable head."""
+    """Return an empty head for the journal's entry of a connection without a valid head."""
     return Request(method="", target="", peer=peer)
 
 
-#: Headers that the server writes itself; an app's are dropped.
+#: Headers that the server itself writes; the app's are dropped.
 FRONT_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 )
 
-#: Bytes that are not HTTP, without an end of line.
+#: Bytes that are not HTTP, without a line break.
 GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-#: The statuses of answers that have no body.
+#: The statuses of responses without a body.
 BODILESS = frozenset({*range(100, 200), 204, 304})
 
-#: The reason phrase of a status.
+#: The reason phrases by status.
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
@@ -166,13 +166,13 @@ def _format_date(second: int) -> str:
 
 
 def list_headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
-    """Return all headers of an answer in order."""
+    """Return all headers of a response in order."""
     moment = response.date or dt.datetime.now(dt.UTC)
     lines = [("Date", _format_date(int(moment.timestamp() // 1))), ("Server", "facematch-mock")]
     for line in response.headers:
         if line[0].lower() not in FRONT_HEADERS:
-            lines.append(line)  # noqa: PERF401 - a comprehension is a function of its own
-    # An answer to HEAD has the length of the answer to GET.
+            lines.append(line)  # noqa: PERF401 - a comprehension costs a function call
+    # A response to HEAD has the Content-Length of the response to GET.
     if response.more is None and (method == "HEAD" or response.status not in BODILESS):
         lines.append(("Content-Length", str(len(response.body))))
     if close:
@@ -181,7 +181,7 @@ def list_headers(response: Response, *, method: str, close: bool = False) -> lis
 
 
 def encode_head(response: Response, *, method: str, close: bool) -> bytes:
-    """Return status line and headers of an answer, with the empty line."""
+    """Return a response's status line and headers, with the empty line."""
     first = f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"
     lines = map(": ".join, list_headers(response, method=method, close=close))
     return "\r\n".join((first, *lines, "\r\n")).encode("latin-1")
@@ -203,6 +203,6 @@ def body_cut(length: int) -> int:
 @cache
 def keep_freed_pages() -> None:
     """Make the C library keep freed memory for the next request: five times the throughput."""
-    # glibc raises its threshold for returning memory to the system when a block is freed, up to
-    # 32 MiB. The block is never touched, so it costs no memory; a second block would be zeroed.
+    # When a block is freed, glibc raises its threshold for returning memory to the system, up to
+    # 32 MiB. This block is never touched, so it costs no memory; a second one would be zeroed.
     bytes(16 * 1024 * 1024)

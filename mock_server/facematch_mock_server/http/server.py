@@ -1,4 +1,4 @@
-"""The HTTP server: its port, and its event loop in a thread of its own."""
+"""The HTTP server: a port, and an event loop in a separate thread."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from .exchange import Handler, keep_freed_pages
 
 #: The listen backlog, and the connections accepted in one turn of the loop.
 _BACKLOG, _AT_ONCE = 1024, 256
-#: Threads and their names for slow requests to vendors, each of which may hold a decoded picture,
-#: and for the control API, where each may wait for webhooks.
+#: Numbers and names of the threads for slow requests to vendors (each may hold a decoded picture)
+#: and for the control API (each may wait for webhooks).
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
-#: Maximum bytes of one read: more than two usual pictures.
+#: Maximum bytes of one read: more than two typical pictures.
 _READ_BYTES = 512 * 1024
-#: Hosts that mean every address of the machine, and an address to reach them.
+#: Hosts that stand for every address of the machine, with an address to reach them.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
-#: The name of the thread of each server.
+#: The name of each server's thread.
 THREAD = "facematch-mock"
 
 
 class HttpServer:
-    """Serves one app over HTTP/1.1, on its own event loop."""
+    """Serves one app over HTTP/1.1 on its own event loop."""
 
-    # A forked child does not serve: requests to the port go to the parent. The server accepts
-    # connections itself, because `loop.create_server` of Python 3.11 leaves half-open connections
-    # when it closes.
+    # A forked child does not serve: requests to the port go to the parent. The server itself
+    # accepts connections, because `loop.create_server` of Python 3.11 leaves half-open
+    # connections when it closes.
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class HttpServer:
         port: int = 0,
         # Seconds until an idle connection is closed, and until a stalled upload gets 408.
         idle_s: float = 60.0,
-        # Seconds for which a refused upload is still read: a client first sends, then reads.
+        # Seconds to continue reading a refused upload, because clients first send, then read.
         linger_s: float = 5.0,
     ) -> None:
         self._address = (host, port)
@@ -50,7 +50,7 @@ class HttpServer:
         self._listener: socket.socket | None = None
 
     def start(self) -> Self:
-        """Start listening, if not yet listening. Raises OSError if the address cannot be bound."""
+        """Start listening, if not already started. Raises OSError if the address is unavailable."""
         if self._listener is not None:
             return self
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
@@ -59,7 +59,7 @@ class HttpServer:
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
         keep_freed_pages()
-        # The default loop of Windows cannot watch a listening socket.
+        # The default event loop of Windows cannot watch a listening socket.
         self._loop = loop = asyncio.SelectorEventLoop()
         self._pools = {False: ThreadPoolExecutor(*_WORKERS), True: ThreadPoolExecutor(*_CLERKS)}
         scratch = memoryview(bytearray(_READ_BYTES))
@@ -71,13 +71,13 @@ class HttpServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection at once, if not yet closed.
+        """Close the port and all connections at once, if not already closed.
 
-        Raises RuntimeError on the server's own thread. Slow requests are not waited for.
+        Does not wait for slow requests. Raises RuntimeError in the server's own thread.
         """
         if self._listener is not None and self._process == os.getpid():
             if threading.current_thread() is self._thread:
-                raise RuntimeError("a mock server is stopped from another thread")
+                raise RuntimeError("a mock server can only be stopped from another thread")
             closing = self._close(self._listener)
             asyncio.run_coroutine_threadsafe(closing, self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -94,7 +94,7 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``. Raises RuntimeError as `port`."""
+        """``http://127.0.0.1:PORT``. Raises RuntimeError if the server is not running."""
         host = _ANY.get(self._address[0], self._address[0])
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
@@ -120,7 +120,7 @@ class HttpServer:
         for _ in range(_AT_ONCE):
             try:
                 accepted, _peer = listener.accept()
-            except OSError:  # nothing to accept, or no descriptor left: the loop tries again
+            except OSError:  # nothing to accept, or no descriptor left: the loop retries
                 return
             accepted.setblocking(False)
             task = self._loop.create_task(self._connect(accepted))
@@ -133,6 +133,6 @@ class HttpServer:
 
     def _run(self) -> None:
         self._loop.run_forever()
-        # Transports tell their protocols one turn after they were closed.
+        # Transports notify their protocols one turn after they are closed.
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()

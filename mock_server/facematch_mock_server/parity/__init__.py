@@ -1,5 +1,5 @@
-"""`facematch parity`: compare a vendor with its mock by a few calls.
+"""`facematch parity`: compare a vendor with its mock in a few calls.
 
-To compare more, add a `Step` whose answer shows it at the mock, to `_CALLS` or to the vendor's
-`steps`, and a change of that answer to `tests/mock_server/parity/test_parity.py`.
+To compare another behaviour, add a `Step` that shows it to `_CALLS` or to the vendor's `steps`, and
+a change of the mock's response to `tests/mock_server/parity/test_parity.py`.
 """

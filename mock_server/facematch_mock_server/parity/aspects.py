@@ -1,7 +1,7 @@
-"""Reduce answers to aspects, place by place, that may be kept; and find where two sides differ.
+"""Reduce responses to aspects that may be stored, and find the differences of two sides.
 
-Aspects keep structure, kinds of numbers and times, and public words. The rest may be about a person
-or an account: it is dropped here, before anything is written or compared."""
+Aspects preserve structure, kinds of numbers and times, and public words. Everything else may be
+about a person or an account, and is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from facematch_core.base.masking import masker, quote_text
 from facematch_core.base.nesting import load_json
 from facematch_core.http import HttpReply
 
-#: Headers that depend on the vendor and not on the call.
+#: Headers that depend on the vendor, not on the call.
 _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
 _ID_HEADERS = re.compile(r".*request-?id")
-# Keys of ids, of texts that differ in each call, of times, and of scores.
+# JSON keys of ids, of texts that differ in each call, of times, and of scores.
 _IDS = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
 _OF_CALL = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
@@ -43,20 +43,20 @@ _ID_FORMS = {
     "number": re.compile(r"\d+"),
 }
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z_.-]{0,39}\d{0,2}")
-# Parts of a text: paths and addresses, numbers (sizes stay), words, and codes.
+# Parts of a text: paths and URLs, numbers (except sizes), words, and codes.
 _ADDRESS = re.compile(r"\S*[/\\@:]\S+")
 _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|min)\b)")
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
-#: Kinds of aspects that are compared only if both sides have them: a missing place is a `shape`.
+#: Kinds of aspects compared only if both sides have them: a missing place is a `shape` difference.
 _OPTIONAL = (
     *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
     *("form", "years", "host"),
 )
-#: Kinds of aspects kept at private keys: they reveal nothing about a person.
+#: Kinds of aspects stored for private keys, because they reveal nothing about a person.
 _KEPT_OF_PRIVATE = ("shape", "form", "years")
-#: Aspects derived from an answer: not reported together with a difference in that answer.
+#: Aspects derived from a response: not reported together with a difference in that response.
 _DERIVED = ("decision", "warnings", "state", "requests")
 _LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
 
@@ -65,16 +65,16 @@ def find_words(texts: Iterable[object]) -> frozenset[str]:
     return frozenset(word.lower() for text in texts for word in _WORD.findall(f"{text}"))
 
 
-#: Words of HTTP and JSON.
+#: Words from HTTP and JSON.
 _PUBLIC = find_words(["true false application json xml text html plain get post bearer basic"])
 
 
 def reduce_reply(
     reply: HttpReply, secrets: Iterable[Secret], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
-    """Return the texts of an answer by aspect.
+    """Return the texts of a response by aspect.
 
-    `private` keys keep only type and form; `words` are public; an id is kept as a digest.
+    For `private` keys only type and form are stored; `words` are public; ids become digests.
     """
     mask = masker((*reply.secrets, *secrets))
 
@@ -118,7 +118,7 @@ def _key_of(path: str) -> str:
 
 
 def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    """Yield aspect and text of each place of a body; all items of a list count as one place."""
+    """Yield aspect and text of each place in a body; all items of a list are one place."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
@@ -153,9 +153,9 @@ def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
         yield f"form {path}", (form := next(forms, "another text"))
         if form == "another text" and reply.status >= 400:
-            # An error may repeat a word of the value that was sent.
+            # An error may repeat a word from the value that was sent.
             yield f"words {path}", value
-    # A sentence at the key of an id is an error about the id that was sent.
+    # A sentence under the key of an id is an error about the id that was sent.
     is_of_call = _OF_CALL.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()
@@ -182,7 +182,7 @@ def _reduce_time(value: Any) -> str:
 
 
 def _find_life(value: Any, reply: HttpReply) -> str:
-    """Return the distance between a time and the answer's `Date`, or a duration."""
+    """Return the difference between a time and the response's `Date`, or a duration."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
         seconds = float(number[1]) if number else dt.datetime.fromisoformat(value).timestamp()
@@ -200,7 +200,7 @@ def _find_life(value: Any, reply: HttpReply) -> str:
 
 
 def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the aspects of a result, a session, a deletion or an error of the backend."""
+    """Return the aspects of a result, session, deletion or error from the backend."""
     aspects = {
         "charged": str(outcome.billing.charged),
         "charges": outcome.billing.charges,
@@ -224,7 +224,7 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **aspects,
         "decision": str(outcome.decision),
-        # The core adds this warning because of the number alone.
+        # The core adds this warning for the number alone.
         "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
@@ -236,19 +236,19 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
 def _describe_place(box: Any, picture: Any) -> str:
     size = getattr(picture, "upright_size", (box.of_width, box.of_height))
     width, height = (1, 1) if box.unit == "ratio" else size
-    # A face may be cut off by the edge of the picture.
+    # The edge of the picture may cut off a face.
     is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
     if not (is_right and box.right > 0 and box.bottom > 0):
         return "outside"
-    # Width and height sent instead of the lower right corner give a narrow box.
+    # If width and height were sent as the lower right corner, the box is narrow.
     scale = size if box.unit == "ratio" and all(size) else (1, 1)
     sides = (box.right - box.left) * scale[0], (box.bottom - box.top) * scale[1]
     return "inside" if min(sides) > 0 and max(sides) < 3 * min(sides) else "narrow"
 
 
 def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the differences: aspect, both values, the calls that show it, and the claims that all
-    of the mock's answers there rest on."""
+    """Return the differences, each with its aspect, both values, the calls that show it, and the
+    claims that the mock cites in all of these calls."""
     rows: dict[str, dict[str, Any]] = {}
     of_run: dict[str, list[Any]] = {}
     single: list[tuple[Any, ...]] = []
@@ -261,7 +261,7 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str
         ("all", aspect, *_sum_up(aspect, mock, vendor), claims[-1])
         for aspect, seen in of_run.items()
         for mock, vendor, claims in [[*zip(*seen, strict=True)]]
-        # A single number cannot show how many decimals the vendor gives.
+        # A single number cannot show how many decimals the vendor returns.
         if len(seen) > 1
     )
     plain = {call for call, aspect, *_ in single if aspect not in _DERIVED}
@@ -294,11 +294,11 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
 
 
 def _sum_up(aspect: str, *sides: Any) -> list[str]:
-    """Return the values of a place in all calls, at the mock and at the vendor."""
+    """Return one place's values over all calls, for the mock and for the vendor."""
     texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):
         return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
-    # A score may happen to be whole, and a last decimal may be zero.
+    # A score may happen to be a whole number, and a last decimal may be zero.
     most = [max((int(text) for text in side if text != "whole"), default=-9) for side in texts]
     if abs(most[0] - most[1]) < 2:
         most = most[:1] * 2
@@ -324,9 +324,9 @@ def _compare_answers(
 
 
 def describe(call: Any) -> dict[str, Any]:
-    """Return the record of a call; only its state if it has no outcome."""
+    """Return the record of a call; only the state if there is no outcome."""
     if call is None:
-        return {"state": "not made, or begun and not ended"}
+        return {"state": "not made, or started but not finished"}
     numbers = {"score": call["result"]["score"], "threshold": call["level"]}
     rounded = {name: number and round(number) for name, number in numbers.items()}
     answers = [
@@ -338,7 +338,7 @@ def describe(call: Any) -> dict[str, Any]:
 
 
 def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
-    """Return whether a document contains a key, a piece of a picture or an id."""
+    """Return whether a document contains a key, part of a picture or an id."""
     from facematch_core.testing import find_leaks, picture_samples
 
     text = json.dumps(document, ensure_ascii=False)

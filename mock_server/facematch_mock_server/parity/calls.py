@@ -1,4 +1,4 @@
-"""Tables of the calls that parity makes, and of each vendor's differences from them."""
+"""Tables of the calls that parity makes, and of each vendor's deviations."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ Change = Callable[[HttpRequest], HttpRequest]
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """A call that differs from the usual call in one respect."""
+    """A call that differs from the usual call in one way."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
     is_free: bool = False  # by the mock's claims
     unsigned: Change = lambda request: request  # changes a request before it is signed
-    signed: Change | None = None  # changes it afterwards
+    signed: Change | None = None  # changes a request after it is signed
     probe: str = "same"  # names of `caller.make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
-    beyond: int | None = None  # how far the threshold is above the score of the call `scored_by`
+    beyond: int | None = None  # the threshold's distance above the score of the call `scored_by`
     scored_by: str = "same"
     asks: type[Request] | None = None  # for a hosted session: start, reading or deletion
-    of: str = ""  # the step that started the session; empty if this step starts it
-    is_unknown: bool = False  # ask for a session that the vendor never made
-    is_list: bool = False  # list the calls that the vendor keeps, instead
+    of: str = ""  # the step that started the session; empty if it is this step
+    is_unknown: bool = False  # use the id of a session that never existed
+    is_list: bool = False  # list the calls that the vendor stored, instead
 
     @property
     def may_be_charged(self) -> bool:
-        """Whether a charge is possible, whatever the claims say; not for a reading or deletion."""
+        """Whether the step can cost money, whatever the claims say; reading and deleting cannot."""
         return self.asks in (None, StartRequest) and not self.is_list
 
 
 @attrs.frozen(kw_only=True)
 class VendorCalls:
-    """Differences of a vendor from the usual calls; a plug-in's vendor has none."""
+    """A vendor's deviations from the usual calls; a plug-in's vendor has none."""
 
     keys: Mapping[str, str] = attrs.field(factory=dict)  # setting: mock attribute; empty: all `Secret`s
-    settings: Mapping[str, Any] = attrs.field(factory=dict)  # further settings at the mock
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # additional settings for the mock
     charges: int = 1  # maximum charges of one call
-    steps: tuple[Step, ...] = ()  # added to the usual steps, in the place of the wrong key
-    threshold: str = ""  # ``sent`` if the backend sends it, or the JSON field that holds it
+    steps: tuple[Step, ...] = ()  # added to the usual steps at the position of the wrong key
+    threshold: str = ""  # ``sent`` if the backend sends it, or its JSON field
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the extension of a file type that the vendor refuses
     headers: Mapping[str, str] = attrs.field(factory=dict)  # setting by header, for the paths below
-    balance: tuple[str, str] | None = None  # path, and the place in the response
-    kept: str | None = None  # path that lists the calls the vendor keeps
+    balance: tuple[str, str] | None = None  # path, and location in the response
+    kept: str | None = None  # path of the list of calls that the vendor stored
     sessions: tuple[Step, ...] = ()  # added to the usual steps
     sessions_need: str = ""  # the setting that sessions need
 # fmt: on
 
 
-#: Makes a key wrong but keeps its form: hexadecimal stays hexadecimal.
+#: Makes a key wrong but preserves its format: hexadecimal stays hexadecimal.
 _OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
-    """Return a change that makes `part` of the secrets with these names wrong."""
+    """Return a change that falsifies `part` of the secrets with these names."""
 
     def change(values: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(values)
@@ -116,11 +116,11 @@ _CALLS = (
     Step("other", "another person", reference="other"),
     Step("no-face-probe", "no face in the probe", probe="no-face"),
     Step("no-face-reference", "no face in the reference", reference="no-face"),
-    Step("largest", "a file of just the largest size", probe="largest"),
-    Step("too-large", "a file of a byte more", probe="too-large", **_FREE),
-    Step("other-kind", "a file of another kind", probe="other-kind", **_FREE),
-    Step("no-picture", "text that is called a picture", probe="no-picture"),
-    Step("missing", "a picture left out", unsigned=_without_picture, **_FREE),
+    Step("largest", "a file of exactly the maximum size", probe="largest"),
+    Step("too-large", "a file of one byte more", probe="too-large", **_FREE),
+    Step("other-kind", "a file of an unsupported type", probe="other-kind", **_FREE),
+    Step("no-picture", "text sent as a picture", probe="no-picture"),
+    Step("missing", "a missing picture", unsigned=_without_picture, **_FREE),
     Step("no-key", "no key", signed=_without_key, **_FREE),
     Step("order", "neither key nor picture", unsigned=_without_picture, signed=_without_key, **_FREE),
     Step("live", "liveness", **_LIVE),
@@ -132,46 +132,46 @@ _CALLS = (
 #: Calls about hosted sessions, which no person completes.
 _SESSIONS = (
     Step("session", "a hosted session", asks=StartRequest),
-    Step("session-again", "the same start again", asks=StartRequest, of="session"),
+    Step("session-again", "the same start, repeated", asks=StartRequest, of="session"),
     Step("session-read", "how it stands", asks=ReadRequest, of="session", **_FREE),
-    Step("session-unknown", "how one stands that there is not", asks=ReadRequest, of="session", is_unknown=True, **_FREE),
+    Step("session-unknown", "reading an unknown session", asks=ReadRequest, of="session", is_unknown=True, **_FREE),
     Step("session-no-key", "a hosted session without a key", asks=StartRequest, signed=_without_key, **_FREE),
 )
 _DELETIONS = (
     Step("session-delete", "its deletion", asks=DeleteRequest, of="session", **_FREE),
-    Step("session-delete-again", "the deletion of what the second start gave", asks=DeleteRequest, of="session-again", **_FREE),
-    Step("session-deleted", "what is left of it", asks=ReadRequest, of="session", **_FREE),
+    Step("session-delete-again", "deleting the session of the second start", asks=DeleteRequest, of="session-again", **_FREE),
+    Step("session-deleted", "reading the deleted session", asks=ReadRequest, of="session", **_FREE),
 )
 
 
 def steps_of(
     vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Return the calls, and the calls that end every run, even a failed run."""
+    """Return the calls, and the calls that end every run, even a failed one."""
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations
         and (vendor.threshold or step.beyond is None)
         and (vendor.size_limit or step.probe not in ("largest", "too-large"))
     )
-    # The second call shows whether the key is right; the first may require no earlier login.
+    # The second call shows whether the key is valid; the first must not depend on a login.
     first, *rest = vendor.steps or (attrs.evolve(_WRONG_KEY, signed=_scramble(".+")),)
     steps = (first, _CALLS[0], *rest, *usual)
     hosted = () if sessions is None else (*_SESSIONS, *vendor.sessions)
-    last = (Step("kept", "what is kept of all that", is_list=True, **_FREE),) if vendor.kept else ()
+    last = (Step("kept", "listing the calls that the vendor stored", is_list=True, **_FREE),) if vendor.kept else ()
     ends = _DELETIONS if sessions is not None and sessions.can_delete else ()
     return (*steps, *hosted, *last), ends
 
 
-#: The differences of each bundled vendor, by the backend's name.
+#: The deviations of the bundled vendors, by backend name.
 VENDORS: Mapping[str, VendorCalls] = {
     "didit": VendorCalls(
         settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
         headers={"x-api-key": "api_key"}, balance=("/v3/billing/balance/", "balance"), kept="/v3/sessions/",
-        steps=(_WRONG_KEY, Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE)),
+        steps=(_WRONG_KEY, Step("bad-field", "a field with an invalid value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE)),
         sessions_need="workflow_id",
         sessions=(
-            Step("session-bad-field", "a session of a workflow that there is not", asks=StartRequest,
+            Step("session-bad-field", "a session of an unknown workflow", asks=StartRequest,
                  unsigned=_with("json", "workflow_id", "00000000-0000-4000-8000-00000000beef"), **_FREE),
         ),
     ),
@@ -186,9 +186,9 @@ VENDORS: Mapping[str, VendorCalls] = {
     ),
     "azure": VendorCalls(
         settings={"environment": Environment.MOCK}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
-        steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
+        steps=(_WRONG_KEY, Step("bad-field", "an unknown model", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
         sessions=(
-            Step("session-bad-field", "a session of a mode that there is not", asks=StartRequest,
+            Step("session-bad-field", "a session with an unknown mode", asks=StartRequest,
                  unsigned=_with("json", "livenessOperationMode", "Sideways"), **_FREE),
         ),
     ),
@@ -200,10 +200,10 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("wrong-key", "a wrong key", signed=_scramble("Authorization", "(?<=Credential=)[^/]+"), **_FREE),
             Step("wrong-signature", "a wrong signature", signed=_scramble("Authorization", "(?<=Signature=).+"), **_FREE),
             Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
-            Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
+            Step("bad-field", "an unknown filter", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
         ),
         sessions=(
-            Step("session-bad-field", "a session with a challenge that there is not", asks=StartRequest,
+            Step("session-bad-field", "a session with an unknown challenge", asks=StartRequest,
                  unsigned=_with("json", "Settings", {"ChallengePreferences": [{"Type": "Sideways"}]}), **_FREE),
         ),
     ),
@@ -211,7 +211,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         charges=0, size_limit=5 * 1024 * 1024, kind="txt",
         steps=(
             _WRONG_KEY,
-            Step("malformed-key", "a key of another form", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
+            Step("malformed-key", "a malformed key", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
             Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
         ),
     ),

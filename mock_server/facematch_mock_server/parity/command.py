@@ -1,4 +1,4 @@
-"""`facematch parity`: the command line and its output."""
+"""The command `facematch parity` and its output."""
 
 from __future__ import annotations
 
@@ -40,38 +40,38 @@ from .running import (
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("parity", short_help="Compare a vendor with its mock, by call.")
+@click.command("parity", short_help="Compare a vendor with its mock, call by call.")
 @click.argument("profile")
 @click.option("--same", nargs=2, type=_PICTURE, required=True, help="Two pictures of one person.")
 @click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
 @click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the mock.")
-@click.option("--budget", type=click.IntRange(0), help="Charges that are not to be exceeded.")
-@file_option("--out", "The record, parity-VENDOR.json by default.")
+@click.option("--budget", type=click.IntRange(0), help="Maximum number of charges.")
+@file_option("--out", "Output file, by default parity-VENDOR.json.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
 def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
-    """Does the vendor of PROFILE answer as its mock does, call by call?
+    """Compare the vendor of PROFILE with its mock, call by call.
 
     \b
     facematch parity shop --same me.jpg me-again.jpg --other friend.jpg
 
-    It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session,
-    where there is one, is started, read and deleted, and nobody goes through it. After any end
-    but a kill the record is written; it holds no picture, key, id or name. Exit code 1: something
-    differs; 3: something could not be seen.
+    Shows the possible cost and asks first. Requests that the vendor store nothing. If the vendor
+    has hosted sessions, one is started, read and deleted, but not completed. The record is always
+    written, unless the process is killed; it contains no picture, key, id or name. Exit code 1: a
+    difference was found; 3: some calls could not be compared.
     """
     planned: Any = Target(profile=profile, config=config).plan()
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
     if name not in vendor_names():
         raise ConfigurationError(
-            f"{name} has no mock of a vendor to compare with: name a profile of one backend, "
+            f"there is no mock to compare {name} with: pass a profile with one backend, "
             f"{', '.join(vendor_names())}."
         )
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(f"parity needs pytest: {install_command('testing')}")
     out = options["out"] or Path(f"parity-{name}.json")
     if out.exists():
-        raise click.UsageError(f"{out} exists: name another --out.")
+        raise click.UsageError(f"{out} exists: pass another --out.")
     check_target("--out", out, force=True)
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
@@ -82,7 +82,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
     with mock, closing(planned.open_backend()) as backend, ExitStack() as stack:
         listed = VENDORS.get(name, VendorCalls())
-        # This setting asks the vendor for one more image.
+        # This setting costs an additional image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
         vendor, values = attrs.evolve(listed, charges=most), mock.world.claims
         pictures = [image.prepared(backend.capabilities.image_limits) for image in images]
@@ -112,7 +112,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         try:
             run_steps(caller, steps, files, budget, stopping.check)
         finally:
-            # From here on everything runs to its end, even after another signal.
+            # From here on everything runs to completion, even after another signal.
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
@@ -127,7 +127,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                     document |= {
                         "rehearsal": Environment.MOCK in {*where, document["environment"]},
                         "charges": charges,
-                        # Not compared yet: the paid calls are written first.
+                        # Write the record of the paid calls before comparing.
                         "differences": None,
                         "nothing_seen": unseen,
                         "claims": [],
@@ -145,25 +145,25 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             if calls:
                 _keep_record(out, document, caller, pictures)
             _show_end(document, values, remaining)
-            say(f"{len(calls)} calls are made, at most {charges} charges.", err=True)
-    say(f"The record is {out}: read it before you give it away.")
+            say(f"made {len(calls)} calls, with at most {charges} charges.", err=True)
+    say(f"The record is {out}: read it before you share it.")
     return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
 
 
 def _keep_record(
     out: Path, document: dict[str, Any], caller: Caller, pictures: Sequence[Image]
 ) -> None:
-    """Write the record of the calls. Raises ConfigurationError if it holds private data."""
+    """Write the record of the calls. Raises ConfigurationError if it contains private data."""
     if is_private(document, caller.secrets, pictures):
         raise ConfigurationError(
-            "The record would hold a key, an id or a piece of a picture, so it was not written: "
-            "report this."
+            "The record would contain a key, an id or part of a picture, so it was not written. "
+            "Please report this."
         )
     write_json(out, document)
 
 
 def _find_public_words(name: str) -> frozenset[str]:
-    """Return the words in the source of a mock, which contains no names of people."""
+    """Return the words in a mock's source, which contains no names of people."""
     module: Any = sys.modules[vendor_named(name).behaviour.__module__]
     file = Path(module.__file__)
     files = file.parent.glob("*.py") if module.__package__ else (file,)
@@ -173,7 +173,7 @@ def _find_public_words(name: str) -> frozenset[str]:
 def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
     for row in document["differences"]:
         kind, space, place = row["aspect"].partition(" ")
-        # The place in an answer says enough without its kind.
+        # The location in a response is clear without its kind.
         aspect = (place or "body") if space and kind != "header" else row["aspect"]
         sides = " -> ".join(_write(row[side]) for side in ("mock", "vendor"))
         first, *rest = row["calls"]
@@ -181,13 +181,11 @@ def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
         say(f"{calls}: {aspect} {sides}")
     if document["nothing_seen"]:
         reasons = (f"{call} ({reason})" for call, reason in document["nothing_seen"].items())
-        say(f"nothing was seen of: {', '.join(reasons)}")
+        say(f"not compared: {', '.join(reasons)}")
     for start in remaining:
-        say(f"The session of the call {start} may be left at the vendor: delete it there.")
+        say(f"The session of the call {start} may still exist at the vendor: delete it there.")
     of_vendor = [claim for claim in values.claims if claim.vendor == document["vendor"]]
-    say(
-        f"{len(document['claims'])} of the mock's {len(of_vendor)} claims lie behind these answers."
-    )
+    say(f"These calls covered {len(document['claims'])} of the mock's {len(of_vendor)} claims.")
 
 
 def _write(value: Any) -> str:
@@ -197,7 +195,7 @@ def _write(value: Any) -> str:
 
 
 def _show_plan(document: Any, caller: Caller, steps: Sequence[Step], values: Any) -> None:
-    """Print which calls will be made, at which host, and their highest cost."""
+    """Print the calls that will be made, their host, and their maximum cost."""
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
     say(f"beside its mock: {' '.join(document['behaviour']) or 'no switch set'}")
@@ -208,22 +206,22 @@ def _show_plan(document: Any, caller: Caller, steps: Sequence[Step], values: Any
     ]
     print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
     claimed = sum(not step.is_free for step in steps)
-    say(f"at most {len(billed) * most} charges, by the claims at most {claimed * most}.")
-    say("The pictures are sent there, nothing is to be kept, and nobody is enrolled; a session is "
-        "for nobody, and deleted where the vendor can. No budget of the profile is asked: set one "
-        "by --budget.")  # fmt: skip
+    say(f"at most {len(billed) * most} charges; by the mock's claims at most {claimed * most}.")
+    say("The pictures are sent there, with a request to store nothing; nobody is enrolled. A "
+        "session is not completed, and deleted if the vendor can. The profile's budget does not "
+        "apply: set one with --budget.")  # fmt: skip
     for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
         if key in values:
-            say(f"one charge: {values[key]} USD, by the claim {document['vendor']}.{key}")
+            say(f"one charge: {values[key]} USD, from the claim {document['vendor']}.{key}")
 
 
 def _open_twin(caller: Caller, mock: Any) -> Any:
-    """Return the same backend, set to the mock's address and keys."""
+    """Return the same backend with the mock's address and keys."""
     backend, vendor = caller.backend, caller.vendor
     settings = attrs.asdict(backend, recurse=False).items()
     places = vendor.keys or {n: "live_key" for n, value in settings if isinstance(value, Secret)}
     keys = {name: getattr(mock, place) for name, place in places.items()}
     if Environment.SANDBOX in backend.environments and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
-    # Proxy and certificates of the profile may stay: neither counts on this machine.
+    # The profile's proxy and certificates may stay: neither has an effect on this machine.
     return attrs.evolve(backend, **vendor.settings, **keys, base_url=mock.url)

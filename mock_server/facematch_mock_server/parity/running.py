@@ -1,4 +1,4 @@
-"""Make the calls without the verifier: at the vendor, and again at its mock."""
+"""Make the calls without the verifier: to the vendor, then to the mock."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from facematch_mock_server.recognition.cards import READY
 from .aspects import reduce_outcome, reduce_reply
 from .calls import Step, VendorCalls
 
-#: The aspects of an outcome in which both sides are compared.
+#: The aspects of an outcome that are compared.
 _COMPARED = (
     *("requests", "decision", "warnings", "error", "boxes", "charge", "price"),
     *("state", "ways", "again"),
 )
-#: Statuses of a gateway or of a rate limit: they show nothing of the vendor.
+#: Statuses from gateways and rate limits, which do not show the vendor's own behaviour.
 _PUT_OFF = (429, 502, 503, 504)
 
 
@@ -63,20 +63,20 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
         **{card: fm.Image.from_bytes(READY[card].data) for card in ("no-face", "two-faces")},
         "no-picture": make_file(text),
         "other-kind": make_file(text if kind == "txt" else encode(kind), kind),
-        # Decoders stop at the end of the picture.
+        # Decoders ignore bytes after the end of the picture.
         "largest": make_file(jpeg.ljust(limit, b"\0")),
         "too-large": make_file(jpeg.ljust(limit + 1, b"\0")),
     }
 
 
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
-    """Return the record of a call; `lost` is why the vendor's answer was lost, or empty."""
+    """Return the record of a call; `lost` is why the vendor's response was lost, or empty."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
     return {"result": free | result, "lost": lost, "seen": seen, "level": None}
 
 
 def count_charges(calls: Mapping[str, Any], most: int) -> int:
-    """Return the charges so far; a call of unknown cost counts as `most`."""
+    """Return the charges so far; a call with an unknown cost counts as `most`."""
     return sum(
         min(most, (call and call["result"]["charges"]) or most)
         for call in calls.values()
@@ -87,7 +87,7 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
 class StopSignals(Stopping):
     """Defers Ctrl-C, SIGTERM and the closing of the terminal until the current call ends.
 
-    That call may be charged, and a session that it starts must be deleted.
+    That call may be charged, and any session that it starts must be deleted.
     """
 
     def __enter__(self) -> Self:
@@ -104,19 +104,19 @@ class StopSignals(Stopping):
 
     def _stop(self, number: int, *_: object) -> None:
         self.signal = number
-        with contextlib.suppress(OSError):  # of a terminal that is closed
+        with contextlib.suppress(OSError):  # the terminal may be closed
             os.write(2, b"\nstopping: what has begun is finished, and written\n")
 
 
 class Caller:
-    """Makes calls through a backend, and records each answer of the vendor.
+    """Makes calls through a backend, and records each response of the vendor.
 
     Attributes:
-        calls: The results of `make` by name; None for a call that was begun and not ended, which
-            may be charged.
-        unread: Failed requests other than the calls, each with the reason.
-        started: The sessions that were started, by the name of the starting call.
-        secrets: Secrets of the backend's settings and of the requests that were sent.
+        calls: The results of `make` by name; None for a call that was started but not finished,
+            which may be charged.
+        unread: Failed requests other than calls, with the reasons.
+        started: The started sessions, by the name of the call that started them.
+        secrets: The secrets in the backend's settings and in the sent requests.
     """
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
@@ -124,7 +124,7 @@ class Caller:
         settings = attrs.asdict(backend, recurse=False).values()
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
         windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
-        # Seconds to wait before each request: from the vendor's rate limit; 0 for a mock.
+        # Seconds to wait before each request, derived from the vendor's rate limit; 0 for a mock.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
         self.calls: dict[str, Any] = {}
@@ -135,7 +135,7 @@ class Caller:
         backend.client.send, vars(backend)["sign"] = self._overhear, self._change_and_sign
 
     def make(self, step: Step, files: Any, level: float | None) -> dict[str, Any]:
-        """Make a call with a threshold at `level`."""
+        """Make a call with the threshold `level`."""
         self._step, self._level, self._seen = step, level, list[Any]()
         self._is_cut_off = False
         if step.is_list:
@@ -150,7 +150,7 @@ class Caller:
             outcome = getattr(self.backend, request.way.method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
-            # Once the key was accepted, a refusal of it is a finding, not the end of the run.
+            # Once the key was accepted, its refusal is a finding and does not end the run.
             is_wrong = isinstance(error, fm.AuthenticationFailed) and not step.signed
             is_over = is_unsent or (is_wrong and not self._has_access)
             is_free = error.billing.charged is fm.Charged.NO
@@ -178,13 +178,13 @@ class Caller:
         is_open = not step.signed and last < 500 and last != 429 and not is_refused
         self._has_access = self._has_access or is_open
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
-        # An error of a gateway or a rate limit does not show the vendor's own behaviour.
+        # An error from a gateway or a rate limit does not show the vendor's own behaviour.
         is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
         lost = "no answer" if is_cut_off else str(max(last, 429)) if is_limited else ""
         return _make_record(lost, seen, **result) | {"level": level}
 
     def _find_kept(self) -> dict[str, Any]:
-        """Check whether the vendor lists calls that it was asked not to keep."""
+        """Check whether the vendor lists calls that it was asked not to store."""
         reply = self._ask_beside("answer", self.vendor.kept or "")
         (listed,) = self._seen
         once = [
@@ -227,7 +227,7 @@ class Caller:
         return request
 
     def _statuses(self, *roles: str) -> list[int]:
-        roles = roles or ("login", "answer")  # a login may be all that a call needs
+        roles = roles or ("login", "answer")  # for some calls the login is the only request
         return [each["aspects"]["status"] for each in self._seen if each["role"] in roles]
 
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
@@ -237,7 +237,7 @@ class Caller:
         return self._sign(self._step.unsigned(request), call, **how)
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
-        # A login does not report its first byte: it is free.
+        # A login is free, so its first byte is not reported.
         role = "answer" if "on_sent" in how else "login"
         change = self._step.signed
         return self._exchange(role, change(request) if change else request, **how)
@@ -251,7 +251,7 @@ class Caller:
         private = PERSONAL_KEYS | self.backend.capabilities.private_keys
         aspects = reduce_reply(reply, self.secrets, private, self._words)
         if self._step.of:
-            # The age of a session depends on how fast the vendor answers.
+            # The age of a session depends on how fast the vendor responds.
             aspects = {name: value for name, value in aspects.items() if name[:5] != "life "}
         self._seen.append({"role": role, "aspects": aspects})
         return reply
@@ -263,7 +263,7 @@ class Caller:
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
-        """Return the credit at the vendor, or None if the vendor does not show it."""
+        """Return the credit at the vendor, or None if the vendor does not return it."""
         if self.vendor.balance is None:
             return None
         path, place = self.vendor.balance
@@ -280,24 +280,24 @@ class Caller:
 
 
 def _find_ids(replies: Iterable[Any]) -> set[str]:
-    """Return the digests of the ids in some answers."""
+    """Return the digests of the ids in these responses."""
     aspects = (each for reply in replies for each in reply["aspects"].items())
     return {text for aspect, texts in aspects if aspect[:3] == "id " for text in texts}
 
 
 def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str, str]:
-    """Return the calls without an answer, each with the reason."""
-    begun = {"lost": "begun and not ended"}
+    """Return the calls without a response, with the reasons."""
+    begun = {"lost": "started but not finished"}
     unmade = {each.name: _find_obstacle(each, calls) or "not made" for each in steps}
     lost = {name: (call or begun)["lost"] for name, call in calls.items()}
     return {name: reason for name, reason in (unmade | lost).items() if reason}
 
 
 def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
-    """Return why a call cannot be made after the others; empty if it can."""
+    """Return why a call cannot be made after the others; empty if it can be made."""
     start = calls.get(step.of)
     if step.of in calls and "state" not in (start or {"result": ()})["result"]:
-        return "its start has no id" if _is_answered(start) else "no session was started"
+        return "the start returned no id" if _is_answered(start) else "no session was started"
     if step.beyond is not None and step.scored_by in calls:
         score = (calls[step.scored_by] or {"result": {"score": None}})["result"]["score"]
         if score is None or not 0 < score + step.beyond < 100:
@@ -306,18 +306,18 @@ def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
 
 
 def _is_answered(call: Any) -> bool:
-    """Return whether the vendor answered a call with 2xx."""
+    """Return whether the vendor responded to a call with 2xx."""
     return any(200 <= each["status"] < 300 for each in _find_answers(call))
 
 
 def run_steps(
     caller: Caller, steps: Iterable[Step], files: Any, budget: int, check: Callable[[], None]
 ) -> None:
-    """Make the calls that can be made within the rest of the budget; `check` comes after each."""
+    """Make the calls that fit in the remaining budget; call `check` after each."""
     most, is_over, calls = caller.vendor.charges, False, caller.calls
     for step in steps:
         is_over = is_over or count_charges(calls, most) + most > budget
-        # Sessions that were started are deleted even if the budget is spent.
+        # Started sessions are deleted even if the budget is used up.
         is_dear = step.may_be_charged or step.is_list
         if step.of not in ("", *calls) or (is_dear and is_over) or _find_obstacle(step, calls):
             continue
@@ -335,15 +335,15 @@ def run_steps(
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
-    """Delete the sessions that no call deleted; return the starts whose session may remain."""
+    """Delete the remaining sessions; return the starts with a session that may still exist."""
     over, lost, calls = set(), list[str](), caller.calls
     for step in steps:
         call = calls.get(step.name)
         is_over = step.asks is DeleteRequest and call and "state" in call["result"]
         if is_over and step.of in caller.started:
             over.add(caller.started[step.of].session_id)
-        # A rate limit starts no session. After any other lost answer a session may exist, and after
-        # a 2xx answer without an id it does.
+        # A rate-limited start creates no session. After any other lost response a session may
+        # exist, and after a 2xx response without an id it does.
         is_lost = call is None or call["lost"] not in ("", "429") or _is_answered(call)
         is_open = step.name in calls and is_lost
         if step.asks is StartRequest and step.name not in caller.started and is_open:
@@ -359,13 +359,13 @@ def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> None:
-    """Repeat at the mock the calls that the vendor answered; record the claims of each."""
+    """Repeat the calls that the vendor answered at the mock; record the claims of each."""
     results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
     need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
-    # If the vendor does not know the workflow, the mock must not know it either.
+    # If the workflow is unknown at the vendor, it must be unknown at the mock.
     if need and first != _find_answers(calls.get("session-bad-field")) and "session" in results:
         # No face is stored, so a workflow that compares with a stored face starts no session. From
-        # here on the mock knows no other workflow.
+        # here on, all other workflows are unknown to the mock.
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
         control.sessions.workflow(getattr(caller.backend, need), kind=kind)
     for step in [step for step in steps if step.name in results]:
@@ -373,9 +373,9 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             continue
         result = results[step.name]
         control.clear_outcomes()
-        # The mock reads cards and refuses files that are not pictures, without a set outcome.
+        # Without a set outcome, the mock reads cards and refuses files that are not pictures.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
-        # If the vendor saw several faces, or none, the mock gets a card that shows as many.
+        # If the vendor saw no face or several, use a card with the same number.
         instead: dict[str, Any] = {}
         warnings = result.get("warnings", ())
         is_shown = step.probe == "same" or "no_face" in results.get("same", {}).get("warnings", ())
@@ -404,11 +404,11 @@ def _find_answers(call: Any) -> list[Any]:
 
 
 def choose_score(step: Step, result: Any, scored: Any) -> float:
-    """Return the score to set at the mock, so that the mock decides as the vendor did.
+    """Return the score to set at the mock, so that the mock decides like the vendor.
 
-    By default it is the vendor's score, or a score that fits the decision if the vendor hid it. A
-    score from 0 to 1 for one person is on another scale and becomes 95. Without a threshold the
-    score gets more decimals, to show how many the mock gives; 0, 50 and 100 stay exact.
+    By default it is the vendor's score, or one that fits the decision if the vendor returned none.
+    A score from 0 to 1 for one person is on another scale and becomes 95. Without a threshold the
+    score gets more decimals, to show how many the mock returns; 0, 50 and 100 stay exact.
     """
     verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
     scores = [each["score"] for each in (result, scored) if each["score"] is not None]

@@ -43,7 +43,7 @@ class Facts:
 
 
 class FactsCache(Collection[Facts]):
-    """LRU cache of picture facts by digest. Safe across threads."""
+    """LRU cache of picture facts by digest. Thread-safe."""
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         """Return the facts of a picture; `digest` is its SHA-256, if known."""
@@ -286,7 +286,7 @@ class Recognizer:
 
 
 class LocalEngine:
-    """Scores pairs with the backend `local`, opened on first use. Safe across threads."""
+    """Scores pairs with the backend `local`, opened on first use. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

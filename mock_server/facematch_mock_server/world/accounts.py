@@ -55,7 +55,7 @@ class Place:
 
 
 class World:
-    """An account at one vendor: keys, credit, limits, sessions. Safe across threads."""
+    """An account at one vendor: keys, credit, limits, sessions. Thread-safe."""
 
     def __init__(self, account: Account, kind: VendorKind, claims: Behaviours) -> None:
         shared = account.shared
@@ -94,7 +94,7 @@ class World:
 
 
 class Account:
-    """An account: a world with each vendor, and the state they share. Safe across threads."""
+    """An account: a world with each vendor, and the state they share. Thread-safe."""
 
     # A reset puts a new account in its `place`. A request that began before ends in the old one.
 

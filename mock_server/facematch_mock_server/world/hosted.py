@@ -272,7 +272,7 @@ def _read_picture(card: str | bytes) -> bytes:
 
 
 class Played(Extension[R]):
-    """Hosted sessions of one world, and the person in front of the camera. Safe across threads."""
+    """Hosted sessions of one world, and the person in front of the camera. Thread-safe."""
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions, in order."""

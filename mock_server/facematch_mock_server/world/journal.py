@@ -102,7 +102,7 @@ class Entry:
 
 
 class Journal:
-    """The newest entries of one account. Safe across threads."""
+    """The newest entries of one account. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -49,7 +49,7 @@ class Serve:
 
 
 class Extension(Generic[R]):
-    """The part of `Control` that only one vendor has. Safe across threads."""
+    """The part of `Control` that only one vendor has. Thread-safe."""
 
     def __init__(self, control: Any) -> None:
         self._control = control

@@ -61,7 +61,7 @@ class Charge:
 
 
 class Ledger:
-    """The credit of one account with one vendor, never below zero. Safe across threads."""
+    """The credit of one account with one vendor, never below zero. Thread-safe."""
 
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
@@ -158,7 +158,7 @@ def check_key(text: str) -> None:
 
 
 class Keys(Collection[Key]):
-    """The keys of one world, by text. Safe across threads."""
+    """The keys of one world, by text. Thread-safe."""
 
     def __init__(self, first: Mapping[str, Key]) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class Window:
 
 
 class Rates:
-    """The rate windows of one world; a limit of None is no limit. Safe across threads."""
+    """The rate windows of one world; a limit of None is no limit. Thread-safe."""
 
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
@@ -327,7 +327,7 @@ class Session:
 
 
 class Sessions(Collection[Session]):
-    """The newest 10,000 sessions of one world, by id. Safe across threads."""
+    """The newest 10,000 sessions of one world, by id. Thread-safe."""
 
     def __init__(self) -> None:
         super().__init__(limit=MAX_SESSIONS)
@@ -342,7 +342,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 class Pictures:
-    """LRU cache of pictures by SHA-256. Safe across threads."""
+    """LRU cache of pictures by SHA-256. Thread-safe."""
 
     #: Bytes of a long picture, whose beginning tells it apart.
     long = 64 * 1024

@@ -192,7 +192,7 @@ def test_half_a_request_is_408_and_an_end_within_it_400_at_once(connect, part):
     line.loop.advance(1)
     assert (line.statuses, line.ended) == ([408], True)
     assert json.loads(line.sent.partition(b"\r\n\r\n")[2]) == {"mock": exchange.SENTENCES[408]}
-    why = "broken request: the rest of the request did not come"
+    why = "broken request: the rest of the request did not arrive in time"
     assert line.engine.notes == [("", why)]
 
 

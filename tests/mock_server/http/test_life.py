@@ -53,4 +53,4 @@ def test_a_stop_from_within_is_an_error_and_no_deadlock(engine):
         client.send(raw_request("GET"))
         assert client.answer().status == 200
     front.stop()
-    assert caught == ["a mock server is stopped from another thread"]
+    assert caught == ["a mock server can only be stopped from another thread"]

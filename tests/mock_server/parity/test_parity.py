@@ -560,5 +560,5 @@ def test_a_session_whose_id_is_unknown_is_named_as_left(rehearse, is_answered):
         )
     answer = vendor.run("--yes", code=1 if is_answered else 3).answer
     assert len(vendor.control.sessions.open()) == 1
-    assert "The session of the call session may be left at the vendor" in answer.output
-    assert ("session-read (its start has no id)" in answer.output) is is_answered
+    assert "The session of the call session may still exist at the vendor" in answer.output
+    assert ("session-read (the start returned no id)" in answer.output) is is_answered

@@ -1,6 +1,6 @@
-"""The console: a page at ``/`` on which people watch a running mock.
+"""The console: a page at ``/`` that shows what a running mock does.
 
-The page itself holds no data. It reads the control API and the paths here, which are guarded alike.
+The page contains no data: it reads the control API and the paths below, under the same rules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from facematch_mock_server.world.journal import Entry
 #: The prefix of the console's own paths.
 PATH = f"{PREFIX}console/"
 _SCRIPT = "text/javascript; charset=utf-8"
-#: The page and its files, which hold no data.
+#: The page and its files, which contain no data.
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     f"{PATH}console.mjs": ("console.mjs", _SCRIPT),
@@ -49,25 +49,25 @@ HEADERS = (
     *GUARDS,
     (MOCK_HEADER, __version__),
 )
-#: Polls without news after which an event stream sends a comment: some 15 seconds.
+#: The number of polls without news after which an event stream sends a comment: about 15 seconds.
 _QUIET = 150
-#: Maximum number of calls in one event, so that the event loop is not blocked.
+#: Maximum number of calls in one event; more would block the event loop.
 _BATCH = 500
 #: Maximum number of sessions and deliveries on a page.
 _ROWS = 200
 
 
 class Console:
-    """The console of one server. Safe across threads."""
+    """The console of one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
         self._guard = ControlApi(accounts)
-        #: If False, a drawing of the test card or the digest replaces a picture.
+        #: If False, a drawing of the test card, or the digest, replaces a picture.
         self._shows_pictures = show_pictures
 
     def handle(self, request: Request) -> Response | None:
-        """Answer a path of the console; None for other paths."""
+        """Handle a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
             file_name, kind = _FILES[path]
@@ -85,13 +85,13 @@ class Console:
     def _run_guarded(
         self, request: Request, work: Callable[[], Response], *, has_data: bool = True
     ) -> Response:
-        """Return the answer of `work` if the request may use the console, else a refusal."""
+        """Return the response of `work` if the request may use the console, else a refusal."""
         refusal = None
-        # The page itself needs no token: it asks for the token.
+        # The page needs no token, because it asks for the token.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
-            refusal = reply_words(403, "The console answers its own page only.")
+            refusal = reply_words(403, "The console accepts requests from its own page only.")
         answer = refusal or reply(work)
         kept = [(name, text) for name, text in answer.headers if name not in dict(HEADERS)]
         answer.headers = (*kept, *HEADERS)
@@ -110,9 +110,9 @@ class Console:
         return _reply_json(about)
 
     def _get_events(self, request: Request, _: str) -> Response:
-        """Return calls as server-sent events: calls after the page's last call, then new calls."""
-        # An event's id is the journal's run and the number of its last call. `cleared` has the
-        # newest number so far: only later calls are announced as new.
+        """Stream calls as server-sent events: those after the page's last call, then new ones."""
+        # An event's id is the journal's run and the event's last call number. `cleared` has the
+        # newest number so far: only later calls are new.
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _read_number(number) if number else 0
         place, quiet = self._guard.account(request).place, 0
@@ -145,7 +145,7 @@ class Console:
         return _reply_json(show_call(entries[0], self._accounts.recognizer))
 
     def _get_state(self, request: Request, path: str) -> Response:
-        """Return the data of a view; long lists are cut to the newest rows that match a search."""
+        """Return the data of a view, limited to the newest rows that match a search."""
         control, view = self._control(request, path)
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
@@ -155,7 +155,7 @@ class Console:
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")
         delivery = self._control(request, f"{path}/webhooks")[0].webhooks.delivery(number)
-        # A body is ASCII, and shown as it is sent, because its bytes are signed.
+        # A body is ASCII, and shown exactly as sent, because its bytes are signed.
         return _reply_json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
 
     def _control(self, request: Request, path: str) -> tuple[Control, str]:
@@ -170,14 +170,14 @@ class Console:
         content = self._accounts.pictures.find(digest) if self._shows_pictures else None
         if content is None:
             raise LookupError("this picture is not shown")
-        # Sent as a download, so a browser that opens the address does not render it.
+        # Sent as a download, so that a browser that opens the URL does not render it.
         return response(200, "application/octet-stream", content)
 
 
 def _find_newest(
     rows: Iterable[Any], show: attrgetter[Any], words: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the newest rows that have all words, and the number of such rows."""
+    """Return the newest rows that contain all words, and the number of all such rows."""
     texts = ((row, " ".join(map(str, show(row))).lower() if words else "") for row in rows)
     fitting = [row for row, text in texts if all(word in text for word in words)]
     return {"total": len(fitting), "newest": fitting[-_ROWS:]}
@@ -185,7 +185,7 @@ def _find_newest(
 
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     state, world = _find_newest(control.sessions.all(), _OF_SESSION, words), control.world
-    # The pages on which a tester plays the person.
+    # The URLs of the pages on which a tester plays the person.
     pages = {each.id: page_path(world, each) for each in state["newest"] if is_open(world, each)}
     return {**state, "pages": pages}
 
@@ -196,10 +196,10 @@ def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     return {"destinations": destinations, "due": due, **state}
 
 
-#: The attributes that a search looks at.
+#: The attributes that a search covers.
 _OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
 _OF_DELIVERY = attrgetter(*("event", "state", "session_id", "status", "url", "session.vendor_data"))
-#: The data of each view.
+#: The functions that return each view's data.
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
@@ -219,13 +219,13 @@ def _read_number(text: str) -> int:
     return int(text)
 
 
-#: Attributes of an entry that its row shows as they are.
+#: Attributes of an entry that appear in its row unchanged.
 _ENTRY = ("method", "path", "status", "vendor", "key", "note")
-#: Maximum number of fields of a call in the list.
+#: Maximum number of a call's fields in the list.
 _FIELDS = 30
-#: Maximum length of an answer that is parsed.
+#: Maximum length of a response that is parsed.
 _LONGEST = 64 * 1024
-#: Names of scores, verdicts and reasons in answers; the field nearest to the top is shown. A
+#: Names of scores, verdicts and reasons in responses; the field nearest to the top is shown. A
 #: confidence is a score only beside such a verdict; otherwise it belongs to a detection.
 _SCORES = ("score", "similarity", "Similarity")
 _VERDICTS = ("status", "match", "is_live", "isIdentical")
@@ -233,7 +233,7 @@ _REASONS = ("mock", "detail", "message", "Message")
 
 
 def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return the row of the list for this entry of the journal."""
+    """Return the list's row for an entry of the journal."""
     answer, charge, files = _read_answer(entry), entry.charge, entry.files
     cards = [recognizer.card_of(file.digest or "") for file in files]
     is_refused = entry.status is not None and entry.status >= 400
@@ -258,7 +258,7 @@ def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
 
 
 def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return one call with the headers and the body of its answer, secrets masked."""
+    """Return a call with its response's headers and body, secrets masked."""
     response, answer, whole = entry.answer, _read_answer(entry), entry.to_dict()
     headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _mask("", answer)
@@ -279,7 +279,7 @@ def _read_answer(entry: Entry) -> Any:
         return None
     try:
         text = response.body if len(response.body) <= _LONGEST else b""
-        # A browser does not read infinities in JSON.
+        # Browsers cannot parse infinities in JSON.
         return load_json(
             text, parse_constant=str, parse_float=lambda x: float(x) if float(x) < math.inf else x
         )
@@ -288,7 +288,7 @@ def _read_answer(entry: Entry) -> Any:
 
 
 def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects in `value`, those nearest to the top first."""
+    """Yield the objects in `value`, nearest to the top first."""
     level = [value]
     while level:
         objects = [inner for inner in level if isinstance(inner, dict)]
@@ -299,7 +299,7 @@ def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find_nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
-    """Return the value nearest to the top with one of these names and types, or None."""
+    """Return the value nearest to the top that has one of these names and types, or None."""
     for values, name in ((values, name) for values in _walk_objects(value) for name in names):
         if name in values and (values[name] is None or isinstance(values[name], kinds)):
             return values[name]
@@ -317,14 +317,14 @@ def _find_score(answer: Any) -> Any:
 def _find_reason(answer: Any) -> str | None:
     reason = _find_nearest(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
-        # An object of fields with their errors.
+        # An object with the errors by field.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
         reason = answer if isinstance(answer, str) else None
     return None if reason is None else presentable((("reason", reason),))["reason"]
 
 
 def _mask(name: str, value: Any) -> Any:
-    """Shorten the texts of JSON as the journal does; long texts without spaces are pictures."""
+    """Shorten texts in JSON like the journal; long texts without spaces are pictures."""
     if isinstance(value, dict):
         return {str(key)[:80]: _mask(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """The page of a hosted session, on which a tester plays the person: plain forms, no script.
 
-Anybody with the address can act as the person, as at the vendor.
+As at the vendor, anybody with the URL can act as the person.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.services import Session
 
-#: Headers of all answers. Chromium applies `form-action` to redirects after a form, too.
+#: Headers of all responses. Chromium applies `form-action` also to redirects after a form.
 _HEADERS = {
     **dict(GUARDS),
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self' http: https:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-#: The title and the form's fields, by kind of workflow; a field is an argument of `hosted.act`.
+#: The title and the form's fields, by kind of workflow; the fields are arguments of `hosted.act`.
 _ASKS = {
     "biometric": ("Show your face", {"card": "face"}),
     "kyc": ("Show your face and your document", {"card": "face", "document": "document"}),
 }
-#: An address that a browser may be sent to; the group is the part that is shown.
+#: A URL to which a browser may be redirected; the group is the part that the page shows.
 _ADDRESS = re.compile(
     r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
     r"[^\x00-\x20\x7f]*"
 )
-#: Refusals: status, title, sentence.
+#: Refusals: status, title, explanation.
 _REFUSALS = {
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
@@ -50,24 +50,24 @@ _REFUSALS = {
 
 
 class _Html(str):
-    """HTML that is filled in unchanged; other text is escaped."""
+    """HTML that is inserted unchanged; other text is escaped."""
 
     __slots__ = ()
 
 
 class _Refusal(Exception):
-    """Raised with a key of the table of refusals."""
+    """Raised with the key of a refusal."""
 
 
 class PersonPage:
-    """The pages of all hosted sessions of one server. Safe across threads."""
+    """The pages of all hosted sessions of one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts, *, is_on: bool) -> None:
         self._accounts, self._is_on = accounts, is_on
         self._secret = secrets.token_bytes(32)
 
     def handle(self, request: Request) -> Response:
-        """Return the complete response; the journal does not record the request."""
+        """Return the complete response; the request is not recorded in the journal."""
         try:
             return self._answer(request)
         except _Refusal as refusal:
@@ -86,15 +86,15 @@ class PersonPage:
         world, session = pair
         if request.method == "POST":
             return self._act(request, world, session)
-        # A HEAD request does not begin the session.
+        # A HEAD request does not start the session.
         with contextlib.suppress(*MISTAKES):
             session = hosted.act(world, session.id, "begin") if request.method == "GET" else session
         attempts = hosted.hosted_of(session).attempts
-        words = f"Attempt {attempts} failed. The session goes on: try again." if attempts else ""
+        words = f"Attempt {attempts} failed. You can try again." if attempts else ""
         return self._show(world, session, words)
 
     def _act(self, request: Request, world: World, session: Session) -> Response:
-        """Perform the act of a button on the page."""
+        """Perform the action of a button on the page."""
         try:
             form = read_form(request.header("content-type") or "", request.body)
         except FormError:
@@ -107,7 +107,7 @@ class PersonPage:
         do, pictures = texts.get("do", ""), {}
         if do == "card":
             _, fields = _ASKS[hosted.hosted_of(session).kind]
-            # A picture uploaded from the tester's device, else the name of a card.
+            # A picture uploaded by the tester, else the name of a card.
             for name, field in fields.items():
                 uploads = form.files.get(f"{field}_picture")
                 pictures[name] = uploads[-1].content if uploads else texts.get(field)
@@ -116,7 +116,7 @@ class PersonPage:
         except MISTAKES as error:
             return self._show(world, session, str(error), 400)
         if hosted.is_open(world, session):
-            # Redirect to the page, so that a reload does not repeat the act.
+            # Redirect to the page, so that a reload does not repeat the action.
             return _reply(303, Location=quote(request.path))
         return _leave(world, session)
 
@@ -135,7 +135,7 @@ class PersonPage:
             form_token=self._form_token(session),
             choices=_Html("".join(map(_choose, fields.values()))),
         )
-        # Not no-referrer: a browser would send the form without its origin.
+        # Not no-referrer: then browsers would send the form without its origin.
         return _reply_page(status, title, words, content, **{"Referrer-Policy": "same-origin"})
 
     def _form_token(self, session: Session) -> str:
@@ -143,22 +143,22 @@ class PersonPage:
 
 
 def _leave(world: World, session: Session) -> Response:
-    """Redirect the person to the callback, as the vendor does."""
+    """Redirect the person to the callback, like the vendor."""
     address = world.behaviour.hosted.return_url(session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
-    # A header is ASCII.
+    # Headers must be ASCII.
     address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")
     if link is None:
-        return _reply_page(200, title, "Without a callback: go back to the application yourself.")
+        return _reply_page(200, title, "There is no callback: return to the application yourself.")
     if link[1].lower().startswith(("http:", "https:")):
         return _reply(303, Location=address)
-    # A browser without such an app stays here.
+    # In a browser without such an app, this page stays open.
     content = _Html(f'<p><a href="{escape(address)}">Back to the app</a></p>')
     return _reply_page(200, title, "", content, Refresh=f"0; url={address}")
 
 
 def _choose(field: str) -> str:
-    """Return the form's choice of a card or an uploaded picture, for the face or the document."""
+    """Return the form's inputs, a card or an uploaded picture, for the face or the document."""
     rows = [
         _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
         for at, card in enumerate(READY.values())
@@ -177,7 +177,7 @@ def _fill(file_name: str, **values: object) -> _Html:
 
 
 def _reply_file(file_name: str) -> Response:
-    """Serve the style and the test cards of the pages."""
+    """Serve the pages' style sheet and test cards."""
     if file_name == "style.css":
         styles = resources.files(console).joinpath("console.css").read_text("utf-8")
         return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
