@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
 
-#: Turns in degrees.
+#: The possible rotations in degrees.
 TURNS = (0, 90, 180, 270)
 GENDERS = ("female", "male")
 LOSSES = ("before_charge", "after_charge")
@@ -63,30 +63,30 @@ _person = _must_be(
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """The facts that a mock vendor sees in a test card, or the way that a call with it fails.
+    """The facts that a mock vendor sees in a test card, or how a call with the card fails.
 
-    A card fails in one way: by `status`, by `delay` or by being `lost`. Raises ValueError for a
-    value that does not fit.
+    At most one of `status`, `delay` and `lost` can be set. Raises ValueError for an invalid
+    value.
 
     Attributes:
         person: The person's name: 1-12 ASCII letters, digits, ``-`` or ``_``; case-sensitive.
-        faces: The number of faces, 0-4. The first is the largest, and is `person`.
+        faces: The number of faces, 0-4. The largest face is that of `person`.
         quality, luminance: Quality and luminance of the face, 0-100.
-        liveness: Score of a liveness check, 0-100; None if the model gives no confidence.
+        liveness: The score of a liveness check, 0-100; None for no score.
         attack: Whether a presentation attack is recognised.
-        age: The age in years, 0-120; None for an age derived from the person.
-        gender: ``female`` or ``male``; None for a gender derived from the person.
-        review: Whether comparisons with it need a manual review.
-        score: The exact score of a comparison with it, 0-100 with at most two decimals; None to
-            let the persons decide. The probe's score takes precedence over the reference's.
-        status: The status of every call with it, 400-599; the call is not charged.
-        retry_after: The seconds of ``Retry-After``, 0-60, which needs a status; None for the
-            vendor's own, if any.
-        delay: The seconds by which the answer to a call with it is late, 0.1-600 with at most one
-            decimal; the call is charged at once.
-        lost: The connection of a call with it is reset without an answer: ``before_charge`` or
+        age: The age in years, 0-120; None to derive it from `person`.
+        gender: ``female`` or ``male``; None to derive it from `person`.
+        review: Whether comparisons with the card need a manual review.
+        score: The exact score of comparisons with the card, 0-100 with at most two decimals; None
+            to derive it from the two persons. The probe's score overrides the reference's.
+        status: The response status of calls with the card, 400-599; they are not charged.
+        retry_after: Seconds in ``Retry-After``, 0-60; requires a status. None for the vendor's
+            own header, if any.
+        delay: Seconds by which the response is delayed, 0.1-600 with at most one decimal; the call
+            is charged at once.
+        lost: When to reset the connection instead of responding: ``before_charge`` or
             ``after_charge``.
-        turned: The degrees clockwise by which the card is turned: 0, 90, 180 or 270.
+        turned: The clockwise rotation of the card in degrees: 0, 90, 180 or 270.
     """
 
     person: str = attrs.field(validator=_person)
@@ -107,9 +107,9 @@ class Card:
 
     def __attrs_post_init__(self) -> None:
         if sum(way is not None for way in (self.status, self.delay, self.lost)) > 1:
-            raise ValueError("a card fails by one of status, delay and lost")
+            raise ValueError("a card can have only one of status, delay and lost")
         if self.retry_after is not None and self.status is None:
-            raise ValueError("retry_after of a card goes with a status, such as 503")
+            raise ValueError("retry_after of a card requires a status, such as 503")
 
     @functools.cached_property
     def fails(self) -> bool:
@@ -117,7 +117,7 @@ class Card:
 
     @property
     def angle(self) -> int:
-        """The degrees clockwise that make the picture upright."""
+        """The clockwise rotation in degrees that makes the picture upright."""
         return -self.turned % 360
 
 
@@ -126,7 +126,7 @@ class ReadyCard:
     """A ready card.
 
     Attributes:
-        name: The file's name without ``.png``.
+        name: The file name without ``.png``.
         says: A short description.
         card: The card's facts.
     """
@@ -137,7 +137,7 @@ class ReadyCard:
 
     @property
     def data(self) -> bytes:
-        """The bytes of its PNG, as the package holds it."""
+        """The bytes of the PNG file in the package."""
         from importlib import resources  # imported here: 2 ms
 
         return resources.files(__package__).joinpath("sheet_cards", f"{self.name}.png").read_bytes()
@@ -168,12 +168,12 @@ def card_sheet() -> dict[str, ReadyCard]:
 
 #: The default size of a card in pixels.
 WIDTH, HEIGHT = 480, 640
-#: The side of a cell of the code, and the code's left upper corner, in pixels.
+#: The side of the code's cells, and the code's top left corner, in pixels.
 CELL, CODE_LEFT, CODE_TOP = 16, 16, 400
 
 
 class Part(NamedTuple):
-    """A part of an upright picture: edges from 0 to 1 of its sides."""
+    """A part of an upright picture, with edges as fractions of the picture's sides."""
 
     left: float
     top: float
@@ -181,7 +181,7 @@ class Part(NamedTuple):
     bottom: float
 
     def turned(self, degrees: int) -> Part:
-        """Return its place in the picture turned clockwise by 0, 90, 180 or 270 degrees."""
+        """Return the part after turning the picture clockwise by 0, 90, 180 or 270 degrees."""
         part = self
         for _ in range(degrees // 90):
             part = Part(1 - part.bottom, part.left, 1 - part.top, part.right)
@@ -202,7 +202,7 @@ def _part(left: int, top: int, width: int, height: int) -> Part:
 
 
 CODE = _part(CODE_LEFT, CODE_TOP, 28 * CELL, 14 * CELL)
-#: The faces of a card by their number, the largest first.
+#: The places of a card's faces by the number of faces, the largest first.
 FACES: tuple[tuple[Part, ...], ...] = (
     (),
     (_part(150, 40, 180, 220),),
@@ -215,19 +215,19 @@ FACES: tuple[tuple[Part, ...], ...] = (
 )
 
 
-#: The bytes of a card's payload, and of a failing card's.
+#: The payload sizes in bytes: of a card, and of a failing card.
 PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _GENDERS = (None, *GENDERS)
-#: Name and width in bits of each part, the highest first. All ones mean None.
+#: The name and the width in bits of each field, highest first. All ones mean None.
 _PARTS: tuple[tuple[str, int], ...] = (
     *(("version", 3), ("length", 4), ("person", 72), ("faces", 3), ("quality", 7)),
     *(("luminance", 7), ("liveness", 7), ("attack", 1), ("review", 1), ("age", 7)),
     *(("gender", 2), ("score", 14)),
 )
 _OPTIONAL = frozenset({"liveness", "age", "score"})
-#: A failure: two bits for its way; then eight for the status above 400 and six for the seconds to
-#: wait, or fourteen for tenths of a second or the number of a loss.
+#: A failure: two bits for its kind; then eight bits for the status minus 400 and six for the
+#: seconds of Retry-After, or fourteen for tenths of a second or the index in `LOSSES`.
 _STATUS, _DELAY, _LOST = range(3)
 _NO_WAIT = 63
 
@@ -254,7 +254,7 @@ def payload_of(card: Card) -> bytes:
 
 
 def _failure_of(card: Card) -> int | None:
-    """Encode a failure in sixteen bits; None for a card that does not fail."""
+    """Encode a card's failure in sixteen bits; None if the card does not fail."""
     if card.status is not None:
         wait = _NO_WAIT if card.retry_after is None else card.retry_after
         return _STATUS << 14 | card.status - 400 << 6 | wait
@@ -272,12 +272,12 @@ def _read_failure(bits: int) -> dict[str, Any]:
     if way == _DELAY:
         return {"delay": value / 10}
     if way != _LOST or value >= len(LOSSES):
-        raise ValueError("a failure of a later kind of card")
+        raise ValueError("a failure of a newer card format")
     return {"lost": LOSSES[value]}
 
 
 def card_of(payload: bytes, turned: int) -> Card | None:
-    """Decode a card; None for bits that are not a card, or a later kind of card."""
+    """Decode a card; None if the bits are not a card, or are in a newer format."""
     bits, failure = int.from_bytes(payload[:PAYLOAD_BYTES], "big"), payload[PAYLOAD_BYTES:]
     parts: dict[str, Any] = {}
     for name, width in reversed(_PARTS):
@@ -303,21 +303,21 @@ def card_of(payload: bytes, turned: int) -> Card | None:
 
 
 COLUMNS, ROWS = 28, 14
-#: Grey values per cell and direction; the middle one counts.
+#: Grey values per cell in each direction; the middle one is used.
 FINENESS = 3
 
-#: Bits of the longest payload with its checksum.
+#: The number of bits of the longest payload with checksum.
 _BITS = 8 * (FAILING_BYTES + 4)
-#: The corners: top left, top right, bottom left, bottom right; a row is a word, # is dark.
+#: The corners: top left, top right, bottom left, bottom right. A word is a row, # is dark.
 _CORNERS = ("### #.# ###", "... .#. ...", "#.# .#. #.#", "### ... ###")
-#: Maximum number of the corners' 36 cells that may be wrong: a whole corner.
+#: Maximum number of wrong cells among the corners' 36: a whole corner.
 _MAX_WRONG = 9
-#: Minimum difference between dark and light cells, in grey levels of 256.
+#: Minimum difference between dark and light cells, in 256 grey levels.
 _MIN_CONTRAST = 32
 
 
 _PLACES = ((0, 0), (COLUMNS - 3, 0), (0, ROWS - 3), (COLUMNS - 3, ROWS - 3))
-#: Whether each cell of the corners is dark, by its number row by row.
+#: Whether each corner cell is dark, by cell number (row by row).
 _FINDER = {
     (top + y) * COLUMNS + left + x: cell == "#"
     for (left, top), pattern in zip(_PLACES, _CORNERS, strict=True)
@@ -333,13 +333,13 @@ def _half(columns: range) -> tuple[int, ...]:
 
 _LEFT = _half(range(COLUMNS // 2))
 _RIGHT = _half(range(COLUMNS // 2, COLUMNS))
-#: The index of each cell's middle in the grey values.
+#: The index of each cell's center in the grey values.
 _MIDDLES = tuple(
     (y * FINENESS + FINENESS // 2) * COLUMNS * FINENESS + x * FINENESS + FINENESS // 2
     for y in range(ROWS)
     for x in range(COLUMNS)
 )
-#: The middles of the dark and of the light cells in the corners.
+#: The centers of the dark and of the light cells in the corners.
 _DARK = tuple(_MIDDLES[cell] for cell, is_dark in _FINDER.items() if is_dark)
 _LIGHT = tuple(_MIDDLES[cell] for cell, is_dark in _FINDER.items() if not is_dark)
 
@@ -351,20 +351,20 @@ def dark_cells(payload: bytes) -> list[bool]:
     cells = [False] * (COLUMNS * ROWS)
     for cell, dark in _FINDER.items():
         cells[cell] = dark
-    # A short payload leaves the last cells light.
+    # After a short payload, the last cells are light.
     for left, right, bit in zip(_LEFT, _RIGHT, bits, strict=False):
         cells[left], cells[right] = bit == "1", bit == "0"
     return cells
 
 
 def read_payload(greys: Sequence[int]) -> bytes | None:
-    """Read the payload of an upright code from grey values, row by row; None without a code.
+    """Read the payload of an upright code from grey values, row by row; None if there is no code.
 
     There are `FINENESS` x `FINENESS` values for each cell, from 0 (black) to 255.
     """
     darks = sorted([greys[middle] for middle in _DARK])
     lights = sorted([greys[middle] for middle in _LIGHT])
-    # Medians: a covered corner does not move them.
+    # Medians, because a covered corner does not change them.
     dark, light = darks[len(darks) // 2], lights[len(lights) // 2]
     if light - dark < _MIN_CONTRAST:
         return None
@@ -379,7 +379,7 @@ def read_payload(greys: Sequence[int]) -> bytes | None:
 
 
 def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
-    """Return the payload of either size whose checksum is right, or None."""
+    """Return the payload, of either size, that has a valid checksum, or None."""
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
     for size in SIZES:
@@ -389,15 +389,15 @@ def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
     return None
 
 
-#: The formats that are decoded.
+#: The supported formats.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 
-#: A picture with a shorter side, in pixels, has no code: a cell would have two pixels.
+#: Minimum side in pixels: in a smaller picture, a cell would have two pixels.
 _MIN_SIDE = 64
-#: Maximum pixels of a picture that is decoded, to save memory.
+#: Maximum pixels to decode, to save memory.
 _MAX_PIXELS = 40_000_000
-#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, at
-#: which a cell has four pixels.
+#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, where
+#: a cell has four pixels.
 _ENOUGH = (120, 120)
 _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 
@@ -405,9 +405,9 @@ _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 def read_card(data: bytes) -> Card | None:
     """Read a test card from the bytes of a picture.
 
-    The whole picture is read by its pixels: it may be re-encoded, shrunk, stretched and turned by
-    quarters, but not cropped or mirrored. An EXIF orientation is ignored. Returns None if the bytes
-    are not a card or not a picture; never raises.
+    The pixels of the whole picture are read, so it may be re-encoded, shrunk, stretched and turned
+    by 90 degrees, but not cropped or mirrored. The EXIF orientation is ignored. Returns None if the
+    bytes are not a card or not a picture; never raises.
     """
     from PIL import Image  # imported here: the ready cards need no Pillow
 
@@ -435,24 +435,24 @@ def _card_in_grey(picture: PIL.Image.Image) -> Card | None:
     return None
 
 
-#: The score ranges of two pictures of one person, and of two persons: from, to.
+#: The score ranges (from, to) for two pictures of one person, and for two persons.
 SAME = (90.0, 99.0)
 OTHERS = (2.0, 20.0)
 
 
 def fraction(*words: str) -> float:
-    """Return a pseudo-random number from 0 to below 1, seeded by these words."""
+    """Return a pseudo-random number, at least 0 and below 1, seeded by these words."""
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 
 
 def between(low: float, high: float, *words: str) -> float:
-    """Return a number from `low` to below `high`, as `fraction`."""
+    """Return a pseudo-random number, at least `low` and below `high`; see `fraction`."""
     return low + (high - low) * fraction(*words)
 
 
 @functools.lru_cache(maxsize=4096)
 def pair_score(person: str, other: str) -> float:
-    """Return the score of two persons, not rounded: in `SAME` for one name, else in `OTHERS`."""
+    """Return the unrounded score of two persons: in `SAME` for equal names, else in `OTHERS`."""
     low, high = SAME if person == other else OTHERS
     return between(low, high, "pair", "", *sorted((person, other)))

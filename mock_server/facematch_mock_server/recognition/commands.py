@@ -1,4 +1,4 @@
-"""`facematch cards make`: a test card as a file."""
+"""`facematch cards make`: write a test card to a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sheet import FileKind, make_card
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _PERCENT = click.IntRange(0, 100)
-#: File formats by suffix.
+#: The file formats by suffix.
 _KINDS: dict[str, FileKind] = {f".{kind.lower()}": kind for kind in get_args(FileKind)}
 _KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
@@ -27,38 +27,38 @@ def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) 
 
 @click.group("cards", short_help="Make test cards for the mock server.")
 def command() -> None:
-    """Test cards: pictures that tell the mock server what to see in them.
+    """Test cards: pictures that contain the result that the mock server returns for them.
 
     \b
     facematch cards make --person p1 --out p1.png
 
-    A running mock serves ready ones: /__mock__/cards/p1.png, and p1-again, p2, no-face, two-faces
-    and spoof.
+    A running mock serves ready cards: /__mock__/cards/p1.png, and p1-again, p2, no-face,
+    two-faces and spoof.
     """
 
 
 # fmt: off
 @command.command("make", short_help="Make one card.")
-@click.option("--person", required=True, help="Who it is: 1-12 letters, digits, - or _.")
-@_shown("--faces", click.IntRange(0, 4), "0-4", 1, "How many faces it shows.")
+@click.option("--person", required=True, help="The person's name: 1-12 letters, digits, - or _.")
+@_shown("--faces", click.IntRange(0, 4), "0-4", 1, "Number of faces.")
 @_shown("--quality", _PERCENT, "0-100", 85, "Quality of the face.")
-@_shown("--luminance", _PERCENT, "0-100", 55, "How bright it is.")
-@_shown("--liveness", str, "0-100|none", "97", "Its liveness score; none: the vendor gives none.")
+@_shown("--luminance", _PERCENT, "0-100", 55, "Brightness of the face.")
+@_shown("--liveness", str, "0-100|none", "97", "Liveness score; none for no score.")
 @click.option("--attack", is_flag=True, help="A presentation attack.")
-@click.option("--age", type=int, help="In years; derived from the person if left out.")
-@click.option("--gender", type=click.Choice(GENDERS), help="Derived from the person if left out.")
-@click.option("--review", is_flag=True, help="Ask for a review by a person.")
-@click.option("--score", type=float, metavar="0-100", help="The exact score of a comparison.")
-@click.option("--status", type=int, metavar="400-599", help="Answer its calls with this status.")
-@click.option("--retry-after", type=int, metavar="0-60", help="Beside --status, in seconds.")
-@click.option("--delay", type=float, metavar="SECONDS", help="Answer its calls so much later.")
+@click.option("--age", type=int, help="Age in years. Default: derived from the person.")
+@click.option("--gender", type=click.Choice(GENDERS), help="Default: derived from the person.")
+@click.option("--review", is_flag=True, help="Comparisons need a manual review.")
+@click.option("--score", type=float, metavar="0-100", help="Exact score of a comparison.")
+@click.option("--status", type=int, metavar="400-599", help="Status of calls with the card.")
+@click.option("--retry-after", type=int, metavar="0-60", help="Seconds; with --status.")
+@click.option("--delay", type=float, metavar="SECONDS", help="Delay calls with the card.")
 @click.option("--lost", metavar="WHEN", type=click.Choice(LOSSES),
-    help=f"Reset the connection of its calls: {' or '.join(LOSSES)}.")
+    help=f"Reset the connection of calls with the card: {' or '.join(LOSSES)}.")
 @click.option("--out", type=click.Path(path_type=Path), required=True,
-    help="The file; its suffix sets the format.")
+    help="Output file; the suffix selects the format.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
-    """Make one card."""
+    """Make a card."""
     kind, shown = _KINDS.get(out.suffix.lower()), ascii(str(out))[1:-1]
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")

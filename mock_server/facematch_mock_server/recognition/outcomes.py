@@ -1,4 +1,4 @@
-"""Outcomes: the facts behind a score, and the outcomes that a test sets."""
+"""Outcomes: the facts from which responses are made, and the outcomes that a test sets."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
-#: A vendor's confidence that a face is known from another session.
+#: How sure a vendor is that a face is known from another session.
 Likeness = Literal["certain", "possible"]
 _SURE = get_args(Likeness)
 
-#: Returns the fields of a call: names and texts.
+#: A function that returns the fields of a call, by name.
 Fields = Callable[[], Mapping[str, str]]
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
-    """A face in a picture: its edges in pixels, and the detector's confidence, 0 to 1."""
+    """A face in a picture: edges in pixels, and the detector's confidence, 0 to 1."""
 
     box: tuple[int, int, int, int]
     confidence: float = 0.72
@@ -34,7 +34,7 @@ class SeenFace:
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
-    #: Whether the bytes decode as a picture.
+    #: Whether the bytes can be decoded.
     decodes: bool = True
     #: The upright faces, the largest first.
     faces: tuple[SeenFace, ...] = ()
@@ -46,10 +46,10 @@ class SeenPicture:
 class MatchOutcome:
     probe: SeenPicture
     reference: SeenPicture
-    #: 0-100, not rounded; None if no pair of faces could be scored.
+    #: The unrounded score, 0-100; None if no pair of faces could be scored.
     score: float | None
     review: bool = False
-    #: The score's source: ``control``, ``card``, ``bytes``, or the name of the engine's backend.
+    #: The source of the score: ``control``, ``card``, ``bytes``, or the engine's backend.
     by: str = "bytes"
 
 
@@ -78,15 +78,15 @@ class OutcomeField:
     """A field of `SetOutcome`, for Python, the control API and the docs."""
 
     name: str
-    #: ``words``, ``number``, ``count`` (a whole number), ``flag``, ``digest`` or ``fields``.
+    #: The type: ``words``, ``number``, ``count`` (an integer), ``flag``, ``digest`` or ``fields``.
     takes: str
     says: str
-    #: The only kind of outcome that has the field; None for both kinds.
+    #: The kind of outcome that has the field; None for both kinds.
     of: OutcomeKind | None = None
     words: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
-    #: The meaning of null (None); empty if null means unset.
+    #: The meaning of null (None); empty if it means unset.
     null: str = ""
 
     @property
@@ -97,12 +97,12 @@ class OutcomeField:
             "count": f"a whole number from {self.least}" + f" to {self.most}" * bool(self.most),
             "flag": "true or false",
             "digest": "64 hexadecimal digits (SHA-256)",
-            "fields": "names of fields, each with its text",
+            "fields": "field names with their texts",
         }[self.takes]
         return f"{values}, or null (None) for {self.null}" if self.null else values
 
     def check(self, value: Any, kind: OutcomeKind) -> None:
-        """Raise ValueError for an invalid value, or for an outcome of another kind."""
+        """Raise ValueError if the value is invalid, or the kind of outcome has no such field."""
         if value is UNSET or (value is None and self.name != "kind"):
             return
         if self.of not in (None, kind):
@@ -113,7 +113,7 @@ class OutcomeField:
         elif self.takes == "digest":
             fits = all(map(_DIGEST.fullmatch, value))
         else:
-            # The converter has checked the fields.
+            # Already checked by the converter.
             fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
         if not fits:
             value = ", ".join(value) if self.takes == "digest" else value
@@ -128,7 +128,7 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
 
 
 def _as_digests(values: Any) -> frozenset[str]:
-    """Return SHA-256 in lower case; for a picture's bytes also that without its metadata."""
+    """Return lower-case SHA-256; for a picture's bytes, also the one without metadata."""
     digests = set()
     for value in values or ():
         if isinstance(value, bytes):
@@ -141,13 +141,13 @@ def _as_digests(values: Any) -> frozenset[str]:
 
 
 def as_field(value: Any) -> dict[str, str] | None:
-    """Check the fields that a call must have; None for any call. Raises ValueError."""
+    """Validate the fields that a call must have; None for any call. Raises ValueError."""
     pairs = value.items() if isinstance(value, Mapping) else ()
     if value is not None and not (
         pairs and all(name and type(name) is type(text) is str for name, text in pairs)
     ):
         raise ValueError(
-            "field must be names of fields, each with its text as it is sent, such as "
+            "field must be field names with the texts to be sent, such as "
             f'{{"vendor_data": "case-7"}}, or null (None) for any call, not {value!r:.40}'
         )
     check_text("field", [*pairs])
@@ -156,37 +156,37 @@ def as_field(value: Any) -> dict[str, str] | None:
 
 @attrs.frozen(kw_only=True, repr=False)
 class SetOutcome:
-    """An outcome that a test set. Unset values are decided as usual.
+    """An outcome that a test set. The mock decides the unset values as usual.
 
-    Raises ValueError for a value that does not fit, or values that do not go together.
+    Raises ValueError for an invalid value, or for values that exclude each other.
     """
 
     # fmt: off
     kind: OutcomeKind = attrs.field(
         metadata=_row("words", "The kind of call.", words=get_args(OutcomeKind)))
     score: float | Unset | None = attrs.field(default=UNSET,
-        metadata=_row("number", "The score, not rounded.", most=100, null="no score"))
+        metadata=_row("number", "The unrounded score.", most=100, null="no score"))
     review: bool | None = attrs.field(default=None,
-        metadata=_row("flag", "Whether a person is to look.", of="match"))
+        metadata=_row("flag", "Whether a review is needed.", of="match"))
     faces: int | None = attrs.field(default=None,
-        metadata=_row("count", "How many faces there are.", of="liveness", most=10))
+        metadata=_row("count", "Number of faces.", of="liveness", most=10))
     attack: bool | None = attrs.field(default=None,
         metadata=_row("flag", "Whether an attack is recognised.", of="liveness"))
     quality: float | None = attrs.field(default=None,
         metadata=_row("number", "The quality of the face.", of="liveness", most=100))
     luminance: float | None = attrs.field(default=None,
-        metadata=_row("number", "How bright the face is.", of="liveness", most=100))
+        metadata=_row("number", "Brightness of the face.", of="liveness", most=100))
     blocklist: Likeness | None = attrs.field(default=None,
-        metadata=_row("words", "The vendor's blocklist has the face.", of="liveness", words=_SURE))
+        metadata=_row("words", "Face is on the blocklist.", of="liveness", words=_SURE))
     duplicate: Likeness | None = attrs.field(default=None,
-        metadata=_row("words", "Another session has the face.", of="liveness", words=_SURE))
+        metadata=_row("words", "Face of another session.", of="liveness", words=_SURE))
     times: int | None = attrs.field(default=1,
-        metadata=_row("count", "For how many calls.", least=1, null="every call"))
-    # A dict has no hash.
+        metadata=_row("count", "Number of calls.", least=1, null="every call"))
+    # Dicts are not hashable.
     field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False,
-        metadata=_row("fields", "Only calls that were sent these fields."))
+        metadata=_row("fields", "Only calls with these fields."))
     digests: frozenset[str] = attrs.field(default=frozenset(), converter=_as_digests,
-        metadata=_row("digest", "Only calls with a picture of this SHA-256.", name="digest"))
+        metadata=_row("digest", "Only calls with this picture (SHA-256).", name="digest"))
     # fmt: on
 
     __repr__ = show_rule
@@ -195,10 +195,10 @@ class SetOutcome:
         for name, row in OUTCOME_FIELDS.items():
             row.check(getattr(self, name), self.kind)
         if self.faces == 0 and self.needs_a_face:
-            raise ValueError(f"without a face there is no score, {', '.join(FACE_FIELDS)}")
+            raise ValueError(f"without a face there can be no score, {', '.join(FACE_FIELDS)}")
 
     def fits(self, kind: str, digests: Iterable[str], fields: Fields) -> bool:
-        """Whether the outcome is for a call of that kind with these pictures and fields."""
+        """Return whether the outcome applies to a call with these pictures and fields."""
         return (
             kind == self.kind
             and (not self.digests or not self.digests.isdisjoint(digests))
@@ -207,29 +207,29 @@ class SetOutcome:
 
     @property
     def needs_a_face(self) -> bool:
-        """Whether the outcome sets a value of a liveness check that needs a face."""
+        """Return whether the outcome sets a liveness value that requires a face."""
         values = (self.score, *(getattr(self, name) for name in FACE_FIELDS))
         return any(value not in (None, UNSET) and value is not False for value in values)
 
 
-#: The fields of an outcome, by the names of its attributes.
+#: The fields of an outcome, by attribute name.
 OUTCOME_FIELDS: Mapping[str, OutcomeField] = {
     field.name: OutcomeField(**{"name": field.name, **field.metadata})
     for field in attrs.fields(SetOutcome)
 }
-#: The fields of an outcome about the face of a liveness check.
+#: The fields about the face of a liveness check.
 FACE_FIELDS = tuple(
     name for name, row in OUTCOME_FIELDS.items() if row.of == "liveness" and name != "faces"
 )
 
 
 class Waiting(RuleQueue[SetOutcome]):
-    """The outcomes that wait for their calls, in the order they were added."""
+    """The outcomes that are still pending, in the order added."""
 
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
-        """Take the outcome for a call; None if there is none."""
-        # Outcomes for fields precede outcomes for a picture; outcomes for any call come last.
-        # Among equals the first added is taken.
+        """Take the outcome that applies to a call, or None."""
+        # Outcomes for fields take precedence over outcomes for a picture, and those over outcomes
+        # for any call. Among equals, the oldest is taken.
         with self._lock:
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)

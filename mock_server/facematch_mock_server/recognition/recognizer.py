@@ -1,6 +1,6 @@
-"""The facts of one picture, and the recognizer, which decides the results of a mock vendor.
+"""The facts of a picture, and the recognizer, which decides the results of a mock vendor.
 
-The recognizer decides by set outcomes, test cards, an engine, or the bytes.
+The recognizer uses set outcomes, test cards, an engine, or the bytes.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from .outcomes import (
     Waiting,
 )
 
-#: Maximum pixels of a picture that Pillow decodes.
+#: Maximum pixels of a picture to decode with Pillow.
 _MAX_PIXELS = 40_000_000
 
 
 @attrs.frozen(cache_hash=True)
 class Facts:
-    #: SHA-256 of the bytes in lower-case hex.
+    #: The SHA-256 of the bytes in lower-case hex.
     digest: str
-    #: Width and height as stored; None if it cannot be decoded. EXIF orientation is ignored.
+    #: Width and height without EXIF orientation; None if the picture cannot be decoded.
     size: tuple[int, int] | None
     card: Card | None
 
 
 class FactsCache(Collection[Facts]):
-    """LRU cache of picture facts by digest. Thread-safe."""
+    """LRU cache of picture facts, keyed by digest. Thread-safe."""
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         """Return the facts of a picture; `digest` is its SHA-256, if known."""
@@ -52,7 +52,7 @@ class FactsCache(Collection[Facts]):
             if digest in self._all:
                 self._all.move_to_end(digest)
                 return self._all[digest]
-        # Outside the lock: two threads may decode the same picture, but neither waits.
+        # Outside the lock: two threads may decode the same picture, but no thread waits.
         size = _size_of(data)
         return self.put(digest, Facts(digest, size, read_card(data) if size else None))
 
@@ -61,7 +61,7 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     with contextlib.suppress(InvalidImage):
         image = Image.from_bytes(data)
         return image.width, image.height
-    # A picture that the library refuses, such as an animation, has a size if Pillow decodes it.
+    # The core refuses some pictures, such as animations, that Pillow can decode.
     from PIL import Image as Pillow
 
     try:
@@ -75,16 +75,16 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     return width, height
 
 
-#: A picture with a shorter side, in pixels, shows no face.
+#: Minimum side in pixels of a picture with a face.
 _MIN_SIDE = 64
-#: The size of a picture that does not decode and has a set outcome.
+#: The assumed size of an undecodable picture with a set outcome.
 _SOME_SIZE = (480, 640)
 
 
-# Cached: tests send the same few pictures again and again.
+# Cached, because tests send the same few pictures repeatedly.
 @functools.lru_cache(maxsize=2000)
 def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
-    """Find the faces of a picture; with `rotate` quarter turns are tried."""
+    """Find the faces in a picture; with `rotate`, also try 90-degree turns."""
     card = facts.card
     if facts.size is None:
         return SeenPicture(decodes=False)
@@ -106,7 +106,7 @@ def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
 
 
 def make_likely_face(facts: Facts, number: int = 0) -> SeenFace:
-    """Make a plausible face, 0 the largest; the digest fixes place and person."""
+    """Make a plausible face (number 0 is the largest); the digest determines place and person."""
     width, height = facts.size or _SOME_SIZE
     key = (facts.digest, str(number))
     side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
@@ -127,7 +127,7 @@ def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person
 
 
 def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
-    """Check liveness: by the card, else a live face if there is a face."""
+    """Check liveness by the card; without a card, any face is live."""
     card, by = facts.card, "bytes" if facts.card is None else "card"
     if not picture.faces:
         return LivenessOutcome(probe=picture, score=None, by=by)
@@ -151,10 +151,10 @@ def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
 def apply_to_match(
     outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
-    """Apply a set outcome to a comparison; a score adds a face to a picture without one."""
+    """Apply a set outcome to a comparison; with a score, a picture without a face gets one."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
     if outcome.score is None:
-        # The outcome's own picture loses its face, else the reference.
+        # The picture that the outcome is for loses its face; without one, the reference does.
         changes["score"] = None
         side = "probe" if probe.digest in outcome.digests else "reference"
         changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
@@ -167,7 +167,7 @@ def apply_to_match(
 
 
 def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts) -> LivenessOutcome:
-    """Apply a set outcome to a liveness check; add a face if the outcome needs a face."""
+    """Apply a set outcome to a liveness check; add a face if the outcome requires one."""
     count = len(check.probe.faces) if outcome.faces is None else outcome.faces
     if outcome.needs_a_face:
         count = max(1, count)
@@ -182,7 +182,7 @@ def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts)
 
 
 def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
-    """Return the picture with this number of faces: its own first, then plausible faces."""
+    """Return the picture with `count` faces: its own faces first, then plausible ones."""
     if count == len(picture.faces):
         return picture
     more = (make_likely_face(facts, number) for number in range(len(picture.faces), count))
@@ -191,35 +191,35 @@ def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
     return attrs.evolve(picture, decodes=picture.decodes or bool(faces), faces=faces, angle=angle)
 
 
-#: The deciders of a score.
+#: The engines: the source of a score if there is no set outcome and no card.
 EngineName = Literal["cards", "local"]
-#: Maximum number of pictures whose facts are cached, a few hundred bytes each.
+#: Maximum number of cached picture facts, a few hundred bytes each.
 CACHED = 2000
 
 
 class Recognizer:
-    """Decides what a mock vendor sees in pictures. Thread-safe. A test may derive from it."""
+    """Decides what a mock vendor sees in pictures. Thread-safe. Tests may subclass it."""
 
-    # Sources of a score, in order: outcomes that the test set; test cards; the backend local with
-    # `engine` (no liveness); the bytes (equal ones score 100, different ones 2-20, fixed by the
-    # pair). The order is the mock's own.
+    # Sources of a score, in order: outcomes that the test set; test cards; with `engine`, the
+    # backend local (no liveness); the bytes (100 if equal, else 2-20, derived from the pair). The
+    # order is the mock's own.
 
     def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        #: The facts of pictures.
+        #: The cache of picture facts.
         self.facts = FactsCache(limit=CACHED)
         self.waiting = Waiting()
-        #: Compares pictures; None for test cards and bytes alone.
+        #: The engine that compares pictures; None to use only test cards and bytes.
         self.engine = LocalEngine() if engine == "local" else None
 
     @property
     def needs_bytes(self) -> bool:
-        """Whether `match` needs the pictures' bytes, not only their facts."""
+        """Whether `match` needs the bytes of the pictures, not only the facts."""
         return self.engine is not None
 
     def card_of(self, digest: str) -> Card | None:
-        """Return the test card with that SHA-256, if it is still cached."""
+        """Return the test card with this SHA-256; None if it is not a card, or no longer cached."""
         facts = self.facts.find(digest)
         return None if facts is None else facts.card
 
@@ -232,7 +232,7 @@ class Recognizer:
         digests: tuple[str | None, str | None] = (None, None),
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """Compare two pictures, with their SHA-256 if known; `rotate` tries quarter turns."""
+        """Compare two pictures, with SHA-256 if known; `rotate` also tries 90-degree turns."""
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None
@@ -254,7 +254,7 @@ class Recognizer:
             elif card is other is None and first.digest == second.digest:
                 score = 100.0
             else:
-                # Each picture without a card counts as a separate person.
+                # Each picture that is not a card counts as a separate person.
                 score = pair_score(
                     f"sha256:{first.digest}" if card is None else card.person,
                     f"sha256:{second.digest}" if other is None else other.person,
@@ -278,7 +278,7 @@ class Recognizer:
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """Find the faces of one picture without using up an outcome."""
+        """Find the faces in one picture without using up an outcome."""
         facts, sight, engine = self.facts.of(picture, digest), None, self.engine
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
@@ -286,7 +286,7 @@ class Recognizer:
 
 
 class LocalEngine:
-    """Scores pairs with the backend `local`, opened on first use. Thread-safe."""
+    """Scores pairs with the backend `local`, which is opened on first use. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -301,7 +301,7 @@ class LocalEngine:
             return self._verifiers[rotate]
 
     def close(self) -> None:
-        """Close the backend; it opens again when needed."""
+        """Close the backend; the next use reopens it."""
         with self._lock:
             verifiers, self._verifiers = self._verifiers, {}
         for verifier in verifiers.values():
@@ -310,7 +310,7 @@ class LocalEngine:
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
-        """Compare two pictures; None if it cannot decode one. Ages come from the facts."""
+        """Compare two pictures; None if one cannot be decoded. Ages come from the facts."""
         try:
             result = self.load(rotate=rotate).verify(probe, reference)
         except InvalidImage:

@@ -21,20 +21,20 @@ _SKINS: tuple[_Colour, ...] = ((244, 208, 177), (224, 172, 125), (176, 122, 82),
 _HAIRS: tuple[_Colour, ...] = ((40, 30, 25), (92, 60, 35), (190, 150, 70), (150, 150, 155))
 _WALLS: tuple[_Colour, ...] = ((214, 228, 240), (226, 238, 214), (244, 230, 214), (232, 222, 242))
 _INK, _ALARM, _WHITE = (30, 34, 44), (178, 34, 34), (255, 255, 255)
-#: Top edge in pixels of each line of text, and the line's scale relative to the font.
+#: Each line of text: top edge in pixels, and scale relative to the font.
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
 def _draw(card: Card) -> PIL.Image.Image:
-    # Seeded by the person, who looks the same on every card.
+    # Seeded by the person, so that a person looks the same on every card.
     looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
     for number, part in enumerate(cards.FACES[card.faces]):
-        # Each further face takes its looks from another part of the digest.
+        # The looks of each additional face come from another part of the digest.
         _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
-    # The font of every Pillow, and whole pixels: a card looks the same everywhere.
+    # Pillow's built-in font, and whole pixels, make a card look the same everywhere.
     font = ImageFont.load_default_imagefont()
     for line, (top, scale) in zip(_list_facts(card), _LINES, strict=True):
         box = font.getbbox(line)
@@ -51,7 +51,7 @@ def _draw(card: Card) -> PIL.Image.Image:
 
 
 def _list_facts(card: Card) -> tuple[str, ...]:
-    """Return the lines of text on a card, title first."""
+    """Return the lines of text on a card, starting with the title."""
     shown = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
     last = ["score by person" if card.score is None else f"score {card.score:.2f}"]
     last += [word for word in ("attack", "review") if getattr(card, word)]
@@ -82,15 +82,15 @@ def _draw_face(
     draw.line(place(0.5, 0.46, 0.46, 0.62), fill=_INK, width=3)
     draw.arc(place(0.28, 0.5, 0.72, 0.84), 25, 155, fill=_INK, width=4)
     if attack:
-        # A face on a sheet of paper.
+        # A spoof is drawn as a face on a sheet of paper.
         draw.rectangle(place(-0.1, -0.12, 1.1, 1.02), outline=_ALARM, width=6)
 
 
 FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
 
-#: The shortest and the longest side of a card in pixels. A smaller code would not survive encoding.
+#: Minimum and maximum side of a card in pixels. A smaller code would not survive encoding.
 MIN_SIDE, MAX_SIDE = 120, 4000
-#: Settings of the encoders. Cards are flat drawings: 90 is small and looks clean.
+#: Encoder settings. Cards are flat drawings, so a quality of 90 is small and looks clean.
 _OPTIONS: dict[FileKind, dict[str, Any]] = {
     "PNG": {"optimize": True},
     "JPEG": {"quality": 90},
@@ -119,10 +119,10 @@ def make_card(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     kind: FileKind = "PNG",
 ) -> bytes:
-    """Make a test card: a picture that tells a mock vendor what to see in it, or how a call fails.
+    """Make a test card: a picture that contains what a mock vendor sees in it, or how calls fail.
 
-    The same arguments give the same bytes. The facts are those of `Card`. Raises ValueError for a
-    value that does not fit.
+    The same arguments give the same bytes. For the other arguments see `Card`. Raises ValueError
+    for an invalid value.
 
     Args:
         size: Width and height in pixels of the upright card, each `MIN_SIDE` to `MAX_SIDE`.
@@ -135,7 +135,7 @@ def make_card(
     is_size = all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in sides)
     if len(sides) != 2 or not is_size:
         raise ValueError(
-            f"size of a card must be a width and a height from {MIN_SIDE} to {MAX_SIDE} pixels, "
+            f"size of a card must be width and height, {MIN_SIDE} to {MAX_SIDE} pixels each, "
             f"not {size!r:.40}"
         )
     if kind not in get_args(FileKind):
@@ -145,7 +145,7 @@ def make_card(
     return _encode(card, (sides[0], sides[1]), kind)
 
 
-# Cached: a suite asks for the same few cards, and each takes 10 ms.
+# Cached: a test suite uses the same few cards, and drawing each takes 10 ms.
 @functools.lru_cache(maxsize=64)
 def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind = "PNG") -> bytes:
     picture = _draw(card)

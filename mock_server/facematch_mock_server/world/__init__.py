@@ -1,1 +1,1 @@
-"""The state of one server: accounts, their worlds with each vendor, faults, time, the journal."""
+"""The state of one server: accounts, their worlds at each vendor, faults, clock and journal."""

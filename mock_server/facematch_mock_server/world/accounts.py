@@ -1,4 +1,4 @@
-"""The accounts of one server. Each has a world of its own with every vendor."""
+"""The accounts of one server. Each account has its own world at every vendor."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from .journal import Entry, Journal
 from .kinds import VendorKind, choose_each
 from .services import Key, Keys, Ledger, Pictures, Rates, Sessions, check_key
 
-#: The first account of a server. It answers requests with a public or an unknown key.
+#: The name of a server's first account, which handles requests with a public or unknown key.
 MAIN = "main"
 #: Maximum number of open accounts.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-#: The header that names an account, or gives one of its keys to the control API.
+#: The header with the name of an account (for the control API, also one of its keys).
 ACCOUNT_HEADER = "X-Facematch-Account"
-NO_ACCOUNT = "There is no account of that name or key; GET /__mock__/accounts lists them."
+NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts lists them."
 
 
 @attrs.define(eq=False)
 class Place:
-    """A stable reference to an account; a reset replaces the account it refers to."""
+    """A stable reference to an account, which a reset replaces."""
 
-    #: The account, or None once it is closed.
+    #: The account; None once it is closed.
     account: Account | None = None
-    #: When it was opened, UTC, by the machine's clock.
+    #: The time of opening, UTC, by the machine's clock.
     opened_at: dt.datetime = attrs.field(factory=lambda: dt.datetime.now(dt.UTC))
 
     @property
     def current(self) -> Account:
-        """The account in this place. Raises LookupError once it is closed."""
+        """The current account. Raises LookupError once it is closed."""
         if self.account is None:
             raise LookupError(NO_ACCOUNT)
         return self.account
@@ -62,7 +62,7 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.switches = kind.name, claims.switches
         self.clock, self.pictures = account.clock, shared.pictures
-        # Facts and engine are shared, outcomes are not.
+        # Worlds share picture facts and the engine, but not outcomes.
         self.recognizer = copy.copy(shared.recognizer)
         self.recognizer.waiting = Waiting()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
@@ -70,23 +70,23 @@ class World:
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
-        #: The vendor's further state, and the object that answers its requests.
+        #: The vendor's additional state, and the object that handles its requests.
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)
-        #: Sends webhooks; None for a vendor without them.
+        #: The outbox of webhooks; None if the vendor has none.
         self.outbox: Any = None if kind.outbox is None else kind.outbox(self)
 
     def add_key(self, text: str, key: Key) -> None:
-        """Add a key. Raises ValueError for another account's key or an invalid one."""
+        """Add a key. Raises ValueError if it is invalid or belongs to another account."""
         check_key(text)
         self.account.shared.claim(self.vendor, text, key, self.account)
         self.keys.put(text, key)
 
     def log(self, head: Request, **fields: Any) -> Entry | None:
-        """Write a request into the journal; `fields` are the fields of `Entry`."""
+        """Record a request in the journal; `fields` are fields of `Entry`."""
         path = head.path
         if path.startswith(PERSON):
-            # The path of a person's page opens the session.
+            # The path of a person's page contains the token of the session.
             return None
         path = path if len(path) <= 200 else shorten(path, 200)
         entry = Entry(at=self.clock.now(), method=head.method[:SHORT], path=path, **fields)
@@ -94,9 +94,9 @@ class World:
 
 
 class Account:
-    """An account: a world with each vendor, and the state they share. Thread-safe."""
+    """An account: a world at each vendor, and the state that they share. Thread-safe."""
 
-    # A reset puts a new account in its `place`. A request that began before ends in the old one.
+    # A reset puts a new account into `place`. Requests in progress finish in the old account.
 
     def __init__(
         self,
@@ -112,11 +112,11 @@ class Account:
         self.first_keys, self.claims, self.place = first_keys, claims, place
         seed = shared.seed
         if seed is not None and name != MAIN:
-            # Each account has its own ids; the same seed repeats them.
+            # Each account has its own ids; the same seed gives the same ids.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         self.ids = Ids(seed)
         self.faults = Faults()
-        #: Seconds before a response, by operation.
+        #: The latency in seconds, by operation.
         self.latency = dict(shared.latency)
         self.journal = Journal()
         kinds = shared.kinds.items()
@@ -138,7 +138,7 @@ def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> f
     operations = dict.fromkeys(name for kind in kinds for name in kind.operations)
     if operation not in operations:
         names = ", ".join(operations) or "none"
-        raise ValueError(f"there is no operation {operation:.60} here; there are {names}")
+        raise ValueError(f"there is no operation {operation:.60}; the operations are {names}")
     with contextlib.suppress(ValueError, TypeError):
         if type(seconds) is not bool and 0 <= float(seconds) <= 3600:
             return float(seconds)
@@ -146,11 +146,11 @@ def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> f
 
 
 class Accounts:
-    """The accounts of one server and the state they share. Arguments: see `MockServer`."""
+    """The accounts of one server, and their shared state. For the arguments see `MockServer`."""
 
     #: The first account.
     main: Account
-    #: Scheme and host while the server runs.
+    #: Scheme and host, while the server runs.
     address: str | None = None
     #: Whether the server listens beyond the loopback.
     is_open = False
@@ -171,27 +171,27 @@ class Accounts:
         has_workers: bool = False,
     ) -> None:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
-            raise ValueError("a control token needs at least 8 characters, ASCII only")
+            raise ValueError("a control token must have at least 8 characters, all ASCII")
         self.kinds = {kind.name: kind for kind in kinds}
         if len(self.kinds) < len(kinds):
-            raise ValueError("a vendor is named twice")
+            raise ValueError("a vendor is given twice")
         self.control, self.control_token = control, control_token
         self.recognizer, self.has_workers = recognizer or Recognizer(), has_workers
-        #: Hosts beyond the loopback that receive webhooks.
+        #: Hosts beyond the loopback that may receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
-        #: The latency of a new account: seconds by operation.
+        #: The latency of new accounts: seconds by operation.
         self.latency = {
             name: read_latency(name, seconds, kinds) for name, seconds in (latency or {}).items()
         }
         self.pictures = Pictures()
-        #: Starts the server.
+        #: A function that starts the server.
         self.start: Callable[[], Any] = lambda: None
         self.seed = seed
         self._claims = choose_each(kinds, switches)
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
         self._opened = 0
-        #: The account of each key by vendor and text, and of each name under the vendor "".
+        #: The accounts by key (vendor and text), and by name (with "" as the vendor).
         self._keys: dict[tuple[str, str], Account] = {}
         #: The public keys and client ids of the first account.
         self._public = {
@@ -209,7 +209,7 @@ class Accounts:
             return tuple(self._all.values())
 
     def find(self, name: str) -> Account | None:
-        """Return the open account with this name, key or client id; None if there is none."""
+        """Return the open account with this name, key or client id, or None."""
         keys = [("", name), *((vendor, name) for vendor in self.kinds)]
         if not self._public.isdisjoint(keys):
             return self.main
@@ -217,14 +217,14 @@ class Accounts:
             return next(filter(None, map(self._keys.get, keys)), None)
 
     def get(self, name: str) -> Account:
-        """Return the account as `find` does. Raises LookupError if there is none."""
+        """Return the account like `find`. Raises LookupError if there is none."""
         account = self.find(name)
         if account is None:
             raise LookupError(NO_ACCOUNT)
         return account
 
     def owner_of(self, kind: VendorKind, head: Request) -> Account | None:
-        """Return the account of a request, by its key or its account header."""
+        """Return the account of a request, by the request's key or account header."""
         account = self._keys.get((kind.name, kind.key_of(head) or ""))
         if account is not None:
             return account
@@ -235,24 +235,24 @@ class Accounts:
         """Open an account. Raises ValueError for an invalid or taken name."""
         with self._lock:
             if name is None:
-                # A seed repeats the name, and with it the ids of the account.
+                # The same seed gives the same name, and so the same ids of the account.
                 self._opened += 1
                 name = f"a-{secrets.token_hex(8) if self.seed is None else self._opened}"
             if not _NAME.fullmatch(name):
                 raise ValueError(
-                    "an account's name is up to 100 letters, digits, dots, dashes and underscores"
+                    "an account's name must be 1-100 letters, digits, dots, dashes and underscores"
                 )
             if self.find(name) is not None:
                 # The message omits the name: it may be a key.
-                raise ValueError("an account, or a key of one, is called so; take another name")
+                raise ValueError("an account has this name or key; choose another name")
             if len(self._all) >= MAX_ACCOUNTS:
-                raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
+                raise ValueError(f"there are already {MAX_ACCOUNTS} accounts; close some of them")
             keys = {vendor: kind.new_keys() for vendor, kind in self.kinds.items()}
             clock = VirtualClock(running=self.main.clock.running)
             return self._put(Account(self, name, clock, keys, self._claims, place=Place()))
 
     def _put(self, account: Account) -> Account:
-        """Add an account, or replace the account with its name."""
+        """Add an account, replacing one with the same name."""
         self._all[account.name] = account.place.account = account
         if account.name == MAIN:
             self.main = account
@@ -265,24 +265,24 @@ class Accounts:
         with self._lock:
             account = place.current
             if account is self.main:
-                raise ValueError("the first account stays as long as the server; reset it")
+                raise ValueError("the first account cannot be closed; reset it instead")
             del self._all[account.name]
             place.account = None
             self._unclaim(account)
         account.deliver(is_running=False)
 
     def reset(self, place: Place, vendor: str, claims: Behaviours) -> None:
-        """Reset an account, with these claims of its vendor. Raises LookupError if it is closed."""
+        """Reset an account, with new claims for a vendor. Raises LookupError if it is closed."""
         with self._lock:
             old = place.current
             every = {**old.claims, vendor: claims}
             self._put(Account(self, old.name, old.clock, old.first_keys, every, place=place))
             self._unclaim(old)
-        # Outside the lock, so that no request waits for deliveries.
+        # Outside the lock, so that requests do not wait for deliveries.
         old.deliver(is_running=False)
 
     def _unclaim(self, account: Account) -> None:
-        """Forget the keys of an account, except keys that another account has now."""
+        """Remove an account's keys from the index, except those that another account now has."""
         keys = self._keys.items()
         self._keys = {text: owner for text, owner in keys if owner is not account}
 
@@ -293,7 +293,7 @@ class Accounts:
         """
         texts = _list_texts({vendor: {text: key}}) - self._public
         with self._lock:
-            # A reset may just have put another account there.
+            # A concurrent reset may have replaced the account.
             account = account.place.current
             owners = filter(None, map(self.find, {text for _, text in texts}))
             if any(owner.name != account.name for owner in owners):
@@ -302,6 +302,6 @@ class Accounts:
 
 
 def _list_texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:
-    """Return all keys and client ids, by vendor and text."""
+    """Return all keys and client ids as pairs of vendor and text."""
     pairs = ((vendor, text, key) for vendor, first in keys.items() for text, key in first.items())
     return {(vendor, each) for vendor, text, key in pairs for each in (text, key.client or text)}

@@ -1,4 +1,4 @@
-"""A clock that tests advance, and ids that repeat for the same seed."""
+"""A clock that tests advance, and ids that are reproducible with a seed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: The latest time of the clock: a later token expiry, for example, must still be a valid date.
+#: The latest time of the clock, so that a later token expiry, for example, is still a valid date.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
-#: The random bits of a UUID, and the bits of its version (RFC 9562, 5.4).
+#: The random bits of a UUID, and the version bits (RFC 9562, 5.4).
 _FREE_BITS = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_4 = (4 << 76) + (0b10 << 62)
 
@@ -21,12 +21,12 @@ _VERSION_4 = (4 << 76) + (0b10 << 62)
 class VirtualClock:
     """The clock of one account.
 
-    The clock stands still until `advance`. With ``running=True`` it runs with the machine's time,
-    and `advance` moves it ahead of that time.
+    Only `advance` moves the clock. With ``running=True`` it also follows the machine's time, and
+    `advance` moves it ahead of that time.
 
     Args:
-        start: The first reading, up to the year 8999; None for the machine's time now.
-        running: Whether the clock runs, as the command line's clock does. Also an attribute.
+        start: The initial time, up to the year 8999; None for the machine's current time.
+        running: Whether the clock runs, as with the command line. Also an attribute.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -39,11 +39,11 @@ class VirtualClock:
         self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
-        """Return the time, UTC; never earlier than the previous reading."""
+        """Return the current time, UTC; never earlier than a time returned before."""
         with self._lock:
             if self.running:
                 machine = dt.datetime.now(dt.UTC)
-                # The machine's clock may be set back; this clock never goes back.
+                # The machine's clock may be set back, but this clock never goes back.
                 if machine > self._base:
                     self._now += machine - self._base
                 self._base = machine
@@ -58,7 +58,7 @@ class VirtualClock:
         return self.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock instead of waiting, so that no real time passes."""
+        """Advance the clock instead of waiting, without using real time."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> dt.datetime:
@@ -67,7 +67,7 @@ class VirtualClock:
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not is_number or not number >= 0:
             raise ValueError(
-                "the clock only goes forward, by a number of seconds from 0, such as 60 or "
+                "the clock advances by 0 or more seconds, such as 60 or "
                 f"timedelta(minutes=1).total_seconds(), not {seconds!r:.60}"
             )
         self.now()
@@ -80,7 +80,7 @@ class VirtualClock:
             return self._now
 
     def watch(self, watcher: Callable[[dt.datetime], None], *, is_on: bool) -> None:
-        """Call `watcher` with the new time at each `advance`; stop calling it if not `is_on`.
+        """Call `watcher` with the new time after each `advance`; if not `is_on`, stop calling it.
 
         The watcher must not read this clock.
         """
@@ -90,20 +90,20 @@ class VirtualClock:
 
 
 class Ids:
-    """A source of version-4 UUIDs; a seed repeats them in the same order."""
+    """A source of version-4 UUIDs; the same seed gives the same sequence."""
 
     def __init__(self, seed: int | None = None) -> None:
-        #: A signing key. With a seed it is as easy to guess as the seed.
+        #: A signing key; with a seed, as easy to guess as the seed.
         self.secret, self.is_seeded = secrets.token_bytes(32), seed is not None
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
-        self._random = random.Random(seed)  # noqa: S311 - ids of a mock guard nothing
+        self._random = random.Random(seed)  # noqa: S311 - a mock's ids protect nothing
         self._lock = threading.Lock()
 
     def uuid(self) -> str:
         """Return the next id."""
         with self._lock:
             bits = self._random.getrandbits(128)
-        # `uuid.UUID` does the same in four times the time.
+        # Formatting with `uuid.UUID` takes four times as long.
         text = f"{bits & _FREE_BITS | _VERSION_4:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

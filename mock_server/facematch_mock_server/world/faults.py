@@ -1,4 +1,4 @@
-"""Faults on the wire and in the answer: stage, kind, and the calls that they strike."""
+"""Faults of the connection and of the response: stage, kind, and the calls that they affect."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from facematch_mock_server.recognition.outcomes import Fields, as_field
 
 
 def copy_json(value: Any) -> Any:
-    """Copy a JSON value. Raises ValueError for a value that JSON cannot hold."""
+    """Copy a JSON value. Raises ValueError for a value that JSON cannot represent."""
     try:
-        # The control API reads fractions as Decimal.
+        # The control API parses fractions as Decimal.
         return json.loads(json.dumps(value, allow_nan=False, default=_as_number))
     except (TypeError, ValueError, RecursionError):
-        raise ValueError(f"a made-up body must be JSON, not {value!r:.40}") from None
+        raise ValueError(f"the body of a fault must be JSON, not {value!r:.40}") from None
 
 
 def _as_number(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-#: Headers of the transport and of the mock itself: no fault changes them.
+#: Headers of the transport and of the mock itself, which faults cannot change.
 _NOT_ITS_OWN = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
@@ -50,37 +50,37 @@ class _Word(enum.StrEnum):
 
 
 class Stage(_Word):
-    """The moments at which a fault strikes, in the order of one exchange."""
+    """The moments at which a fault can apply, in the order of an exchange."""
 
-    #: Strikes when the connection is accepted: no byte of the request is read.
+    #: When the connection is accepted; no byte of the request is read.
     CONNECT = "connect"
     #: After the head and the first part of the body; nothing is carried out.
     MID_UPLOAD = "mid_upload"
-    #: After the whole request; nothing is carried out, unless `Fault.executed` says so.
+    #: After the whole request; the call is carried out only if `Fault.executed` is true.
     AFTER_UPLOAD = "after_upload"
-    #: The call is carried out; the answer breaks within its head.
+    #: The call is carried out; the response breaks off within the head.
     MID_HEADERS = "mid_headers"
-    #: The call is carried out; the answer breaks within its body.
+    #: The call is carried out; the response breaks off within the body.
     MID_BODY = "mid_body"
-    #: The call is replaced by, or followed by, a whole answer of another kind.
+    #: A complete response of another kind replaces the vendor's, with or without the call.
     ANSWER = "answer"
 
 
 class Kind(_Word):
-    """The action of a fault."""
+    """The effects of a fault."""
 
-    RESET = "reset"  #: RST.
-    TRUNCATE = "truncate"  #: FIN without an answer, or without the rest of it.
-    DRIBBLE = "dribble"  #: The rest arrives one byte at a time, `Fault.seconds` apart.
-    DELAY = "delay"  #: The whole response arrives `Fault.seconds` late.
+    RESET = "reset"  #: The connection is reset (RST).
+    TRUNCATE = "truncate"  #: The connection is closed (FIN) without the response or its rest.
+    DRIBBLE = "dribble"  #: The rest is sent one byte at a time, `Fault.seconds` apart.
+    DELAY = "delay"  #: The whole response is delayed by `Fault.seconds`.
     GARBAGE = "garbage"  #: Bytes that are not HTTP.
-    HTML = "html"  #: A page of HTML under `Fault.status`.
-    WRONG_JSON = "wrong_json"  #: JSON of another shape under `Fault.status`.
-    JSON = "json"  #: JSON of the test's own, `Fault.body`, under `Fault.status`.
-    STATUS = "status"  #: `Fault.status` in the vendor's own words, as far as they are known.
+    HTML = "html"  #: An HTML page with `Fault.status`.
+    WRONG_JSON = "wrong_json"  #: JSON of a wrong shape with `Fault.status`.
+    JSON = "json"  #: The test's own JSON, `Fault.body`, with `Fault.status`.
+    STATUS = "status"  #: `Fault.status` with the vendor's own error, if known.
 
 
-#: The kinds that are possible at each stage.
+#: The possible kinds at each stage.
 POSSIBLE: dict[Stage, frozenset[Kind]] = {
     Stage.CONNECT: frozenset({Kind.RESET, Kind.TRUNCATE, Kind.DELAY}),
     Stage.MID_UPLOAD: frozenset({Kind.RESET, Kind.TRUNCATE}),
@@ -90,25 +90,24 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
     Stage.ANSWER: frozenset({Kind.HTML, Kind.WRONG_JSON, Kind.JSON, Kind.STATUS}),
 }
 
-#: Whether the call is carried out, by stage; at the other stages the rule says so.
+#: Whether the call is carried out, by stage; at the other stages, `Fault.executed` decides.
 CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
 CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
 
 
 def _as_headers(value: Any) -> dict[str, str | None]:
     if not isinstance(value, (Mapping, type(None))):
-        raise TypeError(f"headers of a fault must be a mapping of names, not {value!r:.40}")
+        raise TypeError(f"headers of a fault must be a mapping, not {value!r:.40}")
     headers: dict[str, str | None] = {}
     for name, content in (value or {}).items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r:.40} cannot be the name of a header")
+            raise ValueError(f"{name!r:.40} is not a valid header name")
         if name.lower() in _NOT_ITS_OWN:
-            raise ValueError(f"{name} is not a fault's to set: leave it out of headers")
+            raise ValueError(f"a fault cannot set {name}: leave it out of headers")
         text = str(content) if type(content) is int else content
         if text is not None and not (isinstance(text, str) and HEADER_VALUE.fullmatch(text)):
             raise ValueError(
-                f"{name} of a fault must be text that a header can hold, or null (None) for an "
-                "answer without it"
+                f"{name} of a fault must be valid header text, or null (None) to remove the header"
             )
         headers[name] = text
     return headers
@@ -116,35 +115,34 @@ def _as_headers(value: Any) -> dict[str, str | None]:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Fault:
-    """A rule for faults.
+    """A rule that makes calls fail.
 
-    Faults wait in the order in which they are added, and a call takes the first that is aimed at
-    it: ``add_faults(first, second)`` with ``times=1`` each strikes two calls, and the third one is
-    answered. A fault that is aimed at a picture strikes when the mock looks at the pictures; a
-    call that is refused before that leaves it waiting. A value that does not fit, or a combination
-    that cannot happen, raises ValueError.
+    Faults are queued in the order in which they are added, and a call gets the first one that
+    matches: with ``add_faults(first, second)`` and ``times=1`` each, two calls fail and the third
+    succeeds. A fault for a picture applies when the mock looks at the pictures; a call that is
+    refused before does not use it up. Raises ValueError for invalid or contradictory values.
 
     Attributes:
-        stage, kind: When the fault strikes, and its action.
-        times: The number of calls that it still strikes, 1 or more; None for all.
-        method, path: Only requests with this method, and whose path begins with this. Without a
-            path the fault strikes every endpoint of the vendor. A health check or an unknown path
-            must be named. The control API is never struck.
-        call: Only requests to this operation: ``match``, ``liveness``, or ``detect`` of Azure.
+        stage, kind: The moment and the effect of the fault.
+        times: The number of remaining calls that it affects, 1 or more; None for all.
+        method, path: Only requests with this method, and with a path that begins with this. Without
+            a path, the fault affects all endpoints of the vendor, but health checks and unknown
+            paths only if given. The control API is never affected.
+        call: Only requests to this operation: ``match``, ``liveness``, or Azure's ``detect``.
         card, person: Only calls with this ready test card (``no-face``), or with any test card of
             this person (``p1``).
-        field: Only calls with all these texts in their query, form or the top level of their JSON,
+        field: Only calls with all these texts in the query, the form or the top level of the JSON,
             by name, as they were sent: ``{"vendor_data": "case-7"}``.
         status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
-        headers: Headers that override that response's by name: ``{"Retry-After": "1"}``; None
+        headers: Headers that replace the response's by name: ``{"Retry-After": "1"}``; None
             removes a header. A status 429 has the vendor's own Retry-After unless set here.
-        body: The response's JSON: required for the kind JSON, invalid for the others. It is no
+        body: The response's JSON: required for the kind JSON, not allowed for others. It makes no
             claim about the vendor.
         seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
-        executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged anyway
-            (with a status of 400-499, that charges a response that the vendor documents as free);
-            None for no. At the other stages there is no choice. A call with a DELAY aimed at a
-            picture is always carried out at once: only its response waits.
+        executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged (with a
+            status of 400-499, this charges for a response that the vendor documents as free); None
+            for no. The other stages leave no choice. With a DELAY for a picture, the call is always
+            carried out at once: only its response is delayed.
     """
 
     stage: Stage = attrs.field(converter=Stage)
@@ -155,7 +153,7 @@ class Fault:
     call: str | None = None
     card: str | None = None
     person: str | None = None
-    # Dicts have no hash, and rules that differ in these alone are rare.
+    # Dicts are not hashable, and rules that differ only in these are rare.
     field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False)
     status: int = 502
     headers: Mapping[str, str | int | None] = attrs.field(
@@ -175,9 +173,9 @@ class Fault:
         if type(self.seconds) not in (int, float) or not 0 <= self.seconds <= 3600:
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
-            raise ValueError("only a fault at answer has headers")
+            raise ValueError("only a fault at answer can have headers")
         if (self.body is None) is (self.kind is Kind.JSON):
-            raise ValueError("a fault of kind json needs a body, and no other kind takes one")
+            raise ValueError("a fault of the kind json needs a body, and no other kind takes one")
         self._check_aim()
         if type(self.executed) not in (bool, type(None)):
             raise ValueError("executed must be true or false, or left out for the stage's default")
@@ -185,12 +183,12 @@ class Fault:
         if always is not None and self.executed not in (None, always):
             how = "always" if always else "never"
             raise ValueError(
-                f"with a fault at {self.stage} the call is {how} executed; leave executed out"
+                f"at the stage {self.stage} the call is {how} executed; leave executed out"
             )
 
     def _check_aim(self) -> None:
         names = ("method", "path", "call", "card", "person", "field")
-        # The head of a request is not known at connect, nor its body at mid_upload.
+        # At connect the head of the request is not known, at mid_upload the body is not.
         unknown, later = {
             Stage.CONNECT: (names, Stage.MID_UPLOAD),
             Stage.MID_UPLOAD: (names[3:], Stage.AFTER_UPLOAD),
@@ -201,17 +199,17 @@ class Fault:
                 raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
             if value is not None and name in unknown:
                 raise ValueError(
-                    f"a fault at {self.stage} strikes before the {name} of a request is known: "
+                    f"a fault at {self.stage} applies before the {name} of a request is known: "
                     f"leave {name} out, or use the stage {later}"
                 )
         if self.method is not None and not re.fullmatch("[A-Z]+", self.method):
             raise ValueError(
-                f"method of a fault must be in capital letters, such as POST, not {self.method!r}"
+                f"method of a fault must be in upper case, such as POST, not {self.method!r}"
             )
         if self.path is not None:
             _check_path(self.path)
         if self.card is not None and self.person is not None:
-            raise ValueError("a fault is aimed at a card or at a person, not at both")
+            raise ValueError("a fault can have a card or a person, not both")
         if self.person is not None:
             Card(person=self.person)
         if self.card is not None and self.card not in READY:
@@ -220,13 +218,13 @@ class Fault:
 
     @property
     def _is_always_executed(self) -> bool | None:
-        """Whether the call is carried out where the stage leaves no choice."""
+        """Whether the call is carried out; None if `executed` decides."""
         is_late = self.is_pictured and self.kind is Kind.DELAY
         return True if is_late else CARRIED_OUT.get(self.stage)
 
     @property
     def is_pictured(self) -> bool:
-        """Whether the fault is aimed at a picture."""
+        """Whether the fault is for a picture."""
         return self.card is not None or self.person is not None
 
     @property
@@ -241,7 +239,7 @@ class Fault:
         return late and not self.is_carried_out
 
     def fits(self, head: Request, operation: str | None, fields: Fields, *, is_call: bool) -> bool:
-        """Whether the fault is aimed at this request, regardless of its pictures."""
+        """Return whether the fault matches this request, regardless of its pictures."""
         is_path = is_call if self.path is None else head.path.startswith(self.path)
         return (
             is_path
@@ -251,7 +249,7 @@ class Fault:
         )
 
     def is_of(self, card: Card) -> bool:
-        """Whether the fault is aimed at this card."""
+        """Return whether the fault is for this card."""
         if self.card is not None:
             return READY[self.card].card == card
         return self.person == card.person
@@ -269,15 +267,15 @@ def _check_path(path: str) -> None:
     plain = f"/{plain.lstrip('/')}"
     if plain != path:
         raise ValueError(
-            "path of a fault says how the path of a request begins, without host, query and "
-            f"wildcard: {plain!r:.80}, not {path!r:.80}"
+            "path of a fault must be the beginning of a path, without host, query and wildcard: "
+            f"{plain!r:.80}, not {path!r:.80}"
         )
     if path.startswith(CONTROL):
-        raise ValueError("no fault strikes the control API or the console, unless at connect")
+        raise ValueError("faults do not apply to the control API or the console, except at connect")
 
 
 def failure_of(card: Card) -> Fault:
-    """Return the fault of a call with a card that says how its calls fail."""
+    """Return the fault of calls with a card, for a card that makes calls fail."""
     more: dict[str, Any] = {"person": card.person}
     if card.status is not None:
         if card.retry_after is not None:
@@ -290,14 +288,14 @@ def failure_of(card: Card) -> Fault:
 
 
 class Faults(RuleQueue[Fault]):
-    """The rules of one account that still wait, in the order they were added."""
+    """The pending rules of one account, in the order added."""
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a connection that was just accepted."""
+        """Take the fault for a new connection."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Take the fault for this request; None if the first that fits is at another stage."""
+        """Take the fault for a request; None if the first match is at a stage other than `only`."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,
@@ -310,7 +308,7 @@ class Faults(RuleQueue[Fault]):
         )
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use the first rule that fits; return None if it is at another stage than `only`."""
+        """Use the first rule that matches; return None if its stage is not `only`."""
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):

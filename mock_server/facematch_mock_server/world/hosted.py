@@ -1,6 +1,6 @@
-"""Hosted sessions of every vendor: looking them up, and the acts of a person in them.
+"""Hosted sessions of all vendors: lookup, and a person's actions.
 
-A vendor's `Rules` judge a session; everything else is the same for all vendors.
+The vendor's `Rules` judge a session; everything else is the same for all vendors.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from .services import Hosted, Session
 
 R = TypeVar("R")
 
-#: The acts of a person.
+#: The actions of a person.
 ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """One check of the person at the camera.
+    """A check of the person at the camera.
 
     Attributes:
-        face, reference: SHA-256 of the pictures that were compared; the reference is the document
-            where one is shown, and None where there is nothing to compare with.
-        contents: The pictures by SHA-256.
+        face, reference: SHA-256 of the compared pictures. The reference is the document, if one is
+            shown; None if there is nothing to compare with.
+        contents: The pictures, by SHA-256.
         liveness, match: The outcomes; `match` is None without a reference.
     """
 
@@ -51,19 +51,19 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """A vendor's rules for the acts of a person.
+    """A vendor's rules for a person's actions.
 
     Attributes:
-        waiting: The statuses of a session in which a person may act.
-        after: The status after ``begin``, ``abandon`` and ``expire``, and after the ``last`` failed
-            attempt, whose number is the claim ``session.attempts`` (1 without that claim).
-        judge: Returns the session after a check of the person.
-        fail: Returns the session after a failed attempt, which may be the last.
-        service, price: The session's name in the ledger, and the claim of its price; None if it
-            costs nothing. The claim ``session.charged`` says when a live session is charged.
-        finished: The statuses in which a check is finished.
-        changed: Called after each new status.
-        return_url: Returns the address to which the person is redirected; None for no redirect.
+        waiting: The statuses in which a person can act.
+        after: The statuses after ``begin``, ``abandon`` and ``expire``, and after the ``last``
+            failed attempt; the claim ``session.attempts`` is its number (1 without that claim).
+        judge: Returns the session as it is after a check of the person.
+        fail: Returns the session as it is after a failed attempt, which may be the last.
+        service, price: The session's name in the ledger, and the claim with the price; None if it
+            is free. The claim ``session.charged`` determines when a live session is charged.
+        finished: The statuses after a finished check.
+        changed: Called after each change of the status.
+        return_url: Returns the URL to which the person is redirected, or None.
     """
 
     waiting: frozenset[str]
@@ -78,19 +78,19 @@ class Rules:
 
 
 def hosted_of(session: Session) -> Hosted:
-    """Return the hosted part of a session. Raises LookupError for a saved call."""
+    """Return a session's hosted part. Raises LookupError for a saved call."""
     if session.hosted is None:
-        raise LookupError("this session is a stored call, not a hosted session: it has no person")
+        raise LookupError("this session is a saved call, not a hosted session: it has no person")
     return session.hosted
 
 
 def is_open(world: World, session: Session) -> bool:
-    """Whether a person may act in a session."""
+    """Return whether a person can act in a session."""
     return session.hosted is not None and session.status in world.behaviour.hosted.waiting
 
 
 def current(world: World, session: Session) -> Session:
-    """Return a session; expire it first if its expiry has passed."""
+    """Return a session, after expiring it if it is due."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
     over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
@@ -106,13 +106,13 @@ def find(world: World, session_id: str) -> Session:
 
 
 def open_sessions(world: World) -> tuple[Session, ...]:
-    """Return the sessions in which a person may act, in order."""
+    """Return the sessions in which a person can act, in order."""
     sessions = [current(world, session) for session in world.sessions.all()]
     return tuple(session for session in sessions if is_open(world, session))
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
-    """Return the hosted session, finished or not, whose page a token opens."""
+    """Return the hosted session, finished or not, with this page token."""
     shown = token.encode(errors="surrogateescape")
     for world in account.worlds.values():
         for session in world.sessions.all():
@@ -123,7 +123,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """Make a token of 12 URL-safe characters; a seed repeats it on the loopback only."""
+    """Make a token of 12 URL-safe characters; a seed makes it reproducible on the loopback only."""
     token, ids = secrets.token_bytes(9), world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
@@ -139,7 +139,7 @@ def start(
     reference: Upload | None = None,
     **hosted: Any,
 ) -> Session:
-    """Start a session with these `fields` of `Session`, and of `Hosted`."""
+    """Start a session with these `fields` of `Session` and of `Hosted`."""
     part = Hosted(
         token=_new_token(world),
         reference=None if reference is None else reference.digest,
@@ -163,7 +163,7 @@ def _charge(world: World, session: Session, when: str) -> None:
 
 
 def page_path(world: World, session: Session) -> str:
-    """Return the path of a session's page: account, language if one was asked for, token."""
+    """Return the path of a session's page: account, language (if requested) and token."""
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
@@ -177,20 +177,20 @@ def act(
     card: str | bytes | None = None,
     document: str | bytes | None = None,
 ) -> Session:
-    """Do one of `ACTS` in a session, and return the session.
+    """Perform one of `ACTS` in a session, and return the session.
 
-    Pictures and errors: see `Played.finish`. Also raises ValueError for an unknown act.
+    For pictures and errors see `Played.finish`. Also raises ValueError for an unknown action.
     """
     if do not in ACTS:
-        raise ValueError(f"there is no act {do!r:.40}; {nearest(str(do), ACTS)}")
+        raise ValueError(f"there is no action {do!r:.40}; {nearest(str(do), ACTS)}")
     if do != "card" and (card is not None or document is not None):
-        raise ValueError(f"only the act card takes a card or a document, not {do}")
+        raise ValueError(f"only the action card takes a card or a document, not {do}")
     rules: Rules = world.behaviour.hosted
     attempt: Attempt | None = None
     while True:
         session = find(world, session_id)
         if not is_open(world, session):
-            raise ValueError(f"this session is {session.status}: nobody can do anything in it")
+            raise ValueError(f"this session is {session.status}: a person can no longer act in it")
         if do == "card" and attempt is None:
             attempt = _look(world, session, "p1" if card is None else card, document)
         begun = rules.after["begin"]
@@ -198,7 +198,7 @@ def act(
             _replace(world, session, attrs.evolve(session, status=begun))
             continue
         changed = _step(world, session, do, attempt)
-        # Another request changed the session first: repeat with the new one.
+        # A concurrent request changed the session: retry with the current state.
         if _replace(world, session, changed) is changed:
             if attempt is not None:
                 world.pictures.keep(attempt.contents)
@@ -206,7 +206,7 @@ def act(
 
 
 def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:
-    """Return the session after an act."""
+    """Return the session as it is after an action."""
     rules: Rules = world.behaviour.hosted
     if do in rules.after:
         return attrs.evolve(session, status=rules.after[do])
@@ -216,7 +216,7 @@ def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> S
 
 
 def fail(world: World, session: Session) -> Session:
-    """Return a session after an attempt that failed; the last one ends it."""
+    """Return the session as it is after a failed attempt; the last one ends it."""
     rules, claims, count = world.behaviour.hosted, world.claims, "session.attempts"
     is_last = count not in claims or hosted_of(session).attempts >= claims[count]
     failed: Session = rules.fail(world, session, is_last)
@@ -224,7 +224,7 @@ def fail(world: World, session: Session) -> Session:
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:
-    """Replace a session unless it was changed meanwhile; return the stored one."""
+    """Replace a session unless it was changed in the meantime; return the stored session."""
     there = world.sessions.change(session.id, lambda x: changed if x is session else x)
     if there is changed and changed.status != session.status:
         rules: Rules = world.behaviour.hosted
@@ -237,17 +237,17 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
 def _look(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
-    """Check a person against the document or the reference, if there is one."""
+    """Check a person, and compare with the document or the reference, if there is one."""
     hosted, recognizer = hosted_of(session), world.recognizer
     face = reference = _read_picture(card)
     if hosted.kind == "kyc":
         reference = face if document is None else _read_picture(document)
     elif document is not None:
-        raise ValueError("a session of the kind biometric has no document step")
+        raise ValueError("a biometric session has no document step")
     elif hosted.reference is not None:
         kept = world.pictures.find(hosted.reference)
         if kept is None:
-            raise ValueError("the mock no longer has the reference: it keeps the newest 64 MiB")
+            raise ValueError("the mock no longer has the reference: it stores the newest 64 MiB")
         reference = kept
     has_reference = hosted.kind == "kyc" or hosted.reference is not None
     digests = [hashlib.sha256(picture).hexdigest() for picture in (face, reference)]
@@ -272,7 +272,7 @@ def _read_picture(card: str | bytes) -> bytes:
 
 
 class Played(Extension[R]):
-    """Hosted sessions of one world, and the person in front of the camera. Thread-safe."""
+    """The hosted sessions of one world, and the simulated person. Thread-safe."""
 
     def all(self) -> tuple[Session, ...]:
         """Return the sessions, in order."""
@@ -281,55 +281,55 @@ class Played(Extension[R]):
 
     @Serve("GET", "sessions/open", gives="sessions")
     def open(self) -> tuple[Session, ...]:
-        """Return the hosted sessions in which a person may act, in order."""
+        """Return the hosted sessions in which a person can act, in order."""
         return open_sessions(self._control.world)
 
     def page(self, session_id: str) -> str:
-        """Return the address of a session's page. Anybody with the address can play the person.
+        """Return the URL of a session's page. Anybody with the URL can act as the person.
 
         Raises LookupError for an unknown session, RuntimeError while the server is stopped.
         """
         world = self._control.world
         session, address = find(world, session_id), world.account.shared.address
         if address is None:
-            raise RuntimeError("there is a page only while the server runs; act by `finish`")
+            raise RuntimeError("the page exists only while the server runs; use `finish` instead")
         return f"{address}{page_path(world, session)}"
 
     def finish(
         self, session_id: str, card: str | bytes = "p1", document: str | bytes | None = None
     ) -> Session:
-        """Check the person, and return the session.
+        """Check the person and return the session.
 
         Args:
-            session_id: The id that responses show.
-            card: The person: a ready test card by name, or a picture. It is compared with the
+            session_id: The id from the vendor's responses.
+            card: The person: the name of a ready test card, or a picture. It is compared with the
                 reference or the document; a spoof card is not live.
-            document: In a session of the kind ``kyc``: the document, likewise; None for the same
+            document: For a session of the kind ``kyc``: the document, likewise; None for the same
                 picture.
 
         Raises:
             LookupError: the hosted session is unknown.
-            ValueError: the card is unknown, no document is shown, or the session is over.
+            ValueError: the card is unknown, the session has no document step, or it has ended.
         """
         return act(self._control.world, session_id, "card", card=card, document=document)
 
     def fail_attempt(self, session_id: str) -> Session:
-        """Fail an attempt without judging it. Raises as `finish`."""
+        """Fail an attempt without a check. For errors see `finish`."""
         return act(self._control.world, session_id, "fail_attempt")
 
     def abandon(self, session_id: str) -> Session:
-        """Abandon a session. Raises as `finish`."""
+        """Abandon a session. For errors see `finish`."""
         return act(self._control.world, session_id, "abandon")
 
     def expire(self, session_id: str) -> Session:
-        """Expire a session without advancing the clock. Raises as `finish`."""
+        """Expire a session without advancing the clock. For errors see `finish`."""
         return act(self._control.world, session_id, "expire")
 
     @Serve("POST", "sessions/act")
     def _act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:
-        """Act as the person of a session (begin, card, fail_attempt, abandon, expire)."""
+        """Act as the person in a session (begin, card, fail_attempt, abandon, expire)."""
         world = self._control.world
         session = act(world, session_id, do, card=card, document=document)
         attempts = hosted_of(session).attempts

@@ -1,4 +1,4 @@
-"""The journal of an account: requests with names, sizes and digests, never pictures or secrets."""
+"""The journal of an account: requests with names, sizes and digests, but no pictures or secrets."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from facematch_mock_server.base.messages import Request, Response
 
 from .services import Charge
 
-#: Maximum number of entries kept, and of bytes of their answers.
+#: The maximum number of stored entries, and of bytes of their responses.
 MAX_ENTRIES, MAX_ANSWERS = 10_000, 16 * 1024 * 1024
 
 
 def compose_note(head: Request, note: str | None) -> str | None:
-    """Return the note of a call: the fault that struck it, then `note`."""
+    """Return a call's note: the fault that applied to it, then `note`."""
     fault = str(head.fault) if head.fault else None
     return "; ".join(filter(None, (fault, note))) or None
 
 
 @attrs.frozen
 class SentFile:
-    """A file of a form, without its bytes.
+    """A file in a form, without its bytes.
 
     Attributes:
-        field: Name of the form field.
-        name: Name of the file.
-        size: Bytes.
-        digest: SHA-256 in hexadecimal.
+        field: The name of the form field.
+        name: The name of the file.
+        size: The size in bytes.
+        digest: The SHA-256 in hexadecimal.
     """
 
     field: str
@@ -48,20 +48,20 @@ class Entry:
     """A request, or an event of the transport.
 
     Attributes:
-        at: The time by the account's clock.
-        method, path: As sent; the path without its query.
-        status: The status of the answer; None for an event of the transport.
-        vendor: The vendor that the request was for; None for no vendor.
+        at: The time, by the account's clock.
+        method, path: As sent; the path without the query.
+        status: The status of the response; None for an event of the transport.
+        vendor: The vendor of the request, or None.
         key: ``live``, ``sandbox``, ``none``, or ``wrong`` for an unknown or invalid key.
-        fields: Query, form and JSON body: names with short values, secrets masked; of most texts
+        fields: Query, form and JSON body by name, with secrets masked, and most texts replaced by
             type and length.
         files: The files that were sent.
-        claims: Ids of the claims behind the answer.
-        note: A remark, such as the fault that struck; None without a remark.
-        charge: The charge for this call; None without a charge.
-        number: The entry's place in the journal, from 1 on.
-        answer: The answer, while the newest 16 MiB of answers are kept.
-        ms: The time to answer in milliseconds, without set delays.
+        claims: The ids of the claims behind the response.
+        note: A remark, such as the fault that applied, or None.
+        charge: The charge for the call; None if it was free.
+        number: The entry's number in the journal, counted from 1.
+        answer: The response; None once it is no longer among the newest 16 MiB.
+        ms: The processing time in milliseconds, without requested delays.
     """
 
     at: dt.datetime
@@ -76,7 +76,7 @@ class Entry:
     number: int = 0
     answer: Response | None = attrs.field(default=None, repr=False)
     ms: float | None = None
-    # Described when they are first read: most entries are never looked at.
+    # Described on first access, because most entries are never read.
     _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
         factory=dict, repr=False
     )
@@ -89,7 +89,7 @@ class Entry:
         return self._fields
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry as the control API shows it."""
+        """Return the entry as in the control API."""
         names = ("number", "method", "path", "status", "vendor", "key", "note")
         return {
             **{name: getattr(self, name) for name in names},
@@ -109,11 +109,11 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._answered: deque[Entry] = deque()
         self._last = self._answer_bytes = 0
-        #: Changes each time the journal is cleared.
+        #: An id that changes each time the journal is cleared.
         self.run = secrets.token_hex(4)
 
     def add(self, entry: Entry) -> Entry:
-        """Append an entry under the next number."""
+        """Append an entry with the next number."""
         with self._lock:
             entry.number = self._last = self._last + 1
             self._entries.append(entry)
@@ -128,7 +128,7 @@ class Journal:
         return entry
 
     def clear(self) -> None:
-        """Remove all entries; the numbers go on."""
+        """Remove all entries; the numbers continue."""
         with self._lock:
             self._entries.clear()
             self._answered.clear()
@@ -137,7 +137,7 @@ class Journal:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries, the oldest first."""
+        """The entries, oldest first."""
         with self._lock:
             return tuple(self._entries)
 

@@ -1,4 +1,4 @@
-"""A vendor as a set of claims, switches and settings, and the switches of one account."""
+"""A vendor as claims, switches and settings; and the choice of switches for one account."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ R = TypeVar("R")
 
 @attrs.frozen
 class Serve:
-    """Serves a method of `Control`, or of an extension, in the control API, too.
+    """Marks a method of `Control`, or of an extension, to be served by the control API.
 
-    The method's annotations define its values; the docstring's first sentence is the help.
+    The method's annotations define the values; the docstring's first sentence is the help.
 
     Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
             is the first argument.
-        gives: The name of the result in the answer; None if the result is an object itself.
-        count: Whether the answer has the length of the result instead of the result.
-        named: The HTTP name of each argument whose name differs over HTTP.
+        gives: The key of the result in the response; None if the result itself is an object.
+        count: Whether to return the length of the result instead of the result.
+        named: The HTTP names of arguments that have another name over HTTP.
         more: Returns the annotations of ``**`` arguments by name, for a vendor.
     """
 
@@ -49,41 +49,41 @@ class Serve:
 
 
 class Extension(Generic[R]):
-    """The part of `Control` that only one vendor has. Thread-safe."""
+    """A part of `Control` that only one vendor has. Thread-safe."""
 
     def __init__(self, control: Any) -> None:
         self._control = control
 
     @property
     def _records(self) -> R:
-        # Read each time: a reset gives the account new ones.
+        # Looked up each time, because a reset gives the account new records.
         records: R = self._control.world.records
         return records
 
 
-# There is one object for each vendor, compared by identity.
+# There is one object per vendor, compared by identity.
 @attrs.frozen(kw_only=True, eq=False)
 class VendorKind:
-    """A vendor before it has a world: its claims and its settings.
+    """A vendor, independent of any world: its claims and settings.
 
-    An entry point of the group ``facematch.mock_vendors`` names one.
+    Other distributions provide one by an entry point of the group ``facematch.mock_vendors``.
 
     Attributes:
-        name: The name of the vendor's folder, or of its entry point; `title` is as people write it.
-        switches: Named behaviours that may be set, with their values; the first is the default.
-        settings: Numbers that may be set: the claim's key, and the kind of number it takes.
-        rate_limits: The claim that holds the limit, by scope.
-        operations: The names of its calls for latency and faults: ``match``, say.
+        name: The name of the vendor's folder or entry point; `title` is the name in texts.
+        switches: The switches with their values; the first value is the default.
+        settings: The numeric settings: the key of the claim, and the type of number.
+        rate_limits: The claim with the limit, by scope.
+        operations: The names of its calls for latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case; ``*.`` at the beginning stands for one label.
-        first_keys: The keys that work at once, by text.
-        records, behaviour, outbox: Make the further state of a world, the object that answers its
-            requests, and the one that sends its webhooks (None without).
-        key_of: Returns the key or the client id that a request shows; it names the account.
-        new_text: Makes a key or a client id of another account, from the first one and letters.
-        extensions: The classes of the attributes that `Control` has for this vendor alone, by name.
-        greeting: The output of the command line about it: its keys, then commands to paste, with
-            ``{url}``. Empty for a list of `first_keys`.
-        samples: Asks a `Sampler` what its OpenAPI document is made from; None for no document.
+        first_keys: The keys that are valid from the start, by text.
+        records, behaviour, outbox: Factories of a world's additional state, of the object that
+            handles its requests, and of its outbox for webhooks (None if the vendor has none).
+        key_of: Returns the key or client id in a request, which identifies the account.
+        new_text: Makes a key or client id for another account, from the first one and letters.
+        extensions: The classes of the `Control` attributes that only this vendor has, by name.
+        greeting: The command line's output about the vendor: the keys, then commands to paste,
+            with ``{url}``. If empty, the keys in `first_keys` are listed.
+        samples: Calls a `Sampler` to collect the samples for the OpenAPI document, or None.
     """
 
     name: str
@@ -105,7 +105,7 @@ class VendorKind:
     samples: Callable[[Any], None] | None = None
 
     def new_keys(self) -> dict[str, Key]:
-        """Make the first keys of another account."""
+        """Make the first keys of an additional account."""
         letters, keys = secrets.token_hex(8), {}
         for text, key in self.first_keys.items():
             client = key.client and self.new_text(key.client, letters)
@@ -113,15 +113,15 @@ class VendorKind:
         return keys
 
     def has_host(self, host: str | None) -> bool:
-        """Whether a Host header, or the host of an address, is one of the vendor's own."""
+        """Return whether a Host header, or the host of a URL, is one of the vendor's own."""
         name = (host or "").partition(":")[0].lower()
         return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
     def choose(self, switches: Mapping[str, Any]) -> Behaviours:
-        """Return the claims in force with these switches.
+        """Return the active claims with these switches.
 
-        A string is read as on the command line. Raises ValueError for an unknown switch or a value
-        that does not fit.
+        Strings are parsed as on the command line. Raises ValueError for an unknown switch or an
+        invalid value.
         """
         chosen, settings = {name: values[0] for name, values in self.switches.items()}, {}
         for name, value in switches.items():
@@ -146,7 +146,7 @@ def _read(name: str, value: Any, read: Callable[[Any], Any], takes: str) -> Any:
 
 def _choose(values: tuple[Any, ...], value: Any) -> Any:
     for each in values:
-        # True equals 1, so the type counts as well.
+        # The type is compared, too, because True equals 1.
         is_equal = type(each) is type(value) and each == value
         if is_equal or (isinstance(value, str) and str(each).lower() == value.lower()):
             return each
@@ -160,7 +160,7 @@ def _count(value: Any, least: int = 1) -> int:
     return number
 
 
-#: The reader and the description of each kind of number.
+#: The parser and the description of each type of number.
 NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "count": (_count, "a whole number from 1"),
     "seconds": (_count, "a whole number from 1"),
@@ -178,7 +178,7 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 def choose_each(
     kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
 ) -> dict[str, Behaviours]:
-    """Return each vendor's claims by name; a bare switch applies to the first that has it."""
+    """Return the claims by vendor; a bare switch applies to the first vendor that has it."""
     each: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
     for word, value in (switches or {}).items():
         owner, given = word, value
@@ -186,7 +186,7 @@ def choose_each(
             owner, name = owner_of(kinds, word)
             given = {name: value}
         if owner not in each:
-            raise ValueError(f"there is no vendor {owner:.60} here; there is {', '.join(each)}")
+            raise ValueError(f"there is no vendor {owner:.60} here; there are {', '.join(each)}")
         for name in given.keys() & each[owner]:
             raise ValueError(f"the switch {owner}.{name} is given twice")
         each[owner] |= given
@@ -194,7 +194,7 @@ def choose_each(
 
 
 def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
-    """Return the vendor of a switch, the first if none has it, and its bare name."""
+    """Return a switch's vendor (the first vendor if no vendor has it) and bare name."""
     name, dot, switch = word.partition(".")
     if dot:
         return name, switch

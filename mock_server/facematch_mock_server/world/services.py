@@ -1,4 +1,4 @@
-"""Services that every vendor has: credit, keys, rate limits, sessions, pictures."""
+"""The services common to all vendors: credit, keys, rate limits, sessions, pictures."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ import attrs
 
 from facematch_mock_server.base.state import Collection
 
-#: Maximum number of entries kept.
+#: The maximum number of stored entries.
 MAX_CHARGES = 10_000
 
 
 def amount(value: object) -> Decimal:
-    """Read an amount of money, 0 to 1e12, with at most four decimals. Raises ValueError."""
+    """Parse an amount of money, 0 to 1e12, with at most four decimals. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise ValueError(  # noqa: TRY004 - one error for all
-            'an amount must be a decimal number, written as text such as "0.02", or a whole one, '
+            'an amount must be a decimal number as text, such as "0.02", or a whole number, '
             f"not {value!r:.40}"
         )
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError("an amount must be a decimal number, written as text") from None
+        raise ValueError("an amount must be a decimal number as text") from None
     if not number.is_finite() or not 0 <= number <= Decimal("1e12"):
         raise ValueError("an amount must be between 0 and 1e12")
     if number != number.quantize(Decimal("0.0001")):
@@ -45,11 +45,11 @@ class Charge:
 
     Attributes:
         at: The time of the charge, UTC.
-        what: The service, as the vendor calls it.
+        what: The vendor's name for the service.
         amount: The amount in USD.
-        request_id: The request id of the answer; None without one.
-        balance: The credit left after the charge.
-        number: The charge's place among the charges, from 1 on.
+        request_id: The request id in the response, or None.
+        balance: The remaining credit after the charge.
+        number: The number of the charge, counted from 1.
     """
 
     at: dt.datetime
@@ -61,7 +61,7 @@ class Charge:
 
 
 class Ledger:
-    """The credit of one account with one vendor, never below zero. Thread-safe."""
+    """The credit of one account at one vendor, never below zero. Thread-safe."""
 
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
@@ -81,7 +81,7 @@ class Ledger:
     def charge(
         self, price: Decimal, *, at: dt.datetime, what: str, request_id: str | None = None
     ) -> Charge | None:
-        """Take `price` and return the charge; take nothing and return None if less is left."""
+        """Deduct `price` and return the charge; return None if the credit is insufficient."""
         with self._lock:
             if self._balance < price:
                 return None
@@ -93,7 +93,7 @@ class Ledger:
             )
 
     def refund(self, charge: Charge) -> None:
-        """Undo the charge of a call that got no answer; later entries stay."""
+        """Undo the charge of a call without a response; later entries stay."""
         with self._lock:
             if self.charges.remove(str(charge.number)) is not None:
                 self._balance += charge.amount
@@ -116,14 +116,14 @@ class KeyKind(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Key:
-    """A key, without its text.
+    """A key without its text.
 
     Attributes:
         kind: Live or sandbox.
         revoked: Whether the key was revoked.
-        allowed: Whether the key may make the call.
-        expires: The key's last day, UTC; None for never.
-        client: The id that the vendor requires with the key; None if the key is enough.
+        allowed: Whether the key has the permission for calls.
+        expires: The key's last day, UTC; None if it never expires.
+        client: The client id that the vendor requires with the key; None if it requires none.
     """
 
     kind: KeyKind = attrs.field(converter=KeyKind)
@@ -133,11 +133,11 @@ class Key:
     client: str | None = None
 
     def expired(self, now: dt.datetime) -> bool:
-        """Whether the key's last day has passed."""
+        """Return whether the key's last day has passed."""
         return self.expires is not None and now.date() > self.expires
 
 
-#: A live and a sandbox key that work at once.
+#: A live and a sandbox key that are valid from the start.
 FIRST_KEYS: Mapping[str, Key] = {
     LIVE_KEY: Key(kind=KeyKind.LIVE),
     SANDBOX_KEY: Key(kind=KeyKind.SANDBOX),
@@ -145,16 +145,16 @@ FIRST_KEYS: Mapping[str, Key] = {
 
 
 def name_keys(keys: Mapping[str, Key]) -> dict[str, str]:
-    """Return the texts of an account's first keys by kind; ``client`` is their client id."""
+    """Return the texts of an account's first keys by kind; ``client`` is the client id."""
     texts = {str(key.kind): text for text, key in keys.items()}
     client = next((key.client for key in keys.values()), None)
     return texts if client is None else {**texts, "client": client}
 
 
 def check_key(text: str) -> None:
-    """Raise ValueError for a text that is empty or cannot be in a header."""
+    """Raise ValueError for a key that is empty or not allowed in a header."""
     if not text or not text.isascii() or not text.isprintable() or text != text.strip():
-        raise ValueError("a key must be printable ASCII without spaces around it")
+        raise ValueError("a key must be printable ASCII without leading or trailing spaces")
 
 
 class Keys(Collection[Key]):
@@ -166,18 +166,18 @@ class Keys(Collection[Key]):
             self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
-        """Return the keys of a client id that are not revoked, with their texts."""
+        """Return a client id's keys that are not revoked, with their texts."""
         keys = self.items()
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
 
-#: Maximum number of clients kept; the least recently seen is dropped first.
+#: The maximum number of stored clients; the least recently seen client is dropped first.
 CLIENTS = 10_000
 
 
 @attrs.frozen
 class Window:
-    """The limit that refused a client; `reset` is when its oldest request leaves the window."""
+    """The limit that a client exceeded; at `reset` the oldest request leaves the window."""
 
     limit: int
     reset: int
@@ -185,12 +185,12 @@ class Window:
 
 
 class Rates:
-    """The rate windows of one world; a limit of None is no limit. Thread-safe."""
+    """The rate limits of one world; None means no limit. Thread-safe."""
 
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
         self._limits = dict(limits)
-        #: Times of the requests of each client; the last one seen is at the end.
+        #: The request times of each client; the client seen last is at the end.
         self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     @property
@@ -199,22 +199,24 @@ class Rates:
             return dict(self._limits)
 
     def set_limits(self, limits: Mapping[str, int | None]) -> None:
-        """Change limits at once. Raises ValueError for an unknown scope or a wrong number."""
+        """Change limits at once. Raises ValueError for an unknown scope or an invalid number."""
         for scope, limit in limits.items():
             if scope not in self._limits:
                 names = ", ".join(self._limits)
-                raise ValueError(f"there is no rate limit {scope}; there are {names}")
+                raise ValueError(f"there is no rate limit {scope}; the limits are {names}")
             if limit is not None and (type(limit) is not int or limit < 0):
-                raise ValueError("a limit must be a whole number from 0, or null (None) for none")
+                raise ValueError(
+                    "a limit must be a whole number from 0, or null (None) for no limit"
+                )
         with self._lock:
             self._limits.update(limits)
 
     def take(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
-        """Count one request of a client in its windows, given in seconds by scope.
+        """Count a request of a client in these windows (seconds by scope).
 
-        If a limit refuses it, return its scope and window and count nothing.
+        If a limit is exceeded, return its scope and window without counting the request.
         """
         with self._lock:
             counted = []
@@ -229,7 +231,7 @@ class Rates:
                 while times and times[0] <= now - window_s:
                     times.popleft()
                 if len(times) >= limit:
-                    # The limit may have been lowered meanwhile.
+                    # The limit may have been lowered in the meantime.
                     while len(times) > max(limit, 1):
                         times.popleft()
                     reset = (times[0] if times else now) + window_s
@@ -241,18 +243,18 @@ class Rates:
             return None
 
 
-#: Maximum number of sessions kept.
+#: The maximum number of stored sessions.
 MAX_SESSIONS = 10_000
 
 
 @attrs.frozen(kw_only=True)
 class Review:
-    """A change of a session's status by hand.
+    """A manual change of a session's status.
 
     Attributes:
-        user: The author, in the vendor's words.
-        new_status: The vendor's word.
-        comment: The comment as written; None without a comment.
+        user: The author, as the vendor stores it.
+        new_status: The vendor's name of the status.
+        comment: The comment, or None.
         created_at: The time of the change, UTC.
     """
 
@@ -267,17 +269,17 @@ class Hosted:
     """The part of a hosted session that a saved call does not have.
 
     Attributes:
-        token: The secret in the address of its page. Not in `repr`.
-        kind: ``kyc``, where a document is shown and compared, or ``biometric``, where the vendor
-            already had the reference.
-        workflow, version: The workflow that made the session; None without a workflow.
-        callback: The address the person is redirected to; None for no redirect. Not in `repr`.
+        token: The secret in the URL of the session's page. Not in `repr`.
+        kind: ``kyc`` (compares with a document that the person shows) or ``biometric`` (compares
+            with an earlier reference).
+        workflow, version: The workflow of the session, or None.
+        callback: The URL to which the person is redirected, or None. Not in `repr`.
         language: The language of the page; None for the browser's.
-        expires_at: When the session ends, UTC.
-        is_live: Whether a live key started it.
+        expires_at: The time of expiry, UTC.
+        is_live: Whether the session was started with a live key.
         attempts: The number of attempts so far.
         scenario: The outcome requested in the sandbox; None to judge the pictures.
-        reference: SHA-256 of the picture that the face is compared with; None for none.
+        reference: The SHA-256 of the picture to compare with, or None.
     """
 
     token: str = attrs.field(repr=False, metadata={"secret": True})
@@ -298,18 +300,18 @@ class Session:
     """A saved call, or a hosted session.
 
     Attributes:
-        id: The request id of its answer.
-        number: 1 for the first session of the world.
+        id: The request id of its response.
+        number: The session's number in the world, counted from 1.
         internal_id: A second id, shown in lists.
         service: The vendor's name of the service; None for a hosted session.
-        status: The vendor's word; updates change it.
+        status: The vendor's name of the status; updates change it.
         created_at: The time of the start, UTC.
         vendor_data, metadata: The values as sent; None if not sent.
-        pictures: SHA-256 by the vendor's name of the picture.
-        result: The part of the answer that belongs to the service; for a hosted session such parts
-            by feature, as far as each ran.
+        pictures: The SHA-256 of the pictures, by the vendor's names.
+        result: The service's block in the response; for a hosted session the blocks by feature, of
+            the features that ran.
         reviews: The reviews, oldest first.
-        hosted: The part that only a hosted session has; None for a saved call.
+        hosted: The additional data of a hosted session; None for a saved call.
     """
 
     id: str
@@ -333,30 +335,30 @@ class Sessions(Collection[Session]):
         super().__init__(limit=MAX_SESSIONS)
 
     def add(self, session_id: str, **fields: Any) -> Session:
-        """Keep a session under the next number; `fields` are those of `Session`."""
+        """Store a session with the next number; `fields` are fields of `Session`."""
         return self.append(functools.partial(Session, id=session_id, **fields), session_id)
 
 
-#: Maximum bytes of pictures kept.
+#: The maximum total size of stored pictures in bytes.
 MAX_BYTES = 64 * 1024 * 1024
 
 
 class Pictures:
-    """LRU cache of pictures by SHA-256. Thread-safe."""
+    """LRU cache of pictures, keyed by SHA-256. Thread-safe."""
 
-    #: Bytes of a long picture, whose beginning tells it apart.
+    #: From this size in bytes, the beginning of a picture identifies it.
     long = 64 * 1024
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
-        #: SHA-256 by sample.
+        #: The SHA-256 by sample.
         self._digests: dict[tuple[int, bytes], str] = {}
         self.kept_bytes = 0
 
     def keep(self, contents: Mapping[str, bytes]) -> None:
-        """Keep these pictures as the newest."""
+        """Store these pictures as the newest."""
         with self._lock:
             for digest, content in contents.items():
                 if digest not in self._pictures:
@@ -370,14 +372,14 @@ class Pictures:
                 self._digests.pop(_sample(content, 0, len(content)), None)
 
     def find(self, digest: str | None) -> bytes | None:
-        """Return the picture with this SHA-256, or None if it is not kept."""
+        """Return the picture with this SHA-256; None if it is not stored."""
         return self._pictures.get(digest or "")
 
     def find_at(
         self, body: bytes | bytearray, start: int, size: int | None = None
     ) -> tuple[str, bytes] | None:
-        """Return SHA-256 and content of the kept picture there; without a size, of a long one."""
-        # A known picture is compared byte by byte, about twenty times faster than hashing it.
+        """Return SHA-256 and content of the stored picture there; without `size`, a long one."""
+        # Comparing with a stored picture is about twenty times as fast as hashing.
         digest = self._digests.get(_sample(body, start, size or self.long), "")
         content = self._pictures.get(digest, b"")
         if not content or size not in (None, len(content)) or not body.startswith(content, start):
@@ -388,7 +390,7 @@ class Pictures:
     def digest(
         self, body: bytes | bytearray, start: int = 0, end: int | None = None
     ) -> tuple[str, bytes]:
-        """Return SHA-256 and content of the picture between two places of `body`, and keep it."""
+        """Return SHA-256 and content of the picture between two offsets of `body`, and store it."""
         end = len(body) if end is None else end
         kept = self.find_at(body, start, end - start)
         if kept is None:
@@ -399,6 +401,6 @@ class Pictures:
 
 
 def _sample(body: bytes | bytearray, start: int, size: int) -> tuple[int, bytes]:
-    """Return a sample of a picture; of a long one, of its beginning."""
+    """Return a sample of a picture; for a long picture, of its beginning."""
     size = min(size, Pictures.long)
     return size, bytes(body[start : start + size : size // 256 or 1])

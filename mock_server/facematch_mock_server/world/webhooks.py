@@ -1,6 +1,6 @@
-"""Webhooks: queued by a request, sent by threads, recorded with each attempt.
+"""Webhooks: requests queue them, threads send them, and each attempt is recorded.
 
-The vendor's `Compose` writes and signs them; its claims (``webhook.*``) are the rules of retries.
+The vendor's `Compose` builds and signs them; its claims (``webhook.*``) define the retries.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from .services import Session
 
 _log = logging.getLogger("facematch_mock_server")
 
-#: Maximum number of deliveries kept.
+#: The maximum number of stored deliveries.
 MAX_DELIVERIES = 10_000
-#: Maximum number of attempts kept for one delivery.
+#: The maximum number of stored attempts of a delivery.
 MAX_ATTEMPTS = 100
-#: The name of each thread that sends or waits.
+#: The name of the threads that send or wait.
 THREAD = "facematch-mock-webhooks"
-#: Maximum bytes read from the body of a receiver's response.
+#: Maximum bytes to read from the body of a receiver's response.
 _ANSWER_BYTES = 65_536
 
 
@@ -46,9 +46,9 @@ class Destination:
 
     Attributes:
         uuid: The destination's id.
-        url: The address. Not in `repr`: it may hold a password or a token.
-        events: The events that are sent there, in the vendor's words.
-        enabled: Whether deliveries are sent.
+        url: The URL. Not in `repr`, because it may contain a password or token.
+        events: The events to send, by the vendor's names.
+        enabled: Whether to send deliveries.
         secret: The signing secret. Not in `repr`.
     """
 
@@ -60,31 +60,31 @@ class Destination:
 
 
 class DeliveryState(enum.StrEnum):
-    PENDING = "pending"  #: Waiting for the first or the next attempt.
-    DELIVERED = "delivered"  #: Answered 2xx.
-    FAILED = "failed"  #: Not answered with 2xx, and not retried.
-    DROPPED = "dropped"  #: Dropped by a test, or because the destination is gone or disabled.
+    PENDING = "pending"  #: Waiting for the first or next attempt.
+    DELIVERED = "delivered"  #: The receiver responded with 2xx.
+    FAILED = "failed"  #: There was no 2xx response, and there is no further retry.
+    DROPPED = "dropped"  #: Dropped by a test, or because the destination was removed or disabled.
 
 
 class DeliveryFault(enum.StrEnum):
     """A fault to inject into one delivery."""
 
-    CORRUPT = "corrupt"  #: A byte of the body is changed after signing.
-    SIGN_WRONG = "sign-wrong"  #: The body is signed with another secret.
-    DROP = "drop"  #: The delivery gets lost unnoticed.
+    CORRUPT = "corrupt"  #: Change a byte of the body after signing.
+    SIGN_WRONG = "sign-wrong"  #: Sign the body with a wrong secret.
+    DROP = "drop"  #: Drop the delivery silently.
 
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """An attempt to deliver.
+    """An attempt to send a delivery.
 
     Attributes:
-        at: UTC, by the clock of the world.
-        status: The status of the response; None without a response.
-        problem: The reason in a word or two; None if there was a response.
+        at: The time, UTC, by the world's clock.
+        status: The status of the response; None if there was none.
+        problem: The reason, in a word or two; None if there was a response.
         elapsed_ms: The real time until the response.
-        fault: The fault that a test set; None without a fault.
-        claims: Ids of the claims behind the outcome.
+        fault: The fault that a test set, or None.
+        claims: The ids of the claims behind the outcome.
     """
 
     at: dt.datetime
@@ -95,7 +95,7 @@ class Attempt:
     claims: tuple[str, ...] = ()
 
 
-#: The metadata of a field that no list shows.
+#: The metadata of a field that lists omit.
 _INNER = {"secret": True}
 
 
@@ -104,18 +104,18 @@ class WebhookDelivery:
     """An event for one destination.
 
     Attributes:
-        id: The mock's id; the vendor's is `event_id`.
-        number: The delivery's place among the deliveries, from 1 on.
+        id: The mock's own id; the vendor's is `event_id`.
+        number: The number of the delivery, counted from 1.
         destination: The id of the destination.
-        url: The address; None if the destination is gone. Not in `repr`.
-        event: ``status.updated``.
-        event_id: None for a test delivery of the console.
-        session_id, status: The session, and its status at the event.
+        url: The URL; None if the destination was removed. Not in `repr`.
+        event: The event, such as ``status.updated``.
+        event_id: The vendor's id of the event; None for a test delivery from the console.
+        session_id, status: The session, and its status at the time of the event.
         state: ``pending``, ``delivered``, ``failed`` or ``dropped``.
         is_test: Whether the console requested the delivery.
         created_at: The time of the event, UTC.
-        due: The time of the next attempt, UTC; None without one.
-        attempts: The attempts with their answers, in order.
+        due: The time of the next attempt, UTC; None if there is none.
+        attempts: The attempts with their responses, in order.
     """
 
     id: str
@@ -131,8 +131,8 @@ class WebhookDelivery:
     created_at: dt.datetime
     due: dt.datetime | None = None
     attempts: tuple[Attempt, ...] = ()
-    # Inner fields: the session that the body is made from, scheme and host of picture addresses,
-    # the time in the payload in seconds since 1970, and the attempts that were retries.
+    # Internal: the session from which the body is built, scheme and host of picture URLs, the
+    # time in the payload in seconds since 1970, and the number of attempts that were retries.
     session: Session = attrs.field(repr=False, metadata=_INNER)
     origin: str = attrs.field(repr=False, metadata=_INNER)
     timestamp: int = attrs.field(repr=False, metadata=_INNER)
@@ -144,8 +144,8 @@ class WebhookLetter(WebhookDelivery):
     """A delivery with its headers and body.
 
     Attributes:
-        headers, body: The values sent if no fault strikes; empty if the destination is gone. Not
-            in `repr`.
+        headers, body: The values sent if no fault applies; empty if the destination was removed.
+            Not in `repr`.
     """
 
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -154,13 +154,13 @@ class WebhookLetter(WebhookDelivery):
 
 @attrs.frozen(kw_only=True)
 class SignedPayload:
-    """The headers of a delivery in order, without those of the connection, and its body."""
+    """A delivery's headers in order, without those of the connection, and its body."""
 
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
 
 
-#: Composes a vendor's payload, signed with the secret of the destination.
+#: Builds a vendor's payload, signed with the secret of the destination.
 Compose = Callable[[Citations, World, WebhookDelivery, Destination], SignedPayload]
 
 
@@ -171,14 +171,14 @@ class PostResult:
     elapsed_ms: int = 0
 
 
-#: Sends a payload to an address, with seconds to the deadline.
+#: Sends a payload to a URL, with a deadline in seconds.
 Send = Callable[[str, SignedPayload, float], PostResult]
 
 
 class Outbox:
-    """The webhooks of one world: queued, sent by threads once due, recorded. Thread-safe.
+    """The webhooks of one world: queues them, sends them once due, records them. Thread-safe.
 
-    A destination gets one delivery at a time.
+    Sends one delivery at a time to each destination.
     """
 
     def __init__(self, world: World, compose: Compose) -> None:
@@ -187,19 +187,19 @@ class Outbox:
         self.deliveries: Collection[WebhookDelivery] = Collection(
             limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
         )
-        #: None if a test takes the deliveries.
+        #: None if a test sends the deliveries.
         self.send: Send | None = post if world.account.shared.has_workers else None
         #: Whether due deliveries are sent.
         self.is_running = False
         self._changed = threading.Condition()
         self._timer: threading.Timer | None = None
         self._faults: deque[DeliveryFault] = deque()
-        #: The waiting deliveries by id, in order, and the fault of the taken one by destination.
+        #: Pending deliveries by id, in order; and the fault of the one in progress, by destination.
         self._waiting: dict[str, WebhookDelivery] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def run(self, *, is_running: bool) -> None:
-        """Set whether due deliveries are sent; those in progress end within their deadline."""
+        """Set whether to send due deliveries; those in progress end within their deadline."""
         self._world.clock.watch(self._begin, is_on=is_running)
         with self._changed:
             self.is_running = is_running
@@ -207,7 +207,7 @@ class Outbox:
         self._begin()
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
-        """Queue a delivery, new or already sent, to be sent once due."""
+        """Queue a new or already sent delivery, to be sent once it is due."""
         with self._changed:
             sent_before = self.deliveries.find(delivery.id)
             if sent_before is None:
@@ -220,36 +220,36 @@ class Outbox:
         self._begin()
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
-        """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
+        """Add a fault for the next 1-10,000 attempts, after the pending faults."""
         if type(times) is not int or not 1 <= times <= 10_000:
             raise ValueError("times must be a whole number from 1 to 10000")
         with self._changed:
             self._faults.extend([fault] * times)
 
     def take(self, now: dt.datetime) -> tuple[WebhookDelivery, DeliveryFault | None] | None:
-        """Take the first due delivery and its fault; `attempt` must follow."""
+        """Take the first due delivery and its fault; the caller must then call `attempt`."""
         with self._changed:
             delivery = self._first()
             if delivery is None or _due_of(delivery) > now:
                 return None
             del self._waiting[delivery.id]
-            # Faults strike in the order in which deliveries are taken.
+            # Faults apply in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
             self._under_way[delivery.destination] = fault
             return delivery, fault
 
     def attempt(self, taken: WebhookDelivery, fault: DeliveryFault | None, send: Send) -> None:
-        """Attempt a delivery that was taken, and record the result."""
+        """Attempt a taken delivery, and record the result."""
         try:
             changes = self._attempt(taken, fault, send)
-        except Exception:  # noqa: BLE001 - and it is logged
+        except Exception:  # noqa: BLE001 - logged below
             # A delivery that cannot be composed must not block the others or `wait`.
-            _log.exception("the mock failed over a webhook; it is not delivered")
+            _log.exception("the mock failed to deliver a webhook")
             changes = {"state": DeliveryState.FAILED, "due": None}
         tried: tuple[Attempt, ...] = changes.pop("attempts", ())
 
         def change(current: WebhookDelivery) -> WebhookDelivery:
-            # A delivery that was queued again meanwhile keeps the attempt only.
+            # If the delivery was queued again in the meantime, only record the attempt.
             if current.id not in self._waiting:
                 current = attrs.evolve(current, **changes)
             return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
@@ -268,7 +268,7 @@ class Outbox:
     def _attempt(
         self, delivery: WebhookDelivery, fault: DeliveryFault | None, send: Send
     ) -> dict[str, Any]:
-        """Attempt a delivery once; return what changes in it."""
+        """Attempt a delivery once; return the changed attributes."""
         world, claims, fresh = self._world, self._world.claims.citations(), delivery
         destination = self.destinations.find(delivery.destination)
         if destination is None or not destination.enabled:
@@ -282,7 +282,7 @@ class Outbox:
             destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
         payload = self._compose(claims, world, fresh, destination)
         if fault is DeliveryFault.CORRUPT:
-            # A digit of an id, so that the body is still JSON.
+            # Change a digit of an id, so that the body is still valid JSON.
             body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
             body[place] = ord("2" if body[place] == ord("1") else "1")
             payload = attrs.evolve(payload, body=bytes(body))
@@ -301,7 +301,7 @@ class Outbox:
             return len(self._under_way) + len(due)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until no delivery is due or in progress; return whether none is left."""
+        """Wait until no delivery is due or in progress; return whether that was achieved."""
         # The clock is not read under the lock: `advance` calls `_begin` under the clock's lock.
         at = self._world.clock.now()
         with self._changed:
@@ -309,12 +309,12 @@ class Outbox:
             return not self.count_due(at)
 
     def _first(self) -> WebhookDelivery | None:
-        """Return the first waiting delivery of a destination that has nothing under way."""
+        """Return the first pending delivery to a destination that has none in progress."""
         free = (each for each in self._waiting.values() if each.destination not in self._under_way)
         return min(free, key=_due_of, default=None)
 
     def _begin(self, now: dt.datetime | None = None) -> None:
-        """Begin the due deliveries. The clock passes `now`, and is not read then."""
+        """Start the due deliveries. If the clock calls this, it passes `now`; do not read it."""
         now = now or self._world.clock.now()
         with self._changed:
             if self._timer is not None:
@@ -326,7 +326,7 @@ class Outbox:
                 threading.Thread(None, self.attempt, THREAD, work, daemon=True).start()
             following = self._first()
             if self._world.clock.running and following is not None:
-                # Wait a millisecond more, so as not to wake too early; the clock may be advanced.
+                # Wait a millisecond longer, to not wake too early; the clock may be advanced.
                 seconds = (_due_of(following) - now).total_seconds() + 0.001
                 self._timer = threading.Timer(min(seconds, 60.0), self._begin)
                 self._timer.name, self._timer.daemon = THREAD, True
@@ -358,7 +358,7 @@ def _judge(
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
-    """Return whether webhooks may be sent to an address: of this machine or of an allowed host."""
+    """Return whether webhooks may be sent to a URL: on this machine or an allowed host."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and parts.port != 0
@@ -372,7 +372,7 @@ def may_send(url: str, hosts: Container[str]) -> bool:
 def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
     """Send a payload without proxy or redirect, and return the result.
 
-    `timeout_s` is one deadline for the whole delivery: a receiver that drips bytes cannot hold it.
+    `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.
     """
     began, parts = time.monotonic(), urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -401,7 +401,7 @@ def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
         if is_late.is_set():
             raise TimeoutError
         status = answer.status
-        # Closing before the end would reset the rest of the answer; only its status counts.
+        # Only the status matters; closing before the end would reset the connection.
         answer.read(_ANSWER_BYTES)
     except (OSError, ValueError, http.client.HTTPException) as error:
         is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
