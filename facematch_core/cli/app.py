@@ -31,8 +31,8 @@ COMMANDS: dict[str, str] = {
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
-    "mock": "Serve mock vendors until Ctrl-C, all on one port.",
-    "parity": "Compare a vendor with its mock, by call.",
+    "mock": "Serve mock vendors on one port until Ctrl-C.",
+    "parity": "Compare a vendor with its mock, call by call.",
 }
 
 

@@ -208,7 +208,7 @@ def test_a_switch_is_read_in_any_case():
         (["--switch", "in_reviw=true"], "did you mean in_review?"),
         (["--switch", "in_review=up"], "takes False or True, not 'up'"),
         (["--switch", "price_match=0.00001"], "at most four decimals"),
-        (["--latency", "document=1"], "no operation document here; there are match, liveness"),
+        (["--latency", "document=1"], "no operation document; the operations are match, liveness"),
         (["--latency", "match=3601"], "seconds from 0 to 3600"),
         (["--port", "70000"], "70000"),
         (["--key", ""], "key"),

@@ -142,7 +142,7 @@ def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
         ({"field": {}}, "vendor_data"),
         ({"field": "vendor_data=7"}, "'vendor_data=7'"),
         ({"field": {"vendor_data": 7}}, "7"),
-        ({"field": {"": "7"}}, "names of fields"),
+        ({"field": {"": "7"}}, "field names"),
         ({"field": CASE_7, "stage": "mid_upload", "kind": "reset"}, "after_upload"),
         ({"field": CASE_7, "stage": "connect", "kind": "reset"}, "leave field out"),
         ({"field": {"vendor_date": "7"}, "call": "match"}, "vendor_data"),

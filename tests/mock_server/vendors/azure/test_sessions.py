@@ -143,7 +143,7 @@ def test_when_the_tokens_time_is_over_nobody_goes_through_and_after_48_hours_it_
     abandoned = face.make()
     face.people.abandon(abandoned)
     face.mock.control.advance(60)
-    with pytest.raises(ValueError, match="nobody can"):
+    with pytest.raises(ValueError, match="no longer act"):
         face.people.finish(session_id)
     assert face.read(session_id)["status"] == "NotStarted"
     assert face.read(abandoned)["status"] == "Canceled"

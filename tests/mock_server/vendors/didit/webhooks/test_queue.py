@@ -94,7 +94,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(world, caplog):
     ended = world.webhooks.wait(20)
     assert [delivery.state for delivery in ended] == ["failed", "delivered"]
     assert done == [whole]
-    assert "failed over a webhook" in caplog.text
+    assert "failed to deliver a webhook" in caplog.text
     assert is_quiet()
 
 
