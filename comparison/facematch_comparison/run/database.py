@@ -362,8 +362,10 @@ class RunDatabase:
                 if is_found := difference is None:
                     _write_system(db, system)
                     values = _row_of(answer)
-            where = "call_id = :of_call AND state IN ('unresolved', 'no response')"
-            _update(db, charge.system, values, where, {"of_call": charge.call.id})
+            where = """pair = :of_pair AND call_id = :of_call
+                AND state IN ('unresolved', 'no response')"""
+            which = {"of_pair": charge.pair, "of_call": charge.call.id}
+            _update(db, charge.system, values, where, which)
             return is_found
 
         return self.transact(step)
@@ -379,13 +381,16 @@ class RunDatabase:
         models: Counter[str] = Counter()
         not_acquired = 0
 
-        def step(db: Connection) -> list[tuple[int, PairOutcome]]:
-            rows = db.exec_driver_sql(query, (system,)).all()
-            names = ("state", "decision", "billed", "model")
-            return [(n, PairOutcome(**dict(zip(names, kind, strict=True)))) for n, *kind in rows]
+        def step(db: Connection) -> tuple[bool, list[tuple[int, PairOutcome]]]:
+            rows = [dict(row) for row in _select(db, query, (system,))]
+            is_billed = _select_system(db, system).settings.get("billed", True)
+            return is_billed, [(row.pop("count"), PairOutcome(**row)) for row in rows]
 
-        for count, outcome in self.transact(step):
-            states[outcome.state] += count
+        is_billed, counts = self.transact(step)
+        for count, outcome in counts:
+            # As in `take_back`: without a bill the next run asks about the pair again.
+            is_free = outcome.state is PairState.ASKED and not is_billed
+            states[PairState.BEGUN if is_free else outcome.state] += count
             billed[outcome.billed] += count
             if outcome.model is not None:
                 models[outcome.model] += count
@@ -402,14 +407,14 @@ class RunDatabase:
 
     def answers(self, system: int, pairs: int) -> list[PairOutcome]:
         """Return the outcome of each pair, in the order of the test set."""
-        query = """SELECT state, call_id, decision, score, scale, billed, elapsed_s, environment,
-            model, error FROM facematch_comparisons WHERE system = ? ORDER BY pair"""
+        query = """SELECT pair, state, call_id, decision, score, scale, billed, elapsed_s,
+            environment, model, error FROM facematch_comparisons WHERE system = ? ORDER BY pair"""
 
         def step(db: Connection) -> list[PairOutcome]:
-            outcomes = [PairOutcome(**row) for row in _select(db, query, (system,))]
-            if len(outcomes) != pairs:
+            rows = [dict(row) for row in _select(db, query, (system,))]
+            if [row.pop("pair") for row in rows] != [*range(pairs)]:
                 raise ValueError("other pairs")
-            return outcomes
+            return [PairOutcome(**row) for row in rows]
 
         return self.transact(step)
 

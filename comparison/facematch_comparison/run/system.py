@@ -406,7 +406,7 @@ def resolve_by_budgets(
     call_ids = [
         charge.call.id
         for charge in database.unresolved(system)
-        if charge.state is PairState.UNRESOLVED and charge.call is not None
+        if charge.state is PairState.UNRESOLVED
     ]
     if not call_ids:
         return
@@ -430,10 +430,12 @@ def look_for_calls(
     now: datetime,
 ) -> None:
     """Search the vendor's records, free of charge, for unresolved calls that are due."""
-    for charge in database.unresolved(system):
-        if not charge.is_due(now):
-            continue
-        call = attrs.evolve(charge.call, caller_ref=database.study().reference(charge.pair))
+    due = [charge for charge in database.unresolved(system) if charge.is_due(now)]
+    if not due:
+        return
+    reference = database.study().reference
+    for charge in due:
+        call = attrs.evolve(charge.call, caller_ref=reference(charge.pair))
         try:
             # For a call that was never sent, this reads a whole day of records.
             result = verifier.reconcile(call).result

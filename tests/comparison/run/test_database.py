@@ -117,6 +117,14 @@ def test_damage_is_found_before_anything_is_sent(database, study, address, state
     assert (caught.value.__cause__, system.backend.calls) == (None, [])
 
 
+def test_answers_to_other_pairs_are_damage(database, study, address):
+    run_once(database, study, opener())
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:
+        file.execute("UPDATE facematch_comparisons SET pair = 7 WHERE pair = 2")
+    with pytest.raises(ConfigurationError, match="damaged"):
+        read_answers(database)
+
+
 def test_a_row_is_whole(database, address):
     enter_system(database)
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file, file:

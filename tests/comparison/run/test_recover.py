@@ -224,6 +224,41 @@ def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: P
     assert pair_states(database, system)[1] == state
 
 
+def test_a_found_answer_is_that_of_its_pair(database, study):
+    backend = RecordingBackend()
+    backend.script = [fail_with(LOST), kept_and_lost(backend)]
+    run_once(database, study, opener(backend), keep=["fake"])
+    assert pair_states(database) == ["unresolved", *["answered"] * 5]
+
+
+def test_a_transition_starts_from_its_states_alone(database):
+    system = enter_system(database)
+    with pytest.raises(ConfigurationError):
+        database.ask(system.number, 0, "unknown")
+    call = begin_pair(database, system)
+    with pytest.raises(ConfigurationError):
+        database.repeat(system.number, 0, call.id)
+    database.ask(system.number, 0, call.id)
+    database.end(system.number, [(0, pair_outcome(PairState.UNRESOLVED, call.id))])
+    with pytest.raises(ConfigurationError):
+        database.begin(system.number, 0, call)
+    for state in ("unresolved", "no response"):
+        assert pair_states(database, system)[0] == state
+        with pytest.raises(ConfigurationError):
+            database.end(system.number, [(0, pair_outcome(PairState.FREE, call.id))])
+        database.resolve(system.number, call.id, Charged.YES)
+
+
+@pytest.mark.parametrize(("billed", "maybe_charged", "left"), [(True, 1, 5), (False, 0, 6)])
+def test_a_call_under_way_may_be_charged_if_its_system_is_billed(
+    database, billed, maybe_charged, left
+):
+    system = enter_system(database, billed=billed)
+    ask_pair(database, system)
+    progress = database.progress(system.number)
+    assert (progress.maybe_charged, progress.left) == (maybe_charged, left)
+
+
 def test_what_every_budget_knows_resolves_a_pair(database, study, store, tmp_path):
     """The process ended between the two books: one in the file of the run, one elsewhere."""
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as elsewhere:
