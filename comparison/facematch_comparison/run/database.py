@@ -316,7 +316,7 @@ class RunDatabase:
         these calls to budgets before the rows change.
         """
         lost: Mapping[str, Any] = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
-        lost = lost if system.settings.get("billed", True) else _EMPTY
+        lost = lost if system.is_billed else _EMPTY
         query = """SELECT call_id FROM facematch_comparisons
             WHERE system = ? AND state = ? ORDER BY pair"""
         for state, values in ((PairState.BEGUN, _EMPTY), (PairState.ASKED, lost)):
@@ -383,7 +383,7 @@ class RunDatabase:
 
         def step(db: Connection) -> tuple[bool, list[tuple[int, PairOutcome]]]:
             rows = [dict(row) for row in _select(db, query, (system,))]
-            is_billed = _select_system(db, system).settings.get("billed", True)
+            is_billed = _select_system(db, system).is_billed
             return is_billed, [(row.pop("count"), PairOutcome(**row)) for row in rows]
 
         is_billed, counts = self.transact(step)

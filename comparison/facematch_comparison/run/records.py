@@ -320,6 +320,11 @@ class StoredSystem:
     answered_from: Environment | None = attrs.field(default=None, converter=optional(Environment))
     price: Price | None = None
 
+    @property
+    def is_billed(self) -> bool:
+        """Whether a comparison may be charged."""
+        return bool(self.settings.get("billed", True))
+
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """Apply settings that may change between runs; raise `InvalidRequest` if others changed."""
         for key in _FIXED:
@@ -330,10 +335,10 @@ class StoredSystem:
                     f"earlier runs and is now {now}, so its answers would not be "
                     "comparable. Restore it, or use a profile with another name. Nothing was sent."
                 )
-        settings = self.settings
+        # What once was billed may be on the bill, and the vendor still has the calls it kept.
+        settings = {**self.settings, "billed": self.is_billed or system.is_billed}
         if system.settings["kept"] and not settings["kept"]:
-            # The vendor still has the calls it was asked to keep earlier.
-            settings = {**settings, **{name: system.settings[name] for name in ("kept", "privacy")}}
+            settings |= {name: system.settings[name] for name in ("kept", "privacy")}
         return attrs.evolve(self, settings=settings, price=system.price or self.price)
 
     def compare(self, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:

@@ -259,6 +259,14 @@ def test_a_call_under_way_may_be_charged_if_its_system_is_billed(
     assert (progress.maybe_charged, progress.left) == (maybe_charged, left)
 
 
+def test_a_system_that_becomes_billed_is_not_asked_again(database):
+    enter_system(database, billed=False)
+    system = enter_system(database, billed=True)
+    ask_pair(database, system)
+    database.take_back(enter_system(database, billed=False), lambda *_: None)
+    assert pair_states(database, system)[0] == "unresolved"
+
+
 def test_what_every_budget_knows_resolves_a_pair(database, study, store, tmp_path):
     """The process ended between the two books: one in the file of the run, one elsewhere."""
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")) as elsewhere:
