@@ -51,7 +51,7 @@ CLAIMS = table(
     row("attributes.wrong", _error(400, "BadArgument", "Invalid argument returnFaceAttributes."), CODES, "An unknown attribute is refused with 400."),
     row("attributes.detection_02", _error(400, "BadArgument", "'returnFaceAttributes' is not supported by detection_02."), CODES, "detection_02 supports no attributes."),
     row("landmarks.detection_02", _error(400, "BadArgument", "'returnLandmarks' is not supported by detection_02."), CODES, "detection_02 supports no landmarks."),
-    row("attributes.retired", _error(403, "UnsupportedFeature", "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been deprecated and are no longer supported."), CODES, "Attributes that infer identity or emotion are refused with 403."),
+    row("attributes.retired", _error(403, "UnsupportedFeature", "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been deprecated and are no longer supported."), CODES, "The retired attributes, those that the message lists, are refused with 403."),
     fact("attributes.models", OURS, "mask requires detection_03, qualityForRecognition recognition_03 or 04, and most others detection_01. Microsoft documents this; the error messages for other combinations are ours."),
     row("image.unreadable", _error(400, "InvalidImage", "Decoding error, image format unsupported."), CODES, "Any format other than JPEG, PNG, GIF and BMP is refused with 400."),
     row("image.small", _error(400, "InvalidImageSize", "Image size is too small."), CODES, "A file of less than 1 KB is refused with 400."),

@@ -80,7 +80,7 @@ CLAIMS = table(
     row("rate.get.limit", 600, OPENAPI, "GET is limited to 600 per minute."),
     row("rate.decision.limit", None, OPENAPI, "Reading a decision counts like any other GET."),
     row("rate.management.limit", None, OURS, "The rate limit of management views (billing) is not documented: they have none of their own until a test sets one."),
-    row("rate.session.limit", 600, OPENAPI, "At most 600 sessions can be started per minute. That this limit replaces the one for writing follows from the error, which names only this one."),
+    row("rate.session.limit", 600, OPENAPI, "At most 600 sessions can be started per minute. That this limit replaces the one for writing is inferred: the error of a start names no other."),
     row("rate.session.refused", Reply(429, {"detail": "Session creation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "The message of a start above the limit."),
     row("rate.sandbox_session.limit", 500, OPENAPI, "A sandbox application can start 500 sessions in 24 hours."),
     row("rate.sandbox_session.window_s", 86400, OPENAPI, "The sandbox quota covers 24 hours. That this window slides, and that a start which returns an unfinished session does not count, is our choice."),

@@ -61,7 +61,7 @@ CLAIMS = table(
     row("quota.second", None, QUOTAS, "AWS limits the calls of an operation per second, account and region: 100 in us-east-1, us-west-2 and eu-west-1, and 25 elsewhere, unless AWS raises the quota. The mock has no quota until a test sets one, because a test's clock is stopped."),
     _error("quota.refused", "ProvisionedThroughputExceededException: Provisioned Rate exceeded.", ERRORS, "Calls above the quota are refused. AWS's clients wait for the milliseconds in x-amz-retry-after (botocore 1.44.5); no page says that Rekognition sends it, so only a fault sends it here."),
     row("quota.increase", None, OURS, "The permitted increase of calls per second is not documented; there is no limit until a test sets one."),
-    _error("quota.throttled", "ThrottlingException: Slow down; sudden increase in rate of requests.", ERRORS, "Calls that increase too fast are refused with 400, although the API model marks this as a server error."),
+    _error("quota.throttled", "ThrottlingException: Slow down; sudden increase in rate of requests.", ERRORS, "Calls that increase too fast are refused with 400, although the API model marks this as a server fault."),
     row("quota.capacity", None, OURS, "AWS's capacity is not documented; there is no limit until a test sets one."),
     _error("quota.unavailable", "ThrottlingException: Service Unavailable", ERRORS, "Calls that AWS temporarily cannot process are refused with 500.", 500),
     _error("body.malformed", "SerializationException: The request cannot be read.", SEEN, "A body that is not JSON, or invalid base64, is a SerializationException. The message is ours."),
