@@ -47,6 +47,13 @@ def test_a_command_refuses_it_in_a_sentence(run, photos, endless, place):
     assert "pipe or a device" in " ".join(answer.output.split())
 
 
+def test_requirements_from_a_pipe_are_refused(run, photos):
+    os.mkfifo("pipe.toml")
+    Path("scores.csv").write_text("image1,image2,label,ours\na,b,1,90\nc,d,0,5\n")
+    answer = run("compare", "gate", "--scores", "scores.csv", "--requirements", "pipe.toml")
+    assert (answer.exit_code, "pipe or a device" in answer.output) == (2, True)
+
+
 def test_a_key_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch):
     monkeypatch.setenv("DIDIT_API_KEY", "key")
     for line in (
