@@ -21,7 +21,6 @@ from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pandas import DataFrame
 
 #: Meaning of each code in `Answers.decisions`; `NO_DECISION` means none.
 DECISIONS: Final = (Decision.NO_MATCH, Decision.MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
@@ -97,7 +96,7 @@ def frame_of(
     groups: Mapping[str, Grouping] | None = None,
     transactions: Any = None,
     attempts: Any = None,
-) -> DataFrame:
+) -> pd.DataFrame:
     """Build the frame of `Answers` from arrays with one value for each of N pairs.
 
     Args:
@@ -206,7 +205,7 @@ class Answers:
 
     name: str
     rule: ThresholdRule
-    frame: DataFrame
+    frame: pd.DataFrame
     scale: str | None = None
     threshold: float | None = None
     backend: str | None = None

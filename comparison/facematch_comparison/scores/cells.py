@@ -301,8 +301,9 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
             with contextlib.suppress(pa.ArrowException):
                 table = _read_csv(data, separator, header)
-                lines = lambda: read_table(data).lines  # noqa: E731
-                return Cells(name, table, lines, "line", separator != ",", notes=notes)
+                return Cells(
+                    name, table, lambda: read_table(data).lines, "line", separator != ",", [], notes
+                )
         read = read_table(data)
     except InvalidRequest as error:
         raise InvalidRequest(f"{error} {SEPARATE}") from None
