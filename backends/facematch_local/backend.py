@@ -251,9 +251,7 @@ class LocalBackend(EngineBackend):
         return facts | {name: version(name) for module in NEEDED for name in brought[module]}
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "A LocalBackend contains biometric data and is not picklable; open another."
-        )
+        raise TypeError("A LocalBackend has biometric data and cannot be pickled; open another.")
 
     def _look(self, image: Image, picture: str) -> PictureFaces:
         try:

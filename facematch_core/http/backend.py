@@ -331,7 +331,7 @@ class HttpBackend(RemoteBackend):
         is_of_mock = is_loopback(host) and is_loopback(host_of(self._url))
         if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
             raise ConfigurationError(
-                f"The portrait of {self.name} is on {host[:80]!r}, no allowed host: set "
+                f"The portrait of {self.name} is on {host[:80]!r}, which is not allowed: set "
                 "media_hosts to the exact names of the vendor's hosts for pictures."
             )
         try:
