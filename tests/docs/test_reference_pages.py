@@ -7,17 +7,11 @@ import pytest
 from kit.pages import DOCS, check_part
 from kit.vendors import settings_at
 
+import facematch_core as fm
 from facematch_comparison import PairState, Requirements
 from facematch_comparison.judging.requirements import built_in
 from facematch_comparison.scores.columns import COLUMNS
-from facematch_core import (
-    Charged,
-    Failover,
-    OutcomeUnknown,
-    Unsupported,
-    VendorError,
-    open_verifier,
-)
+from facematch_core import Failover, OutcomeUnknown, Unsupported, VendorError, open_verifier
 from facematch_core.testing import BackendContract
 from facematch_core.testing.contract.money import EXPECTED
 from facematch_core.testing.simulator import FAILURES, Situation
@@ -90,7 +84,7 @@ def charges(call, *pictures):
         return "-"
     except VendorError as error:
         billing = error.billing
-    return "**?**" if billing.charged is Charged.UNKNOWN else str(billing.charges)
+    return "**?**" if billing.charged is fm.Charged.UNKNOWN else str(billing.charges)
 
 
 def table_of_charges():

@@ -21,11 +21,7 @@ CAN = types.SessionCapabilities(
     keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(
-        (
-            *("can_delete", "gives_portrait", "takes_language"),
-            "takes_return_url",
-        ),
-        True,
+        (*("can_delete", "gives_portrait", "takes_language"), "takes_return_url"), True
     ),
 )
 

@@ -30,13 +30,8 @@ from kit.fakes import FakeBackend, picture
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from facematch_core import (
-    AsyncFaceVerifier,
-    Charged,
-    ConfigurationError,
-    FaceVerifier,
-    StoreUnavailable,
-)
+import facematch_core as fm
+from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
 from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
@@ -283,7 +278,7 @@ def verify(verifier, is_async, deadline_s):
         return verifier.verify(picture(), picture(), deadline_s=deadline_s)
 
     async def ask():
-        async with AsyncFaceVerifier(verifier) as waiting:
+        async with fm.AsyncFaceVerifier(verifier) as waiting:
             return await waiting.verify(picture(), picture(), deadline_s=deadline_s)
 
     return asyncio.run(ask())

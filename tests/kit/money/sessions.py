@@ -7,15 +7,8 @@ import itertools
 
 from kit import canaries
 from kit.front import MockAdapter
-from kit.money.faults import (
-    AGAIN,
-    CASES,
-    NO_FAULT,
-    NOBODY_LISTENS,
-    REFUSALS,
-    UNREADABLE,
-    CallOutcome,
-)
+from kit.money import faults
+from kit.money.faults import CASES, NO_FAULT, NOBODY_LISTENS, REFUSALS, UNREADABLE, CallOutcome
 from kit.money.lines import START, MockLine, WorldClock
 
 import facematch_core as fm
@@ -174,7 +167,7 @@ def expected_session_outcome(vendor, what, setting, case):
     is_look = vendor == "didit"
     if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
         return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), (sent, sent + 2))
-    if setting == "retries" and end in AGAIN:
+    if setting == "retries" and end in faults.AGAIN:
         end, sent, count = "SESSION", sent + 1, 1
     counted = COUNTED.get(end, "")
     billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")

@@ -135,12 +135,7 @@ def test_the_journal_is_narrowed_down_in_order_and_counted(engine, query, number
     ("path", "body", "status", "words"),
     [
         ("nothing", None, 404, "Unknown path /__mock__/nothing"),
-        (
-            "journal?colour=red",
-            None,
-            400,
-            "allowed are since, path, status, person, field, limit",
-        ),
+        ("journal?colour=red", None, 400, "allowed are since, path, status, person, field, limit"),
         ("journal?limit=many", None, 400, "limit must be a whole number"),
         ("journal?status=1&status=2", None, 400, "status is given twice"),
         ("sessions?status=Lost", None, 400, "Lost"),

@@ -8,19 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch_mock_server import card_sheet, make_card
-from facematch_mock_server.recognition.cards import (
-    COLUMNS,
-    FAILING_BYTES,
-    FINENESS,
-    PAYLOAD_BYTES,
-    ROWS,
-    Card,
-    card_of,
-    dark_cells,
-    payload_of,
-    read_card,
-    read_payload,
-)
+from facematch_mock_server.recognition import cards
+from facematch_mock_server.recognition.cards import COLUMNS, FINENESS, Card, card_of, payload_of
 
 #: One way to fail, or none.
 FAILURES = (
@@ -74,10 +63,10 @@ WIDTH = COLUMNS * FINENESS
 
 
 def greys_of(payload):
-    cells = dark_cells(payload)
+    cells = cards.dark_cells(payload)
     return bytearray(
         20 if cells[y // FINENESS * COLUMNS + x // FINENESS] else 235
-        for y in range(ROWS * FINENESS)
+        for y in range(cards.ROWS * FINENESS)
         for x in range(WIDTH)
     )
 
@@ -92,12 +81,12 @@ def cover(greys, columns, rows, grey):
 def test_bits_hold_every_card(card):
     payload = payload_of(card)
     fails = card.status or card.delay or card.lost
-    assert len(payload) == (FAILING_BYTES if fails else PAYLOAD_BYTES)
+    assert len(payload) == (cards.FAILING_BYTES if fails else cards.PAYLOAD_BYTES)
     assert card_of(payload, card.turned) == card
 
 
 @given(
-    st.sampled_from([PAYLOAD_BYTES, FAILING_BYTES]).flatmap(
+    st.sampled_from([cards.PAYLOAD_BYTES, cards.FAILING_BYTES]).flatmap(
         lambda size: st.binary(min_size=size, max_size=size)
     )
 )
@@ -137,7 +126,7 @@ def test_a_card_fails_in_one_way(ways):
 def test_a_picture_says_how_its_call_fails(kind, failure):
     for size in ((480, 640), (240, 320)):
         card = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
-        assert read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
+        assert cards.read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
 @settings(max_examples=15)
@@ -145,8 +134,9 @@ def test_a_picture_says_how_its_call_fails(kind, failure):
 def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, first_cell):
     greys = greys_of(payload)
     half = COLUMNS // 2
-    cover(greys, range(3, half) if first_cell else range(half, COLUMNS - 3), range(ROWS), grey)
-    assert read_payload(greys) == payload
+    columns = range(3, half) if first_cell else range(half, COLUMNS - 3)
+    cover(greys, columns, range(cards.ROWS), grey)
+    assert cards.read_payload(greys) == payload
 
 
 SHEET = card_sheet()

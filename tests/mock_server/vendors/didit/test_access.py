@@ -5,14 +5,7 @@ import itertools
 import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
-from kit.mock_didit import (
-    MATCH_PATH,
-    control_request,
-    didit_request,
-    handle_with_fault,
-    liveness_request,
-    match_request,
-)
+from kit.mock_didit import MATCH_PATH, control_request, didit_request, match_request
 
 from facematch_mock_server.world.faults import Fault
 
@@ -38,7 +31,7 @@ KEYS = [
 
 @pytest.mark.parametrize(("key", "status", "claim"), KEYS)
 def test_an_invalid_key_is_refused_by_its_claim(ask, key, status, claim):
-    for sent in (match_request(key=key), liveness_request(key=key)):
+    for sent in (match_request(key=key), didit.liveness_request(key=key)):
         code, body, response = ask(*PREPARED, sent)
         assert (code, body) == (status, INVALID if status == 401 else NOT_ALLOWED)
         assert claim in response.claims
@@ -57,11 +50,11 @@ ORDER = [
     ((didit_request(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
     ((didit_request(MATCH_PATH, key="mock-sandbox-key"),), 400, "fields.refused"),
     ((BROKE, match_request(key="mock-sandbox-key")), 200, "match.sandbox"),
-    ((liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
+    ((didit.liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
     ((BROKE, NO_FIELDS), 400, "fields.refused"),
     ((BROKE, match_request()), 403, "order.credit"),
-    ((BROKE, liveness_request(b"?")), 403, "order.credit"),
-    ((liveness_request(b"?"),), 400, "liveness.undecodable"),
+    ((BROKE, didit.liveness_request(b"?")), 403, "order.credit"),
+    ((didit.liveness_request(b"?"),), 400, "liveness.undecodable"),
 ]
 
 
@@ -168,7 +161,7 @@ def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, 
     engine = didit.new_engine()
     fault = Fault(stage="answer", kind="status", status=status)
     request = didit.didit_request(path, b"x", "x/y", method=method)
-    answer = handle_with_fault(engine, fault, request)
+    answer = didit.handle_with_fault(engine, fault, request)
     assert (answer.status, answer.json()) == (status, {"detail": words})
     assert (answer.header("Retry-After") is None) == (status != 429)
     assert engine.world.ledger.charges.all() == ()

@@ -6,16 +6,9 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import mock_rekognition as rekognition
 from kit.mock_didit import START, new_engine
-from kit.mock_rekognition import (
-    SETTINGS,
-    boto,
-    code_of,
-    pair,
-    signed_compare,
-    signed_request,
-    without_header,
-)
+from kit.mock_rekognition import boto, code_of, pair, signed_compare, signed_request, without_header
 
 from facematch_mock_server import card_sheet
 from facematch_mock_server.vendors.rekognition.vendor import is_signed, read_signature
@@ -97,7 +90,7 @@ FUTURE = "Signature not yet current: 29990101T000000Z is"
     ],
 )
 def test_a_signature_is_good_for_a_quarter_of_an_hour(at, words):
-    answer = new_engine(**SETTINGS[0]).handle(signed_request(pair(), at=at))
+    answer = new_engine(**rekognition.SETTINGS[0]).handle(signed_request(pair(), at=at))
     assert (answer.status, answer.json().get("__type")) == (
         (400, "InvalidSignatureException") if words else (200, None)
     )

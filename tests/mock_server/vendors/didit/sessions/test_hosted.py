@@ -10,20 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
 from kit.mock_didit import control_of, control_request, handle_with_fault
-from kit.mock_didit_sessions import (
-    NO_SESSION,
-    SANDBOX,
-    WORKFLOW,
-    acting,
-    arming,
-    delete,
-    list_request,
-    on,
-    portrait,
-    start,
-    update,
-)
+from kit.mock_didit_sessions import NO_SESSION, SANDBOX, WORKFLOW, arming, on, portrait, start
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.base.messages import Request
@@ -238,7 +227,7 @@ def test_only_an_unfinished_session_of_the_same_user_is_given_again():
     played.fail_attempt(first["session_id"])
     assert begin(vendor_data="u")["status"] == "In Progress"
     played.finish(first["session_id"], "p2")
-    update(first["session_number"], {"new_status": "Resubmitted"})(engine)
+    sessions.update(first["session_number"], {"new_status": "Resubmitted"})(engine)
     assert begin(vendor_data="u")["session_id"] == first["session_id"]
     played.workflow(WORKFLOW)
     newer = begin(vendor_data="u")
@@ -322,7 +311,7 @@ def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
     assert played.finish(begin()["session_id"], card_sheet()["p1-again"].data).status == "Approved"
     for do, status in (("card", 400), ("dance", 400), ("begin", 404)):
         number = 9 if do == "begin" else 2
-        assert acting(number, do)(engine).status == status
+        assert sessions.acting(number, do)(engine).status == status
 
 
 def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
@@ -380,7 +369,7 @@ def test_a_scenario_is_armed_with_the_sessions_own_token_before_it_begins():
     other = arming(1, token=paid["session_token"])(engine)
     assert (other.status, other.json()) == (404, {"detail": "Not found."})
     assert arming(2)(engine).status == 404
-    acting(1, "begin")(engine)
+    sessions.acting(1, "begin")(engine)
     started = arming(1)(engine)
     assert (started.status, len(started.json())) == (400, 1)
     assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
@@ -393,16 +382,17 @@ def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted(
         *(("", [1]), ("session_type=HOSTED", [1]), ("session_type=API", [])),
         *((f"workflow_id={WORKFLOW}", [1]), (f"workflow_id={NO_SESSION}", [])),
     ):
-        rows = engine.handle(list_request(query)).json()["results"]
+        rows = engine.handle(sessions.list_request(query)).json()["results"]
         assert [row["session_number"] for row in rows] == numbers
-    (row,) = engine.handle(list_request(key=SANDBOX)).json()["results"]
+    (row,) = engine.handle(sessions.list_request(key=SANDBOX)).json()["results"]
     assert row["session_url"] == free["url"]
     assert {each["status"] for each in row["features"]} == {"Not Finished"}
     assert on(1, key=SANDBOX)(engine).status == on(2)(engine).status == 404
     body = decide(engine, session, query="?include=events")
     assert (body["session_type"], body["api_service"]) == ("HOSTED", None)
     played.finish(session["session_id"])
-    gone = delete(1, {"retain_face_embeddings": True, "face_retention_days": 1})(engine).json()
+    kept = {"retain_face_embeddings": True, "face_retention_days": 1}
+    gone = sessions.delete(1, kept)(engine).json()
     assert gone["face_retention_outcome"] == "retained_with_user"
     assert gone["biometric_template_uuid"]
     assert on(1)(engine).status == 404

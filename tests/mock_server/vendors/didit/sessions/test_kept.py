@@ -2,17 +2,9 @@
 
 import pytest
 from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
 from kit.mock_didit import match_request
-from kit.mock_didit_sessions import (
-    advance_clock,
-    delete,
-    forget,
-    nth,
-    on,
-    read_media,
-    session_request,
-    update,
-)
+from kit.mock_didit_sessions import delete, forget, nth, on, read_media, session_request, update
 
 
 def test_events_add_sections_and_take_the_kind_away(engine, answer):
@@ -45,7 +37,7 @@ def test_another_organization_is_refused(engine, answer):
 
 #: why -> how it is asked for, status, claim
 DEAD = {
-    "expired": (read_media(1, then=advance_clock(3600)), 403, "expired"),
+    "expired": (read_media(1, then=sessions.advance_clock(3600)), 403, "expired"),
     "unsigned": (read_media(1, change=lambda there: there[:-1] + "-"), 403, "unsigned"),
     "other picture": (
         read_media(1, change=lambda there: there.replace("source", "target")),

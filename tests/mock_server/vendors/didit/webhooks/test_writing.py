@@ -7,13 +7,8 @@ import pytest
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import HOOK
 
-from facematch_mock_server.vendors.didit.webhooks import (
-    announce,
-    signature,
-    simple_message,
-    v2_message,
-    write_json,
-)
+from facematch_mock_server.vendors.didit import webhooks
+from facematch_mock_server.vendors.didit.webhooks import signature, v2_message, write_json
 from facematch_mock_server.world.services import Review
 
 
@@ -40,7 +35,7 @@ def test_what_comes_along_with_a_status(world, status, has):
     (session,) = kept.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    announce(kept, changed, didit.didit_request())
+    webhooks.announce(kept, changed, didit.didit_request())
     body = json.loads(world.newest.body)
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
@@ -90,7 +85,7 @@ def headers(body, *, prefix=None):
         "X-Timestamp": str(json.loads(body)["timestamp"]),
         "X-Signature": signature(SECRET, body),
         "X-Signature-V2": signature(SECRET, v2_message(body, prefix=prefix)),
-        "X-Signature-Simple": signature(SECRET, simple_message(body)),
+        "X-Signature-Simple": signature(SECRET, webhooks.simple_message(body)),
     }
 
 
