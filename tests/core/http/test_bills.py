@@ -8,20 +8,12 @@ from core.http.jobs import reply
 from kit.acme import match_call
 
 import facematch_core as fm
-from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError, backend
-from facematch_core.http import (
-    MOCK_HEADER,
-    ApiKeyBackend,
-    ErrorRow,
-    HttpReply,
-    HttpRequest,
-    InconclusiveRow,
-)
+from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError, backend, http
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 CALL = match_call(call_id="call-7")
 SAME = {"same": True}
-FINE = HttpReply(status=200, body=b'{"same": true}', headers={MOCK_HEADER: "1"})
+FINE = http.HttpReply(status=200, body=b'{"same": true}', headers={http.MOCK_HEADER: "1"})
 NO_FACE, BROKEN = attrs.evolve(FINE, status=422), attrs.evolve(FINE, status=500)
 REAL, REAL_NO_FACE, REAL_BROKEN = (
     attrs.evolve(reply, headers={}) for reply in (FINE, NO_FACE, BROKEN)
@@ -30,7 +22,7 @@ UNSAID = Billing()
 
 
 @attrs.frozen(kw_only=True)
-class Two(ApiKeyBackend):
+class Two(http.ApiKeyBackend):
     """Two requests of one and of two charges; a 422 and a 500 are answers, too."""
 
     name = "two"
@@ -41,7 +33,7 @@ class Two(ApiKeyBackend):
 
     def steps(self, call):
         for price in (1, 2):
-            reply = yield HttpRequest(url=f"{self.address}/{price}", body=b"{}", charges=price)
+            reply = yield http.HttpRequest(url=f"{self.address}/{price}", body=b"{}", charges=price)
         return self.parse(call, reply)
 
     def parse(self, call, reply):
@@ -148,9 +140,9 @@ def test_an_error_of_the_backend_s_own_after_a_charge(stated_bill, bill):
 
 
 CODES = {
-    "Limit": ErrorRow(fm.RateLimited, NO, "documented", "too many"),
-    "Hidden": InconclusiveRow(backend.NO_FACE, YES, "documented"),
-    "Paid": ErrorRow(fm.RequestRejected, YES, "documented", "no"),
+    "Limit": http.ErrorRow(fm.RateLimited, NO, "documented", "too many"),
+    "Hidden": http.InconclusiveRow(backend.NO_FACE, YES, "documented"),
+    "Paid": http.ErrorRow(fm.RequestRejected, YES, "documented", "no"),
 }
 
 
@@ -160,7 +152,7 @@ def read_codes(*bodies):
         *(reply(200, body, Retry_After="7") for body in bodies),
         codes_in_200=True,
         error_codes=CODES,
-        parse_non_200=ApiKeyBackend.parse_non_200,
+        parse_non_200=http.ApiKeyBackend.parse_non_200,
         error_code=lambda self, reply: reply.json().get("code"),
     )
 
