@@ -54,14 +54,8 @@ DESCRIBED = [
     (*line.split("\t"), "", "", "", "")[:5]
     for line in (HERE / "openapi.tsv").read_text().splitlines()
 ]
-TYPES = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "array": list,
-    "object": dict,
-    "any": object,
-}
+TYPES = {"string": str, "integer": int, "number": int | float, "array": list, "object": dict}
+TYPES |= {"any": object}
 FORMS = {
     "uuid": uuid.UUID,
     "date-time": dt.datetime.fromisoformat,
@@ -91,9 +85,8 @@ def check_described(kind, body):
             assert not words or value in words.split("|"), place
             if form:
                 FORMS[form](value)
-    fields = {
-        place.split(".")[1].removesuffix("[]") for place, *_ in DESCRIBED if place.startswith(kind)
-    }
+    places = [place.split(".") for place, *_ in DESCRIBED if place.startswith(kind)]
+    fields = {name.removesuffix("[]") for _, name, *_ in places}
     assert set(body) <= fields | {"environment", "liveness_checks", "face_matches"}
 
 
@@ -101,13 +94,8 @@ def test_each_answer_is_as_the_description_of_the_vendor_says():
     engine, played, begin = cards()
     played.workflow(NO_SESSION, kind="kyc", method="ACTIVE_3D")
     played.workflow(WORKFLOW)
-    ways = [
-        lambda _: None,
-        played.fail_attempt,
-        played.abandon,
-        played.expire,
-        *(lambda each, card=card: played.finish(each, card) for card in card_sheet()),
-    ]
+    ways = [lambda _: None, played.fail_attempt, played.abandon, played.expire]
+    ways += [lambda each, card=card: played.finish(each, card) for card in card_sheet()]
     for workflow in (WORKFLOW, NO_SESSION):
         for way in ways:
             session = begin(workflow_id=workflow, callback="app://x", metadata={"a": 1})
@@ -133,12 +121,8 @@ def test_a_start_tells_what_was_sent_and_where_the_page_is():
     assert find_by_page_token(engine.account, "nobody") is None
     assert decide(engine, session)["session_url"] == session["url"]
     address = urlsplit(world.behaviour.hosted.return_url(played.finish(session_id)))
-    assert parse_qs(address.query) == {
-        "a": ["1"],
-        "verificationSessionId": [session_id],
-        "status": ["Approved"],
-    }
-    assert address.fragment == "end"
+    added = {"verificationSessionId": [session_id], "status": ["Approved"]}
+    assert (parse_qs(address.query), address.fragment) == ({"a": ["1"], **added}, "end")
     assert decide(engine, session)["session_url"] is None
     assert world.behaviour.hosted.return_url(world.sessions.find(begin()["session_id"])) is None
 
@@ -189,9 +173,8 @@ def test_what_fails_beyond_its_fields_is_refused_in_a_text():
     assert (unknown.status, unknown.json()) == (400, {"workflow_id": "Invalid workflow_id."})
     assert f"published here: {WORKFLOW};" in unknown.header(HINT_HEADER)
     control.sessions.block("u")
-    assert isinstance(
-        engine.handle(start(vendor_data="u", portrait_image=P1)).json()["vendor_data"], str
-    )
+    blocked = engine.handle(start(vendor_data="u", portrait_image=P1)).json()
+    assert isinstance(blocked["vendor_data"], str)
     control.set_balance("0.29")
     assert engine.handle(start(portrait_image=P1)).json() == {"detail": UNPAID}
     assert engine.handle(start(SANDBOX, portrait_image=P1)).status == 201
@@ -331,9 +314,8 @@ def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
     (charge,) = control.charges()
     assert (charge.what, charge.request_id) == ("SESSION", session["session_id"])
     letters = [control.webhooks.delivery(each.id) for each in control.webhooks.deliveries()]
-    assert [b'"environment":"sandbox"' in each.body for each in letters] == [
-        *(False, False, True, True, False)
-    ]
+    in_sandbox = [b'"environment":"sandbox"' in each.body for each in letters]
+    assert in_sandbox == [False, False, True, True, False]
     assert WORKFLOW.encode() in letters[1].body
 
 
@@ -406,11 +388,8 @@ def test_faults_know_the_calls_of_a_session():
     assert lost.status == 503
     again = begin(vendor_data="u")
     assert again["session_number"] == 1
-    control = control_of(engine)
-    control.add_fault(Fault(stage="answer", kind="status", status=500, call="session_read"))
-    control.add_fault(
-        Fault(stage="answer", kind="status", status=502, call="session_start", card="p2")
-    )
+    for more in ({"status": 500, "call": "session_read"}, {"status": 502, "card": "p2"}):
+        control_of(engine).add_fault(Fault(stage="answer", kind="status", **more))
     assert begin()["session_number"] == 2
     assert [on(1)(engine).status for _ in range(2)] == [500, 200]
     assert engine.handle(start(portrait_image=didit_portrait("p2"))).status == 502
@@ -421,15 +400,12 @@ def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsy
         other = mock.new_account("other")
         sent = {"workflow_id": WORKFLOW, "portrait_image": didit_portrait("p1")}
         keys = (mock.live_key, other.live_key)
-        answers = [
+        first, second = (
             requests.post(f"{mock.url}/v3/session/", json=sent, headers={"x-api-key": key}).json()
             for key in keys
-        ]
-        first, second = answers
-        assert (mock.control.sessions.page(first["session_id"]), "/other/" in second["url"]) == (
-            first["url"],
-            True,
         )
+        assert mock.control.sessions.page(first["session_id"]) == first["url"]
+        assert "/other/" in second["url"]
         assert [len(each.control.sessions.open()) for each in (mock, other)] == [1, 1]
         with pytest.raises(LookupError):
             other.control.sessions.finish(first["session_id"])
