@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -164,13 +165,14 @@ class Citations:
 
     def __init__(self, by_key: dict[str, tuple[Any, str]]) -> None:
         self._table = by_key
-        self._cited: dict[str, None] = {}
+        #: The cited claims: their values and ids; a claim may be cited repeatedly.
+        self._cited: list[tuple[Any, str]] = []
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a claim, and cite it."""
-        value, claim = self._table[key]
-        self._cited[claim] = None
-        return value
+        claim = self._table[key]
+        self._cited.append(claim)
+        return claim[0]
 
     def __contains__(self, key: str) -> bool:
         return key in self._table
@@ -181,13 +183,12 @@ class Citations:
 
     def cite(self, *keys: str) -> None:
         """Cite these claims."""
-        for key in keys:
-            self._cited[self._table[key][1]] = None
+        self._cited += map(self._table.__getitem__, keys)
 
     @property
     def claims(self) -> tuple[str, ...]:
         """The ids of the cited claims, in order."""
-        return tuple(self._cited)
+        return tuple(dict.fromkeys(map(itemgetter(1), self._cited)))
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -211,7 +212,7 @@ class Citations:
 
     def sealed(self, answer: Response) -> Response:
         """Return `answer` with the cited claims attached."""
-        answer.claims = tuple(self._cited)
+        answer.claims = self.claims
         return answer
 
 

@@ -6,7 +6,9 @@ import io
 import tempfile
 
 import attrs
-from mutants.reference import ReferenceBackend
+from mutants.reference import (
+    ReferenceBackend,
+)
 from PIL import Image as Pillow
 
 import facematch_core as fm

@@ -5,8 +5,12 @@ import inspect
 from collections.abc import Callable
 
 import attrs
-from mutants import reference
-from mutants.reference import HttpReference, ReferenceBackend, ReferenceSimulator
+from mutants.reference import (
+    HttpReference,
+    HttpReferenceSimulator,
+    ReferenceBackend,
+    ReferenceSimulator,
+)
 
 from facematch_core.testing import VendorSimulator
 
@@ -26,8 +30,7 @@ class Mutant:
 
 
 def of_class(rule, name, cls, simulator=None):
-    is_http = issubclass(cls, HttpReference)
-    usual = reference.HttpReferenceSimulator if is_http else ReferenceSimulator
+    usual = HttpReferenceSimulator if issubclass(cls, HttpReference) else ReferenceSimulator
     fault = " ".join(inspect.getdoc(cls).partition("\n\n")[0].split())
     return Mutant(rule=rule, name=name, fault=fault, backend=cls, simulator=simulator or usual)
 

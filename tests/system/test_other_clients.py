@@ -162,7 +162,8 @@ def seen(find_program, run_command, tmp_path_factory):
     run_command(npm, "install", "--silent", "--no-save", AZURE_CLIENT, cwd=folder)
     with MockServer(vendor="azure") as mock:
         printed = run_command(
-            *(node, "sessions.mjs", mock.url, mock.live_key, reference), cwd=folder
+            *(node, "sessions.mjs", mock.url, mock.live_key, reference),
+            cwd=folder,
         )
     return json.loads(printed)
 

@@ -444,15 +444,8 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
             if is_whole or _are_plain(numbers, column):
                 codes, each = _factorize(numbers)
                 return codes, pa.array(each)
-    lengths = None
-    if len(column) > 1000 and len(column[:1000].unique()) < 100:
-        # A column of systems or rules has long runs of one word.
-        runs = pc.run_end_encode(column).chunks
-        lengths = np.concatenate([np.diff(chunk.run_ends, prepend=0) for chunk in runs])
-        column = pa.chunked_array([chunk.values for chunk in runs])  # noqa: PD011
     encoded = column.dictionary_encode().combine_chunks()
-    codes = encoded.indices.fill_null(-1).to_numpy()
-    return codes if lengths is None else np.repeat(codes, lengths), encoded.dictionary
+    return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary
 
 
 def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:

@@ -119,25 +119,17 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
         )
 
 
-def problems_of_repeats(lines: Lines, rows: Ints, first: Ints) -> Iterator[Problem]:
-    """Yield pairs that a system has twice, from its rows and the first row of each pair."""
-    if np.count_nonzero(first >= 0) == len(rows):
-        return
-    above = first[lines.pairs[rows]]
-    unit = lines.cells.unit or "line"
+def problems_of_pairs(lines: Lines, again: Ints, above: Ints) -> Iterator[Problem]:
+    """Yield pairs that a system has `again`, that show other people than above, or are another."""
+    pair_of, place, unit = lines.pair_of, lines.cells.place, lines.cells.unit or "line"
     yield from problems_at(
-        rows[above != rows],
+        again,
         lambda row, above: (
-            f"the pair {lines.pair_of(row)} of {lines.system[row][:60]!r} appears twice: it is in "
-            f"{lines.cells.place(above)}; keep one of the two {unit}s"
+            f"the pair {pair_of(row)} of {lines.system[row][:60]!r} appears twice: it is in "
+            f"{place(above)}; keep one of the two {unit}s"
         ),
-        above[above != rows],
+        above,
     )
-
-
-def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
-    """Yield pairs that show other people than above, or that are another pair."""
-    pair_of, place = lines.pair_of, lines.cells.place
     again, above = differing(lines.first, lines.pairs, lines.mated, *lines.people)
     yield from problems_at(
         again,

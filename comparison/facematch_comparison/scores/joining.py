@@ -23,6 +23,8 @@ from .lines import MINUS_DISTANCE, Lines
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
+    from .cells import Ints
+
 #: A system with fewer of the labelled pairs than this share does not belong to them.
 _LEAST_JOINED: Final = 0.5
 
@@ -42,31 +44,41 @@ def join_files(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
         raise InvalidRequest(
             f"Two files are called {twice[0]!r}: rename one, because a system is named by its file."
         )
-    key = [*next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))]
+    key = next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))
     whole = pd.concat(map(_frame_of, files), ignore_index=True)
+    texts = [name for name in whole.columns if whole[name].dtype not in (np.float64, np.bool_)]
+    whole[texts] = whole[texts].fillna("")
     whole["number"] = _pairs_of(whole, key, note)
     _share_facts_of_pairs(whole, key)
-    labelled = whole["mated"].notna() if "mated" in whole else True
-    keep = whole["is_answer"] & labelled
-    _check_shares(whole, key, keep, note)
+    labelled = whole["mated"] != "" if "mated" in whole else pd.Series(True, whole.index)
+    keep = whole["is_answer"] & (labelled | ~labelled.any())
+    _check_shares(whole, keep, note)
     whole = whole[keep]
-    names = whole.groupby("number")[key].transform("first").fillna("")
-    whole = whole.assign(pair=names[key[0]].str.cat(names[key[1:]], sep=" and "))
     places = whole["place"].tolist()
-    whole = whole.drop(columns=["place", "file", "number", "is_answer"]).dropna(axis=1, how="all")
-    cells = Cells("The comparison", pa.table({**whole}), places=lambda: places, unit="")
-    lines = Lines(cells=cells, name="", independent_pairs=files[0].independent_pairs)
-    for name in whole:
+    first = whole.groupby("number")[[*key]].transform("first")
+    whole = whole.drop(columns=["place", "file", "number", "is_answer"])
+    whole = whole.assign(pair=first.iloc[:, 0].str.cat(first.iloc[:, 1:], sep=" and "))
+    whole = whole.loc[:, (whole != "").any()]
+    table = pa.table({name: pa.array(whole[name].tolist()) for name in whole.columns})
+    lines = Lines(
+        cells=Cells("The comparison", table, places=lambda: places, unit=""),
+        name="",
+        independent_pairs=files[0].independent_pairs,
+    )
+    for name in whole.columns:
         lines.put(name, name)
     return lines
 
 
 def _frame_of(lines: Lines) -> DataFrame:
-    """Return the lines of one file as numbers and texts, None for an empty cell."""
-    columns: dict[str, Any] = {}
-    for ours in [each for each in lines.of if each not in TRUTH]:
-        is_number = ours in COLUMNS and COLUMNS[ours].is_number
-        columns[ours] = lines.numbers(ours) if is_number else lines.words(ours).texts
+    """Return the lines of one file as texts and numbers."""
+    columns: dict[str, Any] = {
+        ours: lines.numbers(ours)
+        if ours in COLUMNS and COLUMNS[ours].is_number
+        else lines.words(ours).texts
+        for ours in lines.of
+        if ours not in TRUTH
+    }
     columns["system"] = lines.system.texts
     if {*TRUTH} & lines.of.keys():
         columns["mated"] = np.where(lines.mated, "1", "0").astype(object)
@@ -74,43 +86,44 @@ def _frame_of(lines: Lines) -> DataFrame:
         columns["score"] = lines.score
     if lines.distances:
         is_distance = np.isin(columns["system"].astype(str), [*lines.distances])
-        columns["scale"] = np.where(is_distance, MINUS_DISTANCE, columns.get("scale", ""))
+        scale = columns.get("scale", np.array("", object))
+        columns["scale"] = np.where(is_distance, MINUS_DISTANCE, scale)
         if "threshold" in columns:
             columns["threshold"] = columns["threshold"] * np.where(is_distance, -1, 1)
     file = PurePath(lines.cells.name.removeprefix("The file ")).name
-    frame = pd.DataFrame(columns).replace("", None)
-    return frame.assign(
-        place=[f"{file} {lines.cells.place(line)}" for line in range(len(lines))],
-        file=lines.name,
-        is_answer=bool({"decision", "error", "score"} & lines.held),
-    )
+    columns["place"] = [f"{file} {lines.cells.place(line)}" for line in range(len(lines))]
+    is_answer = bool({"decision", "error", "score"} & lines.held)
+    return pd.DataFrame({**columns, "file": lines.name, "is_answer": is_answer})
 
 
-def _pairs_of(whole: DataFrame, key: list[str], note: Callable[[str], object]) -> Series:
+def _pairs_of(whole: DataFrame, key: Sequence[str], note: Callable[[str], object]) -> Ints:
     """Return the pair of each line; if folders of pictures differ, their files' names decide."""
 
-    def numbered(ends: DataFrame) -> Series:
+    def codes_of(columns: list[Series]) -> Ints:
         # Two pictures are one pair in either order.
-        frame = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
-        return frame.groupby([*frame], sort=False).ngroup()
+        ends = np.sort(np.stack([column.to_numpy().astype(str) for column in columns]), axis=0)
+        return np.asarray(pd.factorize(pd.Series(map("\0".join, ends.T.tolist())))[0])
 
-    def joins_all(numbers: Series) -> bool:
-        return bool(whole["file"].groupby(numbers).nunique().max() == whole["file"].nunique())
+    def joins_all(codes: Ints) -> bool:
+        files = whole["file"].groupby(codes).nunique()
+        return bool(files.max() == whole["file"].nunique())
 
-    ends = whole[key].fillna("")
-    numbers = numbered(ends)
-    if key == [*PICTURES] and not joins_all(numbers):
-        by_file = numbered(ends.replace(r".*[/\\]", "", regex=True))
-        if joins_all(by_file):
+    columns = [whole[name] for name in key]
+    codes = codes_of(columns)
+    if key == PICTURES and not joins_all(codes):
+        files = [column.str.replace("\\", "/").str.rpartition("/")[2] for column in columns]
+        if joins_all(by_file := codes_of(files)):
             note("pictures were joined by the names of their files, because their folders differ")
             return by_file
-    return numbers
+    return codes
 
 
-def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
+def _share_facts_of_pairs(whole: DataFrame, key: Sequence[str]) -> None:
     """Copy label, people and groups of a pair from other files to each of its lines."""
     facts = [
-        name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
+        name
+        for name in whole.columns
+        if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
     ]
     if len(key) == 2:
         first = whole.groupby("number")[key[0]].transform("first")
@@ -118,11 +131,12 @@ def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
         kinds = [name.removeprefix(PROBE_GROUP) for name in facts if name.startswith(PROBE_GROUP)]
         sides = [(PROBE_GROUP + kind, REFERENCE_GROUP + kind) for kind in kinds]
         for one, two in (PICTURES, PEOPLE, *sides):
-            if {one, two} <= {*whole}:
+            if {one, two} <= {*whole.columns}:
                 whole.loc[turned, [one, two]] = whole.loc[turned, [two, one]].to_numpy()
     for name in facts:
-        shared = whole.groupby("number")[name].transform("first")
-        clash = whole[name].notna() & whole[name].ne(shared)
+        known = whole[name].where(whole[name] != "")
+        shared = known.groupby(whole["number"]).transform("first").fillna("")
+        clash = known.notna() & known.ne(shared)
         if name not in PICTURES and clash.any():
             line = whole[clash].iloc[0]
             raise InvalidRequest(
@@ -132,17 +146,19 @@ def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
         whole[name] = shared
 
 
-def _check_shares(
-    whole: DataFrame, key: list[str], keep: Series, note: Callable[[str], object]
-) -> None:
+def _check_shares(whole: DataFrame, keep: Series, note: Callable[[str], object]) -> None:
     """Note the pairs that a system lacks; raise if a system lacks most of them."""
     count = whole["number"][keep].nunique()
     for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
         known = keep[lines.index]
         missing = count - lines["number"][known].nunique()
         if missing > _LEAST_JOINED * count or not count:
-            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])[key].fillna("")
-            shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
+            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])
+            shown = [
+                " and ".join(repr(str(line[each])[:60]) for each in PICTURES if line.get(each))
+                or repr(str(line.get("pair", ""))[:60])
+                for _, line in ends.iterrows()
+            ]
             raise InvalidRequest(
                 f"{name} has {count - missing:,} of {count:,} pairs of the other files: nothing "
                 f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs "

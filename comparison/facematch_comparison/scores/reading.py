@@ -21,21 +21,16 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .cells import Problem, first_rows, problems_at, read_cells
-from .checks import (
-    facts_of,
-    groups_of,
-    problems_of_cells,
-    problems_of_pairs,
-    problems_of_repeats,
-)
+from .checks import facts_of, groups_of, problems_of_cells, problems_of_pairs
 from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised
 from .joining import join_files
-from .lines import MINUS_DISTANCE, Lines, recognise
+from .lines import MINUS_DISTANCE, Lines
+from .recognise import check_complete, recognise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from .cells import Ints, Words
+    from .cells import Ints
 
 #: Maximum number of systems; a file with more was misread.
 MOST: Final = 100
@@ -118,21 +113,22 @@ def read_scores(
     """
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
+    stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
     is_joined = len(sources) > 1
-    files = []
-    for each in sources:
-        stem = Path(each).stem if isinstance(each, (str, Path)) else "scores"
-        lines = Lines(
+    files = [
+        Lines(
             cells=read_cells(each, what="comparison", example=f"{WIDE} or {LONG}"),
             name=stem if is_joined else name or stem,
             independent_pairs=independent_pairs,
             distance=distance,
             no_scores=no_scores,
         )
-        files.append(lines)
-        for text in lines.cells.notes:
-            say(text)
-    recognise(files, columns or {})
+        for each, stem in zip(sources, stems, strict=True)
+    ]
+    for text in [text for lines in files for text in lines.cells.notes]:
+        say(text)
+    _recognise(files, stems, columns or {})
+    check_complete(files)
     for lines in files:
         lines.cells.refuse(problems_of_cells(lines))
     lines = join_files(files, say) if is_joined else files[0]
@@ -140,9 +136,34 @@ def read_scores(
     _ask_whose_labels(files, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
-    for text in (*_notes_of_columns(files, lines), *_notes_of_blanks(answers)):
+    for text in (*_notes(lines, files), *_notes_of_blanks(answers)):
         say(text)
     return answers
+
+
+def _recognise(
+    files: Sequence[Lines], stems: Sequence[str], columns: Mapping[str, str | Sequence[str]]
+) -> None:
+    """Recognise the columns of each file: those that the user names, and those with known names."""
+    named = [
+        (Path(file).stem, ours, column)
+        for key, of in columns.items()
+        for file, _, ours in [key.rpartition(":")]
+        for column in ([of] if isinstance(of, str) else of)
+    ]
+    for file, _, _ in named:
+        if file and file not in stems:
+            raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
+    headers = {name for lines in files for name in lines.cells.header}
+    for stem, lines in zip(stems, files, strict=True):
+        own = [
+            (ours, column)
+            for file, ours, column in named
+            # A name without a file applies to every file that has such a column.
+            if file == stem
+            or (not file and (column in lines.cells.header or column not in headers))
+        ]
+        recognise(lines, own)
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
@@ -159,58 +180,60 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
     }
     if not truth or lines.people_by == PEOPLE or any({*TRUTH} & each.named for each in files):
         return
+    column, name = next(iter(truth.items()))
     for each in answers:
         is_there, scores = each.scored, each.scores
         if not is_there.any():
             is_there = each.decisions >= 0
             scores = each.decisions == DECISIONS.index(Decision.MATCH)
-        mated, others = scores[is_there & each.mated], scores[is_there & ~each.mated]
+        mated, others = (scores[is_there & kind] for kind in (each.mated, ~each.mated))
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
-            ours, column = next(iter(truth.items()))
-            raise ColumnsNotRecognised(
-                f"{lines.cells.name}: {column[:60]!r} follows the answers of {each.name} exactly, "
+            what = (
+                f"{lines.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
                 f"all {len(mated):,} mated pairs above all {len(others):,} others; nothing was "
-                f"judged. Does it say who is in the pictures, and not what {each.name} answered?",
-                columns={ours: column},
+                f"judged. Does it say who is in the pictures, and not what {each.name} answered?"
             )
+            raise ColumnsNotRecognised(what, columns={column: name})
 
 
 def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
-    system, pairs, unit = lines.system, lines.pairs, lines.cells.unit
+    system, size = lines.system, len(lines.first)
     if len(system.words) > MOST:
         text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)])
-    model_of, rows_of = [], []
-    problems = [*problems_of_pairs(lines)]
-    for at, name in enumerate(system.words):
-        its: Ints = np.flatnonzero(system.codes == at)
-        first = first_rows(pairs, its, size=len(lines.first))
+    model_of, counts = _choose_models(lines, models)
+    # The first line of each system and pair: of any model, and of the models that count.
+    keys = system.codes.astype(np.int64) * size + lines.pairs
+    of_any = first_rows(keys, size=len(system.words) * size)
+    first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
+    rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
+    is_once = np.count_nonzero(first >= 0) == len(rows)
+    again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
+    problems = [*problems_of_pairs(lines, again, first[keys[again]])]
+    unit = lines.cells.unit
+    for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
         problems += problems_at(
-            lines.first[first < 0] if unit else [],  # unjoined pairs were noted
+            lines.first[its < 0] if unit else [],  # unjoined pairs were noted
             lambda row, name=name: (
                 f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
                 "the same pairs (a line whose error is filled says that there was no answer)"
             ),
         )
-        model, its = _choose_model(name, its, lines.words("model"), models)
-        if model:
-            first = first_rows(pairs, its, size=len(first))
-        problems += problems_of_repeats(lines, its, first)
-        model_of.append(model)
-        rows_of.append(first)
     facts, of_facts = facts_of(lines)
     groups, of_groups = groups_of(lines)
     lines.cells.refuse([*problems, *of_facts, *of_groups])
     frame = _frame_of(lines, facts, groups)
     answers = []
-    for name, model, first, said in zip(system.words, model_of, rows_of, facts, strict=True):
-        rows = np.where(first < 0, lines.first, first)
-        is_block = (np.diff(rows) == 1).all()
-        part = frame[rows[0] : rows[-1] + 1] if is_block else frame.take(rows)
-        part = part.set_axis(range(len(rows))).assign(pair=range(len(rows)))
-        if first.min() < 0:
-            part.loc[first < 0, [*_BLANK]] = [*_BLANK.values()]
+    for name, model, its, said in zip(
+        system.words, model_of, first.reshape(-1, size), facts, strict=True
+    ):
+        its_rows = np.where(its < 0, lines.first, its)
+        is_block = (np.diff(its_rows) == 1).all()
+        part = frame[its_rows[0] : its_rows[-1] + 1] if is_block else frame.take(its_rows)
+        part = part.set_axis(range(size))
+        if its.min() < 0:
+            part.loc[its < 0, [*_BLANK]] = [*_BLANK.values()]
         known: dict[str, Any] = {"rule": rule, "people_known": True} | said
         known["people_known"] &= lines.people_by == PEOPLE
         if name in lines.distances:
@@ -220,23 +243,28 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
     return answers
 
 
-def _choose_model(
-    name: str, rows: Ints, words: Words, models: Sequence[str]
-) -> tuple[str | None, Ints]:
-    """Return the model of a system, and its rows that have this model or none."""
+def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None], Ints | None]:
+    """Return each system's model, and the lines of chosen models; None for all lines."""
+    system, words = lines.system, lines.words("model")
     if not words.words:
-        return None, rows
-    texts = words.texts[rows]
-    counts = pd.Series(texts[texts != ""]).value_counts(sort=False)
-    chosen = [word for word in counts.index if word in models]
-    if len(counts) > 1 and len(chosen) != 1:
-        shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
-        raise InvalidRequest(
-            f"{name} answered with several models: {shown}. Two models are two systems: say whose "
-            f"answers count, such as {argument('models', [counts.index[0]])}."
-        )
-    model = next(iter(chosen or counts.index), None)
-    return model, rows[(texts == "") | (texts == model)]
+        return [None] * len(system.words), None
+    counts, texts = ~words.filled, words.texts
+    model_of: list[str | None] = []
+    for at, name in enumerate(system.words):
+        its = words.filled & (system.codes == at)
+        lines_of = pd.Series(texts[its]).value_counts(sort=False)
+        chosen = [word for word in lines_of.index if word in models]
+        if len(lines_of) > 1 and len(chosen) != 1:
+            shown = [f"{word!r} ({count:,} lines)" for word, count in lines_of.items()]
+            raise InvalidRequest(
+                f"{name} answered with several models: {join_names(shown)}. Two models are two "
+                "systems: say whose answers count, such as "
+                f"{argument('models', [lines_of.index[0]])}."
+            )
+        model = next(iter(chosen or lines_of.index), None)
+        model_of.append(model)
+        counts |= its & (texts == model)
+    return model_of, np.flatnonzero(counts)
 
 
 def _frame_of(
@@ -251,7 +279,7 @@ def _frame_of(
     # If a system has a price, an answer counts as charged unless its line says otherwise.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.system.codes]
-    charged[failed] = BILLED.index(Charged.NO)
+    charged = np.where(failed, BILLED.index(Charged.NO), charged)
     billed = lines.meant("billed", -1, np.int8)
     errors = lines.words("error")
     reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
@@ -262,8 +290,9 @@ def _frame_of(
         count = 1 + max(probe.max(), reference.max())
         more["people"] = [*names, *(f"unknown {number}" for number in range(len(names), count))]
     if "transaction" in lines.of:
+        attempts = lines.words("attempt")
         more["transactions"] = lines.words("transaction").codes
-        more["attempts"] = lines.numbers("attempt").astype(np.int64)
+        more["attempts"] = np.array([*map(int, attempts.words)], np.int64)[attempts.codes]
     if lines.pictures:
         category = pd.CategoricalDtype(pd.Index(lines.pictures[0].words))
         more["pictures"] = tuple(
@@ -282,27 +311,28 @@ def _frame_of(
         billed=np.where(billed < 0, charged, billed),
         groups=groups,
         **more,
-    )
+    ).assign(pair=lines.pairs.astype(np.int64))
 
 
 def _with_scores_below(
-    answers: Sequence[Answers],
+    answers: list[Answers],
     below: float | Mapping[str, float],
     say: Callable[[str], object],
 ) -> list[Answers]:
     """Fill the empty scores of systems that return no score below a threshold."""
-    named = {each.name: each for each in answers}
+    names = [each.name for each in answers]
     if not isinstance(below, Mapping):
-        if len(named) > 1:
+        if len(answers) > 1:
             raise InvalidRequest(
                 f"Say whose scores are missing below {below:g}, such as "
-                f"{answers[0].name}={below:g}; there are {join_names([*named])}."
+                f"{names[0]}={below:g}; there are {join_names(names)}."
             )
-        below = dict.fromkeys(named, below)
+        below = {names[0]: below}
+    filled = list(answers)
     for name, threshold in below.items():
-        if name not in named:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, named)}")
-        each = named[name]
+        if name not in names:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        each = answers[names.index(name)]
         lower = int(np.count_nonzero(each.scores < threshold))
         if lower or each.scale == MINUS_DISTANCE:
             raise InvalidRequest(
@@ -316,17 +346,18 @@ def _with_scores_below(
         given = each.scores[~np.isnan(each.scores)]
         places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
         just_below = round(threshold - 10.0**-places, places)
-        scores = np.where(empty, just_below, each.scores)
-        frame = each.frame.assign(score=scores, acquired=each.acquired | empty)
-        named[name] = attrs.evolve(each, frame=frame)
+        frame = each.frame.assign(
+            score=np.where(empty, just_below, each.scores), acquired=each.acquired | empty
+        )
+        filled[names.index(name)] = attrs.evolve(each, frame=frame)
         say(
             f"{name}: {int(empty.sum()):,} pairs without a score count as {just_below:g}, just "
             f"below {threshold:g}; no threshold below {threshold:g} can be judged"
         )
-    return [*named.values()]
+    return filled
 
 
-def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
+def _notes(lines: Lines, files: Sequence[Lines]) -> Iterator[str]:
     def quoted(names: Iterable[str]) -> str:
         return join_names([repr(name[:60]) for name in names])
 
@@ -357,14 +388,14 @@ def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
 def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
     """Yield notes about empty cells and about scores that may mean a missing score."""
     empty = []
-    for system in answers:
-        if count := int((system.answered & ~system.acquired & (system.decisions < 0)).sum()):
-            empty.append(f"{count:,} of {system.name}")
-        others = system.scores[system.scored & ~system.mated]
+    for each in answers:
+        if count := int((each.answered & ~each.acquired & (each.decisions < 0)).sum()):
+            empty.append(f"{count:,} of {each.name}")
+        others = each.scores[each.scored & ~each.mated]
         lowest = others[others == others.min(initial=np.inf)]
         if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
             yield (
-                f"{system.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
+                f"{each.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
                 f"{lowest[0]:g}, and a threshold just above it may be chosen"
             )
     if empty:

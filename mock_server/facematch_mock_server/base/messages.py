@@ -26,7 +26,6 @@ TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 #: A request header that asks for the response's claims; a response header lists them.
 CLAIMS_HEADER = "X-Facematch-Claims"
 
-
 #: The token of a hosted session's page in a URL.
 _PAGE_TOKEN = re.compile(r"(/session/)[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])")
 
@@ -68,16 +67,17 @@ class Request:
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
     #: Whether the request is for the control API or the console, so not for a vendor.
     is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
-    _first: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
+    #: Returns the first header with that name (in lower case), or None.
+    header: Callable[[str], str | None] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # If a header is sent twice, the first one wins.
-        self._first = dict(self.headers[::-1])
+        self.header = dict(self.headers[::-1]).get
         target = self.target
         path = target.partition("?")[0] if "?" in target else target
         self.path = path = unquote(path) if "%" in path else path
         self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
-        is_page = path == "/" and "text/html" in self._first.get("accept", "")
+        is_page = path == "/" and "text/html" in (self.header("accept") or "")
         self.is_for_mock = is_page or self.is_control
 
     @classmethod
@@ -89,10 +89,6 @@ class Request:
     def query(self) -> tuple[tuple[str, str], ...]:
         """Return the decoded query in order; names may repeat."""
         return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
-
-    def header(self, name: str) -> str | None:
-        """Return the first header with that name (in lower case), or None."""
-        return self._first.get(name)
 
 
 @attrs.define(kw_only=True)
@@ -146,7 +142,7 @@ class FormError(ValueError):
     """Raised if a body is not a valid form; the message contains the reason."""
 
 
-@attrs.frozen
+@attrs.define
 class Upload:
     """A file in a form: its name without folders, and its SHA-256 in hexadecimal."""
 
@@ -164,6 +160,7 @@ class Form:
     files: dict[str, list[Upload]] = attrs.field(factory=dict)
 
 
+@lru_cache(maxsize=256)
 def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
@@ -176,15 +173,15 @@ def read_form(content_type: str, body: bytes | bytearray, *, pictures: Any = Non
             form.fields.setdefault(name, []).append(value)
         return form
     separator = _separator(content_type)
-    end = body.find(separator)
+    length, end = len(separator), body.find(separator)
+    is_long = pictures is not None and len(body) > pictures.long
     # Each part is between two separators; two hyphens follow the last separator.
-    while end >= 0 and not body.startswith(b"--", start := end + len(separator)):
+    while end >= 0 and not body.startswith(b"--", start := end + length):
         content = body.find(b"\r\n\r\n", start) + 4
         head = bytes(body[start:content])
-        is_long = pictures is not None and len(body) > pictures.long and separator not in head
         # If a long picture is already stored, look for the separator only at its end.
-        kept = pictures.find_at(body, content) if is_long else None
-        end = body.find(separator, content + len(kept[1]) - len(separator) if kept else start)
+        kept = pictures.find_at(body, content) if is_long and separator not in head else None
+        end = body.find(separator, content + len(kept[1]) - length if kept else start)
         if end < 0:
             break
         field, filename = _read_head(head if content <= end else b"")

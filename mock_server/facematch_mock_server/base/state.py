@@ -74,12 +74,10 @@ class Collection(Generic[T]):
         self._all: OrderedDict[str, T] = OrderedDict()
 
     def __len__(self) -> int:
-        with self._lock:
-            return len(self._all)
+        return len(self._all)
 
     def find(self, key: str) -> T | None:
-        with self._lock:
-            return self._all.get(key)
+        return self._all.get(key)
 
     def all(self) -> tuple[T, ...]:
         with self._lock:
@@ -97,11 +95,11 @@ class Collection(Generic[T]):
                 self._forget(self._all.popitem(last=False)[1])
             return record
 
-    def append(self, make: Callable[..., T], key: str | None = None) -> T:
-        """Add the record that `make` returns for the next ``number=``, also the default key."""
+    def append(self, make: Callable[..., T], key: str | None = None, **fields: Any) -> T:
+        """Add `make(**fields, number=...)` with the next number, which is also the default key."""
         with self._lock:
             self._last = number = self._last + 1
-            return self.put(str(number) if key is None else key, make(number=number))
+            return self.put(str(number) if key is None else key, make(**fields, number=number))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
         """Replace a record by `change(record)` atomically; return the new one, None if unknown."""

@@ -213,5 +213,5 @@ class App:
         if request is not None and request.header(_CLAIMS) is not None:
             mark = (*_MARK, (CLAIMS_HEADER, ", ".join(response.claims)))
         response.headers = (*response.headers, *mark)
-        response.date = (world or self.world).clock.now()
+        response.date = response.date or (world or self.world).clock.now()
         return response

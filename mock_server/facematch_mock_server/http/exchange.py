@@ -14,7 +14,13 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request, Response
+from facematch_mock_server.base.messages import (
+    HEADER_NAME,
+    HEADER_VALUE,
+    Headers,
+    Request,
+    Response,
+)
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.world.faults import Fault, Kind, Stage
 
@@ -97,21 +103,21 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
     try:
         response = answer(request)
         if response is not None:
-            for name, value in response.headers:
-                if not _is_line(name, value):
-                    raise ValueError(f"not an HTTP header: {name!r}")  # noqa: TRY301 - logged as any
+            _check_headers(response.headers)
     except Exception as error:  # noqa: BLE001 - a server responds with 500 and continues after any error
         _log.exception("the app failed to handle a request")
         return make_answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
 
 
+# Cached, because the same few are sent repeatedly.
 @lru_cache(maxsize=1024)
-def _is_line(name: str, value: str) -> bool:
-    # Cached, because the same few are sent repeatedly. Most values are plain ASCII.
-    plain = value.isascii() and value.isprintable() and value.strip() == value
-    is_name = HEADER_NAME.fullmatch(name) is not None
-    return is_name and (plain or HEADER_VALUE.fullmatch(value) is not None)
+def _check_headers(headers: Headers) -> Headers:
+    """Return the app's headers that are sent. Raises ValueError for an invalid header."""
+    for name, value in headers:
+        if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
+            raise ValueError(f"not an HTTP header: {name!r}")
+    return tuple(line for line in headers if line[0].lower() not in FRONT_HEADERS)
 
 
 #: Maximum bytes of a request's head, from the method to the empty line.
@@ -168,10 +174,8 @@ def _format_date(second: int) -> str:
 def list_headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
     """Return all headers of a response in order."""
     moment = response.date or dt.datetime.now(dt.UTC)
-    lines = [("Date", _format_date(int(moment.timestamp() // 1))), ("Server", "facematch-mock")]
-    for line in response.headers:
-        if line[0].lower() not in FRONT_HEADERS:
-            lines.append(line)  # noqa: PERF401 - a comprehension costs a function call
+    date = _format_date(int(moment.timestamp() // 1))
+    lines = [("Date", date), ("Server", "facematch-mock"), *_check_headers(response.headers)]
     # A response to HEAD has the Content-Length of the response to GET.
     if response.more is None and (method == "HEAD" or response.status not in BODILESS):
         lines.append(("Content-Length", str(len(response.body))))

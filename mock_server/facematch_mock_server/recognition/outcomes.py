@@ -42,7 +42,7 @@ class SeenPicture:
     angle: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class MatchOutcome:
     probe: SeenPicture
     reference: SeenPicture

@@ -48,13 +48,14 @@ class FactsCache(Collection[Facts]):
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         """Return the facts of a picture; `digest` is its SHA-256, if known."""
         digest = digest or hashlib.sha256(data).hexdigest()
-        with self._lock:
-            if digest in self._all:
-                self._all.move_to_end(digest)
-                return self._all[digest]
-        # Outside the lock: two threads may decode the same picture, but no thread waits.
-        size = _size_of(data)
-        return self.put(digest, Facts(digest, size, read_card(data) if size else None))
+        try:
+            # Each step is atomic, so no lock is needed.
+            self._all.move_to_end(digest)
+            return self._all[digest]
+        except KeyError:
+            # Two threads may decode the same picture, but no thread waits.
+            size = _size_of(data)
+            return self.put(digest, Facts(digest, size, read_card(data) if size else None))
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:

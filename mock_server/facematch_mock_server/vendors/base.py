@@ -49,7 +49,6 @@ STANDS_STILL = (
     "control.set_limit(scope, None) removes a limit"
 )
 
-
 #: The class of the objects behind the entry points ``facematch.mock_vendors``.
 Vendor = VendorKind
 
@@ -186,7 +185,7 @@ class Call:
         if key is None or key.revoked or key.expired(self.now):
             self.key_word = "wrong" if text else "none"
             return False
-        self.key, self.key_word = key, key.kind.value
+        self.key, self.key_word = key, str(key.kind)
         return True
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
@@ -278,8 +277,8 @@ class Call:
         if self.request.fault is not None:
             return
         world, facts = self.world, self.world.recognizer.facts
-        fault, seen = None, (facts.of(each.content, each.digest) for each in pictures)
-        cards = [each.card for each in seen if each.card is not None]
+        fault = None
+        cards = [card for x in pictures if (card := facts.of(x.content, x.digest).card)]
         if cards and world.account.faults:
             operation = None if self.route is None else self.route.operation
             fault = world.account.faults.for_pictures(
@@ -436,6 +435,7 @@ class Routed:
             fields = {**presentable(request.query), **shown}
         entry = call.world.log(
             request,
+            at=call.now,
             status=None if response is None else response.status,
             vendor=self.world.vendor,
             key=call.key_word,
@@ -447,7 +447,7 @@ class Routed:
             answer=response,
         )
         if response is not None:
-            response.entry = entry
+            response.entry, response.date = entry, call.now
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
         world = self.world

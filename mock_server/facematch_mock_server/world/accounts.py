@@ -82,14 +82,15 @@ class World:
         self.account.shared.claim(self.vendor, text, key, self.account)
         self.keys.put(text, key)
 
-    def log(self, head: Request, **fields: Any) -> Entry | None:
-        """Record a request in the journal; `fields` are fields of `Entry`."""
+    def log(self, head: Request, *, at: Any = None, **fields: Any) -> Entry | None:
+        """Record a request in the journal, by default now; `fields` are fields of `Entry`."""
         path = head.path
         if path.startswith(PERSON):
             # The path of a person's page contains the token of the session.
             return None
         path = path if len(path) <= 200 else shorten(path, 200)
-        entry = Entry(at=self.clock.now(), method=head.method[:SHORT], path=path, **fields)
+        at = at or self.clock.now()
+        entry = Entry(at=at, method=head.method[:SHORT], path=path, **fields)
         return self.account.journal.add(entry)
 
 

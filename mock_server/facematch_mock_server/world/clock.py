@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import random
 import secrets
+import struct
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -98,12 +99,9 @@ class Ids:
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
         self._random = random.Random(seed)  # noqa: S311 - a mock's ids protect nothing
-        self._lock = threading.Lock()
 
     def uuid(self) -> str:
         """Return the next id."""
-        with self._lock:
-            bits = self._random.getrandbits(128)
-        # Formatting with `uuid.UUID` takes four times as long.
-        text = f"{bits & _FREE_BITS | _VERSION_4:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        # Formatting with `uuid.UUID` takes six times as long. One call to `Random` is atomic.
+        digits = b"%032x" % (self._random.getrandbits(128) & _FREE_BITS | _VERSION_4)
+        return b"-".join(struct.unpack("8s4s4s4s12s", digits)).decode()

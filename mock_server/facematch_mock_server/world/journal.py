@@ -26,7 +26,7 @@ def compose_note(head: Request, note: str | None) -> str | None:
     return "; ".join(filter(None, (fault, note))) or None
 
 
-@attrs.frozen
+@attrs.define
 class SentFile:
     """A file in a form, without its bytes.
 

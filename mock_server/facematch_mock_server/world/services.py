@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import functools
 import hashlib
 import math
 import threading
@@ -87,9 +86,7 @@ class Ledger:
                 return None
             self._balance = balance = self._balance - price
             return self.charges.append(
-                functools.partial(
-                    Charge, at=at, what=what, amount=price, request_id=request_id, balance=balance
-                )
+                Charge, at=at, what=what, amount=price, request_id=request_id, balance=balance
             )
 
     def refund(self, charge: Charge) -> None:
@@ -224,8 +221,8 @@ class Rates:
                 limit = self._limits[scope]
                 if limit is None:
                     continue
-                times = self._times.setdefault((scope, client), deque())
-                self._times.move_to_end((scope, client))
+                times = self._times.pop((scope, client), None) or deque()
+                self._times[scope, client] = times
                 if len(self._times) > CLIENTS:
                     self._times.popitem(last=False)
                 while times and times[0] <= now - window_s:
@@ -336,7 +333,7 @@ class Sessions(Collection[Session]):
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Store a session with the next number; `fields` are fields of `Session`."""
-        return self.append(functools.partial(Session, id=session_id, **fields), session_id)
+        return self.append(Session, session_id, id=session_id, **fields)
 
 
 #: The maximum total size of stored pictures in bytes.
@@ -381,11 +378,14 @@ class Pictures:
         """Return SHA-256 and content of the stored picture there; without `size`, a long one."""
         # Comparing with a stored picture is about twenty times as fast as hashing.
         digest = self._digests.get(_sample(body, start, size or self.long), "")
-        content = self._pictures.get(digest, b"")
-        if not content or size not in (None, len(content)) or not body.startswith(content, start):
+        try:
+            # Each step is atomic, so no lock is needed.
+            self._pictures.move_to_end(digest)
+            content = self._pictures[digest]
+        except KeyError:
             return None
-        self.keep({digest: content})
-        return digest, content
+        is_same = (size is None or size == len(content)) and body.startswith(content, start)
+        return (digest, content) if is_same else None
 
     def digest(
         self, body: bytes | bytearray, start: int = 0, end: int | None = None

@@ -5,11 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from kit.fakes import json_reply, match_call
+from kit.fakes import match_call
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
 from facematch_core import models
+from facematch_core.backend import LivenessCall
+from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend
 
 KEY = "didit-key-8c1f5e2ab9"
@@ -36,7 +38,10 @@ def edited():
 @pytest.fixture(scope="session")
 def make_call():
     def make(operation=fm.Operation.MATCH, threshold=30.0, **more):
-        return match_call(threshold, models.ThresholdRule.ABOVE, operation, **more)
+        call = match_call(threshold, models.ThresholdRule.ABOVE, **more)
+        if operation is fm.Operation.LIVENESS:
+            return LivenessCall(probe=call.probe, threshold=call.threshold, **more)
+        return call
 
     return make
 
@@ -50,7 +55,8 @@ def backend():
 def parsed(backend, make_call):
     def parse(body, **call):
         operation = fm.Operation.LIVENESS if "liveness" in body else fm.Operation.MATCH
-        return backend.parse(make_call(operation, **call), json_reply(body))
+        reply = HttpReply(status=200, body=json.dumps(body).encode())
+        return backend.parse(make_call(operation, **call), reply)
 
     return parse
 

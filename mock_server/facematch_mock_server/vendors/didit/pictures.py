@@ -68,8 +68,7 @@ def warnings(
     reports = []
     for name in risks:
         risk = RISKS[name]
-        claims.cite("warning.risks", *(["warning.words"] if risk.is_invented else []))
-        claims.cite("warning.keys")
+        claims.cite("warning.risks", "warning.keys", *["warning.words"] * risk.is_invented)
         reports.append(
             {
                 "risk": name,
