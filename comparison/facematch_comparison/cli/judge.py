@@ -176,14 +176,14 @@ def _write_wrong(
 
     from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
 
-    frames = []
-    for each, system in zip(answers, evaluation.systems, strict=True):
-        if system.point is not None:
-            # Without a chosen threshold, the system is judged by its own decisions.
-            threshold = None if system.at_required is None else system.at_required.threshold
-            frames.append(wrong_pairs(each, threshold, study))
-    none = pd.DataFrame(columns=WRONG_COLUMNS)
-    pairs = pd.concat(frames, ignore_index=True) if frames else none
+    # Without a chosen threshold, a system is judged by its own decisions.
+    frames = [
+        wrong_pairs(each, at.threshold if (at := system.at_required) else None, study)
+        for each, system in zip(answers, evaluation.systems, strict=True)
+        if system.point is not None
+    ]
+    frames = frames or [pd.DataFrame(columns=WRONG_COLUMNS)]
+    pairs = pd.concat(frames, ignore_index=True)
     if path.suffix.lower() == ".json":
         rows = pairs.astype(object).where(pairs.notna(), None).to_dict("records")
         write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": rows})
@@ -222,27 +222,8 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     for line in filter(None, (evaluation.headline, evaluation.limit)):
         say(line)
     say()
-    systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
-    points = [system.point for system in systems]
-    services = [system.service for system in systems]
-    thresholds = (None if point is None else point.threshold for point in points)
-    table = {
-        "system": [system.name for system in systems],
-        "threshold": ["-" if value is None else format_number(value) for value in thresholds],
-    }
-    for name in ("FMR", "FRR"):
-        shares = [_shares(point.shown(name.lower()) if point else None) for point in points]
-        table[name] = [value for value, _ in shares]
-        table[f"{name}, {sure}"] = [interval for _, interval in shares]
-    if any(service.acquisition.errors for service in services):
-        table["FTA"] = [_shares(service.acquisition)[0] for service in services]
-    if any(service.answered.errors for service in services):
-        table["answered"] = [
-            f"{service.calls - service.answered.errors:,} of {service.calls:,}"
-            for service in services
-        ]
-    print_table([*table], zip(*table.values(), strict=True))
-    for system in systems:
+    _show_table(evaluation)
+    for system in evaluation.systems:
         best = system.transactions
         if best and (at := best.at_required or best.at_default):
             fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
@@ -253,6 +234,24 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     for caveat in evaluation.caveats:
         if caveat not in not_real:
             say(f"note: {caveat.text}")
+
+
+def _show_table(evaluation: Evaluation) -> None:
+    systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
+    rows = []
+    for system in systems:
+        at, service = system.point, system.service
+        threshold = None if at is None else at.threshold
+        row = {"system": system.name}
+        row["threshold"] = "-" if threshold is None else format_number(threshold)
+        for name in ("FMR", "FRR"):
+            row[name], row[f"{name}, {sure}"] = _shares(at.shown(name.lower()) if at else None)
+        if any(each.service.acquisition.errors for each in systems):
+            row["FTA"] = _shares(service.acquisition)[0]
+        if any(each.service.answered.errors for each in systems):
+            row["answered"] = f"{service.calls - service.answered.errors:,} of {service.calls:,}"
+        rows.append(row)
+    print_table([*rows[0]], [[*row.values()] for row in rows])
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:

@@ -155,38 +155,31 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
     # A system without scores has no threshold other than its own.
     is_own = requirements.at == "default" or system.kind == "decisions"
     at = of.at_default if is_own else of.at_required
-    rates: tuple[RateVerdict, ...] = ()
-    groups: tuple[RateVerdict, ...] = ()
-    if at is not None:
-        rates = tuple(_rates(at, requirements))
-        columns = [cell.column for cell in system.groups]
-        groups = tuple(
-            rate
-            for cell in system.groups
-            for rate in _rates(cell, requirements, columns.count(cell.column))
-        )
-    of_rates, outcome = _of_all(rates), Conclusion.INCONCLUSIVE
+    cells = system.groups if at else ()
+    columns = [cell.column for cell in cells]
+    rates = tuple(_rates(at, requirements)) if at else ()
+    groups = tuple(
+        rate for cell in cells for rate in _rates(cell, requirements, columns.count(cell.column))
+    )
+    # More pairs do not help if a rate is beyond its limit.
     beyond = [
         f", nor by more of them if the {rate.name.upper()} stays at {numbers.percent(value)} %"
         for rate in rates
-        if rate.outcome is outcome and (value := rate.rate.value or 0.0) > rate.limit
+        if rate.outcome is Conclusion.INCONCLUSIVE
+        and (value := rate.rate.value or 0.0) > rate.limit
     ]
-    met = f"not shown by these data{''.join(beyond)}."
+    of_rates = _of_all(rates)
+    outcome, met = Conclusion.INCONCLUSIVE, f"not shown by these data{''.join(beyond)}."
     if _of_all(groups) is Conclusion.FAIL:
         outcome, met = Conclusion.FAIL, "not met."
     elif (at is None or of_rates is Conclusion.FAIL) and _is_hopeless(of.curve, at, requirements):
-        outcome, met = Conclusion.FAIL, "not met, and no other threshold would meet it."
-        if at is None or at.chosen_on == "default":
-            met = "not met."
+        outcome, met = Conclusion.FAIL, "not met."
+        if at and at.chosen_on != "default":
+            met = "not met, and no other threshold would meet it."
     elif of_rates is Conclusion.FAIL:
         met = "not met at this threshold; another one might meet it."
     elif _of_all(rates + groups) is Conclusion.PASS and (groups or not requirements.by_group):
         outcome, met = Conclusion.PASS, "met."
-    plan = None
-    # More pairs do not help if scores are reversed, or if a rate is beyond its limit.
-    can_be_shown = system.pairs_needed if at is None else not beyond
-    if outcome is of_rates is Conclusion.INCONCLUSIVE and can_be_shown and not best:
-        plan = _plan_words(requirements) + split
     if at is not None:
         tries = f", in transactions of up to {best.attempts} attempts" if best else ""
         seen = f" at {_where(at, requirements)}{tries}: {' and '.join(map(_rate_words, rates))}."
@@ -196,6 +189,9 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
     else:
         no_threshold = "It was run without a known threshold, so there is none to judge."
         seen = f": {system.why_not or no_threshold}"
+    # Reversed scores need no more pairs.
+    can_be_shown = not beyond if at else system.pairs_needed
+    is_open = outcome is of_rates is Conclusion.INCONCLUSIVE
     return SystemVerdict(
         system=system.name,
         outcome=outcome,
@@ -203,7 +199,7 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
         chosen_on=at.chosen_on if at else None,
         rates=rates,
         groups=groups,
-        plan=plan,
+        plan=_plan_words(requirements) + split if is_open and can_be_shown and not best else None,
         sentence=f"{system.name}{seen} {requirements.title}: {met}",
     )
 

@@ -9,9 +9,8 @@ none of these is needed to tell them apart.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Final, NamedTuple
 
@@ -19,8 +18,6 @@ from markupsafe import Markup
 
 from facematch_comparison.values import numbers
 from facematch_comparison.values.model import Evaluation, OperatingPoint, Rate
-
-from .values import plain
 
 #: Possible ticks of a rate axis; `_PLAIN` ticks are placed first if there is little room.
 _TICKS: Final = (
@@ -47,12 +44,9 @@ _MARKS: Final = (
 #: Maximum number of curves with bands in one figure: more would hide each other.
 MOST_BANDS: Final = 3
 
-#: Maximum length of a system's name in a figure.
-_MOST_LETTERS: Final = 18
-
 #: Size of a figure, and the edges of its plotting area.
 _WIDTH, _HEIGHT = 480, 340
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 460, 10, 294
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 460, 26, 294
 
 _Corners = Sequence[tuple[float, float]]
 
@@ -96,25 +90,18 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     plot = _Plot(
         name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people turned away"
     )
-    plot.upright(required)
+    plot.upright(required, "required FMR")
     for place, curve in curves.items():
-        seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
-        if any(seen) and len(curves) <= MOST_BANDS:
-            # The band spans from both lower bounds to both upper bounds.
-            low = plot.corners(curve.fmr_low, curve.frr_low)
-            high = plot.corners(curve.fmr_high, curve.frr_high)
-            plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
+        low = plot.corners(curve.fmr_low, curve.frr_low)
+        high = plot.corners(curve.fmr_high, curve.frr_high)
+        # The band spans from both lower bounds to both upper bounds, where neither rate is 0.
+        seen = [at for at, rates in enumerate(zip(curve.fmr, curve.frr, strict=True)) if all(rates)]
+        if seen and len(curves) <= MOST_BANDS:
+            plot.band([low[at] for at in seen], [high[at] for at in seen], place)
         plot.line(plot.corners(curve.fmr, curve.frr), place, style_of(place).dashes)
     for place, kind, at in points:
         hollow = at is not systems[place].point
         plot.dot(at.fmr, at.frr, place, hollow=hollow, path=f"systems.{place}.{kind}")
-    plot.name_upright("required FMR", required)
-    for place, at in {place: at for place, _, at in points}.items():  # the last one is judged
-        here, up = plot.x(at.fmr.value or 0), plot.y(at.frr.value or 0)
-        label = plain(systems[place].name)
-        if len(label) > _MOST_LETTERS:
-            label = f"{label[: _MOST_LETTERS - 1]}…"
-        plot.beside(label, here, (up - 8, up + 18), f"label {style_of(place).colour}", space=9)
     return plot.svg()
 
 
@@ -126,22 +113,18 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         return None
     x = _scores(*system.score_range)
     y = _rates([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
-    plot = _Plot(name, x, y, "threshold", "of the pairs")
-    for kind, dashes, height in (("frr", _WHOLE, 0.3), ("fmr", _DASHED, 0.7)):
+    plot = _Plot(name, x, y, "threshold", "FRR (solid) and FMR (dashed)")
+    for kind, dashes in (("frr", _WHOLE), ("fmr", _DASHED)):
         low, high, rates = (
             plot.corners(curve.thresholds, getattr(curve, kind + end))
             for end in ("_low", "_high", "")
         )
         plot.band(low, high, place)
         plot.line(rates, place, dashes)
-        level = _TOP + height * (_BOTTOM - _TOP)
-        across, up = min(rates, key=lambda corner: abs(corner[1] - level))
-        plot.name_line(kind.upper(), across, (up + 4, up - 14, up + 22), place)
     if at is not None and at.threshold is not None:
-        plot.upright(at.threshold)
+        plot.upright(at.threshold, f"threshold {numbers.score(at.threshold)}")
         for rate in (at.frr, at.fmr):
             plot.dot(at.threshold, rate, place)
-        plot.name_upright(f"threshold {numbers.score(at.threshold)}", at.threshold)
     return plot.svg()
 
 
@@ -151,8 +134,8 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     histogram, at = system.histogram, system.point
     if histogram is None or not (any(histogram.mated) and any(histogram.non_mated)):
         return None
-    kinds = {"mated": (histogram.mated, _WHOLE), "non-mated": (histogram.non_mated, _DASHED)}
-    most = max(max(counts) / sum(counts) for counts, _ in kinds.values())
+    kinds = ((histogram.mated, _WHOLE), (histogram.non_mated, _DASHED))
+    most = max(max(counts) / sum(counts) for counts, _ in kinds)
     shown = [share for share in (0, 0.01, *_TICKS[7:14]) if share < most]
     # The square root keeps a small peak of wrong labels visible beside a large one.
     y = _Axis(
@@ -160,19 +143,16 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         [(share, f"{100 * share:g} %") for share in shown],
     )
     x = _scores(histogram.edges[0], histogram.edges[-1])
-    plot = _Plot(name, x, y, "score", "of the pairs of a kind")
+    plot = _Plot(name, x, y, "score", "mated (solid) and non-mated (dashed)")
     across = [edge for edge in histogram.edges for _ in range(2)]
-    for kind, (counts, dashes) in kinds.items():
-        shares = (count / sum(counts) for count in counts)
-        corners = plot.corners(across, [0.0, *(share for share in shares for _ in range(2)), 0.0])
+    for counts, dashes in kinds:
+        shares = [count / sum(counts) for count in counts for _ in range(2)]
+        corners = plot.corners(across, [0.0, *shares, 0.0])
         if dashes == _WHOLE:
             plot.band(plot.corners(across, [0.0] * len(across)), corners, place)
         plot.line(corners, place, dashes)
-        left, top = min(corners, key=lambda corner: corner[1])
-        plot.name_line(kind, left, (top + 12, top + 30, top + 48), place)
     if at is not None and at.threshold is not None:
-        plot.upright(at.threshold)
-        plot.name_upright("threshold", at.threshold)
+        plot.upright(at.threshold, "threshold")
     return plot.svg()
 
 
@@ -235,23 +215,14 @@ class _Plot:
     def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
         self.name, self._x, self._y = name, x, y
         self._parts: list[Markup] = []
-        self._taken: list[tuple[float, ...]] = []  # boxes that labels must not overlap
         lines = [f"M{self.x(value)} {_TOP}V{_BOTTOM}" for value, _ in x.ticks]
         lines += [f"M{_LEFT} {self.y(value)}H{_RIGHT}" for value, _ in y.ticks]
         self._path("grid", "".join(lines))
         self._path("axis", f"M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}")
-        across: list[tuple[float, str]] = []
-        for value, words in x.ticks:
-            here, room = self.x(value), 4.0 * len(words) + 10
-            if all(abs(here - there) >= room + 4.0 * len(other) for there, other in across):
-                across.append((here, words))
-                self._text(words, here, _BOTTOM + 17, "middle")
-        up: list[float] = []
-        for value, words in y.ticks:
-            here = self.y(value)
-            if all(abs(here - there) >= 18 for there in up):
-                up.append(here)
-                self._text(words, _LEFT - 6, here + 4.5, "end")
+        for here, words in _with_room(x.ticks, self.x, lambda words: 4.0 * len(words) + 5):
+            self._text(words, here, _BOTTOM + 17, "middle")
+        for here, words in _with_room(y.ticks, self.y, lambda _words: 9.0):
+            self._text(words, _LEFT - 6, here + 4.5, "end")
         self._text(x_name, (_LEFT + _RIGHT) / 2, _HEIGHT - 8, "middle")
         upright = '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>'
         self._add(upright, (_TOP + _BOTTOM) / 2, y_name)
@@ -298,46 +269,23 @@ class _Plot:
         """Draw a system's marker, with intervals unless `hollow`; `path` is a document path."""
         style, up = style_of(place), self.y(y.value or 0.0)
         here = self.x((x.value or 0.0) if isinstance(x, Rate) else x)
-        cross = ""
-        if isinstance(x, Rate) and not hollow:
-            low, high = map(self.x, _ends(x))
-            cross += f"M{low} {up}H{high}M{low} {up - 4}v8M{high} {up - 4}v8"
-            self._taken.append((low, up - 4, high, up + 4))
         if not hollow:
             low, high = map(self.y, _ends(y))
-            cross += f"M{here} {low}V{high}M{here - 4} {low}h8M{here - 4} {high}h8"
-            self._taken.append((here - 4, high, here + 4, low))
+            cross = f"M{here} {low}V{high}M{here - 4} {low}h8M{here - 4} {high}h8"
+            if isinstance(x, Rate):
+                low, high = map(self.x, _ends(x))
+                cross += f"M{low} {up}H{high}M{low} {up - 4}v8M{high} {up - 4}v8"
             self._path(f"cross {style.colour}", cross)
         data = Markup(' data-point="{}"').format(path) if path else ""
         mark = '<path class="mark {}{}"{} transform="translate({} {})" d="{}"/>'
         self._add(mark, style.colour, " hollow" if hollow else "", data, here, up, style.mark)
-        self._taken.append((here - 7, up - 7, here + 7, up + 7))
 
-    def upright(self, value: float) -> None:
-        """Draw a vertical line at a value of the x axis."""
-        self._path("limit", f"M{self.x(value)} {_TOP}V{_BOTTOM}")
-
-    def name_upright(self, words: str, value: float) -> None:
-        self.beside(words, self.x(value), range(_TOP + 12, _BOTTOM, 30), "note")
-
-    def name_line(self, words: str, x: float, heights: Iterable[float], place: int) -> None:
-        self.beside(words, x, heights, f"label {style_of(place).colour}", space=12)
-
-    def beside(
-        self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5
-    ) -> None:
-        """Write a label beside an x coordinate, at the first height where it overlaps nothing."""
-        wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in words)
-        for base, left in itertools.product(heights, (x + space, x - space - wide)):
-            right, top, bottom = left + wide, base - 11, base + 3
-            inside = left >= _LEFT and right <= _RIGHT and top >= _TOP and bottom <= _BOTTOM
-            if inside and not any(
-                left < x1 and x0 < right and top < y1 and y0 < bottom
-                for x0, y0, x1, y1 in self._taken
-            ):
-                self._taken.append((left, top, right, bottom))
-                self._text(words, left, base, "start", classes)
-                break
+    def upright(self, value: float, words: str) -> None:
+        """Draw a vertical line at a value of the x axis, with its label above the figure."""
+        here = self.x(value)
+        self._path("limit", f"M{here} {_TOP - 4}V{_BOTTOM}")
+        anchor = "start" if here < (_LEFT + _RIGHT) / 2 else "end"
+        self._text(words, here, _TOP - 10, anchor, "note")
 
     def svg(self) -> Markup:
         """Return the content of an ``svg`` element."""
@@ -345,3 +293,17 @@ class _Plot:
             '<clipPath id="{}-inside"><rect x="{}" y="{}" width="{}" height="{}"/>'
         ).format(*(self.name, _LEFT - 2, _TOP - 2, _RIGHT - _LEFT + 4, _BOTTOM - _TOP + 4))
         return inside + Markup("</clipPath>") + Markup("").join(self._parts)
+
+
+def _with_room(
+    ticks: Sequence[tuple[float, str]],
+    position: Callable[[float], float],
+    room: Callable[[str], float],
+) -> list[tuple[float, str]]:
+    """Return the position and label of each tick that overlaps no tick before it."""
+    shown: list[tuple[float, str]] = []
+    for value, words in ticks:
+        here = position(value)
+        if all(abs(here - there) >= room(words) + room(other) for there, other in shown):
+            shown.append((here, words))
+    return shown

@@ -28,6 +28,9 @@ _ORIGINS: Final = {
 #: of the observed rate, with 90 % confidence.
 RULE_OF_30: Final = 30
 
+#: Counts of a part of the test set, by the title of their column.
+_SIZE: Final = {"People": "subjects", "Pairs": "pairs", "Mated": "mated", "Non-mated": "non_mated"}
+
 _TIMES: Final = Markup("&nbsp;&times;")
 
 Row = Mapping[Any, Markup | str]  # titles may be Markup, too
@@ -38,18 +41,23 @@ def head(rows: Sequence[Row]) -> list[Markup | str]:
     return [title for title in rows[0] if any(row[title] for row in rows)]
 
 
+def _by_system(cells: Callable[[Tables, Node], Row]) -> property:
+    """Make a table with a row for each system that has cells."""
+
+    def rows(tables: Tables) -> list[Row]:
+        each = [(system["name"], cells(tables, system)) for system in tables.systems]
+        return [{"System": tables.name(name), **row} for name, row in each if any(row.values())]
+
+    return property(rows, doc=cells.__doc__)
+
+
 class Tables:
     def __init__(self, document: Node) -> None:
         self.document = document
         self.systems = list(document["systems"])
         self._styles = {each["name"].raw: style_of(at) for at, each in enumerate(self.systems)}
 
-    def _by_system(self, cells: Callable[[Node], Row]) -> list[Row]:
-        """Return a row for each system that has cells."""
-        rows = [(system["name"], cells(system)) for system in self.systems]
-        return [{"System": self._name(name), **row} for name, row in rows if any(row.values())]
-
-    def _name(self, node: Node) -> Markup:
+    def name(self, node: Node) -> Markup:
         style = self._styles.get(node.raw)
         drawn = style.swatch() if style else ""
         return Markup('<span class="system">{} {}</span>').format(drawn, values.text(node))
@@ -63,38 +71,30 @@ class Tables:
         against = Markup(' <small class="whole {}">{} the required {}</small>')
         return shown + against.format(kind, words, values.setting(required))
 
-    @property
-    def verdict(self) -> list[Row]:
+    @_by_system
+    def verdict(self, system: Node) -> Row:
         """The verdict table: a row for each system."""
+        at, service = _point(system), system["service"]
+        return {
+            "Threshold": _threshold(system, at),
+            "FMR: others pass": self._fmr(at["fmr"]) if at else "",
+            "FRR: turned away": _frr(at),
+            "FTA: failure to acquire": _if_any(service["acquisition"]),
+            "Price of a call": values.money(service["price"], service["currency"]),
+            "95 of 100 calls within": _within(service, "95"),
+        }
 
-        def cells(system: Node) -> Row:
-            at, service = _point(system), system["service"]
-            return {
-                "Threshold": _threshold(system, at),
-                "FMR: others pass": self._fmr(at["fmr"]) if at else "",
-                "FRR: turned away": _frr(at),
-                "FTA: failure to acquire": _if_any(service["acquisition"]),
-                "Price of a call": values.money(service["price"], service["currency"]),
-                "95 of 100 calls within": _within(service, "95"),
-            }
-
-        return self._by_system(cells)
-
-    @property
-    def at_fmrs(self) -> list[Row]:
-        first = next((system["at_fmrs"] for system in self.systems if system["at_fmrs"]), ())
-        titles = [Markup("at an FMR of {}").format(values.setting(each["fmr"])) for each in first]
-
-        def cells(system: Node) -> Row:
-            row: dict[Markup | str, Markup | str] = {}
-            for title, each in zip(titles, system["at_fmrs"], strict=False):
-                at = each["point"]
-                row["Threshold " + title] = values.score(at["threshold"]) if at else ""
-                row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
-                row["FRR " + title] = _frr(at) or _why_empty(each)
-            return row
-
-        return self._by_system(cells)
+    @_by_system
+    def at_fmrs(self, system: Node) -> Row:
+        # Every row needs the same titles, and a number has the path of its system.
+        first = next((each["at_fmrs"] for each in self.systems if each["at_fmrs"]), ())
+        row: dict[Markup | str, Markup | str] = {}
+        for titled, each in zip(first, system["at_fmrs"], strict=False):
+            at, title = each["point"], Markup("at an FMR of ") + values.setting(titled["fmr"])
+            row["Threshold " + title] = values.score(at["threshold"]) if at else ""
+            row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
+            row["FRR " + title] = _frr(at) or _why_empty(each)
+        return row
 
     @property
     def differences(self) -> list[Row]:
@@ -103,7 +103,7 @@ class Tables:
         return [
             {
                 "Systems": Markup("{} <small>against</small> {}").format(
-                    self._name(two["first"]), self._name(two["second"])
+                    self.name(two["first"]), self.name(two["second"])
                 ),
                 "Pairs": values.count(two["pairs"]),
                 "People": values.count(two["subjects"]),
@@ -125,7 +125,7 @@ class Tables:
         any_lost = any(cell["fta"]["errors"].raw for _, cell in cells)
         return [
             {
-                "System": self._name(name),
+                "System": self.name(name),
                 "Group": Markup("{}: {}").format(
                     *map(values.text, (cell["column"], cell["group"]))
                 ),
@@ -148,7 +148,7 @@ class Tables:
     def differentials(self) -> list[Row]:
         return [
             {
-                "System": self._name(name),
+                "System": self.name(name),
                 "Groups by": values.text(gap["column"]),
                 "Rate": gap["rate"].raw.upper(),
                 "Worst group": values.text(gap["worst"]),
@@ -169,57 +169,48 @@ class Tables:
             if at[name]["errors"].raw < RULE_OF_30
         ]
 
-    @property
-    def transactions(self) -> list[Row]:
-        def cells(system: Node) -> Row:
-            best = system["transactions"]
-            if not best or not (at := _point(best)):
-                return {}
-            return {
-                "Transactions": values.count(best["size"]["pairs"]),
-                "Attempts, at most": values.count(best["attempts"]),
-                "FMR": self._fmr(at["fmr"]),
-                "FRR": values.rate(at["frr"]),
-            }
+    @_by_system
+    def transactions(self, system: Node) -> Row:
+        best = system["transactions"]
+        if not best or not (at := _point(best)):
+            return {}
+        return {
+            "Transactions": values.count(best["size"]["pairs"]),
+            "Attempts, at most": values.count(best["attempts"]),
+            "FMR": self._fmr(at["fmr"]),
+            "FRR": values.rate(at["frr"]),
+        }
 
-        return self._by_system(cells)
+    @_by_system
+    def service(self, system: Node) -> Row:
+        service = system["service"]
+        price, cost, per_person = (
+            values.money(service[key], service["currency"])
+            for key in ("price", "cost", "cost_per_verified")
+        )
+        return {
+            "Calls": values.count(service["calls"]),
+            "Not answered": _if_any(service["answered"]),
+            "Reasons": _by_name(service["not_answered"]),
+            "Timed": _some(service["timed"]),
+            "Half within": _within(service, "50"),
+            **{f"{part} of 100 within": _within(service, part) for part in ("90", "95", "99")},
+            "Price of a call": price,
+            "Charged for all": cost,
+            "Calls per genuine person who passed": per_person,
+        }
 
-    @property
-    def service(self) -> list[Row]:
-        def cells(system: Node) -> Row:
-            service = system["service"]
-            price, cost, per_person = (
-                values.money(service[key], service["currency"])
-                for key in ("price", "cost", "cost_per_verified")
-            )
-            return {
-                "Calls": values.count(service["calls"]),
-                "Not answered": _if_any(service["answered"]),
-                "Reasons": _by_name(service["not_answered"]),
-                "Timed": _some(service["timed"]),
-                "Half within": _within(service, "50"),
-                **{f"{part} of 100 within": _within(service, part) for part in ("90", "95", "99")},
-                "Price of a call": price,
-                "Charged for all": cost,
-                "Calls per genuine person who passed": per_person,
-            }
-
-        return self._by_system(cells)
-
-    @property
-    def tested(self) -> list[Row]:
-        def cells(system: Node) -> Row:
-            return {
-                "Answered by": _ORIGINS[system["environment"].raw],
-                "Backend": values.text(system["backend"]),
-                "Model": values.text(system["model"]),
-                "Scale": values.text(system["scale"]),
-                "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
-                "Without a score": _some(system["without_score"]),
-                "Privacy": values.text(system["privacy"]),
-            }
-
-        return self._by_system(cells)
+    @_by_system
+    def tested(self, system: Node) -> Row:
+        return {
+            "Answered by": _ORIGINS[system["environment"].raw],
+            "Backend": values.text(system["backend"]),
+            "Model": values.text(system["model"]),
+            "Scale": values.text(system["scale"]),
+            "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
+            "Without a score": _some(system["without_score"]),
+            "Privacy": values.text(system["privacy"]),
+        }
 
     @property
     def people(self) -> list[Row]:
@@ -231,10 +222,8 @@ class Tables:
         for column, groups in study["groups"].entries:
             for group, size in groups.entries:
                 parts[Markup("{}: {}").format(values.name(column), values.name(group))] = size
-        counts = {"People": "subjects", "Pairs": "pairs", "Mated": "mated"}
-        counts["Non-mated"] = "non_mated"
         return [
-            {"Part": part, **{title: values.count(size[key]) for title, key in counts.items()}}
+            {"Part": part, **{title: values.count(size[key]) for title, key in _SIZE.items()}}
             for part, size in parts.items()
         ]
 

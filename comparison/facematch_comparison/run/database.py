@@ -256,7 +256,7 @@ class RunDatabase:
 
     def begin(self, system: int, pair: int, call: CallRecord) -> None:
         """FREE to BEGUN: store the call before a budget reserves its price."""
-        values = {"state": PairState.BEGUN, "call_id": call.id, "call": _text_of(call)}
+        values = {"state": PairState.BEGUN, "call_id": call.id, "call": json.dumps(call.to_dict())}
         values["started_at"] = self._now()
         self.transact(_change_call, system, pair, call.id, (PairState.FREE,), values)
 
@@ -341,9 +341,8 @@ class RunDatabase:
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
         """UNRESOLVED to NO_RESPONSE if charged, else to FREE; return False from any other state."""
-        values: Mapping[str, Any] = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
-        if billed is Charged.NO:
-            values = _EMPTY
+        charged = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
+        values = _EMPTY if billed is Charged.NO else charged
         where = "call_id = :of_call AND state = 'unresolved'"
         return self.transact(_update, system, values, where, {"of_call": call_id}) == 1
 
@@ -376,34 +375,33 @@ class RunDatabase:
         """Count one system's pairs by state, charge and model."""
         query = """SELECT count(*) AS count, state, decision, billed, model
             FROM facematch_comparisons WHERE system = ? GROUP BY state, decision, billed, model"""
-        states: Counter[PairState] = Counter()
-        billed: Counter[Charged | None] = Counter()
-        models: Counter[str] = Counter()
-        not_acquired = 0
 
-        def step(db: Connection) -> tuple[bool, list[tuple[int, PairOutcome]]]:
-            rows = [dict(row) for row in _select(db, query, (system,))]
-            is_billed = _select_system(db, system).is_billed
-            return is_billed, [(row.pop("count"), PairOutcome(**row)) for row in rows]
+        def step(db: Connection) -> Progress:
+            is_billed, not_acquired = _select_system(db, system).is_billed, 0
+            states: Counter[PairState] = Counter()
+            billed: Counter[Charged | None] = Counter()
+            models: Counter[str] = Counter()
+            for row in map(dict, _select(db, query, (system,))):
+                count = row.pop("count")
+                outcome = PairOutcome(**row)
+                # As in `take_back`: without a bill the next run asks about the pair again.
+                is_free = outcome.state is PairState.ASKED and not is_billed
+                states[PairState.BEGUN if is_free else outcome.state] += count
+                billed[outcome.billed] += count
+                if outcome.model is not None:
+                    models[outcome.model] += count
+                has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
+                if outcome.state is PairState.ANSWERED and not has_faces:
+                    not_acquired += count
+            return Progress(
+                states=dict(states),
+                not_acquired=not_acquired,
+                charged=billed[Charged.YES],
+                maybe_charged=billed[Charged.UNKNOWN] + states[PairState.ASKED],
+                models=dict(models),
+            )
 
-        is_billed, counts = self.transact(step)
-        for count, outcome in counts:
-            # As in `take_back`: without a bill the next run asks about the pair again.
-            is_free = outcome.state is PairState.ASKED and not is_billed
-            states[PairState.BEGUN if is_free else outcome.state] += count
-            billed[outcome.billed] += count
-            if outcome.model is not None:
-                models[outcome.model] += count
-            has_faces = outcome.decision not in (None, Decision.INCONCLUSIVE)
-            if outcome.state is PairState.ANSWERED and not has_faces:
-                not_acquired += count
-        return Progress(
-            states=dict(states),
-            not_acquired=not_acquired,
-            charged=billed[Charged.YES],
-            maybe_charged=billed[Charged.UNKNOWN] + states[PairState.ASKED],
-            models=dict(models),
-        )
+        return self.transact(step)
 
     def answers(self, system: int, pairs: int) -> list[PairOutcome]:
         """Return the outcome of each pair, in the order of the test set."""
@@ -453,7 +451,7 @@ def _select_systems(db: Connection) -> list[StoredSystem]:
     rows = _select(db, "SELECT * FROM facematch_systems ORDER BY number")
     systems = []
     for row in rows:
-        price = None if row["price"] is None else Price.of_text(row["price"])
+        price = row["price"] and Price.of_text(row["price"])
         read = {"settings": json.loads(row["settings"]), "price": price}
         systems.append(StoredSystem(**{**row, **read}))
     return systems
@@ -472,17 +470,13 @@ def _write_system(db: Connection, system: StoredSystem) -> None:
     db.exec_driver_sql(write, row)
 
 
-def _text_of(call: CallRecord) -> str:
-    return json.dumps(call.to_dict())
-
-
 def _row_of(outcome: PairOutcome) -> Mapping[str, Any]:
     """Return the values that an outcome writes; the call stays unless the outcome has one."""
     if outcome.state is PairState.FREE:
         return _EMPTY
     row = attrs.asdict(outcome, recurse=False)
     call = row.pop("call")
-    return row if call is None else row | {"call": _text_of(call)}
+    return row if call is None else row | {"call": json.dumps(call.to_dict())}
 
 
 def _update(

@@ -240,9 +240,12 @@ class Price:
 
     @classmethod
     def of_text(cls, text: str) -> Price:
-        """Read the text of a price, such as ``0.05 USD``."""
-        amount, currency = text.split()
-        return cls(amount=amount, currency=currency)
+        """Read a stored price, such as ``0.05 USD``; a damaged one is a `ValueError`."""
+        try:
+            amount, currency = text.split()
+            return cls(amount=amount, currency=currency)
+        except InvalidRequest:
+            raise ValueError("a damaged price") from None
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"

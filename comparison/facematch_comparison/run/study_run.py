@@ -16,13 +16,7 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from facematch_comparison.scores.answers import (
-    BILLED,
-    DECISIONS,
-    NO_DECISION,
-    NOT_ASKED,
-    Answers,
-)
+from facematch_comparison.scores.answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers
 from facematch_comparison.study import Study
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument

@@ -487,18 +487,17 @@ def _ask_locally(system: RunSystem, threads: int) -> None:
         if row["sha256"] != digests[path]:
             system.picture(path)
             raise ConfigurationError(f"The engine reported another digest for {path}: report this.")
-        vector = row["embedding"] if row["face"] else np.nan
-        pictures[digests[path]] = row | {"embedding": np.asarray(vector, np.float32)}
+        pictures[digests[path]] = row | {"embedding": np.array(row["embedding"], np.float32)}
 
     def answer(two: Sequence[dict[str, Any]], pattern: PairOutcome) -> PairOutcome:
         if (error := two[0]["error"] or two[1]["error"]) is not None:
             return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
         elapsed_s = two[0]["elapsed_s"] + two[1]["elapsed_s"]
         facts = {"score": None, "scale": None, "elapsed_s": elapsed_s, "call_id": None}
-        vectors = [row["embedding"][None] for row in two]
-        if not all(np.isfinite(vector).all() for vector in vectors):
+        if not all(np.isfinite(row["embedding"]).all() for row in two):
             return attrs.evolve(pattern, decision=decide_by_threshold(None, threshold), **facts)
-        score = Score(float(engine.scores(*vectors)[0, 0]), str(pattern.scale))
+        scores = engine.scores(*(row["embedding"][None] for row in two))
+        score = Score(float(scores[0, 0]), str(pattern.scale))
         decision = decide_by_threshold(score, threshold)
         if decision is Decision.MATCH and review is not None and not review.passes(score.value):
             decision = Decision.REVIEW
@@ -510,12 +509,13 @@ def _ask_locally(system: RunSystem, threads: int) -> None:
             pairs = [system.study.pairs[number] for number in numbers]
             both = [(digests[pair.probe], digests[pair.reference]) for pair in pairs]
             paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
-            list(pool.map(look, [path for key, path in paths.items() if key not in pictures]))
-            system.finish(
-                [
+            try:
+                list(pool.map(look, [path for key, path in paths.items() if key not in pictures]))
+            finally:
+                # After an error or a stop, the engine has not looked at all pictures.
+                outcomes = [
                     (number, answer([pictures[one], pictures[other]], scored))
                     for number, (one, other) in zip(numbers, both, strict=True)
-                    # A run that was stopped has not looked at all pictures.
                     if one in pictures and other in pictures
                 ]
-            )
+                system.finish(outcomes)

@@ -1,10 +1,11 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
 from .compare import Paired, compare_systems, holm
-from .det import curve_of, det_curve
 from .groups import cells_of, group_differences
-from .intervals import (
+from .rates import (
     Clusters,
+    Rates,
+    Side,
     allowed_errors,
     at_chosen_threshold,
     bounds,
@@ -13,12 +14,13 @@ from .intervals import (
     trials_allowing,
     trials_for,
 )
-from .rates import Rates, Side
 from .threshold import (
     COMMON_FMRS,
     ENOUGH_FALSE_MATCHES,
     comparable_fmr,
     concentration,
+    curve_of,
+    det_curve,
     scores_by_kind,
     strictest_fmr,
     threshold_for_fmr,

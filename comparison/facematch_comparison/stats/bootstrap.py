@@ -25,8 +25,7 @@ from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Method
 from facematch_core.models import ThresholdRule
 
-from .intervals import Clusters, adjusted, allowed_errors, interval
-from .rates import Rates, Side
+from .rates import Clusters, Rates, Side, adjusted, allowed_errors, interval
 
 #: Number of scores beyond those that may pass, in square roots of their number, and some more.
 SPARE: Final = 12

@@ -39,8 +39,7 @@ from facematch_comparison.values.model import (
 from facematch_comparison.values.numbers import counted, percent
 
 from .compare import holm
-from .intervals import bounds
-from .rates import Rates, Sample
+from .rates import Rates, Sample, bounds
 
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers

@@ -1,23 +1,304 @@
-"""Error rates of one system at any threshold, by the definitions of ISO/IEC 19795-1:2021.
+"""Error rates of one system at any threshold, and their intervals.
 
-FMR and FNMR count comparisons that were made; FAR and FRR count all answered pairs, in which a
-picture without a face is turned away.
+The rates are those of ISO/IEC 19795-1:2021: FMR and FNMR count comparisons that were made; FAR and
+FRR count all answered pairs, in which a picture without a face is turned away. Intervals are exact
+for independent pairs, and clustered by person for others.
+
+*Independent pairs*: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits
+illustrated in the case of the binomial", Biometrika 26 (1934).
+
+*Pairs that share people*: the variance of the rate is estimated from the sums of errors at each
+person (P. M. Aronow, C. Samii and V. A. Assenova, "Cluster-robust variance estimation for dyadic
+data", Political Analysis 23, 2015). Its ratio to the variance of independent pairs gives the
+effective sample size for a Clopper-Pearson interval, with Student's t in place of the normal
+distribution because the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence
+intervals for proportions with small expected number of positive counts estimated from survey data",
+Survey Methodology 24, 1998). `docs/maintain/simulations.md` says how often these intervals hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Literal
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Final, Literal, TypeAlias
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv, ndtri, stdtrit
 
 from facematch_comparison.scores.answers import Answers
-from facematch_comparison.values.model import Interval, Rate
+from facematch_comparison.values.model import Interval, Method, Rate
+from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
-from .intervals import Clusters, couples_of, interval, interval_of
+#: Fewer errors (or fewer pairs without one) or fewer people do not show the correlation of pairs
+#: that share a person. Up to `MANY_ERRORS` the assumed correlation fades, so that one error more
+#: never narrows an interval.
+ENOUGH_ERRORS: Final = 5
+MANY_ERRORS: Final = 10
+ENOUGH_PEOPLE: Final = 50
+
+#: The correlation that is assumed then, of two pairs that share a person. Ours, not measured.
+ASSUMED_MATED: Final = 0.05
+ASSUMED_NON_MATED: Final = 0.005
+
+#: Rounding error of sums of errors, which are far larger unless they are 0.
+_ROUNDING: Final = 1e-9
+
+#: Which of the pairs.
+Rows: TypeAlias = "NDArray[np.int64] | slice"
+
+
+def fewest(suffices: Callable[[int], bool]) -> int:
+    """Return the lowest number that suffices, if every higher number does."""
+    enough = 16
+    while not suffices(enough):
+        enough *= 2
+    return 1 + bisect_left(range(1, enough), True, key=suffices)
+
+
+def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
+    """Return the one-sided upper bound, 0-1, of the true rate."""
+    return _ends(errors, trials, 2 * confidence - 1)[1]
+
+
+def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
+    """Return how many independent trials with `errors` errors show a true rate below `rate`.
+
+    Without an error at 95 %, one-sided: 299 for 1 %, 2,995 for 0.1 %, 29,956 for 0.01 %.
+    """
+    if not 0 < rate < 1:
+        raise InvalidRequest(f"A rate to be shown must be between 0 and 1 (got {rate}).")
+    if not 0 < confidence < 1:
+        raise InvalidRequest(f"A confidence must be between 0 and 1 (got {confidence}).")
+    if errors == 0:
+        return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
+    # The bound falls with every further trial.
+    extra = fewest(lambda extra: exact_upper(errors, errors + extra, confidence) <= rate)
+    return errors + extra
+
+
+class Clusters:
+    """The people in pairs, counted once for all thresholds.
+
+    Args:
+        first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
+        second: int64, (T,): the other person; None for mated pairs.
+        numbers: How many numbers people have; not all need be in a pair. None for the fewest.
+        couples: As of `couples_of`; None makes them.
+    """
+
+    def __init__(
+        self,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64] | None,
+        numbers: int | None = None,
+        couples: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.trials = len(first)
+        self.is_mated = second is None
+        self.ends = [first] if second is None else [first, second]
+        self.numbers = numbers or 1 + max(int(end.max(initial=-1)) for end in self.ends)
+        self._given_couples = couples
+        self.pairs_of_person = self.at_people(slice(None)).astype(np.float64)
+        self.people = int(np.count_nonzero(self.pairs_of_person))
+
+    def take(self, rows: NDArray[np.int64]) -> Clusters:
+        """Return these pairs in another order, or some of them."""
+        couples = None if self.is_mated else self._couples[rows]
+        first, *second = (end[rows] for end in self.ends)
+        return Clusters(first, second[0] if second else None, self.numbers, couples)
+
+    def at_people(self, rows: Rows) -> NDArray[np.int64]:
+        """int64, (numbers,): how many of these pairs each person is in."""
+        pairs = np.bincount(self.ends[0][rows], minlength=self.numbers)
+        for end in self.ends[1:]:
+            pairs += np.bincount(end[rows], minlength=self.numbers)
+        return pairs
+
+    @cached_property
+    def share(self) -> float:
+        """Return with how many pairs, itself included, the average pair shares a person."""
+        squares = float((self.pairs_of_person**2).sum())
+        return squares / self.trials - (len(self.ends) - 1)
+
+    def squares_at_people(self, errors: Rows, count: int) -> NDArray[np.float64]:
+        """float64: how far the errors at each person are from what is expected, squared."""
+        expected = count / self.trials * self.pairs_of_person
+        squares: NDArray[np.float64] = (self.at_people(errors) - expected) ** 2
+        return squares
+
+    def squares_at_couples(self, errors: Rows, count: int) -> float:
+        """Sum the values of every two people of a non-mated pair, in any order."""
+        rate = count / self.trials
+        pairs = self._pairs_of_couple
+        error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
+        # Pairs with the number 0 share no person.
+        single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
+        return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
+
+    @cached_property
+    def _couples(self) -> NDArray[np.int64]:
+        if self._given_couples is not None:
+            return self._given_couples
+        return couples_of(self.ends[0], self.ends[1], self.numbers)
+
+    @cached_property
+    def _pairs_of_couple(self) -> NDArray[np.float64]:
+        return np.bincount(self._couples, minlength=1).astype(np.float64)
+
+
+def couples_of(
+    first: NDArray[np.int64], second: NDArray[np.int64], numbers: int
+) -> NDArray[np.int64]:
+    """int64, (T,): a number for every two people who are in several pairs; 0 for all others."""
+    couples = np.minimum(first, second) * numbers + np.maximum(first, second)
+    rising = np.sort(couples)
+    repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
+    if not len(repeated):
+        return np.zeros(len(first), np.int64)
+    indices = np.searchsorted(repeated, couples)
+    is_repeated = repeated[np.minimum(indices, len(repeated) - 1)] == couples
+    return np.where(is_repeated, indices + 1, 0)
+
+
+def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 0.95) -> Interval:
+    """Return the interval for a rate of errors (bool, (T,)) among pairs that may share people.
+
+    `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a person
+    was estimated; `CONSERVATIVE` if there are too few errors or people to estimate it, and it is
+    assumed: 0.05 for mated pairs, 0.005 for non-mated pairs.
+    """
+    count = int(np.count_nonzero(errors))
+    rarer = np.flatnonzero(errors if 2 * count <= len(errors) else ~errors)
+    return interval_of(count, rarer, clusters, confidence)
+
+
+def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
+    """Return the interval for so many errors; `rarer` are their rows, or the others if fewer."""
+    effective, freedom, method = _design(errors, rarer, clusters)
+    trials = adjusted(effective, freedom, confidence)
+    low, high = _ends(errors / clusters.trials * trials, trials, confidence)
+    return Interval(
+        low=low,
+        high=high,
+        confidence=confidence,
+        method=method,
+        effective=effective,
+        freedom=freedom,
+    )
+
+
+def bounds(
+    rate: Rate, confidence: float = 0.95, *, chosen_for: float | None = None
+) -> tuple[float, float]:
+    """Return one-sided lower and upper bounds, 0-1, of the true rate.
+
+    The rate needs an interval and may come from JSON. `chosen_for` is the required FMR if `rate` is
+    the FMR at a threshold that `threshold_for_fmr` chose on these pairs. The upper bound is then
+    the bound of the order statistic, which holds despite the choice.
+    """
+    ends, errors = rate.interval, rate.errors
+    if not rate.trials or ends is None or ends.effective is None:
+        raise InvalidRequest("A rate without a trial and an interval has no bounds.")
+    if not 0.5 < confidence < 1:
+        raise InvalidRequest(
+            f"A one-sided confidence must be between 0.5 and 1 (got {confidence})."
+        )
+    trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
+    low, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
+    if chosen_for is not None:
+        errors = max(errors, allowed_errors(chosen_for, rate.trials))
+        _, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
+    return low, high
+
+
+def allowed_errors(rate: float, trials: int) -> int:
+    """Return the most errors among `trials` with a rate of at most `rate`: 2 for 0.001 of 2,995."""
+    # 0.29 * 100 is 28.999999999999996.
+    return min(trials, math.floor(rate * trials * (1 + 1e-12)))
+
+
+def trials_allowing(errors: int, rate: float) -> int:
+    """Return the fewest trials that allow `errors` at `rate`: 3,000 for 3 at 0.001."""
+    return math.ceil(errors / rate * (1 - 1e-12))
+
+
+def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
+    """Return the FMR at a threshold chosen on these pairs, with a valid interval.
+
+    The threshold lies just above the (k+1)-th highest of n non-mated scores, where k is the number
+    of errors that `chosen_for` allows: k is known before any score is seen. If pairs are
+    independent and no two scores are equal, the true FMR there follows a beta distribution with
+    parameters k + 1 and n - k. Its upper quantile *is* Clopper and Pearson's upper bound for k
+    errors in n, and their lower bound lies below its lower quantile. With ties the true FMR can
+    only be lower, and fewer than k may pass: so the upper bound is that of k, the lower bound that
+    of the errors. For pairs that share people, n is the effective sample size.
+    """
+    ends = rate.interval
+    if ends is None or ends.effective is None:
+        return rate
+    _, high = bounds(rate, (1 + ends.confidence) / 2, chosen_for=chosen_for)
+    return attrs.evolve(rate, interval=attrs.evolve(ends, high=high))
+
+
+def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float | None, Method]:
+    """Return the effective sample size, degrees of freedom of its variance, and the method."""
+    trials, people = clusters.trials, clusters.people
+    if clusters.share <= 1:
+        return float(trials), None, Method.EXACT
+    rarer_count = min(errors, trials - errors)
+    is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
+    effect, freedom = _effect(rarer_count, rarer, clusters)
+    if rarer_count < ENOUGH_ERRORS:
+        # The assumed correlation has no spread of its own; else one error would be worse than two.
+        freedom = float(max(people - 1, 1))
+    assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
+    if is_seen:
+        assumed *= max(0.0, (MANY_ERRORS - rarer_count) / (MANY_ERRORS - ENOUGH_ERRORS))
+    effect = max(effect, 1 + (clusters.share - 1) * assumed)
+    method = Method.CLUSTERED if is_seen else Method.CONSERVATIVE
+    return max(1.0, trials / effect), freedom, method
+
+
+def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
+    """Return the design effect (variance over that of independent pairs) and its freedom."""
+    people = clusters.people
+    freedom = float(max(people - 1, 1))
+    if not rarer_count:
+        return 1.0, freedom
+    squares = clusters.squares_at_people(rarer, rarer_count)
+    sum_of_squares = float(squares.sum())
+    # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
+    # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
+    if sum_of_squares > _ROUNDING:
+        freedom = min(freedom, max(sum_of_squares**2 / float((squares**2).sum()), 2.0))
+    if not clusters.is_mated:
+        # Pairs of the same two people were counted once at each of them.
+        sum_of_squares -= clusters.squares_at_couples(rarer, rarer_count)
+    correction = people / max(people - 1, 1)
+    independent = rarer_count * (1 - rarer_count / clusters.trials)
+    return sum_of_squares * correction / independent, freedom
+
+
+def adjusted(effective: float, freedom: float | None, confidence: float) -> float:
+    """Return the number of independent pairs, fewer if the variance is only estimated."""
+    if freedom is None:
+        return effective
+    tail = (1 - confidence) / 2
+    return effective * float((ndtri(tail) / stdtrit(freedom, tail)) ** 2)
+
+
+def _ends(errors: float, trials: float, confidence: float) -> tuple[float, float]:
+    """Return the Clopper-Pearson bounds, also for fractional numbers."""
+    tail = (1 - confidence) / 2
+    good = max(trials - errors, 0.0)
+    low = float(betaincinv(errors, good + 1, tail)) if errors > 0 else 0.0
+    high = float(betaincinv(errors + 1, good, 1 - tail)) if good > 0 else 1.0
+    return low, high
 
 
 class Sample(Clusters):

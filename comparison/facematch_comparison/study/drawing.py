@@ -180,11 +180,7 @@ def _check_possible(kind: str, number: int, whom: str, possible: int) -> None:
 
 
 def _non_mated(
-    pictures: _Pictures,
-    of_group: Mapping[str, str],
-    number: int,
-    chance: random.Random,
-    whom: str,
+    pictures: _Pictures, of_group: Mapping[str, str], number: int, chance: random.Random, whom: str
 ) -> list[StudyPair]:
     members = defaultdict(list)
     for person in pictures:

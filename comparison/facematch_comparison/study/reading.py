@@ -162,9 +162,9 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             f"{folder} holds photographs of {counted(len(pictures), 'person', 'people')}: make one "
             "folder for each person, named as you like, and put their photographs into it."
         )
-    names = [{file.stem for file in files} for files in pictures.values()]
+    stems = [{file.stem for file in files} for files in pictures.values()]
     # The same file names in every folder, more files than folders: kinds of pictures.
-    alike = all(len(names) < len(stems) and stems == names[0] for stems in names)
+    alike = len(stems[0]) > len(stems) and all(each == stems[0] for each in stems)
     # Names such as `id_001` and `id_002` may be people.
     words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
     is_kind = len(words) == len(pictures) or words <= {"cam", "camera"}
@@ -212,7 +212,7 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     if note is not None:
         for text in cells.notes:
             note(text)
-    cells.refuse(_of_header(cells, NEEDED), so=_SO)
+    cells.refuse(_missing(cells, NEEDED), so=_SO)
     problems = [*cells.problems, *(_empty(cells, name) for name in NEEDED)]
     problems += cells.words("same").problems(
         "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
@@ -231,20 +231,16 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
     }
     groups, clashes = _groups_of(pairs, cells)
     # Report every problem at once.
-    problems += _listed(clashes, *_problems_of(pairs, cells))
+    for messages in (clashes, *_messages(pairs, cells)):
+        problems += problems_at([*messages], messages.__getitem__)
     cells.refuse(problems, so=_SO)
     return Study(name=source.stem, pairs=tuple(pairs.values()), groups=groups)
-
-
-def _listed(*kinds: Mapping[int, str]) -> list[Problem]:
-    """Return the problems of each kind, which has a message for each row."""
-    return [problem for texts in kinds for problem in problems_at([*texts], texts.__getitem__)]
 
 
 def _groups_of(
     pairs: Mapping[int, StudyPair], cells: Cells
 ) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
-    """Return people's groups by column, and a message for each person with two groups in one."""
+    """Return people's groups by column, and a message by row if a person has two groups in one."""
     groups: dict[str, dict[str, str]] = {}
     clashes = {}
     for name in cells.header:
@@ -263,7 +259,7 @@ def _groups_of(
     return groups, clashes
 
 
-def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mapping[int, str]]:
+def _messages(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mapping[int, str]]:
     """Return a message by row, for each kind of problem."""
     label: dict[int, str] = {}
     itself, people, again, file = ({**label} for _ in range(4))
@@ -273,23 +269,21 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mappi
         subjects = (pair.probe_subject, pair.reference_subject)
         if pair.mated is not (subjects[0] == subjects[1]):
             kind = "mated" if pair.mated else "non-mated"
-            first, second = (repr(subject[:60]) for subject in subjects)
-            label[row] = (
-                f"the pair is marked as {kind}, but its people are named {first} and {second}"
-            )
+            names = " and ".join(repr(subject[:60]) for subject in subjects)
+            label[row] = f"the pair is marked as {kind}, but its people are named {names}"
         # One file can have several paths: a/../b.jpg is b.jpg.
-        names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
-        if names[0] == names[1]:
+        paths = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
+        if paths[0] == paths[1]:
             itself[row] = "a picture is compared with itself"
-        elif (above := seen.setdefault(frozenset(names), row)) != row:
+        elif (above := seen.setdefault(frozenset(paths), row)) != row:
             again[row] = f"the same two pictures as in {cells.place(above)}"
-        for name, subject in zip(names, subjects, strict=True):
-            if name not in shows and not _is_file(Path(name)):
-                file[row] = f"there is no file {name[:200]!r}"
-            other, above = shows.setdefault(name, (subject, row))
+        for path, subject in zip(paths, subjects, strict=True):
+            if path not in shows and not _is_file(Path(path)):
+                file[row] = f"there is no file {path[:200]!r}"
+            other, above = shows.setdefault(path, (subject, row))
             if other != subject:
                 there = f"in {cells.place(above)} it shows {other[:60]!r}"
-                people[row] = f"{Path(name).name[:100]!r} shows {subject[:60]!r}, and {there}"
+                people[row] = f"{Path(path).name[:100]!r} shows {subject[:60]!r}, and {there}"
     return label, itself, people, again, file
 
 
@@ -336,19 +330,23 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     so = "nothing was drawn"
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
-    problems = _of_header(cells, (PERSON,))
+    problems = _missing(cells, (PERSON,))
     problems += [Problem("there is no column of groups")] * (not any(columns))
     problems += [Problem("a column has no name")] * ("" in columns)
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
     problems = [*cells.problems, _empty(cells, PERSON)]
     problems += persons.problems(PERSON, people.__contains__, "no such person")
-    above: dict[str, int] = {}
-    again: dict[int, str] = {}
-    for row, person in enumerate(persons.texts.tolist()):
-        if (first := above.setdefault(person, row)) != row and person in people:
-            again[row] = f"{person[:60]!r} as in line {cells.places[first]}"
-    cells.refuse([*problems, *_listed(again)], so=so)
+    first: dict[str, int] = {}
+    again = [
+        row
+        for row, person in enumerate(persons.texts.tolist())
+        if first.setdefault(person, row) != row and person in people
+    ]
+    problems += problems_at(
+        again, lambda row: f"{persons[row][:60]!r} as in line {cells.places[first[persons[row]]]}"
+    )
+    cells.refuse(problems, so=so)
     return {
         column: {who: label for who, label in cells.rows((PERSON, column)) if label}
         for column in columns
@@ -359,11 +357,8 @@ def _empty(cells: Cells, name: str) -> Problem:
     return Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled))
 
 
-def _of_header(cells: Cells, needed: Sequence[str]) -> list[Problem]:
+def _missing(cells: Cells, needed: Sequence[str]) -> list[Problem]:
     """Return a problem for each needed column that is missing."""
     there = join_names([repr(name[:60]) for name in cells.header])
-    return [
-        Problem(f"the column {name} is missing; there are {there}")
-        for name in needed
-        if name not in cells.header
-    ]
+    names = [name for name in needed if name not in cells.header]
+    return [Problem(f"the column {name} is missing; there are {there}") for name in names]

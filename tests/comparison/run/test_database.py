@@ -97,6 +97,7 @@ def test_nothing_personal_is_stored(tmp_path, database):
     [
         ("UPDATE facematch_study SET content = '{'", "damaged"),
         ("UPDATE facematch_systems SET settings = '{}'", "damaged"),
+        ("UPDATE facematch_systems SET price = '-5 USD'", r"damaged .*\(ValueError\)"),
         ("UPDATE facematch_comparisons SET state = 'frei' WHERE pair = 5", "damaged"),
         ("UPDATE facematch_comparisons SET billed = 'maybe' WHERE pair = 5", "damaged"),
         ("DROP TABLE facematch_comparisons", "failed .no such table"),

@@ -66,16 +66,17 @@ def test_each_picture_is_looked_at_once_and_each_pair_answered_as_verify_does(
 
 
 class Embedding(FakeBackend):
-    """An engine of this machine that reports a digest for every picture."""
+    """An engine of this machine that reports the digest of every picture but `wrong`."""
 
-    def __init__(self, digest=None):
+    def __init__(self, wrong=None):
         super().__init__(environment=Environment.LOCAL, billed_operations=frozenset())
-        self.digest, self.embedded = digest, []
+        self.wrong, self.embedded = wrong, []
 
     def embed(self, paths):
         (path,) = paths
         self.embedded.append(path)
-        row = {"sha256": self.digest or sha256(path.read_bytes()).hexdigest(), "face": True}
+        digest = "0" * 64 if path.stem == self.wrong else sha256(path.read_bytes()).hexdigest()
+        row = {"sha256": digest, "face": True}
         return pa.Table.from_pylist([row | {"embedding": [1.0], "elapsed_s": 0.5, "error": None}])
 
     def scores(self, probes, references):
@@ -95,7 +96,10 @@ def test_an_engine_with_policies_is_asked_pair_by_pair(study, database):
     assert (len(system.backend.calls), system.backend.embedded) == (5, [])
 
 
-def test_an_embedding_of_another_picture_is_not_scored(study, database):
-    summary = run_once(database, study, opener(Embedding(digest="0" * 64)))
+@pytest.mark.usefixtures("in_file_order")
+def test_an_embedding_of_another_picture_is_not_scored_and_the_answers_before_it_are_kept(
+    study, database
+):
+    summary = run_once(database, study, opener(Embedding(wrong="no-face-cat")))
     assert "reported another digest" in summary.error.message
-    assert summary.progress.states == {PairState.ANSWERED: 1, PairState.FREE: 4}
+    assert summary.progress.states == {PairState.ANSWERED: 3, PairState.FREE: 2}

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_curve
 
 from facematch_comparison.stats import Rates, curve_of, det_curve, threshold_for_fmr
-from facematch_comparison.stats.det import POINTS
+from facematch_comparison.stats.threshold import POINTS
 from facematch_core.models import ThresholdRule
 
 RULES = (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST)
