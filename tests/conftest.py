@@ -10,6 +10,8 @@ import shutil
 import socket
 import tempfile
 
+# Until all tests are collected: nearly all of what imports and collection make stays to the end.
+gc.disable()
 # Before stevedore is imported: its cache on disk compares file times too coarsely for tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="facematch-cache-")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
@@ -64,9 +66,9 @@ def pytest_collection_finish():
 
     And it looks less often by itself, because it is called after each module.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture

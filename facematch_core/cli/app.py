@@ -64,10 +64,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Resolve like click; suggest the nearest command for an unknown name."""
         name = args[0]
-        if not name.startswith("-") and name not in (names := self.list_commands(ctx)):
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
             from facematch_core.backend.kinds import nearest
 
-            ctx.fail(f"No such command {name[:60]!r}; {nearest(name, names)}")
+            ctx.fail(f"No such command {name[:60]!r}; {nearest(name, self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

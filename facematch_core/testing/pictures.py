@@ -134,7 +134,7 @@ def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
 
 def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
     """Return the largest square of noise with a file smaller than this, or None."""
-    sides = range(max(least_px, math.isqrt(size_bytes // 3) + 1), least_px - 1, -1)
+    sides = range(max(least_px, math.isqrt(size_bytes // 3)), least_px - 1, -1)
     pictures = (noise(0, (side, side), kind) for side in sides)
     return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)
 

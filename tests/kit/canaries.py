@@ -79,8 +79,9 @@ def canaries(limits=SENT):
 
 def leaks(texts, secrets):
     """Return the forms in which each secret is found, by the names of text and secret."""
-    hay = {place: tuple(layers(text)) for place, text in texts.items()}
-    # Most are in none of them, which one look at all of them shows.
+    # Most texts have nothing to unescape, and so one layer.
+    hay = {place: dict.fromkeys(layers(text)) for place, text in texts.items()}
+    # Most secrets are in none of them, which one look at all of them shows.
     everything = [b"\n".join(layer for written in hay.values() for layer in written)]
     return {
         (place, name): forms

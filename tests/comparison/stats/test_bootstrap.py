@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import crowd, table_of, with_columns
-from scipy.stats import norm, t
 
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
 from facematch_comparison.stats.bootstrap import (
@@ -74,6 +74,7 @@ def plain(table, fmr, drawn):
     by_drawing = (at_people**2).sum() + sum(part**2 for part in twos.values())
     ends = interval(errors, Clusters(first, second))
     # Less is known where the variance hangs on few people: Student's t at 80 %.
+    norm, t = scipy.stats.norm, scipy.stats.t
     sureness = 1.0 if ends.freedom is None else (norm.ppf(0.1) / t.ppf(0.1, ends.freedom)) ** 2
     variance = rate * (1 - rate) / (ends.effective * sureness)
     scale = 1.0

@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, crowd, rates_at, system_answers
-from scipy.optimize import brentq
-from sklearn.metrics import roc_curve
 
 from facematch_comparison.stats import Rates, curve_of, det_curve, threshold_for_fmr
 from facematch_comparison.stats.threshold import POINTS
@@ -34,6 +33,8 @@ def test_each_vertex_is_what_counting_says(mated, non_mated, rule):
 
 @given(SCORES, SCORES, st.sampled_from(RULES))
 def test_the_eer_is_where_the_roc_crosses(mated, non_mated, rule):
+    from sklearn.metrics import roc_curve
+
     labels = np.concatenate([np.ones(len(mated)), np.zeros(len(non_mated))])
     fpr, tpr, _ = roc_curve(labels, [*mated, *non_mated], drop_intermediate=False)
 
@@ -41,7 +42,7 @@ def test_the_eer_is_where_the_roc_crosses(mated, non_mated, rule):
         at = np.arange(len(fpr))
         return np.interp(along, at, 1 - tpr) - np.interp(along, at, fpr)
 
-    along = brentq(gap, 0, len(fpr) - 1)
+    along = scipy.optimize.brentq(gap, 0, len(fpr) - 1)
     expected = np.interp(along, np.arange(len(fpr)), fpr)
     rate = det_curve(np.sort(mated), np.sort(non_mated), rule).eer
     assert rate == pytest.approx(expected, abs=1e-9)

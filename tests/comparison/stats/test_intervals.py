@@ -2,11 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from kit.comparison.tables import exact_ends
-from scipy.stats import beta, t
-from scipy.stats import norm as normal
 
 from facematch_comparison import stats
 from facematch_comparison.values.model import Method, Rate
@@ -89,6 +88,7 @@ def test_with_enough_errors_and_people_it_is_korn_and_graubards(two, rate):
     off = np.tile(errors - errors.mean(), len(ends) // len(errors))
     squares = np.bincount(ends, off) ** 2
     assert interval.freedom == pytest.approx(min(59, squares.sum() ** 2 / (squares**2).sum()))
+    normal, t, beta = scipy.stats.norm, scipy.stats.t, scipy.stats.beta
     size = effective * (normal.ppf(0.025) / t.ppf(0.025, interval.freedom)) ** 2
     wrong = errors.mean() * size
     assert interval.low == pytest.approx(beta.ppf(0.025, wrong, size - wrong + 1))

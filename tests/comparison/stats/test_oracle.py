@@ -8,9 +8,7 @@ it on. The other hands: brute force over all thresholds, pandas, scipy, statsmod
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import chi2
-from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
-from statsmodels.stats.multitest import multipletests
+import scipy
 
 from facematch_comparison.scores.answers import Answers
 from facematch_comparison.stats import Rates, Side, compare_systems, threshold_for_fmr
@@ -62,6 +60,9 @@ SYSTEMS = [("above", 1), ("from", 2)]
 
 def test_differences_by_statsmodels_and_by_hand():
     """McNemar's exact test, Durkalski's for people with several pairs, Holm's correction."""
+    from statsmodels.stats.contingency_tables import mcnemar
+    from statsmodels.stats.multitest import multipletests
+
     sides, refused = [], []
     for name, seed in SYSTEMS:
         table, frame = simulated_answers(name, seed)
@@ -74,9 +75,9 @@ def test_differences_by_statsmodels_and_by_hand():
     both = pd.crosstab(first, second)
     assert difference.only_first == both.loc[True, False]
     assert difference.only_second == both.loc[False, True]
-    exact = mcnemar_of_statsmodels(both, exact=True).pvalue
+    exact = mcnemar(both, exact=True).pvalue
     at_each = (first.astype(int) - second).groupby(refused[0].probe[rows]).sum()
-    clustered = chi2.sf(at_each.sum() ** 2 / (at_each**2).sum(), 1)
+    clustered = scipy.stats.chi2.sf(at_each.sum() ** 2 / (at_each**2).sum(), 1)
     assert difference.p_exact == pytest.approx(max(exact, clustered))
     assert difference.frr.value == pytest.approx(first.mean() - second.mean())
     several, _ = compare_systems([*sides, *sides], required_fmr=1e-2, resamples=300)

@@ -1,7 +1,7 @@
 import attrs
 import numpy as np
+import scipy
 from kit.comparison.tables import INCONCLUSIVE, table_of
-from scipy.stats import norm
 
 from facematch_comparison.scores.answers import Grouping
 from facematch_core.models import ThresholdRule
@@ -25,11 +25,11 @@ class NormalScores:
     fta: float = 0.0
 
     def frr(self, threshold, system=0):
-        fnmr = norm.cdf(threshold - self.mean[system])
+        fnmr = scipy.stats.norm.cdf(threshold - self.mean[system])
         return self.fta + (1 - self.fta) * fnmr
 
     def far(self, threshold):
-        return (1 - self.fta) * norm.sf(threshold)
+        return (1 - self.fta) * scipy.stats.norm.sf(threshold)
 
     def study(self, chance, groups=None):
         """Answers of every system to one test set; pairs are within so many groups, if any."""

@@ -6,7 +6,6 @@ import attrs
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
 from facematch_comparison.scores.answers import Answers, Grouping, frame_of
 from facematch_comparison.stats import Rates
@@ -36,6 +35,8 @@ def rates_at(table, threshold, confidence=0.95):
 
 def exact_ends(errors, trials, confidence=0.95):
     """Clopper and Pearson's, by statsmodels."""
+    from statsmodels.stats.proportion import proportion_confint
+
     return pytest.approx(proportion_confint(errors, trials, 1 - confidence, method="beta"))
 
 
