@@ -9,14 +9,8 @@ import signal
 import time
 
 QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     "--hide-scrollbars",
 )
 #: The longest wait of any step; a test that meets it fails.
@@ -73,11 +67,8 @@ class Browser:
     @contextlib.contextmanager
     def tab(self, *, private=False):
         """A second tab until the end of the block; a private one has no cookie of the first."""
-        first, context = self._session, {}
-        self._session = None
-        if private:
-            context = self.send("Target.createBrowserContext")
-        tab = self._add_tab(**context)
+        first, self._session = self._session, None
+        tab = self._add_tab(**(self.send("Target.createBrowserContext") if private else {}))
         try:
             yield
         finally:
@@ -118,18 +109,10 @@ class Browser:
         return json.loads(message)
 
     def open(self, path, *, width=1000, height=1200, scheme="light", media="screen"):
-        self.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        self.send(
-            "Emulation.setEmulatedMedia",
-            media=media,
-            features=[{"name": "prefers-color-scheme", "value": scheme}],
-        )
+        window = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.send("Emulation.setDeviceMetricsOverride", **window)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.send("Emulation.setEmulatedMedia", media=media, features=features)
         self.events.clear()
         self.send("Page.navigate", url=path if isinstance(path, str) else path.as_uri())
         loaded = {"method": "Page.loadEventFired", "sessionId": self._session}
@@ -166,11 +149,8 @@ class Browser:
         return [event["params"] for event in self.events if event.get("method") in kinds]
 
     def requests(self):
-        return [
-            event["params"]["request"]["url"]
-            for event in self.events
-            if event.get("method") == "Network.requestWillBeSent"
-        ]
+        sent = [e for e in self.events if e.get("method") == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in sent]
 
     def press(self, key):
         keys = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowRight": 39, "ArrowDown": 40}

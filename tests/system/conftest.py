@@ -1,6 +1,5 @@
 """What the system tests share: a wheel, fresh environments, and programs that may be missing."""
 
-import itertools
 import os
 import re
 import shutil
@@ -39,17 +38,16 @@ def wheel(tmp_path_factory):
 class Environment:
     """A virtual environment of its own, with nothing in it but what a test installs."""
 
-    def __init__(self, folder, python=sys.executable):
-        run(python, "-m", "venv", "--without-pip", folder)
+    def __init__(self, folder):
+        run(sys.executable, "-m", "venv", "--without-pip", folder)
         self.bin = folder / "bin"
 
     def install(self, *what):
         """Install from the package registries, in the versions that the other tests have."""
         pins = self.bin / "pins.txt"
         # Without the hashes, which would be asked of the wheel as well.
-        locked = re.findall(
-            r"(?m)^\S+==[^\\\n]+", (ROOT / "requirements/dev.txt").read_text("utf-8")
-        )
+        lock = (ROOT / "requirements/dev.txt").read_text("utf-8")
+        locked = re.findall(r"(?m)^\S+==[^\\\n]+", lock)
         pins.write_text("".join(f"{pin}\n" for pin in locked))
         installer = ROOT / "requirements/install.py"
         # What is beside this tree is not in a fresh environment.
@@ -66,19 +64,13 @@ def _own_home():
 
 
 @pytest.fixture
-def make_environment(tmp_path):
-    numbers = itertools.count()
-    return lambda python=sys.executable: Environment(tmp_path / f"venv{next(numbers)}", python)
+def environment(tmp_path):
+    return Environment(tmp_path / "venv")
 
 
 @pytest.fixture(scope="session")
 def lasting_environment(tmp_path_factory):
     return lambda name: Environment(tmp_path_factory.mktemp(name) / "venv")
-
-
-@pytest.fixture
-def environment(make_environment):
-    return make_environment()
 
 
 def missing(what):
@@ -107,13 +99,9 @@ def check_page(tmp_path_factory):
     def check(browser, *origins):
         browser.check(*origins)
         browser.value(rules)
-        assert (
-            browser.result(
-                "axe.run({resultTypes: ['violations']}).then(all => all.violations.map(one"
-                " => [one.impact, one.id, one.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]))"
-            )
-            == []
-        )
+        one = "[one.impact, one.id, one.nodes.slice(0, 3).map(n => n.html.slice(0, 200))]"
+        found = "axe.run({resultTypes: ['violations']}).then(all => all.violations"
+        assert browser.result(f"{found}.map(one => {one}))") == []
 
     return check
 

@@ -33,14 +33,12 @@ def test_without_the_extra_one_sentence_says_what_to_install(
     assert "Traceback" not in output
 
 
-API, NO_TRUTH = (
-    Path(__file__).parents[1] / "typing" / f"{name}.py" for name in ("api", "no_truth")
-)
+TYPING = Path(__file__).parents[1] / "typing"
+API, NO_TRUTH = TYPING / "api.py", TYPING / "no_truth.py"
 
 
 @pytest.fixture
-def installed(make_environment, wheel):
-    environment = make_environment()
+def installed(environment, wheel):
     environment.install(str(wheel), "mypy", "pyright")
     return environment.bin
 
@@ -53,12 +51,11 @@ def test_mypy_and_pyright_agree(where, request, find_program, run_command, tmp_p
         bin_ = request.getfixturevalue("installed")
     program = tmp_path / "api.py"
     program.write_text(API.read_text())
-    assert "Success" in run_command(
-        bin_ / "mypy", "--strict", "--python-executable", bin_ / "python", program, cwd=tmp_path
-    )
-    assert "0 errors" in run_command(
-        bin_ / "pyright", "--pythonpath", bin_ / "python", program, cwd=tmp_path
-    )
+    python = bin_ / "python"
+    mypy = (bin_ / "mypy", "--strict", "--python-executable", python)
+    assert "Success" in run_command(*mypy, program, cwd=tmp_path)
+    pyright = (bin_ / "pyright", "--pythonpath", python)
+    assert "0 errors" in run_command(*pyright, program, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
@@ -70,13 +67,8 @@ def test_a_result_is_seen_where_a_yes_or_no_belongs(checker, find_program):
         "mypy": ["--strict", "--enable-error-code", "truthy-bool", "--config-file="],
         "pyright": ["--pythonpath", sys.executable],
     }
-    done = subprocess.run(
-        [bin_ / checker, *words[checker], NO_TRUTH],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    command = [bin_ / checker, *words[checker], NO_TRUTH]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     lines = enumerate(NO_TRUTH.read_text().splitlines(), start=1)
     expected = {number for number, line in lines if "  # no" in line}
     assert {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)} == expected

@@ -125,9 +125,8 @@ def test_it_is_printed_whole_on_white(browser, reports):
     browser.open(reports["full"], width=688, scheme="dark", media="print")
     assert browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
-    heights = browser.value(
-        "[...document.querySelectorAll('details table')].map(e => e.offsetHeight)"
-    )
+    tables = "[...document.querySelectorAll('details table')]"
+    heights = browser.value(f"{tables}.map(e => e.offsetHeight)")
     assert len(heights) == len(FOLDED)
     assert min(heights) > 40
     assert browser.value("getComputedStyle(document.querySelector('nav')).display") == "none"

@@ -57,9 +57,9 @@ def test_wrong_answers_stand_out(browser, page):
     """By a thicker border, a word and a reason: not by colour alone."""
     browser.open(page, width=1280, height=800)
     border = "e => parseFloat(getComputedStyle(e).borderTopWidth)"
-    thick = browser.value(f"[...document.querySelectorAll('.is-wrong')].map({border})")
-    thin = browser.value(
-        f"[...document.querySelectorAll('.grid li:not(.is-wrong, .legend)')].map({border})"
+    thick, thin = (
+        browser.value(f"[...document.querySelectorAll('{which}')].map({border})")
+        for which in (".is-wrong", ".grid li:not(.is-wrong, .legend)")
     )
     assert len(thick) == 2
     assert min(thick) > max(thin)

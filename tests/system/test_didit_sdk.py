@@ -1,7 +1,4 @@
-"""A client that somebody else wrote, from PyPI, in its own environment, against the mock server.
-
-It knows sessions and webhooks, not the calls that compare pictures: those are made here.
-"""
+"""The client `didit-sdk` of somebody else, which knows sessions and webhooks, against the mock."""
 
 import json
 import os
@@ -49,13 +46,8 @@ def mock():
 @pytest.fixture
 def tell(sdk, mock):
     def run(script, *, key=mock.live_key, **more):
-        environment = {
-            **os.environ,
-            "DIDIT_API_KEY": key,
-            "DIDIT_BASE_URL": f"{mock.url}/v3",
-            "MOCK_URL": mock.url,
-            **more,
-        }
+        environment = {**os.environ, "DIDIT_API_KEY": key, "DIDIT_BASE_URL": f"{mock.url}/v3"}
+        environment |= {"MOCK_URL": mock.url, **more}
         code = HEAD + textwrap.dedent(script) + "\nprint(json.dumps(seen))\n"
         return json.loads(sdk.python(code, env=environment).splitlines()[-1])
 
@@ -116,10 +108,7 @@ def test_refusals_are_the_clients_own_errors(mock, tell):
 
 
 def test_it_waits_for_retry_after_and_repeats_no_change(mock, tell):
-    """It waits as long as Retry-After says and asks again; a change it asks once.
-
-    Its sleeping moves the clock of the mock and takes no time.
-    """
+    """Its sleeping moves the clock of the mock and takes no time."""
     session = kept(mock)
     mock.control.set_limits({"get": 1, "write": 0})
     seen = tell(

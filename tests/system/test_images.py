@@ -54,15 +54,10 @@ def start(environment, wheel, tmp_path, ports):
         (tmp_path / Path(name).name).write_text(ported(text), "utf-8")
 
     def started(command, variables=()):
-        program = shutil.which(command[0], path=clean["PATH"])
-        return subprocess.Popen(
-            [program, *map(ported, command[1:])],
-            cwd=tmp_path,
-            env=clean | {name: ported(value) for name, value in dict(variables).items()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        words = [shutil.which(command[0], path=clean["PATH"]), *map(ported, command[1:])]
+        env = clean | {name: ported(value) for name, value in dict(variables).items()}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(words, cwd=tmp_path, env=env, **pipes)
 
     return started
 

@@ -38,12 +38,8 @@ def curl(find_program, run_command, cards):
     path = find_program("curl")
 
     def run(*arguments):
-        printed = run_command(
-            *(path, "--silent", "--show-error", "--max-time", "20"),
-            *("--write-out", "\n%{http_code}"),
-            *arguments,
-            cwd=cards,
-        )
+        quiet = ("--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}")
+        printed = run_command(path, *quiet, *arguments, cwd=cards)
         body, _, status = printed.rpartition("\n")
         return int(status), body
 
@@ -65,23 +61,18 @@ def test_curl_sends_a_form_at_once_and_after_100_continue_in_chunks(curl, mock):
 def test_the_printed_lines_can_be_pasted_in_an_empty_folder(find_program, tmp_path, monkeypatch):
     find_program("curl")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from facematch_core.cli import main; main()", "mock"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-c", "from facematch_core.cli import main; main()", "mock"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         for line in process.stdout:
             if line.strip().startswith(("mkdir", "curl")):
-                done = subprocess.run(
-                    line, shell=True, capture_output=True, cwd=tmp_path, check=True, timeout=60
-                )
+                printed = subprocess.check_output(line, shell=True, cwd=tmp_path, timeout=60)
             if line.strip().startswith("curl"):
                 break
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
-    assert json.loads(done.stdout)["face_match"]["status"] == "Approved"
+    assert json.loads(printed)["face_match"]["status"] == "Approved"
     assert process.returncode == 130  # Ctrl-C
 
 
@@ -161,10 +152,8 @@ def seen(find_program, run_command, tmp_path_factory):
     (folder / "sessions.mjs").write_text(AZURE_SESSIONS.read_text("utf-8"), "utf-8")
     run_command(npm, "install", "--silent", "--no-save", AZURE_CLIENT, cwd=folder)
     with MockServer(vendor="azure") as mock:
-        printed = run_command(
-            *(node, "sessions.mjs", mock.url, mock.live_key, reference),
-            cwd=folder,
-        )
+        words = ("sessions.mjs", mock.url, mock.live_key, reference)
+        printed = run_command(node, *words, cwd=folder)
     return json.loads(printed)
 
 

@@ -18,12 +18,10 @@ def mock():
 
 
 def start(mock, **fields):
-    return requests.post(
-        f"{mock.url}/v3/session/",
-        headers={"x-api-key": mock.live_key},
-        json={"workflow_id": KYC, "vendor_data": "customer-17", **fields},
-        timeout=10,
-    ).json()["url"]
+    headers = {"x-api-key": mock.live_key}
+    sent = {"workflow_id": KYC, "vendor_data": "customer-17", **fields}
+    answer = requests.post(f"{mock.url}/v3/session/", json=sent, headers=headers, timeout=10)
+    return answer.json()["url"]
 
 
 @pytest.fixture(params=["azure", "rekognition"])

@@ -1,24 +1,20 @@
 """What two pages print is what a reader sees who pastes their commands into a clean shell.
 
-The `sh` and `console` blocks of a page run in one shell, in a fresh environment with this tree's
-wheel. `facematch mock` runs beside it, as in the reader's first terminal, on a free port in the
-place of 8080. A `text` block is what the `sh` block above it prints; ``...`` stands for any lines.
+The `sh` and `console` blocks of a page run in one shell, `facematch mock` runs beside it. A `text`
+block is what the `sh` block above it prints; ``...`` stands for any lines.
 """
 
-import json
 import os
 import re
 import socket
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import pytest
+import requests
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLOCK = re.compile(
-    r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$', re.MULTILINE | re.DOTALL
-)
+BLOCK = re.compile(r'(?ms)^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)^```$')
 SERVE = re.compile(r"^facematch mock --port .*$", re.MULTILINE)
 SETUP = re.compile(r"python3 -m venv |\. \w+/bin/activate|pip install ")
 DONE = "--- done ---"
@@ -97,10 +93,8 @@ def steps(page):
 def shows(shown, printed):
     """Whether a page shows what was printed, but for versions, days and where lines break."""
     shown, printed = (re.sub(r"Python 3\S+ \S+", "", text) for text in (shown, printed))
-    parts = (
-        re.escape(" ".join(part.split()))
-        for part in re.split(r"^\.\.\.$", shown, flags=re.MULTILINE)
-    )
+    parts = re.split(r"^\.\.\.$", shown, flags=re.MULTILINE)
+    parts = (re.escape(" ".join(part.split())) for part in parts)
     return re.fullmatch(".*".join(parts), " ".join(printed.split())) is not None
 
 
@@ -122,10 +116,6 @@ def test_the_mock_takes_each_row_of_the_table_of_settings(reader):
     assert len(rows) > 10
     reader.paste("facematch mock --port 8080 --switch in_review=true")
     for path, body in rows:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{reader.port}/__mock__/{path}",
-            data=body.encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            assert json.load(answer) is not None
+        url, kind = f"http://127.0.0.1:{reader.port}/__mock__/{path}", "application/json"
+        answer = requests.post(url, data=body.encode(), headers={"Content-Type": kind}, timeout=20)
+        assert (answer.status_code, answer.json() is None) == (200, False)

@@ -21,11 +21,8 @@ UNSET = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA
 #: A network of one's own: as root, or as whom the kernel lets play root.
 APART = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
 #: The backends whose class says that they ask nobody.
-LOCAL = [
-    backend.name
-    for backend in available_backends()
-    if issubclass(backend_class(backend.name), EngineBackend)
-]
+NAMES = [backend.name for backend in available_backends()]
+LOCAL = [name for name in NAMES if issubclass(backend_class(name), EngineBackend)]
 
 VERIFY = """
 from pathlib import Path
@@ -50,15 +47,9 @@ def watched(tmp_path, find_program, missing_program):
 
     def run(code):
         strace = ["strace", "-f", "-qq", "-e", "trace=network", "-e", "signal=none", "-o", trace]
-        done = subprocess.run(
-            [*APART, *strace, sys.executable, "-c", code],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command = [*APART, *strace, sys.executable, "-c", code]
+        how = {"env": environment, "cwd": tmp_path, "capture_output": True, "text": True}
+        done = subprocess.run(command, check=False, timeout=60, **how)
         assert (done.returncode, done.stderr) == (0, "")
         files = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
         return trace.read_text().splitlines(), files
