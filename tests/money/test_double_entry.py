@@ -17,10 +17,16 @@ import attrs
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from kit.attempts import budget_key, sums
 from kit.fakes import picture
-from kit.money.faults import FAULTS
+from kit.money.faults import FAULTS, Breakage
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
@@ -81,31 +87,48 @@ class Tries:
     word: type | None = None
 
 
-class Books:
-    """A client of two vendors, its budgets, and both vendors' books.
+MATCH = PAID["didit"][0]
+THROUGH = st.sampled_from(["didit", "deepvue", "failover", "failover"])
+CALLS = st.sampled_from(["match", "match", "liveness", "live"])
+PATHS = st.sampled_from([*PAID["didit"], *PAID["deepvue"], LOGIN])
+MOMENTS = st.sampled_from(
+    [
+        *("before", "sent", "executed", "reserved", "settling", "sleeping"),
+        *("Started", "Sent", "Repeated", "Answered", "Charged", "Refused", "Unknown"),
+    ]
+)
+HOWS = st.sampled_from(["interrupt", "kill"])
+DEADLINES = st.sampled_from([None, 20.0])
 
-    `version` is that of Deepvue's face match. `breaker` and `pacing` come before each vendor, and
-    `limited` vendors take only `PER_MINUTE` calls in a minute. `cap` is that of each budget.
-    `store` is an address for `SqlStore`; None for memory.
-    """
 
-    def __init__(
-        self,
-        *,
-        version="v1",
-        retries=0,
-        breaker=False,
-        pacing=False,
-        limited=False,
-        cap=25,
-        store=None,
-    ):
+class Books(RuleBasedStateMachine):
+    """A client of two vendors, its budgets, and both vendors' books."""
+
+    process_class = Process
+    on_disk = False
+
+    @initialize(
+        version=st.sampled_from(["v1", "v2"]),
+        retries=st.sampled_from([0, 2]),
+        breaker=st.booleans(),
+        pacing=st.booleans(),
+        limited=st.booleans(),
+        cap=st.sampled_from([3, 25]),
+    )
+    def begin(self, *, version="v1", retries=0, breaker=False, pacing=False, limited=False, cap=25):
+        """Open both vendors and the client.
+
+        `version` is that of Deepvue's face match. `breaker` and `pacing` come before each vendor,
+        and `limited` vendors take only `PER_MINUTE` calls in a minute. `cap` is that of each
+        budget.
+        """
         self.world = TwoVendors(version=version)
         for vendor, scope in (("didit", "write"), ("deepvue", "minute")) if limited else ():
             self.world.control(vendor).set_limit(scope, PER_MINUTE)
-        self.store = MemoryStore() if store is None else SqlStore(store)
-        self.policies = {"breaker": breaker, "pacing": pacing, "retries": retries}
-        self.cap = cap
+        self.folder = tempfile.TemporaryDirectory()
+        address = f"sqlite:///{self.folder.name}/attempts.sqlite3"
+        self.store = SqlStore(address) if self.on_disk else MemoryStore()
+        self.breaker, self.pacing, self.retries, self.cap = breaker, pacing, retries, cap
         #: What really became of the attempts that the client does not know: charged or not.
         self.truth = {}
         #: What the client's events and its looks into the records add up to, by vendor.
@@ -116,16 +139,16 @@ class Books:
         self.world.clock.at = self._moment
         self._open()
 
-    make_process = Process
-
     # What happens
 
-    def verify(self, through="didit", *, call="match", keep=False, deadline_s=None):
+    @rule(through=THROUGH, call=CALLS, keep=st.booleans(), deadline_s=DEADLINES)
+    def verify(self, through="didit", call="match", keep=False, deadline_s=None):
         """One call; `through` is a vendor, or "failover"; `call` is match, liveness or live."""
         options = {"retention": fm.Retention.KEEP if keep else fm.Retention.MINIMAL}
         self._call_once(through, call, {**options, "deadline_s": deadline_s})
 
-    def crash(self, at, how, through="didit", *, call="match", keep=False):
+    @rule(at=MOMENTS, how=HOWS, through=THROUGH, call=CALLS, keep=st.booleans())
+    def crash(self, at, how, through="didit", call="match", keep=False):
         """The same, broken off: `at` a moment of `Line`, `Process` or `WorldClock`, or at an event.
 
         `how` is "interrupt" for a Ctrl-C, after which the process goes on, or "kill".
@@ -133,36 +156,39 @@ class Books:
         self.armed = (at, how)
         self.verify(through, call=call, keep=keep)
         self.armed = None
-        self.check()
 
-    def fault(self, stage, kind, path, **more):
-        self.world.mock.control.add_fault(Fault(stage=stage, kind=kind, path=path, **more))
-        self.check()
+    @rule(fault=st.sampled_from(FAULTS), path=PATHS, times=st.sampled_from([1, 1, 2]))
+    def fault(self, fault, path, times=1):
+        path = None if fault.stage == "connect" else path
+        self.world.mock.control.add_fault(
+            Fault(stage=fault.stage, kind=fault.kind, path=path, times=times, **fault.more)
+        )
 
-    def cut(self, path, times=1):
+    @rule(path=PATHS, times=st.sampled_from([1, 3]))
+    def cut(self, path, times):
         self.world.line.cut[path] = times
-        self.check()
 
+    @rule(path=PATHS)
     def garble(self, path):
         self.world.line.garbled[path] = 1
-        self.check()
 
+    @rule()
     def revoke(self):
         self.world.control("deepvue").tokens.revoke()
-        self.check()
 
+    @rule(vendor=st.sampled_from(sorted(PAID)), balance=st.sampled_from(["0", "0.04", "5"]))
     def credit(self, vendor, balance):
         self.world.control(vendor).set_balance(balance)
         if balance:
             for gate in self.members[vendor].policies:
                 if isinstance(gate, CircuitBreaker):
                     gate.reset()
-        self.check()
 
+    @rule(seconds=st.sampled_from([0.5, 31, 61, 1200, 90_000]))
     def advance(self, seconds):
         self.world.mock.control.advance(seconds)
-        self.check()
 
+    @rule()
     def reconcile(self):
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
@@ -184,8 +210,8 @@ class Books:
         open_ids = {entry.call.id for entry in self.store.open_reservations()}
         named = {entry.call.id for entry, *_ in looked}
         assert open_ids <= named, "what is unknown has a name"
-        self.check()
 
+    @rule()
     def invoice(self):
         """A person finishes what no record says, by the vendor's invoice; all books are even."""
         now = self.world.clock.now()
@@ -204,6 +230,7 @@ class Books:
 
     # Both sides
 
+    @invariant()
     def check(self):
         """The client's books, the vendors' books and the events tell the same."""
         for vendor in PAID:
@@ -223,9 +250,16 @@ class Books:
         standing = self.store.budget(budget_key(vendor))
         return 0 if standing is None else standing.spent
 
-    def close(self):
-        self.world.close()
-        self.store.close()
+    def teardown(self):
+        if not hasattr(self, "members"):
+            return
+        try:
+            if sys.exception() is None:
+                self.invoice()
+        finally:
+            self.world.close()
+            self.store.close()
+            self.folder.cleanup()
 
     # One call
 
@@ -242,7 +276,6 @@ class Books:
         assert not +more, f"charges of calls that nobody heard of: {more}"
         if isinstance(error, ProcessGone):
             self._open()
-        self.check()
 
     def _ask(self, through, call, options):
         verifier = self.members.get(through, self.failover)
@@ -294,29 +327,28 @@ class Books:
         self.members = self.failover = None
         # Backends share a token as long as one of them is there, and a story must be repeatable.
         gc.collect()
-        self.process = self.make_process(self.store, self._moment)
+        self.process = self.process_class(self.store, self._moment)
         self.members = {vendor: self._verifier(vendor) for vendor in PAID}
         self.failover = fm.Failover(self.members, clock=self.world.clock)
 
     def _verifier(self, vendor):
         clock = self.world.clock
         gates = [Budget(self.cap, name=vendor, store=self.process, clock=clock)]
-        if self.policies["breaker"]:
+        if self.breaker:
             gates.append(CircuitBreaker(failures=2, open_s=30, clock=clock))
-        if self.policies["pacing"]:
+        if self.pacing:
             gates.append(RateLimiter(RateWindow(PER_MINUTE, 60.0), max_wait_s=120, clock=clock))
         return fm.FaceVerifier(
             self.world.backend(vendor),
             threshold=30,
             policies=gates,
-            retry=self.retries(),
+            retry=self.make_retry(),
             on_event=self._event,
             clock=clock,
         )
 
-    def retries(self):
-        times = self.policies["retries"]
-        return Retry(times=times, chance=random.Random(1)) if times else None
+    def make_retry(self):
+        return Retry(times=self.retries, chance=random.Random(1)) if self.retries else None
 
     def _event(self, event):
         if not self.process.lives:
@@ -340,133 +372,6 @@ class Books:
         raise KeyboardInterrupt
 
 
-class Stubborn(Retry):
-    """Repeats whatever failed."""
-
-    def wait_s(self, error, passage):
-        return 1.0 if passage.number <= self.times else None
-
-
-class RepeatingBooks(Books):
-    """A client that makes a call again whose answer was lost."""
-
-    def retries(self):
-        return Stubborn(times=1)
-
-
-@attrs.define
-class Hopeful(Process):
-    """Takes a call for free whose charge is not known."""
-
-    def finalize(self, entry, billed, **about):
-        free = billed is fm.Charged.UNKNOWN
-        return super().finalize(entry, fm.Charged.NO if free else billed, **about)
-
-
-class ForgettingBooks(Books):
-    """A client whose budget forgets what is unknown."""
-
-    make_process = Hopeful
-
-
-MATCH = PAID["didit"][0]
-THROUGH = st.sampled_from(["didit", "deepvue", "failover", "failover"])
-CALLS = st.sampled_from(["match", "match", "liveness", "live"])
-PATHS = st.sampled_from([*PAID["didit"], *PAID["deepvue"], LOGIN])
-MOMENTS = [
-    *("before", "sent", "executed", "reserved", "settling", "sleeping"),
-    *("Started", "Sent", "Repeated", "Answered", "Charged", "Refused", "Unknown"),
-]
-
-
-class Machine(RuleBasedStateMachine):
-    kind = Books
-    on_disk = False
-
-    @initialize(
-        version=st.sampled_from(["v1", "v2"]),
-        retries=st.sampled_from([0, 2]),
-        breaker=st.booleans(),
-        pacing=st.booleans(),
-        limited=st.booleans(),
-        cap=st.sampled_from([3, 25]),
-    )
-    def begin(self, **arguments):
-        self.folder = tempfile.TemporaryDirectory() if self.on_disk else None
-        if self.on_disk:
-            arguments["store"] = f"sqlite:///{self.folder.name}/attempts.sqlite3"
-        self.books = self.kind(**arguments)
-
-    @rule(through=THROUGH, call=CALLS, keep=st.booleans(), late=st.booleans())
-    def verify(self, through, call, keep, late):
-        self.books.verify(through, call=call, keep=keep, deadline_s=20.0 if late else None)
-
-    @rule(
-        at=st.sampled_from(MOMENTS),
-        how=st.sampled_from(["interrupt", "kill"]),
-        through=THROUGH,
-        call=CALLS,
-        keep=st.booleans(),
-    )
-    def crash(self, at, how, through, call, keep):
-        self.books.crash(at, how, through, call=call, keep=keep)
-
-    @rule(fault=st.sampled_from(FAULTS), path=PATHS, times=st.sampled_from([1, 1, 2]))
-    def fault(self, fault, path, times):
-        where = None if fault.stage == "connect" else path
-        self.books.fault(fault.stage, fault.kind, where, times=times, **fault.more)
-
-    @rule(path=PATHS, times=st.sampled_from([1, 3]))
-    def cut(self, path, times):
-        self.books.cut(path, times)
-
-    @rule(path=PATHS)
-    def garble(self, path):
-        self.books.garble(path)
-
-    @rule(vendor=st.sampled_from(sorted(PAID)), balance=st.sampled_from(["0", "0.04", "5"]))
-    def credit(self, vendor, balance):
-        self.books.credit(vendor, balance)
-
-    @rule(seconds=st.sampled_from([0.5, 31, 61, 1200, 90_000]))
-    def advance(self, seconds):
-        self.books.advance(seconds)
-
-    @rule()
-    def revoke(self):
-        self.books.revoke()
-
-    @rule()
-    def reconcile(self):
-        self.books.reconcile()
-
-    @rule()
-    def invoice(self):
-        self.books.invoice()
-
-    def teardown(self):
-        if hasattr(self, "books"):
-            try:
-                if sys.exception() is None:
-                    self.books.invoice()
-            finally:
-                self.books.close()
-        if getattr(self, "folder", None):
-            self.folder.cleanup()
-
-
-class OnDisk(Machine):
-    on_disk = True
-
-
-class Repeating(Machine):
-    kind = RepeatingBooks
-
-
-class Forgetting(Machine):
-    kind = ForgettingBooks
-
-
 def times(number, steps=40, long=None):
     examples = max(50, settings().max_examples)
     many = max(1, examples * (long if long and examples > 100 else number) // 100)
@@ -475,27 +380,33 @@ def times(number, steps=40, long=None):
     )
 
 
-TestInMemory = Machine.TestCase
+class OnDisk(Books):
+    on_disk = True
+
+
+TestInMemory = Books.TestCase
 TestInMemory.settings = times(50, long=200)
 TestOnDisk = OnDisk.TestCase
 TestOnDisk.settings = times(8, long=25)
 
 
 def standing(books, vendor="didit"):
+    books.check()
     return *sums(books.store, budget_key(vendor)), len(books.world.charges(vendor))
 
 
 def test_a_story_by_hand():
     """What the machine may do, step by step, so that nobody need believe that it does."""
-    books = Books(retries=2)
+    books = Books()
+    books.begin(retries=2)
     books.verify()
     assert standing(books) == (1, 0, 0, 1)
-    books.fault("mid_body", "reset", MATCH)
+    books.fault(Breakage("mid_body", "reset"), MATCH)
     books.verify(keep=True)
     assert standing(books) == (1, 0, 1, 2)
     books.reconcile()
     assert standing(books) == (2, 0, 0, 2)
-    books.fault("after_upload", "reset", MATCH, executed=False)
+    books.fault(Breakage("after_upload", "reset", {"executed": False}), MATCH)
     books.verify(keep=True)
     books.reconcile()
     # A record may still come.
@@ -515,11 +426,41 @@ def test_a_story_by_hand():
     books.credit("didit", 0)
     books.verify("failover")
     assert (standing(books), standing(books, "deepvue")) == ((4, 0, 0, 4), (1, 0, 0, 1))
-    books.fault("answer", "status", MATCH, status=429, executed=False, times=2)
+    busy = {"status": 429, "executed": False}
+    books.fault(Breakage("answer", "status", busy), MATCH, times=2)
     books.credit("didit", 5)
     books.verify()
     assert standing(books) == (5, 0, 0, 5)
-    books.close()
+    books.teardown()
+
+
+class Stubborn(Retry):
+    """Repeats whatever failed."""
+
+    def wait_s(self, error, passage):
+        return 1.0 if passage.number <= self.times else None
+
+
+class Repeating(Books):
+    """A client that makes a call again whose answer was lost."""
+
+    def make_retry(self):
+        return Stubborn(times=1)
+
+
+@attrs.define
+class Hopeful(Process):
+    """Takes a call for free whose charge is not known."""
+
+    def finalize(self, entry, billed, **about):
+        free = billed is fm.Charged.UNKNOWN
+        return super().finalize(entry, fm.Charged.NO if free else billed, **about)
+
+
+class Forgetting(Books):
+    """A client whose budget forgets what is unknown."""
+
+    process_class = Hopeful
 
 
 @pytest.mark.parametrize("machine", [Repeating, Forgetting])

@@ -11,18 +11,7 @@ import pytest
 from kit.attempts import BUDGET_KEY, ending, entry, new_attempt, sums
 from kit.fakes import FakeBackend, match_result, picture
 
-from facematch_core import (
-    Billing,
-    Charged,
-    Environment,
-    FaceVerifier,
-    Operation,
-    OutcomeUnknown,
-    Reconciled,
-    Reconciliation,
-    Retention,
-    VendorUnavailable,
-)
+import facematch_core as fm
 from facematch_core.base.deadline import SystemClock
 from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
@@ -38,20 +27,20 @@ def overdue_start():
 
 
 A, B = picture(), picture((10, 20, 30))
-PRICES = {Operation.MATCH: Decimal("0.05")}
+PRICES = {fm.Operation.MATCH: Decimal("0.05")}
 
 
 class Vendor(FakeBackend):
     outcomes = ()
-    charged = Charged.YES
+    charged = fm.Charged.YES
 
     def reconcile(self, attempt, *, deadline):
         step = self.outcomes.pop(0)
         if isinstance(step, Exception):
             raise step
-        answer = match_result(billing=Billing(self.charged), ids=Ids(call=attempt.id))
-        result = answer if step is Reconciled.FOUND else None
-        return Reconciliation(outcome=step, call=attempt, reason=f"It is {step}.", result=result)
+        answer = match_result(billing=fm.Billing(self.charged), ids=Ids(call=attempt.id))
+        result = answer if step is fm.Reconciled.FOUND else None
+        return fm.Reconciliation(outcome=step, call=attempt, reason=f"It is {step}.", result=result)
 
 
 @pytest.fixture
@@ -72,7 +61,7 @@ def profile(monkeypatch, vendor, store):
     @contextlib.contextmanager
     def opened(where):
         opened_profile.asked.append(where)
-        with FaceVerifier(vendor, policies=opened_profile.policies) as verifier:
+        with fm.FaceVerifier(vendor, policies=opened_profile.policies) as verifier:
             yield verifier
 
     def plan(_):
@@ -95,9 +84,9 @@ def unknown(profile, vendor):
         with contextlib.ExitStack() as stack:
             verifier = stack.enter_context(Target().open())
             for _ in range(number):
-                vendor.script = [OutcomeUnknown("Lost.")]
-                with pytest.raises(OutcomeUnknown) as caught:
-                    verifier.verify(A, B, retention=Retention.KEEP)
+                vendor.script = [fm.OutcomeUnknown("Lost.")]
+                with pytest.raises(fm.OutcomeUnknown) as caught:
+                    verifier.verify(A, B, retention=fm.Retention.KEEP)
                 lost.append(caught.value.call)
         return lost
 
@@ -150,18 +139,24 @@ def test_what_the_calls_of_a_profile_spend_is_what_its_budget_shows(
     assert run("budget", "reconcile", "--profile", "desk").exit_code == 0
 
 
-FOUND = Reconciled.FOUND
+FOUND = fm.Reconciled.FOUND
 
 
 @pytest.mark.parametrize(
     ("steps", "charged", "code", "outcomes", "books"),
     [
-        ([FOUND], Charged.YES, 0, ["resolved"], (1, 0, 0)),
-        ([FOUND], Charged.NO, 0, ["resolved"], (0, 0, 0)),
-        ([FOUND], Charged.UNKNOWN, 3, ["cannot_know"], (0, 0, 1)),
-        ([VendorUnavailable("Down."), FOUND], Charged.YES, 5, ["error", "resolved"], (1, 0, 1)),
+        ([FOUND], fm.Charged.YES, 0, ["resolved"], (1, 0, 0)),
+        ([FOUND], fm.Charged.NO, 0, ["resolved"], (0, 0, 0)),
+        ([FOUND], fm.Charged.UNKNOWN, 3, ["cannot_know"], (0, 0, 1)),
+        (
+            [fm.VendorUnavailable("Down."), FOUND],
+            fm.Charged.YES,
+            5,
+            ["error", "resolved"],
+            (1, 0, 1),
+        ),
         # A wrong key ends it.
-        ([AuthenticationFailed("No."), FOUND], Charged.YES, 5, ["error", "skipped"], (0, 0, 2)),
+        ([AuthenticationFailed("No."), FOUND], fm.Charged.YES, 5, ["error", "skipped"], (0, 0, 2)),
     ],
 )
 def test_what_is_found_counts_as_its_bill_says(
@@ -176,7 +171,7 @@ def test_what_is_found_counts_as_its_bill_says(
 
 @pytest.mark.parametrize(("backend", "environment"), [("other", "production"), ("fake", "mock")])
 def test_what_somebody_else_made_is_skipped(run_json, profile, store, backend, environment):
-    key = attrs.evolve(BUDGET_KEY, environment=Environment(environment))
+    key = attrs.evolve(BUDGET_KEY, environment=fm.Environment(environment))
     reservation = entry(key, started_at=overdue_start(), backend=backend)
     store.reserve(reservation, Decimal(5))
     code, document = run_json("budget", "reconcile")
@@ -206,12 +201,14 @@ def test_screens(screens, run, profile, unknown, *, store, monkeypatch):
         show("nothing is spent", "budget", *here)
         show("nothing is unknown", "budget", "reconcile")
         store.reserve(overdue, Decimal(5))
-        store.finalize(overdue, Charged.YES, at=SystemClock().now())
+        store.finalize(overdue, fm.Charged.YES, at=SystemClock().now())
         show("one call", "budget", *here)
         assert profile.asked[-1].profile is None
         assert "shop" in run("budget", "--profile", "desk").stdout
         assert profile.asked[-1].profile == "desk"
-        lost = unknown(Reconciled.FOUND, Reconciled.NOT_YET, Reconciled.CANNOT_KNOW, number=3)
+        lost = unknown(
+            fm.Reconciled.FOUND, fm.Reconciled.NOT_YET, fm.Reconciled.CANNOT_KNOW, number=3
+        )
         shown = show("three are looked for", "budget", "reconcile", code=3).stdout
         assert sums(store) == (2, 0, 2)
         for call, end in zip(lost, ["resolved", "not_yet", "cannot_know"], strict=True):
@@ -260,7 +257,7 @@ def test_resolved_by_hand_as_the_invoice_says(run, unknown, *, store, word, afte
 
 def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
     day = Budget(5, name="shop", per=Period.DAY, store=store)
-    with FaceVerifier(vendor, policies=[day]) as verifier:
+    with fm.FaceVerifier(vendor, policies=[day]) as verifier:
         verifier.verify(A, B)
     day.enter(new_attempt())(ending())
     _, document = run_json("budget", "--store", address)
@@ -271,7 +268,7 @@ def test_days_that_are_over_are_left_out(run_json, vendor, store, address):
 
 def test_amounts_are_exact_text(run_json, vendor, address, store):
     gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
-    with FaceVerifier(vendor, policies=gates) as verifier:
+    with fm.FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)
     _, document = run_json("budget", "--store", address)
     (row,) = document["budgets"]

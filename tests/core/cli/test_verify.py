@@ -2,34 +2,28 @@ import attrs
 import pytest
 from kit.fakes import FakeBackend, liveness_result, match_result
 
-from facematch_core import (
-    Billing,
-    Charged,
-    Decision,
-    Environment,
-    ResultWarning,
-    Threshold,
-    WarningCode,
-)
+import facematch_core as fm
 from facematch_core.errors import RequestRejected
 from facematch_core.models import Advice, Ids, Route, Skipped, ThresholdRule, ThresholdSource
 
 
 def test_screens(screens, photos, scripted, *, monkeypatch, configured):
-    no_face = ResultWarning(code=WarningCode.NO_FACE, text="No face.", advice=Advice.RETAKE_PHOTO)
+    no_face = fm.ResultWarning(
+        code=fm.WarningCode.NO_FACE, text="No face.", advice=Advice.RETAKE_PHOTO
+    )
     warnings = (
-        ResultWarning(code=WarningCode.MULTIPLE_FACES, tag="MANY", text="Two faces."),
-        ResultWarning(code=WarningCode.OTHER, tag="ODD_ONE"),
-        ResultWarning(code=WarningCode.TOO_DARK),
+        fm.ResultWarning(code=fm.WarningCode.MULTIPLE_FACES, tag="MANY", text="Two faces."),
+        fm.ResultWarning(code=fm.WarningCode.OTHER, tag="ODD_ONE"),
+        fm.ResultWarning(code=fm.WarningCode.TOO_DARK),
     )
     skipped = (Skipped(backend="first", reason="RateLimited", message="m"),)
     unreal = match_result(
         ids=Ids(vendor="req_1", session="ses_1"),
         route=Route(answered_by="second", skipped=skipped),
-        billing=Billing(Charged.UNKNOWN),
-        environment=Environment.MOCK,
+        billing=fm.Billing(fm.Charged.UNKNOWN),
+        environment=fm.Environment.MOCK,
     )
-    of_vendor = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
+    of_vendor = fm.Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
     words = ("verify", *photos)
     configured('[profiles.p]\nbackend = "fake"\nreview_threshold = 85\n')
     with screens("verify") as show:
@@ -47,7 +41,7 @@ def test_screens(screens, photos, scripted, *, monkeypatch, configured):
         show("what a vendor says of the picture", "liveness", photos[0], code=3)
         scripted.script = [match_result(warnings=warnings)]
         show("warnings with advice", *words, code=3)
-        none = match_result(Decision.INCONCLUSIVE, warnings=(no_face,))
+        none = match_result(fm.Decision.INCONCLUSIVE, warnings=(no_face,))
         scripted.script = [none]
         show("no face", *words, code=3)
         # One that is declared would refuse the answer of a mock.
@@ -98,14 +92,14 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
 
 def test_a_vendor_writes_no_line_of_ours(run, photos, scripted):
     forged = "odd\nMATCH  score 99\r\x1b[2J\u202e"
-    warning = ResultWarning(code=WarningCode.OTHER, tag=forged, text=forged)
+    warning = fm.ResultWarning(code=fm.WarningCode.OTHER, tag=forged, text=forged)
     skipped = (Skipped(backend="first", reason="RateLimited", message=forged),)
     scripted.script = [
         match_result(
-            Decision.NO_MATCH,
+            fm.Decision.NO_MATCH,
             warnings=(warning,),
             ids=Ids(vendor=forged, session=forged),
-            billing=Billing(ground=forged),
+            billing=fm.Billing(ground=forged),
             route=Route(answered_by="b", skipped=skipped),
         ),
         RequestRejected(forged),

@@ -4,16 +4,16 @@ from typing import ClassVar
 
 import attrs
 import pytest
+from core.http.jobs import reply
 from kit.acme import match_call
 
 import facematch_core as fm
-from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError
-from facematch_core.backend import Capabilities
-from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpReply, HttpRequest
+from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError, backend, http
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 CALL = match_call(call_id="call-7")
-FINE = HttpReply(status=200, body=b"{}", headers={MOCK_HEADER: "1"})
+SAME = {"same": True}
+FINE = http.HttpReply(status=200, body=b'{"same": true}', headers={http.MOCK_HEADER: "1"})
 NO_FACE, BROKEN = attrs.evolve(FINE, status=422), attrs.evolve(FINE, status=500)
 REAL, REAL_NO_FACE, REAL_BROKEN = (
     attrs.evolve(reply, headers={}) for reply in (FINE, NO_FACE, BROKEN)
@@ -22,24 +22,28 @@ UNSAID = Billing()
 
 
 @attrs.frozen(kw_only=True)
-class Two(ApiKeyBackend):
+class Two(http.ApiKeyBackend):
     """Two requests of one and of two charges; a 422 and a 500 are answers, too."""
 
     name = "two"
     allowed_hosts = frozenset({"two.example"})
-    capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
+    capabilities = backend.Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
     base_url: str = "http://127.0.0.1:1"
     stated_bill: ClassVar[Billing] = UNSAID
 
     def steps(self, call):
         for price in (1, 2):
-            yield HttpRequest(url=f"{self.address}/{price}", body=b"{}", charges=price)
-        return self.parse_non_200(call, FINE)
+            reply = yield http.HttpRequest(url=f"{self.address}/{price}", body=b"{}", charges=price)
+        return self.parse(call, reply)
 
-    def parse_non_200(self, call, reply):
+    def parse(self, call, reply):
+        assert reply.json()["same"]
         return fm.MatchResult(
             decision=fm.Decision.INCONCLUSIVE, backend=self.name, billing=type(self).stated_bill
         )
+
+    def parse_non_200(self, call, reply):
+        return self.parse(call, reply)
 
 
 def read_replies(*replies, call=CALL, **members):
@@ -49,42 +53,31 @@ def read_replies(*replies, call=CALL, **members):
     )
 
 
-def asking(*prices, last):
-    """Steps with these charges, and what happens after the last."""
-
-    def steps(self, call):
-        for price in prices:
-            yield HttpRequest(url=self.address, body=b"{}", charges=price)
-        return last()
-
-    return steps
-
-
 EARLIER = "charges of earlier requests of the call: 1"
-BOTH, REFUSED_LATER = (FINE, FINE), (FINE, NO_FACE)
+BOTH, LATER, SAID_EARLIER = (FINE, FINE), (FINE, NO_FACE), f"said; {EARLIER}"
 ROWS = {
     "nothing said": (BOTH, UNSAID, YES, 3, None),
     "too few said": (BOTH, Billing(YES, "said", 1), YES, 3, "said"),
     "more said": (BOTH, Billing(YES, "said", 5), YES, 5, "said"),
     "no number said": (BOTH, Billing(YES, "said", None), YES, 3, "said"),
-    "not known": (BOTH, Billing(UNKNOWN, "said"), UNKNOWN, None, f"said; {EARLIER}"),
+    "not known": (BOTH, Billing(UNKNOWN, "said"), UNKNOWN, None, SAID_EARLIER),
     "not known at all": ((NO_FACE,), Billing(UNKNOWN, "said"), UNKNOWN, None, "said"),
     "a refusal of unknown price after a charge": (
-        (REFUSED_LATER, Billing(UNKNOWN, "said"), UNKNOWN, None, f"said; {EARLIER}")
+        LATER,
+        Billing(UNKNOWN, "said"),
+        UNKNOWN,
+        None,
+        SAID_EARLIER,
     ),
     "free": (BOTH, Billing(NO, "said"), NO, 0, "said"),
     "a refusal of the first": ((NO_FACE,), UNSAID, NO, 0, None),
     "a fault at the first": ((BROKEN,), UNSAID, UNKNOWN, None, None),
-    "a refusal after a charge": (REFUSED_LATER, UNSAID, YES, 1, None),
+    "a refusal after a charge": (LATER, UNSAID, YES, 1, None),
     "a free refusal": ((NO_FACE,), Billing(NO, "said"), NO, 0, "said"),
-    "a free refusal after a charge": (
-        (REFUSED_LATER, Billing(NO, "said"), YES, 1, f"said; {EARLIER}")
-    ),
-    "a free refusal without a ground": (REFUSED_LATER, Billing(NO), YES, 1, EARLIER),
+    "a free refusal after a charge": (LATER, Billing(NO, "said"), YES, 1, SAID_EARLIER),
+    "a free refusal without a ground": (LATER, Billing(NO), YES, 1, EARLIER),
     "a fault after a charge": ((FINE, BROKEN), UNSAID, UNKNOWN, None, f"a 5xx answer; {EARLIER}"),
-    "a refusal that costs, after a charge": (
-        (REFUSED_LATER, Billing(YES, "said", 1), YES, 2, f"said; {EARLIER}")
-    ),
+    "a refusal that costs, after a charge": (LATER, Billing(YES, "said", 1), YES, 2, SAID_EARLIER),
     "a refusal that costs": ((NO_FACE,), Billing(YES, "said", 1), YES, 1, "said"),
 }
 
@@ -109,7 +102,7 @@ REFUSED = "a 4xx answer; the vendor says nothing of charging"
         ((FINE, REAL), UNSAID, Billing(YES, PAID, 3), True),
         ((REAL_NO_FACE,), UNSAID, Billing(NO, REFUSED), True),
         ((REAL_BROKEN,), UNSAID, Billing(UNKNOWN, "a 5xx answer"), True),
-        ((FINE, REAL_NO_FACE), Billing(NO, "said"), Billing(YES, f"said; {EARLIER}", 1), True),
+        ((FINE, REAL_NO_FACE), Billing(NO, "said"), Billing(YES, SAID_EARLIER, 1), True),
     ],
 )
 def test_what_an_answer_from_elsewhere_cost(replies, stated_bill, bill, has_result):
@@ -123,20 +116,67 @@ def test_what_an_answer_from_elsewhere_cost(replies, stated_bill, bill, has_resu
 @pytest.mark.parametrize(
     ("stated_bill", "bill"),
     [
-        (Billing(YES, "said", 2), Billing(YES, f"said; {EARLIER}", 3)),
-        (Billing(YES, "said", None), Billing(YES, f"said; {EARLIER}", 2)),
-        (Billing(NO, "said", None), Billing(YES, f"said; {EARLIER}", 1)),
-        (Billing(UNKNOWN, "said"), Billing(UNKNOWN, f"said; {EARLIER}")),
+        (Billing(YES, "said", 2), Billing(YES, SAID_EARLIER, 3)),
+        (Billing(YES, "said", None), Billing(YES, SAID_EARLIER, 2)),
+        (Billing(NO, "said", None), Billing(YES, SAID_EARLIER, 1)),
+        (Billing(UNKNOWN, "said"), Billing(UNKNOWN, SAID_EARLIER)),
     ],
 )
 def test_an_error_of_the_backend_s_own_after_a_charge(stated_bill, bill):
     def fails(*_):
         raise VendorError("No.", billing=stated_bill, retryable=True)
 
+    def steps(self, call):
+        yield from Two.steps(self, call)
+        fails()
+
     for error in (
-        read_replies(FINE, FINE, steps=asking(1, 2, last=fails)),
+        read_replies(FINE, FINE, steps=steps),
         read_replies(FINE, NO_FACE, parse_non_200=fails),
     ):
         assert type(error) is VendorError
         assert error.__traceback__ is None
         assert (error.billing, error.retryable) == (bill, False)
+
+
+CODES = {
+    "Limit": http.ErrorRow(fm.RateLimited, NO, "documented", "too many"),
+    "Hidden": http.InconclusiveRow(backend.NO_FACE, YES, "documented"),
+    "Paid": http.ErrorRow(fm.RequestRejected, YES, "documented", "no"),
+}
+
+
+def read_codes(*bodies):
+    """What bodies that come with 200 mean for a backend whose vendor may refuse so."""
+    return read_replies(
+        *(reply(200, body, Retry_After="7") for body in bodies),
+        codes_in_200=True,
+        error_codes=CODES,
+        parse_non_200=http.ApiKeyBackend.parse_non_200,
+        error_code=lambda self, reply: reply.json().get("code"),
+    )
+
+
+def test_a_code_in_a_200_is_a_refusal():
+    assert read_codes(SAME, SAME).billing.charges == 3
+    error = read_codes({"code": "Limit"})
+    assert (type(error), error.billing.charged, error.retryable) == (fm.RateLimited, NO, True)
+    assert (error.status_code, error.retry_after_s) == (200, 7.0)
+    error = read_codes(SAME, {"code": "Limit"})
+    assert (error.billing.charged, error.billing.charges, error.retryable) == (YES, 1, False)
+    result = read_codes(SAME, {"code": "Hidden"})
+    assert (result.decision, result.warnings[0].tag) == (fm.Decision.INCONCLUSIVE, "Hidden")
+    assert (result.billing.charged, result.billing.charges) == (YES, 3)
+
+
+@pytest.mark.parametrize("body", [{"code": "Odd"}, {"code": 7}, [1]], ids=["odd", "number", "list"])
+def test_a_code_that_nobody_knows_is_not_called_free(body):
+    error = read_codes(SAME, body)
+    assert type(error) is fm.UnexpectedResponse
+    assert (error.billing.charged, error.billing.charges) == (YES, 3)
+
+
+@pytest.mark.parametrize("code", ["Hidden", "Paid"])
+def test_a_code_in_a_200_that_is_charged_costs_all_that_such_an_answer_costs(code):
+    outcome = read_codes({"code": code})
+    assert (outcome.billing.charged, outcome.billing.charges) == (YES, 1)

@@ -48,10 +48,6 @@ LOST = None
 MOCKED = {MOCK_HEADER: "yes"}
 
 
-def raw(answer):
-    return http_reply(answer.status, answer.body, "Connection: close")
-
-
 def test_an_answer_that_is_no_mocks_removes_nothing(clock):
     @attrs.frozen(kw_only=True)
     class Mocked(Tidy):
@@ -115,15 +111,13 @@ class TidyLater(Tidy):
         return reply.at("job") or ("job-7" if reply.url.endswith("/jobs/7") else None)
 
 
-class AnyId(Tidy):
-    """Takes whatever is called an id for that of the call."""
-
-    def vendor_id(self, reply):
-        return reply.at("id")
-
-
 def test_the_id_of_a_call_is_that_of_what_is_charged(clock):
     """A person who is made before has an id, too: nobody could look for the check by that."""
+
+    class AnyId(Tidy):
+        def vendor_id(self, reply):
+            return reply.at("id")
+
     person, checked = reply(200, {"id": "p-1"}), {"id": "c-1", "similarity": 0.935}
     with served(person, reply(200, checked), GONE, GONE) as server:
         assert verify(server, clock, by=AnyId).ids.vendor == "c-1"
@@ -154,11 +148,11 @@ def test_a_paid_job_that_reconcile_may_still_find_is_not_removed(clock, odd, err
 
 def test_a_verdict_waits_two_seconds_for_all_clean_ups():
     began = time.monotonic()
-    held = [
-        *[[read_request, send(raw(each))] for each in (PERSON, CHECKED)],
-        *[[read_request, hold]] * 2,
+    answers = [
+        http_reply(each.status, each.body, "Connection: close") for each in (PERSON, CHECKED)
     ]
-    with RawServer(held) as server:
+    given = [[read_request, send(answer)] for answer in answers]
+    with RawServer([*given, *[[read_request, hold]] * 2]) as server:
         result = verify(server, SystemClock(), by=Tidy)
     assert time.monotonic() - began < 10
     assert (result.is_match, [each.tag for each in result.warnings]) == (True, ["not_cleaned_up"])
@@ -227,10 +221,7 @@ def test_a_fault_of_the_signature_is_a_warning(clock):
     assert (result.is_match, JOBS_KEY in repr(result)) == (True, False)
 
 
-def test_clean_ups_are_no_part_of_replies_that_are_read():
+def test_clean_ups_are_free_and_no_part_of_replies_that_are_read():
     assert Tidy().read_reply(match_call(), PERSON, CHECKED).score.value == 93.5
-
-
-def test_a_clean_up_costs_nothing():
     with pytest.raises(fm.ConfigurationError):
         HttpRequest(url="https://api.jobs.example/", is_cleanup=True)

@@ -1,6 +1,7 @@
 """`deadline_s` covers the whole exchange, however the time is spent."""
 
 import pytest
+from kit.acme import match_call
 from kit.rawserver import RawServer, dribble, hold, http_reply, read_request, send
 
 from facematch_core.errors import DeadlineExceeded
@@ -54,3 +55,12 @@ def test_the_deadline_is_one_of_the_given_clock(ask, open_client):
         assert ask(server.url, by=by).reply.status == 200
         passes = {"at_first_byte": lambda: by.clock.advance(3600), "deadline_s": 600.0}
         ask(server.url, by=by, **passes).unknown(DeadlineExceeded)
+
+
+def test_the_deadline_of_the_call_counts(acme, clock):
+    with RawServer([read_request, hold]) as server:
+        backend = acme(server.url)
+        backend.client.clock = clock
+        call = match_call(deadline_s=60.0, on_sent=lambda: clock.advance(60), clock=clock)
+        with pytest.raises(DeadlineExceeded):
+            backend.match(call)

@@ -101,14 +101,8 @@ def test_every_status_with_every_shape_of_body(shape):
 )
 def test_how_long_to_wait(text, seconds):
     headers = {"Retry-After": text}
-    assert [error_of(status, headers=headers).retry_after_s for status in (429, 503, 400, 200)] == [
-        seconds
-    ] * 4
-
-
-def test_a_clock_without_a_zone_gives_no_wait():
-    reply = HttpReply(status=429, headers={"Retry-After": "Sun, 01 Mar 2026 12:00:30"})
-    assert retry_after_s(reply, NOW.replace(tzinfo=None)) is None
+    waits = [error_of(status, headers=headers).retry_after_s for status in (429, 503, 400, 200)]
+    assert waits == [seconds] * 4
 
 
 @given(
@@ -119,6 +113,7 @@ def test_a_date_is_counted_from_now(at, hours):
     at = at.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
     reply = HttpReply(status=503, headers={"Retry-After": format_datetime(at)})
     assert retry_after_s(reply, NOW) == min(max(0.0, (at - NOW).total_seconds()), 1e9)
+    assert retry_after_s(reply, NOW.replace(tzinfo=None)) is None
 
 
 def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default():
@@ -159,3 +154,23 @@ def test_what_is_free_may_be_asked_again_after_a_fault_of_the_other_side(status,
 def test_an_answer_that_is_not_the_vendor_s_is_described(status, body, words):
     backend = AcmeBackend(api_key=ACME_KEY)
     assert words in backend.read_reply(match_call(), HttpReply(status=status, body=body)).message
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        lambda: fm.Score(150, "acme/v1"),
+        [].pop,
+        lambda: 1 / 0,
+        lambda: int(float("inf")),
+        lambda: fm.Score(1, "a/1") < fm.Score(1, "b/1"),
+        lambda: (_ for _ in ()).throw(fm.ConfigurationError("a wrong word")),
+        lambda: None.text,
+        lambda: None,
+    ],
+)
+def test_whatever_parse_trips_over_is_charged(problem):
+    backend = type("Own", (AcmeBackend,), {"parse": lambda *_: problem()})()
+    error = backend.read_reply(match_call(), HttpReply(status=200, body=b"{}"))
+    assert type(error) is fm.UnexpectedResponse
+    assert error.billing.charged is YES

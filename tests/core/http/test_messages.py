@@ -44,19 +44,14 @@ def header(head, name):
 @pytest.mark.parametrize(
     "url",
     [
-        "",
-        "/compare",
-        "ftp://host/",
-        "https://",
-        "https:///path",
-        "https://user:canary@host/",
-        "https://host?key=canary",
-        "https://host/#canary",
-        "https://host/?key=canary#",
-        "https://ho st/",
-        "https://host/a\nb",
-        "https://host\\@evil/",
-        "HTTPS://host/",
+        *("", "/compare", "ftp://host/", "HTTPS://host/", "https://", "https:///path"),
+        *("https://user:canary@host/", "https://host?key=canary", "https://host/#canary"),
+        *(
+            "https://host/?key=canary#",
+            "https://ho st/",
+            "https://host/a\nb",
+            "https://host\\@evil/",
+        ),
     ],
 )
 def test_an_address_that_could_hide_something_is_refused(url):
@@ -189,15 +184,9 @@ def test_a_content_type_of_your_own_stays(sent):
 ENDS = ("canary\n", "canary\r\nX: y", " canary", "canary ", "can\x00ary", "canary\u20ac")
 #: What is sent to nobody: parts of a request, and the class of the error.
 UNSENDABLE = [
-    *(
-        ({"headers": {"X-Api-Key": kind(v)}}, ConfigurationError)
-        for v in ENDS
-        for kind in (str, Secret)
-    ),
-    *(
-        ({"headers": {n: "canary"}}, ConfigurationError)
-        for n in ("", "X Key", "X:Key", "X\nKey", "Ключ")
-    ),
+    *(({"headers": {"X-Key": end}}, ConfigurationError) for end in (*ENDS, *map(Secret, ENDS))),
+    *(({"headers": {name: "canary"}}, ConfigurationError) for name in ("", "X Key", "X:Key")),
+    *(({"headers": {name: "canary"}}, ConfigurationError) for name in ("X\nKey", "Ключ")),
     *(({"json": {"a": value}}, InvalidRequest) for value in (float("nan"), {1, 2}, b"x")),
     *(({"fields": {"a": value}}, InvalidRequest) for value in (50, None, ["canary"])),
     ({"fields": {"a": 50}, "files": [part()]}, InvalidRequest),

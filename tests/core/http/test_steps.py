@@ -1,16 +1,19 @@
 """A call of several requests: one deadline, one first byte, charges added up."""
 
 import contextlib
-import json
+import copy
+import pickle
 
 import attrs
 import pytest
+from core.http.jobs import reply, served
 from kit.acme import match_call
 from kit.fakes import picture
-from kit.rawserver import RawServer, close, closed_port, http_reply, one_each, read_request, send
+from kit.rawserver import RawServer, close, closed_port, http_reply, read_request, send
 
 import facematch_core as fm
 from facematch_core.backend import NO_FACE, Capabilities, LivenessCall
+from facematch_core.base.deadline import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
 from facematch_core.resilience import Budget
 
@@ -44,21 +47,10 @@ class Three(ApiKeyBackend):
         return reply.at("error", "code")
 
 
-def body(status, document, *headers):
-    return http_reply(status, json.dumps(document).encode(), "Connection: close", *headers)
-
-
-SOMEBODY = body(200, [{"id": "f1"}])
-
-
 def backend_with(steps=None, **members):
     """A backend that takes these steps."""
     members |= {"steps": steps} if steps else {}
     return type("Own", (Three,), members | {"name": "three"})
-
-
-def ask_server(server, by=Three, **more):
-    return by(api_key=KEY, base_url=server.url).match(match_call(**more))
 
 
 def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
@@ -73,39 +65,30 @@ def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
         raise KeyboardInterrupt
 
     events, sent = [], []
-    with one_each(SOMEBODY) as server, pytest.raises(KeyboardInterrupt):
+    with served(FACE) as server, pytest.raises(KeyboardInterrupt):
         backend = backend_with(persists)(api_key=KEY, base_url=server.url)
         verifier = fm.FaceVerifier(backend, on_event=events.append)
         verifier.verify(picture(), picture((1, 2, 3)))
     assert sent == [0]
-    kinds = [event.kind.value for event in events]
-    assert kinds == ["started", "sent", "charged"]
+    assert [event.kind.value for event in events] == ["started", "sent", "charged"]
 
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
-    from facematch_core.base.deadline import CANCELLATION, CallCancelled, Cancellation
-
     cancellation = Cancellation()
-    scripts = [[read_request, send(SOMEBODY), close] for _ in range(3)]
+    scripts = [[read_request, send(http_reply(200)), close] for _ in range(3)]
     scripts[answered - 1].insert(1, lambda _: cancellation.cancel())
     token = CANCELLATION.set(cancellation)
     try:
         with RawServer(scripts) as server, pytest.raises(CallCancelled) as caught:
-            ask_server(server)
+            Three(api_key=KEY, base_url=server.url).match(match_call())
     finally:
         CANCELLATION.reset(token)
     assert len(server.connections) == answered
-    billing = caught.value.billing
-    assert (billing.charged, billing.charges) == (YES, answered)
+    assert (caught.value.billing.charged, caught.value.billing.charges) == (YES, answered)
 
 
-def reply(status, document, headers=None):
-    data = json.dumps(document).encode()
-    return HttpReply(status=status, body=data, headers=headers or {}, secrets=(fm.Secret(KEY),))
-
-
-FACE = reply(200, [{"id": "f1"}])
+FACE, LIVENESS = reply(200, [{"id": "f1"}]), LivenessCall(probe=picture())
 
 
 def read(*replies, by=Three, call=None):
@@ -119,7 +102,7 @@ def test_a_code_may_mean_that_there_is_no_face():
     assert result.warnings == (attrs.evolve(NO_FACE, tag="Nobody"),)
     assert (result.billing.charged, result.billing.ground) == (NO, "documented")
     assert result.raw["error"]["code"] == "Nobody"
-    live = read(reply(422, nobody), call=LivenessCall(probe=picture()))
+    live = read(reply(422, nobody), call=LIVENESS)
     assert live.decision is fm.LivenessDecision.INCONCLUSIVE
     assert isinstance(read(reply(503, nobody)), fm.OutcomeUnknown)
     later = read(FACE, reply(400, nobody))
@@ -133,7 +116,7 @@ def test_a_fault_of_the_mapping_names_its_place(method):
     error = read(reply(429, {}), by=by)
     assert isinstance(error, fm.RateLimited)
     assert "KeyError in test_steps.py, line " in str(error)
-    page = HttpReply(status=502, body=b"<html>", secrets=())
+    page = HttpReply(status=502, body=b"<html>")
     assert "test_steps.py" not in str(read(page, by=by))
 
 
@@ -178,18 +161,27 @@ def test_what_is_no_fraction_is_refused(value):
         fm.Score.from_fraction(value, "three/v1")
 
 
+def test_a_backend_is_neither_pickled_nor_copied_and_takes_the_calls_that_it_declares():
+    backend = Three(api_key=KEY)
+    for wrong in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="open one in each process"):
+            wrong(backend)
+    with pytest.raises(fm.Unsupported):
+        backend_with(capabilities=Capabilities())(api_key=KEY).check_liveness(LIVENESS)
+
+
 def test_the_id_of_the_latest_request_counts_where_no_call_has_an_id():
     by = backend_with(request_id_header="X-Request")
-    replies = [reply(status, {}, {"X-Request": f"r-{status}"}) for status in (200, 400)]
+    replies = [reply(status, {}, X_Request=f"r-{status}") for status in (200, 400)]
     assert read(*replies, by=by).ids.vendor == "r-400"
 
 
-@pytest.mark.parametrize("answer", [b"", body(500, {})], ids=["lost", "a fault of the vendor"])
+@pytest.mark.parametrize("answer", [None, reply(500, {})], ids=["lost", "a fault of the vendor"])
 def test_what_is_free_and_lost_at_the_beginning_costs_nothing_and_may_be_tried_again(answer):
     def steps(self, call):
         yield self.post("upload", body=b"1", charges=0)
 
-    with one_each(answer) as server, pytest.raises(fm.VendorUnavailable) as caught:
+    with served(answer) as server, pytest.raises(fm.VendorUnavailable) as caught:
         backend = backend_with(steps)(api_key=KEY, base_url=server.url)
         fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
     assert (caught.value.billing.charged, caught.value.retryable) == (NO, True)

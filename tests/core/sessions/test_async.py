@@ -89,6 +89,8 @@ def test_a_profile_serves_sessions_too_and_its_budget_counts_starts(monkeypatch,
         sessions.plan("c-1", purpose="payout")
     with pytest.raises(fm.ConfigurationError, match="shop"):
         fm.open_sessions(profile="both", config=file)
+    with pytest.raises(fm.ConfigurationError):
+        fm.AsyncSessions(fm.FaceVerifier(Acme()))
 
 
 def test_sessions_are_real_unless_somebody_says_otherwise(monkeypatch):
@@ -101,8 +103,3 @@ def test_sessions_are_real_unless_somebody_says_otherwise(monkeypatch):
     backend.session_capabilities = None
     with pytest.raises(fm.Unsupported):
         fm.open_sessions("acme")
-
-
-def test_what_is_no_object_with_sessions_is_refused():
-    with pytest.raises(fm.ConfigurationError):
-        fm.AsyncSessions(fm.FaceVerifier(Acme()))

@@ -25,15 +25,14 @@ from facematch_core.testing import ManualClock
 
 PRODUCTION = fm.Environment.PRODUCTION
 STATE = fm.SessionState
+DOCUMENT_ALONE = frozenset({fm.ComparedWith.DOCUMENT})
 BACK = "https://shop.example/back?order=7"
 
 
 def opened(backend=None, **arguments):
     arguments = {"require_environment": PRODUCTION, "clock": ManualClock(), **arguments}
-    relied_on = {"compared_with": "document"}
-    for name in ("expects", "compared_with"):
-        if name in arguments:
-            relied_on[name] = arguments.pop(name)
+    said = {name: arguments.pop(name) for name in {"expects", "compared_with"} & arguments.keys()}
+    relied_on = {"compared_with": "document", **said}
     return fm.Sessions(fm.FaceVerifier(backend or Acme(), **arguments), **relied_on)
 
 
@@ -71,11 +70,7 @@ def test_from_the_plan_to_the_one_yes():
     ("can", "wish", "hint"),
     [
         ({"checks": frozenset({LIVENESS}), "compares_with": frozenset()}, {}, "liveness"),
-        (
-            {"compares_with": frozenset({fm.ComparedWith.DOCUMENT})},
-            {"compared_with": "given"},
-            "document",
-        ),
+        ({"compares_with": DOCUMENT_ALONE}, {"compared_with": "given"}, "document"),
         ({"scored": frozenset({MATCH})}, {"liveness_threshold": 70}, "liveness"),
         *(({}, {"expects": wish}, "expects") for wish in ([], "session", ["face"], 7, None)),
         *(({}, {"compared_with": wish}, "compared_with") for wish in ("unknown", "x", None)),
@@ -179,6 +174,8 @@ def test_a_start_that_must_not_be_is_refused_unsent(more, error):
     with pytest.raises(error):
         sessions.start(planned(sessions), **more)
     assert not backend.requests
+    for url in ("http://127.0.0.1:8000/back", "http://localhost/back", BACK):
+        assert sessions.start(planned(sessions), return_url=url).way_in.link
 
 
 def test_what_the_vendor_does_not_take_is_refused():
@@ -219,24 +216,15 @@ def test_a_record_of_elsewhere_is_refused():
 @pytest.mark.parametrize(
     "link",
     [
-        *(
-            "http://go.acme.example/s",
-            "https://evil.example/s",
-            "https://go.acme.example@evil.example",
-        ),
-        *(
-            "https://evil.example/?go.acme.example",
-            "https://xgo.acme.example/",
-            "javascript:alert(1)",
-        ),
+        "http://go.acme.example/s",
+        *("https://evil.example/s", "https://go.acme.example@evil.example", "javascript:alert(1)"),
+        *("https://evil.example/?go.acme.example", "https://xgo.acme.example/"),
     ],
 )
 def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
-    events = []
-    budget = fm.Budget(1, name="starts")
-    sessions = opened(
-        Acme({"way_in": WayIn(link=fm.Secret(link))}), on_event=events.append, policies=[budget]
-    )
+    events, budget = [], fm.Budget(1, name="starts")
+    backend = Acme({"way_in": WayIn(link=fm.Secret(link))})
+    sessions = opened(backend, on_event=events.append, policies=[budget])
     with pytest.raises(fm.UnexpectedResponse):
         started(sessions)
     assert [event.kind for event in events][-1] is fm.EventKind.CHARGED
@@ -248,7 +236,7 @@ def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(repeatable):
+def test_a_lost_start_is_not_repeated_and_says_what_a_repeat_would_do_but_a_free_one_is(repeatable):
     backend = Acme(fm.OutcomeUnknown("no answer"), start_is_repeatable=repeatable)
     sessions = opened(backend, retry=fm.Retry())
     with pytest.raises(fm.OutcomeUnknown) as caught:
@@ -256,6 +244,9 @@ def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(
     assert len(backend.requests) == 1
     assert ("second session" in caught.value.message) is not repeatable
     assert caught.value.billing.charged is fm.Charged.UNKNOWN
+    backend = Acme(fm.RateLimited("It was free."))
+    assert started(opened(backend, retry=fm.Retry())).session_id
+    assert len(backend.requests) == 2
 
 
 def test_the_next_try_of_a_start_is_no_younger_than_the_first():
@@ -369,18 +360,6 @@ def test_what_is_not_there_is_an_error_until_it_may_be_gone():
     clock.advance(181)
     assert sessions.read(record).state is STATE.GONE
     assert sessions.delete(record).state is DeletionState.NOT_THERE
-
-
-def test_a_start_on_this_machine_may_come_back_here():
-    sessions = opened()
-    for url in ("http://127.0.0.1:8000/back", "http://localhost/back", BACK):
-        assert sessions.start(planned(sessions), return_url=url).way_in.link
-
-
-def test_a_start_that_was_certainly_not_charged_is_made_again():
-    backend = Acme(fm.RateLimited("too fast"))
-    assert started(opened(backend, retry=fm.Retry())).session_id
-    assert len(backend.requests) == 2
 
 
 def test_who_comes_back_is_let_in_again_while_the_vendor_does():
