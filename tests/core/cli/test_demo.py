@@ -1,53 +1,24 @@
-import html
-import html.parser
 import importlib.util
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-from kit.fakes import invoke_facematch
 
 from facematch_core.cli.demo import PACKAGED
 
 DOCS = Path(__file__).parents[3] / "docs" / "photographs"
 
 
-class Page(html.parser.HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags = []
-        self.words = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    """The page over the photographs that come with it, and what was printed."""
-    out = tmp_path_factory.mktemp("demo") / "deep" / "report.html"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("shutil.which", lambda _name: "/bin/facematch")
-        answer = invoke_facematch("demo", "--out", out)
-    assert answer.exit_code == 0, answer.output
-    assert [path.name for path in out.parent.iterdir()] == ["report.html"]
-    return out.read_text(encoding="utf-8"), answer.stdout
-
-
-def test_after_a_plain_installation_all_pairs_come_out_right(report):
+def test_after_a_plain_installation_all_pairs_come_out_right(run, tmp_path, monkeypatch):
     """The last lines are what a newcomer wants next, typed so that the shell finds them."""
-    _, printed = report
-    assert "4 pairs that come with facematch" in printed
-    assert "WRONG" not in printed
-    last = printed.splitlines()[-7:]
+    monkeypatch.setattr("shutil.which", lambda _name: "/bin/facematch")
+    answer = run("demo", "--out", tmp_path / "deep" / "report.html")
+    assert answer.exit_code == 0, answer.output
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["report.html"]
+    assert "4 pairs that come with facematch" in answer.stdout
+    assert "WRONG" not in answer.stdout
+    last = answer.stdout.splitlines()[-7:]
     assert last[0].startswith("The pairs as pictures, in your browser: ")
     assert last[1:3] == ["", "Next:"]
     assert all(line.startswith("  facematch ") for line in last[3:])
@@ -67,7 +38,8 @@ def test_the_known_errors_are_marked_as_errors(run):
     assert "Known limits: 2." in answer.stdout
     page = Path("r.html").read_text(encoding="utf-8")
     assert page.count('<li class="is-wrong">') == 2
-    assert "11 are right, 2 are wrong and marked" in " ".join(" ".join(Page(page).words).split())
+    words = " ".join(re.sub("<[^>]*>", " ", page).split())
+    assert "11 are right, 2 are wrong and marked" in words
 
 
 @pytest.fixture
@@ -88,10 +60,7 @@ def folder_of(tmp_path):
 
 @pytest.mark.parametrize(
     ("expected", "code", "wrong"),
-    [
-        ("same", 3, True),
-        pytest.param("limit", 3, False, marks=pytest.mark.slow),
-    ],
+    [("same", 3, True), pytest.param("limit", 3, False, marks=pytest.mark.slow)],
 )
 def test_an_answer_that_was_not_expected_is_said(run, folder_of, expected, code, wrong):
     """Also a known limit that the engine gets right; no text of the manifest is markup."""
@@ -127,11 +96,8 @@ def test_wrong_usage_overwrites_nothing(screens, folder_of):
 @pytest.fixture
 def without_extra(monkeypatch):
     """What the local engine needs is not installed."""
-    find = importlib.util.find_spec
-    missing = ("cv2", "numpy")
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in missing else find(name)
-    )
+    find, missing = importlib.util.find_spec, {"cv2", "numpy"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n in missing else find(n))
 
 
 @pytest.mark.usefixtures("without_extra")

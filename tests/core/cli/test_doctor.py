@@ -41,12 +41,18 @@ KEYED = """
 
 
 @pytest.fixture
-def keyed(plugin):
+def keyed(plugin, monkeypatch):
     plugin(KEYED, {"facematch.backends": {"keyed": "Keyed", "sick": "Sick"}})
-
-
-def test_secret_is_never_shown(run, run_json, keyed, monkeypatch):
     monkeypatch.setenv("KEYED_API_KEY", SECRET)
+
+
+@pytest.fixture
+def profile(configured):
+    """Makes a profile of these lines the default."""
+    return lambda *lines: configured("\n".join(['default_profile = "p"\n[profiles.p]', *lines]))
+
+
+def test_secret_is_never_shown(run, keyed):
     answers = [run("doctor", "--backend", "keyed"), run("doctor", "--backend", "keyed", "--json")]
     for answer in answers:
         assert answer.exit_code == 0
@@ -60,27 +66,23 @@ def test_secret_is_never_shown(run, run_json, keyed, monkeypatch):
     "login",
     ["somebody:pass-word", "somebody:@pass-word", "a:b/pass-word", "me@a.example:pass word"],
 )
-def test_no_login_of_an_address_is_shown(run_json, keyed, configured, monkeypatch, login):
-    monkeypatch.setenv("KEYED_API_KEY", SECRET)
-    configured(
-        'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\n[profiles.p.settings]\n'
-        f'base_url = "{login}@proxy.example"\nhosts = ["http://{login}@proxy.example"]\n'
-    )
+def test_no_login_of_an_address_is_shown(run_json, keyed, profile, login):
+    addresses = f'base_url = "{login}@proxy.example"\nhosts = ["http://{login}@proxy.example"]'
+    profile('backend = "keyed"\n[profiles.p.settings]', addresses)
     _, document = run_json("doctor")
     shown = {setting["name"]: setting["value"] for setting in document["settings"]}
     assert shown["base_url"] == "(hidden)@proxy.example"
     assert "http://(hidden)@proxy.example" in shown["hosts"]
 
 
-def test_what_cannot_be_used_is_named_and_the_rest_stays(
-    screens, keyed, tmp_path, monkeypatch, configured
-):
+def test_what_cannot_be_used_is_named_and_the_rest_stays(screens, keyed, tmp_path, monkeypatch):
     (tmp_path / "empty.toml").write_text("")
     (tmp_path / "bad.toml").write_text(
         'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = 101\n'
     )
     # The backends of this machine are not compared.
     monkeypatch.setattr(doctor, "inspect_backends", list)
+    monkeypatch.delenv("KEYED_API_KEY")
     with screens("doctor") as show:
         show("a key is missing", "doctor", "--backend", "keyed", code=4)
         monkeypatch.setenv("KEYED_API_KEY", SECRET)
@@ -95,30 +97,21 @@ def test_what_cannot_be_used_is_named_and_the_rest_stays(
         show("no file at all", "doctor", "--profile", "p", code=4)
 
 
-def test_a_table_within_a_policy_stays_one_item(run_json, keyed, configured, monkeypatch):
-    monkeypatch.setenv("KEYED_API_KEY", SECRET)
-    configured(
-        'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\n[profiles.p.retry]\n'
-        '[profiles.p.budget]\ncap = 5\ncurrency = "USD"\n'
-        'price = { match = "0.1", liveness = "0.2" }\n'
-    )
+def test_a_table_within_a_policy_stays_one_item(run_json, keyed, profile):
+    prices = 'price = { match = "0.1", liveness = "0.2" }'
+    budget = f'[profiles.p.budget]\ncap = 5\ncurrency = "USD"\n{prices}'
+    profile('backend = "keyed"', "[profiles.p.retry]", budget)
     _, document = run_json("doctor")
     shown = document["policies"]
-    assert set(shown["budget"].split(", ")) == {
-        *("cap 5", "currency USD", "price match 0.1 liveness 0.2"),
-    }
+    said = {"cap 5", "currency USD", "price match 0.1 liveness 0.2"}
+    assert set(shown["budget"].split(", ")) == said
     assert shown["retry"] == "with defaults"
 
 
-def test_file_profile_and_origin_of_each_setting_are_named(
-    run_json, run, keyed, tmp_path, configured
-):
+def test_file_profile_and_origin_of_each_setting_are_named(run_json, run, keyed, tmp_path, profile):
     (tmp_path / "key.txt").write_text(SECRET)
-    configured(
-        'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\nthreshold = 61\n'
-        '[profiles.p.settings]\ntries = 5\napi_key = { file = "key.txt" }\n'
-        'hosts = ["a.example", "b.example"]\n'
-    )
+    lists = 'api_key = { file = "key.txt" }\nhosts = ["a.example", "b.example"]'
+    profile('backend = "keyed"\nthreshold = 61\n[profiles.p.settings]\ntries = 5', lists)
     code, document = run_json("doctor")
     assert code == 0
     assert (document["backend"], document["profile"]) == ("keyed", "p")
@@ -133,8 +126,8 @@ def test_file_profile_and_origin_of_each_setting_are_named(
     assert "facematch.toml (--config)" in run("doctor", "--config", "facematch.toml").stdout
 
 
-def test_a_key_of_a_file_that_cannot_be_used_is_not_said_to_be_missing(run_json, keyed, configured):
-    configured('default_profile = "p"\n[profiles.p]\nbackend = "keyed"\nsettings = {api_key = "k"}')
+def test_a_key_of_a_file_that_cannot_be_used_is_not_said_to_be_missing(run_json, keyed, profile):
+    profile('backend = "keyed"\nsettings = {api_key = "k"}')
     code, document = run_json("doctor")
     assert (code, document["usable"]) == (4, False)
     assert [line["name"] for line in document["settings"]] == ["spare"]
@@ -152,38 +145,26 @@ def test_a_file_that_is_just_here(run, tmp_path):
     assert f"configuration: {user_file}. ./facematch.toml is not loaded automatically" in words
 
 
-def test_a_store_is_named_and_not_opened(run, tmp_path, configured):
-    table = "[profiles.p.budget]\ncap = 1\nstore = "
-    store = '"sqlite:///new.sqlite3"'
-    configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{store}\n')
+def test_a_store_is_named_and_not_opened_and_refused_if_it_can_never_be(run, tmp_path, profile):
+    table = 'backend = "local"\n[profiles.p.budget]\ncap = 1\nstore ='
+    profile(f'{table} "sqlite:///new.sqlite3"')
     before = sorted(tmp_path.rglob("*"))
     answer = run("doctor")
     assert answer.exit_code == 0, answer.output
     assert "cap 1, store" in answer.stdout
     assert sorted(tmp_path.rglob("*")) == before
-    silent = '"postgresql+psycopg://nobody@127.0.0.1:9/calls"'
-    configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{silent}\n')
+    profile(f'{table} "postgresql+psycopg://nobody@127.0.0.1:9/calls"')
     assert run("doctor").exit_code == 0
-    missing = '{ env = "NO_SUCH_STORE" }'
-    configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{missing}\n')
+    profile(table + ' { env = "NO_SUCH_STORE" }')
     assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
-
-
-@pytest.mark.parametrize(
-    "store",
-    ["calls.db", "nonsense://x/y", "mysql://h/calls", "postgresql+nodriver://h/calls", "sqlite://"],
-)
-def test_a_store_that_can_never_be_opened(run, tmp_path, configured, store):
-    """A container that its doctor calls usable would die as soon as it starts."""
-    configured(
-        'default_profile = "p"\n[profiles.p]\nbackend = "local"\n'
-        f'[profiles.p.budget]\ncap = 1\nstore = "{store}"\n'
-    )
-    before = sorted(tmp_path.rglob("*"))
-    answer = run("doctor")
-    assert answer.exit_code == 4, answer.output
-    assert "sqlite" in answer.stdout.lower()
-    assert sorted(tmp_path.rglob("*")) == before
+    # A container that its doctor calls usable would die as soon as it starts.
+    never = "mysql://h/calls", "postgresql+nodriver://h/calls", "sqlite://"
+    for store in ("calls.db", "nonsense://x/y", *never):
+        profile(f'{table} "{store}"')
+        answer = run("doctor")
+        assert answer.exit_code == 4, answer.output
+        assert "sqlite" in answer.stdout.lower()
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 STRANGERS = """

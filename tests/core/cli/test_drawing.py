@@ -1,14 +1,10 @@
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from facematch_core.cli import _drawing as drawing
 from facematch_core.models import Box, Face
 
 GREY = (128, 128, 128)
-
-
-def rgb(colour):
-    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
 
 
 def photo(size=(200, 240)):
@@ -22,7 +18,7 @@ def box(*edges, **fields):
 def test_the_largest_face_has_the_thick_line_around_it():
     faces = [Face(box=box(40, 60, 120, 160)), Face(box=box(10, 180, 50, 220))]
     seen = drawing.portrait(photo(), faces, (200, 240))
-    thick, thin, edge = map(rgb, (drawing.HIGHLIGHT, drawing.OTHER, drawing.EDGE))
+    thick, thin, edge = map(ImageColor.getrgb, (drawing.HIGHLIGHT, drawing.OTHER, drawing.EDGE))
     assert {seen.getpixel(at) for at in [(42, 100), (117, 100), (80, 62), (80, 157)]} == {thick}
     assert {seen.getpixel(at) for at in [(40, 60), (119, 159)]} == {edge}
     assert {seen.getpixel(at) for at in [(38, 100), (80, 110), (122, 100)]} == {GREY}

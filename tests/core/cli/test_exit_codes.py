@@ -44,6 +44,8 @@ def failing(monkeypatch, scripted):
 
 @pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda error: type(error).__name__)
 def test_an_error_ends_with_its_code(error, code, failing, run, photos):
+    from facematch_core.cli.app import facematch
+
     failing(error)
     answer = run("verify", *photos)
     assert (answer.exit_code, answer.stdout) == (code, "")
@@ -55,16 +57,10 @@ def test_an_error_ends_with_its_code(error, code, failing, run, photos):
     assert document.exit_code == fields["exit_code"] == code
     assert fields["class"] == type(error).__name__
     assert {"message", "billing", "ids", "retryable"} <= set(fields)
-    debug = CliRunner().invoke(command(), ["--debug", "verify", *photos, "--json"])
+    debug = CliRunner().invoke(facematch, ["--debug", "verify", *photos, "--json"])
     assert (debug.exit_code, debug.stdout) == (code, document.stdout)
     assert debug.stderr.startswith("Traceback")
     assert debug.stderr.endswith(answer.stderr)
-
-
-def command():
-    from facematch_core.cli.app import facematch
-
-    return facematch
 
 
 def test_every_error_of_the_tree_has_a_code():

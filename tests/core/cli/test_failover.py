@@ -70,21 +70,19 @@ def test_screens(screens, members, photos, configured, monkeypatch):
     configured(CONFIG)
     with screens("doctor-failover") as show:
         show("members and what is before their calls", "doctor", "--profile", "ha")
-        broken = ConfigurationError("it lacks a model")
         backend_class = config.backend_class
 
         class Broken(FakeBackend):
             name = "two"
 
             def __init__(self):
-                raise broken
+                raise ConfigurationError("it lacks a model")
+
+        def broken(name):
+            return Broken if name == "two" else backend_class(name)
 
         for module in (config, plugins):
-            monkeypatch.setattr(
-                module,
-                "backend_class",
-                lambda name: Broken if name == "two" else backend_class(name),
-            )
+            monkeypatch.setattr(module, "backend_class", broken)
         show("a member that cannot be used", "doctor", "--profile", "ha", code=4)
 
 
@@ -108,10 +106,7 @@ def test_the_answer_for_programs_names_the_members(members, photos, run, run_jso
 
 @pytest.mark.parametrize(
     ("error", "code", "tried"),
-    [
-        (errors.InsufficientCredit, 5, ["shop", "spare"]),
-        (errors.OutcomeUnknown, 6, ["shop"]),
-    ],
+    [(errors.InsufficientCredit, 5, ["shop", "spare"]), (errors.OutcomeUnknown, 6, ["shop"])],
 )
 def test_the_code_is_that_of_the_error_that_is_raised(
     members, photos, run_json, *, error, code, tried
