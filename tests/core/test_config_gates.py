@@ -93,12 +93,8 @@ WRONG = {
         {"cap": 1, "store": "sqlite:///:memory:"},
         *({"cap": 1, "store": store} for store in (f"mysql://{CANARY}/x", "sqlite:///a\0b.db")),
     ],
-    "circuit_breaker": [
-        *({"failures": 0}, {"open_s": float("nan")}),
-    ],
-    "rate_limit": [
-        *({}, {"per_second": 0.5}),
-    ],
+    "circuit_breaker": [*({"failures": 0}, {"open_s": float("nan")})],
+    "rate_limit": [*({}, {"per_second": 0.5})],
     "retry": [{"times": 11}],
 }
 

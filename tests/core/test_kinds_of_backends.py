@@ -31,11 +31,7 @@ class Engine(EngineBackend):
         (Compared(score=50.0), fm.Decision.MATCH, []),
         (Compared(score=49.9), fm.Decision.NO_MATCH, []),
         (Compared(score=None), fm.Decision.INCONCLUSIVE, [fm.WarningCode.SCORE_UNAVAILABLE]),
-        (
-            Compared(score=80, probe_faces=[]),
-            fm.Decision.INCONCLUSIVE,
-            [fm.WarningCode.NO_FACE],
-        ),
+        (Compared(score=80, probe_faces=[]), fm.Decision.INCONCLUSIVE, [fm.WarningCode.NO_FACE]),
         (
             Compared(
                 score=80,

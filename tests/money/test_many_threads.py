@@ -11,10 +11,7 @@ from kit.money.lines import LOGIN, PAID, TwoVendors
 
 from facematch_core import BudgetExceeded, FaceVerifier
 from facematch_core.errors import VendorError
-from facematch_core.resilience import (
-    Budget,
-    Retry,
-)
+from facematch_core.resilience import Budget, Retry
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_mock_server import Fault
 

@@ -20,14 +20,7 @@ from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
 from facematch_core.base.deadline import NO_DEADLINE, SystemClock
-from facematch_core.http import (
-    ErrorRow,
-    HttpRequest,
-    InconclusiveRow,
-    Wait,
-    retry_after_s,
-    rows,
-)
+from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s, rows
 from facematch_core.testing import ManualClock
 from facematch_core.verifier.aio import AsyncFaceVerifier
 

@@ -256,9 +256,7 @@ HIDING = {
     "PNG palette without a use": png_with(chunk(b"PLTE", CANARY[:18])),
     "PNG palette that is too long": palette_with(chunk(b"PLTE", b"\0" * 768 + CANARY[:18])),
     "PNG transparency of a palette": before(
-        PALETTE[PALETTE.index(b"IDAT") - 4 :],
-        chunk(b"tRNS", b"\xff" * 256 + CANARY),
-        data=PALETTE,
+        PALETTE[PALETTE.index(b"IDAT") - 4 :], chunk(b"tRNS", b"\xff" * 256 + CANARY), data=PALETTE
     ),
     "PNG IEND": PNG[:-12] + chunk(b"IEND", CANARY),
     "PNG IDAT behind its pixels": PNG[:-12] + chunk(b"IDAT", CANARY) + PNG[-12:],

@@ -32,8 +32,7 @@ def refusal(take, *arguments):
 
 
 @pytest.mark.parametrize(
-    "start",
-    ["", "data:image/jpeg;base64,", "DATA:image/png;name=a;BASE64, ", "data:;base64,"],
+    "start", ["", "data:image/jpeg;base64,", "DATA:image/png;name=a;BASE64, ", "data:;base64,"]
 )
 def test_base64_is_taken_with_white_space_and_as_a_data_uri(start):
     text = start + TEXT

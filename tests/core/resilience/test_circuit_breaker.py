@@ -1,12 +1,6 @@
 import pytest
 from kit.attempts import new_attempt
-from kit.gate_passages import (
-    ANSWERED,
-    DOWN,
-    NO_EVIDENCE,
-    UNREACHABLE,
-    failed,
-)
+from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UNREACHABLE, failed
 
 from facematch_core import Charged
 from facematch_core.errors import BreakerOpen, ConfigurationError, VendorUnavailable

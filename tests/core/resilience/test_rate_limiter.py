@@ -7,10 +7,7 @@ from hypothesis import strategies as st
 from kit.attempts import new_attempt
 from kit.fakes import FakeBackend, picture
 from kit.gate_clocks import SharedClock
-from kit.gate_passages import (
-    ANSWERED,
-    failed,
-)
+from kit.gate_passages import ANSWERED, failed
 
 from facematch_core import Charged, FaceVerifier
 from facematch_core.errors import ConfigurationError, RateLimited

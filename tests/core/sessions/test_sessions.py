@@ -6,18 +6,7 @@ import pickle
 import attrs
 import pytest
 from kit.fakes import picture
-from kit.sessions import (
-    ABOUT,
-    LIVENESS,
-    MATCH,
-    PURPOSE,
-    SUBJECT,
-    TOKEN,
-    WAY_IN,
-    Acme,
-    live,
-    match,
-)
+from kit.sessions import ABOUT, LIVENESS, MATCH, PURPOSE, SUBJECT, TOKEN, WAY_IN, Acme, live, match
 
 import facematch_core as fm
 from facematch_core.backend.session_types import DeletionState, SessionRecord, WayIn

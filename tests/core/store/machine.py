@@ -98,10 +98,7 @@ class Machine(RuleBasedStateMachine):
     def enter(self, operation, environment, paid):
         """A call passes both budgets, or neither keeps anything of it."""
         attempt = new_attempt(
-            operation=operation,
-            environment=environment,
-            paid=paid,
-            started_at=self.clock.now(),
+            operation=operation, environment=environment, paid=paid, started_at=self.clock.now()
         )
         prices = {"calls": Decimal(1), "money": PRICES[operation]}
         of = {which: (key, prices[which]) for which, key in self.keys(environment).items()}

@@ -53,9 +53,7 @@ class ColourSimulator(EngineSimulator):
         Situation.DIFFERENT_PEOPLE: (photograph(120, 60).data, REFERENCE),
         Situation.NO_FACE: (photograph(60, 180), REFERENCE),
     }
-    cannot_happen: ClassVar = {
-        Situation.TWO_FACES: "A colour has one face.",
-    }
+    cannot_happen: ClassVar = {Situation.TWO_FACES: "A colour has one face."}
 
 
 def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():

@@ -54,10 +54,7 @@ ONE_VERDICT = alone(
 
 @pytest.mark.parametrize(
     "plug_in",
-    [
-        alone("Alone", "It compares no pictures."),
-        pytest.param(ONE_VERDICT, marks=pytest.mark.slow),
-    ],
+    [alone("Alone", "It compares no pictures."), pytest.param(ONE_VERDICT, marks=pytest.mark.slow)],
     ids=lambda plug_in: plug_in.name,
 )
 def test_it_conforms(plug_in):
