@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from kit.attempts import new_record
 from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
@@ -55,13 +56,7 @@ def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, argumen
     with fm.FaceVerifier(backend, deadline_s=default, clock=clock) as verifier:
         verifier.verify(A, B, deadline_s=argument_s)
         verifier.check_liveness(A, deadline_s=argument_s)
-        record = fm.CallRecord(
-            id="a call",
-            operation=fm.Operation.MATCH,
-            backend=backend.name,
-            started_at=clock.now(),
-            kept=True,
-        )
+        record = new_record(kept=True, started_at=clock.now())
         verifier.reconcile(record, deadline_s=argument_s)
     assert [seconds for seconds, _ in backend.times] == [counts, counts]
     assert backend.searched == [counts]
@@ -103,19 +98,14 @@ def test_that_of_a_failover_covers_all_members_and_goes_before_theirs(
     with pytest.raises(fm.VendorUnavailable) as caught:
         both.verify(A, B, deadline_s=argument_s)
     assert limits_of(backends) == limits
-    assert [skipped.backend for skipped in caught.value.route.skipped] == list("abc")[
-        : 3 - limits.count(None)
-    ]
-
-
-class ShopBackend(FakeBackend):
-    name = "one"
-    keeps_deadline = True
+    skipped = [each.backend for each in caught.value.route.skipped]
+    assert skipped == list("abc")[: 3 - limits.count(None)]
 
 
 @pytest.fixture
 def opened(monkeypatch, tmp_path, at_end):
-    monkeypatch.setattr(config, "backend_class", lambda _: ShopBackend)
+    shop = type("ShopBackend", (FakeBackend,), {"name": "one", "keeps_deadline": True})
+    monkeypatch.setattr(config, "backend_class", lambda _: shop)
     return lambda *arguments, **more: open_profile(at_end, tmp_path, "shop", *arguments, **more)
 
 

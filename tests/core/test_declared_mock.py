@@ -1,15 +1,13 @@
 import contextlib
-import io
 import json
 import socket
 
 import attrs
 import pytest
 import requests
-import urllib3
 from kit.fakes import picture
 from kit.rawserver import RawServer, http_reply, read_request, send
-from requests.adapters import BaseAdapter
+from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities
@@ -39,51 +37,28 @@ class Vendor(HttpBackend):
         return HttpRequest(url=f"{self.base_url}/compare", fields={"a": "b"})
 
     def parse(self, call, reply):
+        about = {"backend": self.name, "billing": fm.Billing(fm.Charged.YES)}
         decision = fm.Decision(reply.json()["decision"])
-        return fm.MatchResult(
-            decision=decision,
-            backend=self.name,
-            billing=fm.Billing(fm.Charged.YES),
-            environment=self.environment,
-        )
-
-
-class Double(BaseAdapter):
-    def __init__(self, headers):
-        super().__init__()
-        self.headers = headers
-
-    def send(self, request, **_):
-        response = requests.Response()
-        response.status_code = 200
-        response.headers.update(self.headers)
-        response.raw = urllib3.HTTPResponse(body=io.BytesIO(FINE), preload_content=False)
-        return response
-
-    def close(self):
-        pass
+        return fm.MatchResult(decision=decision, environment=self.environment, **about)
 
 
 @pytest.fixture
 def named(monkeypatch):
     """Gives this machine another name, as a network of containers gives its services."""
     look_up = socket.getaddrinfo
+
+    def find(host, *more, **options):
+        return look_up("127.0.0.1" if host == "mock" else host, *more, **options)
+
     monkeypatch.setenv("NO_PROXY", "mock")
-    monkeypatch.setattr(
-        socket,
-        "getaddrinfo",
-        lambda host, *more, **options: look_up(
-            "127.0.0.1" if host == "mock" else host, *more, **options
-        ),
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", find)
     return lambda server: f"http://mock:{server.port}"
 
 
 @pytest.fixture
 def fixture_of_requests(monkeypatch):
-
     def put(**headers):
-        double = Double(headers)
+        double = ScriptedAdapter((200, FINE, headers))
         monkeypatch.setattr(requests.Session, "get_adapter", lambda *_: double)
 
     return put

@@ -2,7 +2,6 @@ import copy
 import math
 import pickle
 
-import attrs
 import pytest
 from kit.fakes import SCALE, FakeBackend, FakeOptions, liveness_result, picture
 
@@ -126,8 +125,7 @@ def test_verify_live_keeps_what_was_paid():
     with pytest.raises(fm.RateLimited) as caught:
         fm.FaceVerifier(backend).verify_live(A, B)
     assert caught.value.liveness.is_live
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert again.liveness == caught.value.liveness
+    assert pickle.loads(pickle.dumps(caught.value)).liveness == caught.value.liveness
 
 
 def test_a_verifier_may_be_closed_twice_and_is_not_used_afterwards(backend):
@@ -159,11 +157,7 @@ def test_odd_settings_are_refused_when_it_is_opened(settings):
         fm.FaceVerifier(FakeBackend(), **settings)
 
 
-STARTED_SENT = [fm.EventKind.STARTED, fm.EventKind.SENT]
-
-
 def test_a_broken_hook_loses_no_result(backend, caplog):
-
     def hook(event):
         raise RuntimeError("secret-in-the-hook")
 
@@ -172,11 +166,7 @@ def test_a_broken_hook_loses_no_result(backend, caplog):
     assert "secret-in-the-hook" not in caplog.text
 
 
-@attrs.frozen(kw_only=True)
-class SpecialResult(fm.MatchResult):
-    pass
-
-
+SpecialResult = type("SpecialResult", (fm.MatchResult,), {})
 BUGS = {
     "error": KeyError("score"),
     # It says that nothing was sent, which is no longer true.
@@ -193,7 +183,7 @@ def test_a_plug_ins_bug_after_the_first_byte_is_an_unknown_outcome(bug):
     with pytest.raises(fm.OutcomeUnknown) as caught:
         fm.FaceVerifier(FakeBackend(script=[bug]), on_event=events.append).verify(A, B)
     assert caught.value.__context__ is None
-    assert [event.kind for event in events] == [*STARTED_SENT, fm.EventKind.UNKNOWN]
+    assert [event.kind.value for event in events] == ["started", "sent", "unknown"]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +196,6 @@ def test_a_plug_ins_bug_after_the_first_byte_is_an_unknown_outcome(bug):
     ids=str,
 )
 def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
-
     class Hasty(FakeBackend):
         def match(self, call):
             call.on_sent()
@@ -220,12 +209,8 @@ def test_unavailable_after_the_first_byte_needs_a_ground(grounds, kind):
     assert error.__context__ is None
 
 
-@pytest.mark.parametrize(
-    "decision", [fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE]
-)
-def test_verify_live_does_not_pay_for_a_lost_cause(decision):
-    backend = FakeBackend(script=[liveness_result(decision)])
+@pytest.mark.parametrize("word", ["not_live", "inconclusive"])
+def test_verify_live_does_not_pay_for_a_lost_cause(word):
+    backend = FakeBackend(script=[liveness_result(fm.LivenessDecision(word))])
     result = fm.FaceVerifier(backend).verify_live(A, B)
-    assert result.match is None
-    assert len(backend.calls) == 1
-    assert result.decision == fm.LiveMatchDecision(decision.value)
+    assert (result.match, len(backend.calls), result.decision) == (None, 1, word)
