@@ -25,6 +25,9 @@ class Engine(EngineBackend):
         return self.finds() if callable(self.finds) else self.finds
 
 
+CROWD = {"probe_faces": [models.Face()], "reference_faces": [models.Face()] * 2}
+
+
 @pytest.mark.parametrize(
     ("compared", "decision", "codes"),
     [
@@ -32,15 +35,7 @@ class Engine(EngineBackend):
         (Compared(score=49.9), fm.Decision.NO_MATCH, []),
         (Compared(score=None), fm.Decision.INCONCLUSIVE, [fm.WarningCode.SCORE_UNAVAILABLE]),
         (Compared(score=80, probe_faces=[]), fm.Decision.INCONCLUSIVE, [fm.WarningCode.NO_FACE]),
-        (
-            Compared(
-                score=80,
-                probe_faces=[models.Face()],
-                reference_faces=[models.Face(), models.Face()],
-            ),
-            fm.Decision.MATCH,
-            [fm.WarningCode.MULTIPLE_FACES],
-        ),
+        (Compared(score=80, **CROWD), fm.Decision.MATCH, [fm.WarningCode.MULTIPLE_FACES]),
     ],
 )
 def test_an_engine_says_what_it_found(compared, decision, codes):
@@ -59,9 +54,8 @@ def test_a_crash_of_an_engine_names_its_place_and_no_bill_and_a_refused_picture_
     def refuse():
         raise fm.InvalidImage("it is upside down")
 
-    with pytest.raises(
-        fm.BackendUnavailable, match=r"RuntimeError in test_kinds.*, line"
-    ) as caught:
+    place = r"RuntimeError in test_kinds.*, line"
+    with pytest.raises(fm.BackendUnavailable, match=place) as caught:
         fm.FaceVerifier(Engine(finds=crash)).verify(A, B)
     assert "charged" not in str(caught.value)
     with pytest.raises(fm.InvalidImage):
@@ -92,8 +86,7 @@ class OnItsOwn(spi.Backend):
 
 
 def test_what_was_not_sent_within_the_deadline_is_never_sent():
-    backend = OnItsOwn(ready=threading.Event())
-    events = []
+    backend, events = OnItsOwn(ready=threading.Event()), []
     with pytest.raises(fm.VendorUnavailable) as caught:
         fm.FaceVerifier(backend, on_event=events.append).verify(A, B, deadline_s=0.1)
     assert caught.value.billing.charged is fm.Charged.NO

@@ -27,14 +27,33 @@ class Keyed(FakeBackend):
         FakeBackend.__init__(self)
 
 
-class Plain(FakeBackend):
-    name = "plain"
+class Closing(FakeBackend):
+    name = "closing"
+    instances = []  # noqa: RUF012 - emptied by the test that reads it
+
+    def __init__(self):
+        super().__init__()
+        self.instances.append(self)
+
+
+class Broken(FakeBackend):
+    name = "broken"
+
+    def __init__(self):
+        raise fm.ConfigurationError("it lacks a model")
 
 
 @pytest.fixture(autouse=True)
 def _backends(monkeypatch):
-    classes = {"keyed": Keyed, "plain": Plain}
-    monkeypatch.setattr(fm.config.opening, "backend_class", classes.__getitem__)
+    plain = {name: type(name, (FakeBackend,), {"name": name}) for name in ("one", "two")}
+    classes = {**plain, "keyed": Keyed, "closing": Closing, "broken": Broken}
+
+    def find_class(name):
+        if name not in classes:
+            raise fm.BackendUnavailable(f"No backend is called {name!r}")
+        return classes[name]
+
+    monkeypatch.setattr(fm.config.opening, "backend_class", find_class)
     monkeypatch.setattr(fm.config.opening, "_MEMORY", MemoryStore())
     monkeypatch.setenv("FIRST_KEY", CANARY)
     monkeypatch.setenv("SECOND_KEY", "another")
@@ -45,7 +64,7 @@ def opened(tmp_path, at_end):
     return partial(open_profile, at_end, tmp_path, "shop")
 
 
-def profile(backend="plain", key=None, **tables):
+def profile(backend="one", key=None, **tables):
     key_settings = {"settings": {"api_key": {"env": key}}} if key else {}
     return {"backend": backend, **key_settings, **tables}
 
@@ -67,9 +86,8 @@ def test_each_rate_is_a_limiter(opened):
         opened({"shop": profile(rate_limit={})})
     table = {"per_second": 2, "per_minute": 60, "per_day": 1000}
     limiters = opened({"shop": profile(rate_limit=table)}).policies
-    assert [(each.window.limit, each.window.seconds, each.max_wait_s) for each in limiters] == [
-        *((2, 1, 60), (60, 60, 60), (1000, 86400, 60))
-    ]
+    rates = [(each.window.limit, each.window.seconds, each.max_wait_s) for each in limiters]
+    assert rates == [(2, 1, 60), (60, 60, 60), (1000, 86400, 60)]
 
 
 def test_arguments_go_over_the_tables(opened):
@@ -93,8 +111,8 @@ WRONG = {
         {"cap": 1, "store": "sqlite:///:memory:"},
         *({"cap": 1, "store": store} for store in (f"mysql://{CANARY}/x", "sqlite:///a\0b.db")),
     ],
-    "circuit_breaker": [*({"failures": 0}, {"open_s": float("nan")})],
-    "rate_limit": [*({}, {"per_second": 0.5})],
+    "circuit_breaker": [{"failures": 0}, {"open_s": float("nan")}],
+    "rate_limit": [{}, {"per_second": 0.5}],
     "retry": [{"times": 11}],
 }
 
@@ -114,3 +132,60 @@ def test_of_a_wrong_table_the_profile_is_named_and_not_the_value(opened, name, t
     assert "[profiles.shop]" in message
     assert CANARY not in message
     assert "\n" not in message
+
+
+PAIR = {"shop": {"backend": "one", "threshold": 40}, "spare": {"backend": "two", "threshold": 70}}
+HA = {**PAIR, "ha": {"members": ["shop", "spare"]}}
+OF_A_MEMBER = {"threshold": 50, "review_threshold": 50, "backend": "one", "settings": {}}
+OF_A_MEMBER["budget"] = {"cap": 1}
+
+
+@pytest.mark.parametrize(
+    ("ha", "says"),
+    [
+        ({"members": "shop"}, "members must be a list"),
+        ({"members": ["shop", 3]}, "members must be a list"),
+        ({"members": []}, r"facematch\.toml \[profiles\.ha\]: members is empty"),
+        ({"members": ["shop", "spare", "shop"]}, r"\[profiles\.ha\]: members .* a profile twice"),
+        ({"members": ["shpo"]}, "'shpo'.*did you mean shop"),
+        ({"members": ["ha"]}, "'ha'"),
+        ({"members": ["shop", "other"]}, "'other'"),
+        *(({"members": ["shop"], name: OF_A_MEMBER[name]}, name) for name in OF_A_MEMBER),
+        ({"members": ["shop"], "memebrs": ["shop"]}, "did you mean members"),
+        ({"member": ["shop"]}, "did you mean members"),
+        ({}, "needs backend, the name of a backend, or members"),
+    ],
+    ids=str,
+)
+def test_a_wrong_failover_is_refused_with_what_is_wrong_in_it(opened, ha, says):
+    profiles = {**PAIR, "other": {"members": ["spare"]}, "ha": ha}
+    with pytest.raises(fm.ConfigurationError, match=says):
+        opened(profiles, "ha")
+
+
+def test_a_member_that_cannot_be_opened_is_found_now_and_those_before_it_are_closed(opened):
+    Closing.instances.clear()
+    profiles = {
+        "shop": {"backend": "closing"},
+        "spare": {"backend": "broken"},
+        "ha": {"members": ["shop", "spare"]},
+    }
+    with pytest.raises(fm.ConfigurationError, match="it lacks a model"):
+        opened(profiles, "ha")
+    assert [backend.closed for backend in Closing.instances] == [1]
+    profiles["spare"]["backend"] = "nowhere"
+    with pytest.raises(fm.BackendUnavailable):
+        opened(profiles, "ha")
+
+
+def test_arguments_go_to_every_member_if_they_mean_the_same_for_each(opened):
+    events = []
+    verifier = opened(HA, "ha", on_event=events.append, require_environment="production")
+    verifier.members["shop"].backend.script.append(fm.RateLimited("x"))
+    verifier.verify(A, B)
+    started = [event.backend for event in events if event.kind is fm.EventKind.STARTED]
+    assert started == ["one", "two"]
+    thresholds = {"threshold": 50}, {"review_threshold": 60}
+    for argument in (*thresholds, {"policies": []}, {"level": 1}, {"members": []}):
+        with pytest.raises(fm.ConfigurationError):
+            opened(HA, "ha", **argument)
