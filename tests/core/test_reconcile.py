@@ -1,6 +1,6 @@
 import attrs
 import pytest
-from kit.fakes import FakeBackend, liveness_result, match_result, picture
+from kit.fakes import FakeBackend, found_match, liveness_result, match_result, picture
 
 import facematch_core as fm
 from facematch_core import models
@@ -11,13 +11,16 @@ A, B = picture(), picture((10, 20, 30))
 
 
 class Records(FakeBackend):
-    def __init__(self, says, **more):
-        super().__init__(**more)
-        self.says, self.searches = says, []
-
     def reconcile(self, attempt, *, deadline):
-        self.searches.append((attempt, deadline.limit_s))
-        return self.says(attempt)
+        self.calls.append((attempt, deadline.limit_s))
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(attempt)
+
+
+class Other(FakeBackend):
+    name = "other"
 
 
 def find_result(result):
@@ -26,8 +29,16 @@ def find_result(result):
     )
 
 
-def outcome(which):
-    return lambda attempt: fm.Reconciliation(outcome=which, call=attempt, reason="So it is.")
+def find_call(attempt):
+    return found_match(attempt, 90)
+
+
+def not_yet(attempt):
+    return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=attempt, reason="So it is.")
+
+
+def cannot_know(attempt):
+    return fm.Reconciliation(outcome=fm.Reconciled.CANNOT_KNOW, call=attempt, reason="So it is.")
 
 
 def attempt(**changes):
@@ -35,37 +46,34 @@ def attempt(**changes):
     return fm.CallRecord(**{**facts, "started_at": ManualClock().now()} | changes)
 
 
-def failed(backend, error, **options):
+def failed(backend, error):
     backend.script = [error]
     with pytest.raises(type(error)) as caught:
-        fm.FaceVerifier(backend, clock=ManualClock()).verify(A, B, **options)
+        fm.FaceVerifier(backend).verify(A, B, retention="keep")
     return caught.value
+
+
+def lost():
+    return failed(Records(), fm.OutcomeUnknown("lost", reconcilable=True))
+
+
+def failover(**backends):
+    return fm.Failover({name: fm.FaceVerifier(each) for name, each in backends.items()})
 
 
 @pytest.mark.parametrize(
     "error", [fm.RateLimited("Slow down."), fm.VendorUnavailable("Down.")], ids=str
 )
 def test_an_error_that_is_free_carries_no_call_to_look_for(error):
-    raised = failed(FakeBackend(), error, retention="keep")
+    raised = failed(FakeBackend(), error)
     assert raised.call is None
     with pytest.raises(fm.InvalidRequest):
         fm.FaceVerifier(FakeBackend()).reconcile(raised)
 
 
-def broken_off(backend, retention):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    events = []
-    backend.script = [interrupt]
-    with pytest.raises(KeyboardInterrupt):
-        fm.FaceVerifier(backend, on_event=events.append).verify(A, B, retention=retention)
-    return events
-
-
 class Reconcilable(Records):
     def __init__(self, answer, **more):
-        super().__init__(find_result(match_result()), **more)
+        super().__init__(**more)
         self.answer = answer
 
     def reconcilable(self, call):
@@ -87,21 +95,28 @@ class Reconcilable(Records):
 )
 def test_whether_it_can_be_found_is_for_the_backend_to_say(backend, expected):
     """Kept is not enough: a vendor may have no records that can be read, or keep nothing."""
-    assert broken_off(backend, "keep")[-1].reconcilable is expected
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    events, backend.script = [], [interrupt]
+    with pytest.raises(KeyboardInterrupt):
+        fm.FaceVerifier(backend, on_event=events.append).verify(A, B, retention="keep")
+    assert events[-1].reconcilable is expected
 
 
-@pytest.mark.parametrize("which", [fm.Reconciled.NOT_YET, fm.Reconciled.CANNOT_KNOW])
-def test_other_outcomes_are_answers_without_a_result(which):
-    answer = fm.FaceVerifier(Records(outcome(which))).reconcile(attempt())
-    assert (answer.outcome, answer.result, answer.reason) == (which, None, "So it is.")
+@pytest.mark.parametrize("says", [not_yet, cannot_know])
+def test_other_outcomes_are_answers_without_a_result(says):
+    answer = fm.FaceVerifier(Records(script=[says])).reconcile(attempt())
+    assert (answer.outcome, answer.result, answer.reason) == (says.__name__, None, "So it is.")
     with pytest.raises(TypeError):
         bool(answer)
 
 
 def test_nothing_is_asked_where_nothing_was_kept_or_nobody_can_look():
-    backend = Records(find_result(match_result()))
+    backend = Records()
     answer = fm.FaceVerifier(backend).reconcile(attempt(kept=False))
-    assert (answer.outcome, backend.searches) == (fm.Reconciled.CANNOT_KNOW, [])
+    assert (answer.outcome, backend.calls) == (fm.Reconciled.CANNOT_KNOW, [])
     answer = fm.FaceVerifier(FakeBackend()).reconcile(attempt())
     assert answer.outcome is fm.Reconciled.CANNOT_KNOW
 
@@ -113,18 +128,16 @@ def test_nothing_is_asked_where_nothing_was_kept_or_nobody_can_look():
 )
 def test_only_calls_of_this_backend_and_errors_that_carry_one_are_looked_for(target):
     with pytest.raises(fm.InvalidRequest):
-        fm.FaceVerifier(Records(find_result(match_result()))).reconcile(target)
+        fm.FaceVerifier(Records()).reconcile(target)
 
 
 def test_a_record_of_a_mock_is_none_of_production():
     result = match_result(environment=fm.Environment.MOCK, ids=models.Ids(call="a-1"))
-    verifier = fm.FaceVerifier(Records(find_result(result)), require_environment="production")
-    with pytest.raises(fm.EnvironmentMismatch):
-        verifier.reconcile(attempt())
-    with pytest.raises(fm.EnvironmentMismatch, match="nothing was sent"):
-        fm.FaceVerifier(Records(find_result(result)), require_environment="sandbox").reconcile(
-            attempt()
-        )
+    for environment, says in (("production", None), ("sandbox", "nothing was sent")):
+        backend = Records(script=[find_result(result)])
+        verifier = fm.FaceVerifier(backend, require_environment=environment)
+        with pytest.raises(fm.EnvironmentMismatch, match=says):
+            verifier.reconcile(attempt())
 
 
 def about_another(attempt):
@@ -145,7 +158,7 @@ def about_another(attempt):
 )
 def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
     with pytest.raises(fm.BackendUnavailable):
-        fm.FaceVerifier(Records(says)).reconcile(attempt())
+        fm.FaceVerifier(Records(script=[says])).reconcile(attempt())
 
 
 @pytest.mark.parametrize(
@@ -160,3 +173,63 @@ def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
 def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
     with pytest.raises(fm.InvalidRequest):
         judge(record, attempt())
+
+
+# In a failover
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (find_call, None, fm.Reconciled.FOUND),
+        (not_yet, find_call, fm.Reconciled.FOUND),
+        (fm.RateLimited("x"), find_call, fm.Reconciled.FOUND),
+        (not_yet, not_yet, fm.Reconciled.NOT_YET),
+        (not_yet, cannot_know, fm.Reconciled.CANNOT_KNOW),
+        (cannot_know, not_yet, fm.Reconciled.CANNOT_KNOW),
+    ],
+    ids=lambda v: getattr(v, "__name__", None),
+)
+def test_a_lost_call_is_looked_for_in_every_account_of_its_vendor(first, second, outcome):
+    error = lost()
+    other, one, two = Other(), Records(script=[first]), Records(script=[second])
+    answer = failover(other=other, one=one, two=two).reconcile(error)
+    assert answer.outcome is outcome
+    if outcome is fm.Reconciled.FOUND:
+        assert answer.result.route.answered_by == ("two" if second else "one")
+        assert answer.result.is_match
+    assert other.calls == []
+
+
+def test_records_that_cannot_be_read_are_an_error_unless_another_account_has_the_call():
+    """Else "not yet" would not be known."""
+    error = lost()
+    one, two = Records(script=[fm.RateLimited("x")]), Records(script=[not_yet])
+    with pytest.raises(fm.RateLimited):
+        failover(one=one, two=two).reconcile(error)
+    assert len(two.calls) == 1
+
+
+def test_all_members_together_look_no_longer_than_the_deadline():
+    error, clock = lost(), ManualClock()
+
+    def search(attempt):
+        clock.advance(7)
+        return not_yet(attempt)
+
+    backends = [Records(script=[search]) for _ in range(3)]
+    members = {str(index): fm.FaceVerifier(b, clock=clock) for index, b in enumerate(backends)}
+    fm.Failover(members, clock=clock).reconcile(error, deadline_s=10)
+    first, second, third = ([limit_s for _, limit_s in backend.calls] for backend in backends)
+    assert (first, second) == ([10], [3])
+    assert all(limit_s < 1 for limit_s in third), "too late to be asked for long"
+
+
+def test_a_call_of_another_vendor_is_not_looked_for():
+    error = lost()
+    for wrong in (error, "x"):
+        with pytest.raises(fm.InvalidRequest):
+            fm.Failover([fm.FaceVerifier(Other())]).reconcile(wrong)
+    record = fm.CallRecord.from_dict(error.call.to_dict())
+    answer = failover(one=Records(script=[find_call])).reconcile(record, deadline_s=9)
+    assert answer.outcome is fm.Reconciled.FOUND
