@@ -9,15 +9,11 @@ from kit.fakes import liveness_result
 from facematch_core import Billing, Charged, Environment, errors
 from facematch_core.models import Ids
 
-CLASSES = sorted(
-    (
-        cls
-        for cls in vars(errors).values()
-        if inspect.isclass(cls) and issubclass(cls, errors.FaceMatchError)
-    ),
-    key=lambda cls: cls.__name__,
-)
-
+CLASSES = [
+    cls
+    for _, cls in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(cls, errors.FaceMatchError)
+]
 ATTEMPT = new_record(backend="x", kept=True, caller_ref="case 7")
 NEEDED = {
     errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billing": Billing(Charged.YES)},

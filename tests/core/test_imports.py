@@ -11,19 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from facematch_core.base.extras import install_command
+
 ROOT = Path(__file__).parents[2]
+CORE = "facematch_core"
 PUBLIC = {
-    "facematch_core",
-    *(f"facematch_core.{name}" for name in ("backend", "errors", "http", "resilience")),
-    "facematch_core.models",
-    *(f"facematch_core.backend.{name}" for name in ("engine", "kinds", "session_types")),
-    *(
-        f"facematch_core.base.{name}"
-        for name in ("addresses", "clock", "deadline", "extras", "files", "lazy")
-    ),
-    *(f"facematch_core.base.{name}" for name in ("nesting", "threads")),
-    "facematch_core.config.opening",
-    "facematch_core.verifier.policy",
+    *(CORE, *(f"{CORE}.{name}" for name in ("backend", "errors", "http", "models", "resilience"))),
+    *(f"{CORE}.backend.{name}" for name in ("engine", "kinds", "session_types")),
+    *(f"{CORE}.base.{name}" for name in ("addresses", "clock", "deadline", "extras", "files")),
+    *(f"{CORE}.base.{name}" for name in ("lazy", "nesting", "threads")),
+    *(f"{CORE}.config.opening", f"{CORE}.verifier.policy"),
 }
 #: What commands are made of.
 COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}
@@ -83,14 +80,8 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def loaded():
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps([*LIGHT])],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return json.loads(done.stdout)
+    command = [sys.executable, "-W", "ignore", "-c", PROBE, json.dumps([*LIGHT])]
+    return json.loads(subprocess.check_output(command, text=True, timeout=60))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -160,3 +151,19 @@ def test_type_checkers_and_python_find_the_same_names(name):
         assert getattr(package, public) is getattr(home, public)
     with pytest.raises(AttributeError):
         package.Nothing  # noqa: B018 - the access is what is tested
+
+
+# The extras that a name needs
+
+
+@pytest.mark.parametrize("extra", ["store", "local", "compare", "mock", "testing", "heif"])
+def test_command_names_neither_a_checkout_nor_facematch(extra):
+    assert not {"-e", "checkout", "facematch"} & {*install_command(extra).replace('"', " ").split()}
+
+
+def test_without_metadata_the_extra_is_named(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", missing)
+    assert install_command("store") == "install the packages of the extra store"

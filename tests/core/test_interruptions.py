@@ -15,19 +15,13 @@ class Soft(Exception):
     pass
 
 
-def ring(number, frame):
-    raise Soft
-
-
 @pytest.fixture
 def alarm():
-    before = signal.getsignal(signal.SIGUSR1)
+    def ring(number, frame):
+        raise Soft
 
-    def raise_it():
-        signal.signal(signal.SIGUSR1, ring)
-        signal.raise_signal(signal.SIGUSR1)
-
-    yield raise_it
+    before = signal.signal(signal.SIGUSR1, ring)
+    yield lambda: signal.raise_signal(signal.SIGUSR1)
     signal.signal(signal.SIGUSR1, before)
 
 
@@ -54,11 +48,8 @@ def test_an_interruption_after_the_first_byte_leaves_the_bill_open(kind, interru
     def interrupt(call):
         raise interruption
 
-    verifier = fm.FaceVerifier(
-        kind(script=[interrupt]),
-        policies=[Budget(5, name="shop", store=store)],
-        on_event=events.append,
-    )
+    policies, hear = [Budget(5, name="shop", store=store)], events.append
+    verifier = fm.FaceVerifier(kind(script=[interrupt]), policies=policies, on_event=hear)
     with pytest.raises(interruption):
         verifier.verify(A, B)
     assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, interruption.__name__)
@@ -105,23 +96,16 @@ class Interrupted(MemoryStore):
 
 @pytest.mark.parametrize("at", ["reserve", "finalize"])
 def test_ctrl_c_stays_one_when_the_store_is_away(at):
-    backend = FakeBackend()
-    verifier = fm.FaceVerifier(
-        backend,
-        policies=[Budget(9, name="x", store=Interrupted(at))],
-        retry=fm.Retry(first_s=0.001),
-    )
+    backend, policies = FakeBackend(), [Budget(9, name="x", store=Interrupted(at))]
+    verifier = fm.FaceVerifier(backend, policies=policies, retry=fm.Retry(first_s=0.001))
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(A, B)
     assert len(backend.calls) == (at == "finalize")
 
 
 def test_ctrl_c_in_one_policy_lets_the_others_hear_of_the_end():
-    store = MemoryStore()
-    policies = [
-        Budget(9, name="first", store=store),
-        Budget(9, name="second", store=Interrupted("finalize")),
-    ]
+    store, away = MemoryStore(), Interrupted("finalize")
+    policies = [Budget(9, name="first", store=store), Budget(9, name="second", store=away)]
     with pytest.raises(KeyboardInterrupt):
         fm.FaceVerifier(FakeBackend(), policies=policies).verify(A, B)
     (state,) = store.budgets()

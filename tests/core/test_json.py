@@ -109,9 +109,11 @@ def test_a_key_that_is_missing_is_refused_and_one_of_a_later_version_passed_over
 
 
 def test_a_time_without_an_offset_and_a_number_that_is_none_are_refused():
-    for time in (dt.datetime(2026, 1, 1), dt.datetime(1, 1, 1)):
-        with pytest.raises(ValueError):
-            match_result(created_at=time)
+    for make in (match_result, liveness_result):
+        assert make(created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).created_at
+        for time in (dt.datetime(2026, 1, 1), dt.datetime(1, 1, 1)):
+            with pytest.raises(ValueError, match="created_at"):
+                make(created_at=time)
     for raw in (float("nan"), float("-inf")):
         with pytest.raises(ValueError):
             fm.Score(50, SCALE, raw=raw)

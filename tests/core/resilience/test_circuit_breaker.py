@@ -33,11 +33,16 @@ def test_failures_in_a_row_open_it(breaker, ending):
 
 
 @pytest.mark.parametrize("ending", NO_EVIDENCE.values(), ids=NO_EVIDENCE)
-def test_calls_that_say_nothing_are_not_counted(breaker, ending):
+def test_calls_that_say_nothing_are_not_counted_and_no_probe(breaker, clock, ending):
     call(breaker, UNREACHABLE, UNREACHABLE, *[ending] * 9)
     assert breaker.state is CLOSED
     call(breaker, UNREACHABLE)
     assert breaker.state is OPEN
+    clock.advance(10.0)
+    call(breaker, ending)
+    assert breaker.state is HALF_OPEN
+    call(breaker, ANSWERED)
+    assert breaker.state is CLOSED
 
 
 def test_open_breaker_refuses_with_the_time_and_the_last_error(breaker, clock):
@@ -73,16 +78,6 @@ def test_one_call_probes_and_the_others_are_refused(breaker, clock):
             breaker.enter(new_attempt())
     assert breaker.state is HALF_OPEN
     probe(ANSWERED)
-    assert breaker.state is CLOSED
-
-
-@pytest.mark.parametrize("ending", NO_EVIDENCE.values(), ids=NO_EVIDENCE)
-def test_probe_that_says_nothing_makes_room_for_another(breaker, clock, ending):
-    open_breaker(breaker)
-    clock.advance(10.0)
-    call(breaker, ending)
-    assert breaker.state is HALF_OPEN
-    call(breaker, ANSWERED)
     assert breaker.state is CLOSED
 
 

@@ -7,19 +7,7 @@ from kit.attempts import new_attempt
 from kit.fakes import FakeBackend, picture
 from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP
 
-from facematch_core import Billing, Charged, EventKind, FaceVerifier
-from facematch_core.errors import (
-    BreakerOpen,
-    DeadlineExceeded,
-    FaceMatchError,
-    InvalidRequest,
-    OutcomeUnknown,
-    RateLimited,
-    RequestRejected,
-    StoreUnavailable,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
+import facematch_core as fm
 from facematch_core.resilience import Policy, RateLimiter, RateWindow, Retry
 from facematch_core.testing import ManualClock
 
@@ -41,29 +29,29 @@ def call_once(clock, script, *, retry=None, policies=(), **options):
     """Make one call; return its result or error, the events and the backend."""
     backend, events, retry = FakeBackend(script=script), [], retry or Retry(times=3)
     more = {"retry": retry, "policies": policies, "on_event": events.append}
-    verifier = FaceVerifier(backend, clock=clock, **more)
+    verifier = fm.FaceVerifier(backend, clock=clock, **more)
     try:
         end = verifier.verify(A, B, **options)
-    except FaceMatchError as error:
+    except fm.FaceMatchError as error:
         end = error
     return end, events, backend
 
 
 def down(times):
-    return [VendorUnavailable("no connection") for _ in range(times)]
+    return [fm.VendorUnavailable("no connection") for _ in range(times)]
 
 
 @pytest.mark.parametrize(
     ("error", "drawn", "expected"),
     [
-        (VendorUnavailable("no connection"), 1.0, [1, 2, 4, 8, 10, 10]),
-        (VendorUnavailable("no connection"), 0.0, [0.5, 1, 2, 4, 5, 5]),
-        (RateLimited("wait", retry_after_s=10.0), 1.0, [10] * 6),
-        (RateLimited("wait", retry_after_s=10.1), 1.0, []),
-        (VendorUnavailable("down", retry_after_s=10.0), 1.0, [10] * 6),
-        (BreakerOpen("down", retry_after_s=10.0), 1.0, [1, 2, 4, 8, 10, 10]),
-        (RateLimited("wait", retry_after_s=0.0), 1.0, [1, 2, 4, 8, 10, 10]),
-        (RateLimited("wait", retry_after_s=3.0), 0.0, [3, 3, 3, 4, 5, 5]),
+        (fm.VendorUnavailable("no connection"), 1.0, [1, 2, 4, 8, 10, 10]),
+        (fm.VendorUnavailable("no connection"), 0.0, [0.5, 1, 2, 4, 5, 5]),
+        (fm.RateLimited("wait", retry_after_s=10.0), 1.0, [10] * 6),
+        (fm.RateLimited("wait", retry_after_s=10.1), 1.0, []),
+        (fm.VendorUnavailable("down", retry_after_s=10.0), 1.0, [10] * 6),
+        (fm.BreakerOpen("down", retry_after_s=10.0), 1.0, [1, 2, 4, 8, 10, 10]),
+        (fm.RateLimited("wait", retry_after_s=0.0), 1.0, [1, 2, 4, 8, 10, 10]),
+        (fm.RateLimited("wait", retry_after_s=3.0), 0.0, [3, 3, 3, 4, 5, 5]),
     ],
 )
 def test_waits_double_and_keep_retry_after(error, drawn, expected):
@@ -80,25 +68,31 @@ def test_outages_and_throttled_calls_are_repeated():
 #: Errors that claim to be free and retryable, of any class.
 ERRORS = st.builds(
     lambda cls, billed, retryable: cls(
-        "x", billing=billed and Billing(billed, "the script says so"), retryable=retryable
+        "x", billing=billed and fm.Billing(billed, "the script says so"), retryable=retryable
     ),
     st.sampled_from(
-        [VendorUnavailable, RateLimited, OutcomeUnknown, UnexpectedResponse, RequestRejected]
+        [
+            fm.VendorUnavailable,
+            fm.RateLimited,
+            fm.OutcomeUnknown,
+            fm.UnexpectedResponse,
+            fm.RequestRejected,
+        ]
     ),
-    st.sampled_from([None, *Charged]),
+    st.sampled_from([None, *fm.Charged]),
     st.sampled_from([None, True, False]),
 )
 
 
 def may_be_paid(error):
     """Return an example of one such error."""
-    free = Billing(Charged.NO, "the script says so")
+    free = fm.Billing(fm.Charged.NO, "the script says so")
     errors = [error("reset", billing=free, retryable=True)]
     return example(errors=errors, times=3, first_s=1.0, longest_s=9.0, deadline_s=None)
 
 
-@may_be_paid(OutcomeUnknown)
-@may_be_paid(DeadlineExceeded)
+@may_be_paid(fm.OutcomeUnknown)
+@may_be_paid(fm.DeadlineExceeded)
 @given(
     errors=st.lists(ERRORS, max_size=8),
     times=st.integers(1, 5),
@@ -115,9 +109,9 @@ def test_only_calls_that_were_certainly_free_are_repeated(
     tries = len(backend.calls)
     assert 1 <= tries <= times + 1
     for error in errors[: tries - 1]:
-        assert error.billing.charged is Charged.NO
+        assert error.billing.charged is fm.Charged.NO
         assert error.retryable
-        assert not isinstance(error, OutcomeUnknown)
+        assert not isinstance(error, fm.OutcomeUnknown)
     if tries <= len(errors):
         assert end is errors[tries - 1]
     else:
@@ -129,16 +123,16 @@ def test_only_calls_that_were_certainly_free_are_repeated(
         for number, (seconds, _) in enumerate(backend.times):
             assert seconds == pytest.approx(deadline_s - sum(clock.slept[:number]))
     assert len({call.call_id for call in backend.calls}) == 1
-    seen = [event for event in events if event.kind is EventKind.RETRYING]
+    seen = [event for event in events if event.kind is fm.EventKind.RETRYING]
     assert [event.attempt for event in seen] == list(range(2, tries + 1))
     assert [event.wait_s for event in seen] == clock.slept
     assert [event.error for event in seen] == [type(e).__name__ for e in errors[: tries - 1]]
     # The backend of this test sends nothing before it says, without a ground, that it is down.
     unsent = [
-        e for e in errors[:tries] if isinstance(e, VendorUnavailable) and not e.billing.ground
+        e for e in errors[:tries] if isinstance(e, fm.VendorUnavailable) and not e.billing.ground
     ]
-    assert sum(event.kind is EventKind.SENT for event in events) == tries - len(unsent)
-    assert sum(event.kind is EventKind.STARTED for event in events) == 1
+    assert sum(event.kind is fm.EventKind.SENT for event in events) == tries - len(unsent)
+    assert sum(event.kind is fm.EventKind.STARTED for event in events) == 1
     assert not any(event.counts for event in seen)
 
 
@@ -157,9 +151,9 @@ class Turnstile(Policy):
 
 @pytest.mark.parametrize("away", [3, 4])
 def test_call_waits_for_a_store_that_is_away(clock, away):
-    turnstile = Turnstile(StoreUnavailable("locked"), range(away + 1))
+    turnstile = Turnstile(fm.StoreUnavailable("locked"), range(away + 1))
     end, events, backend = call_once(clock, [], policies=[turnstile])
-    assert sum(event.kind is EventKind.RETRYING for event in events) == 3
+    assert sum(event.kind is fm.EventKind.RETRYING for event in events) == 3
     assert len(backend.calls) == (away == 3)
     assert end is turnstile.error if away == 4 else end.is_match
 
@@ -168,7 +162,7 @@ def test_full_rate_window_is_not_repeated(clock):
     limiter = RateLimiter(RateWindow(1, 10), max_wait_s=0, clock=clock)
     limiter.enter(new_attempt())(ANSWERED)
     end, _, _ = call_once(clock, [], policies=[limiter])
-    assert isinstance(end, RateLimited)
+    assert isinstance(end, fm.RateLimited)
     assert clock.slept == []
 
 
@@ -179,18 +173,18 @@ def test_ctrl_c_between_two_tries_is_not_charged(clock):
         raise KeyboardInterrupt
 
     clock.sleep = interrupted
-    backend = FakeBackend(script=[RateLimited("wait")])
-    verifier = FaceVerifier(backend, retry=Retry(), clock=clock, on_event=events.append)
+    backend = FakeBackend(script=[fm.RateLimited("wait")])
+    verifier = fm.FaceVerifier(backend, retry=Retry(), clock=clock, on_event=events.append)
     with pytest.raises(KeyboardInterrupt):
         verifier.verify(A, B)
     assert [event.kind for event in events] == [
-        *(EventKind.STARTED, EventKind.SENT, EventKind.RETRYING, EventKind.REFUSED)
+        *(fm.EventKind.STARTED, fm.EventKind.SENT, fm.EventKind.RETRYING, fm.EventKind.REFUSED)
     ]
 
 
 @pytest.mark.parametrize("wrong", [True, 3, "twice", 0])
 def test_wrong_retry_is_refused(wrong):
     backend = FakeBackend()
-    with pytest.raises(InvalidRequest):
-        FaceVerifier(backend).verify(A, B, retry=wrong)
+    with pytest.raises(fm.InvalidRequest):
+        fm.FaceVerifier(backend).verify(A, B, retry=wrong)
     assert backend.calls == []
