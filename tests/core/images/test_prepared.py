@@ -36,9 +36,6 @@ def refusal(image, *args, **kwargs):
     return refused.value.message
 
 
-# --- What is made, and which picture it still is ---
-
-
 # --- How it is made to fit ---
 
 
@@ -55,14 +52,14 @@ def test_it_is_converted_to_what_is_taken(name):
 
 @pytest.mark.parametrize("fit", [True, False])
 def test_too_few_pixels_or_bytes_are_refused(fit):
+    few = ImageLimits(min_side_px=513)
     assert "512 x 600 pixels, but its shorter side needs at least 513" in refusal(
-        FACE, ImageLimits(min_side_px=513), fit=fit
+        FACE, few, fit=fit
     )
     assert FACE.prepared(ImageLimits(min_side_px=512), fit=fit).width == 512
     most = FACE.prepared().size_bytes
-    assert f"but at least {most + 1} are needed" in refusal(
-        FACE, ImageLimits(min_bytes=most + 1), fit=fit
-    )
+    few = ImageLimits(min_bytes=most + 1)
+    assert f"but at least {most + 1} are needed" in refusal(FACE, few, fit=fit)
     assert FACE.prepared(ImageLimits(min_bytes=most), fit=fit).size_bytes == most
 
 

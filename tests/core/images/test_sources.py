@@ -10,6 +10,7 @@ import pickle
 import re
 import threading
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -105,33 +106,22 @@ def test_an_endless_file_is_not_read_to_its_end():
     assert sum(min(size, 1 << 20) for size in sizes) == MAX_FILE_BYTES + 1
 
 
-def broken(error):
-    def read(size):
-        raise error
-
-    return SimpleNamespace(read=read)
-
-
 async def read_later(size=-1):
     return JPEG
 
 
-def at_its_end():
-    file = io.BytesIO()
-    file.write(JPEG)
-    return file
-
-
+AT_ITS_END = io.BytesIO(JPEG)
+AT_ITS_END.seek(0, io.SEEK_END)
 BAD_FILES = {
     "await": (SimpleNamespace(read=read_later), "await file.read()"),
-    "at its end": (at_its_end(), "call seek(0)"),
+    "at its end": (AT_ITS_END, "call seek(0)"),
     "text": (io.StringIO("text"), "returned str, not bytes"),
     "nothing": (io.BytesIO(), "is empty"),
     "None": (SimpleNamespace(read=lambda size: None), "returned NoneType, not bytes"),
     "a name": ("selfie.jpg", "AttributeError"),
-    "system": (broken(OSError("s3cret")), "OSError"),
-    "closed": (broken(ValueError("s3cret")), "ValueError"),
-    "any error": (broken(RuntimeError("s3cret")), "RuntimeError"),
+    "system": (SimpleNamespace(read=Mock(side_effect=OSError("s3cret"))), "OSError"),
+    "closed": (SimpleNamespace(read=Mock(side_effect=ValueError("s3cret"))), "ValueError"),
+    "any error": (SimpleNamespace(read=Mock(side_effect=RuntimeError("s3cret"))), "RuntimeError"),
 }
 
 
@@ -170,10 +160,8 @@ def test_a_path_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
 
 
 def test_a_path_without_permission_is_refused(monkeypatch):
-    def locked(*args, **kwargs):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr("builtins.open", locked)
+    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    monkeypatch.setattr("builtins.open", Mock(side_effect=error))
     assert "'a.jpg' cannot be read (Permission denied)" in refusal(Image.read, "a.jpg")
 
 
@@ -181,10 +169,11 @@ def test_a_path_without_permission_is_refused(monkeypatch):
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
     pipe, messages = tmp_path / "pipe.jpg", []
     os.mkfifo(pipe)
-    # What waits for the pipe would wait for good.
-    reader = threading.Thread(
-        target=lambda: messages.append(refusal(Image.read, pipe)), daemon=True
-    )
+
+    def read():
+        messages.append(refusal(Image.read, pipe))
+
+    reader = threading.Thread(target=read, daemon=True)  # which may wait for good
     reader.start()
     reader.join(30)
     assert f"The picture {str(pipe)!r} is a pipe or a device" in messages[0]

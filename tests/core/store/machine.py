@@ -1,5 +1,6 @@
 """A budget over each kind of store, against plain numbers: whatever happens, in whatever order."""
 
+import datetime as dt
 from decimal import Decimal
 
 import attrs
@@ -9,7 +10,7 @@ from kit.attempts import ending, new_attempt
 
 from facematch_core import BudgetExceeded, Charged, Environment, Operation
 from facematch_core.resilience import Budget, Period
-from facematch_core.store import State, expire_reservations
+from facematch_core.store import MemoryStore, State, expire_reservations
 from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
@@ -44,16 +45,14 @@ class Machine(RuleBasedStateMachine):
     """`store` and the plain list `calls` agree after each step."""
 
     def make_store(self):
-        """The store to begin with."""
-        raise NotImplementedError
+        return MemoryStore()
 
     def reopened(self):
         """As another process finds it."""
-        raise NotImplementedError
+        return self.store
 
     @initialize()
     def begin(self):
-        """Nothing is spent."""
         self.clock = ManualClock()
         self.calls = []
         self.store = self.make_store()
@@ -61,11 +60,10 @@ class Machine(RuleBasedStateMachine):
 
     def open_budgets(self):
         common = {"store": self.store, "clock": self.clock}
+        usd = {"currency": "USD", "per": Period.DAY, "price": PRICES, **common}
         self.budgets = {
             "calls": Budget(6, name="calls", **common),
-            "money": Budget(
-                CAPS["money"], name="money", currency="USD", per=Period.DAY, price=PRICES, **common
-            ),
+            "money": Budget(CAPS["money"], name="money", **usd),
         }
 
     def expected(self, which, key):
@@ -78,14 +76,14 @@ class Machine(RuleBasedStateMachine):
 
     def give_up(self, *sums):
         """What began too long ago is unknown in some sums; how many entries that are."""
-        now, before = self.clock.now(), 0
+        limit, given_up = self.clock.now() - dt.timedelta(seconds=LEASE_S), 0
         for call in self.calls:
             for which, (key, _) in call.of.items():
-                is_late = (now - call.attempt.started_at).total_seconds() >= LEASE_S
+                is_late = call.attempt.started_at <= limit
                 if (which, key) in sums and call.states[which] == "reserved" and is_late:
                     call.states[which] = "unknown"
-                    before += 1
-        return before
+                    given_up += 1
+        return given_up
 
     def keys(self, environment):
         """Which sums a call counts for that begins now."""
@@ -184,9 +182,8 @@ class Machine(RuleBasedStateMachine):
         """Every sum is what its calls add up to, and within its cap."""
         for budget in self.store.budgets():
             key = (budget.key.environment, budget.key.window)
-            assert (budget.spent, budget.reserved, budget.unknown) == self.expected(
-                budget.key.name, key
-            )
+            counted = (budget.spent, budget.reserved, budget.unknown)
+            assert counted == self.expected(budget.key.name, key)
             assert budget.spent + budget.reserved + budget.unknown <= CAPS[budget.key.name]
         seen = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
         for call in self.calls:

@@ -3,13 +3,12 @@ import os
 import sqlite3
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import attrs
 import pytest
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
-from kit.fakes import FakeBackend, child_says_yes, picture
+from kit.fakes import FakeBackend, child_says_yes, picture, together
 
 import facematch_core as fm
 from facematch_core.base.deadline import Deadline
@@ -19,24 +18,19 @@ from facematch_core.store import SqlStore
 A, B = picture(), picture((10, 20, 30))
 
 
-class Holder:
-    def __init__(self, connection):
-        self.connection = connection
-
+class Holder(sqlite3.Connection):
     def hold(self):
-        self.connection.execute("BEGIN IMMEDIATE")
+        self.execute("BEGIN IMMEDIATE")
 
     def let_go(self):
-        self.connection.execute("ROLLBACK")
+        self.execute("ROLLBACK")
 
 
 @pytest.fixture
 def other(sql, tmp_path):
-    connection = sqlite3.connect(
-        tmp_path / "attempts.sqlite3", isolation_level=None, check_same_thread=False
-    )
-    with contextlib.closing(connection):
-        yield Holder(connection)
+    shared = {"isolation_level": None, "check_same_thread": False, "factory": Holder}
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3", **shared)) as connection:
+        yield connection
 
 
 #: Sooner than by the store's own patience, which is 30 seconds, however slow the machine is.
@@ -61,12 +55,8 @@ def test_who_has_a_deadline_does_not_wait_for_one_who_has_none_nor_hold_it_up(sq
         with pytest.raises(fm.StoreUnavailable) as caught:
             sql.budget(BUDGET_KEY, deadline=Deadline.after(0))
         reason = caught.value.message
-    with ThreadPoolExecutor(4) as pool:
-        asks = [
-            pool.submit(busy, lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2)))
-            for _ in range(4)
-        ]
-        assert [ask.result() for ask in asks] == [None] * 4
+    asked = together(4, lambda: busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2))))
+    assert asked == [None] * 4
     assert patient.is_alive()
     other.let_go()
     patient.join()
@@ -99,10 +89,7 @@ def elsewhere(address):
 
 @pytest.mark.parametrize(
     ("step", "charged"),
-    [
-        *((step, fm.Charged.YES) for step in NEXT),
-        *(("budgets", reservation) for reservation in WRITTEN),
-    ],
+    [*((step, fm.Charged.YES) for step in NEXT), *(("budgets", charged) for charged in WRITTEN)],
 )
 def test_an_outcome_that_could_not_be_written_is_written_with_the_next_step_and_once(
     sql, other, elsewhere, step, charged
@@ -142,7 +129,7 @@ def test_what_somebody_else_said_meanwhile_stands(sql, other, elsewhere):
 
 def test_an_outcome_that_cannot_be_read_stops_no_other(sql, other, tmp_path):
     postponed(sql, other)
-    other.connection.execute("UPDATE facematch_attempts SET amount = 'all'")
+    other.execute("UPDATE facematch_attempts SET amount = 'all'")
     assert sql.reserve(entry(), Decimal(5)) is None
     assert sums(sql) == (0, 2, 0)
 
@@ -158,14 +145,8 @@ def test_the_child_of_a_fork_leaves_an_outcome_to_its_parent(sql, other):
 
 
 @pytest.fixture
-def events():
-    return []
-
-
-@pytest.fixture
-def verifier(sql, events):
-    policies = [Budget(5, name="shop", store=sql)]
-    with fm.FaceVerifier(FakeBackend(), policies=policies, on_event=events.append) as opened:
+def verifier(sql):
+    with fm.FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=sql)]) as opened:
         yield opened
 
 
@@ -196,7 +177,7 @@ def test_a_batch_goes_on_after_the_pairs_that_met_a_held_store(verifier, sql, ot
     outcomes = []
     for outcome in verifier.verify_many([(A, B)] * 5, max_workers=1, deadline_s=1):
         outcomes.append(outcome)
-        if isinstance(outcome.error, fm.StoreUnavailable) and other.connection.in_transaction:
+        if isinstance(outcome.error, fm.StoreUnavailable) and other.in_transaction:
             other.let_go()
     answered = sum(outcome.error is None for outcome in outcomes)
     assert (len(outcomes), answered >= 3) == (5, True)

@@ -3,15 +3,7 @@ import tempfile
 from core.store.machine import Machine
 from hypothesis import settings
 
-from facematch_core.store import MemoryStore, SqlStore
-
-
-class MemoryMachine(Machine):
-    def make_store(self):
-        return MemoryStore()
-
-    def reopened(self):
-        return self.store
+from facematch_core.store import SqlStore
 
 
 class SqlMachine(Machine):
@@ -34,7 +26,7 @@ class SqlMachine(Machine):
             self.folder.cleanup()
 
 
-TestMemory = MemoryMachine.TestCase
+TestMemory = Machine.TestCase
 TestSql = SqlMachine.TestCase
 EXAMPLES = max(50, settings().max_examples)
 TestMemory.settings = settings(max_examples=EXAMPLES // 2)
