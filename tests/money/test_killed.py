@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 
 import pytest
 from kit.attempts import BUDGET_KEY
@@ -47,18 +47,9 @@ def mock():
 
 def kill_client(mock, address, event):
     """Kill a client at an event; None: while it waits for its answer."""
+    command = [sys.executable, "-W", "error", "-c", CLIENT, mock.url, mock.live_key, address]
     with subprocess.Popen(
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-c",
-            CLIENT,
-            mock.url,
-            mock.live_key,
-            address,
-            event or "",
-        ],
+        [*command, event or ""],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -67,11 +58,9 @@ def kill_client(mock, address, event):
         try:
             if event:
                 assert process.stdout.readline() == "here\n"
-            else:
-                for _ in range(3000):
-                    if mock.control.charges():
-                        break
-                    threading.Event().wait(0.01)
+            until = time.monotonic() + 30
+            while event is None and not mock.control.charges() and time.monotonic() < until:
+                time.sleep(0.01)
         finally:
             process.kill()
     assert process.returncode == -signal.SIGKILL

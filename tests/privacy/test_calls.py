@@ -21,6 +21,7 @@ from facematch_core.testing import find_leaks
 from facematch_mock_server import Fault, Kind, Stage
 from facematch_mock_server.world.faults import POSSIBLE
 
+PRODUCTION = Environment.PRODUCTION
 #: Statuses that a careless vendor answers with.
 STATUSES = (200, 302, 400, 401, 403, 422, 429, 503)
 CALLS = [(vendor, name) for vendor in VENDORS.values() for name in METHODS]
@@ -79,22 +80,18 @@ def test_a_backend_gets_pictures_without_what_was_written_into_them(name, writte
     backend = FakeBackend(image_limits=ImageLimits(formats=set(ImageFormat)))
     with FaceVerifier(backend, fit_images=fit) as verifier:
         getattr(verifier, name)(*(picture, picture)[: 1 + name.startswith("verify")])
-    handed = [image for call in backend.calls for image in pictures_of(call)]
+    pictures = [(call.probe, getattr(call, "reference", None)) for call in backend.calls]
+    handed = [image for pair in pictures for image in pair if image]
     assert len(handed) == {"verify": 2, "check_liveness": 1, "verify_live": 3}[name]
     for image in handed:
         assert find_leaks(secret, image.data) == ()
         assert image.upright_size == picture.upright_size
 
 
-def pictures_of(call):
-    return [image for image in (call.probe, getattr(call, "reference", None)) if image]
-
-
-def repeating(vendor, status, path):
+def repeating(vendor, status, path, token=""):
     """A fault: an answer that repeats everything that was sent."""
-    return Fault(
-        stage="answer", kind="json", status=status, body=echo(vendor), path=path, times=None
-    )
+    body = {name: f"{token}{text}" for name, text in echo(vendor).items()}
+    return Fault(stage="answer", kind="json", status=status, body=body, path=path, times=None)
 
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
@@ -148,30 +145,20 @@ def test_a_call_that_is_interrupted(ask, monkeypatch, vendor, name, number):
     assert leaks == {}
 
 
+def probe(make):
+    """What to ask of any vendor: to compare what `make` makes of the picture's bytes."""
+    return lambda _: {"pictures": (make(canaries.probe().data), canaries.reference())}
+
+
 #: What is refused: the class of the error, and what to ask of a vendor.
 REFUSALS = {
     "a threshold out of range": (errors.InvalidRequest, lambda v: {"threshold": 150}),
     "an option that cannot be passed on": (errors.Unsupported, lambda v: v.too_much),
-    "a broken picture": (
-        errors.InvalidImage,
-        lambda v: {"pictures": (canaries.probe().data[:-900], canaries.reference())},
-    ),
-    "a picture behind other bytes": (
-        errors.InvalidImage,
-        lambda v: {"pictures": (b"x" * 50 + canaries.probe().data, canaries.reference())},
-    ),
-    "a picture in base64": (
-        errors.InvalidImage,
-        lambda v: {"pictures": (base64.b64encode(canaries.probe().data), canaries.reference())},
-    ),
-    "a picture as text": (
-        errors.InvalidImage,
-        lambda v: {"pictures": (canaries.API_KEY, canaries.reference())},
-    ),
-    "another environment": (
-        errors.EnvironmentMismatch,
-        lambda v: {"require": Environment.PRODUCTION},
-    ),
+    "a broken picture": (errors.InvalidImage, probe(lambda data: data[:-900])),
+    "a picture behind other bytes": (errors.InvalidImage, probe(lambda data: b"x" * 50 + data)),
+    "a picture in base64": (errors.InvalidImage, probe(base64.b64encode)),
+    "a picture as text": (errors.InvalidImage, probe(lambda _: canaries.API_KEY)),
+    "another environment": (errors.EnvironmentMismatch, lambda v: {"require": PRODUCTION}),
 }
 
 
@@ -193,17 +180,7 @@ def test_a_vendor_that_repeats_the_token(world, watch_call, status):
     with FaceVerifier(backend, on_event=events.append) as verifier:
         watch_call(verifier, events)
         (token,) = tokens(backend)["token"]
-        echoed = {name: f"{token.decode()} {text}" for name, text in echo(vendor).items()}
-        world.control.add_fault(
-            Fault(
-                stage=Stage.ANSWER,
-                kind=Kind.JSON,
-                status=status,
-                body=echoed,
-                path="/v1/facematch",
-                times=None,
-            )
-        )
+        world.control.add_fault(repeating(vendor, status, "/v1/facematch", f"{token.decode()} "))
         ended, texts = watch_call(verifier, events)
         assert isinstance(ended, errors.VendorError)
         assert canaries.leaks(texts, {"token": (token,)}) == {}
