@@ -7,9 +7,9 @@ on the scale of the system, times in seconds, money in the currency beside it.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import attrs
@@ -45,6 +45,7 @@ MISSING_SCORES: Final = 0.01
 _OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
 
 _T = TypeVar("_T")
+_K = TypeVar("_K", bound=np.generic)
 
 
 class Grouping(NamedTuple):
@@ -99,21 +100,15 @@ def frame_of(
 ) -> pd.DataFrame:
     """Build the frame of `Answers` from arrays with one value for each of N pairs.
 
+    `Answers` says what the arrays hold. By default there is no decision, time or charge, every pair
+    is answered, and those with a score are acquired.
+
     Args:
-        probe_subjects, reference_subjects: A number for each person; one person has the same
-            number in both.
-        scores: Higher means more alike; NaN if there is none.
-        mated: Whether both pictures show the same person. Default: whether the numbers are equal.
-        decisions: Index in `DECISIONS`, -1 for none. Default: none.
-        acquired: Whether two faces could be compared. Default: whether there is a score.
-        answered: Default: all.
-        errors: Reason for a missing answer. Default: `NOT_ASKED` for pairs without an answer.
-        elapsed_s: Seconds that each call took, NaN if unknown.
-        billed: Index in `BILLED`. Default: not charged.
+        mated: By default, pairs whose people have the same number.
+        errors: Reason for a missing answer; by default `NOT_ASKED`.
         people: The name of each number; None if people have no names.
         pictures: Names of probes and references.
         groups: Kinds of groups by name.
-        transactions, attempts: See `Answers`.
     """
     category = pd.Categorical.from_codes
     probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
@@ -151,20 +146,19 @@ def frame_of(
     return pd.DataFrame(columns, copy=False)
 
 
-def _column(name: str, kind: type[np.generic] | None = None) -> Any:
-    """Return the default of a field: a column of numbers, or the codes of a categorical one."""
+def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
+    """Return a property: a column of numbers, or the codes of a categorical one."""
 
-    def values(answers: Answers) -> NDArray[Any] | None:
-        if name not in answers.frame:
-            return None
+    def values(answers: Answers) -> NDArray[_K]:
         column = answers.frame[name]
-        values: NDArray[Any] = (column.cat.codes if hasattr(column, "cat") else column).to_numpy()
-        return values if kind is None else values.astype(kind, copy=False)
+        numbers = column.cat.codes if hasattr(column, "cat") else column
+        array: NDArray[_K] = numbers.to_numpy(kind)
+        return array
 
-    return attrs.Factory(values, takes_self=True)
+    return cached_property(values)
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@attrs.frozen(slots=False, kw_only=True, eq=False, repr=False)
 class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
 
@@ -198,9 +192,6 @@ class Answers:
         elapsed_s: float64, (N,): seconds that each call took; NaN if unknown.
         billed: int8, (N,): index in `BILLED`.
         probe_subjects, reference_subjects: int64, (N,): number of the person in each picture.
-        transactions: int64, (N,): number of the transaction that each pair is an attempt of; or
-            None.
-        attempts: int64, (N,): order of each pair within its transaction, from 1; or None.
     """
 
     name: str
@@ -215,22 +206,29 @@ class Answers:
     currency: str | None = None
     privacy: str = "Nothing is known of what was sent or kept."
     people_known: bool = True
-    mated: NDArray[np.bool_] = attrs.field(init=False, default=_column("mated"))
-    scores: NDArray[np.float64] = attrs.field(init=False, default=_column("score"))
-    decisions: NDArray[np.int8] = attrs.field(init=False, default=_column("decision"))
-    acquired: NDArray[np.bool_] = attrs.field(init=False, default=_column("acquired"))
-    answered: NDArray[np.bool_] = attrs.field(init=False, default=_column("answered"))
-    elapsed_s: NDArray[np.float64] = attrs.field(init=False, default=_column("elapsed_s"))
-    billed: NDArray[np.int8] = attrs.field(init=False, default=_column("billed"))
-    probe_subjects: NDArray[np.int64] = attrs.field(
-        init=False, default=_column("person_1", np.int64)
-    )
-    reference_subjects: NDArray[np.int64] = attrs.field(
-        init=False, default=_column("person_2", np.int64)
-    )
-    transactions: NDArray[np.int64] | None = attrs.field(init=False, default=_column("transaction"))
-    attempts: NDArray[np.int64] | None = attrs.field(init=False, default=_column("attempt"))
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
+
+    mated = _column("mated", np.bool_)
+    scores = _column("score", np.float64)
+    decisions = _column("decision", np.int8)
+    acquired = _column("acquired", np.bool_)
+    answered = _column("answered", np.bool_)
+    elapsed_s = _column("elapsed_s", np.float64)
+    billed = _column("billed", np.int8)
+    probe_subjects = _column("person_1", np.int64)
+    reference_subjects = _column("person_2", np.int64)
+    _transactions = _column("transaction", np.int64)
+    _attempts = _column("attempt", np.int64)
+
+    @property
+    def transactions(self) -> NDArray[np.int64] | None:
+        """int64, (N,): number of the transaction that each pair is an attempt of; or None."""
+        return self._transactions if "transaction" in self.frame else None
+
+    @property
+    def attempts(self) -> NDArray[np.int64] | None:
+        """int64, (N,): order of each pair within its transaction, from 1; or None."""
+        return self._attempts if "attempt" in self.frame else None
 
     @classmethod
     def of(cls, *, name: str, rule: ThresholdRule, **more: Any) -> Answers:
@@ -260,18 +258,16 @@ class Answers:
                 f"{self.name} has transactions or attempts, and needs both: the transaction of "
                 "each pair, and the pair's order within it."
             )
-        if self.transactions is None or self.attempts is None:
+        if self.transactions is None:
             return
-        order = np.lexsort((self.attempts, self.transactions))
-        number, attempt = self.transactions[order], self.attempts[order]
-        of_whom = np.stack([self.mated, self.probe_subjects, self.reference_subjects])[:, order]
-        is_same = (np.diff(attempt) == 0) | (np.diff(of_whom) != 0).any(axis=0)
-        is_wrong = (np.diff(number) == 0) & is_same
-        if np.any(attempt < 1) or np.any(is_wrong):
-            place = int(number[np.append(is_wrong, False) | (attempt < 1)][0])
+        of_whom = self.frame[["transaction", "mated", "person_1", "person_2"]].drop_duplicates()
+        several = of_whom["transaction"][of_whom["transaction"].duplicated()]
+        is_again = self.frame.duplicated(["transaction", "attempt"])
+        is_wrong = is_again | (self.frame["attempt"] < 1) | self.frame["transaction"].isin(several)
+        if is_wrong.any():
             raise InvalidRequest(
-                f"Transaction {place} of {self.name} must hold one person's attempts against one "
-                "person, numbered from 1, each once."
+                f"Transaction {self.frame['transaction'][is_wrong].iloc[0]} of {self.name} must "
+                "hold one person's attempts against one person, numbered from 1, each once."
             )
 
     def __len__(self) -> int:
@@ -291,7 +287,7 @@ class Answers:
         value: _T = self._derived[derive, *more]
         return value
 
-    @functools.cached_property
+    @cached_property
     def groups(self) -> dict[str, Grouping]:
         """Kinds of groups by name."""
         groups = {}
@@ -316,7 +312,7 @@ class Answers:
         column = self.frame["person_1"]
         return str(column.cat.categories[number]) if hasattr(column, "cat") else None
 
-    @functools.cached_property
+    @cached_property
     def people(self) -> People:
         """All people, numbered from 0."""
         columns = self.probe_subjects, self.reference_subjects
@@ -330,17 +326,17 @@ class Answers:
         place = np.cumsum(is_seen) - 1
         return People(np.flatnonzero(is_seen), *(place[column] for column in columns))
 
-    @functools.cached_property
+    @cached_property
     def scored(self) -> NDArray[np.bool_]:
         """bool, (N,): the pairs that have a score."""
         return self.acquired & ~np.isnan(self.scores)
 
-    @functools.cached_property
+    @cached_property
     def scored_others(self) -> int:
         """Number of non-mated pairs that have a score."""
         return int(np.count_nonzero(self.scored & ~self.mated))
 
-    @functools.cached_property
+    @cached_property
     def is_scored(self) -> bool:
         """Whether the acquired pairs have scores, so that a threshold can be chosen.
 
@@ -375,25 +371,20 @@ class Answers:
             )
         rows = np.flatnonzero(self.attempts <= attempts)
         rows = rows[np.argsort(self.transactions[rows], kind="stable")]
+        # An attempt without a decision might have been a match.
+        is_match = np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
+        ranks = np.where(is_match, 2, self.decisions == NO_DECISION) * self.acquired
+        scores = np.where(self.scored, self.scores, np.nan)
         numbers = self.transactions[rows]
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
         answered = np.logical_and.reduceat(self.answered[rows], starts)
-        is_match = np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
-        # An attempt without a decision might have been a match.
-        ranks = np.where(is_match, 2, self.decisions == NO_DECISION) * self.acquired
-        scores = np.where(self.scored, self.scores, -np.inf)[rows]
-        best = np.maximum.reduceat(scores, starts)
-        rank = np.maximum.reduceat(ranks[rows], starts)
-        first = self.take(rows[starts])
-        frame = frame_of(
-            probe_subjects=first.probe_subjects,
-            reference_subjects=first.reference_subjects,
-            mated=first.mated,
-            scores=np.where(answered & np.isfinite(best), best, np.nan),
-            decisions=np.where(answered, _BY_RANK[rank], NO_DECISION).astype(np.int8),
+        rank = np.where(answered, np.maximum.reduceat(ranks[rows], starts), 1)
+        frame = self.frame.take(rows[starts]).drop(columns=["transaction", "attempt"])
+        frame = frame.assign(
+            score=np.where(answered, np.fmax.reduceat(scores[rows], starts), np.nan),
+            decision=pd.Categorical.from_codes(_BY_RANK[rank], dtype=frame["decision"].dtype),
             acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
             answered=answered,
-            groups=first.groups,
         )
         return attrs.evolve(self, frame=frame)
 

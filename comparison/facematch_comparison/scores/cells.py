@@ -68,17 +68,12 @@ class Problem:
     rows: Sequence[int] | Ints | None = None
 
 
-def problems_at(
-    rows: Sequence[int] | Ints, text: Callable[..., str], *of_rows: Sequence[Any] | Ints
-) -> Iterator[Problem]:
-    """Yield a problem for each row, or one problem for many rows, with the first in full.
-
-    `text` is called with a row, and with its value in each of `of_rows`.
-    """
-    few = len(rows) <= _OF_ONE_KIND
-    for row, *values in [*zip(rows, *of_rows, strict=True)][: len(rows) if few else 1]:
-        what = text(row, *values)
-        yield Problem(what, [row]) if few else Problem(f"as in the first of them, {what}", rows)
+def problems_at(rows: Sequence[int] | Ints, text: Callable[..., str]) -> Iterator[Problem]:
+    """Yield a problem for each row, or one problem for many rows, with the first in full."""
+    if len(rows) > _OF_ONE_KIND:
+        yield Problem(f"as in the first of them, {text(int(rows[0]))}", rows)
+    else:
+        yield from (Problem(text(row), [row]) for row in map(int, rows))
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -186,7 +181,7 @@ class Cells:
         """The place of each row: a number, or text of joined files."""
         return self._places() if self._places else range(len(self))
 
-    def place(self, row: int) -> str:
+    def place(self, row: Any) -> str:
         """Return the place of a row, or of a line of `Lines`, as messages name it."""
         return f"{self.unit} {self.places[row % len(self)]}".strip()
 
@@ -440,12 +435,19 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     with contextlib.suppress(pa.ArrowException):
         # The first cell of most columns of text is no number.
         if not column.null_count and (is_whole or "".join(column[:1].to_pylist()).isdigit()):
-            numbers = column.cast(pa.int64()).to_numpy()
+            numbers = column.cast(pa.int32()).to_numpy()
             if is_whole or _are_plain(numbers, column):
-                codes, each = _factorize(numbers)
-                return codes, pa.array(each)
+                codes, each = pd.factorize(numbers)
+                return codes.astype(np.int32), pa.array(each)
+    lengths = None
+    if len(column) > 1000 and len(column[:1000].unique()) < 100:
+        # A column of systems or rules has long runs of one word.
+        runs = pc.run_end_encode(column).chunks
+        lengths = np.concatenate([np.diff(chunk.run_ends, prepend=0) for chunk in runs])
+        column = pa.chunked_array([chunk.values for chunk in runs])  # noqa: PD011
     encoded = column.dictionary_encode().combine_chunks()
-    return encoded.indices.fill_null(-1).to_numpy(), encoded.dictionary
+    codes = encoded.indices.fill_null(-1).to_numpy()
+    return codes if lengths is None else np.repeat(codes, lengths), encoded.dictionary
 
 
 def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:
@@ -461,18 +463,6 @@ def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
     first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
     first[(keys if rows is None else keys[rows])[::-1]] = numbers[::-1]
     return first
-
-
-def _factorize(numbers: Ints) -> tuple[Ints, Ints]:
-    """Return codes and each number, as `pandas.factorize`; small ones three times as fast."""
-    if numbers.min(initial=0) < 0 or numbers.max(initial=0) > 4 * len(numbers):
-        codes, each = pd.factorize(numbers)
-        return codes, each
-    first = first_rows(numbers)
-    each = numbers[first[numbers] == np.arange(len(numbers), dtype=np.int32)]
-    codes = np.empty(len(first), np.int32)
-    codes[each] = np.arange(len(each))
-    return codes[numbers], each
 
 
 def _as_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,10 +1,18 @@
-"""`Lines`: one line for each pair and system, in our names, from one file or several."""
+"""`Lines`: one line for each pair and system, in our names; and what is wrong with lines.
+
+Columns are recognised by their known names, or as the user names them. Nothing is inferred from the
+cells: a guess once took a system's own answers for the truth and found no error in it. Columns with
+unknown names are skipped, with a note. If something is missing, the refusal shows every column with
+two of its cells, so that the user can name it.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -12,8 +20,29 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .cells import Cells, Words, first_rows, in_common
-from .columns import COLUMNS, PEOPLE, PERSON, PICTURES, TRUTH, is_distance
+from facematch_comparison.values.numbers import join_names
+from facematch_core.backend.kinds import argument, nearest
+from facematch_core.base.tables import refusal
+from facematch_core.errors import InvalidRequest
+
+from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
+from .cells import SEPARATE, Cells, Problem, Words, first_rows, in_common, problems_at
+from .columns import (
+    COLUMN,
+    COLUMNS,
+    LONG,
+    PAIR_KEYS,
+    PEOPLE,
+    PERSON,
+    PICTURES,
+    TRUTH,
+    WIDE,
+    ColumnsNotRecognised,
+    group_of,
+    is_distance,
+    our_name,
+    plain,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +51,15 @@ if TYPE_CHECKING:
 
 #: The scale of distances that were read as scores.
 MINUS_DISTANCE: Final = "minus the distance"
+
+#: If the user names one of them, no column is recognised as the other one.
+_EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
+
+#: Maximum number of columns in an error message.
+_SHOWN: Final = 40
+
+#: Maximum count of distinct numbers that may each mean a missing score.
+_MOST_MARKS: Final = 3
 
 
 @attrs.define(slots=False, eq=False, kw_only=True)
@@ -40,7 +78,6 @@ class Lines:
         scores: Columns of scores; several are one system each.
         skipped: Columns that are not read.
         named: Our names that the user gave to columns.
-        unclear: Our names that several columns may have, and what to do about it.
     """
 
     cells: Cells
@@ -52,7 +89,6 @@ class Lines:
     scores: list[str] = attrs.field(factory=list)
     skipped: list[str] = attrs.field(factory=list)
     named: set[str] = attrs.field(factory=set)
-    unclear: dict[str, str] = attrs.field(factory=dict)
 
     def __len__(self) -> int:
         return len(self.cells) * (len(self.scores) or 1)
@@ -200,6 +236,189 @@ class Lines:
         return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
 
 
+def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
+    """Say what the columns of each file hold: as the user names them, else by their known names.
+
+    Raises:
+        ColumnsNotRecognised: something is unclear, or missing in all files together.
+        InvalidRequest: a column cannot be what the user says.
+    """
+    unclear: dict[str, str] = {}
+    for lines, named in zip(files, _named(files, columns), strict=True):
+        cells = lines.cells
+        if cells.unit == "line" and len(cells.header) == 1:
+            raise InvalidRequest(
+                f"{cells.name}: the header is one column, {cells.header[0][:60]!r}. {SEPARATE}"
+            )
+        _take_named(lines, named)
+        unclear |= _take_known(lines, {column for _, column in named})
+        _skip_doubtful(lines)
+    if missing := unclear or _missing(files) or _missing_to_join(files):
+        raise _refusal(files, missing)
+
+
+def _named(
+    files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
+) -> list[list[tuple[str, str]]]:
+    """Return the columns that the user names for each file: (our name, column)."""
+    named: list[list[tuple[str, str]]] = [[] for _ in files]
+    for key, of in columns.items():
+        file, _, ours = key.rpartition(":")
+        stems = [lines.name for lines in files]
+        if file and Path(file).stem not in stems:
+            raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
+        for column in [of] if isinstance(of, str) else of:
+            # A name without a file applies to every file that has such a column.
+            has = [column in lines.cells.header for lines in files]
+            for own, stem, has_it in zip(named, stems, has, strict=True):
+                if stem == Path(file).stem if file else has_it or not any(has):
+                    own.append((ours, column))
+    return named
+
+
+def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
+    """Take the columns that the user names; raise if that is impossible."""
+    header, of = lines.cells.header, lines.of
+    problems = []
+    for at, (key, column) in enumerate(named):
+        ours = our_name(key)
+        if not ours:
+            known = ", ".join(COLUMNS)
+            problems.append(f"no column holds {key[:60]!r}; one holds {known} or group_NAME")
+        elif column not in header:
+            there = join_names([*map(repr, header)])
+            problems.append(f"there is no column {column[:60]!r}; there are {there}")
+        elif ours in of or column in [before for _, before in named[:at]]:
+            problems.append(f"the column {column[:60]!r} can fill one column only")
+        else:
+            lines.put(ours, column)
+            lines.named.add(ours)
+    problems += [f"name {' or '.join(both)}, not both" for both in _EITHER if {*both} <= of.keys()]
+    lines.cells.refuse(map(Problem, problems))
+
+
+def _take_known(lines: Lines, used: Container[str]) -> dict[str, str]:
+    """Take the columns with known names but those `used`; return what is unclear, with a reason."""
+    header = lines.cells.header
+    taken = lines.named.union(*(both for both in _EITHER if {*both} & lines.named))
+    found: dict[str, list[str]] = {}
+    for place, name in enumerate(header):
+        if name in used or (not place and name in ("", "Unnamed: 0")):  # the index of a frame
+            continue
+        ours = our_name(name)
+        if plain(name) == "target" and "source" in map(plain, header):
+            ours = "reference"  # AWS's words for the two pictures
+        if ours and ours not in taken:
+            found.setdefault(ours, []).append(name)
+        else:
+            lines.skipped.append(name)
+    unclear = {}
+    for ours, same in found.items():
+        # Of several, the one with our own name.
+        same.sort(key=lambda name: plain(name) != plain(ours))
+        if len(same) > 1 and plain(same[0]) != plain(ours):
+            both = join_names([repr(name[:60]) for name in same])
+            unclear[ours] = f"the columns {both} may each be {ours}: choose one"
+        else:
+            lines.put(ours, same[0])
+            lines.skipped += same[1:]
+    return unclear
+
+
+def _skip_doubtful(lines: Lines) -> None:
+    """Skip columns that repeat others, or that hold one value for several scores."""
+    of = lines.of
+    doubtful = ["non_mated"] if {*TRUTH} <= of.keys() else []
+    for both in (PEOPLE, PICTURES):  # one picture or person, where others tell people apart
+        half = {*both} & of.keys()
+        doubtful += half if len(half) == 1 and lines.people_by else ()
+    if lines.is_wide:
+        doubtful += [ours for ours in of if ours in COLUMNS and COLUMNS[ours].of == "answer"]
+        lines.cells.refuse(
+            Problem(
+                f"the column {of[ours][:60]!r} is of one answer, and each line has several scores: "
+                f"write one line for each pair and system, as {LONG},error"
+            )
+            for ours in ("acquired", "error", "answered", "system")
+            if ours in of
+        )
+    lines.skipped += map(of.pop, doubtful)
+    if not lines.is_wide and "backend" in of:
+        of.setdefault("system", of["backend"])
+
+
+def _missing(files: Sequence[Lines]) -> dict[str, str]:
+    """Return our names of the columns that all files together lack, each with a sentence."""
+    first, held = files[0], {ours for lines in files for ours in lines.held}
+    missing = {
+        name: f"the column {name} is missing"
+        for both in (PEOPLE, PICTURES, ("transaction", "attempt"))
+        for name in ({*both} - held if {*both} & held else ())
+    }
+    if not {*PEOPLE, *PICTURES, PERSON} & held and not first.independent_pairs:
+        missing[PERSON] = (
+            "nothing says who is in the pictures: name both people (probe_subject, "
+            "reference_subject), the one person of each line (person) or both pictures (image1, "
+            f"image2), or give {argument('independent_pairs', True)} if nobody is in two pairs"
+        )
+    if not {*TRUTH} & held and not held >= {*PEOPLE}:
+        missing["mated"] = (
+            "nothing says which pairs show one person: the column mated, same or label is missing"
+        )
+        for name in [lines.of["decision"] for lines in files if "decision" in lines.of][-1:]:
+            missing["mated"] += f"; {name[:60]!r} is what the system answered, not the truth"
+    if not {"score", "decision"} & held:
+        missing["score"] = (
+            "no column of scores has a known name (score, similarity, confidence, distance); if "
+            "each of several columns is a system, name each of them as score"
+        )
+    several = len(files) == 1 and len(first.system.words) > 1 and not first.is_wide
+    if several and "pair" not in held and not {*PICTURES} <= held:
+        missing["pair"] = "the column pair is missing: several systems have the same pairs"
+    return missing
+
+
+def _missing_to_join(files: Sequence[Lines]) -> dict[str, str]:
+    """Return ``FILE:NAME`` for what a file lacks to name pairs as most files do, with a reason."""
+    key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
+    reason = "all files must name pairs alike, by both pictures, a pair id or both people"
+    return {
+        f"{lines.name}:{name}": f"{lines.name} has no column {name}, and others have; {reason}"
+        for lines in (files if len(files) > 1 else ())
+        for name in key
+        if name not in lines.of
+    }
+
+
+def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecognised:
+    """Return the error that shows all columns and asks for the missing ones."""
+    name = files[0].cells.name if len(files) == 1 else "The comparison"
+    texts = [refusal(name, missing.values(), "nothing was judged")]
+    for lines in files:
+        header = lines.cells.header
+        held = {column: ours for ours, column in lines.of.items()}
+        held |= dict.fromkeys(lines.scores, "score")
+        texts.append(f"Columns of {lines.cells.name.removeprefix('The ')}:")
+        width = max(len(column[:40]) for column in header)
+        for column in header[:_SHOWN]:
+            some = ", ".join(repr(word[:30]) for word in lines.cells.words(column).words[:2])
+            held_by = held.get(column, "unknown")
+            texts.append(f"  {column[:40]:{width}}  {held_by:17}  {some or 'empty'}")
+        if len(header) > _SHOWN:
+            texts.append(f"  and {len(header) - _SHOWN} more")
+    if {"mated", "score", PERSON} & missing.keys():
+        texts.append(f"A table looks like {WIDE} or {LONG}.")
+    # No column is left that could name people; or two are, which are rather pictures.
+    skipped = sum(len(lines.skipped) for lines in files)
+    names_nobody = PERSON in missing and not skipped
+    asked = [*missing]
+    if PERSON in missing and skipped != 1:
+        asked.remove(PERSON)
+        asked += ["image1", "image2"] if skipped else []
+    columns = dict.fromkeys(asked, COLUMN)
+    return ColumnsNotRecognised("\n".join(texts), columns=columns, independent_pairs=names_nobody)
+
+
 def components(first: Ints, second: Ints, size: int) -> Ints:
     """Ints, (size,): the connected component of each node, by edges from `first` to `second`."""
     from scipy.sparse import coo_array
@@ -209,8 +428,175 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
-def differing(first: Ints, keys: Ints, *columns: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Return the rows that differ from the `first` row of the same key, and that row of each."""
-    above = first[keys]
-    rows = np.flatnonzero(functools.reduce(np.logical_or, (of != of[above] for of in columns)))
-    return rows, above[rows]
+def problems_of_cells(lines: Lines) -> Iterator[Problem]:
+    """Yield problems of the cells of a file, and of each of its lines by itself."""
+    cells = lines.cells
+    yield from cells.problems
+    for column in lines.scores:
+        yield from cells.no_numbers(column)
+        if not lines.no_scores:
+            yield from _marks(column, cells.numbers(column))
+    for ours, known in COLUMNS.items():
+        if ours not in lines.of:
+            continue
+        column = lines.of[ours]
+        if known.is_number:
+            yield from cells.no_numbers(column)
+            if ours != "threshold":
+                yield Problem(f"{column} is below 0", np.flatnonzero(cells.numbers(column) < 0))
+        if known.advice:
+            yield from cells.words(column).problems(column, known.is_right, known.advice)
+        if known.is_needed or ours in lines.people_by:
+            yield Problem(f"{column} is empty", np.flatnonzero(~cells.words(column).filled))
+    has_score = np.isfinite(lines.score)
+    acquired = lines.meant("acquired", -1, np.int8)
+    answered = has_score | (acquired == 1) | lines.words("decision").filled
+    both = "there is an error, and an answer as well: a score, a decision or acquired"
+    yield Problem(both, np.flatnonzero(lines.failed & answered))
+    lost = "it is a failure to acquire, and has a score"
+    yield Problem(lost, np.flatnonzero((acquired == 0) & has_score))
+    yield from _problems_of_people(lines)
+
+
+def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
+    """Yield numbers that seem to mean a missing score: far from all others, below 0, or all 9s."""
+    ends = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+    if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):
+        return  # sorting a million scores takes longer than reading them
+    values, counts = np.unique(numbers[np.isfinite(numbers)], return_counts=True)
+    whole = values[(counts > 1) & (values % 1 == 0)].tolist()
+    marks = [value for value in whole if value < 0 or re.fullmatch("99+", f"{value:.0f}")]
+    marks = marks if len(marks) <= _MOST_MARKS else [marks[0], marks[-1]]
+    others = values[~np.isin(values, marks)]
+    low, high = others.min(initial=np.inf), others.max(initial=-np.inf)
+    far = [
+        mark
+        for mark in marks
+        if min(abs(mark - low), abs(mark - high)) > high - low >= 0 or mark < 0 <= low
+    ]
+    if far and len(others):
+        yield Problem(
+            f"{column} is {' or '.join(f'{mark:g}' for mark in far)}, and all other scores lie "
+            f"between {low:g} and {high:g}: if that means that there is no score, leave the cell "
+            f"empty or give {argument('no_scores', [int(mark) for mark in far])}; if every number "
+            "is a score, give nan instead",
+            np.flatnonzero(np.isin(numbers, far)),
+        )
+
+
+def _problems_of_people(lines: Lines) -> Iterator[Problem]:
+    """Yield problems of labels that contradict the people, and of pictures with themselves."""
+    once = slice(len(lines.cells))
+    for ours in {*TRUTH} & lines.of.keys():
+        labels = lines.words(ours)
+        if {"0", "-1"} <= {*labels.words}:
+            rows = np.flatnonzero(labels.codes == labels.words.index("-1"))
+            yield Problem(f"{lines.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
+        if len(lines.people_by) == 2:
+            known = labels.map(dict.fromkeys(COLUMNS[ours].words, True), False, np.bool_)
+            wrong = known & (lines.mated != np.equal(*lines.people))
+            reason = "mated pairs make {} and {} one person"
+            if lines.people_by == PEOPLE:
+                reason = "its people are called {} and {}"
+            yield from problems_at(
+                np.flatnonzero(wrong[once]),
+                lambda row, reason=reason: (
+                    f"the pair is said to be {'mated' if lines.mated[row] else 'non-mated'}, and "
+                    + reason.format(*(repr(side[row][:60]) for side in lines.names))
+                ),
+            )
+    if lines.pictures:
+        probe, reference = lines.pictures
+        yield from problems_at(
+            np.flatnonzero(((probe.codes == reference.codes) & probe.filled)[once]),
+            lambda row: (
+                f"the picture {probe[row][:60]!r} is compared with itself; if these are files of "
+                "one name in two folders, write the folders too"
+            ),
+        )
+
+
+def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
+    """Yield pairs that show other people than above, or that are another pair."""
+    place, above = lines.cells.place, lines.first[lines.pairs]
+    others = (of != of[above] for of in (lines.mated, *lines.people))
+    yield from problems_at(
+        np.flatnonzero(functools.reduce(np.logical_or, others)),
+        lambda row: f"the pair {lines.pair_of(row)} shows other people than in {place(above[row])}",
+    )
+    if lines.pictures:
+        ends = np.sort([side.codes[lines.first].astype(np.int64) for side in lines.pictures], 0)
+        codes = pd.factorize(ends[0] * (1 + int(ends.max())) + ends[1])[0]
+        same = lines.first[first_rows(codes)[codes]]
+        yield from problems_at(
+            lines.first[same != lines.first],
+            lambda row: (
+                f"the same two pictures as in {place(same[lines.pairs[row]])}, which is one pair"
+            ),
+        )
+
+
+def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Return the facts of each system by column, and the lines that contradict them."""
+    system = lines.system
+    facts: list[dict[str, Any]] = [{} for _ in system.words]
+    problems: list[Problem] = []
+    for name in [name for name in lines.of if name in COLUMNS and COLUMNS[name].of == "system"]:
+        words, column = lines.words(name), COLUMNS[name]
+        if column.is_number:  # 5 and 5.0 are one
+            codes, each = pd.factorize(lines.numbers(name))
+            words = Words(codes, pa.array(each))
+        first, wrong = _contradictions(system.codes, words.codes, len(facts))
+        for fact, row in zip(facts, first, strict=True):
+            if row >= 0:
+                value = float(words[row]) if column.is_number else words[row]
+                fact[name] = column.words.get(str(value).lower(), value)
+        problems += problems_at(
+            wrong,
+            lambda row, name=name, words=words, first=first: (
+                f"{name} of {system[row][:60]!r} is {words[row][:40]!r}, and "
+                f"{words[above := first[system.codes[row]]][:40]!r} in {lines.cells.place(above)}"
+            ),
+        )
+    return facts, problems
+
+
+def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
+    """Return the groups of people by kind, and people with two groups of one kind."""
+    sides = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
+    kinds: dict[str, list[tuple[Words, Ints]]] = {}
+    for column in lines.of:
+        if parts := group_of(column):
+            said = [(lines.words(column), lines.people[side]) for side in sides[parts[0]]]
+            kinds.setdefault(parts[1], []).extend(said)
+    groups: dict[str, Grouping] = {}
+    problems: list[Problem] = []
+    names = dict(enumerate(lines.person_names if kinds else ()))
+    for kind, said in kinds.items():
+        columns = in_common(*(words for words, _ in said), is_sorted=True)
+        words = columns[0].words
+        # All that one line says comes before what the next one says.
+        labels = np.stack([each.codes for each in columns], axis=1).ravel()
+        people = np.stack([people for _, people in said], axis=1).ravel()
+        first, wrong = _contradictions(people, labels, 1 + max(map(np.max, lines.people)))
+        of_person = np.where(first < 0, -1, labels[first])
+        # The first contradiction of each line.
+        at = dict(zip((wrong // len(said))[::-1].tolist(), wrong[::-1], strict=True))
+        problems += problems_at(
+            sorted(at),
+            lambda row, kind=kind, words=words, at=at, labels=labels, of=of_person, people=people: (
+                f"{names.get(people[at[row]], 'somebody')!r:.60} is in the group "
+                f"{words[labels[at[row]]]!r:.60} of {kind}, and above in "
+                f"{words[of[people[at[row]]]]!r:.60}"
+            ),
+        )
+        probe, reference = (of_person[side] for side in lines.people)
+        groups[kind] = Grouping(labels=(*words,), probe=probe, reference=reference)
+    return groups, problems
+
+
+def _contradictions(keys: Ints, values: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return the first row of each key that has a value, and the rows that have another value."""
+    filled = np.flatnonzero(values >= 0)
+    first = first_rows(keys, filled, size=size)
+    return first, filled[values[filled] != values[first[keys[filled]]]]

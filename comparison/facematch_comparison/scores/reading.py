@@ -7,33 +7,63 @@ several columns of scores, which the user names. Several files are joined by pai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
-from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
-from .cells import Problem, first_rows, problems_at, read_cells
-from .checks import facts_of, groups_of, problems_of_cells, problems_of_pairs
-from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised
-from .joining import join_files
-from .lines import MINUS_DISTANCE, Lines
-from .recognise import check_complete, recognise
+from .answers import (
+    BILLED,
+    DECISIONS,
+    NO_DECISION,
+    NOT_ASKED,
+    PROBE_GROUP,
+    REFERENCE_GROUP,
+    Answers,
+    Grouping,
+    frame_of,
+)
+from .cells import Cells, Problem, first_rows, problems_at, read_cells
+from .columns import (
+    COLUMNS,
+    LONG,
+    PAIR_KEYS,
+    PEOPLE,
+    PERSON,
+    PICTURES,
+    TRUTH,
+    WIDE,
+    ColumnsNotRecognised,
+    group_of,
+)
+from .lines import (
+    MINUS_DISTANCE,
+    Lines,
+    facts_of,
+    groups_of,
+    problems_of_cells,
+    problems_of_pairs,
+    recognise,
+)
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
-    from .cells import Ints
+    from .cells import Ints, Words
 
 #: Maximum number of systems; a file with more was misread.
 MOST: Final = 100
+
+#: A system with fewer of the labelled pairs than this share does not belong to them.
+_LEAST_JOINED: Final = 0.5
 
 #: If this many mated pairs all score above this many others, labels may be the system's answers.
 ENOUGH_APART: Final = 20
@@ -113,57 +143,153 @@ def read_scores(
     """
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
-    stems = [Path(each).stem if isinstance(each, (str, Path)) else "scores" for each in sources]
     is_joined = len(sources) > 1
-    files = [
-        Lines(
+    files = []
+    for each in sources:
+        stem = Path(each).stem if isinstance(each, (str, Path)) else "scores"
+        lines = Lines(
             cells=read_cells(each, what="comparison", example=f"{WIDE} or {LONG}"),
             name=stem if is_joined else name or stem,
             independent_pairs=independent_pairs,
             distance=distance,
             no_scores=no_scores,
         )
-        for each, stem in zip(sources, stems, strict=True)
-    ]
-    for text in [text for lines in files for text in lines.cells.notes]:
-        say(text)
-    _recognise(files, stems, columns or {})
-    check_complete(files)
+        files.append(lines)
+        for text in lines.cells.notes:
+            say(text)
+    recognise(files, columns or {})
     for lines in files:
         lines.cells.refuse(problems_of_cells(lines))
-    lines = join_files(files, say) if is_joined else files[0]
+    lines = _join(files, say) if is_joined else files[0]
     answers = _answers(lines, ThresholdRule(rule or "at_least"), models)
     _ask_whose_labels(files, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
-    for text in (*_notes(lines, files), *_notes_of_blanks(answers)):
+    for text in (*_notes_of_columns(files, lines), *_notes_of_blanks(answers)):
         say(text)
     return answers
 
 
-def _recognise(
-    files: Sequence[Lines], stems: Sequence[str], columns: Mapping[str, str | Sequence[str]]
-) -> None:
-    """Recognise the columns of each file: those that the user names, and those with known names."""
-    named = [
-        (Path(file).stem, ours, column)
-        for key, of in columns.items()
-        for file, _, ours in [key.rpartition(":")]
-        for column in ([of] if isinstance(of, str) else of)
+def _join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
+    """Join files by pair; a file without scores is a list of pairs."""
+    stems = [lines.name for lines in files]
+    if twice := [stem for stem in stems if stems.count(stem) > 1]:
+        raise InvalidRequest(
+            f"Two files are called {twice[0]!r}: rename one, because a system is named by its file."
+        )
+    key = [*next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))]
+    whole = pd.concat(map(_texts_of, files), ignore_index=True)
+    whole["number"] = _pairs_of(whole, key, note)
+    _share_facts_of_pairs(whole, key)
+    labelled = whole["mated"].notna() if "mated" in whole else True
+    keep = whole["is_answer"] & labelled
+    _check_shares(whole, key, keep, note)
+    whole = whole[keep]
+    names = whole.groupby("number")[key].transform("first").fillna("")
+    whole = whole.assign(pair=names[key[0]].str.cat(names[key[1:]], sep=" and "))
+    places = whole["place"].tolist()
+    whole = whole.drop(columns=["place", "file", "number", "is_answer"]).dropna(axis=1, how="all")
+    cells = Cells("The comparison", pa.table({**whole}), places=lambda: places, unit="")
+    lines = Lines(cells=cells, name="", independent_pairs=files[0].independent_pairs)
+    for name in whole:
+        lines.put(name, name)
+    return lines
+
+
+def _texts_of(lines: Lines) -> DataFrame:
+    """Return the lines of one file as numbers and texts, None for an empty cell."""
+    columns: dict[str, Any] = {}
+    for ours in [each for each in lines.of if each not in TRUTH]:
+        is_number = ours in COLUMNS and COLUMNS[ours].is_number
+        columns[ours] = lines.numbers(ours) if is_number else lines.words(ours).texts
+    columns["system"] = lines.system.texts
+    if {*TRUTH} & lines.of.keys():
+        columns["mated"] = np.where(lines.mated, "1", "0").astype(object)
+    if lines.scores:
+        columns["score"] = lines.score
+    if lines.distances:
+        is_distance = np.isin(columns["system"].astype(str), [*lines.distances])
+        columns["scale"] = np.where(is_distance, MINUS_DISTANCE, columns.get("scale", ""))
+        if "threshold" in columns:
+            columns["threshold"] = columns["threshold"] * np.where(is_distance, -1, 1)
+    file = PurePath(lines.cells.name.removeprefix("The file ")).name
+    frame = pd.DataFrame(columns).replace("", None)
+    return frame.assign(
+        place=[f"{file} {lines.cells.place(line)}" for line in range(len(lines))],
+        file=lines.name,
+        is_answer=bool({"decision", "error", "score"} & lines.held),
+    )
+
+
+def _pairs_of(whole: DataFrame, key: list[str], note: Callable[[str], object]) -> Series:
+    """Return the pair of each line; if folders of pictures differ, their files' names decide."""
+
+    def numbered(ends: DataFrame) -> Series:
+        # Two pictures are one pair in either order.
+        frame = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
+        return frame.groupby([*frame], sort=False).ngroup()
+
+    def joins_all(numbers: Series) -> bool:
+        return bool(whole["file"].groupby(numbers).nunique().max() == whole["file"].nunique())
+
+    ends = whole[key].fillna("")
+    numbers = numbered(ends)
+    if key == [*PICTURES] and not joins_all(numbers):
+        by_file = numbered(ends.replace(r".*[/\\]", "", regex=True))
+        if joins_all(by_file):
+            note("pictures were joined by the names of their files, because their folders differ")
+            return by_file
+    return numbers
+
+
+def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
+    """Copy label, people and groups of a pair from other files to each of its lines."""
+    facts = [
+        name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
     ]
-    for file, _, _ in named:
-        if file and file not in stems:
-            raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
-    headers = {name for lines in files for name in lines.cells.header}
-    for stem, lines in zip(stems, files, strict=True):
-        own = [
-            (ours, column)
-            for file, ours, column in named
-            # A name without a file applies to every file that has such a column.
-            if file == stem
-            or (not file and (column in lines.cells.header or column not in headers))
-        ]
-        recognise(lines, own)
+    if len(key) == 2:
+        first = whole.groupby("number")[key[0]].transform("first")
+        turned = (whole[key[0]] != first) & (whole[key[1]] == first)
+        kinds = [name.removeprefix(PROBE_GROUP) for name in facts if name.startswith(PROBE_GROUP)]
+        sides = [(PROBE_GROUP + kind, REFERENCE_GROUP + kind) for kind in kinds]
+        for one, two in (PICTURES, PEOPLE, *sides):
+            if {one, two} <= {*whole}:
+                whole.loc[turned, [one, two]] = whole.loc[turned, [two, one]].to_numpy()
+    for name in facts:
+        shared = whole.groupby("number")[name].transform("first")
+        clash = whole[name].notna() & whole[name].ne(shared)
+        if name not in PICTURES and clash.any():
+            line = whole[clash].iloc[0]
+            raise InvalidRequest(
+                f"{line['place']}: {name} of this pair is {line[name][:60]!r}, and another file "
+                f"says {shared[clash].iloc[0][:60]!r}; nothing was judged."
+            )
+        whole[name] = shared
+
+
+def _check_shares(
+    whole: DataFrame, key: list[str], keep: Series, note: Callable[[str], object]
+) -> None:
+    """Note the pairs that a system lacks; raise if a system lacks most of them."""
+    count = whole["number"][keep].nunique()
+    for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
+        known = keep[lines.index]
+        missing = count - lines["number"][known].nunique()
+        if missing > _LEAST_JOINED * count or not count:
+            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])[key].fillna("")
+            shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
+            raise InvalidRequest(
+                f"{name} has {count - missing:,} of {count:,} pairs of the other files: nothing "
+                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs "
+                "alike in all files."
+            )
+        if left_out := int((~known).sum()):
+            note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
+        if missing:
+            note(
+                f"{name}: {missing:,} of {count:,} pairs are not in its file; they count as "
+                "not asked, and in no rate"
+            )
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
@@ -180,60 +306,65 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
     }
     if not truth or lines.people_by == PEOPLE or any({*TRUTH} & each.named for each in files):
         return
-    column, name = next(iter(truth.items()))
     for each in answers:
         is_there, scores = each.scored, each.scores
         if not is_there.any():
             is_there = each.decisions >= 0
             scores = each.decisions == DECISIONS.index(Decision.MATCH)
-        mated, others = (scores[is_there & kind] for kind in (each.mated, ~each.mated))
+        mated, others = scores[is_there & each.mated], scores[is_there & ~each.mated]
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
-            what = (
-                f"{lines.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
+            ours, column = next(iter(truth.items()))
+            raise ColumnsNotRecognised(
+                f"{lines.cells.name}: {column[:60]!r} follows the answers of {each.name} exactly, "
                 f"all {len(mated):,} mated pairs above all {len(others):,} others; nothing was "
-                f"judged. Does it say who is in the pictures, and not what {each.name} answered?"
+                f"judged. Does it say who is in the pictures, and not what {each.name} answered?",
+                columns={ours: column},
             )
-            raise ColumnsNotRecognised(what, columns={column: name})
 
 
 def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[Answers]:
     """Return the answers of each system; raise if lines contradict each other."""
-    system, size = lines.system, len(lines.first)
+    system, pairs, unit = lines.system, lines.pairs, lines.cells.unit
     if len(system.words) > MOST:
         text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)])
-    model_of, counts = _choose_models(lines, models)
-    # The first line of each system and pair: of any model, and of the models that count.
-    keys = system.codes.astype(np.int64) * size + lines.pairs
-    of_any = first_rows(keys, size=len(system.words) * size)
-    first = of_any if counts is None else first_rows(keys, counts, size=len(of_any))
-    rows = np.arange(len(lines), dtype=np.int32) if counts is None else counts
-    is_once = np.count_nonzero(first >= 0) == len(rows)
-    again = rows[:0] if is_once else rows[first[keys[rows]] != rows]
-    problems = [*problems_of_pairs(lines, again, first[keys[again]])]
-    unit = lines.cells.unit
-    for name, its in zip(system.words, of_any.reshape(-1, size), strict=True):
+    model_of, rows_of = [], []
+    problems = [*problems_of_pairs(lines)]
+    for at, name in enumerate(system.words):
+        its: Ints = np.flatnonzero(system.codes == at)
+        first = first_rows(pairs, its, size=len(lines.first))
         problems += problems_at(
-            lines.first[its < 0] if unit else [],  # unjoined pairs were noted
+            lines.first[first < 0] if unit else [],  # unjoined pairs were noted
             lambda row, name=name: (
                 f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
                 "the same pairs (a line whose error is filled says that there was no answer)"
             ),
         )
+        model, its = _choose_model(name, its, lines.words("model"), models)
+        if model:
+            first = first_rows(pairs, its, size=len(first))
+        is_once = np.count_nonzero(first >= 0) == len(its)
+        problems += problems_at(
+            [] if is_once else its[first[pairs[its]] != its],
+            lambda row, name=name, first=first: (
+                f"the pair {lines.pair_of(row)} of {name[:60]!r} appears twice: it is in "
+                f"{lines.cells.place(first[pairs[row]])}; keep one of the two {unit or 'line'}s"
+            ),
+        )
+        model_of.append(model)
+        rows_of.append(first)
     facts, of_facts = facts_of(lines)
     groups, of_groups = groups_of(lines)
     lines.cells.refuse([*problems, *of_facts, *of_groups])
     frame = _frame_of(lines, facts, groups)
     answers = []
-    for name, model, its, said in zip(
-        system.words, model_of, first.reshape(-1, size), facts, strict=True
-    ):
-        its_rows = np.where(its < 0, lines.first, its)
-        is_block = (np.diff(its_rows) == 1).all()
-        part = frame[its_rows[0] : its_rows[-1] + 1] if is_block else frame.take(its_rows)
-        part = part.set_axis(range(size))
-        if its.min() < 0:
-            part.loc[its < 0, [*_BLANK]] = [*_BLANK.values()]
+    for name, model, first, said in zip(system.words, model_of, rows_of, facts, strict=True):
+        rows = np.where(first < 0, lines.first, first)
+        is_block = (np.diff(rows) == 1).all()
+        part = frame[rows[0] : rows[-1] + 1] if is_block else frame.take(rows)
+        part = part.set_axis(range(len(rows))).assign(pair=range(len(rows)))
+        if first.min() < 0:
+            part.loc[first < 0, [*_BLANK]] = [*_BLANK.values()]
         known: dict[str, Any] = {"rule": rule, "people_known": True} | said
         known["people_known"] &= lines.people_by == PEOPLE
         if name in lines.distances:
@@ -243,28 +374,23 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
     return answers
 
 
-def _choose_models(lines: Lines, models: Sequence[str]) -> tuple[list[str | None], Ints | None]:
-    """Return each system's model, and the lines of chosen models; None for all lines."""
-    system, words = lines.system, lines.words("model")
+def _choose_model(
+    name: str, rows: Ints, words: Words, models: Sequence[str]
+) -> tuple[str | None, Ints]:
+    """Return the model of a system, and its rows that have this model or none."""
     if not words.words:
-        return [None] * len(system.words), None
-    counts, texts = ~words.filled, words.texts
-    model_of: list[str | None] = []
-    for at, name in enumerate(system.words):
-        its = words.filled & (system.codes == at)
-        lines_of = pd.Series(texts[its]).value_counts(sort=False)
-        chosen = [word for word in lines_of.index if word in models]
-        if len(lines_of) > 1 and len(chosen) != 1:
-            shown = [f"{word!r} ({count:,} lines)" for word, count in lines_of.items()]
-            raise InvalidRequest(
-                f"{name} answered with several models: {join_names(shown)}. Two models are two "
-                "systems: say whose answers count, such as "
-                f"{argument('models', [lines_of.index[0]])}."
-            )
-        model = next(iter(chosen or lines_of.index), None)
-        model_of.append(model)
-        counts |= its & (texts == model)
-    return model_of, np.flatnonzero(counts)
+        return None, rows
+    texts = words.texts[rows]
+    counts = pd.Series(texts[texts != ""]).value_counts(sort=False)
+    chosen = [word for word in counts.index if word in models]
+    if len(counts) > 1 and len(chosen) != 1:
+        shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
+        raise InvalidRequest(
+            f"{name} answered with several models: {shown}. Two models are two systems: say whose "
+            f"answers count, such as {argument('models', [counts.index[0]])}."
+        )
+    model = next(iter(chosen or counts.index), None)
+    return model, rows[(texts == "") | (texts == model)]
 
 
 def _frame_of(
@@ -279,7 +405,7 @@ def _frame_of(
     # If a system has a price, an answer counts as charged unless its line says otherwise.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.system.codes]
-    charged = np.where(failed, BILLED.index(Charged.NO), charged)
+    charged[failed] = BILLED.index(Charged.NO)
     billed = lines.meant("billed", -1, np.int8)
     errors = lines.words("error")
     reasons = [*dict.fromkeys([NOT_ASKED, *errors.words])]
@@ -290,9 +416,8 @@ def _frame_of(
         count = 1 + max(probe.max(), reference.max())
         more["people"] = [*names, *(f"unknown {number}" for number in range(len(names), count))]
     if "transaction" in lines.of:
-        attempts = lines.words("attempt")
         more["transactions"] = lines.words("transaction").codes
-        more["attempts"] = np.array([*map(int, attempts.words)], np.int64)[attempts.codes]
+        more["attempts"] = lines.numbers("attempt").astype(np.int64)
     if lines.pictures:
         category = pd.CategoricalDtype(pd.Index(lines.pictures[0].words))
         more["pictures"] = tuple(
@@ -311,28 +436,27 @@ def _frame_of(
         billed=np.where(billed < 0, charged, billed),
         groups=groups,
         **more,
-    ).assign(pair=lines.pairs.astype(np.int64))
+    )
 
 
 def _with_scores_below(
-    answers: list[Answers],
+    answers: Sequence[Answers],
     below: float | Mapping[str, float],
     say: Callable[[str], object],
 ) -> list[Answers]:
     """Fill the empty scores of systems that return no score below a threshold."""
-    names = [each.name for each in answers]
+    named = {each.name: each for each in answers}
     if not isinstance(below, Mapping):
-        if len(answers) > 1:
+        if len(named) > 1:
             raise InvalidRequest(
                 f"Say whose scores are missing below {below:g}, such as "
-                f"{names[0]}={below:g}; there are {join_names(names)}."
+                f"{answers[0].name}={below:g}; there are {join_names([*named])}."
             )
-        below = {names[0]: below}
-    filled = list(answers)
+        below = dict.fromkeys(named, below)
     for name, threshold in below.items():
-        if name not in names:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
-        each = answers[names.index(name)]
+        if name not in named:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, named)}")
+        each = named[name]
         lower = int(np.count_nonzero(each.scores < threshold))
         if lower or each.scale == MINUS_DISTANCE:
             raise InvalidRequest(
@@ -346,18 +470,17 @@ def _with_scores_below(
         given = each.scores[~np.isnan(each.scores)]
         places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
         just_below = round(threshold - 10.0**-places, places)
-        frame = each.frame.assign(
-            score=np.where(empty, just_below, each.scores), acquired=each.acquired | empty
-        )
-        filled[names.index(name)] = attrs.evolve(each, frame=frame)
+        scores = np.where(empty, just_below, each.scores)
+        frame = each.frame.assign(score=scores, acquired=each.acquired | empty)
+        named[name] = attrs.evolve(each, frame=frame)
         say(
             f"{name}: {int(empty.sum()):,} pairs without a score count as {just_below:g}, just "
             f"below {threshold:g}; no threshold below {threshold:g} can be judged"
         )
-    return filled
+    return [*named.values()]
 
 
-def _notes(lines: Lines, files: Sequence[Lines]) -> Iterator[str]:
+def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
     def quoted(names: Iterable[str]) -> str:
         return join_names([repr(name[:60]) for name in names])
 
@@ -388,14 +511,14 @@ def _notes(lines: Lines, files: Sequence[Lines]) -> Iterator[str]:
 def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
     """Yield notes about empty cells and about scores that may mean a missing score."""
     empty = []
-    for each in answers:
-        if count := int((each.answered & ~each.acquired & (each.decisions < 0)).sum()):
-            empty.append(f"{count:,} of {each.name}")
-        others = each.scores[each.scored & ~each.mated]
+    for system in answers:
+        if count := int((system.answered & ~system.acquired & (system.decisions < 0)).sum()):
+            empty.append(f"{count:,} of {system.name}")
+        others = system.scores[system.scored & ~system.mated]
         lowest = others[others == others.min(initial=np.inf)]
         if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
             yield (
-                f"{each.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
+                f"{system.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
                 f"{lowest[0]:g}, and a threshold just above it may be chosen"
             )
     if empty:

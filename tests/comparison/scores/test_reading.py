@@ -520,6 +520,17 @@ def test_frames_and_parquet_are_read_alike(tmp_path):
     assert answers.mated.tolist() == [True, False]
 
 
+def test_long_runs_of_one_word_and_of_empty_cells(read):
+    cells = [("Timeout", "") if n % 700 > 600 else ("", n) for n in range(1400)]
+    lines = (f"{'ab'[n // 700]},{n % 700},1,A,A,{cells[n][1]},{cells[n][0]}" for n in range(1400))
+    first = read("\n".join([f"{HEAD},error", *lines]))
+    table = pa.Table.from_pandas(pd.read_csv(read.path))
+    for answers in (first, read_scores(pa.concat_tables([table[:0], table[:900], table[900:]]))):
+        assert [each.name for each in answers] == ["a", "b"]
+        assert [each.not_answered for each in answers] == [{"Timeout": 99}] * 2
+        assert [np.nanmax(each.scores) for each in answers] == [600, 1300]
+
+
 @pytest.mark.parametrize("orient", ["columns", "records", "lines"])
 def test_json(tmp_path, orient):
     frame = pd.DataFrame({"label": [1, 0, 1], "score": [7.5, 2.5, 6.5], "person": ["A", "B", "C"]})
