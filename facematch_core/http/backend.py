@@ -151,7 +151,7 @@ class HttpBackend(RemoteBackend):
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
     def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
-        """Return the result in a reply with an unexpected status; None if it is an error.
+        """Return the result in an error reply (see `error`); None if it is an error.
 
         The default returns the result of an `InconclusiveRow` in `error_codes`. Called only if the
         body is JSON. The `billing` of the result covers only this request.
@@ -190,7 +190,7 @@ class HttpBackend(RemoteBackend):
         return {}
 
     def error_code(self, reply: HttpReply) -> object:
-        """Return the vendor's own code in a reply with an unexpected status, for `error_codes`.
+        """Return the vendor's own code in an error reply (see `error`), for `error_codes`.
 
         Called only if the body is JSON; a number is looked up as text. None by default.
         """
@@ -207,7 +207,7 @@ class HttpBackend(RemoteBackend):
         `HttpRequest.masked` if a header has it after a prefix such as ``Bearer``.
 
         Raises:
-            VendorError: the login failed; billed NO, because `request` was not sent.
+            VendorError: the login failed. Bill it NO, because `request` was not sent.
         """
         return request
 
@@ -220,8 +220,9 @@ class HttpBackend(RemoteBackend):
         return False
 
     def error(self, reply: HttpReply, call: Any) -> VendorError:
-        """Return the error for a reply with an unexpected status; by default from the tables.
+        """Return the error for an error reply; by default from the tables.
 
+        Its status is not among `expects`, or it has an `error_code` and the backend `codes_in_200`.
         `call` is the `Request`: the meaning of a status may depend on it.
         """
         return error_by_table(self, reply, find_row(self, reply)[1])
@@ -417,7 +418,6 @@ class HttpBackend(RemoteBackend):
                 f"fetch is for GET and HEAD, not for {request.method}: a lost reply counts as "
                 "free here. Yield a request that changes something at the vendor from steps."
             )
-
         about = {"deadline": deadline, "clock": self.client.clock}
         return self.ask(LookUp.of(call, request=request, **about), HttpReply)
 

@@ -66,7 +66,7 @@ class HttpRequest:
         charges: Number of charges for an expected reply, 0 or more.
         on_refusal: The reaction to any other or a lost reply. ``end`` ends the call. ``raise``, for
             free requests only, raises the error at the `yield`, so that a poll can be retried,
-            unless the deadline has passed or the call was cancelled.
+            unless the deadline has passed.
         is_cleanup: Whether the request only removes data of the call at the vendor. Clean-ups are
             sent after the call, latest first, within two seconds in total and before the deadline.
             They are not sent after an error if the call may have been charged and can still be
@@ -99,8 +99,8 @@ class HttpRequest:
         object.__setattr__(self, "expects", frozenset(self.expects))
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
-                "The address of a request must be http:// or https:// with a host and a path, "
-                "without a user or a fragment; put a key into headers."
+                "The address of a request must be http:// or https:// with a host, and with a path "
+                "before any query, without a user or a fragment; put a key into headers."
             )
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:

@@ -37,7 +37,7 @@ from .messages import BodyShape, HttpReply, accepted_billing
 Exchange: TypeAlias = Any
 HttpBackend: TypeAlias = Any
 
-#: The billing of a response that does not mention a charge, and of a request without a price.
+#: A bill that states nothing: the default of a result and of an error.
 SILENT = Billing()
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
@@ -214,8 +214,7 @@ def find_row(
 ) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
     """Return the vendor's code in a reply as text, and its row."""
     code = backend.error_code(reply) if reply.is_json else None
-    text = None if code is None else str(code)
-    return text, None if text is None else backend.error_codes.get(text)
+    return (None, None) if code is None else (str(code), backend.error_codes.get(str(code)))
 
 
 def error_by_table(
@@ -264,9 +263,8 @@ _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", 
 def excerpt(reply: HttpReply) -> str:
     """Return the vendor's error message: at most 200 printable characters, or "".
 
-    The first text under ``detail``, ``error``, ``message``, ``Message``, ``exception``,
-    ``errorMessage`` or ``error_description`` counts, outermost first; only the first item of
-    a list is searched. Secrets and texts that look like a key are masked.
+    The first text under a common key (``detail``, ``error``, ``message`` ...) counts, outermost
+    first; only the first item of a list is searched. Secrets and probable keys are masked.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []

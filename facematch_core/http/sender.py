@@ -221,7 +221,7 @@ class HttpCall:
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
-            # This request cannot be sent, but the call was accepted before.
+            # This request was not sent, but the call was accepted before.
             problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
                 unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
@@ -256,14 +256,18 @@ class HttpCall:
                 deadline=deadline,
                 on_sent=on_sent,
             )
-            # Do not send the picture again if the server should be a mock, but is not.
-            if (
-                is_repeated
-                or not backend.should_relogin(signed, reply)
-                or backend.find_mismatch(reply)
-            ):
+            if is_repeated or not self._should_relogin(signed, reply):
                 break
         return reply
+
+    def _should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
+        """Return whether to log in and send the picture again: never if a mock was expected."""
+        try:
+            is_rejected = self.backend.should_relogin(request, reply)
+        except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the reply
+            report_fault(error)
+            return False
+        return is_rejected and not self.backend.find_mismatch(reply)
 
     def _note_sent(self) -> None:
         self.call.on_sent()

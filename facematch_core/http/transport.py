@@ -8,7 +8,7 @@ HTTP libraries do not say whether a request was sent, and restart their timeouts
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
 urllib3's in three ways: it calls `Exchange.begin` just before the first byte of a request, it calls
 `Exchange.wait_s` before each wait on the socket, and it rejects truncated response headers.
-requests itself is used only with test doubles.
+requests finds proxies and prepares URLs, but sends nothing, except to a test double.
 """
 
 from __future__ import annotations
@@ -349,7 +349,7 @@ class Exchange:
         return wait_s
 
 
-#: The current exchange: a connection serves several exchanges in turn.
+#: The current exchange. urllib3 creates the readers of a connection and cannot pass it to them.
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
@@ -541,7 +541,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        # Not in `begin`, without which the answer of a proxy to CONNECT is read.
+        # `makefile` cannot take a class. Not in `begin`: a CONNECT answer is read without it.
         self._reads: Any = self.fp.raw
         self._reads.__class__ = _SocketReader
 

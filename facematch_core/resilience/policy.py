@@ -123,12 +123,12 @@ class Outcome:
     """The outcome of a try.
 
     Attributes:
-        charged: Whether the try was charged; UNKNOWN also if interrupted after the first byte.
+        charged: Whether the try was charged; also UNKNOWN if interrupted after the first byte.
         sent: Whether anything may have been sent.
         environment: The environment that answered; None if unknown.
         error: The error; None for a result, and for a foreign exception such as Ctrl-C.
         answered: Whether there is a result.
-        was_asked: Whether the backend was called; not if a policy refused or time was over.
+        was_asked: Whether the backend was called: False after a refusal or a timeout.
     """
 
     charged: Charged

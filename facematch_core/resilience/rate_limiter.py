@@ -111,7 +111,7 @@ class RateLimiter(policy.Policy):
         limit, length_s = self.window.limit, self.window.seconds + MARGIN_S
         with policy.lock:
             now = self.clock.monotonic()
-            # Calls inherited from the parent of a fork may have been sent; only the parent knows.
+            # Calls inherited from the parent of a fork may have been sent, so they count as sent.
             for call in [call for call in self._queue if call.process != os.getpid()]:
                 self._queue.remove(call)
                 self._sent_at.append(now)

@@ -37,7 +37,7 @@ log = logging.getLogger("facematch")
 
 #: Timeout in seconds of a step while the database is busy or unavailable.
 PATIENCE_S = 30.0
-#: Read timeouts in seconds of a step: usually, and while an earlier step's thread still hangs.
+#: Read timeouts of a step in seconds: the usual one, and one while an earlier step hangs.
 SILENCE_S, AGAIN_S = 5.0, 1.0
 #: The shortest timeout of a PostgreSQL step in seconds: one try even after the deadline.
 MOMENT_S = 0.2
@@ -380,7 +380,7 @@ class _StepProgress:
     limit: Deadline
     #: Time of the server's last response, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
-    #: Whether the caller has left: an open transaction must not be committed.
+    #: Whether the caller no longer waits: an open transaction must not be committed.
     is_abandoned: bool = False
     #: Whether the commit has started and the caller does not know its outcome.
     may_be_written: bool = False

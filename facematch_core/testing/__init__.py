@@ -6,7 +6,7 @@ Start with `BackendContract`. Requires the extra ``testing``, which includes pyt
 from __future__ import annotations
 
 try:
-    import pytest  # noqa: F401 - what is missing is named
+    import pytest  # noqa: F401 - only checks that pytest is installed
 except ModuleNotFoundError as missing:
     if missing.name != "pytest":
         raise

@@ -1,4 +1,4 @@
-"""Infrastructure of the rules: a simulator, counted calls, and failures in one sentence."""
+"""Infrastructure of the rules: the simulator, call counting, and one-line failure messages."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ Result = fm.MatchResult | fm.LivenessResult
 Pair = tuple[fm.Image, fm.Image]
 #: Requests with their replies.
 Steps = list[tuple[HttpRequest, HttpReply]]
-#: Prefix of the reason of a skipped rule.
+#: Prefixes of skip reasons.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
-#: Prefixes of the reason of a failed rule, which say whose fault it is.
+#: Prefixes of failure reasons, which name the side at fault.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
-#: The decision that lets a person in, and the other decisions, by operation.
+#: The accepting decision and the other decisions, by operation.
 _MATCH, _LIVE = Operation.MATCH, Operation.LIVENESS
 PASS = {_MATCH: fm.Decision.MATCH, _LIVE: fm.LivenessDecision.LIVE}
 FAIL = {_MATCH: fm.Decision.NO_MATCH, _LIVE: fm.LivenessDecision.NOT_LIVE}
 REVIEW = {_MATCH: fm.Decision.REVIEW, _LIVE: fm.LivenessDecision.REVIEW}
 INCONCLUSIVE = {_MATCH: fm.Decision.INCONCLUSIVE, _LIVE: fm.LivenessDecision.INCONCLUSIVE}
 RESULTS = {Operation.MATCH: fm.MatchResult, Operation.LIVENESS: fm.LivenessResult}
-#: A score in the middle of the scale, with more digits than a careless plug-in keeps.
+#: A score near the middle of the scale, with enough digits to detect rounding.
 MIDDLE = 61.23
-#: Deadline of a call to which the vendor never finishes its answer, in seconds.
+#: Deadline of a call whose response never completes, in seconds.
 DEADLINE_S = 0.25
 #: Deadline of any other call, in seconds.
 ENDS_S = 15.0
-#: Start time of a new clock: a date that a test cannot mistake for today.
+#: Start time of a new clock: a date in the past, so that a test notices today's date.
 START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
@@ -69,7 +69,7 @@ class ManualClock:
 
     def __init__(self, start: datetime = START) -> None:
         if start.tzinfo is None:
-            raise ValueError("start must carry an offset, for example tzinfo=UTC.")
+            raise ValueError("start must be timezone-aware, for example tzinfo=UTC.")
         self._start = start.astimezone(UTC)
         self._passed = 0.0
         self._lock = threading.Lock()
@@ -85,15 +85,15 @@ class ManualClock:
             return self._passed
 
     def sleep(self, seconds: float) -> None:
-        """Record the duration and advance by it."""
+        """Record the duration, then advance the clock by it."""
         self.advance(seconds)
         self.slept.append(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Advance by this number of seconds, at least 0."""
+        """Advance the clock by `seconds`, which must be 0 or more."""
         # `not >=` instead of `<` also rejects NaN.
         if not seconds >= 0:
-            raise ValueError(f"A clock goes forward only, not by {seconds!r} seconds.")
+            raise ValueError(f"seconds must be 0 or more, not {seconds!r}.")
         with self._lock:
             self._passed += seconds
 
@@ -110,7 +110,7 @@ class RunningClock(ManualClock):
 
 
 class SimulatorMistake(Exception):
-    """The simulator contradicts itself; the message says how."""
+    """Raised for a simulator that contradicts itself; the message explains how."""
 
 
 def judge_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
@@ -153,12 +153,12 @@ class Outcome:
     def answer(self) -> Any:
         """Return the result, or raise the error."""
         if self.result is None:
-            raise self.error or LookupError("a call without result and error")
+            raise self.error or LookupError("the call has neither a result nor an error")
         return self.result
 
 
 def tell_fault(error: BaseException) -> str:
-    """Describe an unexpected exception: what, where, and whose fault it is."""
+    """Describe an unexpected exception: its type, its location and the side at fault."""
     if isinstance(error, SimulatorMistake):
         return f"{SIMULATOR_FAILED}{error}"
     steps = [*traceback.walk_tb(error.__traceback__)]
@@ -171,7 +171,7 @@ def tell_fault(error: BaseException) -> str:
     for frame, line in (own or steps)[-1:]:
         text += f" ({Path(frame.f_code.co_filename).name}, line {line})"
     if author is None:
-        return f"{PLUG_IN_FAILED}the kit could not read what it gave: {text}"
+        return f"{PLUG_IN_FAILED}the kit could not read its output: {text}"
     if issubclass(type(author), Backend):
         return f"{PLUG_IN_FAILED}its own code raised {text}"
     where = f"{type(author).__name__}.{by_authors[-1].f_code.co_name}"
@@ -179,15 +179,15 @@ def tell_fault(error: BaseException) -> str:
 
 
 class Bench:
-    """A simulator with its backend; makes calls and counts their requests and charges."""
+    """Makes calls with a simulator and its backend; counts their requests and charges."""
 
     def __init__(self, simulator: VendorSimulator) -> None:
         self.simulator = simulator
-        #: The clock of every call, without real waits; and the waits of the last call.
+        #: The clock of every call, with fake waits; and the waits of the last call.
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
-        #: The plug-in's own exceptions in words, by the words of the core's errors about them.
+        #: Descriptions of the plug-in's own exceptions, by the core's shorter description.
         self.faults: dict[str, str] = {}
-        #: The call that was made last, which the reason of a failure begins with.
+        #: The last call. A failure reason begins with it.
         self.at = ""
         self._requests: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()
@@ -196,7 +196,7 @@ class Bench:
 
     @functools.cached_property
     def backend(self) -> Backend:
-        """The backend under test, opened on first use, because some open slowly."""
+        """The backend under test. Opened on first use, because opening can be slow."""
         problem = simulators.check_declared(self.simulator)
         self.sound_if(not problem, problem)
         return self.open_backend()
@@ -222,7 +222,7 @@ class Bench:
         self.faults.setdefault(describe_fault(error), tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
-        """Return why a rule failed: the cause first, in one line, without secrets."""
+        """Return the reason of a failure in one line, cause first, without secrets."""
         problem, self.simulator.problem = self.simulator.problem, None  # it is reported once
         text, reason = str(error), tell_fault(problem or error)
         if problem is None and not reason.startswith(SIMULATOR_FAILED):
@@ -230,7 +230,7 @@ class Bench:
                 reason = f"{self.at}: {text}".removeprefix(": ").partition("\n")[0]
             elif isinstance(error, fm.FaceMatchError):
                 reason = f"{type(error).__name__}: {text}"
-        # Errors of the core only name the place where the plug-in's code raised.
+        # The core's errors only name the file and line at which the plug-in's code raised.
         reason = next((each for place, each in self.faults.items() if place in reason), reason)
         if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED)):
             reason = f"{PLUG_IN_FAILED}{reason}"
@@ -249,7 +249,7 @@ class Bench:
             pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
 
     def sound_if(self, condition: object, otherwise: str) -> None:
-        """Raise for a simulator that contradicts itself."""
+        """Raise `SimulatorMistake` if the simulator contradicts itself."""
         if not condition:
             raise SimulatorMistake(otherwise)
 
@@ -266,7 +266,7 @@ class Bench:
     def operations(self) -> list[Operation]:
         """The declared operations; skips the rule if the backend only has hosted sessions."""
         is_plain = self.can.operations or self.backend.session_capabilities is None
-        self.applies_if(is_plain, "has hosted sessions alone, and takes no pictures")
+        self.applies_if(is_plain, "only has hosted sessions, and takes no pictures")
         return [operation for operation in GOOD if operation in self.can.operations]
 
     def scale(self, operation: Operation) -> str | None:
@@ -275,13 +275,13 @@ class Bench:
     def scaled(self) -> list[Operation]:
         """The operations with a score scale; skips the part if there are none."""
         scaled = [operation for operation in self.operations if self.scale(operation)]
-        self.applies_if(scaled, "declares no scale of scores")
+        self.applies_if(scaled, "declares no score scale")
         return scaled
 
     def secrets(self) -> list[tuple[str, str]]:
-        """Name and text of every `Secret` among the backend's attributes."""
+        """Return name and text of every `Secret` among the backend's attributes."""
         cls, names = type(self.backend), {*getattr(self.backend, "__dict__", ())}
-        # A frozen attrs class keeps its fields in slots, where vars() does not look.
+        # The fields of an attrs class with slots are not in `__dict__`.
         names |= {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
         values = [(name, getattr(self.backend, name, None)) for name in sorted(names)]
         return [(name, value.reveal()) for name, value in values if isinstance(value, Secret)]
@@ -294,10 +294,10 @@ class Bench:
 
     def judge_unreadable(self, operation: Operation, error: fm.FaceMatchError) -> None:
         """Assert that the error for an unreadable 200 response reports the vendor's charge."""
-        assert isinstance(error, fm.UnexpectedResponse), f"it ends in {error!r}"
+        assert isinstance(error, fm.UnexpectedResponse), f"the call raised {error!r}"
         may_be_free = [fm.Charged.NO] * (operation not in self.can.billed_operations)
         charged = error.billing.charged
-        same("the charge of an answer 200 in its error", charged, fm.Charged.YES, *may_be_free)
+        same("`charged` in the error for a 200 response", charged, fm.Charged.YES, *may_be_free)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each declared option of a call for an operation, one at a time."""
@@ -320,7 +320,7 @@ class Bench:
         """Return why a situation cannot occur: from the simulator's declaration or from results."""
         name, reason = self.backend.name, self.simulator.cannot_happen.get(situation)
         if situation is Situation.NO_CREDIT and not self.can.billed_operations:
-            return reason or f"{name} declares nothing that is charged."
+            return reason or f"{name} declares no billed operation."
         if reason or situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
             return reason
         # The warning of a rejection (no face, for example) has the rejection's code as its tag.
@@ -328,7 +328,7 @@ class Bench:
         results = [result for case in cases if (result := self.ask(*case).result) is not None]
         what, seen = "`vendor_status`", {result.vendor_status for result in results}
         if situation is Situation.UNKNOWN_WARNING:
-            what, seen = "tag of a warning", {w.tag for result in results for w in result.warnings}
+            what, seen = "warning tag", {w.tag for result in results for w in result.warnings}
         return f"No result of {name} has a {what}." if results and not seen - {None} else None
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
@@ -355,13 +355,13 @@ class Bench:
                     yield operation, situation
 
     def find_score(self, operation: Operation) -> tuple[Situation, float | None, float]:
-        """Return a situation with a known score, what it is set with, and the score, 0-100."""
+        """Return a situation with a known score, its `score` argument, and the score (0-100)."""
         if Situation.SCORE in self.simulator.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
         situation = GOOD[operation]
         score = self.ask(operation, situation).answer.score
-        assert score is not None, f"{operation}: a pass carries no score, but a scale is declared"
-        text = f"{situation.name} scores {score.value}: take pictures with room on either side"
+        assert score is not None, f"{operation}: a pass has no score, but a scale is declared"
+        text = f"{situation.name} scores {score.value}: use pictures that score between 1 and 99"
         self.sound_if(1 <= score.value <= 99, text)
         return situation, None, score.value
 
@@ -370,7 +370,7 @@ class Bench:
         return steps if isinstance(steps, int) else steps[operation]
 
     def each_step(self, operation: Operation, situation: Situation) -> list[int | None]:
-        """Return the steps of a call that `situation` can meet; None alone for the whole call."""
+        """Return the steps of a call that `situation` can affect; [None] for the whole call."""
         several = range(1, self.steps(operation) + 1)
         if situation is Situation.BAD_KEY:
             return [None, *several[1:]]
@@ -390,7 +390,7 @@ class Bench:
         return attrs.evolve(self.count(call, RESULTS[operation]), events=tuple(events))
 
     def ask_directly(self, operation: Operation, situation: Situation, **fields: Any) -> Outcome:
-        """Make a call without the verifier, whose own checks would hide a fault of the backend."""
+        """Call the backend without the verifier, whose checks could hide a bug of the backend."""
         self._begin(operation, situation, fields)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
@@ -403,7 +403,7 @@ class Bench:
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
-        """Return a call as the verifier passes it; `threshold` is a number, or the default."""
+        """Return a call as the verifier passes it; a `threshold` of None is the default."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
@@ -421,7 +421,7 @@ class Bench:
         return self.count(lambda: ask(call), RESULTS[call.operation])
 
     def count(self, ask: Callable[[], Any], due: type | None = None) -> Outcome:
-        """Return a result of this class, or the error; count the requests and charges."""
+        """Return the outcome of a call, with its requests and charges; assert the result class."""
         simulator, slept = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
@@ -442,7 +442,7 @@ class Bench:
     def overhear(
         self, answer: Any = None, *, every: bool = False, **changes: Any
     ) -> Iterator[Steps]:
-        """Collect steps, or every request, with their replies, changed by `answer` or in fields."""
+        """Collect steps (or every request) and replies; `answer` or `changes` edit the replies."""
         steps: Steps = []
         if not isinstance(self.backend, HttpBackend):
             yield steps
@@ -451,19 +451,19 @@ class Bench:
         send = client.send
 
         def hear(request: HttpRequest, **options: Any) -> HttpReply:
-            # Only a call reports when its first byte is sent; a login does not.
+            # A call passes `on_sent`, a login does not.
             is_of_call = "on_sent" in options
             sent = f"{request.url} {request.params} {encode_request(request)}"
             masked = {secret.reveal() for secret in request.secrets}
             bare = [text for text in self.simulator.secrets if text in sent and text not in masked]
-            assert not bare, "a request has a key or token as plain text: give a `Secret`, `masked`"
+            assert not bare, "a request has a key or token as plain text: use `Secret` or `masked`"
             is_login = "deadline" in options and not request.charges
-            assert is_of_call or is_login, "a login has `charges=0` and the `deadline` of its call"
+            assert is_of_call or is_login, "a login needs `charges=0` and its call's `deadline`"
             reply: HttpReply = send(request, **options)
             if every or (is_of_call and not request.is_cleanup):
                 reply = answer(request, reply) if answer else attrs.evolve(reply, **changes)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
-                    steps.pop()  # it renewed its token: this is the same step
+                    steps.pop()  # the token was renewed: this repeats the step
                 steps.append((request, reply))
             return reply
 
@@ -471,7 +471,7 @@ class Bench:
             yield steps
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
-        """Return the request of a good call at this step; of a library's call, one that costs."""
+        """Return the request of a good call at this step; a charged stand-in for a library's."""
         if operation not in self._requests:
             with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])
@@ -489,7 +489,7 @@ def application_call(verifier: Any, operation: Operation, pair: Pair, **options:
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorate a test as a rule: its failure is one sentence that names the cause first.
 
-    The rule is skipped if a rule in `causes` (by number) has failed, because it depends on it.
+    The rule depends on the rules in `causes` (numbers) and is skipped if one of them has failed.
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
@@ -502,7 +502,7 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             if cause is None:
                 try:
                     return test(self, bench, **parameters)
-                except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - whatever a plug-in raises
+                except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - a plug-in may raise anything
                     reason = bench.reason(error)
                 cause = failures.setdefault(reason, number)
                 if cause == number:
@@ -515,14 +515,14 @@ def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 class Rules:
-    """The fixtures of a contract, and the rules that have failed."""
+    """The fixtures of a contract, and its failed rules."""
 
-    #: The rules that have failed, by the reason that each was the first to give.
+    #: The first rule that failed, by failure reason.
     failures: ClassVar[dict[str, str]] = {}
 
     @pytest.fixture
     def simulator(self) -> Iterator[VendorSimulator]:
-        """The vendor's simulator, new for each rule. Override this fixture."""
+        """A new simulator of the vendor for each rule. Override this fixture."""
         raise NotImplementedError(f"{type(self).__name__} needs a fixture `simulator`.")
 
     @pytest.fixture
@@ -540,8 +540,8 @@ class Rules:
             test = getattr(cls, name)
             marks = [m for m in getattr(test, "pytestmark", ()) if m.name != "parametrize"]
             expected = any(m.name == "xfail" and m.kwargs.get("reason") for m in marks)
-            # Without an original it is the author's own test.
+            # A test that the kit does not define is the author's own.
             is_changed = original is not None and (test is not original or marks)
             if is_changed and (test is original or not expected):
-                text = "It may only be expected to fail: @pytest.mark.xfail(reason='...')."
+                text = "Mark it as expected to fail instead: @pytest.mark.xfail(reason='...')."
                 raise TypeError(f"{cls.__name__} changes the rule {name}. {text}")

@@ -28,16 +28,16 @@ _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     """Return the names of the encodings in which `secret` is in any of `texts`; () if in none.
 
-    Looked for: as it is, also where `repr`, `ascii`, JSON or a URL escapes it (bytes, and bytes
-    that were read as text; also inside of a text that was written so again), in hexadecimal, and in
-    base64 of both alphabets wherever it begins in a longer text.
+    Finds the plain text, also as escaped by `repr`, `ascii`, JSON or a URL (bytes, bytes decoded
+    as text, and up to four levels of escapes), hexadecimal, and base64 in both alphabets at any
+    offset in a longer text.
 
     Raises:
         ValueError: the secret has fewer than 6 bytes, which may be found by chance.
     """
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < 6:  # shorter ones occur by chance, especially in base64
-        raise ValueError(f"A secret of {len(raw)} bytes is too short: take 6 or more.")
+        raise ValueError(f"A secret of {len(raw)} bytes is too short: use 6 or more.")
     return find_forms(raw, [layer for text in texts for layer in layers(text)])
 
 
@@ -54,7 +54,7 @@ def layers(text: bytes | str) -> Iterator[bytes]:
         layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         layer = str(text).encode(errors="surrogatepass")
-    for _ in range(5):  # `repr` of a `repr` of JSON is escaped three times, and the text once
+    for _ in range(5):  # `repr` of `repr` of JSON is three levels, and the text may be one
         yield layer
         yield _PERCENT.sub(lambda escape: bytes.fromhex(escape[1].decode()), layer)
         inner = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), layer)
@@ -99,7 +99,7 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
 def told_by(error: BaseException) -> str:
     """Return all an error tracker could collect from `error`: texts, attributes, frames, locals.
 
-    Causes and contexts count, hidden ones too, and so do the members of a group.
+    Includes causes and contexts, also suppressed ones, and the members of exception groups.
     """
     texts = []
     for link in chain(error):
@@ -109,7 +109,7 @@ def told_by(error: BaseException) -> str:
 
 
 def chain(error: BaseException) -> tuple[BaseException, ...]:
-    """Return `error`, its causes and contexts (hidden ones too), and members of groups."""
+    """Return `error`, its causes and contexts (also suppressed ones), and members of groups."""
     links: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -122,7 +122,7 @@ def chain(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Return the frames of its traceback: each the file, and its place, line and locals as text."""
+    """Yield the file of each traceback frame, and its location, line and locals as text."""
     lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
     for at, (frame, _) in zip(lines, walk, strict=True):
         values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]
@@ -130,7 +130,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def show(value: Any, how: Callable[[Any], str] = repr) -> str:
-    """Return a value's `repr` as a crash reporter does; it fails for half-initialised objects."""
+    """Return a value's `repr`, or the class of its error (an object may be half-initialised)."""
     try:
         return how(value)
     except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
@@ -139,7 +139,7 @@ def show(value: Any, how: Callable[[Any], str] = repr) -> str:
 
 @contextmanager
 def capture_log() -> Iterator[io.StringIO]:
-    """Capture all log records meanwhile, from DEBUG up, with all their attributes."""
+    """Capture all log records in the block, from DEBUG up, with all their attributes."""
     text = io.StringIO()
     is_enabled, hand_on = logging.Logger.isEnabledFor, logging.Logger.callHandlers
 
@@ -149,8 +149,8 @@ def capture_log() -> Iterator[io.StringIO]:
         if is_enabled(logger, record.levelno):
             hand_on(logger, record)
 
-    # Every record that passes a logger's own filters comes by `callHandlers`, even if the logger
-    # does not propagate.
+    # `callHandlers` gets every record that passes its logger's filters, even if the logger does
+    # not propagate.
     with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=hear):
         yield text
 
@@ -165,7 +165,7 @@ _add_hook = functools.cache(sys.addaudithook)
 
 @contextmanager
 def files_written() -> Iterator[list[str]]:
-    """Collect the files that a method of a backend opens for writing meanwhile, in any thread."""
+    """Collect the files that a backend opens for writing in the block, in any thread."""
     _add_hook(_hear_open)
     _watches.append([])
     try:

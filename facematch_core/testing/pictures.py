@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 #: File formats that Pillow writes without an extra.
 WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
-#: Beyond the first two the core itself refuses a picture, whatever the vendor takes; of the third
-#: not every kind of file can be.
+#: The core rejects pictures above the first two, whatever the vendor accepts. Some file formats
+#: cannot store a side longer than the third.
 _MOST_BYTES, _MOST_PIXELS, _LONGEST = 32 * 1024 * 1024, 64_000_000, 16_000
-#: Public domain and CC0; `photographs/README.md` beside them says where each is from.
+#: Public domain and CC0; the `README.md` in their folder names the sources.
 PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-cat")
 
 
@@ -37,7 +37,7 @@ def noise(
     """
     from PIL import Image as Pillow
 
-    # S311: repeatable, and nothing is protected by it.
+    # S311: a repeatable picture, not a secret.
     data = random.Random(seed).randbytes(3 * size[0] * size[1])  # noqa: S311
     how: dict[str, Any] = {"compress_level": 0} if kind is ImageFormat.PNG else {}
     return _write(Pillow.frombytes("RGB", size, data), kind, **how)
@@ -51,7 +51,7 @@ def _fill(width: int, height: int, kind: ImageFormat) -> Image:
 
 def _write(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
     if kind is ImageFormat.WEBP:
-        # A lossy one is refused wherever nothing may be changed, whatever the backend takes.
+        # A lossy file may need re-encoding, which `fit=False` forbids.
         how.setdefault("lossless", True)
     buffer = io.BytesIO()
     picture.save(buffer, kind.value, **how)
@@ -69,7 +69,7 @@ def photograph(name: str) -> Image:
         LookupError: no photograph has this name.
     """
     if name not in PHOTOGRAPHS:
-        raise LookupError(f"there is no photograph {name:.40}; there is {', '.join(PHOTOGRAPHS)}")
+        raise LookupError(f"Unknown photograph {name!r:.40}: use {', '.join(PHOTOGRAPHS)}.")
     folder = resources.files("facematch_core") / "cli" / "photographs"
     return Image.from_bytes((folder / f"{name}.jpg").read_bytes())
 
@@ -77,9 +77,9 @@ def photograph(name: str) -> Image:
 def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     """Return valid pictures that a vendor with `limits` rejects, by the violated limit.
 
-    For each limit there is one picture a little beyond it (``bytes``, ``few bytes``, ``pixels``,
-    ``side``, ``long side``), and one of each kind that is not taken (``format bmp``, for example);
-    none for a limit that is not set, or that the core's own comes before.
+    There is one picture slightly beyond each limit (``bytes``, ``few bytes``, ``pixels``, ``side``,
+    ``long side``), and one of each format that is not accepted (``format bmp``, for example). A
+    limit that is not set, or not stricter than the core's own, has no picture.
     """
     side, least = max(64, limits.min_side_px), limits.min_side_px
     kinds = [kind for kind in WRITABLE if kind in limits.formats]
@@ -125,7 +125,7 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
 
 def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
     """Return incompressible noise with a file slightly larger than this."""
-    # Three bytes a pixel in PNG; of the other kinds the first one shows how many it takes.
+    # PNG takes three bytes per pixel; for other formats, the first picture shows the size.
     side = max(side, math.isqrt(size_bytes // 3) + 1)
     while (picture := noise(0, (side, side), kind)).size_bytes <= size_bytes:
         side = math.isqrt(side * side * size_bytes // picture.size_bytes) + 1 + side // 100
@@ -145,7 +145,7 @@ def turn(image: Image, orientation: int) -> Image:
     from PIL import ExifTags
     from PIL import Image as Pillow
 
-    # The transposition stored with each EXIF orientation, from 2 on.
+    # The transposition of each EXIF orientation, starting at 2.
     turns = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
     back = Pillow.Transpose[turns.split()[orientation - 2]]
     exif = Pillow.Exif()
@@ -154,9 +154,9 @@ def turn(image: Image, orientation: int) -> Image:
 
 
 def add_note(image: Image) -> Image:
-    """Return the picture as PNG with a text in its file, so that its bytes differ."""
+    """Return the picture as PNG with a text chunk, so that its bytes differ."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_text("Comment", "Taken at home, says the kit.")
+    texts.add_text("Comment", "Written by the test kit.")
     return _write(image.to_pil(), ImageFormat.PNG, pnginfo=texts, compress_level=1)

@@ -1,4 +1,4 @@
-"""Simulators: a local stand-in for the vendor behind a backend, and for its hosted sessions."""
+"""Simulators: local stand-ins for a backend's vendor and its hosted sessions."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ from .pictures import noise, pictures_beyond
 
 
 class Situation(enum.StrEnum):
-    """A way in which a vendor (or a local engine) may respond to a call.
+    """A response of a vendor (or a local engine) to a call.
 
     A rule about a situation that the simulator cannot produce is skipped; see also `required`.
     """
 
     #: Both pictures show one person: a match, with a score well above the default threshold. The
-    #: probe passes a check of liveness, too, where there is one.
+    #: probe also passes the vendor's liveness check, if there is one.
     SAME_PERSON = "same_person"
-    #: Two people: no match at the default threshold. A check of the probe may say anything.
+    #: Two people: no match at the default threshold. A liveness check may have any result.
     DIFFERENT_PEOPLE = "different_people"
-    #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
+    #: The probe shows a live face. If the vendor also compares, the pictures match.
     LIVE = "live"
-    #: The probe shows a photograph, a screen or a mask. A comparison may say anything; a vendor
-    #: that only compares says it there, beside what would be a match.
+    #: The probe shows a photograph, a screen or a mask. A comparison may have any result; a vendor
+    #: that only compares reports the spoof there, with a score that would match.
     SPOOF = "spoof"
-    #: Exactly the score that `set_situation` is given, decided by the vendor's own rule at the
-    #: threshold it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
+    #: The exact score that is passed to `set_situation`. The vendor's own rule decides, at the
+    #: threshold in the request; a vendor without one responds as in SAME_PERSON or LIVE.
     SCORE = "score"
     #: No face is found in at least one picture.
     NO_FACE = "no_face"
     #: The probe shows two faces, one of them the right one.
     TWO_FACES = "two_faces"
-    #: The vendor's most favourable verdict, with null where the score stands.
+    #: The vendor's most favourable verdict, with null as the score.
     NULL_SCORE = "null_score"
-    #: A number where the score stands that is not on the vendor's scale (250 of 100).
+    #: A score outside the vendor's scale (250 of 100).
     IMPOSSIBLE_SCORE = "impossible_score"
     #: A high score, and the undocumented verdict `VendorSimulator.unknown_status`.
     UNKNOWN_STATUS = "unknown_status"
     #: As SAME_PERSON or LIVE, with the undocumented warning `VendorSimulator.unknown_warning`, of
-    #: the vendor's gravest weight or of an undocumented one; best twice.
+    #: the vendor's highest severity or an undocumented one; preferably once with each.
     UNKNOWN_WARNING = "unknown_warning"
-    #: The vendor rejects the key, the empty account, too many calls, or a field or file.
+    #: The vendor rejects a bad key, an empty account, too many calls, or a bad field or file.
     BAD_KEY = "bad_key"
     NO_CREDIT = "no_credit"
     THROTTLED = "throttled"
@@ -76,7 +76,7 @@ class Situation(enum.StrEnum):
     BROKEN_ANSWER = "broken_answer"
     #: A gateway in front of the vendor responds instead (502 with an HTML page).
     GATEWAY_ERROR = "gateway_error"
-    #: The vendor reports an internal error, in its own words.
+    #: The vendor reports an internal error, in its own format.
     OUTAGE = "outage"
     #: Success and a charge, in an undocumented format.
     UNREADABLE_200 = "unreadable_200"
@@ -88,10 +88,10 @@ class Situation(enum.StrEnum):
     NEVER_DONE = "never_done"
 
 
-#: The situation of a pass and of its opposite, by operation.
+#: The situations of a pass and of a rejection, by operation.
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
-#: Situations that only one operation can meet; SPOOF a comparison, too, where there is no check.
+#: Situations of one operation. SPOOF also applies to a comparison without a liveness check.
 OPERATION_OF = {case: operation for table in (GOOD, BAD) for operation, case in table.items()}
 #: Situations that end in a result, whatever its decision.
 ANSWERS = (
@@ -106,12 +106,12 @@ FAILURES = (
 )
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING)
-#: Situations that meet one request of a call; others meet all, unless a step is named.
+#: Situations that affect one request of a call; others affect all, unless a step is given.
 AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
 def required(can: Capabilities) -> frozenset[Situation]:
-    """Return the situations that are required to judge a backend that declares `can`."""
+    """Return the situations required to test a backend that declares `can`."""
     # If calls cost money, these two show whether a call is paid for twice.
     paid = {Situation.LOST_ANSWER, Situation.UNREADABLE_200} if can.billed_operations else set()
     return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
@@ -124,7 +124,7 @@ def good_among(situations: Container[Situation]) -> Situation:
 
 
 class SessionCase(enum.StrEnum):
-    """A session as a vendor shows it. Everything that a case does not mention is as in PASSED."""
+    """A session as the vendor reports it. A case changes PASSED only in what it describes."""
 
     #: The right, live person completed the session, and the vendor approved it.
     PASSED = "passed"
@@ -177,15 +177,15 @@ class SessionWord:
 
 
 class SessionSimulator(abc.ABC):
-    """Simulates the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
+    """Simulates the hosted sessions of a `VendorSimulator`, as its attribute `sessions`.
 
     A rejection or a fault of `VendorSimulator.set_situation` applies to each request about a
     session, and `requests_seen` counts them. A session that was created before or during a
     LOST_ANSWER still exists when SAME_PERSON or LIVE is set afterwards.
 
     Attributes:
-        cases: Cases it can play. Cases about a check that sessions do not report are not played,
-            and LOW_SCORE only where the vendor leaves the verdict to a threshold.
+        cases: Cases it can play. Cases about a check that sessions do not report are not played;
+            LOW_SCORE is played only if the verdict depends on the caller's threshold.
         words: Every documented value for a session, for a face in it, and for a deletion. The kit
             also plays an unknown value at each place.
         cannot_happen: Cases that this vendor cannot show, each with the reason. Rules about a case
@@ -208,25 +208,25 @@ class SessionSimulator(abc.ABC):
 
     @abc.abstractmethod
     def play(self, session_id: str, case: SessionCase) -> None:
-        """Show a session that is still open as `case` says.
+        """Put an open session into this case.
 
-        After TRY_AGAIN another case may follow, and VANISHED after any.
+        Another case may follow TRY_AGAIN, and VANISHED may follow any case.
         """
 
     @abc.abstractmethod
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
-        """Show a session as in PASSED, except for `word` at `place`."""
+        """Put a session into PASSED, except for `word` at `place`."""
 
     def kept(self, session_id: str) -> int | None:
         """Return the number of pictures and templates kept after the verdict; None if unknown."""
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
-        """Return the lifetime of link or token in seconds, as the start requests it, or None."""
+        """Return the lifetime of link or token in seconds, as the start set it; None if unset."""
         return None
 
     def options(self, declared: type) -> Any:
-        """Return options of a start, of the declared type, for example for a portrait."""
+        """Return options for a start, of the declared type (to get a portrait, for example)."""
         return declared()
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
@@ -246,12 +246,12 @@ class VendorSimulator(abc.ABC):
             in neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
             if no result has any, nor does NO_CREDIT if nothing is billed.
         steps: Number of requests of one call, or the number for each operation.
-        price_unknown: Situations whose results say UNKNOWN, because charges are undocumented.
+        price_unknown: Situations whose results report UNKNOWN: the vendor documents no charge.
         secrets: Texts that must never appear outside the request: keys, tokens; at least 6 bytes.
         limits: Documented limits of the vendor for pictures; None for the limits of the backend.
         reference_limits: Limits for a reference, if different.
         looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
-            The limits of the backend are compared with this, so `limits` may be None.
+            The kit compares the backend's limits with them, so `limits` may be None.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for no text.
         faces: Boxes of faces in SAME_PERSON and LIVE, by picture (``probe``, ``reference``):
@@ -309,7 +309,7 @@ class VendorSimulator(abc.ABC):
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        """Return a probe and a reference for `situation`; by default noise, which shows nobody.
+        """Return a probe and a reference for `situation`; by default noise, without a face.
 
         Override it if the result depends on the pictures. SAME_PERSON and LIVE need a score that is
         not at the edge of the scale: use two photographs, not one picture twice.
@@ -333,25 +333,25 @@ class VendorSimulator(abc.ABC):
 
     @property
     def received(self) -> Mapping[str, Any]:
-        """The vendor's reading of the last call, in the words of `FaceVerifier.verify`.
+        """The values that the vendor received in the last call, by argument of `verify`.
 
         Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``, ``metadata``;
         ``options``, in any form that differs between `options` and each of `other_options`;
         ``kept_s``, the seconds that the vendor keeps a face or a template; ``probe`` and
-        ``reference``, the bytes of the files. Leave out what the simulator cannot tell. A backend
-        that declares to pass something on is held to it here.
+        ``reference``, the bytes of the files. Omit what the simulator cannot observe. The kit tests
+        here that a backend sends the values that it declares to send.
         """
         return {}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:  # noqa: B027 - most simulators hold nothing to give back
+    def __exit__(self, *_: object) -> None:  # noqa: B027 - most simulators hold no resources
         """Release the resources of the simulator."""
 
 
 def check_declared(simulator: VendorSimulator) -> str:
-    """Say what a simulator declares in another form than is annotated; "" if nothing."""
+    """Return a message about the first attribute of a wrong type; "" if there is none."""
     authors = {VendorSimulator: simulator, SessionSimulator: simulator.sessions}
     for base, author in authors.items():
         for name, kind in type_hints(base).items() if author is not None else ():
@@ -363,12 +363,12 @@ def check_declared(simulator: VendorSimulator) -> str:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value is of an annotated kind; any collection will do, but a text is none."""
+    """Return whether a value has the annotated type; any collection will do, but not a string."""
     origin, inner = get_origin(kind), [each for each in get_args(kind) if each is not ...]
     if origin is ClassVar or is_union(kind):
         return any(_fits(value, each) for each in inner)
     if origin is None:
-        # A protocol, of a clock for example, is not checked.
+        # Protocols (`Clock`, for example) are not checked.
         return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         return False
@@ -381,18 +381,18 @@ def author_of(frame: FrameType) -> Backend | VendorSimulator | SessionSimulator 
     """Return the backend or the simulator whose method a frame runs, or None."""
     code = frame.f_code
     first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    # `isinstance` would ask the object, which may be a proxy.
+    # `isinstance` would also read `__class__`, which may run code of a proxy.
     return first if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)) else None
 
 
 @attrs.frozen(kw_only=True)
 class SimulatorRequest:
-    """A request as it arrived.
+    """A request to the simulator.
 
     Attributes:
-        method, path: As sent, the path with its query.
-        headers: By name; case does not matter.
-        body: The bytes.
+        method, path: HTTP method, and path with query.
+        headers: Headers by name, case-insensitive.
+        body: Body in bytes.
     """
 
     method: str
@@ -427,13 +427,13 @@ class SimulatorRequest:
 
 @attrs.frozen(kw_only=True)
 class SimulatorReply:
-    """An answer of the vendor.
+    """A response of the vendor.
 
     Attributes:
-        body: JSON of anything, or bytes as they are.
+        body: A value to send as JSON, or bytes to send unchanged.
         status: 100-599.
-        headers: Further headers.
-        charged: The number of charges, or whether it is one; None for one if the status is 200.
+        headers: Additional headers.
+        charged: Number of charges, or True for one; None for one if the status is 200.
     """
 
     body: Any
@@ -458,11 +458,11 @@ PATIENCE_S = 30.0
 class HttpSimulator(VendorSimulator):
     """Base class of a scripted HTTP vendor: implement `backend` and `answer`.
 
-    While it is open it listens at `url` on a free port of this machine, and counts requests and
-    charges. Add `FAULTS`, which it produces alone, to the situations that `answer` knows.
+    While it is open, it listens at `url` on a free local port, and counts requests and charges.
+    Set `situations` to those that `answer` handles, plus `FAULTS`, which need no code.
 
     Attributes:
-        last: The last request with a body, or None; for `received`.
+        last: The last request with a body, or None. Use it in `received`.
     """
 
     #: Situations that this class produces without calling `answer`.
@@ -487,28 +487,28 @@ class HttpSimulator(VendorSimulator):
     def answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
-        """Return the vendor's answer in `situation`. Called from many threads.
+        """Return the vendor's response in `situation`. Called from many threads.
 
-        A request of a call whose fault strikes at another one is asked about as SAME_PERSON or
-        LIVE. An exception is raised again when the simulator is closed.
+        If a fault affects another request of the call, `situation` is SAME_PERSON or LIVE. An
+        exception is raised again when the simulator is closed.
         """
 
     def counts(self, request: SimulatorRequest) -> bool:
-        """Whether this is for a comparison or a check; False for a DELETE, for signing in, and for
-        a request whose old token is refused, so that it is renewed.
+        """Return whether a request is for a comparison or a check; False for a DELETE, for signing
+        in, and for a request with an expired token.
 
-        Others are answered in every situation that has an answer. Polls by a vendor's own library
-        are others, too: no rule can tell them from a repeat.
+        Requests that do not count get no faults, except UNREACHABLE. Polls by a vendor's own
+        library must not count either, because no rule can tell them from a retry.
         """
         return request.method != "DELETE"
 
     def ends(self, request: SimulatorRequest) -> bool:
-        """Whether this is the last request of its call, for a vendor with several `steps`."""
+        """Return whether a request is the last of its call, for a vendor with several `steps`."""
         return True
 
     @property
     def url(self) -> str:
-        """The address of the server, for example ``http://127.0.0.1:40001``."""
+        """The base URL of the server, for example ``http://127.0.0.1:40001``."""
         if self._server is None:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
         return f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -539,12 +539,12 @@ class HttpSimulator(VendorSimulator):
         """Yield the bytes of the response, or nothing."""
         try:
             yield from self._play(request)
-        except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
+        except Exception as error:  # noqa: BLE001 - `__exit__` raises it in the test's thread
             self.problem = error
 
     def _play(self, request: SimulatorRequest) -> Iterator[bytes]:
         if self._set is None:
-            raise RuntimeError("The simulator was asked before set_situation.")
+            raise RuntimeError("The simulator received a request before set_situation.")
         with self._lock:
             (situation, score, step), released = self._set, self._released
             counts = self.counts(request)
@@ -572,7 +572,7 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     elif situation is Situation.SLOW:
         released.wait(PATIENCE_S)
     elif situation in (Situation.BROKEN_ANSWER, Situation.DRIPPING):
-        # Spaces, which may be before any JSON: no reader can say that it has seen enough.
+        # JSON may begin with spaces, so no client can stop reading early.
         yield SimulatorReply(body=b" ", headers={"Content-Length": "10000"}).written()
         for _ in range(int(PATIENCE_S / 0.05)):
             if situation is Situation.BROKEN_ANSWER or released.wait(0.05):
@@ -583,7 +583,7 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
 class _Server(socketserver.ThreadingTCPServer):
     """A local port that stays reserved whether the server listens or not."""
 
-    # Simultaneous connections must not wait for a TCP retry after a refused connection.
+    # With a full queue, simultaneous connections would wait for a TCP retry.
     request_queue_size = 64
     # On Windows, SO_REUSEADDR would let another process take the port.
     allow_reuse_address = sys.platform != "win32"
@@ -601,7 +601,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._thread.start()
         elif not on and self._thread is not None:
             self.close()
-            # Bound but not listening: nobody else gets the port, and connections are refused.
+            # Bound but not listening: the port stays reserved, and connections are refused.
             self.socket = socket.socket()
             self.server_bind()
 
@@ -634,24 +634,24 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Print nothing: pytest would show it as output of the test."""
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names from http.server
 
 
-#: The situations of an engine that depend on its pictures.
+#: Situations that pictures can cause in an engine.
 _AT_AN_ENGINE = {*OPERATION_OF, Situation.NO_FACE, Situation.TWO_FACES} - {Situation.SPOOF}
-_NO_VENDOR = "An engine on this machine: no vendor answers, refuses, loses or bills a call."
+_NO_VENDOR = "A local engine has no vendor that responds to, rejects, loses or bills a call."
 
 
 class EngineSimulator(VendorSimulator):
-    """A local engine: the pictures determine the result, and nothing can be set.
+    """Simulates a local engine: the result depends only on the pictures.
 
-    In SLOW every call waits in the engine until the situation changes. What only a vendor does
-    need not be named in `cannot_happen`.
+    In SLOW, every call waits in the engine until the situation changes. `cannot_happen` need not
+    include situations that only a vendor can cause.
 
     Attributes:
         backend_class: The backend under test.
-        pictures: Probe and reference, by the situation that they show: paths, bytes or images.
-        settings: What the backend is opened with.
+        pictures: Probe and reference by the situation that they show: paths, bytes or images.
+        settings: Settings with which the backend is opened.
     """
 
     backend_class: ClassVar[type[Backend]]

@@ -1,17 +1,14 @@
 """What answers of Azure, CompreFace and Rekognition mean: scores, faces, and unreadable ones."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import match_call
+from kit.fakes import json_reply, match_call
 from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
-from facematch_core.http import HttpReply
 from facematch_mock_server import card_sheet, make_card
 from facematch_rekognition import RekognitionBackend
 
@@ -50,8 +47,7 @@ def of_rekognition(similarity):
 
 
 def read(backend, *bodies, threshold=50):
-    replies = [HttpReply(status=200, body=json.dumps(body).encode()) for body in bodies]
-    return backend.read_reply(match_call(threshold), *replies)
+    return backend.read_reply(match_call(threshold), *map(json_reply, bodies))
 
 
 @pytest.mark.parametrize(
@@ -143,10 +139,8 @@ def test_without_a_face_or_confidence_nothing_is_decided(bodies, words):
 
 def test_model_names_the_scale_and_refuses_other_models():
     named = of_compreface(0.9, versions={"calculator": "facenet.Calculator"})
-    facenet, arcface = (
-        ComprefaceBackend(api_key="k", model=f"{name}.Calculator")
-        for name in ("facenet", "arcface")
-    )
+    names = ("facenet.Calculator", "arcface.Calculator")
+    facenet, arcface = (ComprefaceBackend(api_key="k", model=name) for name in names)
     result = read(facenet, *named)
     assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
     assert isinstance(read(arcface, *named), fm.UnexpectedResponse)
@@ -197,10 +191,6 @@ def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(a
     assert (result.is_match, result.warnings) == (True, ())
 
 
-def area(face):
-    return (face.box.right - face.box.left) * (face.box.bottom - face.box.top)
-
-
 @pytest.mark.parametrize(
     ("pictures", "decision", "charges", "words"),
     [
@@ -224,9 +214,10 @@ def test_reference_quality_costs_an_image_more(  # noqa: PLR0917 - fixtures and 
     assert (result.billing.charges, counted) == (charges, charges)
     if decision == "match":
         first, *others = result.reference_faces
+        width = first.box.right - first.box.left
         assert set(first.quality) == {"Brightness", "Sharpness"}
         assert set(first.pose) == {"Roll", "Yaw", "Pitch"}
         assert first.compared
-        assert not any(face.compared or area(face) > area(first) for face in others)
+        assert not any(face.compared or face.box.right - face.box.left > width for face in others)
         assert set(result.raw) >= {"FaceMatches", "FaceDetails"}
         assert result.score == ask(*pictures).score

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import azure_liveness as published
 from kit.azure_liveness import attempt, failed, with_attempts
-from kit.fakes import picture
+from kit.fakes import json_reply, picture
 
 import facematch_core as fm
 from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
 from facematch_core import models
 from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
 from facematch_core.backend.session_types import SessionRecord, SessionState
-from facematch_core.http import HttpReply
 from facematch_mock_server import card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"
@@ -37,14 +36,8 @@ RECORD = SessionRecord(
 ALONE = attrs.evolve(RECORD, expects=[fm.Operation.LIVENESS], compared_with=None)
 
 
-def reply(body, status=200):
-    return HttpReply(
-        status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode()
-    )
-
-
 def read(body, record=RECORD, **more):
-    return BACKEND.read_reply(ReadRequest(record=record), reply(body, **more))
+    return BACKEND.read_reply(ReadRequest(record=record), json_reply(body, **more))
 
 
 def items(reading):
@@ -52,19 +45,11 @@ def items(reading):
 
 
 def verdicts(reading):
-    results = items(reading)
-    return tuple(
-        results[kind].decision if kind in results else None
-        for kind in (fm.LivenessResult, fm.MatchResult)
-    )
+    results = [items(reading).get(kind) for kind in (fm.LivenessResult, fm.MatchResult)]
+    return tuple(getattr(result, "decision", None) for result in results)
 
 
 # What is sent
-
-
-def first_request(record, reference=None, options=None):
-    request = StartRequest(record=record, reference=reference, options=options)
-    return next(BACKEND.start_steps(request))
 
 
 @pytest.mark.parametrize(("threshold", "fraction"), [(None, 0.5), (55.3, 0.553), (100, 1.0)])
@@ -73,22 +58,22 @@ def test_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction
         operation_mode="PassiveActive", model_version="2024-11-15", enable_session_image=True
     )
     record = attrs.evolve(RECORD, threshold=threshold)
-    request = first_request(record, picture(), options)
+    start = StartRequest(record=record, reference=picture(), options=options)
+    request = next(BACKEND.start_steps(start))
     assert request.url == f"{HOME}/face/v1.2/detectLivenessWithVerify-sessions"
     assert float(request.fields["verifyConfidenceThreshold"]) == fraction
     assert request.fields["livenessOperationMode"] == OperationMode.PASSIVE_ACTIVE
     assert request.fields["livenessModelVersion"] == "2024-11-15"
     assert request.fields["enableSessionImage"] == "true"
     (file,) = request.files
-    assert (file.name, file.filename, file.data) == (
-        "verifyImage", "verifyImage.jpg", picture().data,
-    )  # fmt: skip
+    assert (file.name, file.filename) == ("verifyImage", "verifyImage.jpg")
+    assert file.data == picture().data
 
 
 @pytest.mark.parametrize("lost", ["authToken", "sessionId"])
 def test_unreadable_start_is_charged(lost):
     for body in ({**published.START, lost: None}, {**published.START, lost: 7}):
-        answer = BACKEND.read_reply(StartRequest(record=ALONE), reply(body))
+        answer = BACKEND.read_reply(StartRequest(record=ALONE), json_reply(body))
         assert isinstance(answer, fm.errors.UnexpectedResponse)
         assert answer.billing.charged is fm.Charged.YES
 
@@ -129,9 +114,8 @@ def test_attempt_with_the_highest_id_decides_in_any_order(attempts):
 @given(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 100))
 def test_verdict_that_contradicts_its_confidence_is_review(confidence, identical, threshold):
     record = attrs.evolve(RECORD, threshold=threshold)
-    match = items(read(with_attempts(attempt(1, "realface", confidence, identical)), record))[
-        fm.MatchResult
-    ]
+    reading = read(with_attempts(attempt(1, "realface", confidence, identical)), record)
+    match = items(reading)[fm.MatchResult]
     passes = match.score.value >= (50 if threshold is None else threshold)
     expected = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
     assert match.decision is (expected if passes is identical else fm.Decision.REVIEW)
@@ -219,20 +203,20 @@ def test_id_with_a_path_is_refused(session_id):
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_deletion_may_be_200_or_204(status):
-    deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), reply(b"", status))
+    deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), json_reply(b"", status))
     assert (deletion.state, deletion.face_kept) == ("done", False)
 
 
 # A portrait
 
 CARD = card_sheet()["p1"].data
-GONE = reply({"error": {"code": "NotFound", "message": "It is not there."}}, 404)
+GONE = json_reply({"error": {"code": "NotFound", "message": "It is not there."}}, 404)
 
 
 @pytest.mark.parametrize(
     ("body", "picture", "has_portrait"),
     [
-        (published.READING, [reply(CARD)], True),
+        (published.READING, [json_reply(CARD)], True),
         (published.READING, [GONE], False),
         # Without a live person, or without the option, none is asked for.
         (with_attempts(attempt(1, "spoofface")), [], False),
@@ -241,8 +225,10 @@ GONE = reply({"error": {"code": "NotFound", "message": "It is not there."}}, 404
 )
 def test_portrait_is_of_a_live_person_and_leaves_the_verdict(body, picture, has_portrait):
     request = ReadRequest(record=ALONE, with_portrait=True)
-    reading = BACKEND.read_reply(request, reply(body), *picture)
+    reading = BACKEND.read_reply(request, json_reply(body), *picture)
     (check,) = reading.checks
     assert reading.state == "decided"
     assert (check.portrait and check.portrait.data) == (CARD if has_portrait else None)
-    assert isinstance(BACKEND.read_reply(ReadRequest(record=ALONE), reply(body)), SessionReading)
+    assert isinstance(
+        BACKEND.read_reply(ReadRequest(record=ALONE), json_reply(body)), SessionReading
+    )

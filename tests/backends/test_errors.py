@@ -1,18 +1,16 @@
 """Each vendor's answers without a verdict: the error, its charge, and the vendor's words in it."""
 
 import datetime as dt
-import json
 
 import attrs
 import pytest
-from kit.fakes import match_call
+from kit.fakes import json_reply, match_call
 from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
 from facematch_core.backend import ReadRequest, StartRequest
-from facematch_core.http import HttpReply
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_rekognition import RekognitionBackend
@@ -28,13 +26,10 @@ RECORD = fm.SessionRecord(
 )
 DIDIT = DiditBackend(api_key="k-1", workflow_id="11111111-2222-3333-4444-555555555555")
 CALL = match_call(30.0, call_id="a-1", retention=fm.Retention.KEEP)
-AZURE = "https://contoso.cognitiveservices.azure.com"
+AZURE = AzureBackend(api_key="k", base_url="https://contoso.cognitiveservices.azure.com")
 #: Who is asked what.
 ASKED = {
-    "azure": (
-        AzureBackend(api_key="k", base_url="https://contoso.cognitiveservices.azure.com"),
-        CALL,
-    ),
+    "azure": (AZURE, CALL),
     "compreface": (ComprefaceBackend(api_key="k"), CALL),
     "deepvue": (DeepvueBackend(client_id="client-1", client_secret="secret-1"), CALL),
     "didit": (DIDIT, CALL),
@@ -171,10 +166,7 @@ def sentences(body):
 )
 def test_refusal_has_its_error_charge_and_words(asked, status, body, kind):
     backend, call = ASKED[asked]
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    error = backend.read_reply(
-        call, HttpReply(status=status, headers={"Retry-After": "3600"}, body=data)
-    )
+    error = backend.read_reply(call, json_reply(body, status, **{"Retry-After": "3600"}))
     assert type(error) is kind
     charged = fm.Charged.NO if asked == "compreface" else CHARGED.get(kind, fm.Charged.NO)
     assert error.billing.charged is charged

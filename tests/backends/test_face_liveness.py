@@ -1,18 +1,17 @@
 import base64
 import datetime as dt
-import json
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import json_reply
 from kit.vendors import AWS_KEYS as KEYS
 
 import facematch_core as fm
 from facematch_core import SessionRecord, models
 from facematch_core.backend import ReadRequest, StartRequest
 from facematch_core.base.deadline import SystemClock
-from facematch_core.http import HttpReply
 from facematch_mock_server import VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
@@ -56,8 +55,7 @@ FEEDBACK = {
 
 def read(answer, status=200, *, with_portrait=True, record=RECORD):
     request = ReadRequest(record=record, with_portrait=with_portrait, clock=VirtualClock(START))
-    body = json.dumps(answer).encode()
-    return BACKEND.read_reply(request, HttpReply(status=status, headers={}, body=body))
+    return BACKEND.read_reply(request, json_reply(answer, status))
 
 
 @given(st.none() | st.integers(0, 100) | st.floats(0, 100), st.none() | st.floats(0, 100))

@@ -96,10 +96,8 @@ def pip_install(_editable, place):
     """Install a repository so that it can be edited, without a network and away from ours."""
     folder, site = Path(place.removesuffix("[dev]")).resolve(), Path(".site").resolve()
     quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
-    ended = process(
-        *(sys.executable, "-m", "pip", "install", *quiet, "--no-build-isolation"),
-        *("--target", str(site), str(folder)),
-    )
+    pip = (sys.executable, "-m", "pip", "install", *quiet, "--no-build-isolation")
+    ended = process(*pip, "--target", str(site), str(folder))
     sys.path[:0] = [str(folder / "src"), str(site)]
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *OURS])
     return ended
@@ -160,28 +158,23 @@ def run(page, source):
         return match[0][:begin] + text + match[0][end:]
 
     whole = BLOCK.sub(block, source)
-    run_contracts(namespace)
-    return whole
-
-
-def run_contracts(namespace):
-    """Run the contracts that a page defines with a simulator."""
+    # The contracts that a page defines with a simulator are run as well.
     of_nothing = BackendContract.simulator.__wrapped__
     for cls in filter(inspect.isclass, namespace.values()):
         if issubclass(cls, BackendContract) and cls.simulator.__wrapped__ is not of_nothing:
             make = contextlib.contextmanager(cls.simulator.__wrapped__)
             assert not failures(run_contract(functools.partial(make, cls())))
+    return whole
 
 
 @pytest.fixture
 def _folder(tmp_path, monkeypatch):
     """An empty folder with the sample pictures; plug-ins written there can be imported."""
-    photographs = DOCS / "photographs"
     for name in ("grace-hopper", "grace-hopper-card", "eileen-collins", "no-face-cat"):
-        shutil.copy(photographs / f"{name}.jpg", tmp_path)
-    shutil.copy(photographs / "grace-hopper.jpg", tmp_path / "selfie.jpg")
-    shutil.copy(photographs / "grace-hopper-card.jpg", tmp_path / "id.jpg")
-    shutil.copy(DOCS / "reference" / "result.schema.json", tmp_path)
+        shutil.copy(DOCS / f"photographs/{name}.jpg", tmp_path)
+    for name, copy in (("grace-hopper", "selfie"), ("grace-hopper-card", "id")):
+        shutil.copy(DOCS / f"photographs/{name}.jpg", tmp_path / f"{copy}.jpg")
+    shutil.copy(DOCS / "reference/result.schema.json", tmp_path)
     # As in the shell of somebody who has installed it: `facematch` is found by its name.
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(OURS))

@@ -1,5 +1,6 @@
 """Plug-ins, built, installed and used as a stranger would: the example, and a new one."""
 
+import functools
 import json
 import os
 import shutil
@@ -25,10 +26,8 @@ class Installed:
         self.site, self.repository = folder / "site", folder / "repository"
         self._environment = {
             "PATH": os.environ["PATH"],
-            "HOME": str(folder / "home"),
             # stevedore's cache on disk, and whatever pip keeps.
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
+            **{name: str(folder) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")},
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONPATH": os.pathsep.join([str(self.site), str(CORE)]),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -65,14 +64,7 @@ OF_TESTS = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory):
-    copies = {}
-
-    def of(name):
-        if name not in copies:
-            copies[name] = Installed(name, tmp_path_factory.mktemp(name))
-        return copies[name]
-
-    return of
+    return functools.cache(lambda name: Installed(name, tmp_path_factory.mktemp(name)))
 
 
 @pytest.mark.parametrize("name", ["acme", pytest.param("deepface", marks=pytest.mark.slow)])
@@ -117,12 +109,9 @@ def test_it_is_opened_by_name_and_asked(install, settings, keys):
 
 
 def test_a_stray_address_gets_no_key_and_no_key_is_printed(install):
-    report = install("acme").python(
-        "-c",
-        "from facematch_core import open_verifier\n"
-        'open_verifier("acme", api_key="k-123456", base_url="https://evil.test")',
-        fails=True,
-    )
+    ask = 'open_verifier("acme", api_key="k-123456", base_url="https://evil.test")'
+    code = f"from facematch_core import open_verifier\n{ask}"
+    report = install("acme").python("-c", code, fails=True)
     assert "ConfigurationError: base_url names the host evil.test" in report
     assert "k-123456" not in report.replace('"k-123456"', "")
 

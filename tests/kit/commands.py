@@ -137,11 +137,7 @@ def terminal(monkeypatch):
 def plugin(tmp_path, monkeypatch):
     def install(code, groups, name="stranger"):
         site = Site(tmp_path / f"site-{name}", monkeypatch)
-        points = [
-            (group, point, target)
-            for group, entries in groups.items()
-            for point, target in entries.items()
-        ]
+        points = [(group, *entry) for group, all_ in groups.items() for entry in all_.items()]
         site.add(name, points, code, "2.5")
         return site.folder
 
@@ -153,9 +149,8 @@ def started(tmp_path):
     code = "from facematch_core.cli import main; main()"
 
     def start(*words, path=(), run=subprocess.run, env=None, **options):
-        places = os.pathsep.join(
-            [*map(str, path), str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison")]
-        )
+        places = [*path, ROOT, ROOT / "backends", ROOT / "comparison"]
+        places = os.pathsep.join(map(str, places))
         environment = {**os.environ, "PYTHONPATH": places, **(env or {})}
         if run is subprocess.run:
             options = {"capture_output": True, "text": True, "timeout": 60, **options}

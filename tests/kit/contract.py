@@ -9,13 +9,7 @@ import attrs
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_core.testing.bench import (
-    BECAUSE_OF,
-    DOES_NOT_APPLY,
-    NOT_TESTED,
-    Bench,
-    tell_fault,
-)
+from facematch_core.testing.bench import BECAUSE_OF, DOES_NOT_APPLY, NOT_TESTED, Bench, tell_fault
 
 
 class Status(enum.StrEnum):

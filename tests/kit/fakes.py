@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import signal
 import threading
@@ -13,9 +14,10 @@ from PIL import Image as PillowImage
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import Backend, Capabilities, MatchCall
+from facematch_core.backend import Backend, Capabilities, LivenessCall, MatchCall
 from facematch_core.base.deadline import NO_DEADLINE, Deadline, SystemClock
 from facematch_core.config import opening as config
+from facematch_core.http import HttpReply
 
 SCALE = "fake/v1"
 
@@ -38,11 +40,22 @@ def as_deadlines(options, clock=None):
     return options
 
 
-def match_call(threshold=None, rule=models.ThresholdRule.AT_LEAST, **more):
+def match_call(
+    threshold=None, rule=models.ThresholdRule.AT_LEAST, operation=fm.Operation.MATCH, **more
+):
+    """Return a call of this operation, with a threshold of the caller if one is given."""
     more = as_deadlines(more)
     if threshold is not None:
         more["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
+    if operation is fm.Operation.LIVENESS:
+        return LivenessCall(probe=picture(), **more)
     return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+
+
+def json_reply(body, status=200, **headers):
+    """Return a vendor's reply; a body that is not bytes is sent as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpReply(status=status, body=data, headers=headers)
 
 
 @attrs.frozen

@@ -48,9 +48,7 @@ NO_EVIDENCE = {
     "interrupted": INTERRUPTED,
     "interrupted before": refused_later(KeyboardInterrupt()),
     "budget": failed(errors.BudgetExceeded("no"), sent=False),
-    "over before": failed(
-        errors.VendorUnavailable("late", retryable=False), sent=False, was_asked=False
-    ),
+    "over before": refused_later(errors.VendorUnavailable("late", retryable=False)),
     "later breaker": refused_later(errors.BreakerOpen("down")),
     "later latch": refused_later(errors.InsufficientCredit("empty")),
 }

@@ -8,13 +8,9 @@ import requests
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.control import Control
 from facematch_mock_server.http.app import App
+from facematch_mock_server.recognition import outcomes
 from facematch_mock_server.recognition.cards import card_sheet
-from facematch_mock_server.recognition.outcomes import (
-    LivenessOutcome,
-    MatchOutcome,
-    SeenFace,
-    SeenPicture,
-)
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Accounts
@@ -57,7 +53,7 @@ class ScriptedRecognizer(Recognizer):
 
     def liveness(self, probe, *, rotate, **_more):
         facts = _read_facts(probe)
-        return LivenessOutcome(
+        return outcomes.LivenessOutcome(
             probe=_seen(facts),
             score=facts.get("score", 92.123),
             attack=facts.get("attack", False),

@@ -20,13 +20,7 @@ CAN = types.SessionCapabilities(
     start_is_repeatable=True,
     keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
     link_hosts=frozenset({"go.acme.example"}),
-    **dict.fromkeys(
-        (
-            *("can_delete", "gives_portrait", "takes_language"),
-            "takes_return_url",
-        ),
-        True,
-    ),
+    **dict.fromkeys(("can_delete", "gives_portrait", "takes_language", "takes_return_url"), True),
 )
 
 

@@ -79,6 +79,7 @@ _ROUTES = st.builds(
     models.Route, answered_by=_SOME_TEXT, skipped=st.lists(_SKIPPED, max_size=2).map(tuple)
 )
 
+_IDS = ("call", "vendor", "session", "caller")
 #: The fields of every result.
 _COMMON = {
     "score": st.none() | _SCORES,
@@ -88,9 +89,7 @@ _COMMON = {
     "backend": TEXTS,
     "model": _SOME_TEXT,
     "vendor_status": _SOME_TEXT,
-    "ids": st.builds(
-        models.Ids, **dict.fromkeys(("call", "vendor", "session", "caller"), _SOME_TEXT)
-    ),
+    "ids": st.builds(models.Ids, **dict.fromkeys(_IDS, _SOME_TEXT)),
     "metadata": st.none() | json_objects,
     "created_at": st.none() | TIMES,
     "elapsed_s": st.floats(0, 1e4),

@@ -41,10 +41,10 @@ def corners(picture):
     points = [(x, y) for y in (height // 4, height * 3 // 4) for x in (width // 4, width * 3 // 4)]
 
     def nearest(colour):
-        return min(
-            QUARTERS,
-            key=lambda name: sum(abs(a - b) for a, b in zip(QUARTERS[name], colour, strict=True)),
-        )
+        def distance(name):
+            return sum(abs(a - b) for a, b in zip(QUARTERS[name], colour, strict=True))
+
+        return min(QUARTERS, key=distance)
 
     return "".join(nearest(picture.convert("RGB").getpixel(point)) for point in points)
 

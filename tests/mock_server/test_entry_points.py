@@ -15,9 +15,7 @@ from facematch_mock_server.vendors import vendor_named, vendor_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "add-a-mock-vendor.md"
 #: The vendor of the page, and an entry point that names none.
-CODE = re.search(
-    r'```python title="mock-acme/.*?\n(.*?)^```', PAGE.read_text(), re.DOTALL | re.MULTILINE
-)[1]
+CODE = re.search(r'(?sm)```python title="mock-acme/.*?\n(.*?)^```', PAGE.read_text())[1]
 CODE += "WRONG = 'no vendor'\n"
 BACKEND = """
 import facematch_core as fm
@@ -70,12 +68,8 @@ def test_it_is_served_beside_the_others():
     with MockServer(vendor=["didit", "acme"]) as mock:
         acme = mock.of("acme")
         refused = requests.post(f"{mock.url}/compare", files=picture, timeout=10)
-        answer = requests.post(
-            f"{mock.url}/compare",
-            files=picture,
-            headers={"x-api-key": acme.live_key, "X-Facematch-Claims": "1"},
-            timeout=10,
-        )
+        headers = {"x-api-key": acme.live_key, "X-Facematch-Claims": "1"}
+        answer = requests.post(f"{mock.url}/compare", files=picture, headers=headers, timeout=10)
         (first, second) = mock.control.journal()
     assert (refused.status_code, refused.json()) == (401, {"error": "Unknown key."})
     assert (answer.status_code, answer.json()["verdict"]) == (200, "same")

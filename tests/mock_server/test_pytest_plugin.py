@@ -54,20 +54,15 @@ def test_a_stopped_mock_is_an_outage_that_costs_nothing(request, fixture):
     assert post(mock.url if settings else DIDIT, mock).ok
 
 
-def compare_with_deepvue(url, mock):
-    pair = {"client_id": "mock-client", "client_secret": mock.live_key}
-    token = requests.post(f"{url}/v1/authorize", data=pair, timeout=10).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}", "x-api-key": mock.live_key}
-    files = {"file_a": ("a.png", P1), "file_b": ("b.png", P1)}
-    return requests.post(f"{url}/v1/facematch", headers=headers, files=files, timeout=10).json()
-
-
 def test_several_vendors_in_one_test(deepvue_server, deepvue_mock, didit_mock):
-    for url, mock in (
-        (deepvue_server.url, deepvue_server),
-        ("https://production.deepvue.tech", deepvue_mock),
-    ):
-        assert compare_with_deepvue(url, mock)["data"]["match"] is True
+    own = "https://production.deepvue.tech"
+    for url, mock in ((deepvue_server.url, deepvue_server), (own, deepvue_mock)):
+        pair = {"client_id": "mock-client", "client_secret": mock.live_key}
+        token = requests.post(f"{url}/v1/authorize", data=pair, timeout=10).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}", "x-api-key": mock.live_key}
+        sent = {"headers": headers, "files": {"file_a": ("a.png", P1), "file_b": ("b.png", P1)}}
+        answer = requests.post(f"{url}/v1/facematch", timeout=10, **sent).json()
+        assert answer["data"]["match"] is True
     assert post(DIDIT, didit_mock).ok
     mocks = (deepvue_server, deepvue_mock, didit_mock)
     assert [len(mock.control.charges()) for mock in mocks] == [1, 1, 1]
@@ -219,30 +214,33 @@ def test_green(didit_server):
 }
 
 
-LEFT = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
+def run_pytest(folder, **variables):
+    """Run the tests in a folder, in the order of its files; return what it prints."""
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST", "FACEMATCH"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-rA", "-p", "no:randomly"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=folder,
+        env=kept | variables,
+    )
+    return done.stdout
 
 
 def test_a_suite_of_its_own_ends_as_the_fixtures_promise(tmp_path):
     (tmp_path / "card.png").write_bytes(P1)
     for name, code in SUITE.items():
         (tmp_path / name).write_text(code)
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST", "FACEMATCH"))}
-    done = subprocess.run(
-        # In the order of the files, whatever plug-ins there are.
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-rA", "-p", "no:randomly"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        cwd=tmp_path,
-        env=kept | {"CARD": str(tmp_path / "card.png")},
-    )
-    ended = {
-        outcome: {*re.findall(rf"^{outcome} \w+\.py::test_(\w+)", done.stdout, re.MULTILINE)}
+    printed = run_pytest(tmp_path, CARD=str(tmp_path / "card.png"))
+    failed, broken = (
+        {*re.findall(rf"^{outcome} \w+\.py::test_(\w+)", printed, re.MULTILINE)}
         for outcome in ("FAILED", "ERROR")
-    }
-    assert ended == {"FAILED": {"failed_anyway", "red"}, "ERROR": {*LEFT, "without_the_extra"}}
-    assert "2 failed, 14 passed, 1 skipped, 5 errors" in done.stdout
+    )
+    left = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
+    assert (failed, broken) == ({"failed_anyway", "red"}, {*left, "without_the_extra"})
+    assert "2 failed, 14 passed, 1 skipped, 5 errors" in printed
     for words in (
         "The fixtures of the mock need httptools: pip install",
         "SetOutcome(kind='match', score=1",
@@ -250,24 +248,21 @@ def test_a_suite_of_its_own_ends_as_the_fixtures_promise(tmp_path):
         "closest: no call",
         "closest: POST /v3/face-match/, answered",
     ):
-        assert words in done.stdout
-    _, report = done.stdout.split("____ test_red ____")
+        assert words in printed
+    _, report = printed.split("____ test_red ____")
     section = re.search(r"^-+ facematch mock -+\n((?:\w.*\n)*)", report, re.MULTILINE)[1]
     # Calls of others hide none of the first account's, and no text steers the terminal.
     assert section.startswith("case-7: POST /v3/face-match/ 503 fault: answer status\nmain: GET ")
     assert section.endswith("\nmain: GET /v3/?[31m 404\n")
     assert section.count("\n") == 11
     assert "token=" not in section
-    assert "of-a-green-test" not in done.stdout
+    assert "of-a-green-test" not in printed
 
 
 @pytest.mark.slow
 def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
-    """The recipe of the page about the mock as a service."""
     page = (Path(__file__).parents[2] / "docs/extend/use-the-mock.md").read_text()
-    conftest = re.search(
-        r'```python title="conftest.py"\n(.*?)^```', page, re.DOTALL | re.MULTILINE
-    )
+    conftest = re.search(r'(?sm)```python title="conftest.py"\n(.*?)^```', page)
     (tmp_path / "conftest.py").write_text(conftest[1])
     (tmp_path / "test_red.py").write_text(
         "import requests\n\ndef test_red(didit):\n"
@@ -276,16 +271,8 @@ def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
     )
     token = {"X-Mock-Token": "only-for-these-tests"}
     with MockServer(control_token=token["X-Mock-Token"]) as mock:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-            env={**os.environ, "MOCK_URL": mock.url, "MOCK_TOKEN": token["X-Mock-Token"]},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            cwd=tmp_path,
-        )
-        link = re.search(r"facematch mock.*\ncalls of this test: (.*)/#/accounts/(.*)", done.stdout)
+        printed = run_pytest(tmp_path, MOCK_URL=mock.url, MOCK_TOKEN=token["X-Mock-Token"])
+        link = re.search(r"facematch mock.*\ncalls of this test: (.*)/#/accounts/(.*)", printed)
         assert link[1] == mock.url
         headers = {**token, "X-Facematch-Account": link[2]}
         journal = requests.get(f"{mock.url}/__mock__/journal/count", headers=headers, timeout=10)
@@ -293,10 +280,7 @@ def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
 
 
 def test_a_suite_may_allow_what_no_call_uses(tmp_path):
-    source = """
-def test_left(didit_server):
-    didit_server.control.set_outcome("match", score=1)
-"""
+    source = "def test_it(didit_server): didit_server.control.set_outcome('match', score=1)"
     (tmp_path / "test_left_unused.py").write_text(source)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = allow\n")
     code = pytest.main(["-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(tmp_path)])
@@ -337,11 +321,8 @@ def test_hosts_that_had_no_proxy_still_have_none(monkeypatch, request, variable)
 
 
 def test_each_mock_keeps_its_own_hosts_in_any_spelling(didit_mock, deepvue_mock):
-    for host, name in (
-        ("APX.didit.me.", "didit"),
-        (b"verification.didit.me", "didit"),
-        ("production.deepvue.tech", "deepvue"),
-    ):
+    of_didit = {"APX.didit.me.": "didit", b"verification.didit.me": "didit"}
+    for host, name in {**of_didit, "production.deepvue.tech": "deepvue"}.items():
         with pytest.raises(pytest.fail.Exception, match=f"{name}_server"):
             socket.getaddrinfo(host, 443)
     assert socket.getaddrinfo("127.0.0.1", 443)

@@ -51,10 +51,8 @@ def test_keys_credit_limits_sessions_and_outcomes_are_each_vendors_own(two):
 
 
 def test_a_host_goes_before_a_path(two):
-    for host, vendor in (
-        ("verification.didit.me", "didit"),
-        ("production.deepvue.tech:443", "deepvue"),
-    ):
+    hosts = {"verification.didit.me": "didit", "production.deepvue.tech:443": "deepvue"}
+    for host, vendor in hosts.items():
         for path in ("/v1/nothing", "/v3/nothing/", "/nothing"):
             two.server.app.handle(didit.didit_request(path, host=host))
             assert two.didit.journal()[-1].vendor == vendor

@@ -6,9 +6,7 @@ import io
 import tempfile
 
 import attrs
-from mutants.reference import (
-    ReferenceBackend,
-)
+from mutants.reference import ReferenceBackend
 from PIL import Image as Pillow
 
 import facematch_core as fm

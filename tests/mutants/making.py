@@ -5,12 +5,8 @@ import inspect
 from collections.abc import Callable
 
 import attrs
-from mutants.reference import (
-    HttpReference,
-    HttpReferenceSimulator,
-    ReferenceBackend,
-    ReferenceSimulator,
-)
+from mutants import reference
+from mutants.reference import HttpReference, ReferenceBackend, ReferenceSimulator
 
 from facematch_core.testing import VendorSimulator
 
@@ -30,7 +26,8 @@ class Mutant:
 
 
 def of_class(rule, name, cls, simulator=None):
-    usual = HttpReferenceSimulator if issubclass(cls, HttpReference) else ReferenceSimulator
+    is_http = issubclass(cls, HttpReference)
+    usual = reference.HttpReferenceSimulator if is_http else ReferenceSimulator
     fault = " ".join(inspect.getdoc(cls).partition("\n\n")[0].split())
     return Mutant(rule=rule, name=name, fault=fault, backend=cls, simulator=simulator or usual)
 

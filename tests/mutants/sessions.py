@@ -18,17 +18,10 @@ from mutants.making import row
 from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
+from facematch_core import testing
 from facematch_core.backend import session_types as hosted
 from facematch_core.http import HttpRequest
-from facematch_core.testing import (
-    ManualClock,
-    SessionCase,
-    SessionSimulator,
-    SessionWord,
-    SimulatorReply,
-    Situation,
-    noise,
-)
+from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation, noise
 from facematch_core.testing.contract.calls import replace
 
 SECRET = "reference-webhook-secret-c20ad4d7"
@@ -231,7 +224,7 @@ WORDS = {
 }
 
 
-class Player(SessionSimulator):
+class Player(testing.SessionSimulator):
     """Changes what the vendor shows."""
 
     cases = frozenset(SessionCase)
@@ -244,7 +237,7 @@ class Player(SessionSimulator):
     )
 
     def __init__(self, store):
-        self.clock, self.store = ManualClock(), store
+        self.clock, self.store = testing.ManualClock(), store
 
     def play(self, session_id, case):
         if case is SessionCase.VANISHED:

@@ -15,31 +15,10 @@ import time
 from types import SimpleNamespace
 
 import attrs
-from mutants import faults, sessions
-from mutants.faults import (
-    alter,
-    as_dict,
-    nobody,
-    quiet,
-    refuse,
-    remember,
-    rescued,
-    swap,
-    write,
-)
+from mutants import faults, reference, sessions
+from mutants.faults import alter, as_dict, nobody, quiet, refuse, remember, rescued, swap, write
 from mutants.making import http, of_class, row, vendor
-from mutants.reference import (
-    LIMITS,
-    PASS,
-    PLACES,
-    CheckReference,
-    CheckSimulator,
-    JobReference,
-    JobSimulator,
-    ReferenceSimulator,
-    can,
-    looked_up,
-)
+from mutants.reference import LIMITS, PASS, PLACES, JobSimulator, ReferenceSimulator, can, looked_up
 
 import facematch_core as fm
 from facematch_core import models
@@ -64,7 +43,7 @@ UNRULED = {
     )
 }
 #: A mutant of the reference whose vendor answers later.
-job = functools.partial(row, base=JobReference, simulator=JobSimulator)
+job = functools.partial(row, base=reference.JobReference, simulator=JobSimulator)
 
 
 #: Its vendor looks into nothing but a comparison.
@@ -73,7 +52,7 @@ COMPARES = {
     "check_liveness": Backend.check_liveness,
 }
 #: A mutant whose vendor is asked to forget, and can be looked into.
-check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
+check = functools.partial(row, base=reference.CheckReference, simulator=reference.CheckSimulator)
 ONE_PICTURE = noise(7, (120, 80))
 
 

@@ -2,16 +2,8 @@
 
 import pytest
 from kit.contract import Status, failures, rules, run
-from mutants.reference import (
-    CheckReference,
-    CheckSimulator,
-    HttpReference,
-    HttpReferenceSimulator,
-    JobReference,
-    JobSimulator,
-    ReferenceBackend,
-    ReferenceSimulator,
-)
+from mutants import reference
+from mutants.reference import JobReference, JobSimulator, ReferenceBackend, ReferenceSimulator
 from mutants.sessions import SessionReference, SessionVendor
 from mutants.table import COMPARES, MUTANTS, TABLES, TellsOfPhotos
 
@@ -53,9 +45,9 @@ Compares = type("Compares", (ReferenceBackend,), COMPARES)
 #: The forms of the reference: what mutants of each derive from, and its simulator.
 FORMS = {
     "in this process": (ReferenceBackend, ReferenceSimulator),
-    "over HTTP": (HttpReference, HttpReferenceSimulator),
+    "over HTTP": (reference.HttpReference, reference.HttpReferenceSimulator),
     "as a job": (JobReference, JobSimulator),
-    "as a check": (CheckReference, CheckSimulator),
+    "as a check": (reference.CheckReference, reference.CheckSimulator),
     "that only compares": (ReferenceBackend, lambda: TellsOfPhotos(Compares)),
     "with sessions": (SessionReference, SessionVendor),
 }

@@ -77,18 +77,11 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
     port = listening.getsockname()[1]
     place.write_text(f"facematch\0{arguments.format(port)}")
 
-    def checked():
-        return subprocess.run(
-            [sys.executable, "-c", program.replace("/proc/1/cmdline", str(place))],
-            env={"FACEMATCH_MOCK_PORT": variable.format(port)},
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-            check=False,
-        ).returncode
-
+    command = [sys.executable, "-c", program.replace("/proc/1/cmdline", str(place))]
+    how = {"stderr": subprocess.DEVNULL, "env": {"FACEMATCH_MOCK_PORT": variable.format(port)}}
     with listening:
-        assert checked() == 0
-    assert checked() != 0
+        assert subprocess.call(command, timeout=60, **how) == 0
+    assert subprocess.call(command, timeout=60, **how) != 0
 
 
 def test_what_the_recipes_set_are_options():

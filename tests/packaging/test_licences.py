@@ -31,13 +31,11 @@ IN_SPDX = {
 def listed():
     table = {}
     part = (ROOT / "NOTICE").read_text("utf-8").partition("Dependencies.")[2]
-    for extra, lines in re.findall(
-        r"(?m)^With (?:the extra )?`?([a-z ]+?)`?:\n((?:  .+\n)+)", part
-    ):
+    heading = r"(?m)^With (?:the extra )?`?([a-z ]+?)`?:\n((?:  .+\n)+)"
+    for extra, lines in re.findall(heading, part):
         entries = re.findall(r"(?m)^  (\S.*): (.+(?:\n    .+)*)$", lines)
-        table[extra] = {
-            name: licence for licence, names in entries for name in re.split(r",\s+", names)
-        }
+        each = [(name, words) for words, names in entries for name in re.split(r",\s+", names)]
+        table[extra] = dict(each)
     return table
 
 
@@ -58,8 +56,7 @@ def licence(name):
 @functools.cache
 def brought(extra):
     """The packages that an installation with this extra brings; of the core, if it is no extra."""
-    todo = [(US, frozenset({extra}))]
-    done = set()
+    todo, done = [(US, frozenset({extra}))], set()
     while todo:
         name, extras = each = todo.pop()
         if each in done:
@@ -67,9 +64,8 @@ def brought(extra):
         done.add(each)
         for line in importlib.metadata.requires(name) or ():
             needed = Requirement(line)
-            if needed.marker is None or any(
-                needed.marker.evaluate({"extra": extra}) for extra in extras | {""}
-            ):
+            chosen = [{"extra": extra} for extra in extras | {""}]
+            if needed.marker is None or any(map(needed.marker.evaluate, chosen)):
                 todo.append((canonicalize_name(needed.name), frozenset(needed.extras)))
     return {name for name, _ in done} - {US}
 

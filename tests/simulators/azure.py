@@ -76,18 +76,12 @@ class AzureSessions(MockSessions):
         return (session.hosted.expires_at - session.created_at).total_seconds()
 
 
-def _life_of(path):
-    """Return the seconds that a detected face is kept; Azure's default is a day."""
-    return float(parse_qs(urlsplit(path).query).get("faceIdTimeToLive", ["86400"])[0])
-
-
 class AzureSimulator(MockSimulator):
     vendor = "azure"
     calls = frozenset({DETECT, VERIFY})
     last_calls = frozenset({VERIFY})
-    session_paths = (
-        "/face/v1.2/detectLiveness-sessions",
-        "/face/v1.2/detectLivenessWithVerify-sessions",
+    session_paths = tuple(
+        f"/face/v1.2/{kind}-sessions" for kind in ("detectLiveness", "detectLivenessWithVerify")
     )
     session_class = AzureSessions
     steps = 3
@@ -111,8 +105,9 @@ class AzureSimulator(MockSimulator):
     def alter(self, request, body):
         path, _, _ = request.path.partition("?")
         if path == DETECT:
-            # Azure keeps the template of a face for so long.
-            self.lives_s = [*self.lives_s[-1:], _life_of(request.path)]
+            # Azure keeps the template of a face for so long; its default is a day.
+            asked = parse_qs(urlsplit(request.path).query).get("faceIdTimeToLive", ["86400"])
+            self.lives_s = [*self.lives_s[-1:], float(asked[0])]
             self.picture_of.update({face["faceId"]: request.body for face in body})
         if path == VERIFY:
             self.put_score(body, "confidence", fraction=True)

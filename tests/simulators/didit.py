@@ -15,13 +15,15 @@ PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2
 API = "Didit's OpenAPI, 2026-07-18, read on 2026-11-23"
 #: The place of the id of the session whose picture a face was compared with.
 SOURCE = ("face_matches", 0, "source_image_session_id")
-#: Words of a check of a face, and what they mean in turn.
-CHECKED = ("Approved", "Declined", "In Review", "Not Finished")
-MATCHES = (Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
-LIVES = (
-    *(LivenessDecision.LIVE, LivenessDecision.NOT_LIVE, LivenessDecision.REVIEW),
-    LivenessDecision.INCONCLUSIVE,
+#: What the words of a check of a face mean.
+MATCHES, LIVES = (
+    {yes: "Approved", no: "Declined", kind.REVIEW: "In Review", kind.INCONCLUSIVE: "Not Finished"}
+    for kind, yes, no in (
+        (Decision, Decision.MATCH, Decision.NO_MATCH),
+        (LivenessDecision, LivenessDecision.LIVE, LivenessDecision.NOT_LIVE),
+    )
 )
+GONE, KEPT = (Deletion(state=DeletionState.DONE, face_kept=kept) for kept in (False, True))
 #: A closed port: no receiver is needed, since the kit hands deliveries over itself.
 NOBODY = "http://127.0.0.1:9/hook"
 
@@ -68,18 +70,8 @@ class DiditSessions(MockSessions):
             },
             yes="Approved",
         ),
-        *words_at(
-            ("face_matches", 0, "status"),
-            API,
-            dict(zip(MATCHES, CHECKED, strict=True)),
-            yes="Approved",
-        ),
-        *words_at(
-            ("liveness_checks", 0, "status"),
-            API,
-            dict(zip(LIVES, CHECKED, strict=True)),
-            yes="Approved",
-        ),
+        *words_at(("face_matches", 0, "status"), API, MATCHES, yes="Approved"),
+        *words_at(("liveness_checks", 0, "status"), API, LIVES, yes="Approved"),
         SessionWord(SOURCE, OTHER_ID, ComparedWith.STORED, API),
         SessionWord(SOURCE, None, ComparedWith.UNKNOWN, API),
         # With a document beside the portrait, no field says which of the two was compared.
@@ -88,14 +80,10 @@ class DiditSessions(MockSessions):
             for kind in ("id_verifications", "nfc_verifications")
         ),
         *(
-            SessionWord(
-                ("face_retention_outcome",),
-                word,
-                Deletion(state=DeletionState.DONE, face_kept=kept),
-                API,
-            )
-            for word, kept in {"deleted": False, "none": False, "retained_with_user": True}.items()
+            SessionWord(("face_retention_outcome",), word, GONE, API)
+            for word in ("deleted", "none")
         ),
+        SessionWord(("face_retention_outcome",), "retained_with_user", KEPT, API),
         # The setting `liveness_method` expects PASSIVE.
         SessionWord(("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, API),
     )
@@ -122,13 +110,13 @@ BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
 READERS = {
     "face_match_score_decline_threshold": ("threshold", float),
     "face_liveness_score_decline_threshold": ("threshold", float),
-    "save_api_request": (
-        "retention",
-        lambda text: Retention.KEEP if text == "true" else Retention.MINIMAL,
-    ),
+    "save_api_request": ("retention", {"true": Retention.KEEP, "false": Retention.MINIMAL}.get),
     "vendor_data": ("caller_ref", str),
     "metadata": ("metadata", json.loads),
 }
+
+
+OUTAGE = {"detail": "A server error occurred."}
 
 
 class DiditSimulator(MockSimulator):
@@ -150,9 +138,7 @@ class DiditSimulator(MockSimulator):
         # 415 is one of the few refusals whose words are documented.
         Situation.REJECTED: Fault(stage="answer", kind="status", status=415),
         # No page has Didit's answer to a fault of its own: these words are ours.
-        Situation.OUTAGE: Fault(
-            stage="answer", kind="json", status=500, body={"detail": "A server error occurred."}
-        ),
+        Situation.OUTAGE: Fault(stage="answer", kind="json", status=500, body=OUTAGE),
     }
 
     def begin(self, situation, score):
@@ -166,17 +152,9 @@ class DiditSimulator(MockSimulator):
             return body
         block, (tag, text) = body[BLOCKS[request.path]], self.unknown_warning
         # The gravest documented weight, and one that no document has.
-        warnings = [
-            {
-                "risk": tag,
-                "feature": "FACEMATCH",
-                "additional_data": None,
-                "log_type": weight,
-                "short_description": text,
-                "long_description": text,
-            }
-            for weight in ("error", "fatal")
-        ]
+        about = {"risk": tag, "feature": "FACEMATCH", "additional_data": None}
+        about |= {"short_description": text, "long_description": text}
+        warnings = [{**about, "log_type": weight} for weight in ("error", "fatal")]
         changes = {
             # The mock decided by this score, and shows fewer of its digits.
             Situation.SCORE: {"score": self.score},

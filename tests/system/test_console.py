@@ -242,9 +242,7 @@ def test_a_screen_reader_is_given_landmarks_and_new_calls(browser, filled):
     assert ("columnheader", "Verdict") in tree
     assert any(role in ("image", "img") and "test card of p1" in name for role, name in tree)
     match(filled)
-    browser.wait(
-        "/A new call: POST/.test(document.querySelector('#news').textContent)",
-    )
+    browser.wait("/A new call: POST/.test(document.querySelector('#news').textContent)")
 
 
 def test_it_is_used_by_keyboard(browser, filled):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import getpass
 import itertools
 import os
 import pwd
@@ -31,49 +30,42 @@ from kit.fakes import FakeBackend, picture
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from facematch_core import (
-    AsyncFaceVerifier,
-    Charged,
-    ConfigurationError,
-    FaceVerifier,
-    StoreUnavailable,
-)
+import facematch_core as fm
+from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
 from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 
-#: Where Debian puts the server's programs, which are on nobody's path.
-DEBIAN = Path("/usr/lib/postgresql")
-#: Who runs the server if we are root, whom it refuses.
-INSTEAD = ("postgres", "nobody")
-
 
 def find(program):
-    by_version = sorted(DEBIAN.glob(f"*/bin/{program}"), key=lambda path: int(path.parts[4]))
+    # Debian puts the server's programs where nobody's path leads.
+    debian = Path("/usr/lib/postgresql").glob(f"*/bin/{program}")
+    by_version = sorted(debian, key=lambda path: int(path.parts[4]))
     return str(by_version[-1]) if by_version else shutil.which(program)
 
 
-def _other_user():
+def hand_over(folder):
+    """Return the options of a process that may own the server's files: root may not."""
     if os.getuid() != 0:
-        return None
+        return {}
     users = {user.pw_name: user for user in pwd.getpwall()}
-    return next(users[name] for name in INSTEAD if name in users)
+    user = users.get("postgres") or users["nobody"]
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def connected(address, **options):
+    return psycopg.connect(address.replace("+psycopg", ""), **options)
 
 
 class Server:
     def __init__(self, folder):
-        self.folder = folder
-        self._numbers = itertools.count()
-        self._user = _other_user()
-        if self._user is not None:
-            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+        self.folder, self._numbers = folder, itertools.count()
+        self._as_user = hand_over(folder)
         words = ("--auth=trust", "--username=facematch", "--encoding=UTF8", "--no-locale")
         self._run("initdb", *words, "--no-sync", "--pgdata=data")
 
     def _run(self, program, *words):
-        as_user = {}
-        if self._user is not None:
-            as_user = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
         log = self.folder / "said"
         with log.open("a") as output:
             done = subprocess.run(
@@ -84,25 +76,31 @@ class Server:
                 stderr=output,
                 check=False,
                 timeout=120,
-                **as_user,
+                **self._as_user,
             )
-        assert done.returncode == 0, f"{program} as {self.user}:\n{log.read_text()}"
-
-    @property
-    def user(self):
-        return getpass.getuser() if self._user is None else self._user.pw_name
+        assert done.returncode == 0, f"{program} {self._as_user}:\n{log.read_text()}"
 
     def start(self):
         options = f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c fsync=off"
         self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options)
 
-    def stop(self):
+    def close(self):
         self._run("pg_ctl", "stop", "-w", "-D", "data", "-m", "fast")
+
+    @contextlib.contextmanager
+    def away(self):
+        self.close()
+        try:
+            yield
+        finally:
+            self.start()
 
     @contextlib.contextmanager
     def silence(self):
         """Nobody who is connected, or connects, hears anything until it is over."""
-        pids = self._processes()
+        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        pids = [server, *map(int, children)]
         try:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
@@ -112,17 +110,12 @@ class Server:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
-    def _processes(self):
-        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-        return [server, *map(int, children)]
-
     def address(self, database="postgres"):
         return f"postgresql+psycopg://facematch@/{database}?host={self.folder}"
 
     def new_database(self):
         name = f"shop_{next(self._numbers)}"
-        with psycopg.connect(self.address().replace("+psycopg", ""), autocommit=True) as connection:
+        with connected(self.address(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         return self.address(name)
 
@@ -134,10 +127,8 @@ def running_server():
     try:
         server = Server(folder)
         server.start()
-        try:
+        with contextlib.closing(server):
             yield server
-        finally:
-            server.stop()
     finally:
         shutil.rmtree(folder)
 
@@ -153,14 +144,6 @@ def postgres(missing_program):
 @pytest.fixture
 def address(postgres):
     return postgres.new_database()
-
-
-def connected(address):
-    return psycopg.connect(address.replace("+psycopg", ""))
-
-
-def stuck_work(store):
-    return set(store._database.stuck)  # noqa: SLF001 - nothing else says when late work has ended
 
 
 @pytest.fixture
@@ -208,12 +191,8 @@ def test_a_budget_that_somebody_else_begins_in_between_has_room_for_both(
 
 def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(postgres, store):
     store.reserve(entry(), UNIT)
-    postgres.stop()
-    try:
-        with pytest.raises(StoreUnavailable) as caught:
-            store.reserve(entry(), UNIT)
-    finally:
-        postgres.start()
+    with postgres.away(), pytest.raises(StoreUnavailable) as caught:
+        store.reserve(entry(), UNIT)
     assert str(postgres.folder) not in str(caught.value)
     assert caught.value.__context__ is None
     assert sums(store) == (0, 1, 0)
@@ -232,21 +211,17 @@ def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(postgres, stor
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(verifier.verify, picture(), picture()) for _ in range(8)]
         begun.wait(timeout=60)
-        postgres.stop()
-        try:
+        with postgres.away():
             over.set()
             assert all(call.result(timeout=60).is_match for call in calls)
             with pytest.raises(StoreUnavailable):
                 verifier.verify(picture(), picture())
-        finally:
-            postgres.start()
     assert verifier.verify(picture(), picture()).is_match
     assert len(verifier.backend.calls) == 9
     assert sums(store) == (9, 0, 0)
 
 
 def test_a_reservation_whose_last_word_is_lost_is_given_back(postgres, store, address, monkeypatch):
-    """The call is not made, so that nothing stays set aside for it."""
     commit = Connection.commit
 
     def lose(connection):
@@ -303,7 +278,7 @@ def verify(verifier, is_async, deadline_s):
         return verifier.verify(picture(), picture(), deadline_s=deadline_s)
 
     async def ask():
-        async with AsyncFaceVerifier(verifier) as waiting:
+        async with fm.AsyncFaceVerifier(verifier) as waiting:
             return await waiting.verify(picture(), picture(), deadline_s=deadline_s)
 
     return asyncio.run(ask())
@@ -332,32 +307,22 @@ def test_an_answer_that_was_paid_for_is_not_withheld(postgres, impatient, deadli
     assert sums(impatient) == (1, 0, 0)
 
 
-def late_commits(monkeypatch):
-    over, commit = threading.Event(), Connection.commit
-
-    def wait(connection):
-        over.wait(SOON_S)
-        commit(connection)
-
-    monkeypatch.setattr(Connection, "commit", wait)
-    return over
-
-
 @pytest.mark.parametrize("is_asked_meanwhile", [False, True])
 @pytest.mark.parametrize("step", ["reserve", "finalize"])
 def test_a_step_that_is_committed_after_all_is_undone_or_counts_once(
     impatient, monkeypatch, step, is_asked_meanwhile
 ):
-    reservation = entry()
+    reservation, over, commit = entry(), threading.Event(), Connection.commit
     if step == "finalize":
         impatient.reserve(reservation, UNIT)
+    late = {
+        "reserve": lambda: impatient.reserve(reservation, UNIT),
+        "finalize": lambda: impatient.finalize(reservation, Charged.YES, at=NOW),
+    }[step]
     with monkeypatch.context() as patched:
-        over = late_commits(patched)
-        if step == "reserve":
-            refused(lambda: impatient.reserve(reservation, UNIT))
-        else:
-            refused(lambda: impatient.finalize(reservation, Charged.YES, at=NOW))
-        stuck = stuck_work(impatient)
+        patched.setattr(Connection, "commit", lambda own: (over.wait(SOON_S), commit(own)))
+        refused(late)
+        stuck = set(impatient._database.stuck)  # noqa: SLF001 - nothing else says when it has ended
     if is_asked_meanwhile:
         # Nobody knows yet whether the row will be there.
         refused(lambda: impatient.budget(reservation.key, deadline=Deadline.after(0.5)))
@@ -426,11 +391,10 @@ def test_no_right_to_write_is_a_configuration_error(postgres, store, address):
 
 def test_no_connection_left_passes(postgres, address, store):
     store.close()
-    plain = address.replace("+psycopg", "")
     with contextlib.ExitStack() as stack:
         with pytest.raises(psycopg.OperationalError):
             for _ in range(200):
-                stack.enter_context(psycopg.connect(plain))
+                stack.enter_context(connected(address))
         with pytest.raises(StoreUnavailable):
             store.reserve(entry(), UNIT)
     assert store.reserve(entry(), UNIT) is None
@@ -483,22 +447,15 @@ def bounced(postgres, missing_program):
         missing_program("pgbouncer")
     folder = postgres.folder / "b"
     folder.mkdir(exist_ok=True)
-    settings_file = folder / "pgbouncer.ini"
-    settings_file.write_text(BOUNCER.format(server=postgres.folder, folder=folder))
-    owner = _other_user()
-    words = {}
-    if owner is not None:
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        words = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-    direct = postgres.new_database()
-    process = subprocess.Popen([program, "-q", str(settings_file)], cwd=folder, **words)
-    address = direct.replace(f"host={postgres.folder}", f"host={folder}&port=6432")
+    (folder / "ini").write_text(BOUNCER.format(server=postgres.folder, folder=folder))
+    place = postgres.new_database().replace(str(postgres.folder), f"{folder}&port=6432")
+    process = subprocess.Popen([program, "-q", "ini"], cwd=folder, **hand_over(folder))
     try:
         for _ in range(100):
-            with contextlib.suppress(psycopg.OperationalError), connected(address):
+            with contextlib.suppress(psycopg.OperationalError), connected(place):
                 break
             time.sleep(0.1)
-        yield address
+        yield place
     finally:
         process.terminate()
         process.wait(30)
@@ -512,5 +469,4 @@ def test_a_pooler_by_transaction_loses_no_call_and_no_outcome(bounced):
         with ThreadPoolExecutor(8) as pool:
             verdicts = [pool.submit(verifier.verify, picture(), picture()) for _ in range(calls)]
             assert all(verdict.result(60).is_match for verdict in verdicts)
-        (budget,) = store.budgets()
-        assert (budget.spent, budget.reserved, budget.unknown) == (calls, 0, 0)
+        assert sums(store) == (calls, 0, 0)

@@ -22,7 +22,7 @@ from facematch_core.testing.simulator import ANSWERS, BAD, FAILURES, GOOD, Situa
 
 
 class Expected(NamedTuple):
-    """The error that a failure must become, if no earlier request of the call was charged."""
+    """The expected error for a failure, if no earlier request of the call was charged."""
 
     errors: tuple[type[errors.VendorError], ...]
     charged: tuple[Charged, ...]
@@ -40,7 +40,7 @@ EXPECTED = {
     Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), _NO, retryable=True),
     **dict.fromkeys((Situation.LOST_ANSWER, Situation.BROKEN_ANSWER), _LOST),
     Situation.GATEWAY_ERROR: _LOST,
-    # Some vendors document that their own faults are free.
+    # Some vendors document that their own errors are free.
     Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
@@ -50,7 +50,7 @@ _OVER = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE:
 
 
 class MoneyRules(Rules):
-    """Rules about charges and records: what a call costs, how a lost call is found or removed."""
+    """Rules about charges and records: the cost of a call, and how a lost call is found."""
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     @rule("R51")
@@ -70,7 +70,7 @@ class MoneyRules(Rules):
     def _r16_price(self, bench: Bench, operation: Operation, situation: Situation) -> None:
         outcome, good = bench.ask(operation, situation), GOOD[operation]
         if situation is Situation.NULL_SCORE and outcome.result is None:
-            return  # R02 takes an error for it, and says what that may cost
+            return  # R02 tests this error and its charge
         billing = outcome.answer.billing
         agrees_with_books(billing, outcome)
         may_be = _YES if situation is good else (*_YES, *_NO)
@@ -80,29 +80,29 @@ class MoneyRules(Rules):
             may_be = _NO
         by = "`billed_operations` and the simulator's `price_unknown`"
         same(f"the charge in the result, by {by},", billing.charged, *may_be)
-        assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` says nothing"
+        assert billing.ground or billing.charged is not Charged.YES, "`billing.ground` is empty"
         steps = bench.steps(operation)
         # A picture without a face may end a call early.
         counts = outcome.requests == steps or (outcome.requests < steps and situation is not good)
-        sent = f"{outcome.requests} requests, and the simulator's `steps` are {steps}"
-        assert counts or not bench.sends_itself, f"{sent}: does it try again, or keep an answer?"
+        sent = f"{outcome.requests} requests, but the simulator's `steps` are {steps}"
+        assert counts or not bench.sends_itself, f"{sent}: does it retry, or cache a response?"
         for wish in bench.wishes(operation) if situation is good else ():
             outcome = bench.ask(operation, good, **wish)
             agrees_with_books(outcome.answer.billing, outcome, f"with {wish} ")
 
     def _r16_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
         for step in bench.each_step(operation, situation):
-            # Past the verifier, too, whose own rules would hide a fault of the backend.
+            # Also without the verifier, whose checks could hide a bug of the backend.
             for ask in (bench.ask_directly, bench.ask):
                 outcome = ask(operation, situation, step=step)
                 judge(bench, operation, situation, step, outcome)
                 most = step or bench.steps(operation)
                 polls = bench.request_at(operation, step).on_refusal == "raise"
                 right = polls or outcome.requests <= most or not bench.sends_itself
-                assert right, f"{outcome.requests} requests, not {most}: does it try again?"
+                assert right, f"{outcome.requests} requests, not {most}: does it retry?"
         if situation is Situation.REJECTED and bench.sends_itself:
-            # A refused token may be renewed, but a call that may have been charged is not repeated.
-            for status in (404, 409, 500, 504):  # the others are situations
+            # An expired token may be renewed, but a call that may be charged is not repeated.
+            for status in (404, 409, 500, 504):  # situations cover other statuses
                 with bench.overhear(status=status):
                     count = bench.make_call(bench.call(operation, GOOD[operation])).requests
                 most = bench.steps(operation)
@@ -116,17 +116,17 @@ class MoneyRules(Rules):
         """
         backend, simulator = bench.backend, bench.simulator
         searches = type(backend).reconcile is not Backend.reconcile
-        bench.applies_if(searches, "cannot look into its vendor's records")
-        bench.tested_if(simulator.keeps_records, "keeps no records to be looked into")
+        bench.applies_if(searches, "cannot search its vendor's records")
+        bench.tested_if(simulator.keeps_records, "keeps no records to search")
         is_searched = False
         for operation in bench.operations:
             for each in self._r32_kept_and_lost(bench, operation):
                 self._r32_search(bench, *each)
                 is_searched = True
-        bench.tested_if(is_searched, f"loses no call of {backend.name} that is `reconcilable`")
+        bench.tested_if(is_searched, f"cannot lose a `reconcilable` call of {backend.name}")
 
     def _r32_search(self, bench: Bench, how: str, record: Any, situation: Any, answer: Any) -> None:
-        """Assert that a call that ends in `situation` is found by its own ids, and no others."""
+        """Assert that a call which ends in `situation` is found by its own ids only."""
         bench.simulator.set_situation(situation)
         not_yet, says = fm.Reconciled.NOT_YET, look(bench, record)
         for _ in range(20):
@@ -134,17 +134,17 @@ class MoneyRules(Rules):
         where = f"{record.operation}, {how} that ends in {situation.name}"
         sought = f"{where}, in the vendor's records: for `vendor_id` {record.vendor_id}"
         hint = "A simulator without records sets `keeps_records` = False"
-        assert says.result is not None, f"{sought} `reconcile` gives {says.reason}. {hint}"
+        assert says.result is not None, f"{sought} `reconcile` returns {says.reason}. {hint}"
         vendor_id = record.vendor_id or says.result.ids.vendor
         found, due = _facts(says.result), _facts(answer) | {"ids": (record.id, vendor_id)}
         for name, fact in found.items():
-            same(f"{where}: the {name} of what is found", fact, due[name])
+            same(f"{where}: the {name} of the found call", fact, due[name])
         for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
             with bench.overhear(every=True, status=status, body=b"{}"):
                 says = look(bench, record)
-            told = f"{where}: a look answered {status} gives {says.reason}"
+            told = f"{where}: after a {status}, `reconcile` returns {says.reason}"
             assert says.outcome in (None, not_yet), told
-        # Ids that nobody has sent, or that begin or end as one that was.
+        # Unknown ids, and ids that share the beginning or the end of a known one.
         ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
         others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
         for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
@@ -153,18 +153,18 @@ class MoneyRules(Rules):
                 says = look(bench, other)
                 assert says.result is None, f"found by ids of another call: {other}"
                 ends = record.kept or says.outcome is not not_yet
-                assert ends, f"{where}: for an unknown `vendor_id` `reconcile` gives {says.reason}"
+                assert ends, f"{where}: an unknown `vendor_id` gives {says.reason}"
 
     def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[tuple[Any, ...]]:
-        """Yield calls that the vendor's records have, kept and lost ones: how, record, end, answer.
+        """Yield kept and lost calls in the vendor's records: kind, record, situation, result.
 
-        A job that goes on is NOT_YET found.
+        `reconcile` returns NOT_YET for a job that is not finished.
         """
         keeps, answers = fm.Retention.KEEP in bench.can.retention, dict[Situation, Result]()
         retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
         options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
         for end in (GOOD[operation], BAD[operation]):
-            # The first of five is far down in a list of records.
+            # The first of five calls is not the newest record.
             every = [bench.ask(operation, end, **options).answer for _ in range(5)]
             answers[end], waits_s = every[0], sum(bench.waits)
             kept = [(record_of(bench, operation, answer), answer) for answer in every[::4]]
@@ -183,43 +183,43 @@ class MoneyRules(Rules):
             outcome = bench.ask(operation, loss, step=step, **options)
             error, is_job = outcome.error, loss is Situation.NEVER_DONE
             if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
-                assert not is_job, f"it gives {outcome.summary}, which nobody could look for"
+                assert not is_job, f"a lost job gives {outcome.summary}, and cannot be found"
                 continue
-            # The error of a call that is never charged has no record of it.
+            # The error of a call that is never charged has no `call`.
             ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
             answer = attrs.evolve(answers[end], ids=ids)
             record = error.call or record_of(bench, operation, answer)
             if is_job:
                 says = look(bench, record)
                 is_open = says.outcome is fm.Reconciled.NOT_YET
-                assert is_open, f"it goes on: `reconcile` gives {says.reason}"
+                assert is_open, f"the job is not finished: `reconcile` returns {says.reason}"
             yield f"a call lost by {loss.name}", record, end, answers[end]
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
-        """Everything that a call creates at the vendor is deleted after it, however it ends.
+        """Everything that a call creates at the vendor is deleted, however the call ends.
 
-        A face that remains is a leak that nobody notices.
+        A face that remains is a leak, and nobody notices it.
         """
         is_http = isinstance(bench.backend, HttpBackend)
-        bench.applies_if(is_http, "is no HttpBackend, and has no clean-ups")
+        bench.applies_if(is_http, "is not an HttpBackend, and has no clean-ups")
         removes = False
         for operation in bench.operations:
             good = operation, GOOD[operation]
             removed, others = (self._r49_cleanups(bench, *good)[0] for _ in range(2))
             assert len({*removed}) == len(removed), f"removed twice: {removed}"
             shared = {*removed} & {*others}
-            assert not shared, f"two calls remove the same: {shared}"
+            assert not shared, f"two calls removed the same resource: {shared}"
             removes |= bool(removed)
             ends = BAD[operation], Situation.NO_FACE, Situation.UNREADABLE_200
             for end in bench.known(*ends) if removed else ():
                 sent, is_sought = self._r49_cleanups(bench, operation, end)
-                # A call that may still be looked for keeps its records.
+                # A call that `reconcile` can still find keeps its records.
                 assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
         bench.applies_if(removes, "removes nothing at its vendor")
 
     def _r49_cleanups(self, bench: Bench, *asked: Any) -> tuple[list[str], bool]:
-        """Make a call; return its clean-ups, and whether the call may be looked for."""
+        """Make a call; return its clean-ups, and whether `reconcile` can find the call."""
         with bench.overhear(every=True) as steps:
             outcome = bench.ask(*asked)
         removals = [each for each, _ in steps if each.is_cleanup or each.method == "DELETE"]
@@ -229,8 +229,8 @@ class MoneyRules(Rules):
         parts = [(each.method, each.url, each.params, each.encoded().body) for each in removals]
         sent = [" ".join(map(str, each)) for each in parts]
         refused = any(warning.tag == "not_cleaned_up" for warning in warnings)
-        assert asked not in GOOD.items() or not refused, f"the simulator refuses {sent}"
-        # A call that may have been charged, and can be found.
+        assert asked not in GOOD.items() or not refused, f"the simulator rejects {sent}"
+        # Only a call that may have been charged is reconciled.
         error = outcome.error if isinstance(outcome.error, fm.VendorError) else None
         call = error.call if error and error.billing.charged is not fm.Charged.NO else None
         return sent, call is not None and bench.backend.reconcilable(call)
@@ -243,9 +243,9 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     polled, free = request.on_refusal == "raise", not request.charges
     if outcome.result is not None and polled and case in EXPECTED:
         agrees_with_books(outcome.result.billing, outcome)
-        assert outcome.result.decision is PASS[operation], f"{gave} when it asked again"
+        assert outcome.result.decision is PASS[operation], f"{gave} after a retry"
         return
-    # The allowed errors and bills depend on the cost of this request and of those before it.
+    # The allowed errors and bills depend on the cost of this request and of earlier ones.
     expected, billed = (EXPECTED | _OVER)[case], operation in bench.can.billed_operations
     classes, bills = expected.errors, {*expected.charged}
     if polled and case in EXPECTED:
@@ -257,42 +257,42 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     if free:
         bills = {Charged.NO}
     elif Charged.YES in bills or not billed:
-        bills |= {Charged.NO}  # the vendor's books decide
-    if outcome.charges:  # for this request, or for one before it
+        bills |= {Charged.NO}  # the simulator's count decides
+    if outcome.charges:  # for this request or an earlier one
         bills = {Charged.YES if bill is Charged.NO else bill for bill in bills}
     names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
-    assert isinstance(error, classes), f"{gave}, and not {names}"
+    assert isinstance(error, classes), f"{gave}, not {names}"
     charged = error.billing.charged
     same("the charge in the error", charged, *sorted(bills))
     is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
-    assert is_named, f"{gave}, whose bill is unknown: that is OutcomeUnknown"
+    assert is_named, f"{gave} with an unknown charge: it must be an OutcomeUnknown"
     agrees_with_books(error.billing, outcome)
     retryable = expected.retryable if classes == expected.errors else None
     right = (retryable if charged is Charged.NO else False) in (None, error.retryable)
-    assert right, f"`retryable` is {error.retryable}, and charged {charged}"
+    assert right, f"`retryable` is {error.retryable}, but `charged` is {charged}"
     wait_s = getattr(error, "retry_after_s", None) or 0.0
     assert 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
     call = bench.call(operation, GOOD[operation], vendor_id=error.ids.vendor)
     can_be = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
-    assert can_be, "`reconcilable`, but the vendor kept nothing"
+    assert can_be, "`reconcilable` is True, but the vendor kept nothing"
     if case is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
         again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
-        assert not again, f"{gave}: the job was accepted, so it has to be an OutcomeUnknown"
+        assert not again, f"{gave}: the job was accepted, so it must be an OutcomeUnknown"
         assert error.ids.vendor, "the error has no `ids.vendor` to find the job by"
 
 
 def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> None:
-    """Assert that the vendor counted the reported charges, or at least those if unknown."""
+    """Assert that the vendor counted the reported charges (at least, if it is unknown)."""
     charges, counted = billing.charges or 0, outcome.charges
     right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
     if billing.charged is Charged.UNKNOWN:
         right = charges <= counted
-    said = f"{where}the backend says {billing.charged} (charges: {charges})"
-    assert right, f"{said}, and the vendor counted {counted}"
+    said = f"{where}the backend reports {billing.charged} (charges: {charges})"
+    assert right, f"{said}, but the vendor counted {counted}"
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
-    """Return the record for finding the call that gave `result`, if the vendor kept it."""
+    """Return a record with which `reconcile` finds the call of `result`, if it was kept."""
     ids, at = result.ids, result.created_at or bench.clock.now()
     known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
     about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}
@@ -300,10 +300,10 @@ def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallReco
 
 
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
-    """Return what the backend says of a call, without outcome for an error; both are free."""
+    """Reconcile a call, which must be free; after an error, `outcome` is None."""
     deadline = Deadline.after(benches.ENDS_S / 2, bench.clock)
     asked = bench.count(lambda: bench.backend.reconcile(record, deadline=deadline))
-    same("what the vendor charges for `reconcile`", asked.charges, 0)
+    same("the number of charges for `reconcile`", asked.charges, 0)
     if asked.error is not None:
         if not isinstance(asked.error, fm.VendorError):
             raise asked.error
@@ -313,7 +313,7 @@ def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation:
     says: fm.Reconciliation = asked.result
     same("the class that `reconcile` returns", type(says), fm.Reconciliation)
     about = getattr(says.call, "id", None)
-    same("the id of the call that `reconcile` answers about", about, record.id)
+    same("the id of the call in the result of `reconcile`", about, record.id)
     return attrs.evolve(says, reason=f"{says.outcome} ({says.reason})")
 
 

@@ -38,19 +38,19 @@ from .money import judge, look, record_of
 
 #: The pictures of a call, by operation.
 PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
-#: A caller's reference and metadata: as long as two ids, and with more than one kind of value.
+#: A caller's reference (longer than an id) and metadata (with values of several types).
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 UNTOLD = "nothing"
-#: Answers that different lines of a plug-in read, all failures, and an answer that does not come.
+#: Responses that different code of a plug-in parses, all failures, and a missing response.
 LEAKING = (
     *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
     *(Situation.UNKNOWN_WARNING, *FAILURES, Situation.SLOW),
 )
-#: Seconds of a call without an end, tried in turn on a busy machine; and the allowed multiple.
+#: Deadlines to try in turn on a busy machine, in seconds; and the allowed multiple of each.
 DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
-#: Why these rules do not apply to a plug-in on `HttpBackend`.
-CORE = "is an HttpBackend: the core sees to this"
+#: Why these rules do not apply to a plug-in based on `HttpBackend`.
+CORE = "is an HttpBackend: the core guarantees this"
 
 
 class OptionRules(Rules):
@@ -58,7 +58,7 @@ class OptionRules(Rules):
 
     @rule("R51")
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
-        """A picture that the vendor would reject is rejected here, unless it may be made to fit. A
+        """A picture that the vendor would reject is not sent, unless it may be converted to fit. A
         picture that the vendor accepts is not rejected.
 
         An upload that can only fail costs time, and with some vendors money.
@@ -77,33 +77,33 @@ class OptionRules(Rules):
                     outcome = bench.ask(operation, GOOD[operation], **how)
                     gave = f"a {place} beyond the vendor's limit ({wrong}) gave {outcome.summary}"
                     assert isinstance(outcome.error, fm.InvalidImage), gave
-                    same("the requests before it is refused", outcome.requests, 0)
+                    same("the number of requests", outcome.requests, 0)
             if simulator.looks_at_pictures:
                 self._r24_compare_limits(bench, operation)
-        bench.applies_if(any(beyond.values()), "declares no limit that a picture of ours breaks")
+        bench.applies_if(any(beyond.values()), "declares no limit that a test picture exceeds")
 
     def _r24_compare_limits(self, bench: Bench, operation: fm.Operation) -> None:
-        """Assert that the vendor itself takes what is declared as taken, and nothing else."""
+        """Assert that the vendor accepts exactly the pictures that are declared as accepted."""
         limits, good = bench.can.image_limits, GOOD[operation]
         nobody = pictures.noise(0, (max(320, limits.min_side_px),) * 2)
         usual = bench.ask_directly(operation, good, probe=nobody).answer
 
         def is_taken(what: str, picture: fm.Image) -> bool:
-            # Past the verifier, which would refuse it.
+            # Without the verifier, which would reject the picture.
             result = bench.ask_directly(operation, good, probe=picture).result
-            # A vendor may answer that it sees no face in a picture that is too small.
+            # A vendor may report no face in a picture that is too small.
             return result is not None and (what == "few bytes" or result.decision is usual.decision)
 
         for what, picture in pictures.pictures_within(limits).items():
             where = f"a picture of {picture.size_bytes} bytes ({what})"
-            assert is_taken(what, picture), f"{where}: declared as taken, the vendor refuses it"
+            assert is_taken(what, picture), f"{where} is within the limits, but is rejected"
         # A megabyte may be 1,000,000 or 1,048,576 bytes. A user's own limit is not the vendor's.
         most = None if limits.max_bytes_from else limits.max_bytes
         wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
         for what, picture in pictures.pictures_beyond(wider).items():
-            # A vendor may take more formats than it says.
+            # A vendor may accept more formats than it documents.
             taken = not what.startswith("format") and is_taken(what, picture)
-            assert not taken, f"a picture ({what}): declared as refused, the vendor takes it"
+            assert not taken, f"a picture beyond the limits ({what}) is accepted by the vendor"
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
@@ -123,7 +123,7 @@ class OptionRules(Rules):
         wishes += [("metadata", METADATA)] * can.sends_metadata
         for operation, (option, value) in itertools.product(bench.operations, wishes):
             heard = _hear(bench, operation, option, value)
-            # The vendor need not hear of it if there is no choice.
+            # A vendor without a choice need not receive it.
             if heard is not UNTOLD or option != "retention" or len(can.retention) > 1:
                 same(f"{option} in the simulator's `received`", heard, value)
 
@@ -136,9 +136,9 @@ class OptionRules(Rules):
         for operation, options in itertools.product(bench.operations, others):
             usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
             is_heard |= usual is not UNTOLD or heard is not UNTOLD
-            where = f"with {options} the vendor heard {heard!r}"
+            where = f"with {options} the vendor received {heard!r}"
             assert heard != usual or not is_heard, f"{where}, and the same with {first}"
-        unsaid = f"has no `other_options`, or no `options` received, for {declared.__name__}"
+        unsaid = f"needs `other_options`, and `options` in `received`, for {declared.__name__}"
         bench.tested_if(is_heard, unsaid)
 
     def _r25_pictures(self, bench: Bench) -> None:
@@ -150,23 +150,23 @@ class OptionRules(Rules):
             for sent, wish in kinds:
                 prepared = dict(zip(PICTURES, bench.fit(sent), strict=True))
                 digests = {image.sent_digest for image in prepared.values()}
-                bench.sound_if(len(digests) == 2, "its two pictures are one: take others")
+                bench.sound_if(len(digests) == 2, "its two pictures are the same: use others")
                 outcome = bench.ask(operation, GOOD[operation], images=sent, **wish)
                 assert outcome.requests, f"nothing was sent: {outcome.summary}"
                 received = bench.simulator.received
                 arrived = {p: received[p] for p in PICTURES if received.get(p) is not None}
                 is_well = arrived or outcome.error is None
-                assert is_well, f"the call was refused: {outcome.summary}"
-                bench.tested_if(arrived, "does not say which pictures arrived")
+                assert is_well, f"the call failed: {outcome.summary}"
+                bench.tested_if(arrived, "has no pictures in `received`")
                 same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
                 for place, data in arrived.items():
-                    bench.sound_if(type(data) is bytes, "`received` must hold bytes of pictures")
+                    bench.sound_if(type(data) is bytes, "`received` must have pictures as bytes")
                     is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
-                    assert is_it, f"the {place} that arrived is not what was prepared"
-            # An engine may get what was prepared, and still look at it turned.
+                    assert is_it, f"the {place} that arrived is not the prepared picture"
+            # An engine may get the prepared picture and still read it in a wrong orientation.
             for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
                 decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
-                same("the decision about pictures that EXIF turns", decision, PASS[operation])
+                same("the decision for pictures with EXIF rotation", decision, PASS[operation])
 
     def _r25_kept(self, bench: Bench) -> None:
         keeps_little = fm.Retention.MINIMAL in bench.can.retention
@@ -179,16 +179,16 @@ class OptionRules(Rules):
                 bench.at += f"{' with ' * bool(options)}{' and '.join(options)}"
                 heard = bench.simulator.received
                 retention = heard.get("retention", fm.Retention.MINIMAL)
-                same("the retention that the vendor heard", retention, fm.Retention.MINIMAL)
-                assert answer.ids.session is None, "`ids.session` names a record of it"
+                same("the retention that the vendor received", retention, fm.Retention.MINIMAL)
+                assert answer.ids.session is None, "`ids.session` names a record at the vendor"
                 kept_s = heard.get("kept_s", 0.0)
                 # The call itself may need a face for some minutes.
                 assert kept_s <= 600, f"the vendor keeps a face or template for {kept_s:g} s"
-                # A job that is found by its own id is no record of the person.
+                # A job that is found by its own id is not a record of the person.
                 record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
                 is_sought = bench.backend.reconcilable(record)
                 is_kept = is_sought and look(bench, record).result is not None
-                assert not is_kept, "nobody asked to keep it, and it is in the vendor's records"
+                assert not is_kept, "the call is in the vendor's records, without Retention.KEEP"
 
     @pytest.mark.parametrize("situation", LEAKING, ids=str)
     @rule("R51")
@@ -196,15 +196,15 @@ class OptionRules(Rules):
         """No key, token or picture leaks into a result, an error, its frames, an event, a log, or
         the `repr` or pickle of the backend.
 
-        Others read databases and error trackers. A face cannot be changed like a password.
+        Many people read databases and error trackers. A face cannot be changed like a password.
         """
         for operation in bench.operations_for(situation):
             pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
             for image in (*pair, *bench.fit(pair)):
                 samples = leaks.picture_samples(image)
-                bench.sound_if(samples, "its pictures are too plain to be found: take others")
+                bench.sound_if(samples, "its pictures are too plain for leak tests: use others")
                 hidden |= {("a picture", sample) for sample in samples}
-            # A plug-in never reads an answer that does not come, whichever request it is for.
+            # A missing response has nothing to leak, so the step does not matter.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
                 seen = [*self._r21_seen(bench, situation, operation=operation, step=step)]
@@ -218,10 +218,10 @@ class OptionRules(Rules):
                 assert not leaked, "; ".join(sorted(leaked))
 
     def _r21_seen(self, bench: Bench, situation: Situation, **how: Any) -> Iterator[Any]:
-        """Yield each text of a call with its place, as an application makes it, and directly."""
+        """Make a call, with and without the verifier; yield each text of it with its place."""
         ways = [bench.ask, bench.ask_directly]
         if situation is Situation.SLOW:
-            # Once, for it is slow; by the verifier if the backend has no deadline of its own.
+            # Only once, because it is slow; by the verifier if the backend keeps no deadline.
             ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
         recorder = warnings.catch_warnings(record=True, action="always")
         with leaks.capture_log() as log, recorder as warned:
@@ -230,7 +230,7 @@ class OptionRules(Rules):
         yield "a warning", " ".join(str(each.message) for each in warned)
         # The backend may hold a token after the call.
         yield "the backend's text", f"{bench.backend!r} {bench.backend}"
-        with contextlib.suppress(Exception):  # it may refuse to be pickled
+        with contextlib.suppress(Exception):  # it may not be picklable
             yield "the backend's pickle", pickle.dumps(bench.backend).decode("latin-1")
         for result, error, events in ((each.result, each.error, each.events) for each in outcomes):
             yield "an event", repr(events)
@@ -243,16 +243,16 @@ class OptionRules(Rules):
 
 
 def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
-    """Return what the vendor hears of an option."""
+    """Return the value of an option that the vendor receives."""
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
-    assert outcome.error is None, f"with {option}={value!r} it ended in {outcome.error!r}"
+    assert outcome.error is None, f"with {option}={value!r} it raised {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
 
 
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
-    """Yield the simulator's secrets, each with what it is; of a long one both its ends."""
+    """Yield the simulator's secrets (both ends of a long one), each with a description."""
     for secret in bench.simulator.secrets:
-        # A log with "only the beginning" of a key still gives it away.
+        # Even the first characters of a key in a log are a leak.
         ends = {secret[:12], secret[-12:]} if len(secret) >= 24 else {secret}
         yield from (("a secret, or its beginning or end,", end.encode()) for end in ends)
 
@@ -274,15 +274,15 @@ class OwnSenderRules(Rules):
             self._r19_stall(bench, operation, stall)
             for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
                 decision = bench.ask(operation, table[operation]).answer.decision
-                same("the decision after a call that was given up", decision, due)
+                same("the decision after a call that timed out", decision, due)
 
     def _r19_stall(self, bench: Bench, operation: fm.Operation, stall: Situation) -> None:
         steps = bench.each_step(operation, stall)
-        # Before any wait, and after all of them; how it has no end is the same at both.
+        # SLOW at the first and the last step (before and after any wait), DRIPPING at the last.
         for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
             for deadline_s in DEADLINES_S:
                 if Situation.UNREACHABLE in bench.simulator.situations:
-                    # A request that an earlier call sent too late is not counted here.
+                    # A late request of an earlier call must not be counted here.
                     bench.simulator.set_situation(Situation.UNREACHABLE)
                 at = time.monotonic()
                 outcome = bench.ask(operation, stall, step=step, deadline_s=deadline_s)
@@ -304,7 +304,7 @@ class OwnSenderRules(Rules):
             self._r28_threads(bench, operation)
 
     def _r28_threads(self, bench: Bench, operation: fm.Operation) -> None:
-        """Assert that threads with pictures and thresholds of their own do not mix."""
+        """Assert that threads with different pictures and thresholds do not mix."""
         simulator, verifier = bench.simulator, bench.open_verifier()
         situation, score = GOOD[operation], None
         wishes: list[dict[str, Any]] = [{}, {}]
@@ -327,7 +327,7 @@ class OwnSenderRules(Rules):
             together = [*pool.map(ask_often, calls)]
         for by_itself, results in zip(alone, together, strict=True):
             beside_others = {by_itself, *map(_gist, results)}
-            same("what a call gives by itself and beside other threads", beside_others, {by_itself})
+            same("the results alone and beside other threads", beside_others, {by_itself})
         due = requests + len(calls) * 4 * bench.steps(operation)
         same("the vendor's count of requests in threads", simulator.requests_seen, due)
         paid = sum(result.billing.charges or 0 for results in together for result in results)
@@ -350,7 +350,7 @@ class OwnSenderRules(Rules):
             settings = declared_settings(type(bench.backend))
             for name, secret in ((n, text) for n, text in bench.secrets() if n in settings):
                 key = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
-                # Another key may have a form that the setting refuses.
+                # The setting may reject the format of another key.
                 with contextlib.suppress(fm.ConfigurationError):
                     other = bench.open_backend(**{name: Secret(key)})
                     stranger = fm.FaceVerifier(other, clock=bench.clock)
@@ -360,7 +360,7 @@ class OwnSenderRules(Rules):
             with mock.patch.dict(os.environ, foreign):
                 which = "opened with its keys, beside others in the environment,"
                 self._r30_works(bench, operation, which, verifier=bench.open_verifier())
-        assert dict(os.environ) == environment, "a call changed the environment of the program"
+        assert dict(os.environ) == environment, "a call changed os.environ"
 
     def _r30_works(self, bench: Bench, operation: fm.Operation, which: str, **how: Any) -> None:
         outcome = bench.ask(operation, GOOD[operation], **how)
@@ -372,7 +372,7 @@ class OwnSenderRules(Rules):
         """An unknown setting is rejected without showing its value, `diagnose` sends nothing and
         shows no key, and no call writes a file.
 
-        An ignored misspelt `threshold` changes who gets in. A file outlives the program.
+        A misspelt `threshold` that is ignored changes who gets in. A file outlives the program.
         """
         bench.applies_if(bench.sends_itself, CORE)
         odd = "kit0odd5d41402abc4b2a76"
@@ -381,13 +381,13 @@ class OwnSenderRules(Rules):
         except Exception as error:  # noqa: BLE001 - whatever it raises is judged
             shown = f"{error} {error!r}"
         else:
-            raise AssertionError("it can be opened with a setting that does not exist")
-        assert odd not in shown, "the error of a setting that does not exist shows its value"
+            raise AssertionError("an unknown setting is accepted")
+        assert odd not in shown, "the error for an unknown setting shows its value"
         before = bench.simulator.requests_seen
         with leaks.capture_log() as log, leaks.files_written() as files:
-            # `facematch doctor --json` prints it like this.
+            # `facematch doctor --json` prints it in this form.
             shown = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
-            same("the requests of `diagnose`", bench.simulator.requests_seen - before, 0)
+            same("the number of requests by `diagnose`", bench.simulator.requests_seen - before, 0)
             for case in bench.cases((*GOOD.values(), *BAD.values(), Situation.OUTAGE)):
                 bench.ask(*case)
         for _, secret in secrets_of(bench):

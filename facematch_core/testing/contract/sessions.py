@@ -56,13 +56,13 @@ REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: N
 
 
 class Desk:
-    """The sessions of a backend, and the simulator that plays them."""
+    """The sessions of a backend, and their simulator."""
 
     def __init__(self, bench: Bench) -> None:
         can: Any = bench.backend.session_capabilities
         bench.applies_if(can is not None, "has no hosted sessions")
         player: Any = bench.simulator.sessions
-        bench.tested_if(player is not None, "plays no sessions")
+        bench.tested_if(player is not None, "simulates no sessions")
         self.bench, self.can, self.player = bench, can, player
         self.clock = player.clock or bench.clock
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
@@ -109,7 +109,7 @@ class Desk:
         return self.look(self.start(), Case.PASSED)
 
     def tried(self, ask: Callable[..., Any], *values: Any, **how: Any) -> Any:
-        """Return the result of a function, or its error; count its requests and charges."""
+        """Return the result or the error of a function; count its requests and charges."""
         self.counted = self.bench.count(functools.partial(ask, *values, **how))
         return self.counted.error or self.counted.result
 
@@ -128,7 +128,7 @@ class Desk:
             pytest.skip(benches.DOES_NOT_APPLY + " ".join(reasons))
 
     def play(self, *cases: Case) -> None:
-        """Read a session in each case: the outcome is the expected one, and never a yes."""
+        """Read a session in each case; assert the expected outcome, which is never a yes."""
         for case in self.cases(*cases):
             session = self.start()
             if case is Case.VANISHED:
@@ -140,40 +140,40 @@ class Desk:
             if not isinstance(result, fm.SessionResult):
                 continue
             items, where = items_of(result), f"{case.name} is {words(result)}"
-            assert not lets_in(result), f"{where}: that is a yes"
-            assert not items or case is not Case.NO_FACE_ITEM, f"{where}: no face was looked at"
+            assert not lets_in(result), f"{where}, which is a yes"
+            assert not items or case is not Case.NO_FACE_ITEM, f"{where}, but no face was checked"
             if case is Case.UNFINISHED:
                 decisions = {item.decision for item in items}
-                assert decisions & {*INCONCLUSIVE.values()}, f"{where}: one is not finished"
+                assert decisions & {*INCONCLUSIVE.values()}, f"{where}, but one is unfinished"
             elif case is Case.LOW_SCORE:
                 low = self.look(self.start(self.plan(liveness_threshold=LOW_FROM)), case)
-                assert low.liveness.is_live, f"{words(low)} of a record that asks for {LOW_FROM:g}"
+                assert low.liveness.is_live, f"{words(low)} at the threshold {LOW_FROM:g}"
             elif case is Case.TRY_AGAIN:
                 again = self.look(session, Case.PASSED)
-                assert lets_in(again), f"who passed at the second attempt is {words(again)}"
+                assert lets_in(again), f"a session passed at the second attempt is {words(again)}"
 
     def ways_in(self) -> None:
         for compared_with in self.player.compared_with:
             self.open(compared_with)
             session = self.start()
-            assert session.way_in, "a start gives no link, token or page: nobody can go through it"
+            assert session.way_in, "a start returns no link, token or page for the person"
             for part in self.player.hands_over:
-                assert getattr(session.way_in, part), f"a start loses the vendor's {part}"
+                assert getattr(session.way_in, part), f"a start drops the vendor's {part}"
             with self.bench.overhear() as steps:
                 before = self.read(session.record, with_way_in=True)
-            expect("a session in which nobody was", before, State.PENDING)
-            assert not items_of(before), f"nobody was looked at, and it has {words(before)}"
+            expect("a session that nobody has opened", before, State.PENDING)
+            assert not items_of(before), f"a session that nobody has opened is {words(before)}"
             same("the charges of a read", self.counted.charges, 0)
             bodies = "".join(f"{reply.at()}" for _, reply in steps)
             is_shown = any(key in bodies for key in _keys_of(session))
-            assert before.way_in or not is_shown, "a person who comes back gets no link or token"
+            assert before.way_in or not is_shown, "a read drops the link or token of the response"
             if before.way_in:
                 same("the page of a read", dict(before.way_in.page), dict(session.way_in.page))
             result = self.look(session, Case.PASSED)
-            assert lets_in(result), f"a session that was passed is {words(result)}"
+            assert lets_in(result), f"a passed session is {words(result)}"
 
     def wishes(self) -> None:
-        # Arguments of a start by capability, with a pattern of what the vendor is sent.
+        # Arguments of a start by capability, each with a pattern that the request must match.
         back, language = ("http://127.0.0.1/kit-3d51", "kit-3d51"), ("pt-BR", r"\bpt(?![a-z])")
         wishes = {"return_url": back, "language": language}
         wishes = {name: how for name, how in wishes.items() if getattr(self.can, f"takes_{name}")}
@@ -183,20 +183,20 @@ class Desk:
         sent = unquote(" ".join(_text_of(request) for request, _ in steps))
         for name, (value, form) in wishes.items() if steps else ():
             is_told = re.search(form, sent, re.IGNORECASE)
-            assert is_told, f"a start with the {name} {value} does not say it to the vendor"
+            assert is_told, f"a start with the {name} {value} does not send it to the vendor"
         lasts_s = self.player.lasts_s(id_of(session)) or 0.0
-        assert lasts_s <= open_s, f"a session of {open_s:g} s has a link or token for {lasts_s:g} s"
+        assert lasts_s <= open_s, f"a link or token lasts {lasts_s:g} s, its session {open_s:g} s"
         self.clock.sleep(open_s + 1)
         is_open = is_a(self.read(session.record), State.PENDING)
-        assert not is_open, "a session to which nobody came in time is open forever"
+        assert not is_open, "a session that nobody opened in time does not expire"
 
     def failed_starts(self) -> None:
-        """A rejected start is free; one with a lost or odd response is not, and is sent once."""
+        """A rejected start is free. A start with a lost or odd response is sent once."""
         how, lost, can = self.player.compared_with[-1], self.plan(), self.can
         self.open(how, searches=False)
         self.tried(self.start)
         usual, refusals = self.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
-        # The vendor still has what was lost last.
+        # The vendor still has the last session, whose response was lost.
         losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
         for situation in self.bench.known(*refusals, *losses):
             self.bench.simulator.set_situation(situation)
@@ -212,13 +212,13 @@ class Desk:
         if can.finds_lost:
             self.open(how)
             found = self.read(lost)
-            expect("declared to be found, a session that was lost", found, fm.SessionResult)
+            expect("a lost session, with `finds_lost` declared,", found, fm.SessionResult)
             ids.append(id_of(found))
             self.open(how, searches=False)
         if can.start_is_repeatable:
             ids += [id_of(self.start(record)) for record in (lost, lost, self.plan())]
-            assert len({*ids[:-1]}) == 1, "the same start again makes a second session"
-            assert ids[-1] != ids[0], "two records of one person have one session"
+            assert len({*ids[:-1]}) == 1, "repeating a start creates a second session"
+            assert ids[-1] != ids[0], "two records of one person share a session"
 
     def references(self) -> None:
         """Compare the declared limits of references with those that the vendor accepts."""
@@ -235,7 +235,7 @@ class Desk:
         for what, picture in pictures_within(limits).items() if player.looks_at_references else ():
             started = self.tried(self.start, reference=picture)
             where = f"a reference of {picture.size_bytes} bytes ({what})"
-            expect(f"{where} is declared as taken, and", started, fm.SessionResult)
+            expect(f"the outcome for {where}, within the limits,", started, fm.SessionResult)
 
     def scores(self) -> None:
         """Check the scores, and a threshold if the backend applies it itself."""
@@ -243,7 +243,7 @@ class Desk:
         for operation in can.scored:
             item = getattr(passed, operation)
             scored = item.score is not None or item not in items_of(passed)
-            assert scored, f"a {operation} of a session has no score, and is `scored`"
+            assert scored, f"`scored` includes {operation}, but a session has no score for it"
         if not can.needs_liveness_threshold or (score := passed.liveness.score) is None:
             return
         for step in (-0.01, 0.0, 0.01):
@@ -256,7 +256,7 @@ class Desk:
     def documented_words(self) -> None:
         """Play each documented value, and an unknown and a missing value at each place."""
         words = self.player.words
-        self.bench.tested_if(words, "has no `words` of the vendor's pages")
+        self.bench.tested_if(words, "has no `words` from the vendor's documentation")
         passed = self.passed().vendor_status
         rows = [row for row in words if not isinstance(row.means, Deletion)]
         for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
@@ -271,7 +271,7 @@ class Desk:
             same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
 
     def _say(self, row: SessionWord) -> tuple[Any, str]:
-        """Return the outcome of a value, in a read or a deletion, and its place."""
+        """Return the outcome of a value, in a read or a deletion, and a description of it."""
         record = self.start().record
         self.player.say(str(record.session_id), row.place, row.word)
         result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
@@ -314,7 +314,7 @@ class Desk:
             with self.bench.overhear(_put_for(value, shown)):
                 outcome = self.read(second)
             if shown:
-                expect(f"an answer with another {name}", outcome, fm.SessionMismatch)
+                expect(f"a response with another {name}", outcome, fm.SessionMismatch)
             other = attrs.evolve(first, facts={**first.facts, name: f"another-{value}"})
             expect(f"a record with another {name}", self.read(other), fm.FaceMatchError)
 
@@ -324,27 +324,27 @@ class Desk:
             return
         record = self.passed().record
         self.clock.sleep(lasts_s * 0.9)
-        expect(f"a result is declared to last {lasts_s:g} s, and", self.read(record), State.DECIDED)
+        expect(f"a result that lasts {lasts_s:g} s early", self.read(record), State.DECIDED)
         self.clock.sleep(lasts_s * 0.1 + 1)
-        # The record says that it was there, so that "not found" would be an error.
+        # The record shows that the session existed, so SessionNotFound would be wrong.
         for kind in (State.GONE, fm.SessionResult):
-            expect("after the time that a result lasts it", self.read(record), kind)
+            expect("a result after `result_lasts_s`", self.read(record), kind)
 
     def deleted(self) -> None:
         self.bench.applies_if(self.can.can_delete, "deletes no sessions")
         record, done, asked = self.passed().record, DeletionState.DONE, DeletionState.REQUESTED
         deletion = self.delete(record)
-        expect("the deletion of a session that is there", deletion, done, asked)
+        expect("the deletion of an existing session", deletion, done, asked)
         same("the charges of a deletion", self.counted.charges, 0)
         kept = self.player.kept(str(record.session_id)) or deletion.face_kept is True
         assert not kept, "after a deletion the vendor keeps pictures or a template of the face"
         rest, again = self.read(record), self.delete(record)
         if deletion.state is done:
-            expect("a session that was deleted", rest, State.GONE)
-        expect("the deletion of a session that is not there", again, Deletion)
-        # A session that is shown as gone may be asked to go once more.
+            expect("a deleted session", rest, State.GONE)
+        expect("the deletion of a missing session", again, Deletion)
+        # A session that a read still reports, as gone, may be deleted again.
         is_done = again.state is done and not isinstance(rest, fm.SessionResult)
-        assert not is_done, "a session that is not there is deleted once more"
+        assert not is_done, "the deletion of a missing session is reported as done"
         for row in self.player.words:
             if isinstance(means := row.means, Deletion):
                 said, where = self._say(row)
@@ -352,12 +352,12 @@ class Desk:
                 same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
     def troubled(self) -> None:
-        """Read during faults and rejections, which say nothing about the session."""
+        """Read and delete during faults and rejections, which say nothing about the session."""
         record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
         refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
         asks: list[Any] = [("a read", self.read, (*faults, Situation.UNREADABLE_200))]
-        # A read first: after a deletion the session is not there. Any answer 200 to a deletion may
-        # say that it is done.
+        # Reads come first, because a deletion removes the session. Any 200 response to a deletion
+        # may mean that it is done.
         asks += [("a deletion", self.delete, faults[:1])] * self.can.can_delete
         for what, ask, troubles in asks:
             outcomes: dict[str, Any] = {}
@@ -371,19 +371,19 @@ class Desk:
                 if steps:
                     outcomes[f"{status} {body!r}"] = outcome
             for name, outcome in outcomes.items():
-                expect(where := f"{what} that meets {name}", outcome, fm.VendorError)
-                assert not is_a(outcome, State.GONE), f"{where} says that it is gone"
+                expect(where := f"{what} during {name}", outcome, fm.VendorError)
+                assert not is_a(outcome, State.GONE), f"{where} reports the session as gone"
 
 
 class SessionRules(Rules):
-    """Hosted sessions: a yes is for one person and one purpose, and only a read gives it."""
+    """Rules of hosted sessions: only a read returns a yes, for one person and one purpose."""
 
     @rule()
     def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
-        """A passed session lets its person in, by a read that is free.
+        """A passed session lets its person in, and the read is free.
 
-        Before, the session is open until it expires, the person can return to it, and the vendor
-        gets the URL to which the person goes afterwards.
+        Until then, the session stays open until it expires, the person can return to it, and the
+        vendor has the URL to which it sends the person afterwards.
         """
         judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
 
@@ -398,10 +398,10 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
-        """Link and token are only in `way_in`. No data of the person are in a record, result,
-        `raw`, event or log, and the vendor keeps none unless asked to.
+        """Link and token are only in `way_in`. A record, result, `raw`, event or log contains no
+        personal data, and the vendor keeps none unless asked to.
 
-        Link and token are keys: whoever reads a log with links can open the sessions.
+        Link and token are keys: anyone who finds them in a log can open the session.
         """
         person = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"}
         desk = Desk(bench)
@@ -417,9 +417,9 @@ class SessionRules(Rules):
                 before = desk.sessions.read(session.record)
             told = {PURPOSE, ABOUT} | (set() if Kept.SUBJECT in desk.can.keeps else {SUBJECT})
             said = "".join(_text_of(request) for request, _ in steps)
-            assert not any(word in said for word in told), "a start tells who, why or about what"
+            assert not any(word in said for word in told), "a start sends data of the record"
             kept = desk.player.kept(id_of(desk.look(desk.start(options=None), Case.PASSED)))
-            assert not kept, f"the vendor keeps {kept} pictures that nobody asked for"
+            assert not kept, f"the vendor keeps {kept} pictures without being asked to"
             after = desk.look(session, Case.PASSED)
             with bench.overhear(tell):
                 later = desk.read(session.record)
@@ -436,15 +436,15 @@ class SessionRules(Rules):
         assert not leaked, f"a link, a token or a key is in {leaked[0]}"
         raws = [str(text) for result in (before, after) for _, text in places(result.raw)]
         odd = [text for text in raws if "://" in text or len(text) > 300]
-        assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
+        assert not odd, f"`raw` has a URL or a picture: {odd[0]:.12}..."
         text = json.dumps(later.to_dict()) if isinstance(later, fm.SessionResult) else ""
         known = [name for name, value in person.items() if value in f"{text} {log.getvalue()}"]
-        assert not known, f"a result or the log has what the vendor says of the person: {known}"
+        assert not known, f"a result or the log has personal data from the vendor: {known}"
 
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
         """Only a passed item about a face, in a session that the vendor approved, is a yes. Each
-        documented value means what its page says. A threshold holds exactly at its edge.
+        documented value means what its page says. A score equal to the threshold follows its rule.
 
         "Approved" may refer to a document; an unknown value may be a new one for fraud.
         """
@@ -456,7 +456,7 @@ class SessionRules(Rules):
         """A session that does not belong to the record, is older, or is from another environment is
         rejected, and so is a changed record. The session of another record is not deleted.
 
-        Otherwise a session passed for a login pays out money. In a sandbox anybody passes.
+        A session passed for a login must not authorise a payment. In a sandbox anybody passes.
         """
         judge_parts(Desk(bench), Desk.changed_records, lambda desk: desk.play(*STRANGERS))
 
@@ -473,23 +473,23 @@ class SessionRules(Rules):
         before = words(desk.look(session, next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))))
         body, headers = desk.player.deliver(id_of(session))
         hints = desk.receive(body, headers)
-        expect("a webhook that the vendor signed", hints, tuple)
+        expect("a signed webhook", hints, tuple)
         ids = id_of(session), session.record.id
         hinted = {(hint.session_id, hint.record_id or ids[1]) for hint in hints}
-        assert hinted == {ids}, "a webhook hints at another session"
-        assert not desk.counted.requests, "a webhook makes it ask the vendor: anybody's would, too"
+        assert hinted == {ids}, "a webhook names another session"
+        assert not desk.counted.requests, "a webhook sends a request: a forged one would, too"
         forged = [body.replace(text.encode(), text[::-1].encode()) for text in ids]
         forged = [each for each in forged if each != body] + [b"\xff{", b"[" * 50_000, b""]
-        # An attacker also omits the signatures that do not match.
+        # An attacker may also omit the signature headers.
         some = [{n: v for n, v in headers.items() if n != name} for name in headers]
         some += [{}, {**headers}, *({name: value} for name, value in headers.items())]
         for sent, parts in [*product(forged, some), (body, {})]:
             outcome, where = desk.receive(sent, parts), f"a forged webhook with {', '.join(parts)}"
             expect(where, outcome, fm.WebhookRefused)
-            assert outcome.http_status != 422, f"{where} is read before it is verified"
+            assert outcome.http_status != 422, f"{where} is parsed before it is verified"
         after = words(desk.sessions.read(session.record))
-        assert after == before, f"after a webhook that was refused a session is {after}"
-        # Longer than any vendor's tolerance. Only a newly signed time is the signature's time.
+        assert after == before, f"after a rejected webhook, a session is {after}"
+        # Longer than any vendor's tolerance. Tested only if the headers have the time of signing.
         desk.clock.sleep(hours_s := 6 * 3600.0)
         now = desk.clock.now().timestamp()
         if any(abs(at - now) < 60 for at in _times_in(desk.player.deliver(id_of(session))[1])):
@@ -501,7 +501,7 @@ class SessionRules(Rules):
         """A session that the vendor no longer has, or was asked to delete, is not found or gone. A
         fault or a rejection says nothing about it.
 
-        If it is taken for an outage, it is polled forever. The caller is liable for each kept face.
+        If "gone" is read as an outage, it is polled forever. The caller is liable for kept faces.
         """
         judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
@@ -516,7 +516,7 @@ class SessionRules(Rules):
         for case in desk.cases(Case.PASSED, Case.SPOOF):
             result = desk.look(desk.start(), case, with_portrait=True)
             portrait, is_live = result.portrait, result.liveness.is_live
-            assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, and {portrait}"
+            assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, got {portrait}"
 
 
 def id_of(session: fm.SessionResult) -> str:
@@ -548,7 +548,7 @@ def is_a(outcome: Any, kind: Any) -> bool:
     said = [getattr(outcome, name, None) for name in ("state", "compared_with")]
     if isinstance(outcome, fm.SessionResult):
         said += [outcome.match.decision, outcome.liveness.decision]
-    # A redacted session may be shown as gone. Decisions of two kinds are equal as texts.
+    # A redacted session may be shown as gone. Use `is`: two enums may compare equal as strings.
     said += [State.GONE] * isinstance(outcome, fm.SessionNotFound)
     return any(word is kind for word in said)
 
@@ -559,7 +559,7 @@ def expect(where: str, outcome: Any, *kinds: Any) -> None:
 
 
 def _keys_of(session: fm.SessionResult) -> set[str]:
-    """Return link and token, and the last part of the link."""
+    """Return the link, its last part, and the token."""
     way_in = session.way_in or hosted.WayIn()
     keys = {way.reveal() for way in (way_in.link, way_in.token) if way is not None}
     keys |= {key.rpartition("/")[2] for key in keys}
@@ -573,7 +573,7 @@ def _text_of(request: HttpRequest) -> str:
 
 
 def _put_for(fact: str, shown: list[object]) -> Any:
-    """Replace a text wherever responses show this fact; record where."""
+    """Return a hook that replaces a fact in each response and records its places in `shown`."""
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
         document = reply.at()
@@ -587,7 +587,7 @@ def _put_for(fact: str, shown: list[object]) -> Any:
 
 
 def _times_in(headers: Mapping[str, str]) -> set[float]:
-    """Return possible times among the headers of a webhook, in seconds."""
+    """Return the possible timestamps in a webhook's headers, in seconds."""
     text = " ".join(headers.values())
     times = {float(digits[:10]) for digits in re.findall(r"\b\d{10}(?:\d{3})?\b", text)}
     for written in re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)", text):

@@ -1,16 +1,13 @@
 """Fixtures of the tests of the backend `deepvue`."""
 
 import itertools
-import json
 import threading
 
 import pytest
-from kit.fakes import match_call
+from kit.fakes import json_reply, match_call
 from kit.scripted import ScriptedAdapter
 
 from facematch_core import Operation
-from facematch_core.backend import LivenessCall
-from facematch_core.http import HttpReply
 from facematch_deepvue import DeepvueBackend
 
 CLIENT_SECRET = "deepvue-secret-77f0c2"
@@ -85,18 +82,7 @@ def open_backend(deepvue, clock, at_end):
 
 
 @pytest.fixture(scope="session")
-def make_call():
-    def make(operation=Operation.MATCH, threshold=None, **more):
-        call = match_call(threshold, **more)
-        if operation is Operation.LIVENESS:
-            return LivenessCall(probe=call.probe, threshold=call.threshold, **more)
-        return call
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def parsed(make_call):
+def parsed():
     """Return the result in `data`, or in a whole `body`, by a backend with some settings."""
 
     def parse(data=None, *, body=..., threshold=None, **settings):
@@ -104,9 +90,8 @@ def parsed(make_call):
         whole = {**(LIVE if live else MATCH), "data": data} if body is ... else body
         keys = {"client_id": "client-1", "client_secret": CLIENT_SECRET}
         backend = DeepvueBackend(**keys | settings)
-        reply = HttpReply(status=200, body=json.dumps(whole).encode())
-        call = make_call(Operation.LIVENESS if live else Operation.MATCH, threshold)
-        outcome = backend.read_reply(call, reply)
+        call = match_call(threshold, operation=Operation.LIVENESS if live else Operation.MATCH)
+        outcome = backend.read_reply(call, json_reply(whole))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 import requests
-from kit.fakes import picture, together
+from kit.fakes import match_call, picture, together
 
 import facematch_core as fm
 from facematch_deepvue import DeepvueBackend, tokens
@@ -22,23 +22,23 @@ def token_of(request):
     return request.headers["Authorization"].removeprefix("Bearer ")
 
 
-def test_token_is_renewed_five_minutes_early(open_backend, deepvue, clock, make_call):
+def test_token_is_renewed_five_minutes_early(open_backend, deepvue, clock):
     deepvue.life = {"expires_in": 3600}
     backend = open_backend()
     for passes_s, logins in ((0, 1), (3299.9, 1), (0.1, 2)):
         clock.advance(passes_s)
-        backend.match(make_call())
+        backend.match(match_call())
         assert len(deepvue.tokens) == logins
     assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[1]
 
 
 @pytest.mark.parametrize("refusal", [(401, TOO_LATE), (403, TOO_LATE), (401, HTML)])
-def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, refusal):
+def test_refused_token_is_renewed_once(open_backend, deepvue, refusal):
     backend = open_backend()
-    backend.match(make_call())
+    backend.match(match_call())
     deepvue.set_answers(MATCH, refusal, GOOD)
     sent = []
-    assert backend.match(make_call(on_sent=lambda: sent.append(1))).is_match
+    assert backend.match(match_call(on_sent=lambda: sent.append(1))).is_match
     assert sent == [1]
     before, after = deepvue.requests_to(MATCH)[-2:]
     assert [token_of(before), token_of(after)] == deepvue.tokens
@@ -46,19 +46,19 @@ def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, refusal
     assert after.body.count(b'name="file_a"') == 1
     deepvue.set_answers(MATCH, refusal)
     with pytest.raises(fm.VendorError):
-        backend.match(make_call())
+        backend.match(match_call())
     assert len(deepvue.requests_to(MATCH)) == 5
 
 
 @pytest.mark.parametrize(("refusal", "logins"), [((403, HTML), 2), ((400, WRONG), 1)])
-def test_other_refusal_is_not_repeated(open_backend, deepvue, make_call, refusal, logins):
+def test_other_refusal_is_not_repeated(open_backend, deepvue, refusal, logins):
     """A 403 in HTML renews the token for the next call."""
     deepvue.set_answers(MATCH, refusal, GOOD)
     backend = open_backend()
     with pytest.raises(fm.VendorError):
-        backend.match(make_call())
+        backend.match(match_call())
     assert len(deepvue.requests_to(MATCH)) == len(deepvue.requests_to(LOGIN)) == 1
-    assert backend.match(make_call()).is_match
+    assert backend.match(match_call()).is_match
     assert len(deepvue.requests_to(LOGIN)) == logins
     assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[-1]
 
@@ -123,19 +123,17 @@ def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amoun
 
 
 @pytest.mark.parametrize(("logins", "sent"), [((6,), 0), ((0, 6), 1)])
-def test_deadline_includes_the_logins(  # noqa: PLR0917 - fixtures and parameters
-    open_backend, deepvue, clock, make_call, logins, sent
-):
+def test_deadline_includes_the_logins(open_backend, deepvue, clock, logins, sent):
     logins = iter(logins)
     deepvue.before_login = lambda: clock.advance(next(logins))
     deepvue.set_answers(MATCH, (403, TOO_LATE))
     with pytest.raises(fm.VendorUnavailable) as caught:
-        open_backend().match(make_call(deadline_s=5.0, clock=clock))
+        open_backend().match(match_call(deadline_s=5.0, clock=clock))
     assert caught.value.billing.charged is fm.Charged.NO
     assert len(deepvue.requests_to(MATCH)) == sent
 
 
-def test_64_threads_share_one_failed_login(open_backend, deepvue, make_call, monkeypatch):
+def test_64_threads_share_one_failed_login(open_backend, deepvue, monkeypatch):
     waiting = threading.Semaphore(0)
 
     class Counted(threading.Event):
@@ -152,7 +150,7 @@ def test_64_threads_share_one_failed_login(open_backend, deepvue, make_call, mon
     deepvue.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
     deepvue.set_answers(LOGIN, (401, WRONG))
     backend = open_backend()
-    errors = together(64, lambda: backend.match(make_call()))
+    errors = together(64, lambda: backend.match(match_call()))
     assert {type(error) for error in errors} == {fm.AuthenticationFailed}
     assert len({id(error) for error in errors}) == 64
     assert len({error.ids.call for error in errors}) == 64
@@ -171,42 +169,42 @@ def slow_login(deepvue, ask):
         go.set()
 
 
-def test_short_deadline_leaves_the_login_to_others(open_backend, deepvue, make_call):
+def test_short_deadline_leaves_the_login_to_others(open_backend, deepvue):
     backend = open_backend()
-    with slow_login(deepvue, lambda: backend.match(make_call())) as waiting:
+    with slow_login(deepvue, lambda: backend.match(match_call())) as waiting:
         with pytest.raises(fm.VendorUnavailable) as caught:
-            backend.match(make_call(deadline_s=0.05))
+            backend.match(match_call(deadline_s=0.05))
         assert not caught.value.retryable
     assert waiting.result(timeout=30).is_match
     assert len(deepvue.requests_to(LOGIN)) == 1
 
 
-def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock, make_call):
+def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock):
     deepvue.set_answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
     backend = open_backend()
     with ThreadPoolExecutor(1) as pool:
         with slow_login(
-            deepvue, lambda: backend.match(make_call(deadline_s=5.0, clock=clock))
+            deepvue, lambda: backend.match(match_call(deadline_s=5.0, clock=clock))
         ) as hasty:
-            patient = pool.submit(backend.match, make_call())
+            patient = pool.submit(backend.match, match_call())
             deepvue.before_login = lambda: None
             clock.advance(6)
         assert isinstance(hasty.exception(timeout=30), fm.VendorUnavailable)
         assert patient.result(timeout=30).is_match
 
 
-def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue, make_call):
+def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue):
     backend = open_backend()
     deepvue.set_answers(LOGIN, KeyboardInterrupt(), (200, {"access_token": "token-2"}))
     with pytest.raises(KeyboardInterrupt):
-        backend.match(make_call())
-    assert backend.match(make_call(deadline_s=5.0)).is_match
+        backend.match(match_call())
+    assert backend.match(match_call(deadline_s=5.0)).is_match
 
 
-def test_mock_environment_asks_no_real_vendor_further(open_backend, deepvue, make_call):
+def test_mock_environment_asks_no_real_vendor_further(open_backend, deepvue):
     backend = open_backend(environment=fm.Environment.MOCK)
     with pytest.raises(fm.EnvironmentMismatch) as caught:
-        backend.match(make_call())
+        backend.match(match_call())
     assert caught.value.billing.charged is fm.Charged.NO
     assert deepvue.requests_to(MATCH) == []
     with pytest.raises(fm.EnvironmentMismatch):

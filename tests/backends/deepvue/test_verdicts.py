@@ -1,7 +1,7 @@
 """Decisions by verdict, score and threshold."""
 
 import pytest
-from kit.fakes import together
+from kit.fakes import match_call, together
 
 import facematch_core as fm
 
@@ -86,18 +86,18 @@ def test_decision(parsed, row):
     assert {warning.severity for warning in result.warnings} <= {"warning", "information"}
 
 
-def test_assumed_scale_is_logged_once_for_each_backend(open_backend, deepvue, make_call, caplog):
+def test_assumed_scale_is_logged_once_for_each_backend(open_backend, deepvue, caplog):
     for backend in (open_backend(), open_backend()):
         caplog.clear()
         for _ in range(3):
-            together(2, lambda backend=backend: backend.match(make_call()))
+            together(2, lambda backend=backend: backend.match(match_call()))
         (record,) = caplog.records
         assert (record.name, record.levelname) == ("facematch", "WARNING")
         assert "confidence_scale" in record.getMessage()
     caplog.clear()
-    open_backend(confidence_scale="percent").match(make_call())
+    open_backend(confidence_scale="percent").match(match_call())
     deepvue.set_answers("/v1/facematch", (200, {"data": {"match": True}}))
-    open_backend().match(make_call())  # without a number nothing is assumed
+    open_backend().match(match_call())  # without a number nothing is assumed
     assert not caplog.records
 
 

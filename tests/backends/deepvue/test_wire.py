@@ -2,16 +2,15 @@
 
 import base64
 import copy
-import json
 import pickle
 from datetime import UTC, datetime
 
 import attrs
 import pytest
+from kit.fakes import json_reply, match_call
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.http import HttpReply
 from facematch_deepvue import DeepvueBackend, NoVerdict
 from facematch_deepvue.wire import UNKNOWN_S, error_of, read_life_s, read_words
 
@@ -61,10 +60,10 @@ def test_odd_timestamp_or_id_is_none(parsed, name, odd):
         "match",
     ],
 )
-def test_unreadable_verdict_is_charged(open_backend, deepvue, make_call, data):
+def test_unreadable_verdict_is_charged(open_backend, deepvue, data):
     deepvue.set_answers("/v1/facematch", (200, {"sub_code": "SUCCESS", "data": data}))
     with pytest.raises(fm.UnexpectedResponse) as caught:
-        open_backend().match(make_call())
+        open_backend().match(match_call())
     assert caught.value.billing.charged is fm.Charged.YES
     assert not caught.value.retryable
 
@@ -82,21 +81,17 @@ def test_unreadable_verdict_is_charged(open_backend, deepvue, make_call, data):
         ({"data": {**GOOD, "error_code": "FACE_1"}}, (None, "FACE_1")),
     ],
 )
-def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, make_call, body, codes):
+def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, body, codes):
     reply = {"transaction_id": "abc-1", "message": "Face not detected", **body}
     deepvue.set_answers("/v1/facematch", (200, reply))
     with pytest.raises(NoVerdict) as caught:
-        open_backend().match(make_call())
+        open_backend().match(match_call())
     error = caught.value
     assert (error.sub_code, error.error_code) == codes
     assert all(code in str(error) for code in codes if code)
     assert "Face not detected" in str(error)
-    assert (error.billing.charged, error.ids.vendor, error.status_code) == (
-        fm.Charged.YES,
-        "abc-1",
-        200,
-    )
-    assert error.backend == "deepvue"
+    assert (error.billing.charged, error.ids.vendor) == (fm.Charged.YES, "abc-1")
+    assert (error.status_code, error.backend) == (200, "deepvue")
     for same in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (type(same), vars(same)) == (type(error), vars(error))
 
@@ -104,8 +99,8 @@ def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, make
 KEYS = {"client_id": "some-client", "client_secret": "some-secret"}
 
 
-def test_liveness_check_is_json_of_v1(make_call):
-    call = make_call(fm.Operation.LIVENESS)
+def test_liveness_check_is_json_of_v1():
+    call = match_call(operation=fm.Operation.LIVENESS)
     bare = DeepvueBackend(**KEYS, api_version="v2").build(call)
     assert bare.url == "https://production.deepvue.tech/v1/liveness-check"
     assert set(bare.json) == {"image"}
@@ -150,22 +145,15 @@ def test_soonest_readable_end_counts(answer, life):
 # --- errors ---
 
 
-def reply(status, body, **headers):
-    text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HttpReply(status=status, body=text, headers=headers)
-
-
-@pytest.fixture
-def refused(make_call):
-    backend = DeepvueBackend(**KEYS)
-    return lambda reply: backend.read_reply(make_call(), reply)
+def refused(reply):
+    return DeepvueBackend(**KEYS).read_reply(match_call(), reply)
 
 
 def test_errors_of_free_requests_are_free():
     bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
     for status in (*range(100, 600, 9), *range(400, 405), 408, 422, 429, *range(500, 505)):
         for body in bodies:
-            error = error_of(attrs.evolve(reply(status, body), is_free=True), now=NOW)
+            error = error_of(attrs.evolve(json_reply(body, status), is_free=True), now=NOW)
             assert error.billing.charged is fm.Charged.NO
             assert "a request for a token or the balance" in error.billing.ground
             assert not isinstance(error, fm.OutcomeUnknown)
@@ -193,8 +181,8 @@ def test_errors_of_free_requests_are_free():
         ({"detail": {"a": 1}}, '{"detail": {"a": 1}}', {}),
     ],
 )
-def test_first_words_of_the_answer_are_quoted(refused, body, words, fields):
-    answer = reply(422, body)
+def test_first_words_of_the_answer_are_quoted(body, words, fields):
+    answer = json_reply(body, 422)
     assert read_words(answer) == (words, fields)
     error = refused(answer)
     assert words in str(error)
@@ -213,8 +201,8 @@ PIECE = "/9j/4AAQSkZJRgABAQAAAQ" * 8
         {"transaction_id": PIECE.replace("/", "")[:90], "message": PIECE},
     ],
 )
-def test_echoed_picture_is_in_no_error(refused, body):
-    error = refused(reply(422, body))
+def test_echoed_picture_is_in_no_error(body):
+    error = refused(json_reply(body, 422))
     shown = repr(vars(error)) + str(error)
     assert isinstance(error, fm.RequestRejected)
     assert "4AAQ" not in shown

@@ -5,13 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from kit.fakes import match_call
+from kit.fakes import json_reply, match_call
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import LivenessCall
-from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend
 
 KEY = "didit-key-8c1f5e2ab9"
@@ -38,10 +36,7 @@ def edited():
 @pytest.fixture(scope="session")
 def make_call():
     def make(operation=fm.Operation.MATCH, threshold=30.0, **more):
-        call = match_call(threshold, models.ThresholdRule.ABOVE, **more)
-        if operation is fm.Operation.LIVENESS:
-            return LivenessCall(probe=call.probe, threshold=call.threshold, **more)
-        return call
+        return match_call(threshold, models.ThresholdRule.ABOVE, operation, **more)
 
     return make
 
@@ -55,8 +50,7 @@ def backend():
 def parsed(backend, make_call):
     def parse(body, **call):
         operation = fm.Operation.LIVENESS if "liveness" in body else fm.Operation.MATCH
-        reply = HttpReply(status=200, body=json.dumps(body).encode())
-        return backend.parse(make_call(operation, **call), reply)
+        return backend.parse(make_call(operation, **call), json_reply(body))
 
     return parse
 

@@ -2,16 +2,15 @@
 
 import copy
 import datetime as dt
-import json
 import math
 
 import attrs
 import pytest
+from kit.fakes import json_reply
 
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
-from facematch_core.http import HttpReply
 from facematch_core.testing import ManualClock
 from facematch_didit import MATCH_SCALE
 
@@ -115,8 +114,8 @@ TAGS = {
 
 
 def risk(tag, log_type="error"):
-    texts = {"short_description": "short", "long_description": "long"}
-    return {"risk": tag, "log_type": log_type} | texts
+    words = {"short_description": "short", "long_description": "long"}
+    return {"risk": tag, "log_type": log_type, **words}
 
 
 def test_each_tag_and_weight_has_its_code(edited, parsed):
@@ -220,7 +219,7 @@ def test_an_answer_that_echoes_another_call_is_refused(  # noqa: PLR0917 - fixtu
     call = make_call(operation, call_id="call-7", caller_ref="customer-17", retention="keep")
     name = "match_approved" if operation is fm.Operation.MATCH else "liveness_declined"
     body = copy.deepcopy(answers[name]) | {"vendor_data": None, "metadata": None} | echo
-    outcome = backend.read_reply(call, HttpReply(status=200, body=json.dumps(body).encode()))
+    outcome = backend.read_reply(call, json_reply(body))
     assert isinstance(outcome, fm.UnexpectedResponse) is not is_ours
     if not is_ours:
         assert outcome.billing.charged is fm.Charged.YES
@@ -269,8 +268,7 @@ IN_30_S = str(int(NOW.timestamp()) + 30)
 def test_a_rate_limit_ends_by_retry_after_or_the_reset_time(headers, seconds, canned, make_call):
     backend, _ = canned()
     backend.client.clock = ManualClock(start=NOW)
-    reply = HttpReply(status=429, headers=headers, body=b'{"detail": "Too fast."}')
-    error = backend.error(reply, make_call())
+    error = backend.error(json_reply({"detail": "Too fast."}, 429, **headers), make_call())
     assert (type(error), error.retry_after_s, error.retryable) == (fm.RateLimited, seconds, True)
 
 
@@ -283,10 +281,7 @@ THRESHOLDS = {
 @pytest.mark.parametrize("operation", THRESHOLDS)
 def test_threshold_and_retention_are_always_sent(operation, backend, make_call):
     request = backend.build(make_call(operation))
-    assert request.fields == {
-        THRESHOLDS[operation]: "30",
-        "save_api_request": "false",
-    }
+    assert request.fields == {THRESHOLDS[operation]: "30", "save_api_request": "false"}
     assert request.method == "POST"
     assert request.headers["x-api-key"].reveal() == "didit-key-8c1f5e2ab9"
 

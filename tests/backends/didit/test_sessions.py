@@ -9,13 +9,12 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import picture
+from kit.fakes import json_reply, picture
 from kit.strategies import json_values
 
 import facematch_core as fm
 from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
 from facematch_core.backend.session_types import DeletionState
-from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend, DiditSessionOptions
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
@@ -217,8 +216,8 @@ def test_any_json_is_a_reading_or_an_error_and_shows_nothing(data):
     target = body if block is None else body[block][0]
     name = data.draw(st.sampled_from(sorted(target)))
     target[name] = data.draw(json_values | st.lists(json_values, max_size=2))
-    reply = HttpReply(status=200, body=json.dumps(body).encode())
-    outcome = DiditBackend(api_key="k-1").read_reply(ReadRequest(record=STARTED_RECORD), reply)
+    asked = ReadRequest(record=STARTED_RECORD)
+    outcome = DiditBackend(api_key="k-1").read_reply(asked, json_reply(body))
     if isinstance(outcome, SessionReading):
         assert CANARY not in f"{outcome!r} {json.dumps(outcome.raw)}"
     else:

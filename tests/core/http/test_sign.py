@@ -77,18 +77,21 @@ def test_a_login_that_fails_costs_nothing(served, good):
     assert tokens_seen(server) == list(TOKENS[:good])
 
 
-def test_an_answer_after_which_the_login_is_away_may_have_been_charged(served):
+@pytest.mark.parametrize("is_first", [True, False], ids=["first request", "after a free one"])
+def test_the_reply_counts_if_should_relogin_raises(served, is_first):
     class Asking(Signing):
+        def steps(self, call):
+            if not is_first:
+                yield HttpRequest(method="GET", url=f"{self.address}/ready", charges=0)
+            return (yield from super().steps(call))
+
         def should_relogin(self, request, reply):
-            raise VendorUnavailable("The login server is down.", backend="acme")
+            raise ValueError("not JSON")
 
     backend, server = served(SAME, SAME, SAME, cls=Asking)
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        fm.FaceVerifier(backend, retry=fm.Retry(first_s=0.001)).verify(
-            picture(), picture((1, 2, 3))
-        )
-    assert caught.value.billing.charged is Charged.UNKNOWN
-    assert tokens_seen(server) == list(TOKENS[:1])
+    result = fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+    assert (result.decision, result.billing.charged) == (fm.Decision.MATCH, Charged.YES)
+    assert tokens_seen(server) == list(TOKENS[: 1 if is_first else 2])
 
 
 def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):

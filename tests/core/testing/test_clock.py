@@ -24,8 +24,8 @@ def test_sleep_alone_moves_it_at_once():
 def test_it_never_goes_back_and_has_an_offset():
     clock = ManualClock()
     for seconds in (-1, -1e-9, math.nan):
-        with pytest.raises(ValueError, match="goes forward only"):
+        with pytest.raises(ValueError, match="must be 0 or more"):
             clock.sleep(seconds)
     assert (clock.monotonic(), clock.slept) == (0, [])
-    with pytest.raises(ValueError, match="offset"):
+    with pytest.raises(ValueError, match="timezone-aware"):
         ManualClock(dt.datetime(2026, 1, 1))

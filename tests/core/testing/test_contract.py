@@ -123,7 +123,7 @@ def test_a_skip_says_whether_a_better_simulator_could_test_it():
         Case("R13", "", Status.OPEN, "Poor cannot produce UNKNOWN_STATUS."),
         Case(
             *("R49", "", Status.DOES_NOT_APPLY),
-            "reference is no HttpBackend, and has no clean-ups.",
+            "reference is not an HttpBackend, and has no clean-ups.",
         ),
     ]
 

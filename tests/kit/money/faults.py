@@ -39,18 +39,11 @@ OWN_FAULT = {"detail": "A sentence of the vendor's."}
 #: What an answer of each kind and status ends in. By those of the first table a request is refused
 #: before any work, whoever refuses it.
 REFUSALS = {
-    ("status", 400): "RequestRejected",
-    ("status", 401): "AuthenticationFailed",
+    **dict.fromkeys((("status", status) for status in (400, 404, 413, 422)), "RequestRejected"),
+    **dict.fromkeys((("html", 404), ("html", 413)), "RequestRejected"),
+    **dict.fromkeys((("status", 401), ("status", 403), ("html", 401)), "AuthenticationFailed"),
     ("status", 402): "InsufficientCredit",
-    ("status", 403): "AuthenticationFailed",
-    ("status", 404): "RequestRejected",
-    ("status", 413): "RequestRejected",
-    ("status", 422): "RequestRejected",
-    ("status", 429): "RateLimited",
-    ("html", 401): "AuthenticationFailed",
-    ("html", 404): "RequestRejected",
-    ("html", 413): "RequestRejected",
-    ("html", 429): "RateLimited",
+    **dict.fromkeys((("status", 429), ("html", 429)), "RateLimited"),
 }
 LOST = [
     *(("status", status) for status in (408, 500, 502, 503, 504)),
@@ -272,11 +265,8 @@ class FaultClient:
     def _counted(self, vendor):
         """By the events; by the budget too, if there is one, which must say the same."""
         words = {EventKind.CHARGED: "spent", EventKind.UNKNOWN: "unknown"}
-        words = [
-            words[event.kind]
-            for event in self.events
-            if event.backend == vendor and event.kind in words
-        ]
+        kinds = [event.kind for event in self.events if event.backend == vendor]
+        words = [words[kind] for kind in kinds if kind in words]
         standing = self.store.budget(budget_key(vendor))
         if "budget" in self.gates and standing:
             kept = [word for word in ("spent", "unknown") if getattr(standing, word)]

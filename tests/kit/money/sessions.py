@@ -7,15 +7,8 @@ import itertools
 
 from kit import canaries
 from kit.front import MockAdapter
-from kit.money.faults import (
-    AGAIN,
-    CASES,
-    NO_FAULT,
-    NOBODY_LISTENS,
-    REFUSALS,
-    UNREADABLE,
-    CallOutcome,
-)
+from kit.money import faults
+from kit.money.faults import CASES, NO_FAULT, NOBODY_LISTENS, REFUSALS, UNREADABLE, CallOutcome
 from kit.money.lines import START, MockLine, WorldClock
 
 import facematch_core as fm
@@ -65,10 +58,8 @@ class SessionWorld:
 
     def __init__(self, vendor, gates=(), *, on_wire=False, cap=10, **settings):
         virtual = VirtualClock(START)
-        self.mock, self.clock = (
-            MockServer(vendor=vendor, clock=virtual, seed=1),
-            WorldClock(virtual),
-        )
+        self.mock = MockServer(vendor=vendor, clock=virtual, seed=1)
+        self.clock = WorldClock(virtual)
         self.control = self.mock.control
         key, client = canaries.API_KEY, {}
         if vendor == "rekognition":
@@ -174,7 +165,7 @@ def expected_session_outcome(vendor, what, setting, case):
     is_look = vendor == "didit"
     if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
         return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), (sent, sent + 2))
-    if setting == "retries" and end in AGAIN:
+    if setting == "retries" and end in faults.AGAIN:
         end, sent, count = "SESSION", sent + 1, 1
     counted = COUNTED.get(end, "")
     billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
@@ -200,9 +191,6 @@ COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": 
 OWN_WORDS = {
     ("didit", "read", ("status", 404)): "SessionNotFound",
     **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
-    **{
-        (vendor, what, ("status", 403)): "PermissionDenied"
-        for vendor in ("rekognition", "azure")
-        for what in REQUESTS
-    },
+    **{("azure", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
+    **{("rekognition", what, ("status", 403)): "PermissionDenied" for what in REQUESTS},
 }

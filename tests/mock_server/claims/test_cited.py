@@ -14,24 +14,8 @@ from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_rekognition as rekognition
-from kit.mock_didit import (
-    MATCH_PATH,
-    START,
-    control_request,
-    didit_request,
-    handle_with_fault,
-    liveness_request,
-    match_request,
-    scene,
-)
-from kit.mock_didit_sessions import (
-    advance_clock,
-    list_request,
-    on,
-    read_media,
-    session_request,
-    update,
-)
+from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
+from kit.mock_didit_sessions import advance_clock, list_request, on, read_media, update
 from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
 
 from facematch_mock_server.base.messages import Request
@@ -60,10 +44,10 @@ def json(path, body, **more):
     return didit_request(path, body, "application/json", **more)
 
 
-def answer_with_fault(status, kind="status", request=json(MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
+def answer_with_fault(status, kind="status", request=json(didit.MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
     """A step that a fault strikes."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
-    return lambda engine: handle_with_fault(engine, fault, request)
+    return lambda engine: didit.handle_with_fault(engine, fault, request)
 
 
 def refused(path):
@@ -94,8 +78,8 @@ OF_DIDIT = {
         match_request(metadata="[]"),
         match_request(metadata="", vendor_data=""),
         match_request(metadata="x" * 50_001, vendor_data="x" * 10_001),
-        didit_request(MATCH_PATH, b"x", "multipart/form-data"),
-        didit_request(MATCH_PATH, method="OPTIONS"),
+        didit_request(didit.MATCH_PATH, b"x", "multipart/form-data"),
+        didit_request(didit.MATCH_PATH, method="OPTIONS"),
         json("/v3/session/", b"null"),
         json("/v3/session/", b"[" * 100_000),
     ),
@@ -105,13 +89,13 @@ OF_DIDIT = {
         match_request(key="past-key"),
     ),
     "paths": (
-        didit_request(MATCH_PATH, method="GET"),
+        didit_request(didit.MATCH_PATH, method="GET"),
         didit_request("/v3/face-mach/"),
         didit_request("/v3/session/seven/decision/"),
         didit_request("/v3/workflows/", method="GET"),
         didit_request("/system/healthcheck", method="GET", key=None),
         didit_request("/elsewhere"),
-        refused(MATCH_PATH),
+        refused(didit.MATCH_PATH),
         refused("/__mock__/faults"),
     ),
     "faults": (
@@ -140,7 +124,7 @@ OF_DIDIT = {
         list_request("session_type=FOO"),
         list_request("country=ESP"),
         list_request(key=sessions.SANDBOX),
-        session_request("/v3/sessions?limit=1"),
+        sessions.session_request("/v3/sessions?limit=1"),
     ),
     "updates": (
         match_request(scene(score=55)),
@@ -302,7 +286,7 @@ OF_REKOGNITION = (
     signed_request(pair(), service="s3"),
     signed_request(pair(), token="of-a-session"),
     signed_request(pair(), at=dt.datetime.now(dt.UTC)),
-    signed_request(pair(), at=START - dt.timedelta(minutes=16)),
+    signed_request(pair(), at=didit.START - dt.timedelta(minutes=16)),
     signed_request(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
     control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
     signed_request(pair(), key="weak", secret="weak-key"),

@@ -8,14 +8,8 @@ from PIL import ExifTags
 from PIL import Image as Pillow
 from simulators.didit import DiditSimulator
 
-from facematch_core import FaceVerifier
-from facematch_core.errors import (
-    DeadlineExceeded,
-    FaceMatchError,
-    OutcomeUnknown,
-    RateLimited,
-    RequestRejected,
-)
+from facematch_core import FaceVerifier, errors
+from facematch_core.errors import FaceMatchError, OutcomeUnknown, RateLimited, RequestRejected
 from facematch_core.testing import Situation
 from facematch_core.testing.bench import SIMULATOR_FAILED
 from facematch_mock_server import make_card
@@ -37,7 +31,7 @@ def compare(simulator, verifier, **options):
         (Situation.THROTTLED, RateLimited),
         (Situation.REJECTED, RequestRejected),
         (Situation.LOST_ANSWER, OutcomeUnknown),
-        (Situation.DRIPPING, DeadlineExceeded),
+        (Situation.DRIPPING, errors.DeadlineExceeded),
     ],
 )
 def test_fault_strikes_at_the_named_step(situation, error):

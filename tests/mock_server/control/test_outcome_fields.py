@@ -39,23 +39,18 @@ def cleared(mock):
     mock.control.clear_outcomes()
 
 
-def kind_of(row):
-    return {"kind": row.of or "match"}
-
-
 @pytest.mark.parametrize("row", ROWS.values(), ids=[*ROWS])
 def test_python_and_the_control_api_take_and_refuse_the_same(mock, row):
     url = f"{mock.url}/__mock__/outcomes"
     nulls = [None] if row.name != "kind" else []
     for value in GOOD[row.takes](row) + nulls:
-        body = {**kind_of(row), row.name: value}
+        body = {"kind": row.of or "match", row.name: value}
         answer = requests.post(url, json=body, timeout=10)
         assert answer.status_code == 200, answer.text
-        by_http = mock.control.outcomes()[-1]
-        assert by_http == mock.control.set_outcome(**body)
+        assert mock.control.outcomes()[-1] == mock.control.set_outcome(**body)
     before = len(mock.control.outcomes())
     for value in BAD[row.takes](row):
-        body = {**kind_of(row), row.name: value}
+        body = {"kind": row.of or "match", row.name: value}
         answer = requests.post(url, json=body, timeout=10)
         assert answer.status_code == 400
         assert row.name in answer.json()["mock"]

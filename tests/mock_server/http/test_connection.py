@@ -1,7 +1,4 @@
-"""One connection without a socket: requests in a stream, and clients that stop halfway.
-
-Time moves when the test moves it.
-"""
+"""One connection without a socket: requests in a stream, and clients that stop halfway."""
 
 import functools
 import json
@@ -20,10 +17,7 @@ IDLE_S = 60
 
 class Timer:
     def __init__(self, due, call, arguments):
-        self.due, self.run = due, functools.partial(call, *arguments)
-
-    def when(self):
-        return self.due
+        self.when, self.run = lambda: due, functools.partial(call, *arguments)
 
     def cancel(self):
         self.run = None
@@ -50,10 +44,10 @@ class Loop:
 
     def advance(self, seconds):
         end, called = self.now + seconds, 0
-        while due := [timer for timer in self.timers if timer.run and timer.due <= end]:
-            first = min(due, key=Timer.when)
+        while due := [timer for timer in self.timers if timer.run and timer.when() <= end]:
+            first = min(due, key=lambda timer: timer.when())
             self.timers.remove(first)
-            self.now = max(self.now, first.due)
+            self.now = max(self.now, first.when())
             first.run()
             called, self.turns = called + 1, self.turns + 1
             assert called < 1000, "a timer begins itself anew, at once"
@@ -61,27 +55,17 @@ class Loop:
 
 
 class Line:
-    """A connection, its transport, and its client.
+    """A connection, its transport, and its client, who takes what is written while `takes`.
 
-    Attributes:
-        sent: What the server wrote.
-        ended: Whether it ended its side.
-        closed: How the connection was closed: ``close`` or ``abort``; None while it is open.
-        takes: Whether the client takes what is written.
+    `sent` is what the server wrote, `ended` whether it ended its side, `closed` None or how.
     """
 
     def __init__(self, engine):
         self.engine, self.loop = engine, Loop()
         self.sent, self.takes, self.ended, self.closed = b"", True, False, None
         self.scratch = memoryview(bytearray(4096))
-        service = Service(
-            handler=engine,
-            loop=self.loop,
-            scratch=self.scratch,
-            threads=None,
-            idle_s=IDLE_S,
-            linger_s=5,
-        )
+        about = {"threads": None, "idle_s": IDLE_S, "linger_s": 5}
+        service = Service(handler=engine, loop=self.loop, scratch=self.scratch, **about)
         self.connection = Connection(service)
         self.connection.connection_made(self)
 

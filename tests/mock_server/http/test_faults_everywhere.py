@@ -35,13 +35,10 @@ SENT = {
     "head": lambda: {"method": "HEAD"},
 }
 #: How the others are carried is tried by three faults.
+THREE = {"mid_upload.reset": False, "after_upload.reset": True, "mid_body.truncate": True}
 FAULTS += [
     (place, 0, executed, name)
-    for place, executed in (
-        ("mid_upload.reset", False),
-        ("after_upload.reset", True),
-        ("mid_body.truncate", True),
-    )
+    for place, executed in THREE.items()
     for name in ("chunked", "get", "head")
 ]
 

@@ -88,9 +88,8 @@ def test_a_malformed_request_is_refused_in_words_of_the_mock(client, engine, sta
 
 def test_who_asks_for_another_protocol_is_answered_in_this_one(client, engine):
     lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
-    sent = raw_request("POST", "/x", *lines, "Transfer-Encoding: chunked") + chunked(
-        b"GET / HTTP/1.1"
-    )
+    sent = raw_request("POST", "/x", *lines, "Transfer-Encoding: chunked")
+    sent += chunked(b"GET / HTTP/1.1")
     client.send(sent + raw_request("POST", "/y", *lines, body=b"ab") + raw_request("GET", "/next"))
     assert [client.answer().status for _ in range(3)] == [200] * 3
     assert [request.body for request in engine.handled] == [b"GET / HTTP/1.1", b"ab", b""]

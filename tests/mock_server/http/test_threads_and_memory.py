@@ -24,16 +24,11 @@ def ask(mock, jobs):
     mock.control.set_limit("write", None)
     with requests.Session() as session:
         # Bytes after the end of a PNG change its digest and nothing else.
+        where = {"url": mock.url, "key": mock.live_key, "session": session, "timeout": 30}
+        pictures = [P1 + job.to_bytes(8, "big") * 2048 for job in jobs]
         return [
-            post_match(
-                mock.url,
-                mock.live_key,
-                P1 + job.to_bytes(8, "big") * 2048,
-                session=session,
-                timeout=30,
-                vendor_data=job,
-            )
-            for job in jobs
+            post_match(probe=picture, vendor_data=job, **where)
+            for picture, job in zip(pictures, jobs, strict=True)
         ]
 
 

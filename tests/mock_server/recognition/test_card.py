@@ -8,19 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch_mock_server import card_sheet, make_card
-from facematch_mock_server.recognition.cards import (
-    COLUMNS,
-    FAILING_BYTES,
-    FINENESS,
-    PAYLOAD_BYTES,
-    ROWS,
-    Card,
-    card_of,
-    dark_cells,
-    payload_of,
-    read_card,
-    read_payload,
-)
+from facematch_mock_server.recognition import cards
+from facematch_mock_server.recognition.cards import COLUMNS, FINENESS, Card, card_of, payload_of
 
 #: One way to fail, or none.
 FAILURES = (
@@ -69,15 +58,16 @@ TWO_WAYS = [
     {"delay": 1, "lost": "after_charge"},
     {"status": 503, "lost": "before_charge"},
 ]
+SIZES = st.sampled_from([cards.PAYLOAD_BYTES, cards.FAILING_BYTES])
 PAYLOADS = st.binary(min_size=16, max_size=16)
 WIDTH = COLUMNS * FINENESS
 
 
 def greys_of(payload):
-    cells = dark_cells(payload)
+    cells = cards.dark_cells(payload)
     return bytearray(
         20 if cells[y // FINENESS * COLUMNS + x // FINENESS] else 235
-        for y in range(ROWS * FINENESS)
+        for y in range(cards.ROWS * FINENESS)
         for x in range(WIDTH)
     )
 
@@ -92,15 +82,11 @@ def cover(greys, columns, rows, grey):
 def test_bits_hold_every_card(card):
     payload = payload_of(card)
     fails = card.status or card.delay or card.lost
-    assert len(payload) == (FAILING_BYTES if fails else PAYLOAD_BYTES)
+    assert len(payload) == (cards.FAILING_BYTES if fails else cards.PAYLOAD_BYTES)
     assert card_of(payload, card.turned) == card
 
 
-@given(
-    st.sampled_from([PAYLOAD_BYTES, FAILING_BYTES]).flatmap(
-        lambda size: st.binary(min_size=size, max_size=size)
-    )
-)
+@given(SIZES.flatmap(lambda size: st.binary(min_size=size, max_size=size)))
 def test_any_bits_are_one_card_or_none(payload):
     card = card_of(payload, 0)
     assert card is None or payload_of(card) == payload
@@ -137,7 +123,7 @@ def test_a_card_fails_in_one_way(ways):
 def test_a_picture_says_how_its_call_fails(kind, failure):
     for size in ((480, 640), (240, 320)):
         card = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
-        assert read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
+        assert cards.read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
 @settings(max_examples=15)
@@ -145,27 +131,18 @@ def test_a_picture_says_how_its_call_fails(kind, failure):
 def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, first_cell):
     greys = greys_of(payload)
     half = COLUMNS // 2
-    cover(greys, range(3, half) if first_cell else range(half, COLUMNS - 3), range(ROWS), grey)
-    assert read_payload(greys) == payload
+    columns = range(3, half) if first_cell else range(half, COLUMNS - 3)
+    cover(greys, columns, range(cards.ROWS), grey)
+    assert cards.read_payload(greys) == payload
 
 
 SHEET = card_sheet()
 
 
-def same_pixels(first, other):
-    """Whether two files show the same: encoders of two machines may pack them differently."""
-    with PIL.Image.open(io.BytesIO(first)) as a, PIL.Image.open(io.BytesIO(other)) as b:
-        return a.mode == b.mode and a.tobytes() == b.tobytes()
-
-
 @pytest.mark.parametrize("name", SHEET)
 def test_a_ready_card_is_as_make_card_draws_it(name):
     card = SHEET[name].card
-    drawn = make_card(
-        card.person,
-        faces=card.faces,
-        quality=card.quality,
-        liveness=card.liveness,
-        attack=card.attack,
-    )
-    assert same_pixels(SHEET[name].data, drawn)
+    facts = {n: getattr(card, n) for n in ("person", "faces", "quality", "liveness", "attack")}
+    # Two machines may pack the same pixels differently.
+    shown, drawn = (PIL.Image.open(io.BytesIO(x)) for x in (SHEET[name].data, make_card(**facts)))
+    assert (shown.mode, shown.tobytes()) == (drawn.mode, drawn.tobytes())

@@ -15,6 +15,7 @@ from facematch_mock_server.world.accounts import ACCOUNT_HEADER
 from facematch_mock_server.world.services import Key
 
 P1 = make_card("p1")
+FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 VENDORS = ("didit", *(name for name in vendor_names() if name != "didit"))
 
 
@@ -45,11 +46,8 @@ def test_each_account_has_keys_for_every_vendor(server):
 
 def test_the_control_api_takes_an_account_by_name_or_key(server):
     account = server.new_account()
-    for named in (
-        {"headers": {ACCOUNT_HEADER: account.name}},
-        {"params": {"key": account.live_key}},
-    ):
-        url = f"{server.control_url}ledger/balance"
+    url, header = f"{server.control_url}ledger/balance", {ACCOUNT_HEADER: account.name}
+    for named in ({"headers": header}, {"params": {"key": account.live_key}}):
         assert requests.post(url, json={"balance": "7"}, timeout=30, **named).ok
         assert account.control.balance() == 7
         account.control.set_balance(8)
@@ -60,15 +58,11 @@ def test_the_control_api_takes_an_account_by_name_or_key(server):
 
 def test_an_unknown_account_in_a_header_is_refused(server):
     before = len(server.control.journal())
-    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
     for path in ("/v3/face-match/", "/__mock__/reset"):
         for name in ("nobody", ""):
-            sent = requests.post(
-                server.url + path,
-                headers={"x-api-key": server.live_key, ACCOUNT_HEADER: name},
-                files=files if "v3" in path else None,
-                timeout=30,
-            )
+            headers = {"x-api-key": server.live_key, ACCOUNT_HEADER: name}
+            files = FILES if "v3" in path else None
+            sent = requests.post(server.url + path, headers=headers, files=files, timeout=30)
             assert sent.status_code == 404
     assert len(server.control.journal()) == before
 
@@ -153,12 +147,8 @@ def test_an_upload_belongs_to_the_account_of_its_head(server, is_late):
     account = server.new_account()
     if is_late:
         account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=0.01))
-    form = requests.Request(
-        "POST",
-        server.url + "/v3/face-match/",
-        headers={"x-api-key": account.live_key},
-        files={"user_image": ("a.png", P1), "ref_image": ("b.png", P1)},
-    ).prepare()
+    sent = {"headers": {"x-api-key": account.live_key}, "files": FILES}
+    form = requests.Request("POST", server.url + "/v3/face-match/", **sent).prepare()
     lines = [f"POST {form.path_url} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
     lines += [f"{name}: {value}" for name, value in form.headers.items()]
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:

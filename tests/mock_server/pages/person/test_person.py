@@ -26,12 +26,10 @@ def mock():
 
 
 def start(mock, *, key=None, url=None, headers=(), **fields):
-    return requests.post(
-        f"{url or mock.url}/v3/session/",
-        headers={"x-api-key": key or mock.live_key, **dict(headers)},
-        json={"workflow_id": KYC, "vendor_data": "case-7", "callback": BACK, **fields},
-        timeout=10,
-    ).json()
+    headers = {"x-api-key": key or mock.live_key, **dict(headers)}
+    sent = {"workflow_id": KYC, "vendor_data": "case-7", "callback": BACK, **fields}
+    answer = requests.post(f"{url or mock.url}/v3/session/", json=sent, headers=headers, timeout=10)
+    return answer.json()
 
 
 def look(url, **options):

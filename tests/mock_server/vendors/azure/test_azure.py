@@ -5,29 +5,15 @@ The client is azure-ai-vision-face, as it comes.
 
 import attrs
 import pytest
-from azure.ai.vision.face import FaceClient
-from azure.ai.vision.face.models import (
-    ExposureLevel,
-    FaceAttributeTypeDetection01,
-    FaceAttributeTypeDetection03,
-)
+from azure.ai.vision.face import FaceClient, models
+from azure.ai.vision.face.models import FaceAttributeTypeDetection01, FaceAttributeTypeDetection03
+from azure.core import exceptions
 from azure.core.credentials import AccessToken, AzureKeyCredential
-from azure.core.exceptions import (
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from kit import mock_azure as azure
 from kit import mock_didit as didit
-from kit.mock_azure import (
-    FACE_ID,
-    compare_pictures,
-    detect_request,
-    ids_of,
-    large_scene,
-    verify_request,
-)
+from kit.mock_azure import FACE_ID, detect_request, ids_of, large_scene, verify_request
 from kit.mock_didit import handle_with_fault
 from kit.mock_didit_sessions import forget
 
@@ -127,7 +113,7 @@ def test_an_engine_needs_the_picture_of_a_face_id(engine):
 
 
 def test_ids_of_two_models_are_not_compared(engine):
-    answer = compare_pictures(engine, query="recognitionModel=recognition_03")
+    answer = azure.compare_pictures(engine, query="recognitionModel=recognition_03")
     assert refusal_of(answer) == (400, "BadArgument", "'recognitionModel' is incompatible.")
 
 
@@ -214,7 +200,7 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_cli
         detection_model="detection_01",
         return_face_attributes=[FaceAttributeTypeDetection01.EXPOSURE],
     )
-    assert face.face_attributes.exposure.exposure_level == ExposureLevel.GOOD_EXPOSURE
+    assert face.face_attributes.exposure.exposure_level == models.ExposureLevel.GOOD_EXPOSURE
 
 
 def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):
@@ -259,7 +245,7 @@ def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(open_face_clie
     ("how", "error", "code"),
     [
         ("key", ClientAuthenticationError, "401"),
-        ("id", ResourceNotFoundError, "FaceNotFound"),
+        ("id", exceptions.ResourceNotFoundError, "FaceNotFound"),
         ("access", HttpResponseError, "UnsupportedFeature"),
     ],
 )

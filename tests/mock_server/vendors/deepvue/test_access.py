@@ -7,15 +7,7 @@ import json
 import pytest
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
-from kit.mock_deepvue import (
-    FACEMATCH,
-    authorize,
-    deepvue_liveness,
-    deepvue_match,
-    deepvue_request,
-    token_of,
-    wallet,
-)
+from kit.mock_deepvue import FACEMATCH, authorize, deepvue_match, deepvue_request, token_of, wallet
 from kit.mock_didit import control_of
 
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
@@ -128,7 +120,7 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
     face = deepvue.jpeg_scene(note="private")
     engine.handle(authorize(as_files=True))
     engine.handle(deepvue_match(face, token=token))
-    engine.handle(deepvue_liveness(face, token=token))
+    engine.handle(deepvue.deepvue_liveness(face, token=token))
     parts = [("file_a", face.decode("latin-1")), ("file_b", "private text")]
     engine.handle(deepvue_request(FACEMATCH, *didit.multipart(parts), token=token))
     body, _ = didit.multipart([("client_secret", "mock-live-key")])

@@ -5,14 +5,7 @@ import itertools
 import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_sessions as sessions
-from kit.mock_didit import (
-    MATCH_PATH,
-    control_request,
-    didit_request,
-    handle_with_fault,
-    liveness_request,
-    match_request,
-)
+from kit.mock_didit import MATCH_PATH, control_request, didit_request, match_request
 
 from facematch_mock_server.world.faults import Fault
 
@@ -38,7 +31,7 @@ KEYS = [
 
 @pytest.mark.parametrize(("key", "status", "claim"), KEYS)
 def test_an_invalid_key_is_refused_by_its_claim(ask, key, status, claim):
-    for sent in (match_request(key=key), liveness_request(key=key)):
+    for sent in (match_request(key=key), didit.liveness_request(key=key)):
         code, body, response = ask(*PREPARED, sent)
         assert (code, body) == (status, INVALID if status == 401 else NOT_ALLOWED)
         assert claim in response.claims
@@ -57,11 +50,11 @@ ORDER = [
     ((didit_request(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
     ((didit_request(MATCH_PATH, key="mock-sandbox-key"),), 400, "fields.refused"),
     ((BROKE, match_request(key="mock-sandbox-key")), 200, "match.sandbox"),
-    ((liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
+    ((didit.liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
     ((BROKE, NO_FIELDS), 400, "fields.refused"),
     ((BROKE, match_request()), 403, "order.credit"),
-    ((BROKE, liveness_request(b"?")), 403, "order.credit"),
-    ((liveness_request(b"?"),), 400, "liveness.undecodable"),
+    ((BROKE, didit.liveness_request(b"?")), 403, "order.credit"),
+    ((didit.liveness_request(b"?"),), 400, "liveness.undecodable"),
 ]
 
 
@@ -84,25 +77,22 @@ def test_one_more_than_the_limit_in_a_minute_is_refused(method, limit):
     assert f"You can make up to {limit} requests per minute." in answers[-1].json()["detail"]
 
 
+PAIR = [("user_image", "a.png", b"x"), ("ref_image", "b.png", b"x")]
+BOTH = {"user_image", "ref_image"}
+
+
 @pytest.mark.parametrize(
     ("fields", "files", "refused"),
     [
         ({}, [("user_image", "a.png", b"x")], {"ref_image": ["No file was submitted."]}),
         ({"user_image": "text"}, [("ref_image", "a.png", b"x")], {"user_image"}),
         ({}, [("user_image", "a.png", b""), ("ref_image", "a.png", b"x")], {"user_image"}),
-        (
-            {},
-            [("user_image", "a.gif", b"x"), ("ref_image", "a", b"x")],
-            {"user_image", "ref_image"},
-        ),
-        ({"rotate_image": "maybe", "metadata": "[]"}, None, {"rotate_image", "metadata"}),
-        ({didit.MATCH_THRESHOLD: "101"}, None, {didit.MATCH_THRESHOLD}),
+        ({}, [("user_image", "a.gif", b"x"), ("ref_image", "a", b"x")], BOTH),
+        ({"rotate_image": "maybe", "metadata": "[]"}, PAIR, {"rotate_image", "metadata"}),
+        ({didit.MATCH_THRESHOLD: "101"}, PAIR, {didit.MATCH_THRESHOLD}),
     ],
 )
 def test_wrong_fields_are_refused_together_by_name(ask, fields, files, refused):
-    files = (
-        [("user_image", "a.png", b"x"), ("ref_image", "b.png", b"x")] if files is None else files
-    )
     body, kind = didit.multipart(fields.items(), files)
     status, words, _ = ask(didit_request(MATCH_PATH, body, kind))
     assert status == 400
@@ -168,7 +158,7 @@ def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, 
     engine = didit.new_engine()
     fault = Fault(stage="answer", kind="status", status=status)
     request = didit.didit_request(path, b"x", "x/y", method=method)
-    answer = handle_with_fault(engine, fault, request)
+    answer = didit.handle_with_fault(engine, fault, request)
     assert (answer.status, answer.json()) == (status, {"detail": words})
     assert (answer.header("Retry-After") is None) == (status != 429)
     assert engine.world.ledger.charges.all() == ()

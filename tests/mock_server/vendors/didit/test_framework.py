@@ -24,10 +24,9 @@ def update():
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999"])
 def test_a_number_that_no_answer_could_repeat_is_no_json(update, number):
     answer = update(DECLINED + number.encode() + b"}")
+    words = "JSON parse error - Out of range float values are not JSON compliant"
     assert answer.status == 400
-    assert answer.json()["detail"].startswith(
-        "JSON parse error - Out of range float values are not JSON compliant"
-    )
+    assert answer.json()["detail"].startswith(words)
     assert "didit.json.deep" not in answer.claims
 
 

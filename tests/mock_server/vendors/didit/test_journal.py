@@ -14,27 +14,30 @@ NESTED = {"data": {"password": CANARY}, "list": [{"secret": CANARY}]}
 IMAGE = base64.b64encode(CANARY.encode()).decode()
 
 
-START = "/v3/session/"
-UPDATE = f"/v3/session/{sessions.NO_SESSION}/update-status/"
+def start(body):
+    return sessions.session_request("/v3/session/", body, method="POST")
+
+
+def update(body):
+    path = f"/v3/session/{sessions.NO_SESSION}/update-status/"
+    return sessions.session_request(path, body, method="PATCH")
 
 
 REQUESTS = {
-    "a picture in JSON": sessions.session_request(
-        START, {"portrait_image": IMAGE, "label": {"image": IMAGE}}, method="POST"
-    ),
+    "a picture in JSON": start({"portrait_image": IMAGE, "label": {"image": IMAGE}}),
     "a picture in a text": didit.didit_request(
         didit.MATCH_PATH, *didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
     ),
     "nested in metadata": didit.match_request(metadata=json.dumps({**NESTED, "key": CANARY})),
     "metadata that is none": didit.match_request(metadata=CANARY),
-    "nested": sessions.session_request(START, NESTED, method="POST"),
-    "nested in a field that may be shown": sessions.session_request(
-        UPDATE, {"new_status": NESTED, "email_language": [NESTED]}, method="PATCH"
+    "nested": start(NESTED),
+    "nested in a field that may be shown": update(
+        {"new_status": NESTED, "email_language": [NESTED]}
     ),
-    "a callback": sessions.session_request(START, {"callback": HOOK}, method="POST"),
+    "a callback": start({"callback": HOOK}),
     "a query": didit.didit_request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
     "nobody's query": didit.didit_request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
-    "a review": sessions.session_request(UPDATE, {"comment": CANARY}, method="PATCH"),
+    "a review": update({"comment": CANARY}),
 }
 
 

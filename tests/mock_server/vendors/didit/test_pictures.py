@@ -22,17 +22,12 @@ LOW, ATTACK, NONE = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "NO_FACE_DETEC
 MANY = "MULTIPLE_FACES_DETECTED"
 LISTED, LIKE_LISTED = "FACE_IN_BLOCKLIST", "POSSIBLE_FACE_IN_BLOCKLIST"
 TWICE, LIKE_TWICE = "DUPLICATED_FACE", "POSSIBLE_DUPLICATED_FACE"
+both = {"user_image": SEEN, "ref_image": SEEN}
 ANSWERS = [
     (
         match_request(vendor_data="emp-0042", metadata='{"gate":"north"}'),
         "face_match",
-        {
-            "status": "Approved",
-            "score": 87.36,
-            "user_image": SEEN,
-            "ref_image": SEEN,
-            "warnings": [],
-        },
+        {"status": "Approved", "score": 87.36, **both, "warnings": []},
         {"gate": "north"},
     ),
     (

@@ -18,13 +18,8 @@ def schema_of(shape):
     """A shape of botocore as a JSON Schema that allows nothing else."""
     if shape.type_name == "structure":
         members = {name: schema_of(member) for name, member in shape.members.items()}
-        required = list(shape.required_members)
-        return {
-            "type": "object",
-            "properties": members,
-            "required": required,
-            "additionalProperties": False,
-        }
+        limits = {"required": list(shape.required_members), "additionalProperties": False}
+        return {"type": "object", "properties": members, **limits}
     if shape.type_name == "list":
         bounds = {"maxItems": shape.metadata["max"]} if "max" in shape.metadata else {}
         return {"type": "array", "items": schema_of(shape.member), **bounds}

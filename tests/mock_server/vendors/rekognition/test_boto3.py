@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 from botocore.exceptions import ClientError
 from kit import mock_rekognition as rekognition
@@ -10,10 +12,8 @@ from facematch_mock_server.world.clock import VirtualClock
 
 
 def ask(client, probe="p1", reference="p1-again", **more):
-    source, target = CARDS[probe], CARDS[reference]
-    return client.compare_faces(
-        SourceImage={"Bytes": source}, TargetImage={"Bytes": target}, **more
-    )
+    source, target = ({"Bytes": CARDS[name]} for name in (probe, reference))
+    return client.compare_faces(SourceImage=source, TargetImage=target, **more)
 
 
 def similarities(answer):
@@ -35,13 +35,10 @@ def test_every_face_of_the_target_has_a_number(client):
     assert answer["SourceImageFace"]["BoundingBox"]["Width"] == widths[0] > widths[1]
 
 
-BIG = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024)
+BIG, GIF = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024), rekognition.draw_picture("GIF")
 ERRORS = {
     "ImageTooLargeException": (400, {"SourceImage": {"Bytes": BIG}}),
-    "InvalidImageFormatException": (
-        400,
-        {"TargetImage": {"Bytes": rekognition.draw_picture("GIF")}},
-    ),
+    "InvalidImageFormatException": (400, {"TargetImage": {"Bytes": GIF}}),
     "InvalidParameterException": (400, {"SimilarityThreshold": 100.5}),
     "InvalidS3ObjectException": (400, {"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
     "ProvisionedThroughputExceededException": (400, {}),
@@ -73,11 +70,8 @@ def test_every_error_becomes_its_class_with_its_status_and_a_request_id(mock, na
 @pytest.mark.parametrize(("side", "name"), [(79, "InvalidParameterException"), (80, None)])
 def test_a_picture_has_80_pixels_or_is_an_invalid_parameter(client, side, name):
     picture = {"Bytes": rekognition.draw_picture(size=(side, 200))}
-    if name is None:
+    with pytest.raises(getattr(client.exceptions, name)) if name else nullcontext():
         assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
-    else:
-        with pytest.raises(getattr(client.exceptions, name)):
-            client.compare_faces(SourceImage=picture, TargetImage=picture)
 
 
 @pytest.mark.parametrize("clock", [None, VirtualClock(START)], ids=["running", "standing still"])
@@ -85,11 +79,9 @@ def test_a_clock_that_stands_still_or_was_moved_ahead_refuses_nobody(clock):
     """boto3's own clock was not moved: its signatures are of the machine's time."""
     vendors = ["didit", "rekognition"]
     with MockServer(vendor=vendors, clock=clock) as mock, boto(mock.url) as client:
-        assert similarities(ask(client))
-        mock.control.advance(86_400)
-        assert similarities(ask(client))
-        mock.control.reset()
-        assert similarities(ask(client))
+        for move in (lambda: None, lambda: mock.control.advance(86_400), mock.control.reset):
+            move()
+            assert similarities(ask(client))
 
 
 DEFAULTS = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}

@@ -6,28 +6,22 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit import mock_rekognition as rekognition
+from kit.cards import CARDS
 from kit.mock_didit import START, new_engine
-from kit.mock_rekognition import (
-    SETTINGS,
-    boto,
-    code_of,
-    pair,
-    signed_compare,
-    signed_request,
-    without_header,
-)
+from kit.mock_rekognition import boto, code_of, pair, signed_compare, signed_request, without_header
 
-from facematch_mock_server import card_sheet
 from facematch_mock_server.vendors.rekognition.vendor import is_signed, read_signature
 
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
-def replace_header(request, name, value):
-    """The request with another value of a header, where `value` is made of the present one."""
-    headers = tuple((n, value(v)) if n == name else (n, v) for n, v in request.headers)
-    return attrs.evolve(request, headers=headers)
+def with_header(name, change):
+    """Return a signed comparison of which one header was changed afterwards."""
+    sent = signed_compare()
+    headers = tuple((n, change(v)) if n == name else (n, v) for n, v in sent.headers)
+    return attrs.evolve(sent, headers=headers)
 
 
 @given(
@@ -55,22 +49,13 @@ def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, t
         (signed_request(pair(), token="a-session-token", region="us-gov-west-1"), None),
         (without_header(signed_compare(), "authorization"), "MissingAuthenticationToken"),
         (without_header(signed_compare(), "x-amz-date"), "IncompleteSignature"),
-        (
-            replace_header(signed_compare(), "x-amz-date", lambda v: f"2026{v[4:]}Z"),
-            "IncompleteSignature",
-        ),
-        (
-            replace_header(signed_compare(), "x-amz-date", lambda v: f"20260703{v[8:]}"),
-            "IncompleteSignature",
-        ),
-        (
-            replace_header(signed_compare(), "authorization", lambda v: v[:-1]),
-            "IncompleteSignature",
-        ),
+        (with_header("x-amz-date", lambda v: f"2026{v[4:]}Z"), "IncompleteSignature"),
+        (with_header("x-amz-date", lambda v: f"20260703{v[8:]}"), "IncompleteSignature"),
+        (with_header("authorization", lambda v: v[:-1]), "IncompleteSignature"),
         (signed_request(pair(), service="s3"), "InvalidSignature"),
         (signed_request(pair(), key="other"), "UnrecognizedClient"),
         (signed_request(pair(), secret="other"), "InvalidSignature"),
-        (replace_header(signed_compare(), "host", lambda _: "127.0.0.1"), "InvalidSignature"),
+        (with_header("host", lambda _: "127.0.0.1"), "InvalidSignature"),
         (attrs.evolve(signed_compare(), target="/?a=1"), "InvalidSignature"),
     ],
 )
@@ -78,29 +63,25 @@ def test_nobody_is_let_in_but_who_signed_the_very_request(request_, name):
     assert code_of(request_) == (name and f"{name}Exception")
 
 
-LATE = (
-    "Signature expired: 20260702T085927Z is now earlier than 20260702T090027Z "
-    "(20260702T091527Z - 15 min.)"
-)
-
-
-FUTURE = "Signature not yet current: 29990101T000000Z is"
+EARLIER = "20260702T085927Z is now earlier than 20260702T090027Z (20260702T091527Z - 15 min.)"
 
 
 @pytest.mark.parametrize(
     ("at", "words"),
     [
-        (START - dt.timedelta(minutes=16), LATE),
+        (START - dt.timedelta(minutes=16), f"Signature expired: {EARLIER}"),
         (START - dt.timedelta(minutes=14), ""),
         (START + dt.timedelta(minutes=14), ""),
-        (dt.datetime(2999, 1, 1, tzinfo=dt.UTC), FUTURE),
+        (
+            dt.datetime(2999, 1, 1, tzinfo=dt.UTC),
+            "Signature not yet current: 29990101T000000Z is",
+        ),
     ],
 )
 def test_a_signature_is_good_for_a_quarter_of_an_hour(at, words):
-    answer = new_engine(**SETTINGS[0]).handle(signed_request(pair(), at=at))
-    assert (answer.status, answer.json().get("__type")) == (
-        (400, "InvalidSignatureException") if words else (200, None)
-    )
+    answer = new_engine(**rekognition.SETTINGS[0]).handle(signed_request(pair(), at=at))
+    expected = (400, "InvalidSignatureException") if words else (200, None)
+    assert (answer.status, answer.json().get("__type")) == expected
     assert answer.json().get("Message", "").startswith(words)
 
 
@@ -115,11 +96,9 @@ def shape(value):
 
 def answer(url):
     """One match and one other face, without what comes from HTTP."""
-    cards = card_sheet()
+    source, target = ({"Bytes": CARDS[name]} for name in ("p1", "two-faces"))
     with boto(url) as client:
-        compared = client.compare_faces(
-            SourceImage={"Bytes": cards["p1"].data}, TargetImage={"Bytes": cards["two-faces"].data}
-        )
+        compared = client.compare_faces(SourceImage=source, TargetImage=target)
     assert compared.pop("ResponseMetadata")["HTTPStatusCode"] == 200
     return compared
 

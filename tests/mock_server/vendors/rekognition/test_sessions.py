@@ -43,9 +43,9 @@ def aws(client, mock):
 
 
 @contextlib.contextmanager
-def opened(*, switches=None, **settings):
-    rekognition = MockServer(vendor="rekognition", switches=switches)
-    with rekognition as mock, boto(mock.url, **settings) as client:
+def opened(**switches):
+    mock = MockServer(vendor="rekognition", switches=switches)
+    with mock, boto(mock.url) as client:
         yield Aws(client, mock)
 
 
@@ -59,9 +59,8 @@ def test_a_person_who_is_looked_at_has_a_number_and_a_picture(aws):
     assert results["ReferenceImage"]["Bytes"] == CARDS["p1"]
     assert results["AuditImages"] == [results["ReferenceImage"]] * 2
     assert results["Challenge"]["Type"] == LIGHT
-    assert [(charge.what, charge.request_id) for charge in aws.control.charges()] == [
-        ("FaceLiveness", session_id)
-    ]
+    (charge,) = aws.control.charges()
+    assert (charge.what, charge.request_id) == ("FaceLiveness", session_id)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,7 @@ def test_a_session_serves_one_check_and_one_without_a_result_is_free(aws, body, 
 
 
 def test_the_other_reading_of_the_three_minutes_is_a_switch():
-    with opened(switches={"session_over": "expired"}) as aws:
+    with opened(session_over="expired") as aws:
         session_id = aws.create()
         aws.people.finish(session_id)
         aws.control.advance(181)
@@ -116,8 +115,7 @@ def test_the_other_reading_of_the_three_minutes_is_a_switch():
 
 @pytest.mark.parametrize(("when", "charges"), [("created", 1), ("finished", 0), ("never", 0)])
 def test_when_a_session_is_charged_is_a_switch(when, charges):
-    switches = {"session_charged": when, "session_price": "0.02"}
-    with opened(switches=switches) as aws:
+    with opened(session_charged=when, session_price="0.02") as aws:
         session_id = {aws.create(ClientRequestToken="t") for _ in range(2)}.pop()
         aws.people.fail_attempt(session_id)
         assert [str(charge.amount) for charge in aws.control.charges()] == ["0.02"] * charges
@@ -160,8 +158,7 @@ def test_the_picture_is_always_one_that_aws_could_give(aws, draw):
     session_id, content = aws.create(), draw()
     aws.people.finish(session_id, content)
     shown = aws.read(session_id)["ReferenceImage"]["Bytes"]
-    with Pillow.open(io.BytesIO(shown)) as picture:
-        assert picture.format == "JPEG"
+    assert Pillow.open(io.BytesIO(shown)).format == "JPEG"
     assert len(shown) <= 204_800
 
 
@@ -169,9 +166,7 @@ WRONG = [
     *({"ClientRequestToken": token} for token in ("a b", "x" * 65, "", 1)),
     {"KmsKeyId": "-"},
     {"Settings": []},
-    {"Settings": {"AuditImagesLimit": "2"}},
-    {"Settings": {"AuditImagesLimit": -1}},
-    {"Settings": {"AuditImagesLimit": 5}},
+    *({"Settings": {"AuditImagesLimit": limit}} for limit in ("2", -1, 5)),
     {"Settings": {"OutputConfig": {"S3Bucket": "abc"}}},
     {"Settings": {"ChallengePreferences": {"Type": LIGHT}}},
     {"Settings": {"ChallengePreferences": [{"Type": "Smile"}]}},
@@ -182,10 +177,8 @@ WRONG = [
 
 @pytest.mark.parametrize("body", WRONG)
 def test_what_the_model_does_not_allow_is_an_invalid_parameter(body):
-    assert (
-        code_of(signed_request(body, OPERATIONS["SessionId" in body]))
-        == "InvalidParameterException"
-    )
+    sent = signed_request(body, OPERATIONS["SessionId" in body])
+    assert code_of(sent) == "InvalidParameterException"
 
 
 NAMES = st.sampled_from(["Type", "Versions", "AuditImagesLimit", "ChallengePreferences", "x"])

@@ -10,20 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
 from kit.mock_didit import control_of, control_request, handle_with_fault
-from kit.mock_didit_sessions import (
-    NO_SESSION,
-    SANDBOX,
-    WORKFLOW,
-    acting,
-    arming,
-    delete,
-    list_request,
-    on,
-    portrait,
-    start,
-    update,
-)
+from kit.mock_didit_sessions import NO_SESSION, SANDBOX, WORKFLOW, arming, on, portrait, start
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.base.messages import Request
@@ -65,14 +54,8 @@ DESCRIBED = [
     (*line.split("\t"), "", "", "", "")[:5]
     for line in (HERE / "openapi.tsv").read_text().splitlines()
 ]
-TYPES = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "array": list,
-    "object": dict,
-    "any": object,
-}
+TYPES = {"string": str, "integer": int, "number": int | float, "array": list, "object": dict}
+TYPES |= {"any": object}
 FORMS = {
     "uuid": uuid.UUID,
     "date-time": dt.datetime.fromisoformat,
@@ -102,9 +85,8 @@ def check_described(kind, body):
             assert not words or value in words.split("|"), place
             if form:
                 FORMS[form](value)
-    fields = {
-        place.split(".")[1].removesuffix("[]") for place, *_ in DESCRIBED if place.startswith(kind)
-    }
+    places = [place.split(".") for place, *_ in DESCRIBED if place.startswith(kind)]
+    fields = {name.removesuffix("[]") for _, name, *_ in places}
     assert set(body) <= fields | {"environment", "liveness_checks", "face_matches"}
 
 
@@ -112,13 +94,8 @@ def test_each_answer_is_as_the_description_of_the_vendor_says():
     engine, played, begin = cards()
     played.workflow(NO_SESSION, kind="kyc", method="ACTIVE_3D")
     played.workflow(WORKFLOW)
-    ways = [
-        lambda _: None,
-        played.fail_attempt,
-        played.abandon,
-        played.expire,
-        *(lambda each, card=card: played.finish(each, card) for card in card_sheet()),
-    ]
+    ways = [lambda _: None, played.fail_attempt, played.abandon, played.expire]
+    ways += [lambda each, card=card: played.finish(each, card) for card in card_sheet()]
     for workflow in (WORKFLOW, NO_SESSION):
         for way in ways:
             session = begin(workflow_id=workflow, callback="app://x", metadata={"a": 1})
@@ -144,12 +121,8 @@ def test_a_start_tells_what_was_sent_and_where_the_page_is():
     assert find_by_page_token(engine.account, "nobody") is None
     assert decide(engine, session)["session_url"] == session["url"]
     address = urlsplit(world.behaviour.hosted.return_url(played.finish(session_id)))
-    assert parse_qs(address.query) == {
-        "a": ["1"],
-        "verificationSessionId": [session_id],
-        "status": ["Approved"],
-    }
-    assert address.fragment == "end"
+    added = {"verificationSessionId": [session_id], "status": ["Approved"]}
+    assert (parse_qs(address.query), address.fragment) == ({"a": ["1"], **added}, "end")
     assert decide(engine, session)["session_url"] is None
     assert world.behaviour.hosted.return_url(world.sessions.find(begin()["session_id"])) is None
 
@@ -200,9 +173,8 @@ def test_what_fails_beyond_its_fields_is_refused_in_a_text():
     assert (unknown.status, unknown.json()) == (400, {"workflow_id": "Invalid workflow_id."})
     assert f"published here: {WORKFLOW};" in unknown.header(HINT_HEADER)
     control.sessions.block("u")
-    assert isinstance(
-        engine.handle(start(vendor_data="u", portrait_image=P1)).json()["vendor_data"], str
-    )
+    blocked = engine.handle(start(vendor_data="u", portrait_image=P1)).json()
+    assert isinstance(blocked["vendor_data"], str)
     control.set_balance("0.29")
     assert engine.handle(start(portrait_image=P1)).json() == {"detail": UNPAID}
     assert engine.handle(start(SANDBOX, portrait_image=P1)).status == 201
@@ -238,7 +210,7 @@ def test_only_an_unfinished_session_of_the_same_user_is_given_again():
     played.fail_attempt(first["session_id"])
     assert begin(vendor_data="u")["status"] == "In Progress"
     played.finish(first["session_id"], "p2")
-    update(first["session_number"], {"new_status": "Resubmitted"})(engine)
+    sessions.update(first["session_number"], {"new_status": "Resubmitted"})(engine)
     assert begin(vendor_data="u")["session_id"] == first["session_id"]
     played.workflow(WORKFLOW)
     newer = begin(vendor_data="u")
@@ -322,7 +294,7 @@ def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
     assert played.finish(begin()["session_id"], card_sheet()["p1-again"].data).status == "Approved"
     for do, status in (("card", 400), ("dance", 400), ("begin", 404)):
         number = 9 if do == "begin" else 2
-        assert acting(number, do)(engine).status == status
+        assert sessions.acting(number, do)(engine).status == status
 
 
 def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
@@ -342,9 +314,8 @@ def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
     (charge,) = control.charges()
     assert (charge.what, charge.request_id) == ("SESSION", session["session_id"])
     letters = [control.webhooks.delivery(each.id) for each in control.webhooks.deliveries()]
-    assert [b'"environment":"sandbox"' in each.body for each in letters] == [
-        *(False, False, True, True, False)
-    ]
+    in_sandbox = [b'"environment":"sandbox"' in each.body for each in letters]
+    assert in_sandbox == [False, False, True, True, False]
     assert WORKFLOW.encode() in letters[1].body
 
 
@@ -380,7 +351,7 @@ def test_a_scenario_is_armed_with_the_sessions_own_token_before_it_begins():
     other = arming(1, token=paid["session_token"])(engine)
     assert (other.status, other.json()) == (404, {"detail": "Not found."})
     assert arming(2)(engine).status == 404
-    acting(1, "begin")(engine)
+    sessions.acting(1, "begin")(engine)
     started = arming(1)(engine)
     assert (started.status, len(started.json())) == (400, 1)
     assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
@@ -393,16 +364,17 @@ def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted(
         *(("", [1]), ("session_type=HOSTED", [1]), ("session_type=API", [])),
         *((f"workflow_id={WORKFLOW}", [1]), (f"workflow_id={NO_SESSION}", [])),
     ):
-        rows = engine.handle(list_request(query)).json()["results"]
+        rows = engine.handle(sessions.list_request(query)).json()["results"]
         assert [row["session_number"] for row in rows] == numbers
-    (row,) = engine.handle(list_request(key=SANDBOX)).json()["results"]
+    (row,) = engine.handle(sessions.list_request(key=SANDBOX)).json()["results"]
     assert row["session_url"] == free["url"]
     assert {each["status"] for each in row["features"]} == {"Not Finished"}
     assert on(1, key=SANDBOX)(engine).status == on(2)(engine).status == 404
     body = decide(engine, session, query="?include=events")
     assert (body["session_type"], body["api_service"]) == ("HOSTED", None)
     played.finish(session["session_id"])
-    gone = delete(1, {"retain_face_embeddings": True, "face_retention_days": 1})(engine).json()
+    kept = {"retain_face_embeddings": True, "face_retention_days": 1}
+    gone = sessions.delete(1, kept)(engine).json()
     assert gone["face_retention_outcome"] == "retained_with_user"
     assert gone["biometric_template_uuid"]
     assert on(1)(engine).status == 404
@@ -416,11 +388,8 @@ def test_faults_know_the_calls_of_a_session():
     assert lost.status == 503
     again = begin(vendor_data="u")
     assert again["session_number"] == 1
-    control = control_of(engine)
-    control.add_fault(Fault(stage="answer", kind="status", status=500, call="session_read"))
-    control.add_fault(
-        Fault(stage="answer", kind="status", status=502, call="session_start", card="p2")
-    )
+    for more in ({"status": 500, "call": "session_read"}, {"status": 502, "card": "p2"}):
+        control_of(engine).add_fault(Fault(stage="answer", kind="status", **more))
     assert begin()["session_number"] == 2
     assert [on(1)(engine).status for _ in range(2)] == [500, 200]
     assert engine.handle(start(portrait_image=didit_portrait("p2"))).status == 502
@@ -431,15 +400,12 @@ def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsy
         other = mock.new_account("other")
         sent = {"workflow_id": WORKFLOW, "portrait_image": didit_portrait("p1")}
         keys = (mock.live_key, other.live_key)
-        answers = [
+        first, second = (
             requests.post(f"{mock.url}/v3/session/", json=sent, headers={"x-api-key": key}).json()
             for key in keys
-        ]
-        first, second = answers
-        assert (mock.control.sessions.page(first["session_id"]), "/other/" in second["url"]) == (
-            first["url"],
-            True,
         )
+        assert mock.control.sessions.page(first["session_id"]) == first["url"]
+        assert "/other/" in second["url"]
         assert [len(each.control.sessions.open()) for each in (mock, other)] == [1, 1]
         with pytest.raises(LookupError):
             other.control.sessions.finish(first["session_id"])

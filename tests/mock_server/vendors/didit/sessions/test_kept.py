@@ -2,35 +2,20 @@
 
 import pytest
 from kit import mock_didit as didit
+from kit import mock_didit_sessions as sessions
 from kit.mock_didit import match_request
-from kit.mock_didit_sessions import (
-    advance_clock,
-    delete,
-    forget,
-    nth,
-    on,
-    read_media,
-    session_request,
-    update,
-)
+from kit.mock_didit_sessions import delete, forget, nth, on, read_media, session_request, update
 
 
 def test_events_add_sections_and_take_the_kind_away(engine, answer):
     plain, more, other = (
         answer(engine, on(1, query=query))[1] for query in ("", "?include=events", "?include=other")
     )
-    assert {key: more[key] for key in set(more) - set(plain)} == {
-        "events": [],
-        "activity_reviews": [],
-        "blocklisted": None,
-        "cost_breakdown": None,
-        "workflow_type": None,
-        "workflow_version": None,
-        "workflow_version_id": None,
-        "api_service": "FACE_MATCH",
-        "session_type": "API",
-        "has_device_nfc_support": None,
-    }
+    nulls = ("blocklisted", "cost_breakdown", "has_device_nfc_support", "workflow_type")
+    added = dict.fromkeys((*nulls, "workflow_version", "workflow_version_id"))
+    added |= {"events": [], "activity_reviews": [], "api_service": "FACE_MATCH"}
+    added |= {"session_type": "API"}
+    assert {key: more[key] for key in set(more) - set(plain)} == added
     assert set(plain) - set(more) == {"session_kind"}
     kept = set(plain) & set(more) - {"face_matches"}
     assert {key: more[key] for key in kept} == {key: plain[key] for key in kept}
@@ -43,15 +28,15 @@ def test_another_organization_is_refused(engine, answer):
         assert answer(engine, step)[0] == 403
 
 
+def of_target(address):
+    return address.replace("source", "target")
+
+
 #: why -> how it is asked for, status, claim
 DEAD = {
-    "expired": (read_media(1, then=advance_clock(3600)), 403, "expired"),
+    "expired": (read_media(1, then=sessions.advance_clock(3600)), 403, "expired"),
     "unsigned": (read_media(1, change=lambda there: there[:-1] + "-"), 403, "unsigned"),
-    "other picture": (
-        read_media(1, change=lambda there: there.replace("source", "target")),
-        403,
-        "unsigned",
-    ),
+    "other picture": (read_media(1, change=of_target), 403, "unsigned"),
     "forgotten": (read_media(1, then=forget), 404, "forgotten"),
     "deleted": (read_media(1, then=delete(1)), 404, "unknown"),
 }
@@ -87,8 +72,6 @@ def test_the_first_bytes_say_which_kind_of_picture_it_is(content, kind):
 
 
 GONE = {"detail": "Not found."}
-
-
 KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}
 
 
@@ -104,17 +87,16 @@ KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}
 )
 def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, outcome):
     session_id = nth(engine, number)
-    assert answer(engine, delete(number, body)) == (
-        200,
-        {
-            "session_id": session_id,
-            "session_number": number,
-            "face_retention_outcome": outcome,
-            "biometric_template_uuid": None,
-            "biometric_template_expires_at": None,
-            "deleted_child_verifications": 0,
-        },
-    )
+    status, shown = answer(engine, delete(number, body))
+    assert status == 200
+    assert shown == {
+        "session_id": session_id,
+        "session_number": number,
+        "face_retention_outcome": outcome,
+        "biometric_template_uuid": None,
+        "biometric_template_expires_at": None,
+        "deleted_child_verifications": 0,
+    }
     assert answer(engine, session_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
 
 
