@@ -25,7 +25,7 @@ from facematch_comparison.scores.answers import Answers
 from facematch_comparison.values.model import Interval, Method
 from facematch_core.models import ThresholdRule
 
-from .rates import Clusters, Rates, Side, adjusted, allowed_errors, interval
+from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed_errors, interval
 
 #: Number of scores beyond those that may pass, in square roots of their number, and some more.
 SPARE: Final = 12
@@ -46,8 +46,8 @@ class TooFewScores(Exception):
 class _Drawn:
     """Counts of a resample: people of single scores, and sums of each other person."""
 
-    persons: NDArray[np.int64]
-    person_totals: NDArray[np.float64]
+    persons: Ints
+    person_totals: Floats
 
     def draw_from(self, urn: Urn) -> None:
         """Count people as the urn does."""
@@ -58,9 +58,7 @@ class _Drawn:
 class RedrawnThreshold(_Drawn):
     """The threshold for a required FMR, chosen anew in each resample."""
 
-    def __init__(
-        self, table: Answers, max_fmr: float, numbers: NDArray[np.int64], margin: int = SPARE
-    ) -> None:
+    def __init__(self, table: Answers, max_fmr: float, numbers: Ints, margin: int = SPARE) -> None:
         sample = Rates(table).sample("fmr", at_threshold=True)
         self._count = sample.trials
         self._allowed = allowed_errors(max_fmr, self._count)
@@ -82,9 +80,7 @@ class RedrawnThreshold(_Drawn):
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
 
-    def highest_refused(
-        self, draw_counts: NDArray[np.float64], brought: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def highest_refused(self, draw_counts: Floats, brought: Floats) -> Floats:
         """Return the highest score that may not pass, float64, (B,), for draws (B, P) of people.
 
         `brought`, (B,): what they bring of `person_totals`.
@@ -110,16 +106,14 @@ class RedrawnThreshold(_Drawn):
 class FixedThreshold(_Drawn):
     """A threshold that was not chosen on these pairs: the same in each resample."""
 
-    def __init__(self, table: Answers, threshold: float, numbers: NDArray[np.int64]) -> None:
+    def __init__(self, table: Answers, threshold: float, numbers: Ints) -> None:
         if table.rule is not ThresholdRule.ABOVE:
             threshold = float(np.nextafter(threshold, -np.inf))
         self.lowest = self.highest = threshold
         self.persons = np.zeros((2, 0), np.int64)
         self.person_totals = np.zeros(len(numbers))
 
-    def highest_refused(
-        self, draw_counts: NDArray[np.float64], _brought: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def highest_refused(self, draw_counts: Floats, _brought: Floats) -> Floats:
         return np.full(len(draw_counts), self.highest)
 
 
@@ -129,8 +123,8 @@ class RedrawnErrors(_Drawn):
     def __init__(
         self,
         table: Answers,
-        sets: NDArray[np.bool_],
-        numbers: NDArray[np.int64],
+        sets: Bools,
+        numbers: Ints,
         threshold: RedrawnThreshold | FixedThreshold,
     ) -> None:
         rows = np.flatnonzero(sets.any(axis=0))
@@ -143,9 +137,7 @@ class RedrawnErrors(_Drawn):
         self._scores, self.persons = scores[between], persons[between]
         self._in_sets = self._in_sets[:, between].astype(np.float64)
 
-    def count(
-        self, draw_counts: NDArray[np.float64], refused_scores: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def count(self, draw_counts: Floats, refused_scores: Floats) -> Floats:
         """float64, (B, K): errors, if people are drawn so (B, P) and these may not pass (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
@@ -155,14 +147,12 @@ class RedrawnErrors(_Drawn):
         )
         further = draw_counts.T[self.persons[fewest:most]]
         further *= np.arange(fewest, most)[:, None] < below
-        errors: NDArray[np.float64] = always.T @ draw_counts.T
+        errors: Floats = always.T @ draw_counts.T
         errors += self._in_sets[:, fewest:most] @ further
         return errors.T
 
 
-def _at_people(
-    persons: NDArray[np.int64], in_sets: NDArray[Any], numbers: int
-) -> NDArray[np.float64]:
+def _at_people(persons: Ints, in_sets: NDArray[Any], numbers: int) -> Floats:
     """float64, (numbers, K): how many of their pairs are in each set (K, T)."""
     sums = [np.bincount(persons, in_set, numbers) for in_set in in_sets]
     return np.stack(sums, axis=1)
@@ -172,14 +162,11 @@ class Urn:
     """People to draw: a row for each single person, or for equivalent people of a stratum."""
 
     def __init__(
-        self,
-        strata: Sequence[NDArray[np.int64]],
-        is_single: NDArray[np.bool_],
-        person_totals: Sequence[NDArray[np.float64]] = (),
+        self, strata: Sequence[Ints], is_single: Bools, person_totals: Sequence[Floats] = ()
     ) -> None:
         self.row_of_person = np.empty(len(is_single), np.int64)
-        self._sizes: list[tuple[int, NDArray[np.int64]]] = []
-        row_people: list[NDArray[np.int64]] = []
+        self._sizes: list[tuple[int, Ints]] = []
+        row_people: list[Ints] = []
         for stratum in strata:
             single, pooled = stratum[is_single[stratum]], stratum[~is_single[stratum]]
             kind = np.zeros(len(pooled), np.int64)
@@ -196,7 +183,7 @@ class Urn:
             self._sizes.append((len(single), size))
         self.person_of_row = np.concatenate(row_people)
 
-    def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
+    def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[Floats]:
         """Yield how often each row was drawn, float64, (B, R), in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
@@ -220,11 +207,11 @@ class Urn:
             yield np.asfortranarray(block)
 
 
-def _ranks(values: NDArray[Any]) -> NDArray[np.int64]:
+def _ranks(values: NDArray[Any]) -> Ints:
     """Return the rank of each value among the distinct values."""
     import pandas as pd  # not above: few test sets have so many people
 
-    ranks: NDArray[np.int64] = pd.factorize(values, sort=True)[0]
+    ranks: Ints = pd.factorize(values, sort=True)[0]
     return ranks
 
 
@@ -237,13 +224,11 @@ class Resampling(NamedTuple):
 
     place: int
     fmr: float | None
-    rows: NDArray[np.bool_]
+    rows: Bools
     resamples: int
 
 
-def redraw(
-    sides: Sequence[Side], series: Sequence[Resampling], *, seed: int
-) -> list[NDArray[np.float64]]:
+def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
     """Return float64, (B,), for each series; NaN where no pair of it was drawn. All share draws."""
     margin = SPARE  # more of the highest non-mated pairs are kept if they do not suffice
     while series:
@@ -256,7 +241,7 @@ def redraw(
 
 def _redraw(
     sides: Sequence[Side], series: Sequence[Resampling], *, margin: int, seed: int
-) -> list[NDArray[np.float64]]:
+) -> list[Floats]:
     # The systems answered the same pairs.
     judged, chosen_on = (table.people.numbers for table in (sides[0].table, sides[0].chosen_on))
     numbers = judged if chosen_on is judged else np.union1d(judged, chosen_on)
@@ -298,7 +283,7 @@ def _redraw(
     brings = np.column_stack(
         [pairs[urn.person_of_row], *(threshold.person_totals for threshold in thresholds.values())]
     )
-    shares: dict[Any, list[NDArray[np.float64]]] = {at: [] for at in sets_at}
+    shares: dict[Any, list[Floats]] = {at: [] for at in sets_at}
     length, done = max(part.persons.shape[-1] for part in parts), 0
     for draws in urn.draws(max(resamples.values()), seed, length=length):
         counts, of_thresholds = np.split((brings.T @ draws.T).T, [len(sets)], axis=1)
@@ -315,21 +300,21 @@ def _redraw(
     ]
 
 
-def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
+def percentile_interval(values: Floats, confidence: float) -> Interval:
     """Return the interval with equal numbers of resampled values below and above it."""
     tail = (1 - confidence) / 2
     low, high = map(float, np.quantile(values, [tail, 1 - tail]))
     return Interval(low=low, high=high, confidence=confidence, method=Method.BOOTSTRAP)
 
 
-def bootstrap_p_value(values: NDArray[np.float64]) -> float:
+def bootstrap_p_value(values: Floats) -> float:
     """Return the two-sided p-value: twice the share of differences on the rarer side of 0."""
     # Add a resample on each side, so that the p-value is never 0.
     beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(values) + 1))
 
 
-def scale_of(scores: NDArray[np.float64], allowed: int, clusters: Clusters) -> float:
+def scale_of(scores: Floats, allowed: int, clusters: Clusters) -> float:
     """Return the factor (s above) by which weights are rescaled, if `allowed` scores may pass."""
     # Add one pair more than may pass, because without any nothing varies.
     cut = len(scores) - allowed - 1

@@ -16,14 +16,13 @@ from typing import Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import bdtr, chdtrc, stdtrit
 
 from facematch_comparison.scores.answers import check_alike
 from facematch_comparison.values.model import Difference, Estimate, Interval, Method
 
 from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redraw
-from .rates import Side
+from .rates import Bools, Floats, Ints, Side
 from .threshold import why_not_comparable
 
 #: Numbers of resamples: for a verdict, and for an interval at an FMR.
@@ -119,7 +118,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _why_not_compared(two: Sequence[Side], rows: NDArray[np.bool_], required_fmr: float) -> str:
+def _why_not_compared(two: Sequence[Side], rows: Bools, required_fmr: float) -> str:
     """Return why two systems cannot be compared on these mated pairs, or ""."""
     names = " and ".join(side.table.name for side in two)
     missing = [side.table.name for side in two if side.threshold is None]
@@ -136,7 +135,7 @@ def _why_not_compared(two: Sequence[Side], rows: NDArray[np.bool_], required_fmr
 
 
 def _compare(
-    two: Sequence[Side], rows: NDArray[np.bool_], resampled: NDArray[np.float64], confidence: float
+    two: Sequence[Side], rows: Bools, resampled: Floats, confidence: float
 ) -> dict[str, Any]:
     """Return the difference of two systems on `rows`, uncorrected, as fields of `Difference`.
 
@@ -170,9 +169,7 @@ class Paired:
     2005).
     """
 
-    def __init__(
-        self, first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
-    ) -> None:
+    def __init__(self, first: Bools, second: Bools, subjects: Ints) -> None:
         self.only_first = int(np.count_nonzero(first & ~second))
         self.only_second = int(np.count_nonzero(second & ~first))
         self.value = (self.only_first - self.only_second) / len(subjects)

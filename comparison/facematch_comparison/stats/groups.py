@@ -25,7 +25,6 @@ from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from facematch_comparison.values.model import (
@@ -39,7 +38,7 @@ from facematch_comparison.values.model import (
 from facematch_comparison.values.numbers import counted, percent
 
 from .compare import holm
-from .rates import Rates, Sample, bounds
+from .rates import Floats, Rates, Sample, bounds
 
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
@@ -186,12 +185,12 @@ def homogeneity(rates: Sequence[Rate]) -> float | None:
     return (1 + as_far) / (1 + SIMULATED)
 
 
-def _chi_square(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _chi_square(values: Floats, sizes: Floats) -> Floats:
     """float64, (B,): Pearson's, for each row of rates; 0 where all are 0, or all 1."""
     pooled = values @ sizes / sizes.sum()
     spread = pooled * (1 - pooled)
     deviations = ((values - pooled[:, None]) ** 2) @ sizes
-    statistic: NDArray[np.float64] = np.zeros_like(deviations)
+    statistic: Floats = np.zeros_like(deviations)
     np.divide(deviations, spread, out=statistic, where=spread > 0)
     return statistic
 

@@ -48,8 +48,12 @@ ASSUMED_NON_MATED: Final = 0.005
 #: Rounding error of sums of errors, which are far larger unless they are 0.
 _ROUNDING: Final = 1e-9
 
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
 #: Which of the pairs.
-Rows: TypeAlias = "NDArray[np.int64] | slice"
+Rows: TypeAlias = Ints | slice
 
 
 def fewest(suffices: Callable[[int], bool]) -> int:
@@ -93,10 +97,10 @@ class Clusters:
 
     def __init__(
         self,
-        first: NDArray[np.int64],
-        second: NDArray[np.int64] | None,
+        first: Ints,
+        second: Ints | None,
         numbers: int | None = None,
-        couples: NDArray[np.int64] | None = None,
+        couples: Ints | None = None,
     ) -> None:
         self.trials = len(first)
         self.is_mated = second is None
@@ -106,13 +110,13 @@ class Clusters:
         self.pairs_of_person = self.at_people(slice(None)).astype(np.float64)
         self.people = int(np.count_nonzero(self.pairs_of_person))
 
-    def take(self, rows: NDArray[np.int64]) -> Clusters:
+    def take(self, rows: Ints) -> Clusters:
         """Return these pairs in another order, or some of them."""
         couples = None if self.is_mated else self._couples[rows]
         first, *second = (end[rows] for end in self.ends)
         return Clusters(first, second[0] if second else None, self.numbers, couples)
 
-    def at_people(self, rows: Rows) -> NDArray[np.int64]:
+    def at_people(self, rows: Rows) -> Ints:
         """int64, (numbers,): how many of these pairs each person is in."""
         pairs = np.bincount(self.ends[0][rows], minlength=self.numbers)
         for end in self.ends[1:]:
@@ -125,10 +129,10 @@ class Clusters:
         squares = float((self.pairs_of_person**2).sum())
         return squares / self.trials - (len(self.ends) - 1)
 
-    def squares_at_people(self, errors: Rows, count: int) -> NDArray[np.float64]:
+    def squares_at_people(self, errors: Rows, count: int) -> Floats:
         """float64: how far the errors at each person are from what is expected, squared."""
         expected = count / self.trials * self.pairs_of_person
-        squares: NDArray[np.float64] = (self.at_people(errors) - expected) ** 2
+        squares: Floats = (self.at_people(errors) - expected) ** 2
         return squares
 
     def squares_at_couples(self, errors: Rows, count: int) -> float:
@@ -141,19 +145,17 @@ class Clusters:
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
     @cached_property
-    def _couples(self) -> NDArray[np.int64]:
+    def _couples(self) -> Ints:
         if self._given_couples is not None:
             return self._given_couples
         return couples_of(self.ends[0], self.ends[1], self.numbers)
 
     @cached_property
-    def _pairs_of_couple(self) -> NDArray[np.float64]:
+    def _pairs_of_couple(self) -> Floats:
         return np.bincount(self._couples, minlength=1).astype(np.float64)
 
 
-def couples_of(
-    first: NDArray[np.int64], second: NDArray[np.int64], numbers: int
-) -> NDArray[np.int64]:
+def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
     """int64, (T,): a number for every two people who are in several pairs; 0 for all others."""
     couples = np.minimum(first, second) * numbers + np.maximum(first, second)
     rising = np.sort(couples)
@@ -165,7 +167,7 @@ def couples_of(
     return np.where(is_repeated, indices + 1, 0)
 
 
-def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 0.95) -> Interval:
+def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Interval:
     """Return the interval for a rate of errors (bool, (T,)) among pairs that may share people.
 
     `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a person
@@ -308,7 +310,7 @@ class Sample(Clusters):
         rows: Indexes of the pairs in the table: int64, (T,).
     """
 
-    def __init__(self, table: Answers, rows: NDArray[np.int64]) -> None:
+    def __init__(self, table: Answers, rows: Ints) -> None:
         people, is_mated = table.people, bool(table.mated[rows].all())
         super().__init__(
             people.probe[rows],
@@ -318,7 +320,7 @@ class Sample(Clusters):
         )
         self.rows = rows
 
-    def rate(self, errors: NDArray[np.bool_], confidence: float) -> Rate:
+    def rate(self, errors: Bools, confidence: float) -> Rate:
         """Return the rate of errors (bool, (T,)); without pairs it has no interval."""
         ends = interval(errors, self, confidence) if self.trials else None
         return self.rate_of(int(np.count_nonzero(errors)), ends)
@@ -327,7 +329,7 @@ class Sample(Clusters):
         return Rate(errors=errors, trials=self.trials, subjects=self.people, interval=ends)
 
 
-def _couples(table: Answers) -> NDArray[np.int64]:
+def _couples(table: Answers) -> Ints:
     people, non_mated = table.people, ~table.mated
     couples = np.zeros(len(table), np.int64)
     couples[non_mated] = couples_of(
@@ -370,7 +372,7 @@ class Rates:
         sample = self.sample(name, at_threshold=threshold is not None)
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 
-    def errors(self, name: str, threshold: float | None) -> NDArray[np.bool_]:
+    def errors(self, name: str, threshold: float | None) -> Bools:
         """bool, (N,): which pairs of the table are errors if they count for a rate."""
         if name == "fta":
             return ~self.table.acquired

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from facematch_comparison.scores.answers import Answers
@@ -22,7 +21,7 @@ from facematch_comparison.values.model import Concentration, Curve
 from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
 
-from .rates import Rates, allowed_errors, trials_allowing
+from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
 
 #: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
@@ -149,11 +148,11 @@ def concentration(
     )
 
 
-def scores_by_kind(table: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def scores_by_kind(table: Answers) -> tuple[Floats, Floats]:
     return table.once(_sorted_scores)
 
 
-def _sorted_scores(table: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sorted_scores(table: Answers) -> tuple[Floats, Floats]:
     scored = table.scored
     mated, non_mated = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
     mated.sort()
@@ -206,15 +205,13 @@ class DetCurve(NamedTuple):
     linearly where FMR equals FNMR.
     """
 
-    thresholds: NDArray[np.float64]
-    fmr: NDArray[np.float64]
-    fnmr: NDArray[np.float64]
+    thresholds: Floats
+    fmr: Floats
+    fnmr: Floats
     eer: float
 
 
-def det_curve(
-    mated: NDArray[np.float64], non_mated: NDArray[np.float64], rule: ThresholdRule
-) -> DetCurve:
+def det_curve(mated: Floats, non_mated: Floats, rule: ThresholdRule) -> DetCurve:
     """Return the DET curve of sorted scores, at least one of each kind, for a threshold rule.
 
     Ties stay ties: no order is invented within one score.
@@ -258,10 +255,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
 
 
 def _equal_error_rate(
-    scores: NDArray[np.float64],
-    refused_counts: NDArray[np.int64],
-    passed_counts: NDArray[np.int64],
-    non_mated_scores: NDArray[np.float64],
+    scores: Floats, refused_counts: Ints, passed_counts: Ints, non_mated_scores: Floats
 ) -> float:
     """Return where the line through all points of the DET curve has FMR = FNMR."""
     mated, non_mated = int(refused_counts[-1]), len(non_mated_scores)
@@ -280,24 +274,21 @@ def _equal_error_rate(
 
 
 def _thresholds(
-    scores: NDArray[np.float64],
-    non_mated_scores: NDArray[np.float64],
-    below: NDArray[np.int64],
-    rule: ThresholdRule,
-) -> NDArray[np.float64]:
+    scores: Floats, non_mated_scores: Floats, below: Ints, rule: ThresholdRule
+) -> Floats:
     """Return the highest threshold that each of `scores` passes, and one that none passes."""
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
     others = np.concatenate([[-np.inf], non_mated_scores])
     others_below = others[np.append(below, len(non_mated_scores))]
-    highest: NDArray[np.float64] = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
+    highest: Floats = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)
     return highest
 
 
-def _pick_vertices(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.int64]:
+def _pick_vertices(fmr: Floats, fnmr: Floats) -> Ints:
     """Return indexes of at most `POINTS` vertices, evenly spaced on the axes of a DET plot."""
     if len(fmr) <= POINTS:
         return np.arange(len(fmr))

@@ -25,6 +25,9 @@ from .reading import Study, StudyPair
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Bools: TypeAlias = NDArray[np.bool_]
+    Ints: TypeAlias = NDArray[np.int64]
+
 #: Attempts per person and round to find a non-mated pair that was not drawn yet.
 _TRIES: Final = 20
 
@@ -106,8 +109,8 @@ def draw_pairs(
 
 
 def split_by_subject(
-    first: NDArray[np.int64], second: NDArray[np.int64], *, seed: int = 0, share: float = 0.5
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    first: Ints, second: Ints, *, seed: int = 0, share: float = 0.5
+) -> tuple[Bools, Bools]:
     """Split pairs by person into a calibration set and an evaluation set; drop pairs across both.
 
     People connected by pairs, directly or through others, stay together if that gives about the
@@ -226,13 +229,7 @@ def _pair(person: str, probe: Path, reference: Path, other: str | None = None) -
     )
 
 
-def _together(
-    people: NDArray[np.int64],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    seed: int,
-    number: int,
-) -> NDArray[np.int64] | None:
+def _together(people: Ints, first: Ints, second: Ints, seed: int, number: int) -> Ints | None:
     """Return people for calibration so that no pair is dropped; None if they are too few."""
     size = len(people)
     component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)
