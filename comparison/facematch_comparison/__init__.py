@@ -12,8 +12,7 @@ from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .judging.evaluation import evaluate
-    from .judging.gate import Verdict, judge
-    from .judging.plan import StudyPlan, plan_study
+    from .judging.gate import StudyPlan, Verdict, judge, plan_study
     from .judging.requirements import Requirements, read_requirements
     from .report import report_html, write_report
     from .report.writing import digest_answers, export, to_frame, wrong_pairs
@@ -39,8 +38,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "judging.evaluation": "evaluate",
-        "judging.gate": "Verdict judge",
-        "judging.plan": "StudyPlan plan_study",
+        "judging.gate": "StudyPlan Verdict judge plan_study",
         "judging.requirements": "Requirements read_requirements",
         "report": "report_html write_report",
         "report.writing": "digest_answers export to_frame wrong_pairs",

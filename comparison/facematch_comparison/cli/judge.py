@@ -44,7 +44,7 @@ def plan(*, as_json: bool, **options: Any) -> int:
     The numbers assume independent pairs. Pairs that share a person carry less information; the
     report says how much less.
     """
-    from facematch_comparison.judging.plan import plan_study
+    from facematch_comparison.judging.gate import plan_study
 
     study_plan = plan_study(**options)
     if as_json:

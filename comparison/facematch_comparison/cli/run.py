@@ -14,6 +14,7 @@ import click
 
 from facematch_core.backend.kinds import typed
 from facematch_core.base.deadline import SystemClock
+from facematch_core.cli import text
 from facematch_core.cli.files import check_target, make_folder
 from facematch_core.cli.options import (
     FILE,
@@ -22,20 +23,6 @@ from facematch_core.cli.options import (
     file_option,
     json_option,
     parse_pairs,
-)
-from facematch_core.cli.text import (
-    Exit,
-    Stopping,
-    clean,
-    code_of,
-    confirm,
-    error_document,
-    error_sentence,
-    print_json,
-    print_table,
-    progress_bar,
-    quantity,
-    say,
 )
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
@@ -96,12 +83,12 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     make_folder(out)
     write_pairs_csv(out, study)
     mated = int(study.mated.sum())
-    say(
+    text.say(
         f"{mated:,} mated and {len(study.pairs) - mated:,} non-mated pairs of "
         f"{counted(len(study.subjects), 'person', 'people')}, {len(study.pictures):,} photographs: "
         f"written to {out}"
     )
-    return Exit.OK
+    return text.Exit.OK
 
 
 @click.command("run")
@@ -163,10 +150,11 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         _show_plan(study_run, calls)
         paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
         if paid:
-            confirm(f"Make {quantity(paid, 'call')} that may be charged?", yes=options["yes"])
-        with Stopping() as stopping, progress_bar("asked") as bars:
+            calls_to_pay = text.quantity(paid, "call")
+            text.confirm(f"Make {calls_to_pay} that may be charged?", yes=options["yes"])
+        with text.Stopping() as stopping, text.progress_bar("asked") as bars:
             bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
-            tasks = {name: bars.add_task(clean(name), total=n) for name, n in calls.items()}
+            tasks = {name: bars.add_task(text.clean(name), total=n) for name, n in calls.items()}
             summary = study_run.run(
                 workers=options["workers"],
                 progress=lambda name, _state: bars.advance(tasks[name]),
@@ -174,16 +162,16 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             )
         systems = _rows_of(summary)
         if as_json:
-            print_json({"store": store, "systems": systems})
+            text.print_json({"store": store, "systems": systems})
         else:
             _show_summary(summary, systems, store)
         if stopping.signal:
             return 128 + stopping.signal
     # The highest exit code of errors, failed pairs and unresolved calls.
-    codes = [code_of(system.error) for system in summary.systems if system.error is not None]
-    codes += [Exit.VENDOR] * any(system["failed"] for system in systems)
-    codes += [Exit.UNKNOWN] * any(system["unresolved"] for system in systems)
-    return max(codes, default=Exit.OK)
+    codes = [text.code_of(system.error) for system in summary.systems if system.error is not None]
+    codes += [text.Exit.VENDOR] * any(system["failed"] for system in systems)
+    codes += [text.Exit.UNKNOWN] * any(system["unresolved"] for system in systems)
+    return max(codes, default=text.Exit.OK)
 
 
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
@@ -204,15 +192,16 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
 
 def _show_command(*words: str) -> None:
     """Print a command to paste."""
-    click.echo(clean(f"  {typed(['facematch', 'compare', *words])}"))
+    click.echo(text.clean(f"  {typed(['facematch', 'compare', *words])}"))
 
 
 def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     """Print the plan to stderr: the calls of each system, and their cost."""
     study = study_run.stored
     mated = sum(study.content["mated"])
-    pairs = f"{quantity(study.pairs, 'pair')}, {mated} mated and {study.pairs - mated} non-mated"
-    say(f"{study.name}: {pairs}", err=True)
+    pairs = text.quantity(study.pairs, "pair")
+    kinds = f"{mated} mated and {study.pairs - mated} non-mated"
+    text.say(f"{study.name}: {pairs}, {kinds}", err=True)
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for system in study_run.systems:
@@ -228,10 +217,10 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         share = f"{count} of {study.pairs}"
         rows.append((system.name, *where, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
-    print_table(header, rows, err=True)
+    text.print_table(header, rows, err=True)
     amounts = [f"{format_amount(amount)} {currency}" for currency, amount in sums.items()]
     if amounts:
-        say(f"in all {' and '.join(amounts)} at most", err=True)
+        text.say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
 def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
@@ -246,7 +235,7 @@ def _rows_of(summary: RunSummary) -> list[dict[str, Any]]:
         row["unresolved"] += counts.get("asked", 0)
         facts = ("not_acquired", "left", "charged", "maybe_charged", "models")
         row |= {fact: getattr(progress, fact) for fact in facts}
-        rows.append({**row, "error": error and error_document(error)})
+        rows.append({**row, "error": error and text.error_document(error)})
     return rows
 
 
@@ -258,16 +247,16 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
         least, most = row["charged"], row["charged"] + row["maybe_charged"]
         counts = (str(row[key]) for key in (*_STATES, "not_acquired", "left"))
         table.append((row["name"], *counts, f"{least} to {most}" if most > least else str(least)))
-    print_table(header, table)
+    text.print_table(header, table)
     for system in summary.systems:
         if system.error is not None:
-            say(f"error: {system.name}: {error_sentence(system.error)}", err=True)
+            text.say(f"error: {system.name}: {text.error_sentence(system.error)}", err=True)
         elif system.last_failure is not None:
-            last = error_sentence(system.last_failure)
-            say(f"warning: {system.name}: calls failed. Last error: {last}", err=True)
+            last = text.error_sentence(system.last_failure)
+            text.say(f"warning: {system.name}: calls failed. Last error: {last}", err=True)
     for name, models in summary.changed_models.items():
-        several = ", ".join(f"{model} ({quantity(n, 'pair')})" for model, n in models.items())
-        say(
+        several = ", ".join(f"{model} ({text.quantity(n, 'pair')})" for model, n in models.items())
+        text.say(
             f"warning: the model of {name} changed during the run: {several}. Pass the model whose "
             "answers count to the report, with --model NAME.",
             err=True,
@@ -277,13 +266,13 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
     )
     if unresolved or lost:
         may = "may have been " if unresolved else ""
-        say(f"{quantity(unresolved + lost, 'pair')} {may}charged without an answer:")
+        text.say(f"{text.quantity(unresolved + lost, 'pair')} {may}charged without an answer:")
         _show_command("unresolved", "--store", store)
     if calls:
-        say(f"{quantity(calls, 'call')} left: run the same command to continue")
-    say(f"written to {store}")
+        text.say(f"{text.quantity(calls, 'call')} left: run the same command to continue")
+    text.say(f"written to {store}")
     if any(row["answered"] for row in rows):
-        say("to judge the answers:")
+        text.say("to judge the answers:")
         _show_command("report", "--store", store)
 
 
@@ -329,28 +318,28 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
         rows = list(map(_charge, charges))
         if call_id is None:
             if as_json:
-                print_json({"open": rows})
+                text.print_json({"open": rows})
             else:
                 _show_charges(rows, store)
-            return Exit.OK
-        of_call = [row["call"] == call_id and row["state"] == "unresolved" for row in rows]
-        if not any(of_call):
+            return text.Exit.OK
+        is_open = [row["call"] == call_id and row["state"] == "unresolved" for row in rows]
+        if not any(is_open):
             raise InvalidRequest(
                 f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` "
                 "lists those that are."
             )
-        charge, words = charges[of_call.index(True)], "charged" if is_charged else "not charged"
+        charge, words = charges[is_open.index(True)], "charged" if is_charged else "not charged"
         question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
-        confirm(question, yes=options["yes"])
+        text.confirm(question, yes=options["yes"])
         billed = Charged.YES if is_charged else Charged.NO
         # Budgets first: if the process ends before the next line, the call stays listed.
         _finalize(database, options["config"], charge.name, [call_id], billed)
         database.resolve(charge.system, call_id, billed)
     if as_json:
-        print_json(_charge(charge) | {"charged": is_charged})
+        text.print_json(_charge(charge) | {"charged": is_charged})
     else:
-        say(f"{call_id}: {words}")
-    return Exit.OK
+        text.say(f"{call_id}: {words}")
+    return text.Exit.OK
 
 
 def _finalize(
@@ -373,7 +362,7 @@ def _finalize(
             verifier: Any = stack.enter_context(target.announce_plan().open())
             stores = stores_of(verifier.policies)
         except FaceMatchError:
-            say(
+            text.say(
                 f"warning: {name} cannot be opened here, so a budget of its own was not "
                 "updated: see `facematch budget`",
                 err=True,
@@ -401,7 +390,7 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
 def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
     """Print the calls without an answer, and the command that resolves one."""
     if not rows:
-        say("nothing is unresolved")
+        text.say("nothing is unresolved")
         return
     table = [
         (
@@ -413,11 +402,11 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
         for row in rows
     ]
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    print_table(header, table)
+    text.print_table(header, table)
     count = sum(row["state"] == "unresolved" for row in rows)
     if count:
-        say(
-            f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then run "
-            "for each call (--not-charged if the call is not on it)"
+        text.say(
+            f"{text.quantity(count, 'call')} unresolved: compare with the vendor's invoice, then "
+            "run for each call (--not-charged if the call is not on it)"
         )
         _show_command("unresolved", "--store", store, "--resolve", "CALL", "--charged")

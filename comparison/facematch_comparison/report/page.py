@@ -20,9 +20,8 @@ from markupsafe import Markup
 from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import write_file
 
-from . import plots, values
-from .tables import Tables, head
-from .values import Node
+from . import plots, tables
+from .tables import Node, Tables
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -33,13 +32,13 @@ def report_html(evaluation: Evaluation) -> str:
     The same evaluation gives the same page, byte for byte.
     """
     document = Node(evaluation.to_dict())
-    tables = Tables(document)
+    shown = Tables(document)
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     return _page().render(
         document=document,
-        tables=tables,
+        tables=shown,
         evaluation=evaluation,
-        sections=[*_sections(document, tables)],
+        sections=[*_sections(document, shown)],
         style=Markup(style),  # noqa: S704 - a file of ours
         style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
@@ -54,27 +53,27 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
     write_file(path, report_html(evaluation).encode())
 
 
-def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
+def _sections(document: Node, shown: Tables) -> Iterator[tuple[str, str, bool]]:
     """Yield each section with data: macro in ``sections.html``, title, whether it is folded."""
 
     def some(key: str) -> bool:
-        return any(system[key] for system in tables.systems)
+        return any(system[key] for system in shown.systems)
 
     headline = document["headline"].raw
     more = any(two["sentence"].raw != headline for two in document["differences"])
     of_service = ("latency_s", "not_answered", "price", "cost")
-    measured = any(system["service"][key] for system in tables.systems for key in of_service)
+    measured = any(system["service"][key] for system in shown.systems for key in of_service)
     # First the sections that a decision needs; then, folded, details for an analyst.
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
         (more, "differences", "Is the difference real?", False),
         (some("curve"), "thresholds", "Scores and thresholds", False),
-        (tables.at_fmrs, "fmrs", "At other false match rates", False),
-        (tables.transactions, "transactions", "If people may try again", False),
+        (shown.at_fmrs, "fmrs", "At other false match rates", False),
+        (shown.transactions, "transactions", "If people may try again", False),
         (some("groups"), "groups", "Groups of people", False),
         (measured, "service", "Availability, time and money", False),
         (document["differences"], "paired", "Differences in numbers", True),
-        (tables.systems, "tested", "Who and what was tested", True),
+        (shown.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
     ):
         if is_there:
@@ -90,10 +89,9 @@ def _page() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
         # A node without a filter is a text of the document.
-        finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
+        finalize=lambda value: tables.text(value) if isinstance(value, Node) else value,
     )
-    forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")
-    environment.filters |= {form: getattr(values, form) for form in forms}
-    environment.filters["head"] = head
-    environment.globals |= {"plots": plots, "nothing": values.NOTHING}
+    forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money", "head")
+    environment.filters |= {form: getattr(tables, form) for form in forms}
+    environment.globals |= {"plots": plots, "nothing": tables.NOTHING}
     return environment.get_template("page.html")

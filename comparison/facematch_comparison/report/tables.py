@@ -1,4 +1,7 @@
-"""The tables of a report, built from the JSON document when a template needs them.
+"""Values and tables of a report, as HTML built from the JSON document.
+
+A `data` element shows the value at ``data-path`` times ``data-times`` (default 1), rounded to the
+digits shown. A missing value is an empty string.
 
 A table is a list of rows; a row maps column titles to cells, and its first cell is its name. Rows
 without any other cell are omitted. The captions are in ``templates``.
@@ -6,14 +9,172 @@ without any other cell are omitted. The captions are in ``templates``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import datetime as dt
+import functools
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from markupsafe import Markup
 
-from . import values
+from facematch_comparison.values import numbers
+
 from .plots import style_of
-from .values import Node
+
+#: Mark for a missing value.
+NOTHING = Markup('<span class="none">&ndash;</span>')
+
+#: Unicode controls of text direction, and Unicode line breaks.
+_TURNING = frozenset(
+    "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+class Node:
+    """A value of a JSON document, and its path: keys and indexes joined by dots.
+
+    Keys are percent-encoded, including dots (``%2E``), so that a path can be split.
+    A node of 0 is true. A node of None or of an empty string, list or object is false.
+    """
+
+    def __init__(self, raw: Any, *steps: str) -> None:
+        self.raw = raw
+        self._steps = steps
+
+    @property
+    def path(self) -> str:
+        """Path such as ``systems.0.at_required.frr.value``; empty for the document."""
+        return ".".join(self._steps)
+
+    def __getitem__(self, key: str | int) -> Node:
+        step = quote(str(key), safe="", errors="surrogatepass").replace(".", "%2E")
+        return Node(self.raw[key], *self._steps, step)
+
+    def __iter__(self) -> Iterator[Node]:
+        return (self[place] for place in range(len(self.raw)))
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __bool__(self) -> bool:
+        return self.raw is not None and self.raw not in ("", [], {})
+
+    def __str__(self) -> str:
+        raise TypeError(f"{self.path} cannot be printed without a filter.")
+
+    @property
+    def entries(self) -> list[tuple[str, Node]]:
+        """Keys of an object with their nodes."""
+        return [(name, self[name]) for name in self.raw]
+
+
+#: Formats a number, given the width of its interval.
+Form = Callable[[Node, float | None], Markup]
+
+
+def plain(text: str) -> str:
+    """Replace control characters, surrogates and `_TURNING` with U+FFFD."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if letter in _TURNING or unicodedata.category(letter) in ("Cc", "Cs")
+        else letter
+        for letter in text
+    )
+
+
+def text(node: Node) -> Markup:
+    """Return a text of the document, with no-break spaces before percent signs."""
+    if not node:
+        return Markup()
+    words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
+    return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, words)
+
+
+def name(words: str) -> Markup:
+    return Markup("<bdi>{}</bdi>").format(plain(words))
+
+
+def number(
+    node: Node, form: Callable[[Any], str], unit: Markup | str = "", *, times: int = 1
+) -> Markup:
+    """Return a number of the document, formatted by `form`."""
+    if node.raw is None:
+        return Markup()
+    more = Markup(' data-times="{}"').format(times) if times != 1 else ""
+    shown = Markup('<data value="{}" data-path="{}"{}>{}</data>').format(
+        json.dumps(node.raw), node.path, more, form(node.raw)
+    )
+    return Markup("{}&nbsp;{}").format(shown, unit) if unit else shown
+
+
+#: Formats of counts, of chosen rates in percent (all digits), of scores, and of p-values.
+count = functools.partial(number, form="{:,}".format)
+setting = functools.partial(number, form=numbers.setting, unit="%", times=100)
+score = functools.partial(number, form=numbers.score)
+probability = functools.partial(number, form="{:.2g}".format)
+
+
+def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
+    return number(node, lambda rate: numbers.percent(rate, width), unit, times=100)
+
+
+def points(node: Node, width: float | None = None) -> Markup:
+    return number(node, lambda gap: numbers.points(gap, width), times=100)
+
+
+def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
+    return number(node, lambda value: numbers.quantity(value, width), unit)
+
+
+def money(node: Node, currency: Node) -> Markup:
+    return number(node, numbers.money, text(currency))
+
+
+def width_of(interval: Node) -> float | None:
+    return interval["high"].raw - interval["low"].raw if interval else None
+
+
+def ends(interval: Node, form: Form, unit: str = "") -> Markup:
+    if not interval:
+        return Markup()
+    low, high = (form(interval[end], width_of(interval)) for end in ("low", "high"))
+    return Markup('<span class="interval">{} to {}{}</span>').format(low, high, unit)
+
+
+def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
+    """Return an estimate other than a rate of pairs, with its interval."""
+    if not node:
+        return Markup()
+    interval = node["interval"]
+    value = form(node["value"], width_of(interval))
+    return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, ends(interval, form))
+
+
+def rate(node: Node, at_fmr: Node | None = None) -> Markup:
+    """Return a rate with its interval: `at_fmr` if given, else the interval at the threshold."""
+    of = at_fmr or node["interval"]
+    value = percent(node["value"], width_of(of))
+    if not value:
+        return Markup('<span class="none">no such pair</span>')
+    interval = ends(of, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%")
+    counts = Markup('<span class="whole">{} of {}</span>').format(
+        count(node["errors"]), count(node["trials"])
+    )
+    under = Markup(", ").join(filter(None, (interval, counts)))
+    return Markup("<b>{}</b> <small>{}</small>").format(value, under)
+
+
+def moment(node: Node) -> Markup:
+    at = dt.datetime.fromisoformat(node.raw).astimezone(dt.UTC)
+    return Markup('<time datetime="{}" data-path="{}">{} UTC</time>').format(
+        node.raw, node.path, f"{at:%Y-%m-%d %H:%M}"
+    )
+
+
+# --- Tables --------------------------------------------------------------------------------------
 
 #: Origin of a system's answers, by its `Environment`.
 _ORIGINS: Final = {
@@ -60,16 +221,16 @@ class Tables:
     def name(self, node: Node) -> Markup:
         style = self._styles.get(node.raw)
         drawn = style.swatch() if style else ""
-        return Markup('<span class="system">{} {}</span>').format(drawn, values.text(node))
+        return Markup('<span class="system">{} {}</span>').format(drawn, text(node))
 
-    def _fmr(self, rate: Node) -> Markup:
+    def _fmr(self, fmr: Node) -> Markup:
         """Return an FMR; say if its interval is within or above the required FMR."""
-        shown, ends, required = values.rate(rate), rate["interval"], self.document["required_fmr"]
+        shown, ends, required = rate(fmr), fmr["interval"], self.document["required_fmr"]
         if not ends or ends["low"].raw <= required.raw < ends["high"].raw:
             return shown
         kind, words = ("good", "within") if ends["high"].raw <= required.raw else ("bad", "above")
         against = Markup(' <small class="whole {}">{} the required {}</small>')
-        return shown + against.format(kind, words, values.setting(required))
+        return shown + against.format(kind, words, setting(required))
 
     @_by_system
     def verdict(self, system: Node) -> Row:
@@ -80,7 +241,7 @@ class Tables:
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
             "FRR: turned away": _frr(at),
             "FTA: failure to acquire": _if_any(service["acquisition"]),
-            "Price of a call": values.money(service["price"], service["currency"]),
+            "Price of a call": money(service["price"], service["currency"]),
             "95 of 100 calls within": _within(service, "95"),
         }
 
@@ -90,9 +251,9 @@ class Tables:
         first = next((each["at_fmrs"] for each in self.systems if each["at_fmrs"]), ())
         row: dict[Markup | str, Markup | str] = {}
         for titled, each in zip(first, system["at_fmrs"], strict=False):
-            at, title = each["point"], Markup("at an FMR of ") + values.setting(titled["fmr"])
-            row["Threshold " + title] = values.score(at["threshold"]) if at else ""
-            row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
+            at, title = each["point"], Markup("at an FMR of ") + setting(titled["fmr"])
+            row["Threshold " + title] = score(at["threshold"]) if at else ""
+            row["FNMR " + title] = rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
             row["FRR " + title] = _frr(at) or _why_empty(each)
         return row
 
@@ -105,16 +266,16 @@ class Tables:
                 "Systems": Markup("{} <small>against</small> {}").format(
                     self.name(two["first"]), self.name(two["second"])
                 ),
-                "Pairs": values.count(two["pairs"]),
-                "People": values.count(two["subjects"]),
+                "Pairs": count(two["pairs"]),
+                "People": count(two["subjects"]),
                 "The first turned away": _errors(two, "first"),
                 "The second": _errors(two, "second"),
-                f"Difference of the FRR{alone}": values.estimate(two["frr"], values.points),
-                f"p{alone}": values.probability(two["p_value"]),
-                "p for all comparisons": values.probability(two["p_adjusted"]),
+                f"Difference of the FRR{alone}": estimate(two["frr"], points),
+                f"p{alone}": probability(two["p_value"]),
+                "p for all comparisons": probability(two["p_adjusted"]),
                 "Significant": _chance(two),
-                "At fixed thresholds": values.ends(two["exact"], values.points),
-                "p at fixed thresholds": values.probability(two["p_exact"]),
+                "At fixed thresholds": ends(two["exact"], points),
+                "p at fixed thresholds": probability(two["p_exact"]),
             }
             for two in self.document["differences"]
         ]
@@ -126,15 +287,13 @@ class Tables:
         return [
             {
                 "System": self.name(name),
-                "Group": Markup("{}: {}").format(
-                    *map(values.text, (cell["column"], cell["group"]))
-                ),
-                "FRR": values.rate(cell["frr"]),
+                "Group": Markup("{}: {}").format(*map(text, (cell["column"], cell["group"]))),
+                "FRR": rate(cell["frr"]),
                 "Ratio of FRR": _ratio(cell["frr_ratio"]),
-                "FMR": values.rate(cell["fmr"]),
+                "FMR": rate(cell["fmr"]),
                 "Ratio of FMR": _ratio(cell["fmr_ratio"]),
-                "FTA": values.rate(cell["fta"]) if any_lost else "",
-                "Remark": values.text(cell["too_few"]),
+                "FTA": rate(cell["fta"]) if any_lost else "",
+                "Remark": text(cell["too_few"]),
             }
             for name, cell in cells
         ]
@@ -149,10 +308,10 @@ class Tables:
         return [
             {
                 "System": self.name(name),
-                "Groups by": values.text(gap["column"]),
+                "Groups by": text(gap["column"]),
                 "Rate": gap["rate"].raw.upper(),
-                "Worst group": values.text(gap["worst"]),
-                "Worst over geometric mean": values.quantity(gap["differential"]) + _TIMES,
+                "Worst group": text(gap["worst"]),
+                "Worst over geometric mean": quantity(gap["differential"]) + _TIMES,
             }
             for name, gap in self.gaps
             if gap["differential"].raw is not None
@@ -175,21 +334,21 @@ class Tables:
         if not best or not (at := _point(best)):
             return {}
         return {
-            "Transactions": values.count(best["size"]["pairs"]),
-            "Attempts, at most": values.count(best["attempts"]),
+            "Transactions": count(best["size"]["pairs"]),
+            "Attempts, at most": count(best["attempts"]),
             "FMR": self._fmr(at["fmr"]),
-            "FRR": values.rate(at["frr"]),
+            "FRR": rate(at["frr"]),
         }
 
     @_by_system
     def service(self, system: Node) -> Row:
         service = system["service"]
         price, cost, per_person = (
-            values.money(service[key], service["currency"])
+            money(service[key], service["currency"])
             for key in ("price", "cost", "cost_per_verified")
         )
         return {
-            "Calls": values.count(service["calls"]),
+            "Calls": count(service["calls"]),
             "Not answered": _if_any(service["answered"]),
             "Reasons": _by_name(service["not_answered"]),
             "Timed": _some(service["timed"]),
@@ -204,12 +363,12 @@ class Tables:
     def tested(self, system: Node) -> Row:
         return {
             "Answered by": _ORIGINS[system["environment"].raw],
-            "Backend": values.text(system["backend"]),
-            "Model": values.text(system["model"]),
-            "Scale": values.text(system["scale"]),
+            "Backend": text(system["backend"]),
+            "Model": text(system["model"]),
+            "Scale": text(system["scale"]),
             "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
             "Without a score": _some(system["without_score"]),
-            "Privacy": values.text(system["privacy"]),
+            "Privacy": text(system["privacy"]),
         }
 
     @property
@@ -221,9 +380,9 @@ class Tables:
             parts["To judge them"] = study["evaluation"]
         for column, groups in study["groups"].entries:
             for group, size in groups.entries:
-                parts[Markup("{}: {}").format(values.name(column), values.name(group))] = size
+                parts[Markup("{}: {}").format(name(column), name(group))] = size
         return [
-            {"Part": part, **{title: values.count(size[key]) for title, key in _SIZE.items()}}
+            {"Part": part, **{title: count(size[key]) for title, key in _SIZE.items()}}
             for part, size in parts.items()
         ]
 
@@ -233,33 +392,33 @@ def _point(system: Node) -> Node:
 
 
 def _frr(at: Node) -> Markup:
-    return values.rate(at["frr"], at["frr_at_fmr"]) if at else Markup()
+    return rate(at["frr"], at["frr_at_fmr"]) if at else Markup()
 
 
-def _some(count: Node) -> Markup:
-    return values.count(count) if count.raw else Markup()
+def _some(node: Node) -> Markup:
+    return count(node) if node.raw else Markup()
 
 
-def _if_any(rate: Node) -> Markup:
-    return values.rate(rate) if rate["trials"].raw else Markup()
+def _if_any(node: Node) -> Markup:
+    return rate(node) if node["trials"].raw else Markup()
 
 
 def _within(service: Node, part: str) -> Markup:
     latency = service["latency_s"]
-    return values.quantity(latency[part], unit="s") if part in latency.raw else Markup()
+    return quantity(latency[part], unit="s") if part in latency.raw else Markup()
 
 
 def _by_name(counts: Node) -> Markup:
-    each = (Markup("{}: {}").format(values.name(n), values.count(k)) for n, k in counts.entries)
+    each = (Markup("{}: {}").format(name(n), count(k)) for n, k in counts.entries)
     return Markup(", ").join(each)
 
 
 def _threshold(system: Node, at: Node) -> Markup:
     """Return a threshold with a note on its origin, or the reason why there is none."""
-    words = values.text(system["why_not"])
+    words = text(system["why_not"])
     if not at:
         return words
-    threshold = values.score(at["threshold"])
+    threshold = score(at["threshold"])
     if threshold and not system["at_required"]:
         words = Markup("of the run. {}").format(words)
     elif at["chosen_on"].raw == "fixed":
@@ -271,15 +430,15 @@ def _threshold(system: Node, at: Node) -> Markup:
 def _why_empty(each: Node) -> Markup:
     """Return how many pairs an FMR needs, or the reason why there are no rates at it."""
     if each["pairs_needed"].raw is None:
-        return Markup("<small>{}</small>").format(values.text(each["why_not"]))
-    needed = values.count(each["pairs_needed"])
+        return Markup("<small>{}</small>").format(text(each["why_not"]))
+    needed = count(each["pairs_needed"])
     return Markup("<small>takes {} non-mated pairs</small>").format(needed)
 
 
-def _ratio(estimate: Node) -> Markup:
-    if not estimate or estimate["value"].raw:
-        return values.estimate(estimate, values.quantity, _TIMES)
-    high = values.quantity(estimate["interval"]["high"])
+def _ratio(node: Node) -> Markup:
+    if not node or node["value"].raw:
+        return estimate(node, quantity, _TIMES)
+    high = quantity(node["interval"]["high"])
     return Markup("<small>no error: at most {}{}</small>").format(high, _TIMES)
 
 
@@ -287,14 +446,14 @@ def _errors(two: Node, which: str) -> Markup:
     if not two["frr"]:
         return Markup()
     return Markup('{} <small class="whole">{} alone</small>').format(
-        values.count(two[f"errors_{which}"]), values.count(two[f"only_{which}"])
+        count(two[f"errors_{which}"]), count(two[f"only_{which}"])
     )
 
 
 def _chance(two: Node) -> Markup:
     words = Markup("no") if two["frr"] else Markup("not compared")
     if two["is_real"].raw:
-        better = values.text(two["better"])
+        better = text(two["better"])
         words = Markup("yes: {} is better").format(better) if better else Markup("yes")
     above = Markup(" <small>{} is above the required FMR</small>")
-    return words + Markup("").join(above.format(values.text(name)) for name in two["beyond"])
+    return words + Markup("").join(above.format(text(name)) for name in two["beyond"])

@@ -27,7 +27,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 from sqlalchemy import Connection, inspect
@@ -56,6 +56,9 @@ from .records import (
 )
 
 T = TypeVar("T")
+
+#: The outcome of some pairs, by their index.
+Outcomes: TypeAlias = Sequence[tuple[int, PairOutcome]]
 
 #: Schema version; a file of another version is rejected unchanged.
 VERSION: Final = 5
@@ -273,16 +276,14 @@ class RunDatabase:
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="microseconds")
 
-    def end(
-        self, system: int, outcomes: Sequence[tuple[int, PairOutcome]]
-    ) -> tuple[list[tuple[int, PairOutcome]], UnexpectedResponse | None]:
+    def end(self, system: int, outcomes: Outcomes) -> tuple[Outcomes, UnexpectedResponse | None]:
         """Store the outcomes of a batch in one transaction; safe to repeat.
 
         Returns the stored outcomes, and an error if an answer differs in kind from the first one.
         Only the charge of such an answer is stored.
         """
 
-        def step(db: Connection) -> tuple[list[tuple[int, PairOutcome]], UnexpectedResponse | None]:
+        def step(db: Connection) -> tuple[Outcomes, UnexpectedResponse | None]:
             before = first = _select_system(db, system)
             written, error = [], None
             for pair, outcome in outcomes:

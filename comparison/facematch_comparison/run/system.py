@@ -47,7 +47,7 @@ from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
-from .database import RunDatabase
+from .database import Outcomes, RunDatabase
 from .records import PairOutcome, PairState, Price, Progress, StoredSystem
 
 #: Called from any thread with the system's name and the state of a finished pair.
@@ -247,7 +247,7 @@ class RunSystem:
         with ThreadPoolExecutor(threads, f"facematch-{self.name}") as pool:
             list(pool.map(ask_in_turn, range(threads)))
 
-    def finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
+    def finish(self, outcomes: Outcomes) -> None:
         """Store outcomes; append pairs that are FREE again to the queue."""
         for wait_s in (*_AGAIN_S, None):
             try:

@@ -8,7 +8,7 @@ from facematch_comparison.study import draw_pairs, photographs, read_study, spli
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "facematch_comparison.judging.plan", None)
+    monkeypatch.setitem(sys.modules, "facematch_comparison.judging.gate", None)
 
     def missing(name, *rest, real=__import__, **more):
         if name.startswith("facematch_comparison"):

@@ -117,7 +117,7 @@ def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
         # Python hands it to the main thread, which this is not.
         assert heard.wait(30)
 
-    monkeypatch.setattr("facematch_comparison.cli.run.Stopping", Listening)
+    monkeypatch.setattr("facematch_core.cli.text.Stopping", Listening)
     scripted.script = [None, interrupt]
     stopped = run(*ONE_BY_ONE)
     assert stopped.exit_code == 130
