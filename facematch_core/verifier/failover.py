@@ -135,7 +135,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         other member has the call.
         """
         self._check_open()
-        backend = getattr(getattr(call, "call", None) or call, "backend", None)
+        backend = getattr(call, "backend", None)
         members = [*self._members.items()]
         same = [(name, member) for name, member in members if member.backend.name == backend]
         deadline = self._deadline(deadline_s)
