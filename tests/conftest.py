@@ -40,12 +40,10 @@ importlib.metadata.packages_distributions = functools.cache(
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 #: Most faults show in the first examples, and `make test-long` tries two thousand.
-hypothesis.settings.register_profile(
-    "default", derandomize=True, deadline=None, max_examples=30, suppress_health_check=QUIET
-)
-hypothesis.settings.register_profile(
-    "long", max_examples=2000, deadline=None, suppress_health_check=QUIET
-)
+PROFILES = {"default": {"derandomize": True, "max_examples": 30}, "long": {"max_examples": 2000}}
+for name, profile in PROFILES.items():
+    about = {"deadline": None, "suppress_health_check": QUIET, **profile}
+    hypothesis.settings.register_profile(name, **about)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

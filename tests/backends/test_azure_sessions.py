@@ -10,29 +10,20 @@ from hypothesis import strategies as st
 from kit import azure_liveness as published
 from kit.azure_liveness import attempt, failed, with_attempts
 from kit.fakes import json_reply, picture
+from kit.sessions import session_record
 
 import facematch_core as fm
 from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
 from facematch_core import models
 from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
-from facematch_core.backend.session_types import SessionRecord, SessionState
+from facematch_core.backend.session_types import SessionState
 from facematch_mock_server import card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"
 BACKEND = AzureBackend(api_key="secret-azure-key", base_url=HOME)
-BOTH = (fm.Operation.MATCH, fm.Operation.LIVENESS)
 NOW = dt.datetime.now(dt.UTC)
-RECORD = SessionRecord(
-    backend="azure",
-    subject_ref="customer-17",
-    purpose="payout",
-    expects=BOTH,
-    compared_with="given",
-    planned_at=NOW,
-    started_at=NOW,
-    expires_at=NOW + dt.timedelta(hours=1),
-    session_id=published.SESSION_ID,
-)
+LIFE = {"started_at": NOW, "expires_at": NOW + dt.timedelta(hours=1)}
+RECORD = session_record("azure", compared_with="given", session_id=published.SESSION_ID, **LIFE)
 ALONE = attrs.evolve(RECORD, expects=[fm.Operation.LIVENESS], compared_with=None)
 
 

@@ -1,10 +1,9 @@
 """Each vendor's answers without a verdict: the error, its charge, and the vendor's words in it."""
 
-import datetime as dt
-
 import attrs
 import pytest
 from kit.fakes import json_reply, match_call
+from kit.sessions import session_record
 from kit.vendors import AWS_KEYS
 
 import facematch_core as fm
@@ -15,15 +14,8 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_rekognition import RekognitionBackend
 
-OTHER_ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b36"
-RECORD = fm.SessionRecord(
-    backend="didit",
-    subject_ref="customer-17",
-    purpose="payout",
-    expects=("match", "liveness"),
-    compared_with="document",
-    planned_at=dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC),
-)
+SESSION_ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+RECORD = session_record("didit")
 DIDIT = DiditBackend(api_key="k-1", workflow_id="11111111-2222-3333-4444-555555555555")
 CALL = match_call(30.0, call_id="a-1", retention=fm.Retention.KEEP)
 AZURE = AzureBackend(api_key="k", base_url="https://contoso.cognitiveservices.azure.com")
@@ -34,7 +26,7 @@ ASKED = {
     "deepvue": (DeepvueBackend(client_id="client-1", client_secret="secret-1"), CALL),
     "didit": (DIDIT, CALL),
     "didit start": (DIDIT, StartRequest(record=RECORD)),
-    "didit read": (DIDIT, ReadRequest(record=attrs.evolve(RECORD, session_id=OTHER_ID[:-1] + "5"))),
+    "didit read": (DIDIT, ReadRequest(record=attrs.evolve(RECORD, session_id=SESSION_ID))),
     "rekognition": (RekognitionBackend(region="eu-west-1", **AWS_KEYS), CALL),
 }
 

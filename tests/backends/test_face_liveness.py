@@ -6,27 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import json_reply
+from kit.sessions import START, session_record
 from kit.vendors import AWS_KEYS as KEYS
 
 import facematch_core as fm
-from facematch_core import SessionRecord, models
+from facematch_core import models
 from facematch_core.backend import ReadRequest, StartRequest
-from facematch_core.base.deadline import SystemClock
 from facematch_mock_server import VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
 SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
-START = SystemClock().now()
-RECORD = SessionRecord(
-    backend="rekognition",
-    subject_ref="customer-17",
-    purpose="payout",
+RECORD = session_record(
+    "rekognition",
     expects=("liveness",),
+    compared_with=None,
     facts={"region": "eu-west-1"},
     liveness_threshold=80.0,
-    planned_at=START,
     started_at=START,
     session_id=SESSION_ID,
     vendor={"challenges": "FaceMovementAndLightChallenge"},

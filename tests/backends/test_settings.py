@@ -22,6 +22,7 @@ GOOD = {
     RekognitionBackend: {"region": "eu-west-1", **AWS_KEYS},
     ComprefaceBackend: {"api_key": "some-key"},
 }
+CHINA = "rekognition.cn-north-1.amazonaws.com"
 WRONG = {
     DiditBackend: [
         ({"api_key": ""}, "DIDIT_API_KEY"),
@@ -47,10 +48,7 @@ WRONG = {
     RekognitionBackend: [
         ({"region": "eu-west-1.evil.example/"}, "region"),
         ({"region": "Frankfurt"}, "region"),
-        (
-            {"region": "cn-north-1", "base_url": "https://rekognition.cn-north-1.amazonaws.com.eu"},
-            "base_url",
-        ),
+        ({"region": "cn-north-1", "base_url": f"https://{CHINA}.eu"}, "base_url"),
         ({"base_url": "https://rekognition.example"}, "base_url"),
         ({"access_key_id": None}, "access_key_id"),
         ({"secret_access_key": None}, "secret_access_key"),

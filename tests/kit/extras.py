@@ -1,7 +1,6 @@
 """Install a wheel alone, and with each extra in an environment of its own, and try what it brings.
 
-Run it anywhere: ``python tests/kit/extras.py WHEEL [--python PATH]``. The packages come from the
-registry that pip is set up with. The exit code is 1 if one installation does not work.
+Run it anywhere: ``python tests/kit/extras.py WHEEL [--python PATH]``; it exits with 1 if one fails.
 """
 
 from __future__ import annotations

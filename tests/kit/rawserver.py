@@ -1,13 +1,9 @@
 """A scripted TCP server for what no proper server does: resets, broken framing, dribbling.
 
-Each connection runs a script, a sequence of steps; the last script serves every further one::
+Each connection runs a script of steps, functions of its `Connection`, and ends with FIN::
 
     with RawServer([read_request, send(http_reply(200, b"{}"))]) as server:
         requests.get(server.url)
-    assert server.requests[0].startswith(b"GET / ")
-
-A step is a function of the `Connection`. After the last step the connection is closed with FIN. A
-script ends early, without an error, if the client disconnects or the server is closed.
 """
 
 import contextlib
@@ -74,8 +70,7 @@ class Connection:
 class RawServer:
     """Listens on loopback while it is open; each connection has a thread of its own.
 
-    `scripts` is one script for every connection, or a list of scripts, one per connection; `tls` a
-    context with a certificate, to speak TLS from the first byte.
+    `scripts` is one script, or one per connection, of which the last serves every further one.
     """
 
     def __init__(self, scripts=(), *, tls=None):

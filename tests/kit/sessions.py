@@ -1,5 +1,7 @@
 """A vendor of hosted sessions, over HTTP and without, and readings as a plug-in hands them over."""
 
+import datetime as dt
+
 import attrs
 
 import facematch_core as fm
@@ -9,6 +11,7 @@ from facematch_core.base.deadline import RateWindow
 from facematch_core.http import ApiKeyBackend, HttpRequest
 
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+START = dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC)
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
 LINK = "https://go.acme.example/s/canary-link-3f51d9a7"
 TOKEN = "canary-token-0c9e44b1f2"
@@ -22,6 +25,13 @@ CAN = types.SessionCapabilities(
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(("can_delete", "gives_portrait", "takes_language", "takes_return_url"), True),
 )
+
+
+def session_record(backend, **changes):
+    """Return a record of a session of both checks, planned for the vendor's own document."""
+    facts = {"subject_ref": "customer-17", "purpose": "payout", "compared_with": "document"}
+    facts |= {"expects": ("match", "liveness"), "planned_at": START}
+    return fm.SessionRecord(**{"backend": backend, **facts, **changes})
 
 
 def match(decision=fm.Decision.MATCH, score=90.0, *, kind=fm.MatchResult, portrait=None, **more):

@@ -48,17 +48,15 @@ def mock(request):
 
 
 @pytest.fixture
-def open_asking():
+def open_asking(at_end):
     """Opens such a mock with the settings of `MockServer`."""
-    opened = []
 
     def open_one(**settings):
-        opened.append(Asking(**settings))
-        return opened[-1]
+        opened = Asking(**settings)
+        at_end.enter_context(opened.session)
+        return opened
 
-    yield open_one
-    for each in opened:
-        each.session.close()
+    return open_one
 
 
 @pytest.fixture

@@ -183,9 +183,8 @@ def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock):
     deepvue.set_answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
     backend = open_backend()
     with ThreadPoolExecutor(1) as pool:
-        with slow_login(
-            deepvue, lambda: backend.match(match_call(deadline_s=5.0, clock=clock))
-        ) as hasty:
+        hurry = {"deadline_s": 5.0, "clock": clock}
+        with slow_login(deepvue, lambda: backend.match(match_call(**hurry))) as hasty:
             patient = pool.submit(backend.match, match_call())
             deepvue.before_login = lambda: None
             clock.advance(6)

@@ -12,7 +12,6 @@ CONFLICT = fm.WarningCode.THRESHOLD_CONFLICT
 SUSPICIOUS = fm.WarningCode.SCALE_SUSPICIOUS
 NOT_SIMILAR = fm.WarningCode.SCORE_NOT_SIMILARITY
 MATCH, NO_MATCH, REVIEW = fm.Decision.MATCH, fm.Decision.NO_MATCH, fm.Decision.REVIEW
-
 LIVE, NOT_LIVE = fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE
 LOW_LIVE = fm.WarningCode.LOW_LIVENESS
 PERCENT = {"liveness_score_scale": "percent"}

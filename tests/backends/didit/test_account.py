@@ -145,10 +145,8 @@ STATUSES = ["Not Finished", "Approved", "Declined", "In Review", "Resub Requeste
 @pytest.mark.parametrize("session", ["Approved", "Declined", "In Review", "Kyc Expired", "New"])
 @pytest.mark.parametrize("item", STATUSES)
 def test_a_pass_needs_an_approved_session_and_an_approved_item(session, item, answers, decide):
-    for name, block in (
-        ("decision_match", "face_matches"),
-        ("decision_liveness", "liveness_checks"),
-    ):
+    blocks = {"decision_match": "face_matches", "decision_liveness": "liveness_checks"}
+    for name, block in blocks.items():
         body = answers[name] | {"status": session}
         body[block][0] |= {"status": item, "score": 99.0, "warnings": []}
         decision = decide(body)

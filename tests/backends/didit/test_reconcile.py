@@ -33,25 +33,15 @@ def session(number, call_id=ID, after_s=1, service="match", **changes):
     blocks = {"face_matches": None, "liveness_checks": None}
     blocks["face_matches" if service == "match" else "liveness_checks"] = [block]
     metadata = {"gate": "n"} | ({} if call_id is None else {"facematch_attempt_id": call_id})
-    return {
-        "session_id": uid(number),
-        "status": "Approved",
-        "environment": "live",
-        "workflow_id": None,
-        "features": ["FACE_MATCH"],
-        "vendor_data": "emp-0042",
-        "metadata": metadata,
-        "created_at": created_at,
-        **blocks,
-        **changes,
-    }
+    about = {"session_id": uid(number), "status": "Approved", "environment": "live"}
+    about |= {"workflow_id": None, "features": ["FACE_MATCH"], "vendor_data": "emp-0042"}
+    return {**about, "metadata": metadata, "created_at": created_at, **blocks, **changes}
 
 
 class Records(ScriptedAdapter):
-    """Didit's sessions, listed in pages of two, the newest first.
+    """Didit's sessions, in pages of two, the newest first; each answer takes `takes_s` seconds.
 
-    `refusal` answers every request, `gone` names sessions that are listed and then deleted. Each
-    answer takes `takes_s` seconds of the clock.
+    `refusal` answers every request, `gone` names sessions that are listed and then deleted.
     """
 
     def __init__(self, *sessions, refusal=None, gone=()):
@@ -221,11 +211,8 @@ class Odd(Records):
 @pytest.mark.parametrize(
     "following",
     [
-        ["?limit=50&offset=0"],
         ["?limit=50&offset=2", "?limit=50&offset=0"],
-        ["?cursor=abc"],
-        ["?offset=-1"],
-        ["/next"],
+        *([url] for url in ("?limit=50&offset=0", "?cursor=abc", "?offset=-1", "/next")),
         ["?offset={}"],
     ],
     ids=str,

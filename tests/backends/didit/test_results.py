@@ -69,11 +69,7 @@ def test_missing_faces_are_none(edited, parsed):
 @pytest.mark.parametrize(
     "answer",
     [
-        {"score": 100.01},
-        {"score": -0.01},
-        {"score": "87.36"},
-        {"score": True},
-        {"score": math.nan},
+        *({"score": score} for score in (100.01, -0.01, "87.36", True, math.nan)),
         {"status": None},
         {"warnings": None},
         {"warnings": [{"log_type": "error"}]},
@@ -131,11 +127,8 @@ def test_each_tag_and_weight_has_its_code(edited, parsed):
 def test_several_faces_get_a_warning_if_didit_sends_none(answers, edited, parsed):
     faces = answers["match_approved"]["face_match"]["user_image"]["entities"]
     two = {"entities": faces * 2, "best_angle": 0}
-    for name, image in (
-        ("match_approved", "user_image"),
-        ("match_approved", "ref_image"),
-        ("liveness_declined", "user_image"),
-    ):
+    of_match = (("match_approved", image) for image in ("user_image", "ref_image"))
+    for name, image in (*of_match, ("liveness_declined", "user_image")):
         (ours,) = parsed(edited(name, **{image: two}, warnings=[])).warnings
         assert (ours.code, ours.tag) == (fm.WarningCode.MULTIPLE_FACES, None)
     risks = [risk("MULTIPLE_FACES_DETECTED", "warning")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.fakes import together
 from simulators.local import LocalSimulator
 
 import facematch_core as fm
@@ -38,9 +39,8 @@ def test_pictures_of_one_person_match(verifier, probe, reference):
     assert result.score.scale == SCALE
     assert result.score.value == round(100 * result.score.raw, 2)
     assert (result.score.raw_name, result.model[:22]) == ("cosine", "face_recognition_sface")
-    assert result.threshold == fm.Threshold(
-        40, models.ThresholdRule.AT_LEAST, models.ThresholdSource.DEFAULT
-    )
+    usual = (models.ThresholdRule.AT_LEAST, models.ThresholdSource.DEFAULT)
+    assert result.threshold == fm.Threshold(40, *usual)
     assert (result.billing.charged, result.environment) == (fm.Charged.NO, fm.Environment.LOCAL)
     box = result.probe_faces[0].box
     assert 0 <= box.left < box.right <= box.of_width
@@ -129,10 +129,9 @@ def test_an_invalid_number_of_workers_or_pictures_is_refused(backend, number):
 
 
 def test_a_missing_extra_is_reported_with_its_install_command(monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "cv2" else find(name, *a)
-    )
+    real = importlib.util.find_spec
+    fake = lambda name, *a: None if name == "cv2" else real(name, *a)  # noqa: E731
+    monkeypatch.setattr(importlib.util, "find_spec", fake)
     with pytest.raises(fm.BackendUnavailable) as caught:
         fm.open_verifier("local")
     for text in ("opencv-python-headless", 'pip install "', "80 MB"):
@@ -159,16 +158,12 @@ def test_embeddings_appear_in_no_repr_or_pickle(backend, verifier):
 
 
 def test_an_error_reaches_all_threads_that_wait_and_is_not_cached():
-    from kit.fakes import together
-
     def fail():
         raise OSError("disk")
 
-    def ask():
-        return cache.get("key", fail)
-
     cache = FaceCache(1)
-    assert [type(error) for error in together(2, ask)] == [OSError] * 2
+    errors = together(2, lambda: cache.get("key", fail))
+    assert [type(error) for error in errors] == [OSError] * 2
     assert cache.get("key", lambda: "faces") == "faces"
 
 

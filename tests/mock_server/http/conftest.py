@@ -1,5 +1,6 @@
 """A small engine that says what it was asked, and servers over it."""
 
+import contextlib
 import json
 import threading
 
@@ -107,15 +108,8 @@ def _threads():
 
 @pytest.fixture
 def serve():
-    running, before = [], _threads()
-
-    def start(engine, **settings):
-        front = HttpServer(engine, **settings).start()
-        running.append(front)
-        return front
-
-    yield start
-    for front in running:
-        front.stop()
+    before = _threads()
+    with contextlib.ExitStack() as running:
+        yield lambda engine, **settings: running.enter_context(HttpServer(engine, **settings))
     # A server that other tests share may run, too.
     assert _threads() == before

@@ -13,15 +13,13 @@ from facematch_mock_server.recognition.cards import card_sheet
 
 
 @pytest.fixture
-def rehearse(tmp_path, run):  # noqa: F811
+def rehearse(tmp_path, run, at_end):  # noqa: F811
     """`with rehearse("didit") as vendor: vendor.run()`; its mock and what may be changed of it."""
     for name, card in CARDS.items():
         (tmp_path / name).write_bytes(card_sheet()[card].data)
-    servers = []
 
-    def start(name, **how):
-        server = MockServer(vendor=name, **how).start()
-        servers.append(server)
+    def start(name):
+        server = at_end.enter_context(MockServer(vendor=name))
         served = server.of(name)
         lines = ["[profiles.shop]", f'backend = "{name}"', "[profiles.shop.settings]"]
         lines.append(f'base_url = "{server.url}"')
@@ -43,14 +41,7 @@ def rehearse(tmp_path, run):  # noqa: F811
             document = json.loads(record.read_text()) if record.exists() else None
             return SimpleNamespace(answer=answer, document=document, record=record)
 
-        return SimpleNamespace(
-            server=server,
-            control=served.control,
-            claims=server.world.claims,
-            run=command,
-            record=tmp_path / f"parity-{name}.json",
-        )
+        about = {"control": served.control, "record": tmp_path / f"parity-{name}.json"}
+        return SimpleNamespace(server=server, claims=server.world.claims, run=command, **about)
 
-    yield start
-    for server in servers:
-        server.stop()
+    return start
