@@ -82,9 +82,8 @@ def stored_by_a_phone(orientation):
     """The card, turned back, with the EXIF orientation that says so."""
     exif = Pillow.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    file = io.BytesIO()
-    with Pillow.open(io.BytesIO(CARD)) as card:
-        card.transpose(BACK[orientation]).save(file, "JPEG", exif=exif, quality=95)
+    file, card = io.BytesIO(), Pillow.open(io.BytesIO(CARD))
+    card.transpose(BACK[orientation]).save(file, "JPEG", exif=exif, quality=95)
     return file.getvalue()
 
 

@@ -80,10 +80,8 @@ def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, 
     second_token = token_of(engine, client="second-client", secret="second-secret")
     assert engine.handle(deepvue_match(token=second_token, key="second-secret")).status == 200
     control.add_key(key="weak-secret", allowed=False)
-    assert refusal_of(engine.handle(deepvue_match(token=token, key="weak-secret"))) == (
-        403,
-        "Forbidden",
-    )
+    refused = engine.handle(deepvue_match(token=token, key="weak-secret"))
+    assert refusal_of(refused) == (403, "Forbidden")
     control.revoke_key("mock-live-key")
     assert refusal_of(engine.handle(deepvue_match(token=token))) == (400, "Inactive client_id")
 
@@ -130,11 +128,9 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
         assert secret not in shown
     first, _, third, fourth, fifth, _ = control.journal()
     assert first.fields == {"client_id": "mock-client", "client_secret": "***"}
-    assert [(file.field, file.size) for file in third.files] == [
-        ("file_a", len(face)),
-        ("file_b", len(deepvue.jpeg_scene(other=1))),
-    ]
-    assert [(file.field, file.size) for file in fourth.files] == [("image", len(face))]
+    sizes = {file.field: file.size for file in (*third.files, *fourth.files)}
+    other = len(deepvue.jpeg_scene(other=1))
+    assert sizes == {"file_a": len(face), "file_b": other, "image": len(face)}
     assert fifth.fields["file_b"] == "12 characters"
     assert [entry.key for entry in control.journal()] == ["live"] * 5 + ["none"]
     assert {entry.vendor for entry in control.journal()} == {"deepvue"}

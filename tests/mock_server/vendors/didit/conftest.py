@@ -26,22 +26,13 @@ def ask():
 
 
 @pytest.fixture
-def engine_with_sessions():
+def engine():
     """Session 1 is an approved comparison, session 2 a declined liveness check."""
-
-    def saved(**settings):
-        engine = didit.new_engine(**settings)
-        fields = {"vendor_data": "emp-0042", "metadata": '{"gate":"north"}'}
-        engine.handle(match_request(scene(score=55.5), **fields))
-        engine.handle(liveness_request(scene(score=12, faces=2)))
-        return engine
-
-    return saved
-
-
-@pytest.fixture
-def engine(engine_with_sessions):
-    return engine_with_sessions()
+    engine = didit.new_engine()
+    fields = {"vendor_data": "emp-0042", "metadata": '{"gate":"north"}'}
+    engine.handle(match_request(scene(score=55.5), **fields))
+    engine.handle(liveness_request(scene(score=12, faces=2)))
+    return engine
 
 
 @pytest.fixture

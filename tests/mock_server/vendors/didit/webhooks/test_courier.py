@@ -43,17 +43,13 @@ class Receiver(RawServer):
 
 
 @pytest.fixture
-def open_receiver(at_end):
-    return lambda: at_end.enter_context(Receiver())
+def receiver():
+    with Receiver() as opened:
+        yield opened
 
 
-@pytest.fixture
-def receiver(open_receiver):
-    return open_receiver()
-
-
-def listen(mock, url):
-    return mock.control.webhooks.add(url).secret
+#: A second one.
+other = receiver
 
 
 def call(mock, **fields):
@@ -67,7 +63,7 @@ def states(mock):
 
 
 def test_retries_come_when_the_clock_passes(mock, receiver):
-    listen(mock, receiver.url)
+    mock.control.webhooks.add(receiver.url)
     receiver.answers = [500, 404, 200]
     call(mock)
     for seconds, came in ((0, 1), (59, 1), (1, 2), (179, 2), (1, 3)):
@@ -81,7 +77,7 @@ def test_retries_come_when_the_clock_passes(mock, receiver):
 def test_stopping_does_not_wait_for_a_receiver(receiver):
     receiver.hold = threading.Event()
     mock = MockServer(clock=VirtualClock(didit.START)).start()
-    listen(mock, receiver.url)
+    mock.control.webhooks.add(receiver.url)
     call(mock)
     assert receiver.arrived.acquire(timeout=10)
     assert webhook_threads()
@@ -97,7 +93,7 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
 
 def test_a_clock_that_runs_has_a_timer(receiver):
     with MockServer(clock=VirtualClock(running=True)) as mock:
-        listen(mock, receiver.url)
+        mock.control.webhooks.add(receiver.url)
         receiver.answers = [503]
         call(mock)
         mock.control.webhooks.wait()
@@ -111,11 +107,10 @@ def test_a_clock_that_runs_has_a_timer(receiver):
         assert is_quiet()
 
 
-def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, open_receiver):
+def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, other):
     receiver.hold = threading.Event()
-    other = open_receiver()
-    listen(mock, receiver.url)
-    listen(mock, other.url)
+    mock.control.webhooks.add(receiver.url)
+    mock.control.webhooks.add(other.url)
     sessions = [call(mock) for _ in range(3)]
     assert all(other.arrived.acquire(timeout=10) for _ in sessions)
     assert receiver.arrived.acquire(timeout=10)
@@ -129,9 +124,7 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver, open_receive
     assert is_quiet()
 
 
-LETTER = SignedPayload(
-    headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}"
-)
+LETTER = SignedPayload(headers=(("Content-Type", "application/json"),), body=b"{}")
 
 
 @pytest.mark.parametrize("status", [204, 302, 404, 500])
