@@ -17,7 +17,7 @@ from kit.comparison.tables import as_decisions, system_answers, with_columns
 
 from facematch_comparison.judging.evaluation import evaluate
 from facematch_comparison.report import report_html, write_report
-from facematch_comparison.report.tables import Node, plain
+from facematch_comparison.report.page import Node, plain
 from facematch_comparison.values.model import Estimate
 
 
