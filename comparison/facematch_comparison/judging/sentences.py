@@ -136,11 +136,9 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
         (name for name in judged if name not in apart),
         key=lambda name: (name in beaten, judged[name].value or 0.0),
     )
-    against = {
-        name: two for name, two in matchups if name != best and best in (two.first, two.second)
-    }
-    worse = [name for name, two in against.items() if two.better == best]
-    alike = {name: two.frr for name, two in against.items() if name not in worse and two.frr}
+    rest = {name: two for name, two in matchups if name != best and best in (two.first, two.second)}
+    worse = [name for name, two in rest.items() if two.better == best]
+    alike = {name: two.frr for name, two in rest.items() if name not in worse and two.frr}
     parts = []
     if worse:
         parts.append(f"significantly fewer than {join_names(worse)}")
@@ -148,7 +146,7 @@ def _describe_several(evaluation: Evaluation, compared: Sequence[Difference]) ->
         most = max(end for gap in alike.values() for end in (-gap.interval.low, gap.interval.high))
         possible = f"at most {points(most, most)} points"
         parts.append(f"no significant difference from {join_names([*alike])} ({possible})")
-    beyond = {name for two in against.values() for name in two.beyond}
+    beyond = {name for two in rest.values() for name in two.beyond}
     text = f"{_beyond(evaluation, beyond)}At {_where(evaluation, judged)}, {best} turns away "
     text += f"{judged[best].errors:,} of {judged[best].trials:,} genuine attempts"
     text += f": {'; '.join(parts)}." if parts else "."

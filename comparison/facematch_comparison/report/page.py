@@ -41,9 +41,7 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 NOTHING = Markup('<span class="none">&ndash;</span>')
 
 #: Unicode controls of text direction, and Unicode line breaks.
-_TURNING = frozenset(
-    "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+_TURNING = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class Node:

@@ -163,9 +163,7 @@ class _Axis(NamedTuple):
     ticks: list[tuple[float, str]]
 
 
-def _rates(
-    points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
-) -> _Axis:
+def _rates(points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0) -> _Axis:
     """Return a normal deviate axis that covers all points and the nearby part of the curves."""
     inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
     inside += [required] if required else []
@@ -258,10 +256,8 @@ class _Plot:
 
     def _shape(self, shape: str, kind: str, corners: _Corners, place: int, dashes: str) -> None:
         points = " ".join(f"{x:g},{y:g}" for x, y in corners)
-        pattern = (
-            '<{} class="{} {}" clip-path="url(#{}-inside)" points="{}" stroke-dasharray="{}"/>'
-        )
-        self._add(pattern, shape, kind, style_of(place).colour, self.name, points, dashes)
+        svg = '<{} class="{} {}" clip-path="url(#{}-inside)" points="{}" stroke-dasharray="{}"/>'
+        self._add(svg, shape, kind, style_of(place).colour, self.name, points, dashes)
 
     def dot(
         self, x: Rate | float, y: Rate, place: int, *, path: str = "", hollow: bool = False

@@ -436,10 +436,8 @@ def _make_tables(db: Connection) -> None:
         )
 
 
-def _select(
-    db: Connection, query: str, values: tuple[object, ...] = ()
-) -> Sequence[Mapping[Any, Any]]:
-    return db.exec_driver_sql(query, values).mappings().all()
+def _select(db: Connection, sql: str, values: tuple[Any, ...] = ()) -> Sequence[Mapping[Any, Any]]:
+    return db.exec_driver_sql(sql, values).mappings().all()
 
 
 def _select_study(db: Connection) -> StoredStudy | None:

@@ -265,9 +265,7 @@ def _of_rows(study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcom
     codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
     without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
     models = {row.model for row in rows} - {None}
-    reasons = [
-        (row.error or _REASONS[row.state]) if row.state in _REASONS else None for row in rows
-    ]
+    reasons = [row.error or _REASONS[row.state] if row.state in _REASONS else None for row in rows]
     return Answers.of(
         name=system.name,
         rule=ThresholdRule(system.settings["rule"]),

@@ -202,7 +202,7 @@ class RunSystem:
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
         self.asked = self._in_a_row = 0
-        self._has_answered = self.stored.answered_from is not None
+        self._answered = self.stored.answered_from is not None
         try:
             self._look_back()
             free = self._database.free(self.stored.number)
@@ -262,7 +262,7 @@ class RunSystem:
         if difference is not None:
             self._end_with(difference)
         for pair, outcome in kept:
-            self._has_answered |= outcome.decision is not None
+            self._answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
                 self._queue.append(pair)
                 continue
@@ -283,13 +283,11 @@ class RunSystem:
         current, pictures, retention = self._current, self.study.pairs[pair], self.retention
         current.pair, current.call_id = pair, None
         is_named = self.backend.capabilities.sends_caller_ref and retention is Retention.KEEP
-        caller_ref = self._reference(pair) if is_named else None
+        ref = self._reference(pair) if is_named else None
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
-            result = self.verifier.verify(
-                probe, reference, retention=retention, caller_ref=caller_ref
-            )
+            result = self.verifier.verify(probe, reference, retention=retention, caller_ref=ref)
         except FaceMatchError as error:
             return attrs.evolve(self._count_failure(error), call_id=current.call_id)
         except HeldBack as held:
@@ -340,9 +338,7 @@ class RunSystem:
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
         """Return the outcome of an error; stop the system if it would end every pair."""
-        outcome = PairOutcome.of_error(
-            error, has_answered=self._has_answered, is_billed=self.is_billed
-        )
+        outcome = PairOutcome.of_error(error, has_answered=self._answered, is_billed=self.is_billed)
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,16 +117,13 @@ class FixedThreshold(_Drawn):
         return np.full(len(draw_counts), self.highest)
 
 
+Threshold: TypeAlias = RedrawnThreshold | FixedThreshold
+
+
 class RedrawnErrors(_Drawn):
     """The mated pairs that a system turns away at a redrawn threshold, in each of K `sets`."""
 
-    def __init__(
-        self,
-        table: Answers,
-        sets: Bools,
-        numbers: Ints,
-        threshold: RedrawnThreshold | FixedThreshold,
-    ) -> None:
+    def __init__(self, table: Answers, sets: Bools, numbers: Ints, threshold: Threshold) -> None:
         rows = np.flatnonzero(sets.any(axis=0))
         persons, self._in_sets = np.searchsorted(numbers, table.probe_subjects[rows]), sets[:, rows]
         scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
@@ -256,7 +253,7 @@ def _redraw(
         sets_at.setdefault(at, []).append(rows)
     subjects = np.searchsorted(numbers, sides[0].table.probe_subjects)
     pairs = _at_people(subjects, np.stack([*sets.values()]), len(numbers))
-    thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {
+    thresholds: dict[tuple[int, float | None], Threshold] = {
         (place, fmr): FixedThreshold(sides[place].table, sides[place].threshold or 0.0, numbers)
         if fmr is None
         else RedrawnThreshold(sides[place].chosen_on, fmr, numbers, margin)

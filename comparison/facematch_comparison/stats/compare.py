@@ -108,9 +108,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
     """
-    questions = sorted(
-        (p_value, place) for place, p_value in enumerate(p_values) if p_value is not None
-    )
+    questions = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
     adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
     for rank, (p_value, place) in enumerate(questions):

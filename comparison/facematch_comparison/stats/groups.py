@@ -216,11 +216,9 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) ->
 
 def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, float]:
     """Ends, 0 to infinity, of the interval for the ratio of two rates that share no people."""
-    (low, high), (low_bottom, high_bottom) = (
-        bounds(rate, (1 + confidence) / 2) for rate in (top, bottom)
-    )
-    lower = _lower_ratio(_value(top), low, _value(bottom), high_bottom)
-    inverse = _lower_ratio(_value(bottom), low_bottom, _value(top), high)
+    (low, high), (least, most) = (bounds(rate, (1 + confidence) / 2) for rate in (top, bottom))
+    lower = _lower_ratio(_value(top), low, _value(bottom), most)
+    inverse = _lower_ratio(_value(bottom), least, _value(top), high)
     return lower, 1 / inverse if inverse else math.inf
 
 

@@ -207,9 +207,7 @@ def bounds(
     if not rate.trials or ends is None or ends.effective is None:
         raise InvalidRequest("A rate without a trial and an interval has no bounds.")
     if not 0.5 < confidence < 1:
-        raise InvalidRequest(
-            f"A one-sided confidence must be between 0.5 and 1 (got {confidence})."
-        )
+        raise InvalidRequest(f"A one-sided confidence is between 0.5 and 1 (got {confidence}).")
     trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
     low, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
     if chosen_for is not None:
@@ -330,11 +328,9 @@ class Sample(Clusters):
 
 
 def _couples(table: Answers) -> Ints:
-    people, non_mated = table.people, ~table.mated
+    people, rows = table.people, ~table.mated
     couples = np.zeros(len(table), np.int64)
-    couples[non_mated] = couples_of(
-        people.probe[non_mated], people.reference[non_mated], len(people.numbers)
-    )
+    couples[rows] = couples_of(people.probe[rows], people.reference[rows], len(people.numbers))
     return couples
 
 

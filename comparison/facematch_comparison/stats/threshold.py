@@ -242,16 +242,14 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     # The last vertex is at a threshold that cannot be set.
     rows = _pick_vertices(curve.fmr[:-1], curve.fnmr[:-1])
     thresholds = sorted({*map(float, curve.thresholds[rows]), *map(float, include)})
-    columns = {}
+    found = {}
     for name in ("fmr", "fnmr", "frr"):
         curve_rates = rates.along(name, thresholds)
         intervals = [rate.interval for rate in curve_rates if rate.interval is not None]
-        columns[name] = tuple(rate.errors / rate.trials for rate in curve_rates)
-        columns[f"{name}_low"] = tuple(interval.low for interval in intervals)
-        columns[f"{name}_high"] = tuple(interval.high for interval in intervals)
-    return Curve(
-        thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=curve.eer
-    )
+        found[name] = tuple(rate.errors / rate.trials for rate in curve_rates)
+        found[f"{name}_low"] = tuple(interval.low for interval in intervals)
+        found[f"{name}_high"] = tuple(interval.high for interval in intervals)
+    return Curve(thresholds=tuple(thresholds), **found, confidence=rates.confidence, eer=curve.eer)
 
 
 def _equal_error_rate(

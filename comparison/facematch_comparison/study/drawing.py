@@ -5,11 +5,11 @@ The same seed and names give the same pairs and sets on every machine.
 
 from __future__ import annotations
 
-import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations, zip_longest
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
@@ -80,7 +80,7 @@ def draw_pairs(
     if within is not None and within not in groups:
         columns = ", ".join(groups) or "none"
         raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {columns}.")
-    chance = random.Random(seed)  # noqa: S311 - a draw, not a secret
+    chance = Random(seed)  # noqa: S311 - a draw, not a secret
     of_group = groups[within] if within is not None else dict.fromkeys(pictures, "")
     halves = _halves(pictures, of_group, chance) if split else [pictures]
     whom = " of one half of the people" if split else ""
@@ -140,9 +140,7 @@ def split_by_subject(
     return of_first & of_second, ~of_first & ~of_second
 
 
-def _halves(
-    pictures: _Pictures, of_group: Mapping[str, str], chance: random.Random
-) -> list[_Pictures]:
+def _halves(pictures: _Pictures, of_group: Mapping[str, str], chance: Random) -> list[_Pictures]:
     """Split people into two halves with similar groups and numbers of photographs."""
     people = [*pictures]
     chance.shuffle(people)
@@ -154,9 +152,7 @@ def _halves(
     return [{person: half[person] for person in sorted(half)} for half in halves]
 
 
-def _mated(
-    pictures: _Pictures, number: int | None, chance: random.Random, whom: str
-) -> list[StudyPair]:
+def _mated(pictures: _Pictures, number: int | None, chance: Random, whom: str) -> list[StudyPair]:
     """Draw mated pairs (None for all): one of each person, then another of each, and so on."""
     drawn = []
     waiting = {person: [*combinations(files, 2)] for person, files in pictures.items()}
@@ -183,7 +179,7 @@ def _check_possible(kind: str, number: int, whom: str, possible: int) -> None:
 
 
 def _non_mated(
-    pictures: _Pictures, of_group: Mapping[str, str], number: int, chance: random.Random, whom: str
+    pictures: _Pictures, of_group: Mapping[str, str], number: int, chance: Random, whom: str
 ) -> list[StudyPair]:
     members = defaultdict(list)
     for person in pictures:

@@ -40,9 +40,7 @@ PERSON: Final = "person"
 _SO: Final = "nothing was sent"
 
 #: File name suffixes of photographs.
-ENDINGS: Final = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic"}
-)
+ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic")
 
 
 @attrs.frozen(kw_only=True)
