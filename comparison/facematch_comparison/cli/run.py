@@ -93,13 +93,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
 
 @click.command("run")
 @click.argument("source", metavar="PAIRS", type=FILE)
-@common.text_option("--profile", "NAME", "Profile to run as a system.", multiple=True)
-@common.text_option(
-    "--backend",
-    "NAME",
-    "Backend to run as a system, such as `local`. Both options may be repeated.",
-    multiple=True,
-)
+@common.repeated("--profile", "profiles", "NAME", "Profile to run as a system.")
+@common.repeated("--backend", "backends", "NAME", "Backend to run as a system, such as `local`.")
 @config_option
 @common.store
 @common.text_option(
@@ -176,7 +171,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Return the opener of each system by its name; profiles first."""
-    profiles, backends, config = options["profile"], options["backend"], options["config"]
+    profiles, backends, config = options["profiles"], options["backends"], options["config"]
     names = (*profiles, *backends)
     if not names:
         raise click.UsageError("Name at least one system with --profile or --backend.")

@@ -217,9 +217,29 @@ class RunSystem:
 
     def _look_back(self) -> None:
         """Resolve calls without an answer from budgets, then from the vendor's records."""
-        resolve_by_budgets(self._database, self.stored, self.stores)
-        now = self._clock.now()
-        look_for_calls(self._database, self.stored, self.verifier, self.stores, now)
+        database, now = self._database, self._clock.now()
+        resolve_by_budgets(database, self.stored, self.stores)
+        for charge in database.unresolved(self.stored):
+            if not charge.is_due(now):
+                continue
+            call = attrs.evolve(charge.call, caller_ref=self._reference(charge.pair))
+            try:
+                # For a call that was never sent, this reads a whole day of records.
+                result = self.verifier.reconcile(call).result
+            except FATAL:
+                return
+            except (VendorError, EnvironmentMismatch):
+                continue
+            if not isinstance(result, MatchResult):
+                database.answer_late(charge, None)
+                continue
+            answer, billed = PairOutcome.of_result(result, elapsed_s=None), result.billing.charged
+            if billed is not Charged.UNKNOWN:
+                finalize_budgets(self.stores, [call.id], billed, now)
+            # An answer on another scale or from another environment cannot be mixed with the
+            # others: keep only its charge.
+            if not database.answer_late(charge, answer) and billed is not Charged.UNKNOWN:
+                database.resolve(charge.system, call.id, billed)
 
     @property
     def is_over(self) -> bool:
@@ -416,39 +436,6 @@ def resolve_by_budgets(
         if billed and Charged.UNKNOWN not in billed:
             charged = Charged.YES if Charged.YES in billed else Charged.NO
             database.resolve(system.number, call_id, charged)
-
-
-def look_for_calls(
-    database: RunDatabase,
-    system: StoredSystem,
-    verifier: FaceVerifier,
-    stores: Sequence[CallStore],
-    now: datetime,
-) -> None:
-    """Search the vendor's records, free of charge, for unresolved calls that are due."""
-    due = [charge for charge in database.unresolved(system) if charge.is_due(now)]
-    if not due:
-        return
-    reference = database.study().reference
-    for charge in due:
-        call = attrs.evolve(charge.call, caller_ref=reference(charge.pair))
-        try:
-            # For a call that was never sent, this reads a whole day of records.
-            result = verifier.reconcile(call).result
-        except FATAL:
-            return
-        except (VendorError, EnvironmentMismatch):
-            continue
-        if not isinstance(result, MatchResult):
-            database.answer_late(charge, None)
-            continue
-        answer, billed = PairOutcome.of_result(result, elapsed_s=None), result.billing.charged
-        if billed is not Charged.UNKNOWN:
-            finalize_budgets(stores, [call.id], billed, now)
-        # An answer on another scale or from another environment cannot be mixed with the others:
-        # keep only its charge.
-        if not database.answer_late(charge, answer) and billed is not Charged.UNKNOWN:
-            database.resolve(charge.system, call.id, billed)
 
 
 # --- Local engines --------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from kit.fakes import FakeBackend
 from mutants.reference import JobSimulator
 
 from facematch_comparison.run import PairState, StudyRun, read_answers
-from facematch_comparison.run.system import look_for_calls
 from facematch_core import (
     Billing,
     Charged,
@@ -211,16 +210,22 @@ def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: P
     run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
     system = stored_system(database)
     (charge,) = database.unresolved(system)
-    call_id, verifier = charge.call.id, FaceVerifier(backend)
+    call_id, clock = charge.call.id, ManualClock(charge.since + LATE)
     facts = {"billing": Billing(billed), "ids": Ids(call=call_id), **other}
     backend.records[call_id] = charged_answer(**facts)(backend.calls[1])
-    look_for_calls(database, system, verifier, [store], charge.since + LATE)
+
+    def look():
+        systems = {"fake": opener(backend, policies=shop(store))}
+        with StudyRun(study, systems, database, keep=["fake"], clock=clock) as run:
+            run.run(stop=lambda: True)
+
+    look()
     assert pair_states(database, system) == ["answered", state, *["answered"] * 4]
     assert sums(store) == (spent, 0, unknown)
     # What is known to be charged stays so, whatever else the records say of it.
     unsaid = attrs.evolve(backend.records[call_id], billing=Billing(Charged.UNKNOWN))
     backend.records[call_id] = unsaid
-    look_for_calls(database, system, verifier, [store], charge.since + LATE)
+    look()
     assert pair_states(database, system)[1] == state
 
 
