@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import numpy as np
-from scipy.stats import norm
+import scipy
 
 from facematch_comparison.scores.answers import Answers
 from facematch_core.models import ThresholdRule
@@ -45,13 +45,13 @@ class Vendors:
 
     def distance(self, frr: float) -> float:
         """Return the difference of the mean scores of mated and non-mated pairs."""
-        return float(self.threshold + norm.isf(frr))
+        return float(self.threshold + scipy.stats.norm.isf(frr))
 
     @property
     def threshold(self) -> float:
         """The true threshold for `fmr`."""
         if not self.heavy:
-            return float(norm.isf(self.fmr))
+            return float(scipy.stats.norm.isf(self.fmr))
         scores, rates = _heavy(self.wolves)
         return float(np.interp(np.log(self.fmr), np.log(rates[::-1]), scores[::-1]))
 
@@ -60,14 +60,14 @@ class Vendors:
         # Scores that are rounded up pass, too.
         edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
         if not self.heavy:
-            return float(norm.sf(edge))
+            return float(scipy.stats.norm.sf(edge))
         scores, rates = _heavy(self.wolves)
         return float(np.exp(np.interp(edge, scores, np.log(rates))))
 
     def true_frr(self, threshold: float, frr: float) -> float:
         """Return the FRR at a threshold, of a system with the FRR `frr` at the true threshold."""
         edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
-        return float(norm.cdf(edge - self.distance(frr)))
+        return float(scipy.stats.norm.cdf(edge - self.distance(frr)))
 
     def tables(self, chance: np.random.Generator) -> list[Answers]:
         """Simulate one study; return the answers of each system."""
@@ -143,4 +143,6 @@ def _heavy(part: float) -> tuple[Any, Any]:
     chance = np.random.default_rng(12)
     brings = np.sqrt(part / 3) * chance.standard_t(3, (2, 400_000)).sum(axis=0)
     scores = np.linspace(0, 8, 161)
-    return scores, np.array([norm.sf((s - brings) / np.sqrt(1 - 2 * part)).mean() for s in scores])
+    return scores, np.array(
+        [scipy.stats.norm.sf((s - brings) / np.sqrt(1 - 2 * part)).mean() for s in scores]
+    )

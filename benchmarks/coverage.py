@@ -24,8 +24,7 @@ from unittest import mock
 
 import attrs
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm
+import scipy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -88,7 +87,7 @@ class Scenario:
         first, second = strangers(people, pairs, chance)
         brings = chance.normal(0, np.sqrt(part), people)
         alone = chance.normal(0, np.sqrt(1 - 2 * part), pairs)
-        errors = brings[first] + brings[second] + alone > norm.isf(rate)
+        errors = brings[first] + brings[second] + alone > scipy.stats.norm.isf(rate)
         return errors, Clusters(first, second)
 
 
@@ -329,13 +328,14 @@ class Lookalikes:
     def true_fmr(self, threshold: float) -> float:
         """Return the FMR of the whole population at a threshold."""
         return float(
-            self.share * norm.sf(threshold - self.shift) + (1 - self.share) * norm.sf(threshold)
+            self.share * scipy.stats.norm.sf(threshold - self.shift)
+            + (1 - self.share) * scipy.stats.norm.sf(threshold)
         )
 
     @property
     def threshold(self) -> float:
         """The true threshold for `fmr`."""
-        return float(brentq(lambda at: self.true_fmr(at) - self.fmr, 0, 9))
+        return float(scipy.optimize.brentq(lambda at: self.true_fmr(at) - self.fmr, 0, 9))
 
     def table(self, chance: np.random.Generator) -> Answers:
         """Simulate a system's answers in one study, with one mated pair that scores highest."""

@@ -26,8 +26,7 @@ from unittest import mock
 
 import attrs
 import numpy as np
-from scipy.stats import binom
-from statsmodels.stats.proportion import proportion_confint
+import scipy
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -239,11 +238,14 @@ class Count:
     @property
     def p_value(self) -> float:
         """The probability of at least this many events if the true share is 5 %."""
-        return float(binom.sf(self.events - 1, self.studies, 0.05))
+        return float(scipy.stats.binom.sf(self.events - 1, self.studies, 0.05))
 
     def __str__(self) -> str:
         if not self.studies:
             return "-"
+        # Imported here: tests use the studies of this program, and seldom print.
+        from statsmodels.stats.proportion import proportion_confint
+
         low, high = proportion_confint(self.events, self.studies, method="beta")
         return f"{self.share} ({low:.1%} to {high:.1%})"
 

@@ -21,8 +21,9 @@ os.umask(os.umask(0o022) | 0o022)
 os.environ.pop("COLUMNS", None)
 for variable in ("FACEMATCH_CONFIG", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(variable, None)
-# Before numpy is imported: of several threads, those that wait for the others take a core as well.
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# Before numpy and OpenCV are imported: of several threads, those that wait for the others take a
+# core as well.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
 
 import hypothesis
 import pytest

@@ -1,6 +1,7 @@
 """Fixtures of the tests of the local engine, which need the extra `local`."""
 
 import contextlib
+import functools
 from pathlib import Path
 
 import pytest
@@ -43,4 +44,5 @@ def photographs():
 
 @pytest.fixture(scope="session")
 def seen(engine, photographs):
-    return {name: engine.look(data) for name, data in photographs.items()}
+    """What the engine sees in the photograph of this name."""
+    return functools.cache(lambda name: engine.look(photographs[name]))

@@ -29,7 +29,7 @@ STORED = {
 
 
 def test_an_embedding_has_length_1_and_is_not_shown_pickled_copied_or_changed(engine, seen):
-    faces = seen["grace-hopper"]
+    faces = seen("grace-hopper")
     assert (faces.embedding.shape, faces.embedding.dtype) == ((128,), np.float32)
     assert np.linalg.norm(faces.embedding) == pytest.approx(1)
     assert "embedding" not in repr(faces)
@@ -47,7 +47,7 @@ def test_an_embedding_has_length_1_and_is_not_shown_pickled_copied_or_changed(en
 def test_the_exif_orientation_changes_neither_box_nor_embedding(
     engine, seen, photographs, orientation, kind
 ):
-    image, upright = Image.open(io.BytesIO(photographs["grace-hopper"])), seen["grace-hopper"]
+    image, upright = Image.open(io.BytesIO(photographs["grace-hopper"])), seen("grace-hopper")
     options = {"quality": 95, "subsampling": 0} if kind == "jpeg" else {}
     turned = image.convert("RGB").transpose(STORED[orientation])
     faces = engine.look(encoded(turned, ImageFormat(kind), orientation=orientation, **options))
@@ -67,7 +67,7 @@ def test_engines_share_the_models_and_can_be_used_after_closing(seen, photograph
     for _ in range(2):
         second.close()
     faces = first.look(photographs["eileen-collins"])
-    assert np.array_equal(faces.embedding, seen["eileen-collins"].embedding)
+    assert np.array_equal(faces.embedding, seen("eileen-collins").embedding)
 
 
 @pytest.mark.slow

@@ -94,8 +94,7 @@ def test_a_picture_below_64_pixels_is_padded_so_noise_shows_no_face(parts, size)
 )
 def test_a_degraded_face_gets_its_warning_alone(verifier, photographs, degrade, code):
     image = Image.open(io.BytesIO(photographs["grace-hopper"])).convert("RGB")
-    assert verifier.verify(image, image).warnings == ()
-    found = verifier.verify(degrade(image), image)
+    found = verifier.verify(degrade(image), photographs["grace-hopper"])
     assert [warning.code.name for warning in found.warnings] == [code]
 
 
@@ -113,6 +112,6 @@ def test_eight_threads_get_the_same_bits(engine, seen, photographs):
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda name: engine.look(photographs[name]), names)
         for name, faces in zip(names, found, strict=True):
-            assert faces.boxes == seen[name].boxes
+            assert faces.boxes == seen(name).boxes
             if faces.boxes:
-                assert faces.embedding.tobytes() == seen[name].embedding.tobytes()
+                assert faces.embedding.tobytes() == seen(name).embedding.tobytes()
