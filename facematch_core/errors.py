@@ -115,8 +115,8 @@ class Unsupported(FaceMatchError, NotImplementedError):
     def of_operation(cls, backend: str, operation: models.Operation) -> Unsupported:
         """Return the error for an operation that the backend does not support."""
         return cls(
-            f"The backend {backend} has no {operation} call: choose a backend that has (`facematch "
-            "doctor` lists them).",
+            f"The backend {backend} does not support {operation} calls. Run `facematch doctor` to "
+            "see which backends do.",
             backend=backend,
             what=operation,
         )

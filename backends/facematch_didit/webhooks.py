@@ -106,9 +106,11 @@ def verify_webhook(
         raise InvalidRequest("`now` needs a time zone, and tolerance_s must be from 0 to 86400.")
     texts = {name.lower(): text for name, text in headers.items()}
     if not _is_signed(body, texts, keys):
+        if not {"x-signature", "x-signature-v2"} & set(texts):
+            raise WebhookRefused("The request has no X-Signature or X-Signature-V2 header.")
         raise WebhookRefused(
-            "Neither X-Signature nor X-Signature-V2 is valid for this body with a secret that is "
-            f"set ({len(keys)}): check the secret, and pass the body as received."
+            f"The signature does not match the body (secrets tried: {len(keys)}). Check the "
+            "secret, and pass the body as received."
         )
     try:
         event = _read_event(_load(body), is_mock=MOCK_HEADER.lower() in texts)

@@ -205,8 +205,7 @@ def _configuration(target: Target) -> str:
         return f"{path} (--config)"
     if os.environ.get(VARIABLE):
         return f"{path} (${VARIABLE})"
-    note = unread_file(path)
-    return f"{path}.{note}" if note else str(path)
+    return f"{path}.{unread_file(path)}".removesuffix(".")
 
 
 def _show(report: Mapping[str, Any]) -> None:
@@ -232,14 +231,15 @@ def _show(report: Mapping[str, Any]) -> None:
     header = ("installed backend", "usable without a profile", "can", "threshold", "from")
     print_table(header, rows, prose=("can",))
     for row in report["backends"]:
-        if row["problem"] is not None:
+        if row["problem"] is not None and row["name"] != report["backend"]:
             say(f"  {row['name']}: {row['problem']}")
 
 
 def _show_chosen(report: Mapping[str, Any]) -> None:
     profile = f" (profile {report['profile']})" if report["profile"] else ""
-    say(f"backend: {report['backend'] or 'not known'}{profile}")
-    if report["problem"] is not None:
+    usable = ", usable" if report["problem"] is None else ""
+    say(f"backend: {report['backend'] or 'not known'}{profile}{usable}")
+    if not usable:
         say(f"  cannot be used: {report['problem']}")
     for host in report["hosts"]:
         say(f"  note: {host}")

@@ -228,13 +228,13 @@ class Image:
         # A caller with a Pillow image has imported Pillow.
         if (pillow := sys.modules.get("PIL.Image")) and isinstance(value, pillow.Image):
             return cls.from_pil(value)
-        advice = "give an Image, bytes, a pathlib.Path, an open binary file or a picture of Pillow"
+        advice = "pass an Image, bytes, a pathlib.Path, an open binary file or a Pillow image"
         if hasattr(value, "__array_interface__"):
             advice = (
                 'encode it: cv2.imencode(".png", frame)[1].tobytes() for a frame of OpenCV, '
                 "Image.from_pil(PIL.Image.fromarray(pixels)) for pixels in RGB"
             )
-        return refuse(f"cannot be made from {type(value).__name__}; {advice}")
+        return refuse(f"cannot be read from {type(value).__name__}: {advice}")
 
     @property
     def data(self) -> bytes:

@@ -189,7 +189,7 @@ def check_threshold(
         raise error_type(
             f"{name} is {value:g}, on a scale from 0 to 100: nearly everybody would pass. If it "
             f"is another library's distance, leave it out; for a score from 0 to 1 write "
-            f"{100 * value:g}. In code, Threshold({value:g}) means it."
+            f"{100 * value:g}. In code, pass Threshold({value:g}) if you mean it."
         )
     try:
         return None if value is None else models.percentage(value, name)

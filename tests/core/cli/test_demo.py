@@ -123,5 +123,5 @@ def test_where_no_package_helps_none_is_advised(run, photos, words):
     answer = run(*words)
     assert answer.exit_code in (2, 4)
     assert "pip install" not in answer.stderr
-    reason = "No budget store configured" if words[0] == "budget" else "has no liveness call"
+    reason = "No budget store configured" if words[0] == "budget" else "does not support liveness"
     assert reason in " ".join(answer.stderr.split())

@@ -77,7 +77,7 @@ def test_plain_text_is_refused_with_what_to_write_instead(take, text):
 @pytest.mark.parametrize("value", [None, 3.5, [JPEG], np.zeros((4, 4, 3))], ids=type)
 def test_any_other_type_is_named(value):
     message = refusal(Image.of, value)
-    assert f"cannot be made from {type(value).__name__}; " in message
+    assert f"cannot be read from {type(value).__name__}: " in message
     assert ("cv2.imencode" in message) is hasattr(value, "shape")
     assert f"bytes, not {type(value).__name__}" in refusal(Image.from_bytes, value)
 
