@@ -172,14 +172,15 @@ def test_what_the_vendor_does_not_take_is_refused():
                    gives_portrait=False, can_delete=False)  # fmt: skip
     sessions = opened(backend)
     record = started(sessions)
-    for refused in (
-        lambda: sessions.start(planned(sessions), return_url=BACK),
-        lambda: sessions.start(planned(sessions), language="es"),
-        lambda: sessions.read(record, with_portrait=True),
-        lambda: sessions.delete(record),
-    ):
-        with pytest.raises(fm.Unsupported):
+    for what, refused in {
+        "return_url": lambda: sessions.start(planned(sessions), return_url=BACK),
+        "language": lambda: sessions.start(planned(sessions), language="es"),
+        "with_portrait": lambda: sessions.read(record, with_portrait=True),
+        "delete": lambda: sessions.delete(record),
+    }.items():
+        with pytest.raises(fm.Unsupported) as caught:
             refused()
+        assert caught.value.what == what
     with pytest.raises(fm.InvalidRequest):
         sessions.read(planned(sessions))
     assert len(backend.requests) == 1

@@ -164,6 +164,10 @@ def test_a_session_that_is_not_the_records_lets_nobody_in(field):
     assert verified(judged(created_at=after(-59))), "a clock may be a minute late"
 
 
+def test_terms_stay_the_same_for_sessions_that_are_open():
+    assert RECORD.terms == "348b76de5ea00cd85c9bc00435ae810e8fc13ce4222a0ad8565736e42172a0a0"
+
+
 @pytest.mark.parametrize("name", ["record_id", "terms"])
 def test_what_the_vendor_keeps_must_be_shown(name):
     with pytest.raises(fm.SessionMismatch):
