@@ -5,7 +5,7 @@
 #   docker run --rm --publish 127.0.0.1:8080:8080 \
 #     --env FACEMATCH_MOCK_VENDOR="didit deepvue" --env FACEMATCH_MOCK_CONTROL_TOKEN=A-LONG-SECRET facematch-mock
 #
-# Every option is a variable: docs/extend/use-the-mock.md. Without a token one is made and printed.
+# Every option is a variable: docs/extend/use-the-mock.md. Without a token, one is generated and printed.
 
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -30,11 +30,11 @@ COPY --from=build /opt/facematch /opt/facematch
 RUN useradd --system --uid 10001 --create-home mock
 USER 10001
 WORKDIR /home/mock
-# Others than these two: as variables, or as arguments of the container.
+# Set other options as variables, or as arguments of the container.
 ENV FACEMATCH_MOCK_HOST=0.0.0.0 FACEMATCH_MOCK_PORT=8080
 EXPOSE 8080
-# Whether it listens, on the port of its arguments or of its variable. A request would be one of the calls that it counts,
-# shows and bills.
+# Checks only that the port (of the arguments or of the variable) is open, because the mock would count, show and bill a
+# request.
 HEALTHCHECK --interval=5s --timeout=3s --start-period=15s --retries=3 \
   CMD ["python", "-c", "import os, re, socket; said = re.search('--port[=\\0](\\d+)', open('/proc/1/cmdline').read()); socket.create_connection(('127.0.0.1', int(said[1] if said else os.environ['FACEMATCH_MOCK_PORT'])), 2).close()"]
 ENTRYPOINT ["facematch", "mock"]

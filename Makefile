@@ -1,7 +1,7 @@
-# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv, by uv, which is put there as well.
-# Needed on the machine: Python 3.11 or newer, make, and access to the package registries.
+# Start with `make demo` or `make test`. Each target first installs its dependencies into .venv, with uv, which is also
+# installed there. You need Python 3.11 or newer, make, and access to the package registries.
 
-# The first that has wheels of everything; else any that is new enough.
+# The first Python for which all wheels exist; else any that is new enough.
 PYTHON ?= $(shell for below in 15 99; do for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	"$$p" -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2>/dev/null \
 	&& echo "$$p" && break 2; done; done)
@@ -10,17 +10,17 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
-# Where a test may take many minutes; else tests/kit/limits.py ends what takes eight.
+# For tests that take many minutes; otherwise tests/kit/limits.py ends a test after eight.
 PATIENT := --override-ini faulthandler_timeout=3600
-# What fails in full; of what is skipped the number.
+# Print failures in full, but only the number of skipped tests.
 BRIEF := -q -r fE
-# One more than there are cores: a fifth of the time a test waits for a process or a clock.
+# One more than the number of cores, because tests wait for a process or a clock a fifth of the time.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
-# The folders that it leaves out whole need not be imported.
+# Ignored folders are not even imported.
 QUICK := -m "not slow and not long and not system and not docs" --ignore=tests/system --ignore=tests/examples
-# What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
-# answers, the sums of money, and the command line.
+# The most important tests: the verifier, its policies and its transport, the parsing of every vendor's
+# responses, charges, and the command line.
 FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
 	tests/backends/test_answers.py tests/backends/test_errors.py tests/backends/didit/test_results.py \
 	tests/backends/deepvue/test_verdicts.py tests/backends/deepvue/test_wire.py \
@@ -28,7 +28,7 @@ FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http t
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
-# Without compiled files every process that a test starts compiles everything anew.
+# Without bytecode files, every process that a test starts would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist lock format clean
@@ -37,23 +37,23 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/report.html
-	@# A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
+	@# A separate cache, because stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite: one and a half to two minutes on two cores (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
-test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
+test-fast: $(VENV)/.dev  ## the most important tests in half a minute: the core, responses, charges
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
-test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
+test-slow: $(VENV)/.dev  ## tests that take seconds each, which `make test` omits
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "slow and not long and not system and not docs"
 
 test-all: lint types test test-slow test-system docs  ## most of what CI runs for a change
 
-test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL or strace; installs them with apt
+test-system: $(VENV)/.dev  ## tests that need chromium, node, PostgreSQL or strace; installs them with apt
 	@tests/system/packages.sh
-	@# A file has one browser, and one fresh environment where its tests share one.
+	@# The tests of a file share a browser, or a fresh environment.
 	@$(PYTEST) $(IN_PARALLEL) --dist loadfile $(BRIEF) $(PATIENT) -m system tests/system
 
 test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproject.toml allows
@@ -61,13 +61,13 @@ test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproj
 	@$(INSTALL) $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
 	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
-test-newest: $(VENV)/.uv  ## the fast part, with the newest versions there are, pre-releases among them
+test-newest: $(VENV)/.uv  ## the fast part, with the newest versions, including pre-releases
 	@$(BIN)/python -m venv $(VENV)-newest
 	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
 	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
-# But for the one that reads the sources.
-test-wheel: dist  ## the fast part, against the wheel as it is published, where no source of ours lies
+# Without the test that reads the sources.
+test-wheel: dist  ## the fast part, against the wheel, in a folder without the sources
 	@$(BIN)/python -m venv --clear $(VENV)-wheel
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
@@ -75,10 +75,10 @@ test-wheel: dist  ## the fast part, against the wheel as it is published, where 
 		&& cd "$$folder" && "$(CURDIR)/$(VENV)-wheel/bin/python" -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) \
 		$(filter-out tests/core/test_imports.py,$(FAST))
 
-test-long: $(VENV)/.dev  ## what takes many minutes
+test-long: $(VENV)/.dev  ## all tests without system packages, including those that take many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) $(BRIEF) -m "not system"
 
-coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of those changed since BASE, too; pages in .cache/coverage
+coverage: $(VENV)/.dev  ## line and branch coverage of `make test`, also of changes since BASE; HTML in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
 	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK)
 	@$(BIN)/coverage combine --quiet
@@ -105,18 +105,18 @@ types: $(VENV)/.dev  ## mypy, strict, for this system and for Windows
 	@$(BIN)/mypy
 	@$(BIN)/mypy --platform win32
 
-docs: $(VENV)/.dev  ## every example of the documentation is run; then it is a site in site/, without warnings
+docs: $(VENV)/.dev  ## run every example in the documentation, then build it into site/, without warnings
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "docs and not long" tests/docs tests/examples
 	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
 
-dist: $(VENV)/.uv  ## sdist and wheel of a release in dist/, checked
+dist: $(VENV)/.uv  ## build and check the sdist and the wheel of a release in dist/
 	@$(BIN)/python -m venv $(VENV)-dist
 	@$(INSTALL) $(VENV)-dist/bin/python $(PINNED) requirements/publish.txt
 	@rm -rf dist
 	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist . >/dev/null
 	@$(VENV)-dist/bin/twine check --strict dist/*
 
-lock: $(VENV)/.uv  ## write requirements/ anew: pinned, with hashes (UPGRADE=--upgrade for new versions)
+lock: $(VENV)/.uv  ## rewrite requirements/, pinned with hashes (UPGRADE=--upgrade for new versions)
 	@$(LOCK) pyproject.toml --extra local --extra mock --group editable --output-file requirements/demo.txt
 	@$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	@$(LOCK) pyproject.toml --extra mock --output-file requirements/mock.txt
@@ -124,11 +124,11 @@ lock: $(VENV)/.uv  ## write requirements/ anew: pinned, with hashes (UPGRADE=--u
 	@$(LOCK) --group publish --output-file requirements/publish.txt
 	@$(LOCK) --group uv --output-file requirements/uv.txt
 
-format: $(VENV)/.dev  ## put the code into ruff's form
+format: $(VENV)/.dev  ## format the code with ruff
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-clean:  ## remove everything that make made
+clean:  ## remove everything that make created
 	rm -rf $(VENV) $(VENV)-* demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:

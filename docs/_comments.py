@@ -1,8 +1,8 @@
-"""For mkdocstrings: habits of this code that griffe does not know.
+"""An extension for mkdocstrings: conventions of this code that griffe does not support.
 
-`#:` comments stand for the docstring of the name below them, a list of exceptions may be broken
-into lines, several names may share one description, `::` begins a block of code, and a method may
-say by itself what its ``**options`` are.
+A `#:` comment is the docstring of the name below it, a list of exceptions may span lines, several
+names may share one description, `::` starts a code block, and the signature of a method may list
+its ``**options``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 import griffe
 
-#: A line of names of exceptions that ends in the middle of the list.
+#: A line with an unfinished list of exceptions.
 _BROKEN = re.compile(r"^( *(?:[A-Z]\w+, )*[A-Z]\w+,)\n +", re.MULTILINE)
 
-#: Several names, and one description for all of them.
+#: Several names with one description.
 _SHARED = re.compile(r"^( +)((?:[a-z]\w*, )+[a-z]\w*): (.*(?:\n\1 +.*)*)", re.MULTILINE)
 
-#: A line that begins a block of code, alone or at the end of a sentence.
+#: A line that starts a code block, alone or at the end of a sentence.
 _CODE = re.compile(r"^( *)(.*?)::$", re.MULTILINE)
 
 
@@ -37,7 +37,7 @@ class Comments(griffe.Extension):
     def on_instance(
         self, *, node: ast.AST | griffe.ObjectNode, obj: griffe.Object, **_: Any
     ) -> None:
-        """Write a docstring as Markdown that griffe can part into sections."""
+        """Convert a docstring to Markdown that griffe can split into sections."""
         if obj.docstring is not None:
             text = _BROKEN.sub(r"\1 ", obj.docstring.value)
             text = _SHARED.sub(_one_by_one, text)
@@ -48,7 +48,7 @@ class Comments(griffe.Extension):
     def on_attribute_instance(
         self, *, node: ast.AST | griffe.ObjectNode, attr: griffe.Attribute, **_: Any
     ) -> None:
-        """Take the comment above an attribute that has no docstring."""
+        """Use the comment above an attribute as its docstring, if it has none."""
         if attr.docstring is not None or attr.lineno is None:
             return
         lines = attr.lines_collection[attr.filepath][: attr.lineno - 1]
@@ -61,7 +61,7 @@ class Comments(griffe.Extension):
             )
 
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
-        """Write out the options of a method whose signature names them, as `help` does."""
+        """Expand the options of a method whose signature lists them, like `help`."""
         variadic = [p for p in func.parameters if p.kind is griffe.ParameterKind.var_keyword]
         if not variadic or not str(variadic[0].annotation).startswith("Unpack["):
             return

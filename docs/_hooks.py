@@ -1,6 +1,6 @@
-"""For mkdocs: a quiet build that still counts warnings, what is made then, and a search for users.
+"""Hooks for mkdocs: count warnings in a quiet build, generate pages, and tune the search.
 
-mkdocs would count no warning that it does not print, and `--strict --quiet` would never fail.
+mkdocs does not count warnings that it does not print, so `--strict --quiet` would never fail.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from facematch_mock_server.vendors import vendor_names
 
 DOCS = Path(__file__).parent
 
-#: Pages of the repository's top level that the site shows, too.
+#: Top-level pages of the repository that are also in the site.
 ROOT_PAGES = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
-#: Folders whose pages the search leaves out: for maintainers, and what the mock rests on.
+#: Folders without search: pages for maintainers, and the claims of the mock.
 UNSEARCHED = ("claims/", "maintain/")
 
-#: How much the search values a page: how things are done before what they are called.
+#: Weight of a page in the search: how-to pages before the reference.
 WEIGHTS = {
     "apps/": 4,
     "choose/": 4,
@@ -37,7 +37,7 @@ WEIGHTS = {
     "reference/glossary.md": 1,
 }
 
-#: Words that people look for, and the page that answers where no title has the word.
+#: Search words that are in no title, each with the page that answers.
 WORDS = {
     "apps/answer-a-web-form.md": ["liveness", "selfie", "uploads"],
     "apps/let-the-vendor-look.md": [
@@ -102,13 +102,13 @@ WORDS = {
 
 
 def on_config(_config: Any) -> None:
-    """Let warnings through; they are printed, and `--strict` counts them."""
+    """Enable warnings, so that they are printed and `--strict` counts them."""
     logger = logging.getLogger("mkdocs")
     logger.setLevel(min(logger.level, logging.WARNING))
 
 
 def on_files(files: Files, config: Any) -> None:
-    """Add the pages of claims, made from the mock that is imported, and the repository's own."""
+    """Add the pages of claims, generated from the imported mock, and the top-level pages."""
     for vendor in vendor_names():
         page = claims_page(vendor)
         files.append(File.generated(config, f"claims/{vendor}.md", content=page))
@@ -121,7 +121,7 @@ def on_files(files: Files, config: Any) -> None:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Insert tables, keep claims and maintainers' pages out of the search, and weigh the others."""
+    """Insert tables; exclude claims and maintainers' pages from the search; weight other pages."""
     path = page.file.src_uri
     if path.startswith(UNSEARCHED):
         page.meta["search"] = {"exclude": True}
@@ -133,7 +133,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Let names in tables break at `_`, a dot, a bracket: `site.css` forbids it within words."""
+    """Allow line breaks in names in tables at `_`, dots and brackets: `site.css` forbids others."""
     soft = r"(?<=[\w\])][_./(=,])(?=[A-Za-z]{2})"
     code = re.compile(r"(?s)<code>.*?</code>")
     return re.sub(

@@ -1,4 +1,4 @@
-"""What the site shows of the mock: tables and pages of claims, made from its code as Markdown."""
+"""Generate the site's tables and pages of claims from the code of the mock, as Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 
-#: How a page of claims begins.
+#: The beginning of a page of claims.
 HEAD = """\
 # What the mock imitates of {title}, and how we know
 
@@ -28,7 +28,7 @@ says: no client may depend on it.
 
 
 def claims_page(vendor: str) -> str:
-    """What the mock claims about a vendor, with the source of each claim, as Markdown."""
+    """Return the page of claims about a vendor, with the source of each claim."""
     kind, claims = vendor_named(vendor), all_claims(vendor)
     origins = [claim.origin.known for claim in claims]
     counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
@@ -47,19 +47,19 @@ def claims_page(vendor: str) -> str:
 
 
 def cells(*values: str) -> str:
-    """A row of a table."""
+    """Return a row of a table."""
     return "| " + " | ".join(values) + " |"
 
 
 def table_of_cards() -> str:
-    """The ready cards."""
+    """Return the table of the included cards."""
     rows = [cells("Card", "What it is"), "|---|---|"]
     rows += [cells(f"`{card.name}`", card.says) for card in card_sheet().values()]
     return "\n".join(rows)
 
 
 def table_of_operations() -> str:
-    """The control API."""
+    """Return the table of the control API."""
     words = {"webhooks/deliveries/{}": "ID"}
     had: dict[tuple[str, str], list[str]] = {}
     operations = {}
@@ -80,13 +80,13 @@ def table_of_operations() -> str:
 
 
 def takes_of(vendor: str, key: tuple[str, str]) -> list[str]:
-    """What an operation takes at a vendor."""
+    """Return the arguments of an operation at a vendor."""
     operation = operations_of(vendor_named(vendor)).get(key)
     return [] if operation is None else list(operation.takes)
 
 
 def table_of_outcomes() -> str:
-    """The fields of an outcome."""
+    """Return the table of the fields of an outcome."""
     rows = [cells("Field", "", "Takes", "Of"), "|---|---|---|---|"]
     rows += [
         cells(f"`{row.name}`", row.says, row.values, row.of or "both")
@@ -96,8 +96,8 @@ def table_of_outcomes() -> str:
 
 
 def table_of_faults() -> str:
-    """When faults strike, and what they are."""
-    rows = [cells("Stage", "When it strikes", "Kinds", "Charged"), "|---|---|---|---|"]
+    """Return the tables of the stages and the kinds of faults."""
+    rows = [cells("Stage", "When it applies", "Kinds", "Charged"), "|---|---|---|---|"]
     whether = {True: "yes", False: "no", None: "no, unless `executed` is true"}
     for stage, kinds in POSSIBLE.items():
         names = ", ".join(f"`{kind}`" for kind in sorted(kinds))
@@ -114,25 +114,25 @@ AT = {
     Stage.CONNECT: "a new connection, before a byte is read",
     Stage.MID_UPLOAD: "after the first part of the body",
     Stage.AFTER_UPLOAD: "after the whole request",
-    Stage.MID_HEADERS: "within the head of the answer",
-    Stage.MID_BODY: "within the body of the answer",
-    Stage.ANSWER: "another whole answer comes instead",
+    Stage.MID_HEADERS: "within the head of the response",
+    Stage.MID_BODY: "within the body of the response",
+    Stage.ANSWER: "a complete response replaces the vendor's",
 }
 GETS = {
     Kind.RESET: "the connection is reset (RST)",
-    Kind.TRUNCATE: "the connection is closed (FIN) before the answer is complete",
-    Kind.DRIBBLE: "the rest, one byte every `seconds`",
-    Kind.DELAY: "everything, `seconds` late",
+    Kind.TRUNCATE: "the connection is closed (FIN) before the response is complete",
+    Kind.DRIBBLE: "the rest arrives one byte every `seconds`",
+    Kind.DELAY: "everything is `seconds` late",
     Kind.GARBAGE: "bytes that are not HTTP",
     Kind.HTML: "an HTML page with `status`",
     Kind.WRONG_JSON: "JSON of another shape with `status`",
     Kind.JSON: "your own JSON, `body`, with `status`",
-    Kind.STATUS: "`status`, with the vendor's own error body where it is known",
+    Kind.STATUS: "`status`, with the vendor's own error body if it is known",
 }
 
 
 def table_of_switches(vendor: str) -> str:
-    """The switches and settings of a vendor."""
+    """Return the table of the switches and settings of a vendor."""
     kind = vendor_named(vendor)
     rows = [cells("Switch", "Values, the default first"), "|---|---|"]
     for name, values in kind.switches.items():
@@ -149,7 +149,7 @@ def table_of_switches(vendor: str) -> str:
     return "\n".join(rows)
 
 
-#: What stands for `<!-- table: NAME -->` in a page.
+#: The function that generates the table for `<!-- table: NAME -->` in a page.
 TABLES: dict[str, Callable[[], str]] = {
     "cards": table_of_cards,
     "operations": table_of_operations,

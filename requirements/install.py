@@ -1,9 +1,9 @@
-"""`pip install` in a third of the time: uv does it, and pip where there is no uv or uv fails.
+"""`pip install` in a third of the time: with uv, or with pip if uv is missing or fails.
 
     python requirements/install.py PYTHON ARGUMENTS...
 
-Packages come from where pip would take them: uv heeds none of pip's settings (its variables and
-pip.conf), so pip is asked for them. What is set for uv itself goes first.
+Packages come from pip's index: uv ignores pip's settings (its variables and pip.conf), so this
+program reads them from pip. Settings of uv itself take precedence.
 """
 
 import ast
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-#: A setting of pip, the variable of uv, and what stands between several values in it.
+#: A setting of pip, the variable of uv, and the separator of several values in it.
 SETTINGS = [
     ("index-url", "UV_DEFAULT_INDEX", " "),
     ("extra-index-url", "UV_INDEX", " "),
@@ -25,14 +25,14 @@ SETTINGS = [
     ("timeout", "UV_HTTP_TIMEOUT", " "),
     ("default-timeout", "UV_HTTP_TIMEOUT", " "),
 ]
-#: Where pip reads a setting; what stands later wins.
+#: Where pip reads a setting; later ones take precedence.
 SECTIONS = ("global", "install", ":env:")
-#: What pip takes for "yes".
+#: Values that pip accepts as true.
 YES = ("y", "yes", "t", "true", "on", "1")
 
 
 def pip_settings(listed: str) -> Mapping[str, list[str]]:
-    """What `pip config list` lists, by name."""
+    """Parse the output of `pip config list`: values by name."""
     values: dict[str, list[str]] = {}
     for section in SECTIONS:
         for line in listed.splitlines():
@@ -43,16 +43,16 @@ def pip_settings(listed: str) -> Mapping[str, list[str]]:
 
 
 def uv_options(listed: str) -> list[str]:
-    """The same for what uv has no variable: no index at all is asked, but `find-links`."""
+    """Return options of uv for settings without a variable: no index, only `find-links`."""
     is_offline = " ".join(pip_settings(listed).get("no-index", ())).lower() in YES
     return ["--no-index"] if is_offline else []
 
 
 def uv_variables(listed: str) -> Mapping[str, str]:
-    """The same as variables of uv."""
+    """Return the settings as environment variables of uv."""
     values = pip_settings(listed)
     variables = {
-        # The certificates of the system, and of several indexes whichever has the version: as pip.
+        # Like pip: use the system's certificates, and of several indexes any that has the version.
         "UV_SYSTEM_CERTS": "true",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }
@@ -63,7 +63,7 @@ def uv_variables(listed: str) -> Mapping[str, str]:
 
 
 def install(python: str, arguments: list[str]) -> int:
-    """The exit code of uv, or of pip."""
+    """Install with uv, or with pip; return the exit code."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     uv = Path(sys.executable).with_name("uv")
     if uv.exists():
@@ -74,7 +74,7 @@ def install(python: str, arguments: list[str]) -> int:
         environment = {**uv_variables(listed), **os.environ}
         if subprocess.run(command, env=environment, check=False).returncode == 0:
             return 0
-        print("uv failed: pip tries it now, which takes longer.", file=sys.stderr)
+        print("uv failed: trying pip, which takes longer.", file=sys.stderr)
     command = [*pip, "--python", python, "install", "--quiet", *arguments]
     return subprocess.run(command, check=False).returncode
 

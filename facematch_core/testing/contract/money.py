@@ -199,7 +199,7 @@ class MoneyRules(Rules):
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
         """Everything that a call creates at the vendor is deleted, however the call ends.
 
-        A face that remains is a leak, and nobody notices it.
+        A face that is not deleted is a leak that goes unnoticed.
         """
         is_http = isinstance(bench.backend, HttpBackend)
         bench.applies_if(is_http, "is not an HttpBackend, and has no clean-ups")

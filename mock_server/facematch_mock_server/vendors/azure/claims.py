@@ -70,7 +70,7 @@ CLAIMS = table(
     fact("verify.boundary", SPEC, "isIdentical is true if the confidence is 0.5 or more."),
     fact("verify.digits", OURS, "A confidence has five decimals."),
     fact("verify.others", OURS, "A face compared with itself has a confidence of 1; a face that is not the largest in its picture has 0.05 with any other."),
-    fact("charge", OURS, "Each 200 response is one transaction, and one ledger entry with the amount 0. The pages we read state neither the price of a transaction nor whether a refused one is charged."),
+    fact("charge", OURS, "Each 200 response is one transaction, and one ledger entry with the amount 0. The pages do not state the price of a transaction, or whether a rejected one is charged."),
     row("session.started", Reply(200), EXAMPLES, "A new session has sessionId, authToken, status NotStarted, modelVersion and results; results has no attempts yet, and for a session with verification also the references."),
     row("session.read", Reply(200), EXAMPLES, "A read returns the same fields with their current values."),
     fact("session.token", EXAMPLES, "Every read repeats authToken. That it also opens the mock's page is our choice."),
@@ -93,7 +93,7 @@ CLAIMS = table(
     fact("session.deleted", CLIENT, "A deletion returns 204 and invalidates the token."),
     fact("session.image", CLIENT, "sessionImages returns the picture of an attempt, if the start set enableSessionImage."),
     row("session.no_image", _error(404, "404", "Resource not found"), OURS, "An unknown picture is a 404."),
-    fact("session.charge", OURS, "Each completed check is one ledger entry with the amount 0; no other call about a session is. The pages we read state no price."),
+    fact("session.charge", OURS, "Each completed check is one ledger entry with the amount 0; other calls about a session have none. The pages do not state a price."),
     row("path", _error(404, "404", "Resource not found"), OURS, "Any other path or method is a 404."),
     row("service.busy", _error(503, "503", "Service unavailable."), OURS, "By Microsoft's documentation a busy service returns 503; the message of a 5xx is ours."),
 )
