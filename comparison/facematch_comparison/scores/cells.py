@@ -182,8 +182,8 @@ class Cells:
         return self._places() if self._places else range(len(self))
 
     def place(self, row: Any) -> str:
-        """Return the place of a row, or of a line of `Lines`, as messages name it."""
-        return f"{self.unit} {self.places[row % len(self)]}".strip()
+        """Return the place of a row as messages name it."""
+        return f"{self.unit} {self.places[row]}".strip()
 
     def words(self, name: str) -> Words:
         """Return a column as words."""
@@ -223,7 +223,7 @@ class Cells:
             if problem.rows is None:
                 texts.append((-1, problem.text))
             elif len(problem.rows):
-                rows = np.unique(np.asarray(problem.rows) % len(self))
+                rows = np.unique(problem.rows)
                 places = [self.places[row] for row in rows]
                 where = place(places, self.unit) if self.unit else f"{', '.join(places[:PLACES])}: "
                 if len(rows) == len(self) > PLACES:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -46,6 +46,7 @@ from .columns import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from pandas import DataFrame, Series
 
     from .cells import Ints
 
@@ -58,6 +59,9 @@ _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 #: Maximum number of columns in an error message.
 _SHOWN: Final = 40
 
+#: A system with fewer of the labelled pairs than this share does not belong to them.
+_LEAST_JOINED: Final = 0.5
+
 #: Maximum count of distinct numbers that may each mean a missing score.
 _MOST_MARKS: Final = 3
 
@@ -66,8 +70,6 @@ _MOST_MARKS: Final = 3
 class Lines:
     """Lines of a pair and a system each: a table, and what its columns hold.
 
-    A row that holds the scores of several systems is one line for each of them.
-
     Attributes:
         cells: The table.
         name: Name of the system if no column names one.
@@ -75,7 +77,7 @@ class Lines:
         distance: Whether all scores are distances, whatever their columns are called.
         no_scores: Numbers that mean a missing score.
         of: The column for each of our names but scores.
-        scores: Columns of scores; several are one system each.
+        scores: Columns of scores. Several are one system each; `parts` then splits the lines.
         skipped: Columns that are not read.
         named: Our names that the user gave to columns.
     """
@@ -91,12 +93,13 @@ class Lines:
     named: set[str] = attrs.field(factory=set)
 
     def __len__(self) -> int:
-        return len(self.cells) * (len(self.scores) or 1)
+        return len(self.cells)
 
-    @property
-    def is_wide(self) -> bool:
-        """Whether a row holds the scores of several systems."""
-        return len(self.scores) > 1
+    def parts(self) -> list[Lines]:
+        """Return the lines of each system, if a row holds the scores of several."""
+        if len(self.scores) < 2:
+            return [self]
+        return [attrs.evolve(self, name=column, scores=[column]) for column in self.scores]
 
     @property
     def held(self) -> set[str]:
@@ -110,23 +113,23 @@ class Lines:
         else:
             self.of[ours] = column
 
-    def is_distance(self, column: str) -> bool:
-        """Return whether a lower score in a column means more alike."""
-        return self.distance or is_distance(column)
+    @property
+    def is_distance(self) -> bool:
+        """Whether lower means more alike; scores and thresholds are then read as negative."""
+        return any(self.distance or is_distance(column) for column in self.scores)
 
     def words(self, ours: str) -> Words:
         """Return a column of words; every cell of a missing column is empty."""
         if ours not in self.of:
             return Words(np.broadcast_to(np.int8(-1), len(self)), pa.array([], pa.string()))
-        words = self.cells.words(self.of[ours])
-        return Words(np.tile(words.codes, len(self.scores)), words.each) if self.is_wide else words
+        return self.cells.words(self.of[ours])
 
     def numbers(self, ours: str) -> NDArray[np.float64]:
         """Return a column of numbers as float64, (N,); NaN if it is missing."""
         if ours not in self.of:
             return np.broadcast_to(np.nan, len(self))
         numbers = self.cells.numbers(self.of[ours])
-        return np.tile(numbers, len(self.scores)) if self.is_wide else numbers
+        return -numbers if ours == "threshold" and self.is_distance else numbers
 
     def meant(self, ours: str, otherwise: Any, kind: type[np.generic]) -> NDArray[Any]:
         """Return the meaning of each word of a column, (N,)."""
@@ -138,24 +141,17 @@ class Lines:
         """The system of each line."""
         if "system" in self.of:
             return self.words("system")
-        names = self.scores if self.is_wide else [self.name]
-        return Words(np.repeat(np.arange(len(names)), len(self.cells)), pa.array(names))
+        return Words(np.zeros(len(self), np.int8), pa.array([self.name]))
 
     @cached_property
     def score(self) -> NDArray[np.float64]:
         """float64, (N,): the scores; higher means more alike, NaN if there is none."""
-        parts = []
-        for column in self.scores:
-            part = self.cells.numbers(column)
-            part = np.where(np.isin(part, self.no_scores), np.nan, part) if self.no_scores else part
-            parts.append(-part if self.is_distance(column) else part)
-        return np.concatenate(parts) if parts else self.numbers("score")
-
-    @cached_property
-    def distances(self) -> set[str]:
-        """The systems whose scores are minus their distances."""
-        columns = {*filter(self.is_distance, self.scores)}
-        return columns if self.is_wide or not columns else {*self.system.words}
+        if not self.scores:
+            return self.numbers("score")
+        score = self.cells.numbers(self.scores[0])
+        if self.no_scores:
+            score = np.where(np.isin(score, self.no_scores), np.nan, score)
+        return -score if self.is_distance else score
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
@@ -222,7 +218,7 @@ class Lines:
             first, second = self.pictures
             keys = first.codes.astype(np.int64) * (len(first.each) + 1) + second.codes
             return np.asarray(pd.factorize(keys)[0], np.int64)
-        return np.arange(len(self)) % len(self.cells)
+        return np.arange(len(self))
 
     @cached_property
     def first(self) -> Ints:
@@ -332,7 +328,7 @@ def _skip_doubtful(lines: Lines) -> None:
     for both in (PEOPLE, PICTURES):  # one picture or person, where others tell people apart
         half = {*both} & of.keys()
         doubtful += half if len(half) == 1 and lines.people_by else ()
-    if lines.is_wide:
+    if len(lines.scores) > 1:
         doubtful += [ours for ours in of if ours in COLUMNS and COLUMNS[ours].of == "answer"]
         lines.cells.refuse(
             Problem(
@@ -342,9 +338,9 @@ def _skip_doubtful(lines: Lines) -> None:
             for ours in ("acquired", "error", "answered", "system")
             if ours in of
         )
-    lines.skipped += map(of.pop, doubtful)
-    if not lines.is_wide and "backend" in of:
+    elif "backend" in of:
         of.setdefault("system", of["backend"])
+    lines.skipped += map(of.pop, doubtful)
 
 
 def _missing(files: Sequence[Lines]) -> dict[str, str]:
@@ -372,7 +368,7 @@ def _missing(files: Sequence[Lines]) -> dict[str, str]:
             "no column of scores has a known name (score, similarity, confidence, distance); if "
             "each of several columns is a system, name each of them as score"
         )
-    several = len(files) == 1 and len(first.system.words) > 1 and not first.is_wide
+    several = len(files) == 1 and len(first.system.words) > 1
     if several and "pair" not in held and not {*PICTURES} <= held:
         missing["pair"] = "the column pair is missing: several systems have the same pairs"
     return missing
@@ -426,6 +422,126 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
 
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
     return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
+    """Join files by pair; a file without scores is a list of pairs."""
+    stems = [lines.name for lines in files]
+    if twice := [stem for stem in stems if stems.count(stem) > 1]:
+        raise InvalidRequest(
+            f"Two files or columns of scores are called {twice[0]!r}: rename one, because a system "
+            "is named by it."
+        )
+    key = [*next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))]
+    whole = pd.concat(map(_texts_of, files), ignore_index=True)
+    whole["number"] = _pairs_of(whole, key, note)
+    _share_facts_of_pairs(whole, key)
+    labelled = whole["mated"].notna() if "mated" in whole else True
+    keep = whole["is_answer"] & labelled
+    _check_shares(whole, key, keep, note)
+    whole = whole[keep]
+    names = whole.groupby("number")[key].transform("first").fillna("")
+    whole = whole.assign(pair=names[key[0]].str.cat(names[key[1:]], sep=" and "))
+    places = whole["place"].tolist()
+    whole = whole.drop(columns=["place", "file", "number", "is_answer"]).dropna(axis=1, how="all")
+    cells = Cells("The comparison", pa.table({**whole}), places=lambda: places, unit="")
+    lines = Lines(cells=cells, name="", independent_pairs=files[0].independent_pairs)
+    for name in whole:
+        lines.put(name, name)
+    return lines
+
+
+def _texts_of(lines: Lines) -> DataFrame:
+    """Return the lines of one file as numbers and texts, None for an empty cell."""
+    columns: dict[str, Any] = {}
+    for ours in [each for each in lines.of if each not in TRUTH]:
+        is_number = ours in COLUMNS and COLUMNS[ours].is_number
+        columns[ours] = lines.numbers(ours) if is_number else lines.words(ours).texts
+    columns["system"] = lines.system.texts
+    if {*TRUTH} & lines.of.keys():
+        columns["mated"] = np.where(lines.mated, "1", "0").astype(object)
+    if lines.scores:
+        columns["score"] = lines.score
+    if lines.is_distance:
+        columns["scale"] = MINUS_DISTANCE
+    file = PurePath(lines.cells.name.removeprefix("The file ")).name
+    frame = pd.DataFrame(columns).replace("", None)
+    return frame.assign(
+        place=[f"{file} {lines.cells.place(line)}" for line in range(len(lines))],
+        file=lines.name,
+        is_answer=bool({"decision", "error", "score"} & lines.held),
+    )
+
+
+def _pairs_of(whole: DataFrame, key: list[str], note: Callable[[str], object]) -> Series:
+    """Return the pair of each line; if folders of pictures differ, their files' names decide."""
+
+    def numbered(ends: DataFrame) -> Series:
+        # Two pictures are one pair in either order.
+        frame = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
+        return frame.groupby([*frame], sort=False).ngroup()
+
+    def joins_all(numbers: Series) -> bool:
+        return bool(whole["file"].groupby(numbers).nunique().max() == whole["file"].nunique())
+
+    ends = whole[key].fillna("")
+    numbers = numbered(ends)
+    if key == [*PICTURES] and not joins_all(numbers):
+        by_file = numbered(ends.replace(r".*[/\\]", "", regex=True))
+        if joins_all(by_file):
+            note("pictures were joined by the names of their files, because their folders differ")
+            return by_file
+    return numbers
+
+
+def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
+    """Copy label, people and groups of a pair from other files to each of its lines."""
+    facts = [
+        name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
+    ]
+    if len(key) == 2:
+        first = whole.groupby("number")[key[0]].transform("first")
+        turned = (whole[key[0]] != first) & (whole[key[1]] == first)
+        kinds = [name.removeprefix(PROBE_GROUP) for name in facts if name.startswith(PROBE_GROUP)]
+        sides = [(PROBE_GROUP + kind, REFERENCE_GROUP + kind) for kind in kinds]
+        for one, two in (PICTURES, PEOPLE, *sides):
+            if {one, two} <= {*whole}:
+                whole.loc[turned, [one, two]] = whole.loc[turned, [two, one]].to_numpy()
+    for name in facts:
+        shared = whole.groupby("number")[name].transform("first")
+        clash = whole[name].notna() & whole[name].ne(shared)
+        if name not in PICTURES and clash.any():
+            line = whole[clash].iloc[0]
+            raise InvalidRequest(
+                f"{line['place']}: {name} of this pair is {line[name][:60]!r}, and another file "
+                f"says {shared[clash].iloc[0][:60]!r}; nothing was judged."
+            )
+        whole[name] = shared
+
+
+def _check_shares(
+    whole: DataFrame, key: list[str], keep: Series, note: Callable[[str], object]
+) -> None:
+    """Note the pairs that a system lacks; raise if a system lacks most of them."""
+    count = whole["number"][keep].nunique()
+    for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
+        known = keep[lines.index]
+        missing = count - lines["number"][known].nunique()
+        if missing > _LEAST_JOINED * count or not count:
+            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])[key].fillna("")
+            shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
+            raise InvalidRequest(
+                f"{name} has {count - missing:,} of {count:,} pairs of the other files: nothing "
+                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs "
+                "alike in all files."
+            )
+        if left_out := int((~known).sum()):
+            note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
+        if missing:
+            note(
+                f"{name}: {missing:,} of {count:,} pairs are not in its file; they count as "
+                "not asked, and in no rate"
+            )
 
 
 def problems_of_cells(lines: Lines) -> Iterator[Problem]:
@@ -486,7 +602,6 @@ def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
 
 def _problems_of_people(lines: Lines) -> Iterator[Problem]:
     """Yield problems of labels that contradict the people, and of pictures with themselves."""
-    once = slice(len(lines.cells))
     for ours in {*TRUTH} & lines.of.keys():
         labels = lines.words(ours)
         if {"0", "-1"} <= {*labels.words}:
@@ -499,7 +614,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
             if lines.people_by == PEOPLE:
                 reason = "its people are called {} and {}"
             yield from problems_at(
-                np.flatnonzero(wrong[once]),
+                np.flatnonzero(wrong),
                 lambda row, reason=reason: (
                     f"the pair is said to be {'mated' if lines.mated[row] else 'non-mated'}, and "
                     + reason.format(*(repr(side[row][:60]) for side in lines.names))
@@ -508,7 +623,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
     if lines.pictures:
         probe, reference = lines.pictures
         yield from problems_at(
-            np.flatnonzero(((probe.codes == reference.codes) & probe.filled)[once]),
+            np.flatnonzero((probe.codes == reference.codes) & probe.filled),
             lambda row: (
                 f"the picture {probe[row][:60]!r} is compared with itself; if these are files of "
                 "one name in two folders, write the folders too"
@@ -544,12 +659,12 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
     for name in [name for name in lines.of if name in COLUMNS and COLUMNS[name].of == "system"]:
         words, column = lines.words(name), COLUMNS[name]
         if column.is_number:  # 5 and 5.0 are one
-            codes, each = pd.factorize(lines.numbers(name))
+            codes, each = pd.factorize(lines.cells.numbers(lines.of[name]))
             words = Words(codes, pa.array(each))
         first, wrong = _contradictions(system.codes, words.codes, len(facts))
         for fact, row in zip(facts, first, strict=True):
             if row >= 0:
-                value = float(words[row]) if column.is_number else words[row]
+                value = float(lines.numbers(name)[row]) if column.is_number else words[row]
                 fact[name] = column.words.get(str(value).lower(), value)
         problems += problems_at(
             wrong,
@@ -558,6 +673,8 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
                 f"{words[above := first[system.codes[row]]][:40]!r} in {lines.cells.place(above)}"
             ),
         )
+    if lines.is_distance:
+        facts = [{**fact, "scale": MINUS_DISTANCE} for fact in facts]
     return facts, problems
 
 

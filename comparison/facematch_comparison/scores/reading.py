@@ -7,63 +7,39 @@ several columns of scores, which the user names. Several files are joined by pai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument, nearest
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
-from .answers import (
-    BILLED,
-    DECISIONS,
-    NO_DECISION,
-    NOT_ASKED,
-    PROBE_GROUP,
-    REFERENCE_GROUP,
-    Answers,
-    Grouping,
-    frame_of,
-)
-from .cells import Cells, Problem, first_rows, problems_at, read_cells
-from .columns import (
-    COLUMNS,
-    LONG,
-    PAIR_KEYS,
-    PEOPLE,
-    PERSON,
-    PICTURES,
-    TRUTH,
-    WIDE,
-    ColumnsNotRecognised,
-    group_of,
-)
+from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
+from .cells import Problem, first_rows, problems_at, read_cells
+from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised
 from .lines import (
     MINUS_DISTANCE,
     Lines,
     facts_of,
     groups_of,
+    join,
     problems_of_cells,
     problems_of_pairs,
     recognise,
 )
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
     from .cells import Ints, Words
 
 #: Maximum number of systems; a file with more was misread.
 MOST: Final = 100
-
-#: A system with fewer of the labelled pairs than this share does not belong to them.
-_LEAST_JOINED: Final = 0.5
 
 #: If this many mated pairs all score above this many others, labels may be the system's answers.
 ENOUGH_APART: Final = 20
@@ -158,138 +134,21 @@ def read_scores(
         for text in lines.cells.notes:
             say(text)
     recognise(files, columns or {})
+    parts = []
     for lines in files:
-        lines.cells.refuse(problems_of_cells(lines))
-    lines = _join(files, say) if is_joined else files[0]
-    answers = _answers(lines, ThresholdRule(rule or "at_least"), models)
+        lines.cells.refuse(each for part in lines.parts() for each in problems_of_cells(part))
+        parts += lines.parts()
+    if is_joined:
+        parts = [join(parts, say)]
+    lines = parts[0]
+    rule = ThresholdRule(rule or "at_least")
+    answers = [each for part in parts for each in _answers(part, rule, models)]
     _ask_whose_labels(files, lines, answers)
     if below is not None:
         answers = _with_scores_below(answers, below, say)
     for text in (*_notes_of_columns(files, lines), *_notes_of_blanks(answers)):
         say(text)
     return answers
-
-
-def _join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
-    """Join files by pair; a file without scores is a list of pairs."""
-    stems = [lines.name for lines in files]
-    if twice := [stem for stem in stems if stems.count(stem) > 1]:
-        raise InvalidRequest(
-            f"Two files are called {twice[0]!r}: rename one, because a system is named by its file."
-        )
-    key = [*next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))]
-    whole = pd.concat(map(_texts_of, files), ignore_index=True)
-    whole["number"] = _pairs_of(whole, key, note)
-    _share_facts_of_pairs(whole, key)
-    labelled = whole["mated"].notna() if "mated" in whole else True
-    keep = whole["is_answer"] & labelled
-    _check_shares(whole, key, keep, note)
-    whole = whole[keep]
-    names = whole.groupby("number")[key].transform("first").fillna("")
-    whole = whole.assign(pair=names[key[0]].str.cat(names[key[1:]], sep=" and "))
-    places = whole["place"].tolist()
-    whole = whole.drop(columns=["place", "file", "number", "is_answer"]).dropna(axis=1, how="all")
-    cells = Cells("The comparison", pa.table({**whole}), places=lambda: places, unit="")
-    lines = Lines(cells=cells, name="", independent_pairs=files[0].independent_pairs)
-    for name in whole:
-        lines.put(name, name)
-    return lines
-
-
-def _texts_of(lines: Lines) -> DataFrame:
-    """Return the lines of one file as numbers and texts, None for an empty cell."""
-    columns: dict[str, Any] = {}
-    for ours in [each for each in lines.of if each not in TRUTH]:
-        is_number = ours in COLUMNS and COLUMNS[ours].is_number
-        columns[ours] = lines.numbers(ours) if is_number else lines.words(ours).texts
-    columns["system"] = lines.system.texts
-    if {*TRUTH} & lines.of.keys():
-        columns["mated"] = np.where(lines.mated, "1", "0").astype(object)
-    if lines.scores:
-        columns["score"] = lines.score
-    if lines.distances:
-        is_distance = np.isin(columns["system"].astype(str), [*lines.distances])
-        columns["scale"] = np.where(is_distance, MINUS_DISTANCE, columns.get("scale", ""))
-        if "threshold" in columns:
-            columns["threshold"] = columns["threshold"] * np.where(is_distance, -1, 1)
-    file = PurePath(lines.cells.name.removeprefix("The file ")).name
-    frame = pd.DataFrame(columns).replace("", None)
-    return frame.assign(
-        place=[f"{file} {lines.cells.place(line)}" for line in range(len(lines))],
-        file=lines.name,
-        is_answer=bool({"decision", "error", "score"} & lines.held),
-    )
-
-
-def _pairs_of(whole: DataFrame, key: list[str], note: Callable[[str], object]) -> Series:
-    """Return the pair of each line; if folders of pictures differ, their files' names decide."""
-
-    def numbered(ends: DataFrame) -> Series:
-        # Two pictures are one pair in either order.
-        frame = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
-        return frame.groupby([*frame], sort=False).ngroup()
-
-    def joins_all(numbers: Series) -> bool:
-        return bool(whole["file"].groupby(numbers).nunique().max() == whole["file"].nunique())
-
-    ends = whole[key].fillna("")
-    numbers = numbered(ends)
-    if key == [*PICTURES] and not joins_all(numbers):
-        by_file = numbered(ends.replace(r".*[/\\]", "", regex=True))
-        if joins_all(by_file):
-            note("pictures were joined by the names of their files, because their folders differ")
-            return by_file
-    return numbers
-
-
-def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
-    """Copy label, people and groups of a pair from other files to each of its lines."""
-    facts = [
-        name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
-    ]
-    if len(key) == 2:
-        first = whole.groupby("number")[key[0]].transform("first")
-        turned = (whole[key[0]] != first) & (whole[key[1]] == first)
-        kinds = [name.removeprefix(PROBE_GROUP) for name in facts if name.startswith(PROBE_GROUP)]
-        sides = [(PROBE_GROUP + kind, REFERENCE_GROUP + kind) for kind in kinds]
-        for one, two in (PICTURES, PEOPLE, *sides):
-            if {one, two} <= {*whole}:
-                whole.loc[turned, [one, two]] = whole.loc[turned, [two, one]].to_numpy()
-    for name in facts:
-        shared = whole.groupby("number")[name].transform("first")
-        clash = whole[name].notna() & whole[name].ne(shared)
-        if name not in PICTURES and clash.any():
-            line = whole[clash].iloc[0]
-            raise InvalidRequest(
-                f"{line['place']}: {name} of this pair is {line[name][:60]!r}, and another file "
-                f"says {shared[clash].iloc[0][:60]!r}; nothing was judged."
-            )
-        whole[name] = shared
-
-
-def _check_shares(
-    whole: DataFrame, key: list[str], keep: Series, note: Callable[[str], object]
-) -> None:
-    """Note the pairs that a system lacks; raise if a system lacks most of them."""
-    count = whole["number"][keep].nunique()
-    for name, lines in whole[whole["is_answer"]].groupby("system", sort=False):
-        known = keep[lines.index]
-        missing = count - lines["number"][known].nunique()
-        if missing > _LEAST_JOINED * count or not count:
-            ends = pd.concat([lines[:1], whole[whole["system"] != name][:1]])[key].fillna("")
-            shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
-            raise InvalidRequest(
-                f"{name} has {count - missing:,} of {count:,} pairs of the other files: nothing "
-                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs "
-                "alike in all files."
-            )
-        if left_out := int((~known).sum()):
-            note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
-        if missing:
-            note(
-                f"{name}: {missing:,} of {count:,} pairs are not in its file; they count as "
-                "not asked, and in no rate"
-            )
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
@@ -367,9 +226,6 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
             part.loc[first < 0, [*_BLANK]] = [*_BLANK.values()]
         known: dict[str, Any] = {"rule": rule, "people_known": True} | said
         known["people_known"] &= lines.people_by == PEOPLE
-        if name in lines.distances:
-            known["scale"] = MINUS_DISTANCE
-            known |= {"threshold": -said["threshold"]} if "threshold" in said else {}
         answers.append(Answers(name=name, frame=part, model=model, **known))
     return answers
 
@@ -491,7 +347,7 @@ def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
                 f"{of}read {quoted([*each.of.values(), *each.scores])}; not read, because their "
                 f"names are not known or not needed: {quoted(each.skipped)}"
             )
-        if distances := [*filter(each.is_distance, each.scores)]:
+        if distances := [part.scores[0] for part in each.parts() if part.is_distance]:
             yield (
                 f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
                 "passes distances of 0.4 and less"
