@@ -321,8 +321,8 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
             acquired, scored = (np.count_nonzero(each) for each in (part.acquired, part.scored))
             return False, (
                 f"{acquired - scored:,} of {acquired:,} pairs have a decision and no score, so no "
-                "threshold can be chosen. Without the column of decisions, they count as failures "
-                "to acquire."
+                "threshold can be chosen. With `--column decision=`, decisions are ignored, and "
+                "these pairs count as failures to acquire."
             )
         if not part.is_scored:
             return False, "It gives decisions only, so no threshold can be chosen."

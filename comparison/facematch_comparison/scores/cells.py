@@ -23,15 +23,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from facematch_core.base.files import open_regular
-from facematch_core.base.tables import (
-    PLACES,
-    decode,
-    place,
-    read_header,
-    read_table,
-    refuse,
-    unescaped,
-)
+from facematch_core.base.tables import decode, place, read_header, read_table, refuse, unescaped
 from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -149,7 +141,7 @@ class Cells:
     table: pa.Table
     #: Returns the place of each row, for messages; rows count from 0 by default.
     _places: Callable[[], Sequence[Any]] | None = None
-    #: Rows of a text file are called lines; rows of joined files have a place of their own.
+    #: Rows of a text file are called lines.
     unit: str = "row"
     decimal_commas: bool = False
     #: Problems of rows or of the header.
@@ -178,12 +170,12 @@ class Cells:
 
     @cached_property
     def places(self) -> Sequence[Any]:
-        """The place of each row: a number, or text of joined files."""
+        """The place of each row: a number, or a number and its file."""
         return self._places() if self._places else range(len(self))
 
     def place(self, row: Any) -> str:
         """Return the place of a row as messages name it."""
-        return f"{self.unit} {self.places[row]}".strip()
+        return f"{self.unit} {self.places[row]}"
 
     def words(self, name: str) -> Words:
         """Return a column as words."""
@@ -224,10 +216,9 @@ class Cells:
                 texts.append((-1, problem.text))
             elif len(problem.rows):
                 rows = np.unique(problem.rows)
-                places = [self.places[row] for row in rows]
-                where = place(places, self.unit) if self.unit else f"{', '.join(places[:PLACES])}: "
-                if len(rows) == len(self) > PLACES:
-                    where = f"all {len(self):,} {self.unit or 'line'}s: "
+                where = place([self.places[row] for row in rows], self.unit)
+                if len(rows) == len(self) > _OF_ONE_KIND:
+                    where = f"all {len(self):,} {self.unit}s: "
                 texts.append((rows[0], where + problem.text))
         texts.sort(key=lambda each: each[0])
         refuse(self.name, [text for _, text in texts], so=so)
@@ -296,14 +287,13 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
             with contextlib.suppress(pa.ArrowException):
                 table = _read_csv(data, separator, header)
-                return Cells(
-                    name, table, lambda: read_table(data).lines, "line", separator != ",", [], notes
-                )
+                cells = Cells(name, table, lambda: read_table(data).lines, "line", separator != ",")
+                cells.notes = notes
+                return cells
         read = read_table(data)
     except InvalidRequest as error:
         raise InvalidRequest(f"{error} {SEPARATE}") from None
-    columns = [[row[at] or None for row in read.rows] for at in range(len(read.header))]
-    table = pa.table([pa.array(each, pa.string()) for each in columns], read.header)
+    table = _of_pandas(pd.DataFrame(read.rows, columns=read.header))
     problems = [Problem(text, rows) for text, rows in read.problems.items()]
     if read.short:
         where = place(read.short).removesuffix(": ")

@@ -71,7 +71,7 @@ def _decisions() -> dict[str, Any]:
     words = {word: match if mated else no_match for word, mated in MATED.items()}
     words |= dict.fromkeys(_ACCEPTED.split(), match) | dict.fromkeys(_REJECTED.split(), no_match)
     words |= {"consider": DECISIONS.index(Decision.REVIEW), **ours["words"]}
-    return {"words": words, "advice": f"{ours['advice']}, or rename the column"}
+    return {"words": words, "advice": f"{ours['advice']}, or ignore the column: --column decision="}
 
 
 def _of_side(things: str, sides: str) -> str:

@@ -281,6 +281,8 @@ def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
         if not ours:
             known = ", ".join(COLUMNS)
             problems.append(f"no column holds {key[:60]!r}; one holds {known} or group_NAME")
+        elif not column:
+            lines.named.add(ours)  # no column is read as it
         elif column not in header:
             there = join_names([*map(repr, header)])
             problems.append(f"there is no column {column[:60]!r}; there are {there}")
@@ -377,13 +379,15 @@ def _missing(files: Sequence[Lines]) -> dict[str, str]:
 def _missing_to_join(files: Sequence[Lines]) -> dict[str, str]:
     """Return ``FILE:NAME`` for what a file lacks to name pairs as most files do, with a reason."""
     key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
-    reason = "all files must name pairs alike, by both pictures, a pair id or both people"
-    return {
-        f"{lines.name}:{name}": f"{lines.name} has no column {name}, and others have; {reason}"
-        for lines in (files if len(files) > 1 else ())
-        for name in key
-        if name not in lines.of
-    }
+    missing: dict[str, str] = {}
+    for lines in files if len(files) > 1 else ():
+        lacks = [name for name in key if name not in lines.of]
+        missing |= dict.fromkeys(
+            (f"{lines.name}:{name}" for name in lacks),
+            f"{lines.name} has no column {' or '.join(lacks)}; every file must name its pairs the "
+            "same way: by both pictures, a pair id or both people",
+        )
+    return missing
 
 
 def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecognised:
@@ -444,7 +448,7 @@ def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
     whole = whole.assign(pair=names[key[0]].str.cat(names[key[1:]], sep=" and "))
     places = whole["place"].tolist()
     whole = whole.drop(columns=["place", "file", "number", "is_answer"]).dropna(axis=1, how="all")
-    cells = Cells("The comparison", pa.table({**whole}), places=lambda: places, unit="")
+    cells = Cells("The comparison", pa.table({**whole}), places=lambda: places, unit="line")
     lines = Lines(cells=cells, name="", independent_pairs=files[0].independent_pairs)
     for name in whole:
         lines.put(name, name)
@@ -467,7 +471,7 @@ def _texts_of(lines: Lines) -> DataFrame:
     file = PurePath(lines.cells.name.removeprefix("The file ")).name
     frame = pd.DataFrame(columns).replace("", None)
     return frame.assign(
-        place=[f"{file} {lines.cells.place(line)}" for line in range(len(lines))],
+        place=[f"{place} of {file}" for place in lines.cells.places],
         file=lines.name,
         is_answer=bool({"decision", "error", "score"} & lines.held),
     )
@@ -513,8 +517,8 @@ def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
         if name not in PICTURES and clash.any():
             line = whole[clash].iloc[0]
             raise InvalidRequest(
-                f"{line['place']}: {name} of this pair is {line[name][:60]!r}, and another file "
-                f"says {shared[clash].iloc[0][:60]!r}; nothing was judged."
+                f"line {line['place']}: {name} of this pair is {line[name][:60]!r}, and another "
+                f"file says {shared[clash].iloc[0][:60]!r}; nothing was judged."
             )
         whole[name] = shared
 

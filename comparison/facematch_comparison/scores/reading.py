@@ -90,8 +90,9 @@ def read_scores(
             files, which are joined by pair. In a list, each file with one system is named by its
             stem, and a file without scores gives labels and people.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
-            "same_guy"}``. Pass a list of columns for ``score`` if each is a system. In a list of
-            files, the key ``"azure:score"`` applies only to the file ``azure.csv``.
+            "same_guy"}``. ``{"decision": ""}`` ignores a column. Pass a list of columns for
+            ``score`` if each is a system. In a list of files, the key ``"azure:score"`` applies
+            only to the file ``azure.csv``.
         rule: How scores are compared with a threshold if the file does not say; AT_LEAST by
             default.
         distance: Whether all scores are distances, whatever their columns are called. Scores and
@@ -163,7 +164,11 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
         for ours in TRUTH
         if ours in each.of and {"score", "decision"} & each.held  # not a list of pairs
     }
-    if not truth or lines.people_by == PEOPLE or any({*TRUTH} & each.named for each in files):
+    if (
+        not truth
+        or lines.people_by == PEOPLE
+        or any({*TRUTH} & each.named & each.of.keys() for each in files)
+    ):
         return
     for each in answers:
         is_there, scores = each.scored, each.scores
@@ -193,7 +198,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
         its: Ints = np.flatnonzero(system.codes == at)
         first = first_rows(pairs, its, size=len(lines.first))
         problems += problems_at(
-            lines.first[first < 0] if unit else [],  # unjoined pairs were noted
+            lines.first[first < 0] if lines.name else [],  # unjoined pairs were noted
             lambda row, name=name: (
                 f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
                 "the same pairs (a line whose error is filled says that there was no answer)"
@@ -207,7 +212,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
             [] if is_once else its[first[pairs[its]] != its],
             lambda row, name=name, first=first: (
                 f"the pair {lines.pair_of(row)} of {name[:60]!r} appears twice: it is in "
-                f"{lines.cells.place(first[pairs[row]])}; keep one of the two {unit or 'line'}s"
+                f"{lines.cells.place(first[pairs[row]])}; keep one of the two {unit}s"
             ),
         )
         model_of.append(model)

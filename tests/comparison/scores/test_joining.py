@@ -67,7 +67,7 @@ def test_a_label_in_one_vendors_file_is_enough(pairs, exports, tmp_path):
     other = pd.read_csv(exports[0])
     other.loc[3, "mated"] = 1 - other.loc[3, "mated"]
     other.to_csv(exports[0], index=False)
-    with pytest.raises(InvalidRequest, match=r"labels.csv line 5|aws.csv line 5"):
+    with pytest.raises(InvalidRequest, match=r"line 5 of (labels|aws).csv"):
         read_scores(exports[:2])
 
 
@@ -165,7 +165,9 @@ def test_files_that_name_people_alone_are_joined_by_both(tmp_path):
     first, second = read_scores(paths)
     assert (first.scores.tolist(), second.scores.tolist()) == ([90, 20, 30], [80, 10, 40])
     paths[0].write_text(f"{paths[0].read_text()}z,y,25\n")
-    twice = r"a.csv line 5: the pair 'y and z' of 'a' appears twice: .* a.csv line 4; .* two lines"
+    twice = (
+        r"line 5 of a.csv: the pair 'y and z' of 'a' appears twice: .* line 4 of a.csv; .* lines"
+    )
     with pytest.raises(InvalidRequest, match=twice):
         read_scores(paths)
 

@@ -170,7 +170,8 @@ def test_words_for_decisions(read):
     (answers,) = read("\n".join(["person,label,score,result", *lines]))
     assert answers.decisions.tolist() == [1, 1, 1, 1, 0, 0, 0, 2, 3]
     (line,) = refusals(read, "person,label,score,result\nA,1,5,maybe\n")
-    assert line.endswith("inconclusive, or rename the column")
+    assert line.endswith("inconclusive, or ignore the column: --column decision=")
+    assert read(columns={"decision": ""})[0].decisions.tolist() == [-1]
 
 
 @pytest.mark.parametrize(
