@@ -15,13 +15,13 @@ from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stag
 
 #: The beginning of a page of claims.
 HEAD = """\
-# What the mock imitates of {title}, and how we know
+# Claims about {title}
 
-The journal names the claims below that decided an answer; so does the answer's header
-`X-Facematch-Claims`, if the request has that header. *Documented* means that a document
-of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
-that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
-says: no client may depend on it.
+These are the behaviours that the mock imitates, with their sources. The journal names the claims
+of each response, and so does its header `X-Facematch-Claims`, if the request has that header.
+*Documented* claims are in a document of the vendor, *observed* ones in a capture or a running
+client. *Framework* claims are implied by the web framework that the vendor's error bodies show.
+*Ours* have no source, so clients must not depend on them.
 
 {number} claims: {counts}.
 """

@@ -50,13 +50,13 @@ STRIKES = {
     '`json` 500, 503 with the body `{"detail": "Down."}`': statuses(500, 503, **DOWN),
     "`status` 502, 504": statuses(502, 504),
     "`html` 500, 502, 503, 504": statuses(500, 502, 503, 504, kind="html"),
-    "the connection breaks in mid-call": [
+    "the connection drops during the call": [
         {"stage": stage, "kind": kind}
         for stage in ("mid_upload", "after_upload", "mid_headers", "mid_body")
         for kind in ("reset", "truncate")
     ],
     # Last, because it stays.
-    "none: nobody listens (`mock.stop()`)": [],
+    "none: the connection is refused (`mock.stop()`)": [],
 }
 
 
@@ -66,14 +66,14 @@ SITUATIONS = {
     "several faces in the probe": ("two-faces", "p1", None),
     "no face in the probe": ("no-face", "p1", None),
     "no face in the reference": ("p1", "no-face", None),
-    "refused: a bad request (400)": ("p1", "p2", {"status": 400}),
-    "refused: a wrong key (401)": ("p1", "p2", {"status": 401}),
-    "refused: too many calls (429)": ("p1", "p2", {"status": 429}),
-    "the vendor's fault, in its own words (500)": ("p1", "p2", DOWN | {"status": 500}),
+    "rejected: a bad request (400)": ("p1", "p2", {"status": 400}),
+    "rejected: a wrong key (401)": ("p1", "p2", {"status": 401}),
+    "rejected: too many calls (429)": ("p1", "p2", {"status": 429}),
+    "the vendor's own error response (500)": ("p1", "p2", DOWN | {"status": 500}),
     "a gateway's page (502)": ("p1", "p2", {"kind": "html", "status": 502}),
-    "the answer is lost, or too late": ("p1", "p2", {"stage": "mid_body", "kind": "reset"}),
+    "the response is lost, or too late": ("p1", "p2", {"stage": "mid_body", "kind": "reset"}),
     # Last, because it stays.
-    "nothing was sent: nobody listens": ("p1", "p2", {}),
+    "nothing was sent: connection refused": ("p1", "p2", {}),
 }
 
 
@@ -131,7 +131,7 @@ def table_of_failover():
             mock = MockServer(vendor=vendor.lower()).start()
             for strike, faults in STRIKES.items():
                 (word,) = {after_fault(vendor, mock, other, fault) for fault in faults or [None]}
-                rows[strike, vendor] = {"second": "goes on", "nobody": "stops"}[word]
+                rows[strike, vendor] = {"second": "continues", "nobody": "stops"}[word]
     return matrix("Fault", rows)
 
 
