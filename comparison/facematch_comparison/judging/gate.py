@@ -221,11 +221,8 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
     is_own = requirements.at == "default" or system.kind == "decisions"
     at = of.at_default if is_own else of.at_required
     cells = system.groups if at else ()
-    columns = [cell.column for cell in cells]
     rates = tuple(_rates(at, requirements)) if at else ()
-    groups = tuple(
-        rate for cell in cells for rate in _rates(cell, requirements, columns.count(cell.column))
-    )
+    groups = tuple(rate for cell in cells for rate in _rates(cell, requirements, cells))
     # More pairs do not help if a rate is beyond its limit.
     beyond = [
         f", nor by more of them if the {rate.name.upper()} stays at {numbers.percent(value)} %"
@@ -270,16 +267,19 @@ def _judge(system: model.System, requirements: Requirements, split: str) -> Syst
 
 
 def _rates(
-    of: model.OperatingPoint | model.GroupCell, requirements: Requirements, groups: int = 0
+    of: model.OperatingPoint | model.GroupCell,
+    requirements: Requirements,
+    cells: Sequence[model.GroupCell] = (),
 ) -> Iterator[RateVerdict]:
-    """Yield a verdict on each limited rate of all pairs, or of one of the groups of a column."""
+    """Yield a verdict on each limited rate of all pairs, or of one of the `cells`."""
     confidence = requirements.confidence
     limits = {"fmr": requirements.max_fmr, "frr": requirements.max_frr}
-    limits = requirements.by_group if groups else limits
+    limits = requirements.by_group if cells else limits
     # The lower bounds of a column are simultaneous, because any group can fail by chance. The upper
     # bounds need not be, because all groups must pass.
-    together = 1 - (1 - confidence) / max(1, groups)
     place = {key: getattr(of, key, None) for key in ("column", "group")}
+    groups = sum(cell.column == place["column"] for cell in cells)
+    together = 1 - (1 - confidence) / max(1, groups)
     # The bound at the chosen order statistic, as more pairs would move the threshold.
     is_chosen = getattr(of, "chosen_on", None) == EVALUATION
     for name, limit in limits.items():

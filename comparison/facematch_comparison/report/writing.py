@@ -71,8 +71,7 @@ def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None 
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InvalidRequest(f"{path} must end with .csv or .parquet.")
-    is_frame = isinstance(what, DataFrame)
-    frame = what if is_frame else _long(what, study, once=suffix == ".csv")
+    frame = what if isinstance(what, DataFrame) else _long(what, study, once=suffix == ".csv")
     table = pa.Table.from_pandas(frame, preserve_index=False)
     with replacing(path) as new, new.open("wb") as file:
         _write_csv(table, file) if suffix == ".csv" else parquet.write_table(table, file)

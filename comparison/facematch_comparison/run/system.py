@@ -419,11 +419,8 @@ def resolve_by_budgets(
     database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
 ) -> None:
     """Resolve pairs whose charge is known to every budget with the call."""
-    call_ids = [
-        charge.call.id
-        for charge in database.unresolved(system)
-        if charge.state is PairState.UNRESOLVED
-    ]
+    lost = database.unresolved(system)
+    call_ids = [each.call.id for each in lost if each.state is PairState.UNRESOLVED]
     if not call_ids:
         return
     with contextlib.ExitStack() as stack:

@@ -67,7 +67,7 @@ def compare_systems(
         )
         differences.append(difference)
         if not difference.sentence:
-            compared[at] = first, second, rows
+            compared[at] = (first, second), rows
             series += [
                 Resampling(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
                 for place in matchup
@@ -81,11 +81,9 @@ def compare_systems(
         if (rows := mated & counted).any()
     }
     drawn = iter(redraw(sides, [*series, *of_side.values()], seed=seed))
-    for at, (first, second, rows) in compared.items():
-        found = _compare((first, second), rows, next(drawn) - next(drawn), confidence)
-        beyond = [
-            side.table.name for side in (first, second) if side.exceeds(required_fmr, confidence)
-        ]
+    for at, (two, rows) in compared.items():
+        found = _compare(two, rows, next(drawn) - next(drawn), confidence)
+        beyond = [each.table.name for each in two if each.exceeds(required_fmr, confidence)]
         differences[at] = attrs.evolve(differences[at], **found, beyond=tuple(beyond))
     for at, p_value in enumerate(holm([each.p_value for each in differences])):
         each = differences[at]

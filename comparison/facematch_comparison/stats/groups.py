@@ -77,9 +77,7 @@ def cells_of(
             of_group[name] = own, others
     # Each rate that has pairs needs people of its own.
     people = [
-        min(
-            (own.subjects or 0 for own in (each["fmr"][0], each["frr"][0]) if own.trials), default=0
-        )
+        min((own.subjects or 0 for own, _ in (each["fmr"], each["frr"]) if own.trials), default=0)
         for each in measured
     ]
     joint = 1 - (1 - confidence) / max(1, sum(count >= FEW_PEOPLE for count in people))
