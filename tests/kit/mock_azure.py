@@ -43,24 +43,19 @@ def compare_pictures(engine, probe=None, query="", *, is_same=False):
     return engine.handle(verify_request(first[0], second[0]))
 
 
+NO_ARGUMENT = "Invalid argument returnFaceAttributes."
+OLD = " is not supported by detection_02."
 DEPRECATED = (
     "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been "
     "deprecated and are no longer supported."
 )
 #: What may not be asked of detect, and the refusal's status and words.
 REFUSED = {
-    "returnFaceAttributes=beauty": (400, "Invalid argument returnFaceAttributes."),
-    **{
-        f"{query}&detectionModel=detection_02": (400, f"'{what}' is not supported by detection_02.")
-        for query, what in (
-            ("returnFaceAttributes=mask", "returnFaceAttributes"),
-            ("returnFaceLandmarks=true", "returnLandmarks"),
-        )
-    },
+    "returnFaceAttributes=beauty": (400, NO_ARGUMENT),
+    "returnFaceAttributes=mask&detectionModel=detection_02": (400, f"'returnFaceAttributes'{OLD}"),
+    "returnFaceLandmarks=true&detectionModel=detection_02": (400, f"'returnLandmarks'{OLD}"),
     "returnFaceAttributes=glasses,age": (403, DEPRECATED),
-    "returnFaceAttributes=glasses&detectionModel=detection_03": (
-        *(400, "Invalid argument returnFaceAttributes."),
-    ),
+    "returnFaceAttributes=glasses&detectionModel=detection_03": (400, NO_ARGUMENT),
 }
 
 

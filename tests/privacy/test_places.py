@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 import tomli_w
-from click.testing import CliRunner
 from kit import canaries, traces
+from kit.fakes import invoke_facematch
 from kit.watched import CALLERS, KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens, watch
 from PIL import Image as Pillow
 
 from facematch_core import FaceVerifier, WebhookRefused
-from facematch_core.cli.app import facematch
 from facematch_core.cli.demo import PACKAGED
 from facematch_didit import DiditAccount, verify_webhook
 from facematch_local import LocalBackend
@@ -42,8 +41,7 @@ def folder(world, tmp_path, monkeypatch):
 
 
 def run(*words):
-    answer = CliRunner().invoke(facematch, list(words))
-    assert answer.exception is None or isinstance(answer.exception, SystemExit)
+    answer = invoke_facematch(*words)
     return traces.of_text(words[0], answer.output), answer.exit_code
 
 

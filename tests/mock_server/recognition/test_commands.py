@@ -1,22 +1,17 @@
 """`facematch cards`, run as the plug-in command that it is."""
 
-import pytest
-from click.testing import CliRunner
+import functools
 
-from facematch_core.cli.app import facematch
+import pytest
+from kit.fakes import invoke_facematch
+
 from facematch_mock_server.recognition.cards import Card, read_card
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-    def invoke(*words):
-        answer = CliRunner().invoke(facematch, ["cards", *words])
-        assert "Traceback" not in answer.output
-        return answer
-
-    return invoke
+    return functools.partial(invoke_facematch, "cards")
 
 
 @pytest.mark.parametrize("name", ["p1.png", "p1.JPEG", "p1.webp"])

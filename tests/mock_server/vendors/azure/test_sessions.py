@@ -164,13 +164,12 @@ def test_a_picture_is_kept_where_it_was_asked_for_and_goes_with_its_session(face
             assert face.ask(f"sessionImages/{image_id}").status_code == 404
 
 
+LIVES = (59, 86401, "soon", True, [], 1e400)
 #: Fields of a start: the code that refuses it, and values.
 WRONG = {
     "livenessOperationMode": ("InvalidLivenessOperationMode", (None, "Active", 7)),
     "deviceCorrelationId": ("InvalidDeviceCorrelationId", (None, "", "x" * 65)),
-    "authTokenTimeToLiveInSeconds": (
-        *("InvalidTokenLifetime", (59, 86401, "soon", True, [], 1e400)),
-    ),
+    "authTokenTimeToLiveInSeconds": ("InvalidTokenLifetime", LIVES),
     "enableSessionImage": ("InvalidRequestBody", ("perhaps", {})),
     "livenessModelVersion": ("InvalidRequestBody", ("2022-10-15",)),
 }

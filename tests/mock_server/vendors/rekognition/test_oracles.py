@@ -72,10 +72,7 @@ EARLIER = "20260702T085927Z is now earlier than 20260702T090027Z (20260702T09152
         (START - dt.timedelta(minutes=16), f"Signature expired: {EARLIER}"),
         (START - dt.timedelta(minutes=14), ""),
         (START + dt.timedelta(minutes=14), ""),
-        (
-            dt.datetime(2999, 1, 1, tzinfo=dt.UTC),
-            "Signature not yet current: 29990101T000000Z is",
-        ),
+        (dt.datetime(2999, 1, 1, tzinfo=dt.UTC), "Signature not yet current: 29990101T000000Z"),
     ],
 )
 def test_a_signature_is_good_for_a_quarter_of_an_hour(at, words):
