@@ -1,5 +1,5 @@
-// The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
-// but the server that it came from, through the control API.
+// The console of the mock server. It inserts all values as text, never as HTML, and sends requests
+// only to the control API of its own server.
 
 import { address, authHeaders, cardWords, clean, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, searchText, tokens, tone, trouble, whenDue } from "./pure.mjs";
 
@@ -7,8 +7,8 @@ const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
 const $ = (selector) => document.querySelector(selector);
 
-let about, vendor;  // what there is to imitate, and whom the views are about
-let account = "main";  // whose calls, sessions and webhooks are shown
+let about, vendor;  // the server's vendors, and the vendor of the views
+let account = "main";  // the account whose calls, sessions and webhooks are shown
 const access = readToken(location.hash, sessionStorage.getItem("token"));
 let token = access.token;
 if (access.hash !== location.hash) history.replaceState(null, "", `/${access.hash}`);
@@ -34,7 +34,7 @@ function fill(node, properties, inner) {
 const button = (words, click, look = "") => h(`button${look}`, { type: "button", click: () => attempt(click) }, words);
 const attempt = (work) => Promise.resolve().then(work).catch((error) => say(error.message, true));
 
-// Show `nodes` in place of what is there; what was open stays so, and what had the focus keeps it.
+// Replace the content of `place` by `nodes`; keep open details open, and keep the focus.
 function put(place, ...nodes) {
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const open = new Set([...place.querySelectorAll("details[open]")].map((node) => node.dataset.key));
@@ -53,7 +53,7 @@ function say(words, wrong = false) {
 function table(label, titles, rows, none = "None.") {
   if (!rows.length) return h("p.empty", {}, none);
   const head = h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)));
-  for (const tableRow of rows) for (const [at, cell] of [...tableRow.cells].entries()) cell.dataset.title = titles[at];  // where there is no room for a head
+  for (const tableRow of rows) for (const [at, cell] of [...tableRow.cells].entries()) cell.dataset.title = titles[at];  // shown in narrow windows, which have no header row
   return h("div.table", { tabindex: "0", role: "region", "aria-label": label },
     h("table", {}, h("caption.hidden", {}, label), h("thead", {}, head), h("tbody", {}, rows)));
 }
@@ -66,7 +66,7 @@ const time = (iso) => new Date(iso).toLocaleTimeString([], { hour12: false });
 const moment = (iso) => new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium", hour12: false });
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
-// JSON with its words in colours.
+// JSON with syntax highlighting.
 function json(value) {
   const isText = typeof value === "string", node = block("JSON", isText ? value : "");
   let room = MOST_TEXT;
@@ -78,18 +78,18 @@ function json(value) {
   return node;
 }
 
-// Long text that scrolls by itself.
+// Long text in a scrollable block.
 function block(label, text) {
   const node = h("pre", { tabindex: "0", role: "group", "aria-label": label });
   node.textContent = clean(text, MOST_TEXT);
   return node;
 }
 
-// A part that is opened by a click; `key` says whether it is still the same one when it is drawn anew.
+// A collapsible part; `key` identifies it when the view is drawn again.
 const more = (words, key, ...inner) => h("details.more", { "data-key": key }, h("summary", {}, words), inner);
 const pill = (word, look = tone(word)) => h(`span.pill${look && `.${look}`}`, {}, word);
 
-// Asking the mock ---------------------------------------------------------------------------------
+// Requests to the mock ----------------------------------------------------------------------------
 const pageHeaders = () => authHeaders(token, account);
 
 async function ask(path) {
@@ -108,10 +108,10 @@ function save(blob, name) {
   URL.revokeObjectURL(href);
 }
 
-// Events as they come, for ever; begun again where they ended.
+// Read server-sent events forever; after an interruption, resume after the last event.
 async function listen() {
   for (let last = ""; ; await pause(500)) {
-    if (document.hidden) continue;  // a tab in the back holds no connection
+    if (document.hidden) continue;  // a hidden tab has no connection
     listen.stop = new AbortController();
     try {
       const headers = { ...pageHeaders(), Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
@@ -127,7 +127,7 @@ async function listen() {
           last = event.id ?? last;
         }
       }
-    } catch { /* the server is gone, or this page is in the back: tried again */ }
+    } catch { /* the server has stopped, or this tab is hidden: retry */ }
     live(false);
   }
 }
@@ -140,8 +140,8 @@ async function* pieces(stream) {
 const live = (on) => put($("#live"), h("span", { class: on && "on" }, on ? "live" : "not connected"));
 
 // Pictures ----------------------------------------------------------------------------------------
-const cardsSeen = new Map(), shownPictures = new Map();  // what test cards say, and pictures, by digest
-// A picture that was sent: a drawing of what a card says, or of the digest; any other itself where it may be shown.
+const cardsSeen = new Map(), shownPictures = new Map();  // contents of test cards, and URLs of pictures, by digest
+// A sent picture, as a drawing of the card's content or of the digest; other pictures are shown if allowed.
 function thumb({ digest, field: name, card = cardsSeen.get(digest) }, big = "") {
   const label = card ? `${name}: test card of ${card.person}` : `${name}: picture ${digest?.slice(0, 8) ?? "without a digest"}`;
   const node = svg("svg", { viewBox: "0 0 40 40", class: `thumb ${big}`, role: "img", "aria-label": clean(label) },
@@ -190,7 +190,7 @@ function pattern(digest) {
 
 // Calls -------------------------------------------------------------------------------------------
 const calls = [], drawn = new Map();
-let shown = [], tileName = "all", only = "", active = null, opened = null, awaited = null, lastSeen = 0;  // `awaited` was opened by its address before it was in the list; `only` this vendor's calls; `lastSeen` before this page looked
+let shown = [], tileName = "all", only = "", active = null, opened = null, awaited = null, lastSeen = 0;  // `awaited`: opened by URL before it was in the list; `only`: show only this vendor's calls; `lastSeen`: the last call before this page was opened
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
 const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or broken" };
 function addCalls(rows) {
@@ -249,7 +249,7 @@ function announce(count) {
 
 const rowHeight = () => (narrow.matches ? 76 : 52);
 
-// Only the rows in sight, and a few around them, are in the document.
+// Only the visible rows, and a few around them, are in the document.
 function draw() {
   const height = rowHeight(), total = shown.length, rows = $("#rows");
   rows.style.height = `${total * height}px`;
@@ -289,7 +289,7 @@ function callRow(call) {
     cell("charged", dollars(call.charged)));
 }
 
-// A fraction is on a scale up to 1, as some vendors have it.
+// Some vendors have scores from 0 to 1, so a fraction gets a scale up to 1.
 const meter = (score) => h("meter", { min: 0, max: score > 0 && score < 1 ? 1 : 100, value: score, "aria-hidden": "true" });
 
 async function open(number) {
@@ -316,7 +316,7 @@ async function open(number) {
   if (coverRest()) $("#detail").focus();
 }
 
-// Bring a call into sight, as the one that keys go on from.
+// Scroll to a call, and make it the active row for the keyboard.
 function reveal(call) {
   const at = shown.length - 1 - shown.indexOf(call), height = rowHeight();
   active = call;
@@ -325,7 +325,7 @@ function reveal(call) {
   draw();
 }
 
-// A claim behind an answer, with its source; asked for when it is opened.
+// A claim of a response, with its source, loaded when it is opened.
 function claim(id) {
   const owner = about.vendors.find((candidate) => id.startsWith(`${candidate.name}.`)) ?? vendor, node = more(id, id);
   node.addEventListener("toggle", () => attempt(async () => {
@@ -336,7 +336,7 @@ function claim(id) {
   return node;
 }
 
-// In a narrow window the chosen call lies over all else, which cannot be reached then.
+// In a narrow window, the selected call covers everything else, which becomes inert.
 function coverRest() {
   const over = view === "calls" && !$("#detail").hidden && innerWidth <= 900;
   for (const node of [$("body > header"), $("#calls .bar"), $("#grid")]) node.inert = over;
@@ -394,7 +394,7 @@ async function sessions() {
 function sessionRow(session, page) {
   const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
-    // In the order of the call: the target is what was sent first.
+    // In the order of the call: the target was sent first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status), page ? h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person") : "",
     session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", session.vendor_data ?? "", moment(session.created_at),
@@ -424,7 +424,7 @@ async function webhooks() {
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
-// What was sent, asked for when it is opened.
+// The sent request, loaded when it is opened.
 function request(delivery) {
   const node = h("details", { "data-key": `sent${delivery.id}` }, h("summary", {}, "headers and body"));
   node.addEventListener("toggle", () => attempt(async () => {
@@ -435,7 +435,7 @@ function request(delivery) {
   return node;
 }
 
-// Whether the vendor has nothing of a view, which says so then.
+// Return whether the vendor does not support a view; the view then shows a message.
 function lacks(name, words, first, ...others) {
   if (vendor.extensions.includes(name)) return false;
   changed[name] = null;
@@ -444,14 +444,14 @@ function lacks(name, words, first, ...others) {
   return true;
 }
 
-// Whether there is something else to show in a view than before: what is looked at stays alone.
+// Return whether a view has new data; otherwise it is not drawn again.
 const changed = (name, state) => changed[name] !== (changed[name] = JSON.stringify([place(), state]));
 
 // Views -------------------------------------------------------------------------------------------
 const VIEWS = { calls: draw, sessions, webhooks };
 const LIVE = ["sessions", "webhooks"];
 let view = "calls";
-// Shows what the address of the page names.
+// Show the view in the page's URL.
 async function show(focus = true) {
   const named = address(location.hash), before = `${account} ${view}`;
   if (named.account && named.account !== account && !(await chooseAccount(named.account))) return;
@@ -487,7 +487,7 @@ function chooseVendor(name) {
   vendor = about.vendors.find((candidate) => candidate.name === name) ?? about.vendors[0];
 }
 
-// What the mock has may be another than before.
+// Reload the server's vendors and accounts, which may have changed.
 async function lookAgain() {
   about = await ask(`${CONSOLE}about`);
   const { accounts } = await ask("accounts");
@@ -496,7 +496,7 @@ async function lookAgain() {
   chooseVendor(vendor?.name);
 }
 
-// Whether there is such an account; if not, the page goes on with those that there are.
+// Switch to an account; return whether it exists. If not, keep the current one.
 async function chooseAccount(name) {
   const before = account;
   account = name;
@@ -539,7 +539,7 @@ async function start() {
   addEventListener("hashchange", () => attempt(show));
   document.addEventListener("visibilitychange", () => document.hidden && listen.stop?.abort());
   $(".skip").addEventListener("click", (event) => { event.preventDefault(); $("#main").focus(); });
-  // What goes on beside calls: a delivery that is tried again, a client that moves the clock.
+  // Changes without a call: a retried delivery, or an advanced clock.
   setInterval(refreshSoon, 2000);
   show(false);
   listen();

@@ -1,19 +1,19 @@
-// What the page works out without a document: node can import it, too.
+// Functions without a document, so that node can import them, too.
 
-// Text as it may be shown: short, and without what could steer a terminal or turn letters around.
+// Return text that is safe to show: shortened, without control characters and text direction controls.
 export function clean(value, length = 400) {
   const text = String(value);
   const cut = text.length > length ? `${text.slice(0, length)}… (${text.length.toLocaleString()} characters)` : text;
   return cut.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
-// The token that the page begins with: that of its address, which forgets it, or the one it had before.
+// Return the token in the URL, or else the stored one, and the URL's fragment without the token.
 export function readToken(hash, kept) {
   const token = new URLSearchParams(hash.slice(1)).get("token");
   return { token: token ?? kept ?? "", hash: token === null ? hash : "#calls" };
 }
 
-// What an address of the page names: `#/accounts/case-7/calls/12`, or a view alone of the account that is shown.
+// Parse a fragment: `#/accounts/case-7/calls/12`, or only a view, in the current account.
 export function address(hash) {
   const path = hash.replace(/^#/, "").split("/").filter(Boolean);
   const [account, view, number] = path[0] === "accounts" && path.length > 1 ? path.slice(1) : [null, ...path];
@@ -22,10 +22,10 @@ export function address(hash) {
 
 export const hashOf = (account, view, number) => `#/accounts/${account}/${view}${number ? `/${number}` : ""}`;
 
-// The headers of every request to control: the token and the account, if there is any.
+// The headers of every control request: the token and the account, if any.
 export const authHeaders = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
 
-// JSON in pieces, each with what it is; a list of numbers, a box say, is one line.
+// Yield JSON in pieces with their types; a list of numbers (such as a box) is one line.
 export function* tokens(value, pad = "") {
   const isList = Array.isArray(value), inner = `${pad}  `;
   if (value === null || typeof value !== "object") {
@@ -47,21 +47,21 @@ export function* tokens(value, pad = "") {
   }
 }
 
-// One server-sent event: its fields by name.
+// Parse one server-sent event: its fields by name.
 export function parseEvent(event) {
   return Object.fromEntries(event.split("\n").map((line) => [line.split(": ", 1)[0], line.slice(line.indexOf(": ") + 2)]));
 }
 
 export const dollars = (amount) => (amount == null ? "" : `$${amount.replace(/00$/, "")}`);
 export const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0) * 137) % 3600, 7) % 360;
-// How a word of a vendor looks; nothing is decided by it.
+// Return the colour class of a vendor's value, for display only.
 export function tone(word) {
   if (/^(true|approved|match|live|delivered)$/i.test(word)) return "good";
   if (/^(false|declined|no_match|failed|dropped|rejected)$/i.test(word)) return "bad";
   return /review|pending|waiting|resubmitted/i.test(word) ? "wait" : "";
 }
 
-// What went wrong with a call, in a word or two; nothing for one that was answered well.
+// Return a call's problem in a word or two; empty for a successful call.
 export function trouble({ status, note }) {
   if (note?.startsWith("fault")) return "fault";
   if (status == null) return "no answer";
@@ -70,22 +70,22 @@ export function trouble({ status, note }) {
 
 export const kind = (call) => (trouble(call) ? "fail" : tone(String(call.verdict)));
 
-// All that a call is found by, but for filters.
+// Return the searchable text of a call, without filters.
 export function searchText(call) {
   const people = call.pictures.map(({ card }) => card?.person), fields = Object.entries(call.fields).map((pair) => pair.join("="));
   return [call.method, call.path, call.status, call.vendor, call.key, call.verdict, call.reason, call.note, ...fields, ...people].join(" ").toLowerCase();
 }
 
-// What each filter of a search is compared with.
+// The condition of each search filter.
 const FILTERS = {
   status: (call, text) => String(call.status) === text,
   path: (call, text) => call.path.startsWith(text),
   person: (call, text) => call.pictures.some(({ card }) => card?.person === text),
-  // As the journal has it: a long value is cut.
+  // The journal truncates long values.
   field: (call, text) => Object.entries(call.fields).some(([name, value]) => text === name || text === `${name}=${value}` || (value.endsWith("…") && text.startsWith(`${name}=${value.slice(0, -1)}`))),
 };
 
-// A search taken apart: `status:503 field:vendor_data="case 7"` and free words.
+// Parse a search: filters such as `status:503 field:vendor_data="case 7"`, and free words.
 export function parseSearch(text) {
   const terms = [...text.matchAll(/(?:[^\s"]|"[^"]*"?)+/g)].map(([term]) => term.replaceAll('"', ""));
   const named = terms.map((term) => /^(status|path|person|field):(.*)$/s.exec(term));
@@ -97,7 +97,7 @@ export function fits(call, { tile, vendor, words, filters = [] }) {
     && words.every((word) => call.words.includes(word)) && filters.every(([name, text]) => FILTERS[name](call, text));
 }
 
-// What is special about a card, in words.
+// Describe the unusual facts of a card.
 export function cardWords(card) {
   if (!card) return null;
   const usual = { faces: 1, turned: 0, attack: false, review: false };
@@ -106,7 +106,7 @@ export function cardWords(card) {
   return special.map((name) => (card[name] === true ? name : `${name} ${card[name]}`)).join(", ");
 }
 
-// When a delivery leaves: the clock of the mock decides, and one that stands still never comes to it.
+// Describe when a delivery is due on the mock's clock; a stopped clock must be advanced first.
 export function whenDue(delivery, { now, stands }, time) {
   if (delivery.state !== "pending" || !delivery.due) return "";
   if (new Date(delivery.due) <= new Date(now)) return "due now";
