@@ -75,8 +75,8 @@ def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
-    cancellation = Cancellation()
-    scripts = [[read_request, send(http_reply(200)), close] for _ in range(3)]
+    cancellation, last = Cancellation(), http_reply(200, b"", "Connection: close")
+    scripts = [[read_request, send(last), close] for _ in range(3)]
     scripts[answered - 1].insert(1, lambda _: cancellation.cancel())
     token = CANCELLATION.set(cancellation)
     try:
