@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What `make test-system` needs from the system. Installs what is missing with apt; where it may
-# not, the tests that need it are skipped and say so, but in CI that is a failure.
+# Install missing system packages for `make test-system` with apt. Without permission, the tests that
+# need them are skipped with the reason; in CI, that is a failure.
 set -u
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
-# Debian keeps the programs of a server off the path.
+# Debian does not put server programs on the PATH.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
 command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 command -v node >/dev/null || missing+=(nodejs npm)
