@@ -95,15 +95,15 @@ class OptionRules(Rules):
             return result is not None and (what == "few bytes" or result.decision is usual.decision)
 
         for what, picture in pictures.pictures_within(limits).items():
-            where = f"a picture of {picture.size_bytes} bytes ({what})"
-            assert is_taken(what, picture), f"{where} is within the limits, but is rejected"
+            where = f"a picture of {picture.size_bytes} bytes ({what}), within the declared limits"
+            assert is_taken(what, picture), f"the vendor rejects {where}"
         # A megabyte may be 1,000,000 or 1,048,576 bytes. A user's own limit is not the vendor's.
         most = None if limits.max_bytes_from else limits.max_bytes
         wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
         for what, picture in pictures.pictures_beyond(wider).items():
             # A vendor may accept more formats than it documents.
             taken = not what.startswith("format") and is_taken(what, picture)
-            assert not taken, f"a picture beyond the limits ({what}) is accepted by the vendor"
+            assert not taken, f"the vendor accepts a picture beyond the declared limits ({what})"
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
@@ -158,7 +158,7 @@ class OptionRules(Rules):
                 is_well = arrived or outcome.error is None
                 assert is_well, f"the call failed: {outcome.summary}"
                 bench.tested_if(arrived, "has no pictures in `received`")
-                same(f"the pictures that are sent, with {wish},", (*arrived,), PLACES[operation])
+                same(f"the list of pictures sent with {wish}", (*arrived,), PLACES[operation])
                 for place, data in arrived.items():
                     bench.sound_if(type(data) is bytes, "`received` must have pictures as bytes")
                     is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest

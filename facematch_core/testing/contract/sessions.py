@@ -147,7 +147,7 @@ class Desk:
                 assert decisions & {*INCONCLUSIVE.values()}, f"{where}, but one is unfinished"
             elif case is Case.LOW_SCORE:
                 low = self.look(self.start(self.plan(liveness_threshold=LOW_FROM)), case)
-                assert low.liveness.is_live, f"{words(low)} at the threshold {LOW_FROM:g}"
+                assert low.liveness.is_live, f"{case.name} at {LOW_FROM:g} is {words(low)}"
             elif case is Case.TRY_AGAIN:
                 again = self.look(session, Case.PASSED)
                 assert lets_in(again), f"a session passed at the second attempt is {words(again)}"
@@ -163,7 +163,7 @@ class Desk:
                 before = self.read(session.record, with_way_in=True)
             expect("a session that nobody has opened", before, State.PENDING)
             assert not items_of(before), f"a session that nobody has opened is {words(before)}"
-            same("the charges of a read", self.counted.charges, 0)
+            same("the number of charges of a read", self.counted.charges, 0)
             bodies = "".join(f"{reply.at()}" for _, reply in steps)
             is_shown = any(key in bodies for key in _keys_of(session))
             assert before.way_in or not is_shown, "a read drops the link or token of the response"
@@ -205,7 +205,7 @@ class Desk:
             is_refused, where = situation in refusals, f"a start in {situation.name}"
             expect(where, error, *(EXPECTED[situation].errors if is_refused else [fm.VendorError]))
             charged, sent = error.billing.charged, self.counted.requests
-            assert (charged is fm.Charged.NO) is is_refused, f"{where} is charged: {charged}"
+            assert (charged is fm.Charged.NO) is is_refused, f"`charged` of {where} is {charged}"
             assert is_refused or sent <= usual, f"{where} sends {sent} requests, not {usual}"
         self.bench.need(Situation.LOST_ANSWER)
         ids = list[str]()
@@ -263,7 +263,7 @@ class Desk:
             result, where = self._say(row)
             if isinstance(result, fm.UnexpectedResponse) and (row.word, row.source) == (
                 None,
-                "no page",
+                "undocumented",
             ):
                 continue
             expect(where, result, *meanings)
@@ -276,7 +276,7 @@ class Desk:
         self.player.say(str(record.session_id), row.place, row.word)
         result = (self.delete if isinstance(row.means, Deletion) else self.read)(record)
         place = ".".join(map(str, row.place))
-        return result, f"`{place}` {row.word!r}, by {row.source} {row.means},"
+        return result, f"`{place}` {row.word!r} (meaning {row.means}, {row.source})"
 
     def _new_words(self, rows: list[SessionWord]) -> Iterator[tuple[SessionWord, list[Any]]]:
         """Yield an unknown and a missing value for each place, with their possible meanings."""
@@ -290,11 +290,11 @@ class Desk:
             means = {row.means for row in at}
             also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
             word = self.bench.simulator.unknown_status
-            yield SessionWord(place, word, unknown, "no page"), [unknown, *also]
+            yield SessionWord(place, word, unknown, "undocumented"), [unknown, *also]
             is_documented = any(row.place == place and row.word is None for row in rows)
             if kind is not State and not is_documented:
                 also = [unknown, kind.INCONCLUSIVE, *also]
-                yield SessionWord(place, None, unknown, "no page"), also
+                yield SessionWord(place, None, unknown, "undocumented"), also
 
     def changed_records(self) -> None:
         can, first, second = self.can, self.passed().record, self.start().record
@@ -324,7 +324,7 @@ class Desk:
             return
         record = self.passed().record
         self.clock.sleep(lasts_s * 0.9)
-        expect(f"a result that lasts {lasts_s:g} s early", self.read(record), State.DECIDED)
+        expect(f"a result before {lasts_s:g} s are over", self.read(record), State.DECIDED)
         self.clock.sleep(lasts_s * 0.1 + 1)
         # The record shows that the session existed, so SessionNotFound would be wrong.
         for kind in (State.GONE, fm.SessionResult):
@@ -335,7 +335,7 @@ class Desk:
         record, done, asked = self.passed().record, DeletionState.DONE, DeletionState.REQUESTED
         deletion = self.delete(record)
         expect("the deletion of an existing session", deletion, done, asked)
-        same("the charges of a deletion", self.counted.charges, 0)
+        same("the number of charges of a deletion", self.counted.charges, 0)
         kept = self.player.kept(str(record.session_id)) or deletion.face_kept is True
         assert not kept, "after a deletion the vendor keeps pictures or a template of the face"
         rest, again = self.read(record), self.delete(record)
@@ -516,7 +516,7 @@ class SessionRules(Rules):
         for case in desk.cases(Case.PASSED, Case.SPOOF):
             result = desk.look(desk.start(), case, with_portrait=True)
             portrait, is_live = result.portrait, result.liveness.is_live
-            assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, got {portrait}"
+            assert (portrait is None) is not is_live, f"the portrait of {case.name} is {portrait}"
 
 
 def id_of(session: fm.SessionResult) -> str:
