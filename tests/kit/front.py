@@ -65,7 +65,8 @@ class Call:
     def answer(self, plan):
         method, response, fault = self.sent.method, plan.response, plan.fault
         self.meet(fault)
-        headers = exchange.list_headers(response, method=method)
+        head = exchange.encode_head(response, method=method, close=False)
+        headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")[1:-2]]
         whole = exchange.encode_body(response, method=method)
         body = io.BytesIO(whole)
         if fault is not None and fault.stage is Stage.MID_BODY:
@@ -76,7 +77,6 @@ class Call:
             body = Body(whole[:cut], whole[cut:] if drips else b"", self, fault.seconds, error)
         elif fault is not None and fault.stage is Stage.MID_HEADERS:
             if fault.kind is Kind.DRIBBLE:
-                head = exchange.encode_head(response, method=method, close=False)
                 self.wait_for_head(len(head) - exchange.head_cut(head), fault.seconds)
                 body = Body(b"", whole, self, fault.seconds)
             else:

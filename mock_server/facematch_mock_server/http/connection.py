@@ -230,7 +230,8 @@ class Connection(asyncio.BufferedProtocol):
         if length is None:
             body = yield from self._read_chunked(limit, within=within)
         elif length <= limit:
-            yield from self._read_until((length + 1) // 2 if within else length)
+            if len(self._buffer) < length:
+                yield from self._read_until((length + 1) // 2 if within else length)
             body = bytearray() if within else self._take(length)
         if body is None:
             return self._refuse(exchange.ask(handler.too_large, head), head.method)

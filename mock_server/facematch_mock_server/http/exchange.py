@@ -103,7 +103,7 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
     try:
         response = answer(request)
         if response is not None:
-            _check_headers(response.headers)
+            _encode_headers(response.headers)
     except Exception as error:  # noqa: BLE001 - a server responds with 500 and continues after any error
         _log.exception("the app failed to handle a request")
         return make_answer(500, str(error) if isinstance(error, MissingClaimError) else None)
@@ -112,12 +112,13 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
 
 # Cached, because the same few are sent repeatedly.
 @lru_cache(maxsize=1024)
-def _check_headers(headers: Headers) -> Headers:
-    """Return the app's headers that are sent. Raises ValueError for an invalid header."""
+def _encode_headers(headers: Headers) -> str:
+    """Return the lines of the app's headers. Raises ValueError for an invalid header."""
     for name, value in headers:
         if not (HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)):
             raise ValueError(f"not an HTTP header: {name!r}")
-    return tuple(line for line in headers if line[0].lower() not in FRONT_HEADERS)
+    lines = (line for line in headers if line[0].lower() not in FRONT_HEADERS)
+    return "".join(f"{name}: {value}\r\n" for name, value in lines)
 
 
 #: Maximum bytes of a request's head, from the method to the empty line.
@@ -171,24 +172,18 @@ def _format_date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def list_headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
-    """Return all headers of a response in order."""
-    moment = response.date or dt.datetime.now(dt.UTC)
-    date = _format_date(int(moment.timestamp() // 1))
-    lines = [("Date", date), ("Server", "facematch-mock"), *_check_headers(response.headers)]
-    # A response to HEAD has the Content-Length of the response to GET.
-    if response.more is None and (method == "HEAD" or response.status not in BODILESS):
-        lines.append(("Content-Length", str(len(response.body))))
-    if close:
-        lines.append(("Connection", "close"))
-    return lines
-
-
 def encode_head(response: Response, *, method: str, close: bool) -> bytes:
     """Return a response's status line and headers, with the empty line."""
-    first = f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"
-    lines = map(": ".join, list_headers(response, method=method, close=close))
-    return "\r\n".join((first, *lines, "\r\n")).encode("latin-1")
+    status, moment = response.status, response.date or dt.datetime.now(dt.UTC)
+    first = f"HTTP/1.1 {status} {REASONS.get(status, '')}\r\n"
+    date = _format_date(int(moment.timestamp() // 1))
+    head = f"{first}Date: {date}\r\nServer: facematch-mock\r\n{_encode_headers(response.headers)}"
+    # A response to HEAD has the Content-Length of the response to GET.
+    if response.more is None and (method == "HEAD" or status not in BODILESS):
+        head += f"Content-Length: {len(response.body)}\r\n"
+    if close:
+        head += "Connection: close\r\n"
+    return f"{head}\r\n".encode("latin-1")
 
 
 def encode_body(response: Response, *, method: str) -> bytes:
