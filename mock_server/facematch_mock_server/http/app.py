@@ -150,7 +150,7 @@ class App:
 
     def latency_s(self, head: Request) -> float:
         """Return the seconds by which the response to this request is delayed."""
-        vendor = self.vendor_of(head)
+        vendor = head.vendor or self.vendor_of(head)
         latency = None if vendor is None else vendor.world.account.latency
         return latency.get(vendor.operation(head) or "", 0.0) if latency else 0.0
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, ClassVar, NoReturn
 
 import attrs
@@ -206,9 +207,11 @@ class Call:
             if refusal is None:
                 raise
             self.refuse(refusal, problem=error)
-        for field, files in form.files.items():
-            for file in files:
-                self.files.append(SentFile(field, file.name, len(file.content), file.digest))
+        self.files += [
+            SentFile(field, file.name, len(file.content), file.digest)
+            for field, files in form.files.items()
+            for file in files
+        ]
         return form
 
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:
@@ -330,6 +333,7 @@ class Routed:
     def __init__(self, world: World) -> None:
         self.world = world
         self.title = world.kind.title
+        self._route_of = lru_cache(maxsize=256)(self.route_of)
 
     def owns(self, head: Request) -> bool:
         """Return whether this request is for the vendor, judged by path or by host name."""
@@ -342,7 +346,7 @@ class Routed:
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """Return the route of a request, as `route_of` does for a path."""
-        return self.route_of(head.path)
+        return self._route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         """Return a path's route, None if unknown, and the values of the path's placeholders."""

@@ -38,7 +38,7 @@ def amount(value: object) -> Decimal:
     return number
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Charge:
     """A charge.
 
@@ -292,7 +292,7 @@ class Hosted:
     reference: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Session:
     """A saved call, or a hosted session.
 
