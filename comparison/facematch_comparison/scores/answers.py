@@ -249,10 +249,6 @@ class Answers:
             raise InvalidRequest(f"{self.name}: a pair is acquired but not answered.")
         if (self.price is None) != (self.currency is None):
             raise InvalidRequest(f"{self.name} has a price or a currency, and needs both.")
-        self._check_transactions()
-
-    def _check_transactions(self) -> None:
-        """Raise `InvalidRequest` for transactions of several people or unordered attempts."""
         if (self.transactions is None) != (self.attempts is None):
             raise InvalidRequest(
                 f"{self.name} has transactions or attempts, and needs both: the transaction of "
@@ -291,14 +287,11 @@ class Answers:
     def groups(self) -> dict[str, Grouping]:
         """Kinds of groups by name."""
         groups = {}
-        for column in self.frame.columns:
-            if column.startswith(PROBE_GROUP):
-                name = column.removeprefix(PROBE_GROUP)
-                probe, reference = (
-                    self.frame[side + name] for side in (PROBE_GROUP, REFERENCE_GROUP)
-                )
-                sides = (side.cat.codes.to_numpy(np.int64) for side in (probe, reference))
-                groups[name] = Grouping(tuple(probe.cat.categories), *sides)
+        for name in [name for name in self.frame if name.startswith(PROBE_GROUP)]:
+            kind = name.removeprefix(PROBE_GROUP)
+            sides = (self.frame[side + kind].cat for side in (PROBE_GROUP, REFERENCE_GROUP))
+            probe, reference = (side.codes.to_numpy(np.int64) for side in sides)
+            groups[kind] = Grouping(tuple(self.frame[name].cat.categories), probe, reference)
         return groups
 
     @property

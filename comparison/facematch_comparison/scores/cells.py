@@ -229,11 +229,9 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
     if isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
     elif isinstance(source, pa.Table):
-        cells = Cells("The table", _without_index(source))
+        cells = Cells("The table", _of_pandas(source.to_pandas(types_mapper=pd.ArrowDtype)))
     elif isinstance(source, pd.DataFrame):
-        levels = [level for level in source.index.names if level is not None]
-        frame = source.reset_index(level=levels, allow_duplicates=True).reset_index(drop=True)
-        cells = Cells("The frame", _of_pandas(frame))
+        cells = Cells("The frame", _of_pandas(source))
     else:
         raise InvalidRequest(
             f"A {type(source).__name__} is no table: give the path of a CSV, JSON, Excel or "
@@ -366,10 +364,8 @@ def _excel(name: str, file: BinaryIO) -> Cells:
 
 
 def _parquet(name: str, content: BinaryIO) -> Cells:
-    from pyarrow import parquet
-
     try:
-        return Cells(name, _without_index(parquet.ParquetFile(content).read()))
+        return Cells(name, _of_pandas(pd.read_parquet(content, dtype_backend="pyarrow")))
     except (pa.ArrowException, OSError):
         raise InvalidRequest("is no Parquet file, or is not whole.") from None
 
@@ -381,13 +377,10 @@ _READERS: Final[Mapping[str, Callable[[str, BinaryIO], Cells]]] = {
 }
 
 
-def _without_index(table: pa.Table) -> pa.Table:
-    # pandas writes the index of a frame as a column that nobody named.
-    return table.drop_columns([name for name in table.column_names if "__index_level_" in name])
-
-
 def _of_pandas(frame: pd.DataFrame) -> pa.Table:
     """Return a frame as a table; a column of several kinds of values becomes one of texts."""
+    levels = [level for level in frame.index.names if level is not None]
+    frame = frame.reset_index(level=levels, allow_duplicates=True)
     columns = []
     for at in range(frame.shape[1]):
         column = frame.iloc[:, at]

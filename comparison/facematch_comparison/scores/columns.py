@@ -37,8 +37,7 @@ class Column:
     """One of our columns.
 
     Attributes:
-        names: Its known names beside ours, separated by spaces. Capitals, spaces, ``_``, ``-``,
-            ``.`` and ``?`` do not count.
+        names: Pattern of its known names beside ours, of those that `plain` returns.
         of: Its subject: a ``pair``, one ``answer`` or a ``system``; "" if it names them.
         words: Meaning of each word that it may hold, in lower case; empty if any word is right.
         form: Pattern of its words.
@@ -74,83 +73,69 @@ def _decisions() -> dict[str, Any]:
     return {"words": words, "advice": f"{ours['advice']}, or ignore the column: --column decision="}
 
 
-def _of_side(things: str, sides: str) -> str:
-    forms = "{thing}{side} {thing}_{side} {thing}_id_{side} "
-    return "".join(forms.format(thing=t, side=s) for t in things.split() for s in sides)
-
-
+_PICTURE: Final = "(image|img|file|path|photo|picture|face)(id)?"
+_NAME: Final = "(subject|person|identity|name|user)(id)?"
 _FLAG: Final[dict[str, Any]] = {"words": _YES_NO, "advice": "write 1 or 0"}
 
 #: Our columns, without groups. A system's own answer (``match``) is never the ground truth.
 COLUMNS: Final[Mapping[str, Column]] = {
-    "system": Column("contender vendor provider algorithm engine matcher", "", is_needed=True),
-    "pair": Column("pair_id comparison comparison_id trial trial_id id", "", is_needed=True),
+    "system": Column("contender|vendor|provider|algorithm|engine|matcher", "", is_needed=True),
+    "pair": Column("(pair|comparison|trial)?id|comparison|trial", "", is_needed=True),
     "mated": Column(
-        "same label is_same is_mated genuine is_genuine same_person is_same_person ground_truth "
-        "truth target y_true gt actual actuals real expected expected_match expected_result "
-        "expected_label pair_type comparison_type trial_type",
+        "(is)?(same(person)?|genuine)|ismated|label|(ground)?truth|target|ytrue|gt|actuals?|real|"
+        "expected(match|result|label)?|(pair|comparison|trial)type",
         words=MATED,
         advice="write 1 for one person and 0 for two",
         is_needed=True,
     ),
     "non_mated": Column(
-        "impostor is_impostor imposter is_imposter fraud is_fraud different is_different "
-        "different_person",
+        "(is)?(impostor|imposter|fraud|different)|differentperson",
         words={word: not is_other for word, is_other in _YES_NO.items()},
         advice="write 1 for two people and 0 for one",
         is_needed=True,
     ),
     "probe": Column(
-        _of_side("image img file path photo picture face", "1a")
-        + "img1_path image1_path source source_image selfie selfie_photo selfie_image probe_id "
-        "probe_image probe_file probe_path probe_template_id probe_reference_id"
+        f"{_PICTURE}[1a]|(img|image)1path|source(image)?|selfie(photo|image)?|"
+        "probe(id|image|file|path|templateid|referenceid)"
     ),
     "reference": Column(
-        _of_side("image img file path photo picture face", "2b")
-        + "img2_path image2_path target_image id_photo id_image passport_photo reference_id "
-        "reference_image reference_file reference_path gallery gallery_id gallery_image "
-        "bio_ref_template_id bio_ref_reference_id document document_photo document_image"
+        f"{_PICTURE}[2b]|(img|image)2path|targetimage|(id|passport)photo|idimage|"
+        "reference(id|image|file|path)|gallery(id|image)?|bioref(template|reference)id|"
+        "document(photo|image)?"
     ),
     "probe_subject": Column(
-        _of_side("subject person identity name user", "1a")
-        + "probe_person probe_identity probe_subject_id subject_id_1 person_id_1 probe_name "
-        "real_id actual_id true_id"
+        f"{_NAME}[1a]|probe(person|identity|subjectid|name)|(subject|person)id1|(real|actual|true)id"
     ),
     "reference_subject": Column(
-        _of_side("subject person identity name user", "2b")
-        + "reference_person reference_identity reference_subject_id bio_ref_subject_id "
-        "reference_name gallery_subject claimed_id enrolled_id"
+        f"{_NAME}[2b]|reference(person|identity|subjectid|name)|biorefsubjectid|gallerysubject|"
+        "(claimed|enrolled)id"
     ),
-    "person": Column("person_id subject subject_id user user_id customer_id"),
-    "transaction": Column("transaction_id", is_needed=True),
+    "person": Column("(person|customer)id|(subject|user)(id)?"),
+    "transaction": Column("transactionid", is_needed=True),
     "attempt": Column(
-        "attempt_no attempt_number",
+        "attempt(no|number)",
         form="[1-9][0-9]*",
         advice="write 1 for the first of a transaction, then 2",
         is_needed=True,
     ),
     "score": Column(
-        "scores y_score similarity similarity_score similarity_percent sim match_score "
-        "matching_score comparison_score confidence match_confidence face_match_score face_score "
-        "face_similarity face_match_similarity cosine_similarity cos_sim cosine "
-        "distance distances dist cosine_distance euclidean_distance l2 l2_distance face_distance "
-        "cos_dist",
+        "scores|(y|match|matching|comparison|facematch|face)score|similarity(score|percent)?|sim|"
+        "(match)?confidence|(face|facematch)similarity|cosine(similarity)?|cossim|"
+        "(cosine|euclidean|face)?distance|distances|(cos)?dist|l2(distance)?",
         "answer",
         is_number=True,
     ),
     "decision": Column(
-        "match is_match matched verified is_verified is_identical accepted result",
-        "answer",
-        **_decisions(),
+        "(is)?(match|verified)|matched|isidentical|accepted|result", "answer", **_decisions()
     ),
     "acquired": Column("", "answer", **_FLAG),
-    "error": Column("error_message exception", "answer"),
-    "elapsed_s": Column("latency_s", "answer", is_number=True),
+    "error": Column("errormessage|exception", "answer"),
+    "elapsed_s": Column("latencys", "answer", is_number=True),
     "billed": Column(
         "charged", "answer", **_among({str(word): at for at, word in enumerate(BILLED)})
     ),
     "answered": Column("", "answer", **_FLAG),
-    "model": Column("model_version", ""),
+    "model": Column("modelversion", ""),
     "rule": Column("", "system", **_among({str(rule): rule for rule in ThresholdRule})),
     "threshold": Column("", "system", is_number=True),
     "scale": Column("", "system"),
@@ -234,10 +219,8 @@ def is_distance(name: str) -> bool:
 
 def our_name(name: str) -> str:
     """Return our name for a known name of a column; "" for any other."""
-    return name if group_of(name) else _OURS.get(plain(name), "")
-
-
-#: Every known name to ours.
-_OURS: Final[Mapping[str, str]] = {
-    plain(name): ours for ours, column in COLUMNS.items() for name in (ours, *column.names.split())
-}
+    word = plain(name)
+    for ours, column in COLUMNS.items():
+        if word == plain(ours) or (word and re.fullmatch(column.names, word)):
+            return ours
+    return name if group_of(name) else ""

@@ -79,7 +79,7 @@ class Lines:
         of: The column for each of our names but scores.
         scores: Columns of scores. Several are one system each; `parts` then splits the lines.
         skipped: Columns that are not read.
-        named: Our names that the user gave to columns.
+        given: Our names that the user gave to columns.
     """
 
     cells: Cells
@@ -90,7 +90,7 @@ class Lines:
     of: dict[str, str] = attrs.field(factory=dict)
     scores: list[str] = attrs.field(factory=list)
     skipped: list[str] = attrs.field(factory=list)
-    named: set[str] = attrs.field(factory=set)
+    given: set[str] = attrs.field(factory=set)
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -171,16 +171,10 @@ class Lines:
         return in_common(*map(self.words, PICTURES)) if is_there else ()
 
     @cached_property
-    def names(self) -> tuple[Words, ...]:
-        """The columns of `people_by`, with one code for one name; of people in order of names."""
-        if self.people_by in ((), PICTURES):
-            return self.pictures if self.people_by else ()
-        return in_common(*map(self.words, self.people_by), is_sorted=True)
-
-    @property
-    def person_names(self) -> list[str]:
-        """Names of people; their codes are the first ones of `people`. Empty if nobody has one."""
-        return self.names[0].words if self.people_by in (PEOPLE, (PERSON,)) else []
+    def named(self) -> tuple[Words, ...]:
+        """The columns with names of people, with one code for one name, in order of names."""
+        is_there = self.people_by in (PEOPLE, (PERSON,))
+        return in_common(*map(self.words, self.people_by), is_sorted=True) if is_there else ()
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
@@ -188,14 +182,13 @@ class Lines:
         for truth in TRUTH:
             if truth in self.of:
                 return self.meant(truth, False, np.bool_)
-        probe, reference = self.names
-        return np.asarray(probe.codes == reference.codes)
+        return np.asarray(np.equal(*self.people))
 
     @cached_property
     def people(self) -> tuple[Ints, Ints]:
         """Ints, (N,), twice: the person in the probe and in the reference, from 0."""
         if self.people_by == PEOPLE:
-            probe, reference = self.names
+            probe, reference = self.named
             return probe.codes, reference.codes
         if self.people_by == PICTURES:
             probe, reference = self.pictures
@@ -206,7 +199,7 @@ class Lines:
         # The other person of a non-mated pair is nobody who has a name.
         is_given = "transaction" in self.of
         others = self.words("transaction").codes if is_given else self.pairs
-        codes = self.names[0].codes if self.names else others
+        codes = self.named[0].codes if self.named else others
         return codes, np.where(self.mated, codes, others + int(codes.max()) + 1)
 
     @cached_property
@@ -282,7 +275,7 @@ def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
             known = ", ".join(COLUMNS)
             problems.append(f"no column holds {key[:60]!r}; one holds {known} or group_NAME")
         elif not column:
-            lines.named.add(ours)  # no column is read as it
+            lines.given.add(ours)  # no column is read as it
         elif column not in header:
             there = join_names([*map(repr, header)])
             problems.append(f"there is no column {column[:60]!r}; there are {there}")
@@ -290,7 +283,7 @@ def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
             problems.append(f"the column {column[:60]!r} can fill one column only")
         else:
             lines.put(ours, column)
-            lines.named.add(ours)
+            lines.given.add(ours)
     problems += [f"name {' or '.join(both)}, not both" for both in _EITHER if {*both} <= of.keys()]
     lines.cells.refuse(map(Problem, problems))
 
@@ -298,7 +291,7 @@ def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
 def _take_known(lines: Lines, used: Container[str]) -> dict[str, str]:
     """Take the columns with known names but those `used`; return what is unclear, with a reason."""
     header = lines.cells.header
-    taken = lines.named.union(*(both for both in _EITHER if {*both} & lines.named))
+    taken = lines.given.union(*(both for both in _EITHER if {*both} & lines.given))
     found: dict[str, list[str]] = {}
     for place, name in enumerate(header):
         if name in used or (not place and name in ("", "Unnamed: 0")):  # the index of a frame
@@ -621,7 +614,9 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
                 np.flatnonzero(wrong),
                 lambda row, reason=reason: (
                     f"the pair is said to be {'mated' if lines.mated[row] else 'non-mated'}, and "
-                    + reason.format(*(repr(side[row][:60]) for side in lines.names))
+                    + reason.format(
+                        *(repr(lines.words(side)[row][:60]) for side in lines.people_by)
+                    )
                 ),
             )
     if lines.pictures:
@@ -692,7 +687,7 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
             kinds.setdefault(parts[1], []).extend(said)
     groups: dict[str, Grouping] = {}
     problems: list[Problem] = []
-    names = dict(enumerate(lines.person_names if kinds else ()))
+    names = dict(enumerate(lines.named[0].words if kinds and lines.named else ()))
     for kind, said in kinds.items():
         columns = in_common(*(words for words, _ in said), is_sorted=True)
         words = columns[0].words

@@ -47,17 +47,6 @@ ENOUGH_APART: Final = 20
 #: If this many pairs, and half of all, have the lowest score, it may mean a missing score.
 _MANY_ALIKE: Final = 20
 
-#: Columns of a pair about which a system was not asked.
-_BLANK: Final = {
-    "score": np.nan,
-    "decision": None,
-    "acquired": False,
-    "answered": False,
-    "error": NOT_ASKED,
-    "elapsed_s": np.nan,
-    "billed": str(Charged.NO),
-}
-
 
 def read_scores(
     source: Path | DataFrame | Any,
@@ -167,7 +156,7 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
     if (
         not truth
         or lines.people_by == PEOPLE
-        or any({*TRUTH} & each.named & each.of.keys() for each in files)
+        or any({*TRUTH} & each.given & each.of.keys() for each in files)
     ):
         return
     for each in answers:
@@ -227,8 +216,10 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
         is_block = (np.diff(rows) == 1).all()
         part = frame[rows[0] : rows[-1] + 1] if is_block else frame.take(rows)
         part = part.set_axis(range(len(rows))).assign(pair=range(len(rows)))
-        if first.min() < 0:
-            part.loc[first < 0, [*_BLANK]] = [*_BLANK.values()]
+        if (lacks := first < 0).any():
+            part.loc[lacks, ["score", "decision", "elapsed_s"]] = None
+            part.loc[lacks, ["acquired", "answered"]] = False
+            part.loc[lacks, ["error", "billed"]] = NOT_ASKED, str(Charged.NO)
         known: dict[str, Any] = {"rule": rule, "people_known": True} | said
         known["people_known"] &= lines.people_by == PEOPLE
         answers.append(Answers(name=name, frame=part, model=model, **known))
@@ -273,7 +264,8 @@ def _frame_of(
     codes = np.array([*map(reasons.index, errors.words), 0])[errors.codes]
     probe, reference = lines.people
     more: dict[str, Any] = {}
-    if names := lines.person_names:
+    if lines.named:
+        names = lines.named[0].words
         count = 1 + max(probe.max(), reference.max())
         more["people"] = [*names, *(f"unknown {number}" for number in range(len(names), count))]
     if "transaction" in lines.of:
