@@ -22,12 +22,6 @@ COMMANDS: Final = {
     "unresolved": "List or resolve calls possibly charged without an answer.",
 }
 
-#: Module of each command; the command has the same name there.
-_MODULES: Final = {
-    **dict.fromkeys(("draw", "run", "unresolved"), "run"),
-    **dict.fromkeys(("plan", "report", "gate"), "judge"),
-}
-
 #: Modules of the extra `compare` that the commands need.
 _NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
 
@@ -36,8 +30,9 @@ class CompareGroup(LazyGroup):
     """A group that reports missing packages, and names options in errors, not Python arguments."""
 
     def load(self, name: str) -> click.Command:
-        module = importlib.import_module(f"{self.package}.{_MODULES[name]}")
-        command: click.Command = getattr(module, name)
+        # The command has the same name there.
+        module = "run" if name in ("draw", "run", "unresolved") else "judge"
+        command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

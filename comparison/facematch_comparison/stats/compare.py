@@ -118,15 +118,13 @@ def _why_not_compared(two: Sequence[Side], rows: Bools, required_fmr: float) -> 
     """Return why two systems cannot be compared on these mated pairs, or ""."""
     names = " and ".join(side.table.name for side in two)
     missing = [side.table.name for side in two if side.threshold is None]
-    chosen = [side.chosen_on.scored_others for side in two if not side.is_fixed]
-    if chosen and (reason := why_not_comparable(required_fmr, min(chosen))):
+    # A system that gives decisions only has no scores to count.
+    counts = [n for side in two if not side.is_fixed and (n := side.chosen_on.scored_others)]
+    if counts and (reason := why_not_comparable(required_fmr, min(counts))):
         return f"{names} are not compared: {reason}"
     if missing:
-        have = "has" if len(missing) == 1 else "have"
-        return (
-            f"{' and '.join(missing)} {have} no threshold for the required FMR, so {names} are "
-            "not compared."
-        )
+        lack = f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} no threshold"
+        return f"{lack} for the required FMR, so {names} are not compared."
     return "" if rows.any() else f"{names} answered no mated pair in common."
 
 
