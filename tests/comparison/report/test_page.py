@@ -116,6 +116,7 @@ def test_the_page_says_what_the_document_says(name):
     [
         ("full", "Practice only. The numbers of decides say nothing", True),
         ("two", "Practice only", False),
+        ("full", "decides has no threshold for the required FMR, so", True),
         ("two", "takes 50,000 non-mated pairs", True),
         ("two", "yes: alpha is better", True),
         ("eight", "Difference of the FRR, these two alone", True),
