@@ -25,6 +25,7 @@ for variable in ("FACEMATCH_CONFIG", "NO_COLOR", "FORCE_COLOR"):
 # core as well.
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
 
+import botocore.loaders
 import hypothesis
 import pytest
 from kit.fakes import FakeBackend
@@ -38,6 +39,8 @@ pytest_plugins = ["kit.limits"]
 importlib.metadata.packages_distributions = functools.cache(
     importlib.metadata.packages_distributions
 )
+# Each session of botocore reads the same large files.
+botocore.loaders.create_loader = functools.cache(botocore.loaders.create_loader)
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 #: Most faults show in the first examples, and `make test-long` tries two thousand.

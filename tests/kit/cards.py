@@ -1,18 +1,36 @@
 """Test cards beyond the ready ones, by a name that says what they show."""
 
+from collections.abc import Mapping
+
 from facematch_mock_server import card_sheet, make_card
 
-#: Bytes of a card by name: the ready ones, and some more of the person p1.
-CARDS = {name: card.data for name, card in card_sheet().items()} | {
-    "attack": make_card("p1", attack=True),
-    "not-live": make_card("p1", liveness=12),
-    "liveness-30": make_card("p1", liveness=30),
-    "liveness-none": make_card("p1", liveness=None),
-    "dark": make_card("p1", luminance=8),
-    "bright": make_card("p1", luminance=95),
-    "blurred": make_card("p1", quality=10),
-    "review": make_card("p1", review=True),
-    "score-30": make_card("p1", score=30.0),
-    "turned-90": make_card("p1", turned=90),
-    "turned-270": make_card("p1", turned=270),
+#: Cards of the person p1 beside the ready ones.
+MORE = {
+    "attack": {"attack": True},
+    "not-live": {"liveness": 12},
+    "liveness-30": {"liveness": 30},
+    "liveness-none": {"liveness": None},
+    "dark": {"luminance": 8},
+    "bright": {"luminance": 95},
+    "blurred": {"quality": 10},
+    "review": {"review": True},
+    "score-30": {"score": 30.0},
+    "turned-90": {"turned": 90},
+    "turned-270": {"turned": 270},
 }
+
+
+class Cards(Mapping):
+    """The bytes of a card by its name, drawn when somebody asks for it."""
+
+    def __getitem__(self, name):
+        return make_card("p1", **MORE[name]) if name in MORE else card_sheet()[name].data
+
+    def __iter__(self):
+        yield from (*card_sheet(), *MORE)
+
+    def __len__(self):
+        return len([*self])
+
+
+CARDS = Cards()
