@@ -24,13 +24,8 @@ START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
 BOUNDARY = "6f1d2c3b4a59e8f70d1c2b3a49586776"
 FACE = SeenFace(box=(212, 148, 604, 690), confidence=0.7412061, age=34.123, gender="female")
 #: The same as answers show it.
-FACE_SHOWN = {
-    "bbox": [212, 148, 604, 690],
-    "confidence": 0.741206,
-    "age": 34.12,
-    "gender": "female",
-    "race": None,
-}
+FACE_SHOWN = {"bbox": [212, 148, 604, 690], "confidence": 0.741206, "age": 34.12}
+FACE_SHOWN |= {"gender": "female", "race": None}
 #: What a picture may begin with, for a vendor that looks at that.
 STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-")
 SMALLER = SeenFace(box=(10, 20, 130, 150))
@@ -137,10 +132,8 @@ def didit_request(
 
 
 def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):
-    files = [
-        ("user_image", "probe.jpg", scene() if probe is None else probe),
-        ("ref_image", "reference.png", scene() if reference is None else reference),
-    ]
+    probe, reference = (scene() if data is None else data for data in (probe, reference))
+    files = [("user_image", "probe.jpg", probe), ("ref_image", "reference.png", reference)]
     return didit_request(MATCH_PATH, *multipart(fields.items(), files), key=key)
 
 

@@ -13,6 +13,20 @@ DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 PAGE = "Microsoft's Face API 1.2, Get Liveness Session Result, read on 2026-11-23"
 
 
+ATTEMPT = ("results", "attempts", 0)
+STATES = {
+    SessionState.PENDING: "NotStarted, Running",
+    SessionState.DECIDED: "Succeeded",
+    SessionState.FAILED: "Failed",
+    SessionState.CANCELED: "Canceled",
+}
+VERDICTS = {
+    LivenessDecision.LIVE: "realface",
+    LivenessDecision.NOT_LIVE: "spoofface",
+    LivenessDecision.INCONCLUSIVE: "uncertain",
+}
+
+
 def approve_nobody(body):
     body["status"] = "Succeeded"
     body["results"]["attempts"] = []
@@ -39,29 +53,9 @@ class AzureSessions(MockSessions):
         SessionCase.FOREIGN: put(sessionId=OTHER_ID),
     }
     words = (
-        *words_at(
-            ("results", "attempts", 0, "attemptStatus"),
-            PAGE,
-            {
-                SessionState.PENDING: "NotStarted, Running",
-                SessionState.DECIDED: "Succeeded",
-                SessionState.FAILED: "Failed",
-                SessionState.CANCELED: "Canceled",
-            },
-            yes="Succeeded",
-        ),
-        *words_at(
-            ("results", "attempts", 0, "result", "livenessDecision"),
-            PAGE,
-            {
-                LivenessDecision.LIVE: "realface",
-                LivenessDecision.NOT_LIVE: "spoofface",
-                LivenessDecision.INCONCLUSIVE: "uncertain",
-            },
-            yes="realface",
-        ),
+        *words_at((*ATTEMPT, "attemptStatus"), PAGE, STATES, yes="Succeeded"),
+        *words_at((*ATTEMPT, "result", "livenessDecision"), PAGE, VERDICTS, yes="realface"),
     )
-
     hands_over = ("token", "page")
 
     def options(self, declared):

@@ -11,18 +11,8 @@ from hypothesis import strategies as st
 from facematch_mock_server.recognition.cards import Card, read_card
 from facematch_mock_server.recognition.sheet import make_card
 
-FACTS = {
-    "person": "Zoe-12_x",
-    "faces": 3,
-    "quality": 31,
-    "luminance": 77,
-    "liveness": 30,
-    "attack": True,
-    "age": 41,
-    "gender": "male",
-    "review": True,
-    "score": 41.5,
-}
+FACTS = {"person": "Zoe-12_x", "faces": 3, "quality": 31, "luminance": 77, "liveness": 30}
+FACTS |= {"attack": True, "age": 41, "gender": "male", "review": True, "score": 41.5}
 CARD = Card(**FACTS)
 ENCODINGS = [
     *(("JPEG", {"quality": 50}), ("JPEG", {"quality": 50, "progressive": True})),
