@@ -66,21 +66,18 @@ def export(what: Sequence[Answers] | DataFrame, path: Path, study: Study | None 
         InvalidRequest: the suffix is another one, or an error of `to_frame`.
         OSError: the file cannot be written.
     """
-    from pyarrow import parquet
-
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InvalidRequest(f"{path} must end with .csv or .parquet.")
     frame = what if isinstance(what, DataFrame) else _long(what, study, once=suffix == ".csv")
-    table = pa.Table.from_pandas(frame, preserve_index=False)
     with replacing(path) as new, new.open("wb") as file:
-        _write_csv(table, file) if suffix == ".csv" else parquet.write_table(table, file)
+        _write_csv(frame, file) if suffix == ".csv" else frame.to_parquet(file, index=False)
 
 
 def digest_answers(answers: Sequence[Answers]) -> str:
     """Return the SHA-256, in hex, of the CSV file of `export` (errors: see `to_frame`)."""
     file = io.BytesIO()
-    _write_csv(pa.Table.from_pandas(_long(answers, None, once=True), preserve_index=False), file)
+    _write_csv(_long(answers, None, once=True), file)
     return hashlib.sha256(file.getvalue()).hexdigest()
 
 
@@ -156,7 +153,8 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
     return whole.drop(columns=[name for name in _OPTIONAL if whole[name].isna().all()])
 
 
-def _write_csv(table: Any, file: BinaryIO) -> None:
+def _write_csv(frame: DataFrame, file: BinaryIO) -> None:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
     rows = pa.table(list(map(_cells, table.columns)), names=table.column_names)
     for part in (header, rows):  # pyarrow would quote every column name
