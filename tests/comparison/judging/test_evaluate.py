@@ -292,10 +292,8 @@ def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
     assert "unknown_origin" not in caveats
 
 
-def with_a_gap(answers):
-    scores = answers.scores.copy()
-    scores[3] = np.nan
-    return with_columns(answers, scores=scores)
+#: Scores of `crowd`, of which one is missing.
+WITH_A_GAP = np.where(np.arange(len(crowd())) == 3, np.nan, crowd().scores)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +301,7 @@ def with_a_gap(answers):
     [
         (without_answers(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
         # One of thousands does not make a vendor one that gives decisions only.
-        (with_a_gap(crowd()), {}, "without_score", ""),
+        (with_columns(crowd(), scores=WITH_A_GAP), {}, "without_score", ""),
         (attrs.evolve(crowd(), people_known=False), {}, "people_unknown", ""),
         # What was asked and not answered shows nothing.
         (

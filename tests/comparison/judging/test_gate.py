@@ -2,6 +2,8 @@ import attrs
 import numpy as np
 import pytest
 import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
 from kit.comparison.tables import (
     LOST,
     as_decisions,
@@ -13,14 +15,14 @@ from kit.comparison.tables import (
 )
 
 from facematch_comparison.judging.evaluation import evaluate
-from facematch_comparison.judging.gate import Conclusion, judge
+from facematch_comparison.judging.gate import Conclusion, judge, plan_study
 from facematch_comparison.judging.requirements import (
     Requirements,
     built_in,
     read_requirements,
 )
 from facematch_comparison.scores.answers import Grouping
-from facematch_comparison.stats import bounds
+from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, bounds, exact_upper
 from facematch_comparison.values.numbers import upper_percent
 from facematch_core import InvalidRequest
 from facematch_core.models import ThresholdRule
@@ -365,3 +367,20 @@ def test_a_fixed_threshold_was_chosen_for_no_fmr():
     assert (verdict.threshold, verdict.chosen_on) == (60.0, "fixed")
     assert "chosen for" not in verdict.sentence
     assert verdict.rates[0].high == pytest.approx(bounds(verdict.rates[0].rate, 0.95)[1])
+
+
+@given(fmr=st.floats(1e-4, 0.5), frr=st.floats(1e-3, 0.5), confidence=st.floats(0.5, 0.99))
+def test_planned_numbers_suffice_and_no_smaller_ones_do(fmr, frr, confidence):
+    for need in plan_study(fmr=fmr, frr=frr, confidence=confidence).needs:
+        assert need.non_mated * fmr >= ENOUGH_FALSE_MATCHES * (1 - 1e-9)
+        for trials, rate in ((need.mated, frr), (need.non_mated, fmr)):
+            assert exact_upper(need.errors, trials, confidence) <= rate * (1 + 1e-9)
+            places = rate == fmr and (trials - 1) * fmr < ENOUGH_FALSE_MATCHES
+            if trials > need.errors + 1 and not places:
+                assert exact_upper(need.errors, trials - 1, confidence) > rate * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("wrong", [{"fmr": 0}, {"frr": 1}, {"confidence": 1.0}], ids=str)
+def test_plan_refuses_numbers_out_of_range(wrong):
+    with pytest.raises(InvalidRequest):
+        plan_study(**{"fmr": 1e-3, "frr": 0.01} | wrong)

@@ -61,17 +61,13 @@ def words(element):
     return " ".join(element.text().replace("\xa0", " ").split())
 
 
-def paragraphs(name, kind):
-    return [each for each in page(name).all("p") if each.attributes.get("class") == kind]
-
-
 def sections(name):
     return [section.attributes["id"] for section in page(name).all("section")]
 
 
 @every_page
 def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name):
-    (verdict,) = paragraphs(name, "verdict")
+    (verdict,) = (p for p in page(name).all("p") if p.attributes.get("class") == "verdict")
     assert verdict.text() == plain(document(name)["headline"])
     html = html_of(name)
     before, _, _ = html.partition('class="verdict"')

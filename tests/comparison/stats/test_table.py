@@ -62,10 +62,6 @@ TABLE = system_answers([80, 20], [10], threshold=None)
 OTHER = system_answers([80], [10], "b")
 
 
-def ruled(rule):
-    return attrs.evolve(TABLE, rule=rule)
-
-
 def difference(*tables):
     sides = [stats.Side(table=table, threshold=50) for table in tables]
     return stats.compare_systems(sides, required_fmr=0.1)[0]
@@ -87,7 +83,7 @@ def attempts_of(probe, reference, scores, transactions, attempts):
         lambda: stats.trials_for(0),
         lambda: stats.trials_for(0.1, confidence=1.0),
         lambda: stats.bounds(Rate(errors=0, trials=0)),
-        lambda: rates_at(ruled(ThresholdRule.VENDOR), 1),
+        lambda: rates_at(attrs.evolve(TABLE, rule=ThresholdRule.VENDOR), 1),
         lambda: difference(TABLE, OTHER),
         # Two people, mated and not, one attempt twice, attempt 0, too few, and no order.
         lambda: attempts_of([1, 2], [1, 2], [7, 8], [3, 3], [1, 2]),
