@@ -106,6 +106,18 @@ def test_threshold_decides_and_contradiction_is_review(confidence, threshold, co
     assert (result.score.raw, result.billing.charges) == (confidence, 3)
 
 
+@pytest.mark.parametrize(
+    ("backend", "bodies", "header"),
+    [
+        (AZURE, of_azure(0.9), "apim-request-id"),
+        (REKOGNITION, of_rekognition(99.0), "x-amzn-RequestId"),
+    ],
+)
+def test_id_of_the_last_request_is_the_vendors_id(backend, bodies, header):
+    replies = [json_reply(body, **{header: "r-1"}) for body in bodies]
+    assert backend.read_reply(match_call(50), *replies).ids.vendor == "r-1"
+
+
 def test_first_face_was_compared():
     smaller = {**FACE, "faceRectangle": {"top": 1, "left": 2, "width": 3, "height": 4}}
     result = read(AZURE, [FACE, smaller], *of_azure(0.9)[1:])

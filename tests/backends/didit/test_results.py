@@ -56,6 +56,7 @@ def test_all_fields_of_a_match(answers, parsed):
     assert (face.confidence, face.rotation) == (0.741206, 0)
     assert result.reference_faces[0].box.left == 58
     assert parsed(answers["match_boundary"]).reference_faces[0].rotation == 90
+    assert parsed(answers["liveness_declined"]).quality == 71.8
     assert result.raw == body
 
 

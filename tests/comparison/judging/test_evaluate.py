@@ -282,6 +282,13 @@ def test_a_large_study_says_little():
     assert set(caveats_of(*systems, required_fmr=2e-3)) == {"impostors"}
 
 
+def test_each_group_has_its_number_of_pairs():
+    (group,) = (system := wrong_in_one_of_twenty("a", 1)).groups.values()
+    sizes = evaluate([system], required_fmr=0.1).study.groups["number"]
+    pairs = [int((group.within == place).sum()) for place, _ in enumerate(group.labels)]
+    assert [sizes[label].pairs for label in group.labels] == pairs
+
+
 @pytest.mark.parametrize("environment", Environment)
 def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
     caveats = caveats_of(attrs.evolve(as_real(system_answers([90], [10])), environment=environment))

@@ -98,6 +98,7 @@ def test_a_body_is_answered_singly(listing):
     assert {name: single[name] for name in listed[0]} == listed[0]
     assert json.loads(single["body"])["vendor_data"] == "case-1"
     assert single["headers"]["X-Signature-V2"]
+    assert listing.ask("webhooks/due") == {"due": 3}
     letter = listing.control.webhooks.delivery(listed[0]["id"])
     assert (letter.body.decode(), letter.headers) == (single["body"], single["headers"])
     assert listing.engine.handle(control_request("webhooks/deliveries/nobody")).status == 404

@@ -81,6 +81,13 @@ def test_a_refused_body_names_its_fields(engine, token, path, sent, problems):
     assert [(each["loc"][-1], each["msg"]) for each in answer.json()["detail"]] == problems
 
 
+@pytest.mark.parametrize(("path", "claim"), [("v1", "body.refused"), ("v2", "face.missing")])
+def test_only_version_2_takes_a_pdf(engine, token, path, claim):
+    sent = multipart(files=[("file_a", "a.pdf", b"%PDF-1.7"), GOOD])
+    answer = engine.handle(deepvue_request(f"/{path}/facematch", *sent, token=token))
+    assert f"deepvue.{claim}" in answer.claims
+
+
 @given(body=st.binary(max_size=80), kind=st.sampled_from([JSON, None, "x"]))
 def test_any_body_is_refused_and_never_by_a_fault_of_the_mock(body, kind):
     engine = new_engine(vendor="deepvue")

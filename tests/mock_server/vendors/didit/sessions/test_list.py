@@ -47,6 +47,13 @@ def test_a_filter_is_refused_by_name(engine, answer, query, body):
     assert answer(engine, list_request(query)) == (400, body)
 
 
+@pytest.mark.parametrize(("start", "previous"), [(0, None), (1, ""), (2, "&offset=1")])
+def test_a_page_leads_to_the_page_before_it(engine, answer, start, previous):
+    body = answer(engine, list_request(f"limit=1&offset={start}"))[1]
+    assert (body["previous"] or "").partition("limit=1")[2] == (previous or "")
+    assert (body["previous"] is None) is (previous is None)
+
+
 def test_a_row_is_as_the_contract_shows_it(engine, answer):
     row = answer(engine, list_request("api_service=FACE_MATCH"))[1]["results"][0]
     session = engine.world.sessions.all()[0]
