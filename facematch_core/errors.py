@@ -16,7 +16,7 @@ A mismatch is a result, not an error.
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
         │   └── SessionNotFound (LookupError)   the vendor has no such session
-        ├── SessionMismatch                 the session is not the record's: let nobody in
+        ├── SessionMismatch                 the session is not the record's: let no one in
         ├── AuthenticationFailed            do not retry
         ├── PermissionDenied                do not retry
         ├── InsufficientCredit              do not retry
@@ -243,7 +243,7 @@ class SessionNotFound(RequestRejected, LookupError):
 
 
 class SessionMismatch(VendorError):
-    """The session does not belong to the record, or the record was changed: let nobody in.
+    """The session does not belong to the record, or the record was changed: let no one in.
 
     Attributes:
         field: Name of the differing attribute, never its value; ``vendor`` for one in `vendor`.

@@ -230,7 +230,7 @@ def percentage(value: float, name: str = "value") -> float:
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
     # False for NaN, and no conversion: an int may be too large for a float.
     if not 0 <= value <= 100:
-        raise ValueError(f"{name} must lie between 0 and 100.")
+        raise ValueError(f"{name} must be between 0 and 100.")
     return float(value)
 
 
@@ -250,7 +250,7 @@ def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime 
     """Validator: a timezone-aware time in the years 1901-8999, so that date arithmetic is safe."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:
-        raise ValueError(f"{attribute.name} must lie in the years from 1901 to 8999.")
+        raise ValueError(f"{attribute.name} must be in the years from 1901 to 8999.")
 
 
 def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
@@ -301,7 +301,7 @@ class Score:
         if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
             raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
         if not 0 <= fraction <= 1:
-            raise ValueError("a fraction must lie between 0 and 1")
+            raise ValueError("a fraction must be between 0 and 1")
         value = float(Decimal(repr(float(fraction))).scaleb(2))
         return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
 

@@ -259,7 +259,7 @@ class Backend(abc.ABC):
         return models.Reconciliation(
             outcome=models.Reconciled.CANNOT_KNOW,
             call=call,
-            reason=f"The backend {self.name} cannot look into its vendor's records.",
+            reason=f"The backend {self.name} cannot search its vendor's records.",
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:

@@ -47,7 +47,7 @@ def _check_patterns(allowed_hosts: Collection[str]) -> None:
         _, wildcard, rest = pattern.rpartition("*")
         if wildcard and "." not in rest.lstrip("."):
             raise ConfigurationError(
-                f"allowed_hosts has {pattern}, which also matches hosts of strangers: write the "
+                f"allowed_hosts has {pattern}, which also matches hosts of others: write the "
                 "vendor's own domain behind the last *, as in *.acme.example."
             )
 

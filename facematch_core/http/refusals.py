@@ -142,11 +142,11 @@ _BY_STATUS = {
     401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
     402: _unread(errors.InsufficientCredit, "the account has no credit"),
     403: _unread(errors.PermissionDenied, "the key may not do this"),
-    404: _unread(errors.RequestRejected, "there is nothing at this address; check base_url"),
+    404: _unread(errors.RequestRejected, "the URL does not exist; check base_url"),
     405: _unread(errors.RequestRejected, "the address does not accept this method; check base_url"),
-    407: _unread(errors.RequestRejected, "a proxy asks for a login; put it into HTTPS_PROXY"),
+    407: _unread(errors.RequestRejected, "a proxy requires a login; put it into HTTPS_PROXY"),
     413: _unread(errors.RequestRejected, "the pictures are too large"),
-    415: _unread(errors.RequestRejected, "the form of the request is not accepted"),
+    415: _unread(errors.RequestRejected, "the format of the request is not supported"),
     429: _unread(errors.RateLimited, "too many calls; wait before the next"),
 }
 _VENDORS_4XX = _unread(errors.RequestRejected, "the request was rejected")
@@ -161,8 +161,8 @@ _BY_CLASS = {
     ),
     3: _unknown("a redirect after the call", _REDIRECT),
     4: _unknown(
-        "a 4xx answer that is not in the vendor's own form",
-        f"this is not the vendor's own form, so {_MAY}",
+        "a 4xx answer that is not in the vendor's own format",
+        f"this is not the vendor's own format, so {_MAY}",
     ),
     5: _unknown("a 5xx answer", "it may have executed and charged the call"),
 }

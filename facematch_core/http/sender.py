@@ -224,7 +224,7 @@ class HttpCall:
             # This request was not sent, but the call was accepted before.
             problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
-                unasked = errors.VendorUnavailable(f"it could not be asked: {problem}")
+                unasked = errors.VendorUnavailable(f"the request could not be sent: {problem}")
                 raise self._end_with(unasked) from None
             raise self._end_unreadable(problem) from None
         if is_free and not reply.is_free:  # a call that is not billed has free requests only

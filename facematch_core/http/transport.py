@@ -562,7 +562,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
     """Return the decompressed body, at most `limit` bytes; urllib3 checks the framing."""
     encoding = headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise UnreadableBody("its body is compressed in an unknown way")
+        raise UnreadableBody("its Content-Encoding is not supported")
     body = bytearray()
     for piece in pieces:
         CURRENT.get().wait_s()

@@ -217,7 +217,7 @@ def _check_identity(
     if field:
         raise SessionMismatch(
             f"The session at {rules.backend} does not belong to this record, or the record was "
-            f"changed ({problem}): let nobody in, and find out why.",
+            f"changed ({problem}): let no one in, and find out why.",
             field=field.partition(" ")[0],
             backend=rules.backend,
             billing=reading.billing if is_start else FREE_BILLING,

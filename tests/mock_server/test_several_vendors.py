@@ -92,14 +92,14 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"vendor": "acme"}, "no vendor acme"),
+        ({"vendor": "acme"}, "unknown vendor acme"),
         ({"switches": {"in_reviw": True}}, "no switch in_reviw"),
         ({"switches": {"price_match": 0.05}}, "with at most four decimals, as text"),
         ({"switches": {"price_match": "-1"}}, "from 0 to 1e12"),
         ({"control_token": "short"}, "at least 8 characters"),
         ({"vendor": ()}, "at least one"),
         ({"vendor": ("didit", "didit")}, "given twice"),
-        ({"vendor": BOTH, "switches": {"acme.x": 1}}, "no vendor acme"),
+        ({"vendor": BOTH, "switches": {"acme.x": 1}}, "unknown vendor acme"),
         ({"vendor": BOTH, "switches": {"deepvue.x": 1}}, "no switch x"),
         ({"vendor": BOTH, "switches": {"token_life_s": 1, "deepvue.token_life_s": 1}}, "twice"),
     ],

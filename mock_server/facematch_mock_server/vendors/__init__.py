@@ -38,7 +38,7 @@ def vendor_named(name: str) -> Vendor:
         if not isinstance(brought, Vendor) or brought.name != name:
             raise ValueError(f"the entry point {name} = {point.value} of {GROUP} is not a Vendor")
         return brought
-    raise ValueError(f"there is no vendor {name}; the mock has {', '.join(vendor_names())}")
+    raise ValueError(f"unknown vendor {name}; the mock has {', '.join(vendor_names())}")
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:

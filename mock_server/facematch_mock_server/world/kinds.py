@@ -186,7 +186,7 @@ def choose_each(
             owner, name = owner_of(kinds, word)
             given = {name: value}
         if owner not in each:
-            raise ValueError(f"there is no vendor {owner:.60} here; there are {', '.join(each)}")
+            raise ValueError(f"unknown vendor {owner:.60}; known are {', '.join(each)}")
         for name in given.keys() & each[owner]:
             raise ValueError(f"the switch {owner}.{name} is given twice")
         each[owner] |= given

@@ -50,7 +50,7 @@ def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
 
 #: What the proxy does, a word of the message, and whether a retry may help.
 BEFORE = {
-    "asks for a login": ([send(LOGIN)], "HTTPS_PROXY", False),
+    "requires a login": ([send(LOGIN)], "HTTPS_PROXY", False),
     "forbids the host": ([send(http_reply(403, b"<html>"))], "answers 403", False),
     "cannot reach the host": ([send(http_reply(502, b"<html>"))], "answers 502", True),
     "goes": ([close], "", True),
