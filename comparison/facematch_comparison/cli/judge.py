@@ -297,15 +297,9 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     from facematch_comparison.judging.gate import Conclusion, judge
 
     answers, about = common.answers_from(options)
-    evaluation = evaluate(
-        answers,
-        required_fmr=rules.required_fmr,
-        confidence=rules.evaluation_confidence,
-        attempts=rules.attempts,
-        split=options["split"],
-        seed=options["seed"],
-        **about,
-    )
+    how: dict[str, Any] = {"attempts": rules.attempts, "split": options["split"]}
+    how |= {"required_fmr": rules.required_fmr, "confidence": rules.evaluation_confidence}
+    evaluation = evaluate(answers, seed=options["seed"], **how, **about)
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:
         print_json(verdict.to_dict())

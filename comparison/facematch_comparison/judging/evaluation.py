@@ -92,11 +92,8 @@ def evaluate(
         _Judging(each, each.take(calibration), each.take(judged), confidence) for each in answers
     ]
     # The lowest number of scored non-mated pairs, of systems that have enough.
-    counts = [
-        each.chosen.table.scored_others
-        for each in judgings
-        if each.answers.is_scored and not each.why_reversed
-    ]
+    scored = [each for each in judgings if each.answers.is_scored and not each.why_reversed]
+    counts = [each.chosen.table.scored_others for each in scored]
     trials = min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
     supported = stats.comparable_fmr(trials)
     fmr = required_fmr or supported or stats.COMMON_FMRS[0]
@@ -241,11 +238,8 @@ class _Judging:
         if not self.points[-1].point and not self.at_default:
             return ()
         table, confidence = self.table, self.rates.confidence
-        return tuple(
-            cell
-            for column in table.groups
-            for cell in stats.cells_of(table, column, self.threshold, confidence)
-        )
+        columns = (stats.cells_of(table, each, self.threshold, confidence) for each in table.groups)
+        return tuple(cell for cells in columns for cell in cells)
 
     def system(self, attempts: int | None, **groups: Any) -> model.System:
         answers, table, (*at_fmrs, at_rate) = self.answers, self.table, self.points
@@ -347,9 +341,8 @@ def _point(
     found: dict[str, Any] = {name: rates.at(name, threshold) for name in names}
     if chosen_on == EVALUATION and fmr is not None:
         found["fmr"] = stats.at_chosen_threshold(found["fmr"], fmr)
-    return model.OperatingPoint(
-        threshold=threshold, rule=rates.table.rule, chosen_on=chosen_on, **found
-    )
+    rule = rates.table.rule
+    return model.OperatingPoint(threshold=threshold, rule=rule, chosen_on=chosen_on, **found)
 
 
 def service_of(answers: Answers) -> model.Service:

@@ -201,17 +201,13 @@ def _check(evaluation: model.Evaluation, requirements: Requirements) -> None:
     required, confidence = requirements.required_fmr, requirements.evaluation_confidence
     need = f"required_fmr={required:g} and confidence={confidence:g}"
     is_suited = requirements.at == "default" or math.isclose(evaluation.required_fmr, required)
-    is_suited = is_suited and evaluation.confidence >= confidence - 1e-9
+    is_suited &= evaluation.confidence >= confidence - 1e-9
     if requirements.counts == "transactions":
         need += f", and transactions of up to {requirements.attempts or 'any number of'} attempts"
         best = [system.transactions for system in evaluation.systems]
-        is_suited = is_suited and all(
-            each and requirements.attempts in (None, each.attempts) for each in best
-        )
+        is_suited &= all(each and requirements.attempts in (None, each.attempts) for each in best)
     if not is_suited:
-        raise InvalidRequest(
-            f"The requirements {requirements.name} need {need}: evaluate the answers for that."
-        )
+        raise InvalidRequest(f"{requirements.name} needs {need}: evaluate the answers for that.")
 
 
 def _judge(system: model.System, requirements: Requirements, split: str) -> SystemVerdict:

@@ -171,9 +171,8 @@ def rate(node: Node, at_fmr: Node | None = None) -> Markup:
     if not value:
         return Markup('<span class="none">no such pair</span>')
     interval = ends(of, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%")
-    counts = Markup('<span class="whole">{} of {}</span>').format(
-        count(node["errors"]), count(node["trials"])
-    )
+    errors, trials = count(node["errors"]), count(node["trials"])
+    counts = Markup('<span class="whole">{} of {}</span>').format(errors, trials)
     under = Markup(", ").join(filter(None, (interval, counts)))
     return Markup("<b>{}</b> <small>{}</small>").format(value, under)
 
@@ -354,10 +353,8 @@ class Tables:
     @_by_system
     def service(self, system: Node) -> Row:
         service = system["service"]
-        price, cost, per_person = (
-            money(service[key], service["currency"])
-            for key in ("price", "cost", "cost_per_verified")
-        )
+        amounts = (service[key] for key in ("price", "cost", "cost_per_verified"))
+        price, cost, per_person = (money(amount, service["currency"]) for amount in amounts)
         return {
             "Calls": count(service["calls"]),
             "Not answered": _if_any(service["answered"]),

@@ -136,12 +136,9 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         return None
     kinds = ((histogram.mated, _WHOLE), (histogram.non_mated, _DASHED))
     most = max(max(counts) / sum(counts) for counts, _ in kinds)
-    shown = [share for share in (0, 0.01, *_TICKS[7:14]) if share < most]
+    ticks = [(share, f"{100 * share:g} %") for share in (0, 0.01, *_TICKS[7:14]) if share < most]
     # The square root keeps a small peak of wrong labels visible beside a large one.
-    y = _Axis(
-        lambda share: 0.94 * math.sqrt(share / most),
-        [(share, f"{100 * share:g} %") for share in shown],
-    )
+    y = _Axis(lambda share: 0.94 * math.sqrt(share / most), ticks)
     x = _scores(histogram.edges[0], histogram.edges[-1])
     plot = _Plot(name, x, y, "score", "mated (solid) and non-mated (dashed)")
     across = [edge for edge in histogram.edges for _ in range(2)]

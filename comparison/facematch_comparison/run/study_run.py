@@ -24,7 +24,7 @@ from facematch_core.base.deadline import Clock, SystemClock
 from facematch_core.base.tables import refuse
 from facematch_core.errors import InvalidImage, InvalidRequest
 from facematch_core.images.image import Image
-from facematch_core.models import Charged, Decision, Retention, ThresholdRule
+from facematch_core.models import Charged, Decision, ThresholdRule
 from facematch_core.verifier.verifier import MAX_WORKERS
 
 from .database import RunDatabase
@@ -113,19 +113,10 @@ class StudyRun:
             # Write nothing unless all systems can be asked.
             digests = digests_of(study)
             entering = StoredStudy.of_study(study, study.digest(digests))
+            shared: dict[str, Any] = {"study": study, "digests": digests, "database": database}
+            shared |= {"reference": entering.reference, "clock": clock, "undo": undo}
             self.systems = tuple(
-                RunSystem(
-                    name,
-                    opener,
-                    retention=Retention.KEEP if name in keep else Retention.MINIMAL,
-                    price=prices.get(name),
-                    database=database,
-                    study=study,
-                    reference=entering.reference,
-                    digests=digests,
-                    clock=clock,
-                    undo=undo,
-                )
+                RunSystem(name, opener, kept=name in keep, price=prices.get(name), **shared)
                 for name, opener in systems.items()
             )
             database.lock()

@@ -82,6 +82,7 @@ class RunSystem:
     """A system of a run: a verifier that records its calls in the run database.
 
     Args:
+        kept: Whether to ask the vendor to keep a record of each call.
         price: Price of a call; defaults to the price that the system's budget reserves.
         digests: SHA-256 of each picture when the run began.
         undo: Closes the verifier, even if it is refused here.
@@ -101,7 +102,7 @@ class RunSystem:
         name: str,
         opener: Callable[..., Any],
         *,
-        retention: Retention,
+        kept: bool,
         price: Price | None,
         database: RunDatabase,
         study: Study,
@@ -110,7 +111,8 @@ class RunSystem:
         clock: Clock,
         undo: contextlib.ExitStack,
     ) -> None:
-        self.name, self.retention, self.study, self.digests = name, retention, study, digests
+        self.name, self.study, self.digests = name, study, digests
+        self.retention = retention = Retention.KEEP if kept else Retention.MINIMAL
         self._database, self._clock, self._reference = database, clock, reference
         self._lock = threading.Lock()
         # By thread: the `pair` being asked, and its `call_id`.

@@ -277,15 +277,14 @@ def _redraw(
         part.draw_from(urn)
     place_of = {rows: place for place, rows in enumerate(sets)}
     # A single product, because with many people each look at all draws is expensive.
-    brings = np.column_stack(
-        [pairs[urn.person_of_row], *(threshold.person_totals for threshold in thresholds.values())]
-    )
+    of_thresholds = (threshold.person_totals for threshold in thresholds.values())
+    brings = np.column_stack([pairs[urn.person_of_row], *of_thresholds])
     shares: dict[Any, list[Floats]] = {at: [] for at in sets_at}
     length, done = max(part.persons.shape[-1] for part in parts), 0
     for draws in urn.draws(max(resamples.values()), seed, length=length):
-        counts, of_thresholds = np.split((brings.T @ draws.T).T, [len(sets)], axis=1)
+        counts, brought_by = np.split((brings.T @ draws.T).T, [len(sets)], axis=1)
         counts[counts == 0] = np.nan
-        for (at, threshold), brought in zip(thresholds.items(), of_thresholds.T, strict=True):
+        for (at, threshold), brought in zip(thresholds.items(), brought_by.T, strict=True):
             if done < resamples[at]:
                 turned_away = errors[at].count(draws, threshold.highest_refused(draws, brought))
                 shares[at].append(turned_away / counts[:, [place_of[rows] for rows in sets_at[at]]])

@@ -89,10 +89,8 @@ def compare_systems(
         each = differences[at]
         if each.frr and p_value is not None:
             is_real = p_value < 1 - confidence
-            better = each.second if each.frr.value > 0 else each.first
-            differences[at] = attrs.evolve(
-                each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
-            )
+            better = (each.second if each.frr.value > 0 else each.first) if is_real else None
+            differences[at] = attrs.evolve(each, p_adjusted=p_value, is_real=is_real, better=better)
     intervals: list[dict[tuple[str, float], Interval]] = [{} for _ in sides]
     for (place, name, fmr), values in zip(of_side, drawn, strict=True):
         seen = values[~np.isnan(values)]
