@@ -90,6 +90,11 @@ class Words:
         words: list[str] = self.each.cast(pa.string()).to_pylist()
         return words
 
+    @cached_property
+    def categories(self) -> pd.Index:
+        """The distinct words, for `pandas.Categorical`, which checks them once."""
+        return pd.Index(self.words)
+
     @property
     def texts(self) -> NDArray[np.object_]:
         """object, (N,): the word of each row; "" for an empty cell."""
@@ -100,12 +105,6 @@ class Words:
     def filled(self) -> NDArray[np.bool_]:
         """bool, (N,): where a cell is not empty."""
         return self.codes >= 0
-
-    def map(self, meanings: Mapping[str, Any], otherwise: Any, kind: type[np.generic]) -> Any:
-        """(N,): the meaning of each row's word in lower case."""
-        meant = [meanings.get(word.lower(), otherwise) for word in self.words]
-        values = np.array([*meant, otherwise], kind)
-        return values[self.codes] if meant else np.broadcast_to(values, len(self.codes))
 
     def problems(
         self, name: str, is_right: Callable[[str], object], advice: str

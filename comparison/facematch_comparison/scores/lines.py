@@ -37,6 +37,7 @@ from .columns import (
     PICTURES,
     TRUTH,
     WIDE,
+    Column,
     ColumnsNotRecognised,
     group_of,
     is_distance,
@@ -46,7 +47,6 @@ from .columns import (
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pandas import DataFrame, Series
 
     from .cells import Ints
 
@@ -99,7 +99,12 @@ class Lines:
         """Return the lines of each system, if a row holds the scores of several."""
         if len(self.scores) < 2:
             return [self]
-        return [attrs.evolve(self, name=column, scores=[column]) for column in self.scores]
+        names = ("pictures", "named", "mated", "people", "pairs", "first")
+        shared = {name: getattr(self, name) for name in names}  # computed once for all
+        parts = [attrs.evolve(self, name=column, scores=[column]) for column in self.scores]
+        for part in parts:
+            part.__dict__.update(shared)
+        return parts
 
     @property
     def held(self) -> set[str]:
@@ -132,9 +137,11 @@ class Lines:
         return -numbers if ours == "threshold" and self.is_distance else numbers
 
     def meant(self, ours: str, otherwise: Any, kind: type[np.generic]) -> NDArray[Any]:
-        """Return the meaning of each word of a column, (N,)."""
-        values: NDArray[Any] = self.words(ours).map(COLUMNS[ours].words, otherwise, kind)
-        return values
+        """Return the meaning of each word of a column in lower case, (N,)."""
+        words, meanings = self.words(ours), COLUMNS[ours].words
+        meant = [meanings.get(word.lower(), otherwise) for word in words.words]
+        values = np.array([*meant, otherwise], kind)
+        return values[words.codes] if meant else np.broadcast_to(values, len(self))
 
     @cached_property
     def system(self) -> Words:
@@ -448,7 +455,7 @@ def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
     return lines
 
 
-def _texts_of(lines: Lines) -> DataFrame:
+def _texts_of(lines: Lines) -> pd.DataFrame:
     """Return the lines of one file as numbers and texts, None for an empty cell."""
     columns: dict[str, Any] = {}
     for ours in [each for each in lines.of if each not in TRUTH]:
@@ -470,15 +477,15 @@ def _texts_of(lines: Lines) -> DataFrame:
     )
 
 
-def _pairs_of(whole: DataFrame, key: list[str], note: Callable[[str], object]) -> Series:
+def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]) -> pd.Series:
     """Return the pair of each line; if folders of pictures differ, their files' names decide."""
 
-    def numbered(ends: DataFrame) -> Series:
+    def numbered(ends: pd.DataFrame) -> pd.Series:
         # Two pictures are one pair in either order.
         frame = pd.DataFrame(np.sort(ends.to_numpy(str), axis=1))
         return frame.groupby([*frame], sort=False).ngroup()
 
-    def joins_all(numbers: Series) -> bool:
+    def joins_all(numbers: pd.Series) -> bool:
         return bool(whole["file"].groupby(numbers).nunique().max() == whole["file"].nunique())
 
     ends = whole[key].fillna("")
@@ -491,7 +498,7 @@ def _pairs_of(whole: DataFrame, key: list[str], note: Callable[[str], object]) -
     return numbers
 
 
-def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
+def _share_facts_of_pairs(whole: pd.DataFrame, key: list[str]) -> None:
     """Copy label, people and groups of a pair from other files to each of its lines."""
     facts = [
         name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
@@ -517,7 +524,7 @@ def _share_facts_of_pairs(whole: DataFrame, key: list[str]) -> None:
 
 
 def _check_shares(
-    whole: DataFrame, key: list[str], keep: Series, note: Callable[[str], object]
+    whole: pd.DataFrame, key: list[str], keep: pd.Series, note: Callable[[str], object]
 ) -> None:
     """Note the pairs that a system lacks; raise if a system lacks most of them."""
     count = whole["number"][keep].nunique()
@@ -545,18 +552,14 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
     """Yield problems of the cells of a file, and of each of its lines by itself."""
     cells = lines.cells
     yield from cells.problems
-    for column in lines.scores:
-        yield from cells.no_numbers(column)
-        if not lines.no_scores:
-            yield from _marks(column, cells.numbers(column))
-    for ours, known in COLUMNS.items():
-        if ours not in lines.of:
-            continue
-        column = lines.of[ours]
+    for ours, column in [*lines.of.items(), *(("score", column) for column in lines.scores)]:
+        known = COLUMNS.get(ours, Column())
         if known.is_number:
             yield from cells.no_numbers(column)
-            if ours != "threshold":
-                yield Problem(f"{column} is below 0", np.flatnonzero(cells.numbers(column) < 0))
+        if ours == "score" and not lines.no_scores:
+            yield from _marks(column, cells.numbers(column))
+        if known.is_number and ours not in ("score", "threshold"):
+            yield Problem(f"{column} is below 0", np.flatnonzero(cells.numbers(column) < 0))
         if known.advice:
             yield from cells.words(column).problems(column, known.is_right, known.advice)
         if known.is_needed or ours in lines.people_by:
@@ -605,8 +608,7 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
             rows = np.flatnonzero(labels.codes == labels.words.index("-1"))
             yield Problem(f"{lines.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
         if len(lines.people_by) == 2:
-            known = labels.map(dict.fromkeys(COLUMNS[ours].words, True), False, np.bool_)
-            wrong = known & (lines.mated != np.equal(*lines.people))
+            wrong = (lines.meant(ours, -1, np.int8) >= 0) & (lines.mated != np.equal(*lines.people))
             reason = "mated pairs make {} and {} one person"
             if lines.people_by == PEOPLE:
                 reason = "its people are called {} and {}"

@@ -21,7 +21,7 @@ from facematch_core.models import Charged, Decision, ThresholdRule
 
 from .answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers, Grouping, frame_of
 from .cells import Problem, first_rows, problems_at, read_cells
-from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised
+from .columns import LONG, PEOPLE, PERSON, TRUTH, WIDE, ColumnsNotRecognised, is_distance
 from .lines import (
     MINUS_DISTANCE,
     Lines,
@@ -34,8 +34,6 @@ from .lines import (
 )
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from .cells import Ints, Words
 
 #: Maximum number of systems; a file with more was misread.
@@ -49,7 +47,7 @@ _MANY_ALIKE: Final = 20
 
 
 def read_scores(
-    source: Path | DataFrame | Any,
+    source: Path | pd.DataFrame | Any,
     *,
     columns: Mapping[str, str | Sequence[str]] | None = None,
     rule: ThresholdRule | None = None,
@@ -126,8 +124,9 @@ def read_scores(
     recognise(files, columns or {})
     parts = []
     for lines in files:
-        lines.cells.refuse(each for part in lines.parts() for each in problems_of_cells(part))
-        parts += lines.parts()
+        split = lines.parts()
+        lines.cells.refuse(each for part in split for each in problems_of_cells(part))
+        parts += split
     if is_joined:
         parts = [join(parts, say)]
     lines = parts[0]
@@ -247,7 +246,7 @@ def _choose_model(
 
 def _frame_of(
     lines: Lines, facts: Sequence[Mapping[str, Any]], groups: Mapping[str, Grouping]
-) -> DataFrame:
+) -> pd.DataFrame:
     """Return the frame of `Answers` of all systems, with a row for each line."""
     scores, failed = lines.score, lines.failed
     decisions = lines.meant("decision", NO_DECISION, np.int8)
@@ -265,14 +264,14 @@ def _frame_of(
     probe, reference = lines.people
     more: dict[str, Any] = {}
     if lines.named:
-        names = lines.named[0].words
-        count = 1 + max(probe.max(), reference.max())
-        more["people"] = [*names, *(f"unknown {number}" for number in range(len(names), count))]
+        more["people"] = names = lines.named[0].categories
+        if unknown := range(len(names), 1 + max(probe.max(), reference.max())):
+            more["people"] = [*names, *(f"unknown {number}" for number in unknown)]
     if "transaction" in lines.of:
         more["transactions"] = lines.words("transaction").codes
         more["attempts"] = lines.numbers("attempt").astype(np.int64)
     if lines.pictures:
-        category = pd.CategoricalDtype(pd.Index(lines.pictures[0].words))
+        category = pd.CategoricalDtype(lines.pictures[0].categories)
         more["pictures"] = tuple(
             pd.Categorical.from_codes(side.codes, dtype=category) for side in lines.pictures
         )
@@ -344,7 +343,7 @@ def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
                 f"{of}read {quoted([*each.of.values(), *each.scores])}; not read, because their "
                 f"names are not known or not needed: {quoted(each.skipped)}"
             )
-        if distances := [part.scores[0] for part in each.parts() if part.is_distance]:
+        if distances := [name for name in each.scores if each.distance or is_distance(name)]:
             yield (
                 f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
                 "passes distances of 0.4 and less"
