@@ -416,13 +416,13 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         pass
     except httptools.HttpParserError as error:
         raise _BrokenRequest(400, str(error)) from None
-    values: dict[str, list[str]] = {}
-    for name, value in headers:
-        values.setdefault(name, []).append(value)
-    codings, hosts = values.get("transfer-encoding"), values.get("host", ())
-    if codings and [coding.lower() for coding in codings] != ["chunked"]:
+    values = dict(headers)
+    if len(values) < len(headers):  # some headers are repeated
+        values = {name: "\n".join(v for n, v in headers if n == name) for name in values}
+    coding, host = values.get("transfer-encoding"), values.get("host")
+    if coding is not None and coding.lower() != "chunked":
         raise _BrokenRequest(501, "a transfer coding other than chunked")
-    if len(hosts) > 1 or not (hosts or is_old):
+    if (host is None and not is_old) or "\n" in (host or ""):
         raise _BrokenRequest(400, "a request must have exactly one Host header")
     if whole := _WHOLE.fullmatch(target):
         # Through a proxy, clients send an absolute URL, and its host wins (RFC 9112, 3.2.2).
@@ -430,11 +430,12 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
     # Servers may disagree about a request with two lengths, so close (RFC 9112, 6.1).
-    is_twofold = codings is not None and "content-length" in values
-    closes = is_old or is_twofold or bool(_CLOSE.search(",".join(values.get("connection", ()))))
+    is_twofold = coding is not None and "content-length" in values
+    options = values.get("connection", "").replace("\n", ",")
+    closes = is_old or is_twofold or _CLOSE.search(options) is not None
     return (
         Request(method=line[1].decode(), target=target, headers=(*headers,), peer=peer),
-        None if codings else int(values.get("content-length", "0")[0]),
+        None if coding else int(values.get("content-length", 0)),
         closes,
-        not is_old and values.get("expect", [""])[0].lower() == "100-continue",
+        not is_old and "100-continue" in values.get("expect", "").lower().split("\n"),
     )

@@ -207,11 +207,9 @@ class Call:
             if refusal is None:
                 raise
             self.refuse(refusal, problem=error)
-        self.files += [
-            SentFile(field, file.name, len(file.content), file.digest)
-            for field, files in form.files.items()
-            for file in files
-        ]
+        for field, files in form.files.items():
+            for file in files:
+                self.files.append(SentFile(field, file.name, len(file.content), file.digest))
         return form
 
     def read_object(self, refusal: str | None = None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def amount(value: object) -> Decimal:
     return number
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Charge:
     """A charge.
 
@@ -292,7 +292,7 @@ class Hosted:
     reference: str | None = None
 
 
-@attrs.define(kw_only=True)
+@attrs.frozen(kw_only=True)
 class Session:
     """A saved call, or a hosted session.
 
