@@ -14,23 +14,16 @@ if TYPE_CHECKING:
     from .judging.evaluation import evaluate
     from .judging.gate import StudyPlan, Verdict, judge, plan_study
     from .judging.requirements import Requirements, read_requirements
-    from .report import report_html, write_report
+    from .report.page import report_html, write_report
     from .report.writing import digest_answers, export, to_frame, wrong_pairs
-    from .run import (
-        PairState,
-        Price,
-        Progress,
-        RunDatabase,
-        RunSummary,
-        StudyRun,
-        UnresolvedCharge,
-        read_answers,
-        run_study,
-    )
+    from .run.database import RunDatabase
+    from .run.records import PairState, Price, Progress, UnresolvedCharge
+    from .run.study_run import RunSummary, StudyRun, read_answers, run_study
     from .scores.answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, frame_of
     from .scores.columns import ColumnsNotRecognised
     from .scores.reading import read_scores
-    from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
+    from .study.drawing import draw_pairs, split_by_subject
+    from .study.reading import Study, StudyPair, photographs, read_study
     from .values.model import Evaluation, Evidence
 
 #: Public names by module; each is imported on first use.
@@ -40,16 +33,16 @@ __getattr__, __dir__ = lazy_names(
         "judging.evaluation": "evaluate",
         "judging.gate": "StudyPlan Verdict judge plan_study",
         "judging.requirements": "Requirements read_requirements",
-        "report": "report_html write_report",
+        "report.page": "report_html write_report",
         "report.writing": "digest_answers export to_frame wrong_pairs",
-        "run": (
-            "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge "
-            "read_answers run_study"
-        ),
+        "run.database": "RunDatabase",
+        "run.records": "PairState Price Progress UnresolvedCharge",
+        "run.study_run": "RunSummary StudyRun read_answers run_study",
         "scores.answers": "BILLED DECISIONS NO_DECISION Answers Grouping frame_of",
         "scores.columns": "ColumnsNotRecognised",
         "scores.reading": "read_scores",
-        "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
+        "study.drawing": "draw_pairs split_by_subject",
+        "study.reading": "Study StudyPair photographs read_study",
         "values.model": "Evaluation Evidence",
     },
 )

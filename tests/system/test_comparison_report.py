@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 from kit.comparison.samples import EVALUATIONS
 
-from facematch_comparison.report import write_report
+from facematch_comparison import write_report
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
 #: Two vendors that are simulated, so no true one is praised or blamed.

@@ -21,7 +21,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 if TYPE_CHECKING:
-    from facematch_comparison.run import RunDatabase
+    from facematch_comparison.run.database import RunDatabase
     from facematch_comparison.scores.answers import Answers
     from facematch_comparison.values.model import Evidence
 
@@ -192,7 +192,7 @@ def answers_from(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     store = options["store"] or STORE
     with database_at(store) as database:
         from facematch_comparison.report.writing import digest_answers
-        from facematch_comparison.run import read_answers
+        from facematch_comparison.run.study_run import read_answers
 
         study, answers = database.study(), read_answers(database, models=options["models"])
     file = store.partition("?")[0].rpartition("/")[2]
@@ -260,6 +260,6 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
             f"Run database {file[:200]!r} not found. `facematch compare run` creates one; "
             "`compare report` and `gate` also read a file of scores (--scores FILE)."
         )
-    from facematch_comparison.run import RunDatabase
+    from facematch_comparison.run.database import RunDatabase
 
     return contextlib.closing(RunDatabase(url))

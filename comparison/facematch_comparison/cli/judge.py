@@ -18,7 +18,7 @@ from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
-    from facematch_comparison.study import Study
+    from facematch_comparison.study.reading import Study
     from facematch_comparison.values.model import Evaluation, Rate
 
 #: Formats of --out; the first one is the default if the file name has no suffix.
@@ -143,7 +143,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
             raise click.UsageError(f"{name} would overwrite {path}, which --scores reads.")
     answers, about = common.answers_from(options)
     from facematch_comparison.judging.evaluation import evaluate
-    from facematch_comparison.report import report_html
+    from facematch_comparison.report.page import report_html
 
     judging = ("confidence", "at_thresholds", "attempts", "split", "seed")
     more = about | {name: options[name] for name in judging}
@@ -202,7 +202,7 @@ def _export(what: Any, path: Path, study: Study | None) -> None:
 def _study_that_was_run(file: Path, about: Mapping[str, Any]) -> Study:
     """Read the pairs that were run, with names and pictures."""
     from facematch_comparison.run.study_run import digests_of
-    from facematch_comparison.study import read_study
+    from facematch_comparison.study.reading import read_study
 
     study = read_study(file, note=common.note)
     recorded = about["digest"]  # None for a file of scores, which names no pictures

@@ -31,7 +31,9 @@ from facematch_core.resilience.budget import format_amount
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.run import RunDatabase, RunSummary, StudyRun, UnresolvedCharge
+    from facematch_comparison.run.database import RunDatabase
+    from facematch_comparison.run.records import UnresolvedCharge
+    from facematch_comparison.run.study_run import RunSummary, StudyRun
     from facematch_core.store import CallStore
 
 #: States with a column in the summary of a run.
@@ -74,7 +76,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
     check_target("--out", out, force=options.pop("force"))
-    from facematch_comparison.study import draw_pairs, photographs, read_groups, write_pairs_csv
+    from facematch_comparison.study.drawing import draw_pairs
+    from facematch_comparison.study.reading import photographs, read_groups, write_pairs_csv
     from facematch_comparison.values.numbers import counted
 
     people = photographs(folder)
@@ -131,8 +134,9 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     openers = _openers_of(options)
     from rich.progress import TextColumn
 
-    from facematch_comparison.run import Price, StudyRun
-    from facematch_comparison.study import read_study
+    from facematch_comparison.run.records import Price
+    from facematch_comparison.run.study_run import StudyRun
+    from facematch_comparison.study.reading import read_study
 
     currency, prices = options["currency"], options["prices"]
     prices = {name: Price(amount=prices[name], currency=currency) for name in prices}

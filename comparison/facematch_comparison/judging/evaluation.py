@@ -16,7 +16,7 @@ import numpy as np
 
 from facematch_comparison import stats
 from facematch_comparison.scores.answers import BILLED, DECISIONS, Answers, check_alike
-from facematch_comparison.study import split_by_subject
+from facematch_comparison.study.drawing import split_by_subject
 from facematch_comparison.values import model
 from facematch_comparison.values.model import Evaluation
 from facematch_core import __version__

@@ -33,7 +33,7 @@ from facematch_core.models import CallRecord, Charged, Decision, Environment, Ma
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_comparison.study import Study
+    from facematch_comparison.study.reading import Study
 
 #: Age of a call after which a record missing at the vendor will not appear any more.
 SURELY_LATE: Final = timedelta(minutes=15)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NO_DECISION, NOT_ASKED, Answers
-from facematch_comparison.study import Study
+from facematch_comparison.study.reading import Study
 from facematch_comparison.values.numbers import join_names
 from facematch_core.backend.kinds import argument
 from facematch_core.base.deadline import Clock, SystemClock

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias, cast
 import attrs
 import numpy as np
 
-from facematch_comparison.study import Study
+from facematch_comparison.study.reading import Study
 from facematch_core.backend import decide_by_threshold
 from facematch_core.base.deadline import Clock
 from facematch_core.base.files import read_regular

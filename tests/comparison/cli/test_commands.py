@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from facematch_comparison.study import draw_pairs, photographs, read_study, split_by_subject
+from facematch_comparison import draw_pairs, photographs, read_study, split_by_subject
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):

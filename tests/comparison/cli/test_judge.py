@@ -10,9 +10,15 @@ from kit.comparison.studies import write_study
 from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions
 from kit.fakes import picture
 
-from facematch_comparison import evaluate, export, read_scores, report_html
-from facematch_comparison.run import RunDatabase, read_answers
-from facematch_comparison.study import write_pairs_csv
+from facematch_comparison import (
+    RunDatabase,
+    evaluate,
+    export,
+    read_answers,
+    read_scores,
+    report_html,
+)
+from facematch_comparison.study.reading import write_pairs_csv
 from facematch_core import Environment
 
 REPORT = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01")

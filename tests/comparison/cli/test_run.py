@@ -10,8 +10,8 @@ import pytest
 from kit.comparison.studies import charged_answer, fail_with, write_study
 from kit.fakes import FakeBackend, match_result, open_always
 
-from facematch_comparison.run import RunDatabase
-from facematch_comparison.study import write_pairs_csv
+from facematch_comparison import RunDatabase
+from facematch_comparison.study.reading import write_pairs_csv
 from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score
 from facematch_core.cli.text import Stopping
 from facematch_core.errors import AuthenticationFailed, ConfigurationError, RateLimited

@@ -17,7 +17,7 @@ from kit.comparison.studies import (
 )
 from kit.fakes import open_always
 
-from facematch_comparison.run import RunDatabase
+from facematch_comparison import RunDatabase
 from facematch_core import OutcomeUnknown
 from facematch_core.errors import AuthenticationFailed, UnexpectedResponse
 from facematch_core.resilience import Budget

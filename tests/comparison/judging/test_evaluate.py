@@ -20,10 +20,10 @@ from kit.comparison.tables import (
     without_answers,
 )
 
+from facematch_comparison import split_by_subject
 from facematch_comparison.judging.evaluation import evaluate, service_of, size_of
 from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
-from facematch_comparison.study import split_by_subject
 from facematch_comparison.values.model import Method
 from facematch_core import Charged, Decision, Environment, InvalidRequest
 from facematch_core.models import ThresholdRule

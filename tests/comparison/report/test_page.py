@@ -15,8 +15,8 @@ from kit.comparison.reading import at, check_numbers, document, html_of, page, r
 from kit.comparison.samples import EVALUATIONS, HOSTILE, full, silent, two
 from kit.comparison.tables import as_decisions, system_answers, with_columns
 
+from facematch_comparison import report_html, write_report
 from facematch_comparison.judging.evaluation import evaluate
-from facematch_comparison.report import report_html, write_report
 from facematch_comparison.report.page import Node, plain
 from facematch_comparison.values.model import Estimate
 

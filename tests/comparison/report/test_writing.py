@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.tables import table_of
 
-from facematch_comparison import export, read_scores, to_frame, wrong_pairs
+from facematch_comparison import Study, StudyPair, export, read_scores, to_frame, wrong_pairs
 from facematch_comparison.scores.answers import Answers, Grouping
-from facematch_comparison.study import Study, StudyPair
 from facematch_core import Environment, InvalidRequest
 from facematch_core.models import ThresholdRule
 

@@ -1,7 +1,7 @@
 import pytest
 from kit.comparison.studies import in_file_order, write_study  # noqa: F401 - a fixture
 
-from facematch_comparison.run import RunDatabase
+from facematch_comparison import RunDatabase
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from kit.comparison.studies import (
 )
 from kit.fakes import FakeBackend, picture
 
-from facematch_comparison.run import RunDatabase, StoredSystem, StudyRun, read_answers, run_study
+from facematch_comparison import RunDatabase, StudyRun, read_answers, run_study
+from facematch_comparison.run.records import StoredSystem
 from facematch_core import ConfigurationError, InvalidRequest
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
@@ -139,7 +140,7 @@ def test_a_row_is_whole(database, address):
 
 HOLDER = """
 import os, sys
-from facematch_comparison.run import RunDatabase
+from facematch_comparison import RunDatabase
 database = RunDatabase(sys.argv[1])
 database.lock()
 if "fork" in sys.argv and os.fork() == 0:

@@ -8,9 +8,8 @@ from hashlib import sha256
 import pytest
 from kit.comparison.runner import DEAD, Runner
 
-from facematch_comparison.run import PairState, RunDatabase
+from facematch_comparison import PairState, RunDatabase, read_study
 from facematch_comparison.run.system import finalize_budgets
-from facematch_comparison.study import read_study
 from facematch_core import Charged
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock

@@ -9,8 +9,7 @@ import pytest
 from kit.comparison.studies import opener, run_once
 from kit.fakes import FakeBackend
 
-from facematch_comparison import read_answers, read_study, run_study
-from facematch_comparison.run import PairState
+from facematch_comparison import PairState, read_answers, read_study, run_study
 from facematch_core import Environment, open_verifier
 from facematch_core.resilience import Budget
 from facematch_core.testing import photograph

@@ -24,7 +24,7 @@ from kit.comparison.studies import (
 from kit.fakes import FakeBackend
 from mutants.reference import JobSimulator
 
-from facematch_comparison.run import PairState, StudyRun, read_answers
+from facematch_comparison import PairState, StudyRun, read_answers
 from facematch_core import (
     Billing,
     Charged,

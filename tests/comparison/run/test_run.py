@@ -17,8 +17,7 @@ from kit.comparison.studies import (
 from kit.fakes import FakeBackend
 
 import facematch_core as fm
-from facematch_comparison import to_frame
-from facematch_comparison.run import PairState, Price, StudyRun, read_answers, run_study
+from facematch_comparison import PairState, Price, StudyRun, read_answers, run_study, to_frame
 from facematch_comparison.run.records import PairOutcome
 from facematch_comparison.run.system import MOST_FAILURES
 from facematch_comparison.scores.answers import NOT_ASKED

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_comparison.study import draw_pairs, split_by_subject
+from facematch_comparison import draw_pairs, split_by_subject
 from facematch_core import InvalidRequest
 
 

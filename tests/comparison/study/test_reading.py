@@ -6,15 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.tables import refusal_lines, text_reader
 
-from facematch_comparison.study import (
-    Study,
-    StudyPair,
-    draw_pairs,
-    photographs,
-    read_groups,
-    read_study,
-    write_pairs_csv,
-)
+from facematch_comparison import Study, StudyPair, draw_pairs, photographs, read_study
+from facematch_comparison.study.reading import read_groups, write_pairs_csv
 from facematch_core import InvalidRequest
 
 HEAD = "probe,reference,same,probe_subject,reference_subject"

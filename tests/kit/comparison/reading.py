@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from kit.comparison.samples import EVALUATIONS
 
-from facematch_comparison.report import report_html
+from facematch_comparison import report_html
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 

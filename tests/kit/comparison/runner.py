@@ -15,8 +15,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from facematch_comparison.run import RunDatabase, run_study
-from facematch_comparison.study import read_study
+from facematch_comparison import RunDatabase, read_study, run_study
 from facematch_core import FaceVerifier
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore

@@ -7,9 +7,8 @@ import pytest
 from kit.attempts import new_record
 from kit.fakes import FakeBackend, match_result, picture
 
-from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
-from facematch_comparison.run.records import PairOutcome
-from facematch_comparison.study import Study, StudyPair
+from facematch_comparison import PairState, Study, StudyPair, run_study
+from facematch_comparison.run.records import PairOutcome, StoredStudy, StoredSystem
 from facematch_core import (
     Billing,
     Charged,
