@@ -135,12 +135,12 @@ def storm(vendor, seed):
 
 @pytest.mark.parametrize("vendor", BACKENDS)
 def test_a_few_storms(vendor):
-    for seed in range(30):
+    for seed in range(20):
         storm(vendor, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("vendor", BACKENDS)
 def test_two_thousand_storms(vendor):
-    for seed in range(30, 700):
+    for seed in range(20, 700):
         storm(vendor, seed)

@@ -80,7 +80,7 @@ def some_answers(chance, text, probe, reference, groups):
     )
 
 
-@settings(max_examples=10)
+@settings(max_examples=settings().max_examples // 6)
 @given(st.lists(words, min_size=30, max_size=30, unique=True), st.integers(0, 10**6))
 def test_written_answers_are_read_again(tmp_path_factory, texts, seed):
     """Every number to its last digit, every word, in the same order: CSV, Parquet and frames."""

@@ -130,7 +130,8 @@ def test_equal_vendors_are_seldom_called_different(row, studies):
 
 @pytest.mark.parametrize(
     ("row", "studies"),
-    [(verdicts.HEADLINE[0], FEW), pytest.param(verdicts.HEADLINE[2], FEW, marks=pytest.mark.slow)]
+    [(verdicts.HEADLINE[0], 40)]
+    + [pytest.param(verdicts.HEADLINE[at], FEW, marks=pytest.mark.slow) for at in (0, 2)]
     + [pytest.param(row, MANY, marks=LONG) for row in verdicts.HEADLINE],
 )
 def test_intervals_at_the_fmr_and_at_the_threshold_hold(row, studies):
