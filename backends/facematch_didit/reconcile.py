@@ -79,7 +79,7 @@ class _Search:
     opened: set[str] = attrs.field(factory=set)
 
     def look(self, window: tuple[datetime, datetime] | None, *, caller_ref: str | None) -> None:
-        """Read the remaining sessions of a window (None: of `days`), nearest in time first."""
+        """Read the remaining sessions of a window, or of `days`, closest to the call first."""
         started, (first, last) = self.call.started_at, self.days
         rows = fetch_rows(
             self.backend,

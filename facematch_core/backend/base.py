@@ -282,7 +282,7 @@ _SENDABLE = re.compile(r"[!-~\xa1-\xff]+")
 
 
 def _check_settings(backend: Backend) -> None:
-    """Check every setting against its annotation; `ConfigurationError` never has the value."""
+    """Check every setting against its annotation; an error never includes the value."""
     cls = type(backend)
     try:
         hints = type_hints(cls)

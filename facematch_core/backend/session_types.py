@@ -171,15 +171,15 @@ class SessionRecord(Document):
         expects: The checks that must be reported and passed.
         compared_with: The picture that the face must be compared with (GIVEN: the reference passed
             to `start`); None if no match is expected.
-        threshold, review_threshold: The score where a match begins, and the score up to which it
-            becomes REVIEW, 0-100; None for the vendor's threshold, and for no review.
+        threshold, review_threshold: Where a match begins, and up to where a match becomes REVIEW:
+            scores, 0-100. None for the vendor's threshold, and for no review.
         liveness_threshold: The score where a live face begins, 0-100; None for the vendor's.
         valid_for_s: Seconds from the start, above 0, after which an unfinished session is EXPIRED.
         facts: The plug-in's settings that affect the verdict: workflow, region.
         planned_at: Time of `plan`, UTC, by this machine's clock.
         started_at: Time of the first `start`, UTC; None before.
         session_id: The vendor's id; None until a response has it.
-        expires_at: When link or token expire, UTC; None if the vendor does not say.
+        expires_at: When the link or token expires, UTC; None if the vendor does not say.
         vendor: The vendor's facts from the start: workflow version, kind.
 
     Raises:
@@ -251,7 +251,7 @@ class WayIn:
         link: URL of the vendor's page; None for a vendor without a page.
         token: Token for the vendor's own component, or None.
         page: Public parameters of the component: session id, region, endpoint.
-        expires_at: When link or token expire, UTC; None if the vendor does not say.
+        expires_at: When the link or token expires, UTC; None if the vendor does not say.
     """
 
     link: Secret | None = None
@@ -282,7 +282,7 @@ class SessionCheck:
 class SessionReading(SessionAnswer):
     """A session as its vendor returns it, for plug-ins. The core compares and judges it.
 
-    Also the response to a start, for a session that nobody has entered.
+    Also the response to a start request, for a session that nobody has entered yet.
 
     Attributes:
         session_id: The vendor's id.
@@ -291,9 +291,9 @@ class SessionReading(SessionAnswer):
         way_in: The person's way in; None if the response has none.
         approved: The vendor's approval of the whole session, or None. If False, no pass counts.
         checks: All items that count, of the last attempt. Empty if nothing was reported.
-        compared_with: The picture of the match.
-        record_id, terms, subject_ref: As returned by the vendor, or None. None is a mismatch if
-            `SessionCapabilities.keeps` has it (except the subject).
+        compared_with: The picture that the face was compared with.
+        record_id, terms, subject_ref: As returned by the vendor, or None. If
+            `SessionCapabilities.keeps` lists the field, None is a mismatch (not for `subject_ref`).
         created_at: When the vendor created the session, by its own clock, or None.
         facts: The vendor's values of `SessionRecord.facts`; must be equal.
         vendor: The vendor's facts for `SessionRecord.vendor`; must be equal if both have them.

@@ -95,7 +95,7 @@ ErrorTable = Mapping[tuple[int, BodyShape], ErrorRow]
 def rows(
     statuses: Iterable[int], row: ErrorRow, shapes: Iterable[BodyShape] = BodyShape
 ) -> dict[tuple[int, BodyShape], ErrorRow]:
-    """Return the same row for many statuses: ``error_table = {**rows(...), **rows(...)}``."""
+    """Map several statuses to one row, for ``error_table = {**rows(...), **rows(...)}``."""
     kinds = tuple(shapes)
     return {(status, shape): row for status in statuses for shape in kinds}
 

@@ -128,8 +128,8 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
 
     Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
-    contains no pictures. --wrong and --answers contain names of people and pictures if the file of
-    scores or --pairs does. --scores can read the file of --answers. Existing files are
+    contains no pictures. The files of --wrong and --answers contain names of people and of pictures
+    if the scores or --pairs do. --scores can read the file of --answers. Existing files are
     overwritten.
     """
     wrong, written = options["wrong"], options["answers"]

@@ -5,9 +5,9 @@ limit, and no other threshold would pass. INCONCLUSIVE: the data show neither. L
 checked only at the judged threshold, because groups have no rates at others: a group beyond its
 limit there is a FAIL.
 
-A plan says how many pairs can show a limit. If no errors occur, 299 pairs show 1 %, 2,995 show
-0.1 % and 29,956 show 0.01 %: the minimum of every study. A threshold is also chosen on the
-non-mated pairs, which takes `ENOUGH_FALSE_MATCHES` expected false matches.
+A plan says how many pairs are needed to show that a rate is within its limit: without any error,
+299 pairs for 1 %, 2,995 for 0.1 % and 29,956 for 0.01 %. If the non-mated pairs also choose the
+threshold, there must be enough of them to expect `ENOUGH_FALSE_MATCHES` false matches.
 """
 
 from __future__ import annotations

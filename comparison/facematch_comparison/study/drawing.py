@@ -111,7 +111,7 @@ def draw_pairs(
 def split_by_subject(
     first: Ints, second: Ints, *, seed: int = 0, share: float = 0.5
 ) -> tuple[Bools, Bools]:
-    """Split pairs by person into a calibration set and an evaluation set; drop pairs across both.
+    """Split pairs by person into a calibration and an evaluation set; drop pairs that span both.
 
     People connected by pairs, directly or through others, stay together if that gives about the
     requested share. Then no pair is dropped, as with pairs that `draw_pairs` drew with ``split``.
@@ -120,8 +120,8 @@ def split_by_subject(
     Args:
         first, second: int64, (N,): the people of each pair.
         seed: The same seed and people give the same split, whatever the order of the pairs.
-        share: Fraction of the people in the calibration set, above 0 and below 1. The set may be
-            one person, or a tenth of all people, smaller.
+        share: Fraction of the people in the calibration set, above 0 and below 1. The set may
+            fall short by one person, or by a tenth of all people.
 
     Returns:
         Two masks, bool, (N,): the pairs of the calibration set and of the evaluation set.

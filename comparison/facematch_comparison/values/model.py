@@ -363,14 +363,14 @@ class System:
         why_not: The reason why there is no `at_required`, as a sentence.
         curve, score_range, histogram: None without scores. Reversed scores have no curve.
         privacy: What is known about data kept by the vendor, as a sentence.
-        without_score: Number of acquired pairs without a score. At a threshold they count as
-            turned away in FRR and FAR; they do not count in FMR and FNMR.
+        without_score: Number of acquired pairs without a score. At any threshold, FRR and FAR
+            count them as rejected; FMR and FNMR leave them out.
         pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
-        concentration: Concentration of the pairs that set the threshold of `at_required`, else of
-            the false matches at `at_default`; None without such pairs.
-        transactions: Rates of transactions of several attempts, if the data define any. All other
-            rates are of attempts.
+        concentration: How few people bring the pairs that set the threshold of `at_required`;
+            without it, the false matches at `at_default`. None if there are no such pairs.
+        transactions: Rates per transaction of several attempts, if the data define any. All other
+            rates are per attempt.
     """
 
     name: str
@@ -466,11 +466,11 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        limit: The most important limit of the headline, in one sentence; None if every FMR is shown
-            to be within the required one, and without a rate.
+        limit: The most important caveat to the headline, in one sentence; None if every FMR is
+            shown to be within the required one, or if there is no rate.
         required_fmr: The FMR at which systems are compared.
-        confidence: Confidence of every interval.
-        differences: Every two of the `systems`, in their order.
+        confidence: Confidence level of every interval.
+        differences: One entry for each two of the `systems`, in the order of `systems`.
         caveats: What cannot be concluded: for single systems first, then for all.
         made_at: Time of the evaluation, UTC.
         version: Version of facematch.

@@ -1,8 +1,8 @@
 """Format numbers. All rounding is here, so that page, sentences and tables agree.
 
-As many digits as the interval of a number supports; never 0 for what is not 0, nor 100 % for what
-is not all. Numbers are rounded as the decimal numbers that JSON writes: what a page shows equals
-its document to the last digit shown.
+A number is shown with as many digits as its interval supports. A rate above 0 is never shown as 0,
+nor one below 100 % as 100 %. Numbers are rounded from their decimal form in the JSON, so a page
+agrees with its document to the last digit shown.
 """
 
 from __future__ import annotations

@@ -292,7 +292,7 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
-    """Return a record with which `reconcile` finds the call of `result`, if it was kept."""
+    """Return a record that lets `reconcile` find the call of `result`, if it was kept."""
     ids, at = result.ids, result.created_at or bench.clock.now()
     known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
     about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}

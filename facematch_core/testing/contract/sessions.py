@@ -509,7 +509,7 @@ class SessionRules(Rules):
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
         """A portrait shows only a person who passed the liveness check.
 
-        Otherwise a photograph held up to the camera is compared with the document.
+        Otherwise a photograph held up to the camera could be compared with the document.
         """
         desk = Desk(bench)
         bench.applies_if(desk.can.gives_portrait, "gives no portraits")

@@ -191,7 +191,7 @@ class Control:
         self.add_faults(fault)
 
     def add_faults(self, *faults: Fault) -> None:
-        """Add faults after the others: all of them, or none if one is invalid.
+        """Append faults to the existing ones: all of them, or none if one is invalid.
 
         Raises ValueError for a fault that no call to this server can trigger.
         """

@@ -27,7 +27,7 @@ class VirtualClock:
 
     Args:
         start: The initial time, up to the year 8999; None for the machine's current time.
-        running: Whether the clock runs, as with the command line. Also an attribute.
+        running: Whether it follows real time, as `facematch mock` does. Also an attribute.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:

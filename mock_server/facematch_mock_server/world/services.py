@@ -375,7 +375,7 @@ class Pictures:
     def find_at(
         self, body: bytes | bytearray, start: int, size: int | None = None
     ) -> tuple[str, bytes] | None:
-        """Return SHA-256 and content of the stored picture there; without `size`, a long one."""
+        """Return SHA-256 and content of a stored picture in `body` at `start`, or None."""
         # Comparing with a stored picture is about twenty times as fast as hashing.
         digest = self._digests.get(_sample(body, start, size or self.long), "")
         try:

@@ -1,8 +1,8 @@
 """The checks before Didit's endpoints: rate limit, session, key, method, body and fields.
 
-Didit's errors are those of Django REST framework. Each field reader takes the claims and the sent
-value, and returns the parsed value or raises `Invalid` with the framework's message. Forms and JSON
-bodies use the same readers.
+Didit's errors are those of Django REST framework. Each field reader takes the claims to cite
+and the value, and returns the parsed value or raises `Invalid` with the framework's message. Forms
+and JSON bodies use the same readers.
 """
 
 from __future__ import annotations

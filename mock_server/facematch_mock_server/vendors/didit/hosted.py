@@ -151,7 +151,7 @@ def _start(call: DiditCall) -> Response:
 
 
 def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
-    """Read the fields of a start, and return the workflow and the portrait."""
+    """Read the fields of a start request, and return the workflow and the portrait."""
     records, portrait = call.world.records, None
     call.values = values = framework.read_json_fields(call, call.body, _FIELDS)
     if call.is_live and values.get("sandbox_scenario"):
