@@ -43,9 +43,7 @@ class CompareGroup(LazyGroup):
             name = (error.name or "").partition(".")[0]
             if name not in _NEEDED:
                 raise
-        raise ConfigurationError(
-            f"facematch compare needs {name}, which is not installed: {install_command('compare')}"
-        )
+        raise ConfigurationError(f"facematch compare needs {name}: {install_command('compare')}")
 
 
 @click.group(

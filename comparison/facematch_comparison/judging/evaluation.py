@@ -97,11 +97,9 @@ def evaluate(
     trials = min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
     supported = stats.comparable_fmr(trials)
     fmr = required_fmr or supported or stats.COMMON_FMRS[0]
-    differences, intervals = stats.compare_systems(
-        [each.choose(fmr, at_thresholds.get(each.answers.name)) for each in judgings],
-        required_fmr=fmr,
-        confidence=confidence,
-    )
+    sides = [each.choose(fmr, at_thresholds.get(each.answers.name)) for each in judgings]
+    how: dict[str, Any] = {"required_fmr": fmr, "confidence": confidence}
+    differences, intervals = stats.compare_systems(sides, **how)
     for each, ends in zip(judgings, intervals, strict=True):
         each.add_intervals(ends)
     cells = [each.cells() for each in judgings]

@@ -115,10 +115,8 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
     y = _rates([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
     plot = _Plot(name, x, y, "threshold", "FRR (solid) and FMR (dashed)")
     for kind, dashes in (("frr", _WHOLE), ("fmr", _DASHED)):
-        low, high, rates = (
-            plot.corners(curve.thresholds, getattr(curve, kind + end))
-            for end in ("_low", "_high", "")
-        )
+        columns = (getattr(curve, kind + end) for end in ("_low", "_high", ""))
+        low, high, rates = (plot.corners(curve.thresholds, column) for column in columns)
         plot.band(low, high, place)
         plot.line(rates, place, dashes)
     if at is not None and at.threshold is not None:

@@ -68,10 +68,9 @@ def compare_systems(
         differences.append(difference)
         if not difference.sentence:
             compared[at] = (first, second), rows
-            series += [
-                Resampling(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
-                for place in matchup
-            ]
+            for place in matchup:
+                fmr = None if sides[place].is_fixed else required_fmr
+                series.append(Resampling(place, fmr, rows, resamples))
     of_side = {
         (place, name, fmr): Resampling(place, fmr, rows, min(resamples, _AT_FMR))
         for place, side in enumerate(sides)

@@ -86,8 +86,7 @@ def cells_of(
         more: dict[str, Any] = {name: own for name, (own, _) in each.items()}
         if count >= FEW_PEOPLE:
             for name in RATES:
-                own, others = each[name]
-                more[f"{name}_ratio"] = _ratio_to_all(own, others, confidence, joint)
+                more[f"{name}_ratio"] = _ratio_to_all(*each[name], confidence, joint)
         else:
             few = counted(count, "person", "people")
             more["too_few"] = f"This group has only {few}; it takes {FEW_PEOPLE}."

@@ -310,12 +310,9 @@ class Sample(Clusters):
 
     def __init__(self, table: Answers, rows: Ints) -> None:
         people, is_mated = table.people, bool(table.mated[rows].all())
-        super().__init__(
-            people.probe[rows],
-            None if is_mated else people.reference[rows],
-            len(people.numbers),
-            None if is_mated else table.once(_couples)[rows],
-        )
+        reference = None if is_mated else people.reference[rows]
+        couples = None if is_mated else table.once(_couples)[rows]
+        super().__init__(people.probe[rows], reference, len(people.numbers), couples)
         self.rows = rows
 
     def rate(self, errors: Bools, confidence: float) -> Rate:

@@ -222,12 +222,10 @@ def det_curve(mated: Floats, non_mated: Floats, rule: ThresholdRule) -> DetCurve
     below = np.searchsorted(non_mated, scores, side="left")
     refused_counts = np.append(refused_counts, len(mated))
     passed_counts = np.append(len(non_mated) - below, 0)
-    return DetCurve(
-        _thresholds(scores, non_mated, below, rule),
-        passed_counts / len(non_mated),
-        refused_counts / len(mated),
-        _equal_error_rate(scores, refused_counts, passed_counts, non_mated),
-    )
+    thresholds = _thresholds(scores, non_mated, below, rule)
+    eer = _equal_error_rate(scores, refused_counts, passed_counts, non_mated)
+    fmr, fnmr = passed_counts / len(non_mated), refused_counts / len(mated)
+    return DetCurve(thresholds, fmr, fnmr, eer)
 
 
 def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
