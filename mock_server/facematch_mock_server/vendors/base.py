@@ -331,7 +331,7 @@ class Routed:
     def __init__(self, world: World) -> None:
         self.world = world
         self.title = world.kind.title
-        self._route_of = lru_cache(maxsize=256)(self.route_of)
+        self._route_of = lru_cache(maxsize=32)(self.route_of)
 
     def owns(self, head: Request) -> bool:
         """Return whether this request is for the vendor, judged by path or by host name."""
