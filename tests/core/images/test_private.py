@@ -294,6 +294,7 @@ def test_what_hides_is_not_sent(where):
         return
     assert CANARY[:6] not in new.data
     assert CANARY[6:12] not in new.data
+    assert new.data.count(b"JFIF\0") == data[:20].count(b"JFIF\0")  # the first stays
     assert new.prepared() is new
     if not where.startswith("WebP transparency"):
         assert corners(new.to_pil()) == "RGBY"
