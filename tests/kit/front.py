@@ -59,6 +59,11 @@ class MockAdapter(HTTPAdapter):
 
 
 class Call:
+    """A request of `requests` to the mock in this process, and the fault that strikes its answer.
+
+    `limit_s` is the read timeout; `sleep` passes the time that an answer takes.
+    """
+
     def __init__(self, sent, limit_s, sleep):
         self.sent, self.limit_s, self.sleep = sent, limit_s, sleep
 

@@ -593,6 +593,7 @@ class CheckSimulator(HttpReferenceSimulator):
         return request.path.startswith("/reports/")
 
     def answer(self, request, situation, score):
+        """Make what is posted, report on a check, say how far it is, or delete an applicant."""
         kind, _, name = request.path[1:].partition("/")
         check, is_post = name.removeprefix("report-"), request.method == "POST"
         if request.method == "DELETE":

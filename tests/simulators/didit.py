@@ -16,13 +16,18 @@ API = "Didit's OpenAPI, 2026-07-18, read on 2026-11-23"
 #: The place of the id of the session whose picture a face was compared with.
 SOURCE = ("face_matches", 0, "source_image_session_id")
 #: What the words of a check of a face mean.
-MATCHES, LIVES = (
-    {yes: "Approved", no: "Declined", kind.REVIEW: "In Review", kind.INCONCLUSIVE: "Not Finished"}
-    for kind, yes, no in (
-        (Decision, Decision.MATCH, Decision.NO_MATCH),
-        (LivenessDecision, LivenessDecision.LIVE, LivenessDecision.NOT_LIVE),
-    )
-)
+MATCHES = {
+    Decision.MATCH: "Approved",
+    Decision.NO_MATCH: "Declined",
+    Decision.REVIEW: "In Review",
+    Decision.INCONCLUSIVE: "Not Finished",
+}
+LIVES = {
+    LivenessDecision.LIVE: "Approved",
+    LivenessDecision.NOT_LIVE: "Declined",
+    LivenessDecision.REVIEW: "In Review",
+    LivenessDecision.INCONCLUSIVE: "Not Finished",
+}
 GONE, KEPT = (Deletion(state=DeletionState.DONE, face_kept=kept) for kept in (False, True))
 #: A closed port: no receiver is needed, since the kit hands deliveries over itself.
 NOBODY = "http://127.0.0.1:9/hook"

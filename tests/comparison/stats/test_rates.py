@@ -9,6 +9,7 @@ from facematch_core.models import ThresholdRule
 
 #: What was said of a pair: nothing at all, that no faces could be compared, or a score.
 REPLIES = st.one_of(st.just("silent"), st.just("lost"), st.integers(0, 4))
+#: Whether a pair is mated, its reply, the person, and how far away the other person is.
 PAIRS = st.lists(
     st.tuples(st.booleans(), REPLIES, st.integers(0, 3), st.integers(1, 3)), max_size=25
 )
@@ -16,6 +17,7 @@ RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 
 
 def table_of(pairs, rule=ThresholdRule.ABOVE):
+    """Return answers to pairs as `PAIRS` draws them; a score from 2 upwards is decided a match."""
     scores = np.array(
         [np.nan if isinstance(reply, str) else reply for _, reply, _, _ in pairs], float
     )
@@ -32,6 +34,7 @@ def table_of(pairs, rule=ThresholdRule.ABOVE):
 
 
 def counted(pairs, passes):
+    """Return errors and trials of each rate, counted by hand; `passes` judges a score."""
     errors = {name: [] for name in ("fmr", "fnmr", "far", "frr", "fta")}
     for is_mated, reply, _, _ in pairs:
         if reply == "silent":

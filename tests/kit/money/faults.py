@@ -91,6 +91,7 @@ def _on_the_wire():
 
 
 def _answers():
+    """Yield each answer that is not the vendor's usual one, executed or not where either can be."""
     free = [(*end, False) for end in REFUSALS if end[0] == "status"]
     lost = [(*end, executed) for end in LOST for executed in (False, True)]
     pages = [(*end, False) for end in REFUSALS if end[0] == "html"]
@@ -200,6 +201,11 @@ def all_outcomes():
 
 
 class FaultClient:
+    """A client of two vendors that calls one of them, whose answer a fault strikes.
+
+    `gates` is a value of `GATES`: the policies before each vendor, and what is special about them.
+    """
+
     def __init__(self, world, vendor, gates=(), *, liveness=False):
         self.world = world
         self.order = (vendor, *(other for other in PAID if other != vendor))

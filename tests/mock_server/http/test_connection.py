@@ -17,7 +17,10 @@ IDLE_S = 60
 
 class Timer:
     def __init__(self, due, call, arguments):
-        self.when, self.run = lambda: due, functools.partial(call, *arguments)
+        self.due, self.run = due, functools.partial(call, *arguments)
+
+    def when(self):
+        return self.due
 
     def cancel(self):
         self.run = None
@@ -44,10 +47,10 @@ class Loop:
 
     def advance(self, seconds):
         end, called = self.now + seconds, 0
-        while due := [timer for timer in self.timers if timer.run and timer.when() <= end]:
-            first = min(due, key=lambda timer: timer.when())
+        while due := [timer for timer in self.timers if timer.run and timer.due <= end]:
+            first = min(due, key=Timer.when)
             self.timers.remove(first)
-            self.now = max(self.now, first.when())
+            self.now = max(self.now, first.due)
             first.run()
             called, self.turns = called + 1, self.turns + 1
             assert called < 1000, "a timer begins itself anew, at once"

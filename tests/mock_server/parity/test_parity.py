@@ -29,8 +29,8 @@ SESSIONS = Sessions(checks=frozenset({Operation.LIVENESS}), can_delete=True)
 SLOW = pytest.mark.slow
 
 
-def _first(names, *quick):
-    """Names as parameters, of which all but the quick ones are slow."""
+def _slow_but(names, *quick):
+    """Names as parameters, all slow but the quick ones."""
     return [name if name in quick else pytest.param(name, marks=SLOW) for name in names]
 
 
@@ -287,7 +287,7 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", _first(CHANGES, "azure", "compreface"))
+@pytest.mark.parametrize("name", _slow_but(CHANGES, "azure", "compreface"))
 def test_what_a_vendor_does_otherwise_is_seen_by_call_and_aspect(rehearse, name):
     vendor = rehearse(name)
     for alter, values, *_ in CHANGES[name]:
@@ -329,7 +329,7 @@ REFUSAL = Response(
 )
 
 
-@pytest.mark.parametrize("number", _first((2, 4, 22, 30, 33), 2, 4))
+@pytest.mark.parametrize("number", _slow_but((2, 4, 22, 30, 33), 2, 4))
 def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, number):
     vendor, numbers = rehearse("didit"), itertools.count(1)
 
@@ -346,7 +346,7 @@ def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, n
     assert (result.answer.exit_code == 5) == (number == 2)
 
 
-@pytest.mark.parametrize("name", _first(VENDORS, "compreface"))
+@pytest.mark.parametrize("name", _slow_but(VENDORS, "compreface"))
 def test_a_wrong_key_ends_it(rehearse, tmp_path, name):
     vendor = rehearse(name)
     setting = [*(VENDORS[name].keys or {"api_key": ""})][-1]
@@ -457,7 +457,7 @@ def test_the_record_has_no_picture_key_id_or_name(rehearse, tmp_path):
             assert find_leaks(piece, record) == ()
 
 
-@pytest.mark.parametrize("name", _first(("azure", "didit"), "azure"))
+@pytest.mark.parametrize("name", _slow_but(("azure", "didit"), "azure"))
 def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
     vendor = rehearse(name)
     whole = vendor.run("--yes", code=0).document["charges"]

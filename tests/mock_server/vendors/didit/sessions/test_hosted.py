@@ -76,6 +76,7 @@ def values_at(body, path):
 
 
 def check_described(kind, body):
+    """Assert that a body has the described fields, each of its type, form and words."""
     for place, type_name, null, form, words in DESCRIBED:
         name, *path = place.split(".")
         for value in values_at(body, path) if name == kind else ():

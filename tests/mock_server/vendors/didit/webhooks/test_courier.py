@@ -48,7 +48,7 @@ def receiver():
         yield opened
 
 
-#: A second one.
+#: The same fixture under a second name: a test that takes both has two receivers.
 other = receiver
 
 
