@@ -138,12 +138,10 @@ def frame_of(
     for name, group in (groups or {}).items():
         for prefix, side in ((PROBE_GROUP, group.probe), (REFERENCE_GROUP, group.reference)):
             columns[prefix + name] = category(side, list(group.labels))
-    for name, column in columns.items():
-        if len(column) != count:
-            raise InvalidRequest(
-                f"{name} has {len(column)} values for {count} pairs; give one for each pair."
-            )
-    return pd.DataFrame(columns, copy=False)
+    try:
+        return pd.DataFrame(columns, copy=False)
+    except ValueError as error:
+        raise InvalidRequest(f"Give one value for each of {count} pairs: {error}.") from None
 
 
 def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
@@ -308,16 +306,12 @@ class Answers:
     @cached_property
     def people(self) -> People:
         """All people, numbered from 0."""
-        columns = self.probe_subjects, self.reference_subjects
-        low, high = (min(map(np.min, columns)), max(map(np.max, columns))) if len(self) else (0, -1)
-        if low < 0 or high > 4 * len(self):
-            numbers, places = np.unique(np.concatenate(columns), return_inverse=True)
+        both = np.stack([self.probe_subjects, self.reference_subjects])
+        if both.min(initial=0) < 0 or both.max(initial=0) > 4 * len(self):
+            numbers, places = np.unique(both, return_inverse=True)
             return People(numbers, *places.reshape(2, -1))
-        is_seen = np.zeros(high + 1, bool)  # small numbers need no sorting
-        for column in columns:
-            is_seen[column] = True
-        place = np.cumsum(is_seen) - 1
-        return People(np.flatnonzero(is_seen), *(place[column] for column in columns))
+        is_seen = np.bincount(both.ravel()) > 0  # small numbers need no sorting
+        return People(np.flatnonzero(is_seen), *(np.cumsum(is_seen) - 1)[both])
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:
@@ -400,11 +394,10 @@ class Answers:
             raise InvalidRequest(
                 f"{self.name} does not give a score for every pair: it has no threshold."
             )
-        if self.rule is ThresholdRule.ABOVE:
-            return self.acquired & (self.scores > threshold)
-        if self.rule is ThresholdRule.AT_LEAST:
-            return self.acquired & (self.scores >= threshold)
-        raise InvalidRequest(f"{self.name}: it is not known how scores meet a threshold.")
+        if self.rule is ThresholdRule.VENDOR:
+            raise InvalidRequest(f"{self.name}: it is not known how scores meet a threshold.")
+        passes = np.greater if self.rule is ThresholdRule.ABOVE else np.greater_equal
+        return self.acquired & passes(self.scores, threshold)
 
 
 #: Decision of a transaction: none matched, one had no decision, one matched.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -99,11 +99,12 @@ class Lines:
         """Return the lines of each system, if a row holds the scores of several."""
         if len(self.scores) < 2:
             return [self]
-        names = ("pictures", "named", "mated", "people", "pairs", "first")
-        shared = {name: getattr(self, name) for name in names}  # computed once for all
         parts = [attrs.evolve(self, name=column, scores=[column]) for column in self.scores]
-        for part in parts:
-            part.__dict__.update(shared)
+        if {*TRUTH} & self.of.keys() or {*PEOPLE} <= self.of.keys():  # not only with other files
+            names = ("pictures", "named", "mated", "people", "pairs", "first")
+            shared = {name: getattr(self, name) for name in names}  # computed once for all
+            for part in parts:
+                part.__dict__.update(shared)
         return parts
 
     @property
@@ -239,65 +240,60 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
         ColumnsNotRecognised: something is unclear, or missing in all files together.
         InvalidRequest: a column cannot be what the user says.
     """
-    unclear: dict[str, str] = {}
-    for lines, named in zip(files, _named(files, columns), strict=True):
-        cells = lines.cells
+    for cells in [lines.cells for lines in files]:
         if cells.unit == "line" and len(cells.header) == 1:
             raise InvalidRequest(
                 f"{cells.name}: the header is one column, {cells.header[0][:60]!r}. {SEPARATE}"
             )
-        _take_named(lines, named)
-        unclear |= _take_known(lines, {column for _, column in named})
+    _take_named(files, columns)
+    unclear: dict[str, str] = {}
+    for lines in files:
+        unclear |= _take_known(lines)
         _skip_doubtful(lines)
     if missing := unclear or _missing(files) or _missing_to_join(files):
         raise _refusal(files, missing)
 
 
-def _named(
-    files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
-) -> list[list[tuple[str, str]]]:
-    """Return the columns that the user names for each file: (our name, column)."""
-    named: list[list[tuple[str, str]]] = [[] for _ in files]
+def _take_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
+    """Take the columns that the user names; raise if that is impossible."""
     for key, of in columns.items():
         file, _, ours = key.rpartition(":")
-        stems = [lines.name for lines in files]
-        if file and Path(file).stem not in stems:
-            raise InvalidRequest(f"No file is called {file[:60]!r}; {nearest(file, stems)}")
+        own = [lines for lines in files if lines.name == Path(file).stem]
+        if file and not own:
+            near = nearest(file, [lines.name for lines in files])
+            raise InvalidRequest(f"No file is called {file[:60]!r}; {near}")
         for column in [of] if isinstance(of, str) else of:
             # A name without a file applies to every file that has such a column.
-            has = [column in lines.cells.header for lines in files]
-            for own, stem, has_it in zip(named, stems, has, strict=True):
-                if stem == Path(file).stem if file else has_it or not any(has):
-                    own.append((ours, column))
-    return named
+            having = [lines for lines in files if column in lines.cells.header]
+            for lines in own if file else having or files:
+                lines.cells.problems += map(Problem, _take(lines, ours, column))
+    for lines in files:
+        both = [" or ".join(both) for both in _EITHER if {*both} <= lines.of.keys()]
+        lines.cells.problems += [Problem(f"name {names}, not both") for names in both]
+        lines.cells.refuse([each for each in lines.cells.problems if each.rows is None])
 
 
-def _take_named(lines: Lines, named: Sequence[tuple[str, str]]) -> None:
-    """Take the columns that the user names; raise if that is impossible."""
-    header, of = lines.cells.header, lines.of
-    problems = []
-    for at, (key, column) in enumerate(named):
-        ours = our_name(key)
-        if not ours:
-            known = ", ".join(COLUMNS)
-            problems.append(f"no column holds {key[:60]!r}; one holds {known} or group_NAME")
-        elif not column:
-            lines.given.add(ours)  # no column is read as it
-        elif column not in header:
-            there = join_names([*map(repr, header)])
-            problems.append(f"there is no column {column[:60]!r}; there are {there}")
-        elif ours in of or column in [before for _, before in named[:at]]:
-            problems.append(f"the column {column[:60]!r} can fill one column only")
-        else:
-            lines.put(ours, column)
-            lines.given.add(ours)
-    problems += [f"name {' or '.join(both)}, not both" for both in _EITHER if {*both} <= of.keys()]
-    lines.cells.refuse(map(Problem, problems))
+def _take(lines: Lines, key: str, column: str) -> Iterator[str]:
+    """Take a column that the user names, or yield why that is impossible."""
+    ours, header = our_name(key), lines.cells.header
+    if not ours:
+        known = ", ".join(COLUMNS)
+        yield f"no column holds {key[:60]!r}; one holds {known} or group_NAME"
+    elif not column:
+        lines.given.add(ours)  # no column is read as it
+    elif column not in header:
+        there = join_names([*map(repr, header)])
+        yield f"there is no column {column[:60]!r}; there are {there}"
+    elif ours in lines.of or column in (*lines.of.values(), *lines.scores):
+        yield f"the column {column[:60]!r} can fill one column only"
+    else:
+        lines.put(ours, column)
+        lines.given.add(ours)
 
 
-def _take_known(lines: Lines, used: Container[str]) -> dict[str, str]:
-    """Take the columns with known names but those `used`; return what is unclear, with a reason."""
-    header = lines.cells.header
+def _take_known(lines: Lines) -> dict[str, str]:
+    """Take the other columns with known names; return what is unclear, with a reason."""
+    header, used = lines.cells.header, {*lines.of.values(), *lines.scores}
     taken = lines.given.union(*(both for both in _EITHER if {*both} & lines.given))
     found: dict[str, list[str]] = {}
     for place, name in enumerate(header):

@@ -152,11 +152,8 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
         for ours in TRUTH
         if ours in each.of and {"score", "decision"} & each.held  # not a list of pairs
     }
-    if (
-        not truth
-        or lines.people_by == PEOPLE
-        or any({*TRUTH} & each.given & each.of.keys() for each in files)
-    ):
+    is_given = any({*TRUTH} & each.given & each.of.keys() for each in files)
+    if is_given or not truth or lines.people_by == PEOPLE:
         return
     for each in answers:
         is_there, scores = each.scored, each.scores

@@ -54,6 +54,11 @@ def test_three_exports_and_a_list_of_labels_are_one_comparison(pairs, exports):
     # The same as from one wide table.
     wide = pairs.rename(columns={"a": "image1", "b": "image2"})
     alone = read_scores(wide, columns={"score": ["aws", "azure", "dlib"]})
+    wide.drop(columns="mated").to_csv(exports[1], index=False)
+    again = read_scores(exports[:2], columns={"aws:score": ["aws", "azure"]})
+    assert [each.scores.tolist() for each in again] == [
+        each.scores.tolist() for each in answers[:2]
+    ]
     together = evaluate(answers[:2], required_fmr=0.2)
     assert together.differences == evaluate(alone[:2], required_fmr=0.2).differences
 
