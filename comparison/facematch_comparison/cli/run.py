@@ -255,14 +255,10 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
             text.say(f"warning: {system.name}: calls failed. Last error: {last}", err=True)
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({text.quantity(n, 'pair')})" for model, n in models.items())
-        text.say(
-            f"warning: the model of {name} changed during the run: {several}. Pass the model whose "
-            "answers count to the report, with --model NAME.",
-            err=True,
-        )
-    unresolved, lost, calls = (
-        sum(row[key] for row in rows) for key in ("unresolved", "no_response", "left")
-    )
+        text.say(f"warning: the model of {name} changed during the run: {several}.", err=True)
+        text.say("Pass the model whose answers count to the report: --model NAME.", err=True)
+    keys = ("unresolved", "no_response", "left")
+    unresolved, lost, calls = (sum(row[key] for row in rows) for key in keys)
     if unresolved or lost:
         may = "may have been " if unresolved else ""
         text.say(f"{text.quantity(unresolved + lost, 'pair')} {may}charged without an answer:")
@@ -323,10 +319,8 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
             return text.Exit.OK
         is_open = [row["call"] == call_id and row["state"] == "unresolved" for row in rows]
         if not any(is_open):
-            raise InvalidRequest(
-                f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` "
-                "lists those that are."
-            )
+            hint = "`facematch compare unresolved` lists those that are."
+            raise InvalidRequest(f"No call {call_id[:60]!r} is unresolved here: {hint}")
         charge, words = charges[is_open.index(True)], "charged" if is_charged else "not charged"
         question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
         text.confirm(question, yes=options["yes"])
@@ -361,11 +355,8 @@ def _finalize(
             verifier: Any = stack.enter_context(target.announce_plan().open())
             stores = stores_of(verifier.policies)
         except FaceMatchError:
-            text.say(
-                f"warning: {name} cannot be opened here, so a budget of its own was not "
-                "updated: see `facematch budget`",
-                err=True,
-            )
+            why = f"{name} cannot be opened here, so a budget of its own was not updated"
+            text.say(f"warning: {why}: see `facematch budget`", err=True)
         if (here := database.calls()) is not None:
             stores.append(stack.enter_context(contextlib.closing(here)))
         finalize_budgets(stores, call_ids, billed, SystemClock().now())

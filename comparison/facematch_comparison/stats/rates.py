@@ -22,7 +22,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 import numpy as np
@@ -184,14 +184,8 @@ def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float)
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _ends(errors / clusters.trials * trials, trials, confidence)
-    return Interval(
-        low=low,
-        high=high,
-        confidence=confidence,
-        method=method,
-        effective=effective,
-        freedom=freedom,
-    )
+    how: dict[str, Any] = {"method": method, "effective": effective, "freedom": freedom}
+    return Interval(low=low, high=high, confidence=confidence, **how)
 
 
 def bounds(

@@ -216,13 +216,8 @@ def _non_mated(
 
 
 def _pair(person: str, probe: Path, reference: Path, other: str | None = None) -> StudyPair:
-    return StudyPair(
-        probe=probe,
-        reference=reference,
-        mated=other is None,
-        probe_subject=person,
-        reference_subject=person if other is None else other,
-    )
+    people = {"probe_subject": person, "reference_subject": person if other is None else other}
+    return StudyPair(probe=probe, reference=reference, mated=other is None, **people)
 
 
 def _together(people: Ints, first: Ints, second: Ints, seed: int, number: int) -> Ints | None:
