@@ -204,7 +204,7 @@ def foreign_hosts(plan: Plan) -> Iterator[str]:
             if parts.hostname and not is_among(parts.hostname, vendor_hosts):
                 port = f":{parts.port}" if parts.port else ""
                 remark = ", not the vendor's own host" if vendor_hosts else ""
-                yield f"{plan.backend.name} is asked at {parts.hostname}{port}{remark}"
+                yield f"requests to {plan.backend.name} go to {parts.hostname}{port}{remark}"
 
 
 def members_of(verifier: Verifier) -> list[Any]:

@@ -148,9 +148,9 @@ ELSEWHERE = '[profiles.p.settings]\nbase_url = "http://127.0.0.1:47001"'
         ('backend = "hosted"', ""),
         (
             f'backend = "hosted"\n{ELSEWHERE}',
-            "note: hosted is asked at 127.0.0.1:47001, not the vendor's own host\n",
+            "note: requests to hosted go to 127.0.0.1:47001, not the vendor's own host\n",
         ),
-        ('backend = "own"', "note: own is asked at 127.0.0.1:3000\n"),
+        ('backend = "own"', "note: requests to own go to 127.0.0.1:3000\n"),
     ],
 )
 def test_who_else_gets_the_faces_is_said(profile, says, *, run, plugin, photos, configured):
