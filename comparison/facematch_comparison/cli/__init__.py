@@ -16,7 +16,7 @@ from facematch_core.errors import ConfigurationError
 COMMANDS: Final = {
     "plan": "Compute how many pairs you need.",
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
-    "run": "Ask every system about every pair, once; stop and resume at any time.",
+    "run": "Run every pair on every system, once; stop and resume at any time.",
     "report": "Evaluate the answers: verdict, HTML, JSON, list of errors.",
     "gate": "Check systems against requirements: PASS, FAIL or INCONCLUSIVE.",
     "unresolved": "List or resolve calls possibly charged without an answer.",

@@ -117,7 +117,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
 @common.flag("--yes", "Do not ask before spending money.")
 @json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
-    """Ask every system about every pair of PAIRS, once; stop and resume at any time.
+    """Run every pair of PAIRS on every system, once; stop and resume at any time.
 
     PAIRS is a file of pairs from `compare draw`, or your own (.csv or .xlsx).
 

@@ -152,7 +152,7 @@ def check_name(name: str, names: Collection[str]) -> None:
 
 
 def _why_reversed(table: Answers) -> str | None:
-    """Return why a system with lower mated scores gets no verdict; None if it may be chance."""
+    """Return why a system with lower mated scores gets no verdict; None if it may be by chance."""
     scores = stats.scores_by_kind(table)
     if not table.is_scored or not all(map(len, scores)):
         return None
@@ -171,11 +171,11 @@ def _why_reversed(table: Answers) -> str | None:
 
 
 class _Judging:
-    """One system while it is evaluated.
+    """A system during its evaluation.
 
-    `rates` are those of the judged pairs. `chosen` are those of the pairs that choose thresholds:
-    the same object without a split. `points` are at the FMRs that all reports show, and the last
-    one is at the required FMR.
+    `rates` are of the judged pairs, and `chosen` of the pairs on which thresholds are chosen (the
+    same object without a split). `points` are at the FMRs that all reports show; the last one is at
+    the required FMR.
     """
 
     def __init__(self, whole: Answers, chosen: Answers, judged: Answers, confidence: float) -> None:
@@ -189,7 +189,7 @@ class _Judging:
         self.points: list[model.PointAt] = []
 
     def choose(self, fmr: float, fixed: float | None) -> stats.Side:
-        """Choose the threshold for each of the FMRs, and take the fixed one if there is one."""
+        """Choose the threshold for each of the FMRs; use the fixed threshold if there is one."""
         why_not = self.why_not or self.why_reversed
         at_required = model.PointAt(fmr=fmr, point=None, why_not=why_not)
         if why_not is None:
@@ -210,7 +210,7 @@ class _Judging:
         )
 
     def _point_at(self, fmr: float, *, least: int = 1) -> model.PointAt:
-        """Return the point at the threshold for an FMR, or why there is none."""
+        """Return the point at the threshold for an FMR, or the reason why there is none."""
         chosen, rates = self.chosen, self.rates
         threshold, why_not, needed = stats.threshold_for_fmr(chosen.table, fmr, least=least)
         if threshold is None:
@@ -303,7 +303,7 @@ def _histogram(table: Answers) -> model.Histogram:
 
 
 def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | None]:
-    """Return whether a system gives scores, and why no threshold can be chosen (or None)."""
+    """Return whether a system returns scores, and why no threshold can be chosen (or None)."""
     if not (chosen_from.acquired.any() or judged.acquired.any()):
         return True, "It compared no pair."
     for part, what in ((chosen_from, "choose thresholds"), (judged, "are judged")):
@@ -317,9 +317,9 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
                 "these pairs count as failures to acquire."
             )
         if not part.is_scored:
-            return False, "It gives decisions only, so no threshold can be chosen."
+            return False, "It returns only decisions, so no threshold can be chosen."
     is_known = judged.rule is not ThresholdRule.VENDOR
-    return is_known, None if is_known else "How it compares a score with a threshold is not known."
+    return is_known, None if is_known else "Its rule for scores equal to the threshold is unknown."
 
 
 def _default(rates: stats.Rates) -> model.OperatingPoint | None:
@@ -377,11 +377,11 @@ def service_of(answers: Answers) -> model.Service:
 
 def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
     if not answers:
-        raise InvalidRequest("There is no system to judge.")
+        raise InvalidRequest("There are no systems to judge.")
     check_alike(answers)
     tables = {each.name: each for each in answers}
     if len(tables) < len(answers):
-        raise InvalidRequest("Two systems have the same name: give each its own.")
+        raise InvalidRequest("Two systems have the same name: use different names.")
     for name, threshold in at_thresholds.items():
         check_name(name, tables)
         scores = tables[name].scores[tables[name].scored]

@@ -66,17 +66,17 @@ class StudyPlan:
 def plan_study(
     *, fmr: float, frr: float, confidence: float = 0.95, split: bool = False
 ) -> StudyPlan:
-    """Plan a study of vendors.
+    """Compute the numbers of pairs for a study of vendors.
 
     The numbers assume independent pairs. Pairs that share people carry less information; the report
-    says how much less.
+    states how much less.
 
     Args:
         fmr, frr: The rates to show for each vendor, above 0 and below 1.
         confidence: One-sided confidence of each claim, between 0 and 1.
         split: Whether thresholds are chosen on one half of the people and judged on the other. Half
-            of the pairs drawn by `draw_pairs` with ``split`` are then judged. Of pairs drawn in
-            another way fewer are judged, because pairs across the two halves are dropped.
+            of the pairs drawn by `draw_pairs` with ``split`` are then judged. Of other pairs, fewer
+            are judged, because pairs across the two halves are dropped.
 
     Raises:
         InvalidRequest: a number is out of range.
@@ -181,7 +181,7 @@ def judge(
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
                 f"{system.name} answered from a {system.environment}, which says nothing about the "
-                "vendor's matcher. Judge answers of the vendor, or try the gate with "
+                "vendor's matcher. Judge the vendor's own answers, or try the gate with "
                 f"{argument('allow_mock', True)}."
             )
     split = " --split" if evaluation.study.calibration else ""
@@ -190,7 +190,7 @@ def judge(
 
 
 def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
-    """Return FAIL if one fails, PASS if all pass, else INCONCLUSIVE."""
+    """Return FAIL if any fails, PASS if all pass, else INCONCLUSIVE."""
     outcomes = {each.outcome for each in judged}
     if Conclusion.FAIL in outcomes:
         return Conclusion.FAIL
@@ -328,7 +328,7 @@ def _group_words(groups: Sequence[RateVerdict], requirements: Requirements) -> s
     if not requirements.by_group:
         return ""
     if not groups:
-        return " The data name no groups, and there are limits by group."
+        return " There are limits by group, but the data have no groups."
     rest = [rate for rate in groups if rate.outcome is not Conclusion.PASS]
     rest.sort(key=lambda rate: rate.outcome is not Conclusion.FAIL)
     words = f" {len(groups) - len(rest)} of {len(groups)} limits by group are met."

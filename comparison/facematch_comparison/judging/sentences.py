@@ -82,7 +82,7 @@ def _where(evaluation: Evaluation, names: Collection[str]) -> str:
 
 def _compare_two(evaluation: Evaluation, two: Difference) -> str:
     where = _where(evaluation, (two.first, two.second))
-    verdict = "the difference may be chance"
+    verdict = "the difference may be due to chance"
     if two.is_real:
         # At a fixed threshold, a lower FRR may only come from a higher FMR.
         is_free = where == in_words(evaluation.required_fmr)

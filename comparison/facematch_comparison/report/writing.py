@@ -134,7 +134,7 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> Dat
     if not answers:
         raise InvalidRequest("There are no answers to write.")
     if len({each.name for each in answers}) < len(answers):
-        raise InvalidRequest("Two systems have the same name: give each its own.")
+        raise InvalidRequest("Two systems have the same name: use different names.")
     check_alike(answers)
     frames = []
     for each in answers:

@@ -1,1 +1,1 @@
-"""Ask every system about every pair exactly once; resume after a kill at any point."""
+"""Run every pair on every system exactly once; resume after a kill at any point."""

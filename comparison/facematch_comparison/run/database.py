@@ -95,9 +95,9 @@ _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticE
 class RunDatabase:
     """An SQLite file with the state of every pair of one test set in every system.
 
-    The file may also hold a call store. One process at a time may write (`lock`); other processes
-    may read meanwhile. Thread-safe. A committed transition survives ``kill -9``; a power cut may
-    lose the last ones. The file holds no pictures and no names of files or people.
+    The file may also contain a call store. One process at a time may write (`lock`), while other
+    processes read. Thread-safe. A committed transition survives ``kill -9``; a power cut may lose
+    the last ones. The file contains no pictures and no names of files or people.
 
     Args:
         where: ``sqlite:///FILE``; the first read or write creates the file.

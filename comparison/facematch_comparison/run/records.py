@@ -42,7 +42,7 @@ SURELY_LATE: Final = timedelta(minutes=15)
 class PairState(enum.StrEnum):
     """State of one pair with one system."""
 
-    #: Not asked yet.
+    #: Not called yet.
     FREE = "free"
     #: The call has an id, and budgets may have reserved its price. Nothing was sent.
     BEGUN = "begun"
@@ -209,7 +209,7 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Number of pairs that the next run asks: not sent yet, or failed without a charge."""
+        """Number of pairs of the next run: not sent yet, or failed without a charge."""
         states = (PairState.FREE, PairState.BEGUN, PairState.FAILED)
         return sum(self.states.get(state, 0) for state in states)
 

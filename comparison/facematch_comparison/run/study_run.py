@@ -1,4 +1,4 @@
-"""Run a test set: ask every system about every pair once; read the answers."""
+"""Run every pair of a test set on every system once; read the answers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class RunSummary:
 
     @property
     def is_complete(self) -> bool:
-        """Whether no system has pairs left to ask."""
+        """Whether no system has remaining pairs."""
         return not any(system.progress.left for system in self.systems)
 
     @property
@@ -138,9 +138,9 @@ class StudyRun:
         progress: OnEnd | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> RunSummary:
-        """Ask every system about its remaining pairs. Each system has its own threads.
+        """Run the remaining pairs of every system. Each system has its own threads.
 
-        Pairs are asked in random order, so an interrupted run has asked a random sample. A fatal
+        Pairs run in random order, so an interrupted run has the answers to a random sample. A fatal
         error stops only its own system. A pair whose call may have been charged is never retried
         automatically: it is searched for in the vendor's records, or stays unresolved.
 
@@ -213,7 +213,7 @@ def run_study(
     progress: OnEnd | None = None,
     **more: Any,
 ) -> RunSummary:
-    """Ask every system about every pair of a test set once; resume an earlier run.
+    """Run every pair of a test set on every system once; resume an earlier run.
 
     For arguments and errors see `StudyRun` and `StudyRun.run`. An error that stops only one system
     is in the summary. An example of an opener: ``partial(open_verifier, profile="didit")``.

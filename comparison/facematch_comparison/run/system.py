@@ -1,4 +1,4 @@
-"""`RunSystem`: an opened system, and the threads that ask it; see `database` for the states."""
+"""`RunSystem`: an opened system, and the threads that call it; see `database` for the states."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class HeldBack(BaseException):
 
 
 class RunSystem:
-    """A system of a run: a verifier that records its calls in the run database.
+    """A system of a run: a verifier whose calls are recorded in the run database.
 
     Args:
         kept: Whether to ask the vendor to keep a record of each call.
@@ -192,7 +192,7 @@ class RunSystem:
     def run(
         self, turns: Sequence[int], workers: int, *, stop: Callable[[], bool], on_end: OnEnd
     ) -> None:
-        """Ask about the free pairs; search for lost calls before and after.
+        """Call the system for the free pairs; search for lost calls before and after.
 
         Args:
             turns: Position of each pair in the order of the run.
@@ -295,7 +295,7 @@ class RunSystem:
     # --- One pair --------------------------------------------------------------------------------
 
     def ask(self, pair: int) -> PairOutcome | None:
-        """Ask about one pair and store its outcome; return None if nothing was sent."""
+        """Call the system for one pair and store its outcome; return None if nothing was sent."""
         outcome = self._ask(pair)
         if outcome is not None:
             self.finish([(pair, outcome)])
@@ -494,7 +494,7 @@ def _ask_locally(system: RunSystem, threads: int) -> None:
             try:
                 list(pool.map(look, [path for key, path in paths.items() if key not in pictures]))
             finally:
-                # After an error or a stop, the engine has not looked at all pictures.
+                # After an error or a stop, the engine has not embedded all pictures.
                 outcomes = [
                     (number, answer([pictures[one], pictures[other]], scored))
                     for number, (one, other) in zip(numbers, both, strict=True)

@@ -161,8 +161,8 @@ class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
 
     A pair without an answer (an outage, a timeout) says nothing about faces and counts in no rate.
-    An answer without features is a failure to acquire (ISO/IEC 19795-1). It counts as an error
-    where it turns somebody away.
+    An answer without features is a failure to acquire (ISO/IEC 19795-1). It counts as an error of
+    a mated pair.
 
     Attributes:
         name: Name of the system: a backend, a profile or a column.
@@ -180,12 +180,12 @@ class Answers:
         currency: Three letters; None if and only if there is no price.
         privacy: A sentence on the data that the vendor keeps.
         people_known: Whether the source names the people. If not, pictures that mated pairs join
-            stand for one person and every other picture for a person of its own. Somebody whose
-            pictures no mated pair joins then counts as several, and intervals are too narrow.
+            count as one person, and every other picture as another person. A person whose pictures
+            no mated pair joins then counts as several, and intervals are too narrow.
         mated: bool, (N,): whether both pictures show one person.
-        scores: float64, (N,): higher means more alike; NaN if there is none.
+        scores: float64, (N,): higher means more similar; NaN if there is none.
         decisions: int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 for none.
-        acquired: bool, (N,): whether two faces could be compared; False where nothing was answered.
+        acquired: bool, (N,): whether two faces could be compared; False without an answer.
         answered: bool, (N,): whether the system answered.
         elapsed_s: float64, (N,): seconds that each call took; NaN if unknown.
         billed: int8, (N,): index in `BILLED`.
@@ -202,7 +202,7 @@ class Answers:
     environment: Environment | None = None
     price: float | None = None
     currency: str | None = None
-    privacy: str = "Nothing is known of what was sent or kept."
+    privacy: str = "It is not known which data were sent or kept."
     people_known: bool = True
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
@@ -327,9 +327,9 @@ class Answers:
     def is_scored(self) -> bool:
         """Whether the acquired pairs have scores, so that a threshold can be chosen.
 
-        A vendor that gives a score only for matches has no DET curve: the scores of the
-        others are not known to be low. A few answers without one, at most 1 %, count as turned away
-        at a threshold, and a caveat counts them.
+        A vendor that returns scores only for matches has no DET curve, because its other scores may
+        not be low. Up to 1 % of answers without a score count as rejected at a threshold, with a
+        caveat.
         """
         acquired = int(np.count_nonzero(self.acquired))
         missing = acquired - int(np.count_nonzero(self.scored))
@@ -354,7 +354,7 @@ class Answers:
         """
         if self.transactions is None or self.attempts is None:
             raise InvalidRequest(
-                f"{self.name} has no transactions: say of each pair which one it is an attempt of."
+                f"{self.name} has no transactions: add the transaction of each pair."
             )
         rows = np.flatnonzero(self.attempts <= attempts)
         rows = rows[np.argsort(self.transactions[rows], kind="stable")]
@@ -388,14 +388,14 @@ class Answers:
         """
         if threshold is None:
             if self.acquired.any() and not (self.decisions != NO_DECISION).any():
-                raise InvalidRequest(f"{self.name} made no decisions: name a threshold.")
+                raise InvalidRequest(f"{self.name} made no decisions: pass a threshold.")
             return self.acquired & np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
         if not self.is_scored:
             raise InvalidRequest(
                 f"{self.name} does not give a score for every pair: it has no threshold."
             )
         if self.rule is ThresholdRule.VENDOR:
-            raise InvalidRequest(f"{self.name}: it is not known how scores meet a threshold.")
+            raise InvalidRequest(f"{self.name}: the rule for passing a threshold is unknown.")
         passes = np.greater if self.rule is ThresholdRule.ABOVE else np.greater_equal
         return self.acquired & passes(self.scores, threshold)
 
@@ -407,7 +407,7 @@ _BY_RANK: Final = np.array(
 
 
 def check_alike(systems: Sequence[Answers]) -> None:
-    """Raise `InvalidRequest` if the pairs, people or order of systems differ."""
+    """Raise `InvalidRequest` if systems have different pairs, people or order."""
     for answers, column in itertools.product(systems[1:], _OF_PAIRS):
         if not np.array_equal(getattr(answers, column), getattr(systems[0], column)):
             raise InvalidRequest(

@@ -1,7 +1,7 @@
 """Read a table of cells from a file or a frame, before its columns are interpreted.
 
-Every source becomes one Arrow table. pyarrow reads CSV as fast as pandas, and keeps texts as they
-are. A file that it refuses is read again by `facematch_core.base.tables`, which names wrong lines.
+Every source becomes one Arrow table. pyarrow reads CSV as fast as pandas, and does not change
+strings. A file that it rejects is read by `facematch_core.base.tables`, which names bad lines.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Problem:
     """A problem in a table, and how to fix it."""
 
     text: str
-    #: Rows from 0; None for the header. No rows, no problem.
+    #: Rows from 0; None for the header. A problem without rows is ignored.
     rows: Sequence[int] | Ints | None = None
 
 
 def problems_at(rows: Sequence[int] | Ints, text: Callable[..., str]) -> Iterator[Problem]:
-    """Yield a problem for each row, or one problem for many rows, with the first in full."""
+    """Yield a problem for each row; for many rows, one problem with the text of the first row."""
     if len(rows) > _OF_ONE_KIND:
-        yield Problem(f"as in the first of them, {text(int(rows[0]))}", rows)
+        yield Problem(f"in the first of them, {text(int(rows[0]))}", rows)
     else:
         yield from (Problem(text(row), [row]) for row in map(int, rows))
 
@@ -134,7 +134,7 @@ def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
 
 @attrs.define(slots=False, eq=False, repr=False)
 class Cells:
-    """A table that was read, with the place of each row."""
+    """A table of cells, with the place of each row in its source."""
 
     name: str
     table: pa.Table
@@ -154,7 +154,7 @@ class Cells:
         names = [_as_label(name) for name in self.table.column_names]
         first = {name: at for at, name in reversed([*enumerate(names)])}
         twice = [name for name in first if name and names.count(name) > 1]
-        self.problems += [Problem(f"the column {name[:60]!r} is there twice") for name in twice]
+        self.problems += [Problem(f"the column {name[:60]!r} occurs twice") for name in twice]
         kept = sorted(first.values())
         self.table = self.table.select(kept).rename_columns([names[at] for at in kept])
 
@@ -233,13 +233,13 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
         cells = Cells("The frame", _of_pandas(source))
     else:
         raise InvalidRequest(
-            f"A {type(source).__name__} is no table: give the path of a CSV, JSON, Excel or "
+            f"A {type(source).__name__} is not a table: pass the path of a CSV, JSON, Excel or "
             "Parquet file, a pandas DataFrame or a pyarrow Table."
         )
     if any(re.fullmatch(r"[-+]?\d*\.\d+", name) for name in cells.header):
         raise InvalidRequest(
-            f"{cells.name} has no header: its first line holds numbers. Write the names of the "
-            f"columns above it, such as {example}."
+            f"{cells.name} has no header: its first line has numbers. Add the names of the columns "
+            f"above it, such as {example}."
         )
     if not len(cells):
         raise InvalidRequest(
@@ -251,7 +251,7 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
 
 
 def _of_file(path: Path) -> Cells:
-    """Read a file by the ending of its name."""
+    """Read a file in the format of its suffix."""
     try:
         file = open_regular(path)
     except (OSError, ValueError) as error:
@@ -272,7 +272,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         file.seek(0)
         return _json(name, file)
     if (above := _ABOVE.match(data)) and above.end():
-        # Empty lines in place of titles keep the numbers of lines.
+        # Replace titles by empty lines to keep line numbers.
         data = b"\n" * above[0].count(b"\n") + data[above.end() :]
     notes: list[str] = []
     if not data.isascii() or b"\0" in data:
@@ -280,7 +280,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         data = text.encode()
     try:
         separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
-        # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
+        # An odd number of quotes means an open quote, or that pyarrow and csv disagree.
         if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
             with contextlib.suppress(pa.ArrowException):
                 table = _read_csv(data, separator, header)
@@ -294,15 +294,15 @@ def _csv(name: str, file: BinaryIO) -> Cells:
     problems = [Problem(text, rows) for text, rows in read.problems.items()]
     if read.short:
         where = place(read.short).removesuffix(": ")
-        notes = [*notes, f"has too few cells in {where}: what is missing was read as empty"]
+        notes = [*notes, f"has too few cells in {where}: missing cells were read as empty"]
     return Cells(name, table, lambda: read.lines, "line", separator != ",", problems, notes)
 
 
 def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
-    """Read text that pyarrow and Python's csv understand alike; blank rows are dropped."""
+    """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
-        # With pyarrow's own megabyte, parsing takes a fifth longer.
+        # With pyarrow's default of a megabyte, parsing takes 20 % longer.
         read_options=csv.ReadOptions(block_size=1 << 22),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
         convert_options=csv.ConvertOptions(
@@ -335,7 +335,7 @@ def _json(name: str, file: BinaryIO) -> Cells:
             records = next((each for each in values if isinstance(each, list)), [records])
         return Cells(name, _of_pandas(pd.json_normalize(records)))
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
-        what = "is no JSON of records: a list of them, or one on each line."
+        what = "is not JSON records: use a list of records, or one record per line."
         raise InvalidRequest(what) from None
 
 
@@ -348,7 +348,7 @@ def _excel(name: str, file: BinaryIO) -> Cells:
         what = "is read by openpyxl: pip install openpyxl, or save it as CSV."
         raise InvalidRequest(what) from None
     except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
-        what = f"is no Excel workbook, or is damaged: {type(error).__name__}."
+        what = f"is not an Excel workbook, or is damaged: {type(error).__name__}."
         raise InvalidRequest(what) from None
     counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
     sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
@@ -366,7 +366,7 @@ def _parquet(name: str, content: BinaryIO) -> Cells:
     try:
         return Cells(name, _of_pandas(pd.read_parquet(content, dtype_backend="pyarrow")))
     except (pa.ArrowException, OSError):
-        raise InvalidRequest("is no Parquet file, or is not whole.") from None
+        raise InvalidRequest("is not a Parquet file, or is truncated.") from None
 
 
 _READERS: Final[Mapping[str, Callable[[str, BinaryIO], Cells]]] = {
@@ -377,7 +377,7 @@ _READERS: Final[Mapping[str, Callable[[str, BinaryIO], Cells]]] = {
 
 
 def _of_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as a table; a column of several kinds of values becomes one of texts."""
+    """Return a frame as a table; a column of mixed types becomes a column of strings."""
     levels = [level for level in frame.index.names if level is not None]
     frame = frame.reset_index(level=levels, allow_duplicates=True)
     columns = []
@@ -392,13 +392,13 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
 
 
 def _as_label(value: object) -> str:
-    """Return a name or a cell as text; frames and workbooks make floats of labels and ids."""
+    """Return a name or a cell as text; frames and workbooks store labels and ids as floats."""
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
 
 
 def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
-    """Return a column as words, trimmed; in a text file without the escape of `export`."""
+    """Return a column as trimmed words; in a text file, remove the escapes of `export`."""
     codes, each = _encode(column if pa.types.is_integer(column.type) else _as_texts(column))
     if pa.types.is_integer(each.type):
         return Words(codes, each)
@@ -415,7 +415,7 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """Return a code for each cell, -1 for null, and each value; whole numbers are fastest."""
     is_whole = pa.types.is_integer(column.type)
     with contextlib.suppress(pa.ArrowException):
-        # The first cell of most columns of text is no number.
+        # In most text columns, the first cell is not a number.
         if not column.null_count and (is_whole or "".join(column[:1].to_pylist()).isdigit()):
             numbers = column.cast(pa.int32()).to_numpy()
             if is_whole or _are_plain(numbers, column):

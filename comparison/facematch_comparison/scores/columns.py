@@ -1,4 +1,4 @@
-"""The columns that a score file may have: known names, valid words, and the refusal that asks."""
+"""The columns of a score file: known names, valid words, and the error for missing columns."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Column:
     """One of our columns.
 
     Attributes:
-        names: Pattern of its known names beside ours, of those that `plain` returns.
-        of: Its subject: a ``pair``, one ``answer`` or a ``system``; "" if it names them.
-        words: Meaning of each word that it may hold, in lower case; empty if any word is right.
+        names: Pattern of its other known names, in the form that `plain` returns.
+        of: Its subject: ``pair``, ``answer`` or ``system``; "" if it has the name of one.
+        words: Meaning of each valid word, in lower case; empty if any word is valid.
         form: Pattern of its words.
         advice: Correction for a wrong word.
-        is_number: Whether it holds numbers.
-        is_needed: Whether no cell may be empty.
+        is_number: Whether its cells are numbers.
+        is_needed: Whether every cell must have a value.
     """
 
     names: str = ""
@@ -156,24 +156,24 @@ PICTURES: Final = ("probe", "reference")
 #: Keys that identify a pair across files; the first key that all files have is used.
 PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
-#: The column of a table that names one person a line.
+#: The column of a table with one person per line.
 PERSON: Final = "person"
 
 #: Columns with the ground truth: ``non_mated`` is 1 where ``mated`` is 0.
 TRUTH: Final = ("mated", "non_mated")
 
-#: Placeholder for the name of a column that only the user knows.
+#: Placeholder for a column name that the user must fill in.
 COLUMN: Final = "COLUMN"
 
 
 class ColumnsNotRecognised(InvalidRequest):
-    """A column of a score file is missing, or two columns may hold the same.
+    """A column of a score file is missing or ambiguous.
 
     Attributes:
         what: The problem, and every column with two of its cells.
-        columns: Our names of the columns to name; the values are ``COLUMN`` where only the user
-            knows the column.
-        independent_pairs: Whether no column is left that could name the people.
+        columns: The columns to specify, by our name; ``COLUMN`` where the user must fill in the
+            name.
+        independent_pairs: Whether no remaining column could name the people.
     """
 
     def __init__(
@@ -208,12 +208,12 @@ def group_of(name: str) -> tuple[str, str] | None:
 
 
 def plain(name: str) -> str:
-    """Return the name of a column without what does not count in it."""
+    """Return the name of a column without its ignored characters."""
     return re.sub(r"[\s_.?-]+", "", name).lower()
 
 
 def is_distance(name: str) -> bool:
-    """Return whether a lower number in a column of that name means more alike."""
+    """Return whether a lower number in a column of that name means more similar."""
     return plain(name) == "l2" or plain(name).endswith(("distance", "distances", "dist"))
 
 

@@ -1,9 +1,9 @@
 """`Lines`: one line for each pair and system, in our names; and what is wrong with lines.
 
-Columns are recognised by their known names, or as the user names them. Nothing is inferred from the
-cells: a guess once took a system's own answers for the truth and found no error in it. Columns with
-unknown names are skipped, with a note. If something is missing, the refusal shows every column with
-two of its cells, so that the user can name it.
+Columns are recognised by known names or by the user's arguments, never by their cells: a guess once
+used a system's own answers as the ground truth and found no errors. Columns with unknown names are
+skipped, with a note. If a column is missing, the error lists every column with two of its cells, so
+that the user can name it.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ _MOST_MARKS: Final = 3
 
 @attrs.define(slots=False, eq=False, kw_only=True)
 class Lines:
-    """Lines of a pair and a system each: a table, and what its columns hold.
+    """Lines of one pair and one system each: a table, and the meaning of its columns.
 
     Attributes:
         cells: The table.
         name: Name of the system if no column names one.
-        independent_pairs: Whether every pair is of people of its own.
-        distance: Whether all scores are distances, whatever their columns are called.
+        independent_pairs: Whether no person is in two pairs.
+        distance: Whether all scores are distances, regardless of the names of their columns.
         no_scores: Numbers that mean a missing score.
         of: The column for each of our names but scores.
-        scores: Columns of scores. Several are one system each; `parts` then splits the lines.
+        scores: Columns of scores. If there are several, `parts` returns the lines of each.
         skipped: Columns that are not read.
         given: Our names that the user gave to columns.
     """
@@ -109,11 +109,11 @@ class Lines:
 
     @property
     def held(self) -> set[str]:
-        """Our names for what the columns hold."""
+        """Our names of the columns."""
         return {*self.of, *(["score"] if self.scores else [])}
 
     def put(self, ours: str, column: str) -> None:
-        """Read a column as ours."""
+        """Assign a column to our name."""
         if ours == "score":
             self.scores.append(column)
         else:
@@ -121,7 +121,7 @@ class Lines:
 
     @property
     def is_distance(self) -> bool:
-        """Whether lower means more alike; scores and thresholds are then read as negative."""
+        """Whether lower means more similar; scores and thresholds are then negated."""
         return any(self.distance or is_distance(column) for column in self.scores)
 
     def words(self, ours: str) -> Words:
@@ -153,7 +153,7 @@ class Lines:
 
     @cached_property
     def score(self) -> NDArray[np.float64]:
-        """float64, (N,): the scores; higher means more alike, NaN if there is none."""
+        """float64, (N,): the scores; higher means more similar, NaN if there is none."""
         if not self.scores:
             return self.numbers("score")
         score = self.cells.numbers(self.scores[0])
@@ -163,7 +163,7 @@ class Lines:
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
-        """bool, (N,): whether the call of a line was not answered."""
+        """bool, (N,): whether the call of a line failed."""
         return ~self.meant("answered", True, np.bool_) | self.words("error").filled
 
     @property
@@ -204,7 +204,7 @@ class Lines:
             first, second = (side.codes[self.mated] % size for side in self.pictures)
             person = components(first, second, size)
             return person[probe.codes], person[reference.codes]
-        # The other person of a non-mated pair is nobody who has a name.
+        # The other person of a non-mated pair has no name.
         is_given = "transaction" in self.of
         others = self.words("transaction").codes if is_given else self.pairs
         codes = self.named[0].codes if self.named else others
@@ -227,18 +227,18 @@ class Lines:
         return first_rows(self.pairs)
 
     def pair_of(self, line: int) -> str:
-        """Return how a line names its pair."""
+        """Return the name of a line's pair, for messages."""
         if "pair" in self.of:
             return repr(self.words("pair")[line][:60])
         return " and ".join(repr(side[line][:60]) for side in self.pictures) or str(line)
 
 
 def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
-    """Say what the columns of each file hold: as the user names them, else by their known names.
+    """Recognise the columns of each file: by the user's arguments, else by their known names.
 
     Raises:
-        ColumnsNotRecognised: something is unclear, or missing in all files together.
-        InvalidRequest: a column cannot be what the user says.
+        ColumnsNotRecognised: a column is ambiguous, or missing in all files.
+        InvalidRequest: an argument of the user is invalid.
     """
     for cells in [lines.cells for lines in files]:
         if cells.unit == "line" and len(cells.header) == 1:
@@ -285,7 +285,7 @@ def _take(lines: Lines, key: str, column: str) -> Iterator[str]:
         there = join_names([*map(repr, header)])
         yield f"there is no column {column[:60]!r}; there are {there}"
     elif ours in lines.of or column in (*lines.of.values(), *lines.scores):
-        yield f"the column {column[:60]!r} can fill one column only"
+        yield f"the column {column[:60]!r} is named twice"
     else:
         lines.put(ours, column)
         lines.given.add(ours)
@@ -323,7 +323,7 @@ def _skip_doubtful(lines: Lines) -> None:
     """Skip columns that repeat others, or that hold one value for several scores."""
     of = lines.of
     doubtful = ["non_mated"] if {*TRUTH} <= of.keys() else []
-    for both in (PEOPLE, PICTURES):  # one picture or person, where others tell people apart
+    for both in (PEOPLE, PICTURES):  # one of the two, if other columns distinguish people
         half = {*both} & of.keys()
         doubtful += half if len(half) == 1 and lines.people_by else ()
     if len(lines.scores) > 1:
@@ -342,7 +342,7 @@ def _skip_doubtful(lines: Lines) -> None:
 
 
 def _missing(files: Sequence[Lines]) -> dict[str, str]:
-    """Return our names of the columns that all files together lack, each with a sentence."""
+    """Return our names of the columns that no file has, each with a sentence."""
     first, held = files[0], {ours for lines in files for ours in lines.held}
     missing = {
         name: f"the column {name} is missing"
@@ -373,7 +373,7 @@ def _missing(files: Sequence[Lines]) -> dict[str, str]:
 
 
 def _missing_to_join(files: Sequence[Lines]) -> dict[str, str]:
-    """Return ``FILE:NAME`` for what a file lacks to name pairs as most files do, with a reason."""
+    """Return ``FILE:NAME`` of each column that a file lacks for joining, with a reason."""
     key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
     missing: dict[str, str] = {}
     for lines in files if len(files) > 1 else ():
@@ -545,7 +545,7 @@ def _check_shares(
 
 
 def problems_of_cells(lines: Lines) -> Iterator[Problem]:
-    """Yield problems of the cells of a file, and of each of its lines by itself."""
+    """Yield problems of the cells of a file, and of single lines."""
     cells = lines.cells
     yield from cells.problems
     for ours, column in [*lines.of.items(), *(("score", column) for column in lines.scores)]:

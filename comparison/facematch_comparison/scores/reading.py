@@ -82,7 +82,7 @@ def read_scores(
             only to the file ``azure.csv``.
         rule: How scores are compared with a threshold if the file does not say; AT_LEAST by
             default.
-        distance: Whether all scores are distances, whatever their columns are called. Scores and
+        distance: Whether all scores are distances, regardless of column names. Scores and
             thresholds are then negative distances: -0.4 passes distances up to 0.4.
         no_scores: Numbers that mean a missing score, such as -1. By default a number that
             looks like a missing score is rejected; NaN declares that no number means one.

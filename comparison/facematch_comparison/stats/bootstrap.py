@@ -27,7 +27,7 @@ from facematch_core.models import ThresholdRule
 
 from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed_errors, interval
 
-#: Number of scores beyond those that may pass, in square roots of their number, and some more.
+#: Number of scores to keep beyond those that may pass: this many times its square root, plus a few.
 SPARE: Final = 12
 
 #: Confidence of the Student's t that allows for the estimated variance in the scale of weights. At
@@ -40,7 +40,7 @@ MANY_PEOPLE: Final = 20_000
 
 
 class TooFewScores(Exception):
-    """Raised if the highest non-mated pairs that were kept are too few for a resample."""
+    """Raised if too few of the highest non-mated pairs were kept for a resample."""
 
 
 class _Drawn:
@@ -50,7 +50,7 @@ class _Drawn:
     person_totals: Floats
 
     def draw_from(self, urn: Urn) -> None:
-        """Count people as the urn does."""
+        """Use the counts of people in this urn."""
         self.persons = urn.row_of_person[self.persons]
         self.person_totals = self.person_totals[urn.person_of_row]
 
@@ -75,7 +75,7 @@ class RedrawnThreshold(_Drawn):
         rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
         self.persons = persons[np.stack([end[rows] for end in sample.ends])]
-        #: Between them lies what may not pass, in every resample.
+        #: In every resample, the highest score that may not pass lies between these.
         self.lowest = -np.inf if self.is_whole else float(self._scores[-1])
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
@@ -83,7 +83,7 @@ class RedrawnThreshold(_Drawn):
     def highest_refused(self, draw_counts: Floats, brought: Floats) -> Floats:
         """Return the highest score that may not pass, float64, (B,), for draws (B, P) of people.
 
-        `brought`, (B,): what they bring of `person_totals`.
+        `brought`, (B,): the sum of `person_totals` over the drawn people.
         """
         products = draw_counts.T[self.persons[0]]
         products *= draw_counts.T[self.persons[1]]
@@ -91,10 +91,10 @@ class RedrawnThreshold(_Drawn):
         if self.is_whole:
             total = passed[:, -1]
         else:
-            # First order; scores that are not looked at have weights near 1.
+            # First-order approximation: scores that are not inspected have weights near 1.
             total = self._count + self._scale * (brought - 2 * self._count)
             total = np.maximum(total, passed[:, -1])
-        # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
+        # Half a pair more, so that weights of 1 give the chosen threshold.
         allowed = (self._allowed + 0.5) / self._count * total
         refused = (passed <= allowed[:, None]).sum(axis=1)
         is_inside = refused < self._length
@@ -121,7 +121,7 @@ Threshold: TypeAlias = RedrawnThreshold | FixedThreshold
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs that a system turns away at a redrawn threshold, in each of K `sets`."""
+    """The mated pairs that a system rejects at a redrawn threshold, in each of K `sets`."""
 
     def __init__(self, table: Answers, sets: Bools, numbers: Ints, threshold: Threshold) -> None:
         rows = np.flatnonzero(sets.any(axis=0))
@@ -135,7 +135,7 @@ class RedrawnErrors(_Drawn):
         self._in_sets = self._in_sets[:, between].astype(np.float64)
 
     def count(self, draw_counts: Floats, refused_scores: Floats) -> Floats:
-        """float64, (B, K): errors, if people are drawn so (B, P) and these may not pass (B,)."""
+        """Return errors, float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
         # Sum the rejections of all resamples person by person.
@@ -150,7 +150,7 @@ class RedrawnErrors(_Drawn):
 
 
 def _at_people(persons: Ints, in_sets: NDArray[Any], numbers: int) -> Floats:
-    """float64, (numbers, K): how many of their pairs are in each set (K, T)."""
+    """Return the number of each person's pairs in each set (K, T): float64, (numbers, K)."""
     sums = [np.bincount(persons, in_set, numbers) for in_set in in_sets]
     return np.stack(sums, axis=1)
 
@@ -181,7 +181,7 @@ class Urn:
         self.person_of_row = np.concatenate(row_people)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[Floats]:
-        """Yield how often each row was drawn, float64, (B, R), in blocks that fit into memory."""
+        """Yield the counts of each row, float64, (B, R), in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
         streams = [np.random.default_rng(seed + index) for index in range(len(self._sizes))]
@@ -226,7 +226,7 @@ class Resampling(NamedTuple):
 
 
 def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
-    """Return float64, (B,), for each series; NaN where no pair of it was drawn. All share draws."""
+    """Return float64, (B,), for each series; NaN if no pair of it was drawn. Draws are shared."""
     margin = SPARE  # more of the highest non-mated pairs are kept if they do not suffice
     while series:
         try:
@@ -245,7 +245,7 @@ def _redraw(
     # People who are judged, and people on whom only thresholds were chosen.
     is_judged = np.isin(numbers, judged)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
-    # Most often all answered all pairs: each set of pairs is counted once, and so are its errors.
+    # Usually all systems answered all pairs, so each set of pairs and its errors are counted once.
     keys = [((each.place, each.fmr), each.rows.tobytes()) for each in series]
     sets = {rows: each.rows for (_, rows), each in zip(keys, series, strict=True)}
     sets_at: dict[tuple[int, float | None], list[bytes]] = {}
@@ -276,7 +276,7 @@ def _redraw(
     for part in parts:
         part.draw_from(urn)
     place_of = {rows: place for place, rows in enumerate(sets)}
-    # A single product, because with many people each look at all draws is expensive.
+    # A single product, because with many people each pass over all draws is expensive.
     of_thresholds = (threshold.person_totals for threshold in thresholds.values())
     brings = np.column_stack([pairs[urn.person_of_row], *of_thresholds])
     shares: dict[Any, list[Floats]] = {at: [] for at in sets_at}
@@ -312,7 +312,7 @@ def bootstrap_p_value(values: Floats) -> float:
 
 def scale_of(scores: Floats, allowed: int, clusters: Clusters) -> float:
     """Return the factor (s above) by which weights are rescaled, if `allowed` scores may pass."""
-    # Add one pair more than may pass, because without any nothing varies.
+    # Add one pair more than may pass, because without errors the variance is 0.
     cut = len(scores) - allowed - 1
     errors = scores >= np.partition(scores, cut)[cut]
     count = int(np.count_nonzero(errors))

@@ -1,11 +1,11 @@
 """Compare systems on the same pairs: the difference of their FRR, its interval and p-value.
 
 Systems are compared at the required FMR, each at its own threshold. A threshold is an estimate
-from a few false matches, and one of two equal systems gets the lower threshold by luck. So a
-bootstrap resamples people and chooses thresholds anew; it gives the interval and the p-value of the
+from a few false matches, and one of two equal systems gets the lower threshold by chance. So a
+bootstrap resamples people and chooses new thresholds; it gives the interval and the p-value of the
 difference. The exact test and interval at fixed thresholds are reported, too. Systems are not
 compared below `ENOUGH_FALSE_MATCHES` expected false matches: a bootstrap repeats only the few
-observed scores, and would report luck as a difference.
+observed scores, and would report chance as a difference.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Paired:
         people, count = len(self._at_persons), len(subjects) + 2
         self._middle = middle = (self.only_first - self.only_second) / count
         rest = self._at_persons - middle * np.bincount(persons)
-        # The two pairs that are added: a person each, one with +1 and one with -1.
+        # The two added pairs: one new person each, one with +1 and one with -1.
         sum_of_squares = float((rest**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
         self._standard_error = float(np.sqrt(sum_of_squares * (people + 2) / (people + 1))) / count
         self._freedom = people + 1

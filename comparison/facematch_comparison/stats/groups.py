@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 #: Minimum number of people in a group; fewer do not represent it.
 FEW_PEOPLE: Final = 10
 
-#: If a group expects fewer errors, the chi-square is simulated, so many times.
+#: If a group has fewer expected errors, the chi-square is simulated this many times.
 FEW_EXPECTED: Final = 10
 SIMULATED: Final = 20_000
 
-#: Rates that groups are compared by, and what happens to people at that rate.
+#: The rates by which groups are compared, each with a phrase for sentences.
 RATES: Final = {"fmr": "falsely matched with another of the same group", "frr": "falsely rejected"}
 
 
@@ -60,7 +60,7 @@ def cells_of(
     """Return the rates of each group, and their ratios to the rate of all pairs within groups.
 
     All groups are judged at one threshold, or by the system's own decisions. Each rate's interval
-    has this confidence by itself; the intervals of all ratios of a rate have it together.
+    has this confidence individually; the intervals of all ratios of a rate have it jointly.
     """
     group, rates = table.groups[column], Rates(table)
     # For each group, the rates of its own pairs and of the pairs within all other groups.
@@ -75,7 +75,7 @@ def cells_of(
                 for part in (rows[within == place], rows[(within >= 0) & (within != place)])
             )
             of_group[name] = own, others
-    # Each rate that has pairs needs people of its own.
+    # Each rate with pairs needs enough people.
     people = [
         min((own.subjects or 0 for own, _ in (each["fmr"], each["frr"]) if own.trials), default=0)
         for each in measured
@@ -89,7 +89,7 @@ def cells_of(
                 more[f"{name}_ratio"] = _ratio_to_all(*each[name], confidence, joint)
         else:
             few = counted(count, "person", "people")
-            more["too_few"] = f"This group has only {few}; it takes {FEW_PEOPLE}."
+            more["too_few"] = f"This group has only {few}; at least {FEW_PEOPLE} are needed."
         cells.append(GroupCell(column=column, group=label, **more))
     return tuple(cells)
 
@@ -99,8 +99,8 @@ def group_differences(
 ) -> list[tuple[GroupDifference, ...]]:
     """Return the differences between groups of each system, by column and rate.
 
-    There is one for each rate with an error and with at least two groups that are large enough. The
-    p-values are corrected for all of them. If a difference may be chance, its `at_least` is 1.
+    There is one for each rate with an error and with at least two large enough groups. The p-values
+    are corrected for all of them. If a difference may be due to chance, its `at_least` is 1.
     """
     questions: list[tuple[int, str, str, dict[str, Rate]]] = []
     for place, cells in enumerate(systems):
@@ -121,7 +121,7 @@ def _difference(
 ) -> GroupDifference:
     """Return the difference between the worst and the best group, with its corrected p-value."""
     worst = max(rates, key=lambda group: _value(rates[group]))
-    # Not the worst itself, where all are alike.
+    # Another group than the worst, even if all rates are equal.
     best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
     high, low = rates[worst], rates[best]
     # Correct for the selection of these two among all ordered pairs of groups.
@@ -129,7 +129,7 @@ def _difference(
     at_least = max(1.0, ratio(high, low, 1 - 2 * tail)[0])
     is_real = p_value is not None and p_value < 1 - confidence
     shown = math.floor(at_least * 10) / 10
-    verdict = "The difference may be chance."
+    verdict = "The difference may be due to chance."
     if is_real and shown > 1:
         verdict = (
             f"The difference is significant: the rate of group {worst} is at least {shown:g} times "
@@ -162,7 +162,7 @@ def _difference(
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
-    """Return the p-value of equal true rates; None if nothing, or everything, erred."""
+    """Return the p-value of equal true rates; None if no pair is an error, or every pair is."""
     seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
     if len(seen) < 2:
         return None
@@ -174,7 +174,7 @@ def homogeneity(rates: Sequence[Rate]) -> float | None:
     statistic = float(_chi_square(values[None], sizes)[0])
     if float(np.min(sizes) * min(pooled, 1 - pooled)) >= FEW_EXPECTED:
         return float(chdtrc(len(seen) - 1, statistic))
-    # Simulate as many independent pairs as each group is worth.
+    # Simulate each group with its effective number of independent pairs.
     trials = np.maximum(1.0, np.round(sizes))
     random = np.random.default_rng(0)
     simulated = random.binomial(trials.astype(np.int64), pooled, (SIMULATED, len(trials))) / trials
@@ -183,7 +183,7 @@ def homogeneity(rates: Sequence[Rate]) -> float | None:
 
 
 def _chi_square(values: Floats, sizes: Floats) -> Floats:
-    """float64, (B,): Pearson's, for each row of rates; 0 where all are 0, or all 1."""
+    """Return Pearson's chi-square of each row, float64, (B,); 0 if all rates are 0, or all 1."""
     pooled = values @ sizes / sizes.sum()
     spread = pooled * (1 - pooled)
     deviations = ((values - pooled[:, None]) ** 2) @ sizes
@@ -212,7 +212,7 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) ->
 
 
 def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, float]:
-    """Ends, 0 to infinity, of the interval for the ratio of two rates that share no people."""
+    """Return the interval, 0 to infinity, for the ratio of two rates without common people."""
     (low, high), (least, most) = (bounds(rate, (1 + confidence) / 2) for rate in (top, bottom))
     lower = _lower_ratio(_value(top), low, _value(bottom), most)
     inverse = _lower_ratio(_value(bottom), least, _value(top), high)
@@ -220,7 +220,7 @@ def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, flo
 
 
 def _lower_ratio(top: float, low: float, bottom: float, high: float) -> float:
-    """Donner and Zou's lower end, written so that nothing is divided by 0."""
+    """Return Donner and Zou's lower bound, in a form without a division by 0."""
     low_product, high_product = low * (2 * top - low), high * (2 * bottom - high)
     if low_product <= 0:
         return 0.0

@@ -1,7 +1,7 @@
 """Error rates of one system at any threshold, and their intervals.
 
 The rates are those of ISO/IEC 19795-1:2021: FMR and FNMR count comparisons that were made; FAR and
-FRR count all answered pairs, in which a picture without a face is turned away. Intervals are exact
+FRR count all answered pairs, and reject a pair with a picture without a face. Intervals are exact
 for independent pairs, and clustered by person for others.
 
 *Independent pairs*: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits
@@ -13,7 +13,7 @@ data", Political Analysis 23, 2015). Its ratio to the variance of independent pa
 effective sample size for a Clopper-Pearson interval, with Student's t in place of the normal
 distribution because the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence
 intervals for proportions with small expected number of positive counts estimated from survey data",
-Survey Methodology 24, 1998). `docs/maintain/simulations.md` says how often these intervals hold.
+Survey Methodology 24, 1998). `docs/maintain/simulations.md` has the coverage of these intervals.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ from facematch_comparison.values.model import Interval, Method, Rate
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
-#: Fewer errors (or fewer pairs without one) or fewer people do not show the correlation of pairs
-#: that share a person. Up to `MANY_ERRORS` the assumed correlation fades, so that one error more
-#: never narrows an interval.
+#: With fewer errors (or fewer pairs without one) or fewer people, the correlation of pairs that
+#: share a person cannot be estimated. The assumed correlation decreases up to `MANY_ERRORS`, so
+#: that one more error never narrows an interval.
 ENOUGH_ERRORS: Final = 5
 MANY_ERRORS: Final = 10
 ENOUGH_PEOPLE: Final = 50
 
-#: The correlation that is assumed then, of two pairs that share a person. Ours, not measured.
+#: The assumed correlation of two pairs that share a person. Our choice, not measured.
 ASSUMED_MATED: Final = 0.05
 ASSUMED_NON_MATED: Final = 0.005
 
-#: Rounding error of sums of errors, which are far larger unless they are 0.
+#: Rounding error of sums of errors; a nonzero sum is far larger.
 _ROUNDING: Final = 1e-9
 
 Bools: TypeAlias = NDArray[np.bool_]
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
-#: Which of the pairs.
+#: Selected pairs: indexes or a mask.
 Rows: TypeAlias = Ints | slice
 
 
 def fewest(suffices: Callable[[int], bool]) -> int:
-    """Return the lowest number that suffices, if every higher number does."""
+    """Return the lowest number that suffices, assuming that every higher number does, too."""
     enough = 16
     while not suffices(enough):
         enough *= 2
@@ -70,7 +70,7 @@ def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
-    """Return how many independent trials with `errors` errors show a true rate below `rate`.
+    """Return the number of independent trials with which `errors` errors show a rate below `rate`.
 
     Without an error at 95 %, one-sided: 299 for 1 %, 2,995 for 0.1 %, 29,956 for 0.01 %.
     """
@@ -91,8 +91,8 @@ class Clusters:
     Args:
         first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
         second: int64, (T,): the other person; None for mated pairs.
-        numbers: How many numbers people have; not all need be in a pair. None for the fewest.
-        couples: As of `couples_of`; None makes them.
+        numbers: Number of people, also without a pair; None for the minimum.
+        couples: The result of `couples_of`; None to compute it.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Clusters:
         return Clusters(first, second[0] if second else None, self.numbers, couples)
 
     def at_people(self, rows: Rows) -> Ints:
-        """int64, (numbers,): how many of these pairs each person is in."""
+        """Return the number of these pairs that each person is in: int64, (numbers,)."""
         pairs = np.bincount(self.ends[0][rows], minlength=self.numbers)
         for end in self.ends[1:]:
             pairs += np.bincount(end[rows], minlength=self.numbers)
@@ -125,12 +125,12 @@ class Clusters:
 
     @cached_property
     def share(self) -> float:
-        """Return with how many pairs, itself included, the average pair shares a person."""
+        """Return the mean number of pairs with which a pair shares a person, itself included."""
         squares = float((self.pairs_of_person**2).sum())
         return squares / self.trials - (len(self.ends) - 1)
 
     def squares_at_people(self, errors: Rows, count: int) -> Floats:
-        """float64: how far the errors at each person are from what is expected, squared."""
+        """Return the squared deviation of each person's errors from the expectation, float64."""
         expected = count / self.trials * self.pairs_of_person
         squares: Floats = (self.at_people(errors) - expected) ** 2
         return squares
@@ -156,7 +156,7 @@ class Clusters:
 
 
 def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
-    """int64, (T,): a number for every two people who are in several pairs; 0 for all others."""
+    """Return a number for every two people who share several pairs, else 0: int64, (T,)."""
     couples = np.minimum(first, second) * numbers + np.maximum(first, second)
     rising = np.sort(couples)
     repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
@@ -180,7 +180,7 @@ def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Int
 
 
 def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
-    """Return the interval for so many errors; `rarer` are their rows, or the others if fewer."""
+    """Return the interval for a number of errors; `rarer`: their rows, or the others if fewer."""
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _ends(errors / clusters.trials * trials, trials, confidence)
@@ -199,7 +199,7 @@ def bounds(
     """
     ends, errors = rate.interval, rate.errors
     if not rate.trials or ends is None or ends.effective is None:
-        raise InvalidRequest("A rate without a trial and an interval has no bounds.")
+        raise InvalidRequest("A rate without trials or an interval has no bounds.")
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"A one-sided confidence is between 0.5 and 1 (got {confidence}).")
     trials = adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
@@ -248,7 +248,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
     effect, freedom = _effect(rarer_count, rarer, clusters)
     if rarer_count < ENOUGH_ERRORS:
-        # The assumed correlation has no spread of its own; else one error would be worse than two.
+        # The assumed correlation has no variance; else one error would be worse than two.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
@@ -266,8 +266,8 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
         return 1.0, freedom
     squares = clusters.squares_at_people(rarer, rarer_count)
     sum_of_squares = float(squares.sum())
-    # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
-    # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
+    # If a few people cause most of it, the estimate is less certain (F. E. Satterthwaite, 1946).
+    # If errors are spread evenly over all people, the sum is 0, and there is no ratio.
     if sum_of_squares > _ROUNDING:
         freedom = min(freedom, max(sum_of_squares**2 / float((squares**2).sum()), 2.0))
     if not clusters.is_mated:
@@ -326,7 +326,7 @@ def _couples(table: Answers) -> Ints:
 
 
 def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
-    """Return the sample of the answered, acquired or scored pairs: whichever are so many."""
+    """Return the sample of answered, acquired or scored pairs, whichever has `count` pairs."""
     columns = (table.answered, table.acquired, table.scored)
     counted = next(column for column in columns if np.count_nonzero(column) == count)
     return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
@@ -347,7 +347,7 @@ class Rates:
     """The rates of one system at any threshold, each with an interval of this confidence.
 
     At a threshold, a pair that was acquired but has no score does not count in FMR and FNMR. In FRR
-    and FAR it counts as turned away.
+    and FAR it counts as rejected.
     """
 
     def __init__(self, table: Answers, confidence: float = 0.95) -> None:
@@ -360,7 +360,7 @@ class Rates:
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 
     def errors(self, name: str, threshold: float | None) -> Bools:
-        """bool, (N,): which pairs of the table are errors if they count for a rate."""
+        """Return which pairs of the table are errors, if they count for a rate: bool, (N,)."""
         if name == "fta":
             return ~self.table.acquired
         return self.table.passed(threshold) ^ _KINDS[name][0]

@@ -49,9 +49,9 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
 
     There is none if fewer than `least` false matches are expected: 1 or `ENOUGH_FALSE_MATCHES`.
 
-    The lowest threshold turns away the fewest genuine people. With ABOVE it is an observed score,
-    with AT_LEAST one step higher in the last decimal place of the scores, so that a vendor that
-    rounds accepts it. Mated pairs only show decimal places, and that somebody passes.
+    The lowest threshold rejects the fewest genuine people. With ABOVE it is an observed score, with
+    AT_LEAST one step higher in the last decimal place of the scores, so that a vendor that rounds
+    accepts it. Mated pairs only affect the decimal places, and whether anybody passes.
     """
     _, non_mated = scores_by_kind(table)
     reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
@@ -61,15 +61,15 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
     if threshold is None:
         reason = (
             f"Two different people have the highest score of all pairs ({non_mated[-1]:g}), so a "
-            "threshold that keeps them out lets nobody in."
+            "threshold that rejects them rejects everybody."
         )
     return ThresholdChoice(threshold, reason)
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
-    """Return why this number of non-mated pairs is too low for an FMR; None if one may pass.
+    """Return why this number of non-mated pairs is too low for an FMR; None if a pair may pass.
 
-    If none may pass, the threshold is the highest score and says nothing about the rate.
+    If none may pass, the threshold is the highest score, which does not depend on the rate.
     """
     if allowed_errors(fmr, trials):
         return None
@@ -115,9 +115,9 @@ def concentration(
     A few people who look like many ("wolves" and "lambs") can force a threshold up, or cause most
     of the false matches. Then intervals hold less often: people outside the test set may be worse.
 
-    If the threshold was chosen for a `max_fmr` on this table, the pairs that forced it count: the
-    highest non-mated one that may not pass, and all that score as high or higher. Otherwise the
-    false matches count.
+    If the threshold was chosen for a `max_fmr` on this table, the counted pairs are those that set
+    it: the highest non-mated pair that may not pass, and all with the same or a higher score.
+    Otherwise they are the false matches.
     """
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated
@@ -165,7 +165,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
     mated, non_mated = scores_by_kind(table)
     is_above = table.rule is ThresholdRule.ABOVE
     if allowed >= len(non_mated):
-        # All may pass: take the lowest score, or just below it.
+        # All may pass: use the lowest score, or just below it.
         lowest = float(min([*mated[:1], non_mated[0]]))
         return float(np.nextafter(lowest, -np.inf)) if is_above else lowest
     refused_score = float(non_mated[-1 - allowed])
@@ -186,7 +186,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
 
 
 def _decimals(table: Answers) -> int | None:
-    """Return the number of decimal places of scores; None if they have many."""
+    """Return the number of decimal places of scores; None if there are too many."""
     for places in range(_DECIMALS + 1):
         if all(np.array_equal(scores, scores.round(places)) for scores in scores_by_kind(table)):
             return places
@@ -214,9 +214,9 @@ class DetCurve(NamedTuple):
 def det_curve(mated: Floats, non_mated: Floats, rule: ThresholdRule) -> DetCurve:
     """Return the DET curve of sorted scores, at least one of each kind, for a threshold rule.
 
-    Ties stay ties: no order is invented within one score.
+    Equal scores become one vertex.
     """
-    # The first place of each distinct mated score is how many of them lie below it.
+    # The first index of each distinct mated score is the number of mated scores below it.
     refused_counts = np.flatnonzero(np.concatenate([[True], mated[1:] != mated[:-1]]))
     scores = mated[refused_counts]
     below = np.searchsorted(non_mated, scores, side="left")
@@ -255,7 +255,7 @@ def _equal_error_rate(
 ) -> float:
     """Return where the line through all points of the DET curve has FMR = FNMR."""
     mated, non_mated = int(refused_counts[-1]), len(non_mated_scores)
-    # The last vertex with an FMR no lower than its FNMR. In whole numbers, so that equal is equal.
+    # The last vertex with an FMR of at least its FNMR, in integers, so that equality is exact.
     vertex = np.flatnonzero(passed_counts[:-1] * mated >= refused_counts[:-1] * non_mated)[-1]
     fnmr, fmr = refused_counts[vertex] / mated, passed_counts[vertex] / non_mated
     # The threshold then rises over this mated score and the non-mated ones equal to it, then over
@@ -275,7 +275,7 @@ def _thresholds(
     """Return the highest threshold that each of `scores` passes, and one that none passes."""
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
-    # The highest score that anybody has below it; a threshold that nobody scores would do as well.
+    # The highest observed score below it; any threshold in between is equivalent.
     others = np.concatenate([[-np.inf], non_mated_scores])
     others_below = others[np.append(below, len(non_mated_scores))]
     highest: Floats = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
@@ -288,7 +288,7 @@ def _pick_vertices(fmr: Floats, fnmr: Floats) -> Ints:
     """Return indexes of at most `POINTS` vertices, evenly spaced on the axes of a DET plot."""
     if len(fmr) <= POINTS:
         return np.arange(len(fmr))
-    # Rates of 0 and 1 have no place on these axes: clip them.
+    # Rates of 0 and 1 are infinitely far away on these axes: clip them.
     x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (fmr, fnmr))
     distances = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
     steps = np.linspace(0, distances[-1], POINTS)

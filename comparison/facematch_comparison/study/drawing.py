@@ -76,7 +76,7 @@ def draw_pairs(
     pictures = {person: sorted(pictures[person]) for person in sorted(pictures) if pictures[person]}
     files = Counter(file for of_person in pictures.values() for file in of_person)
     if twice := [file for file, count in files.items() if count > 1]:
-        raise InvalidRequest(f"The picture {str(twice[0])[:200]!r} is there twice.")
+        raise InvalidRequest(f"The picture {str(twice[0])[:200]!r} occurs twice.")
     if within is not None and within not in groups:
         columns = ", ".join(groups) or "none"
         raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {columns}.")

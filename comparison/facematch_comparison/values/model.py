@@ -3,11 +3,11 @@
 Rates and shares are 0-1, thresholds and scores are on the scale of the system, times are in
 seconds, and money is in the currency in the field beside it.
 
-Words, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
+Terms, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
 the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
-that do not (false non-matches), both of pairs in which two faces could be compared. FTA, failure
-to acquire, is the share of pairs in which they could not. FRR is the share of mated pairs that are
-turned away for either reason, FAR the share of non-mated pairs that get in.
+that do not (false non-matches), both among pairs with two faces to compare. FTA, failure to
+acquire, is the share of the other pairs. FRR is the share of mated pairs that are rejected for
+either reason, FAR the share of non-mated pairs that are accepted.
 """
 
 from __future__ import annotations
@@ -94,13 +94,13 @@ class Estimate:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """The data of an evaluation, and the options to repeat it.
+    """The source of an evaluation's answers, and the options to reproduce it.
 
     Attributes:
         file: Name of the file of scores, or of the run database, without its folder.
         sha256: SHA-256 of the file of scores, in hex; for a run database, its `digest_answers`.
-        options: Given command-line options that affect a number, without folders: ``--fmr`` to its
-            arguments. A flag has none.
+        options: The command-line options that affect a number: arguments by option (``--fmr``),
+            with file names but no folders. A flag has no arguments.
     """
 
     file: str
@@ -145,8 +145,8 @@ class OperatingPoint:
 
     Attributes:
         threshold: The threshold; None for the vendor's own decisions.
-        chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
-            same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
+        chosen_on: ``calibration`` (other people than the judged ones), ``evaluation`` (the judged
+            pairs; the interval of `fmr` is then that of an order statistic, and its upper end
             holds), ``default`` (the threshold of the run) or ``fixed`` (a given threshold).
         fmr, fnmr: False matches and false non-matches among pairs that were acquired.
         far, frr: The same among all answered pairs. A failure to acquire counts as an error of a
@@ -182,7 +182,7 @@ class Curve:
     Attributes:
         confidence: Confidence of each interval by itself.
         eer: The equal error rate, interpolated linearly where FMR equals FNMR. It is not a headline
-            number, because nobody uses that threshold.
+            number, because no application uses that threshold.
     """
 
     thresholds: tuple[float, ...]
@@ -235,9 +235,9 @@ class Transactions:
 class Concentration:
     """Dependence of an FMR, or of the threshold for it, on few people.
 
-    At the threshold for a required FMR the pairs are those that set it: the highest non-mated ones,
-    one more than may pass, and all that score as high as the last of them. At the system's own
-    threshold they are its false matches.
+    For a threshold that was chosen for a required FMR, the pairs are the non-mated pairs that set
+    it: the highest ones, one more than may pass, and ties with the last of them. For the system's
+    own threshold, they are its false matches.
 
     Attributes:
         people: Number of people in the pairs, on either side.
@@ -300,9 +300,9 @@ class GroupDifference:
 
     Attributes:
         rate: ``fmr`` or ``frr``.
-        worst, best: Groups with the highest and the lowest rate, of those that are large enough.
+        worst, best: The groups with the highest and the lowest rate among large enough groups.
         ratio: Highest over lowest rate; None if the lowest is 0.
-        differential: Highest rate over the geometric mean of all rates; None if one of them is 0.
+        differential: Highest rate over the geometric mean of all rates; None if a rate is 0.
         at_least: Lower bound of the true ratio at the confidence of the evaluation, corrected for
             the selection of the two groups; at least 1.
         p_value: Adjusted for all columns, rates and systems (Holm); None if it is not computable.
@@ -326,7 +326,7 @@ class Service:
     """Availability, latency and cost of a service.
 
     Attributes:
-        calls: Number of pairs to ask.
+        calls: Number of pairs to compare.
         answered, acquisition: Unanswered calls, and failures to acquire among answered pairs. They
             have no interval: an outage affects many calls, and a picture fails in all of its pairs.
         not_answered: Number of unanswered calls by error name, ``unknown`` or ``not asked``.
@@ -403,20 +403,20 @@ class System:
 
 @attrs.frozen(kw_only=True)
 class Difference:
-    """Two systems on the same pairs, each at its threshold for the required FMR.
+    """The comparison of two systems on the same pairs, each at its threshold for the required FMR.
 
-    Systems are not compared without a pair or a threshold, and below five expected false matches.
-    All numbers from `errors_first` to `p_adjusted` are then None.
+    Systems are not compared without common pairs or thresholds, or below five expected false
+    matches. All numbers from `errors_first` to `p_adjusted` are then None.
 
     Attributes:
         pairs: Number of mated pairs that both systems answered.
-        errors_first, errors_second: Number of the pairs that the system turned away.
-        only_first, only_second: Number of the pairs that only this system turned away.
-        frr: FRR of the first less that of the second, on these pairs. Its interval is the paired
+        errors_first, errors_second: Number of these pairs that the system rejected.
+        only_first, only_second: Number of these pairs that only this system rejected.
+        frr: FRR of the first minus FRR of the second, on these pairs. Its interval is from a paired
             bootstrap by person with new thresholds, and no narrower than `exact`.
         exact: The interval at fixed thresholds (Agresti and Min).
-        p_value: Two-sided, of the same bootstrap, and at least `p_exact`, because a bootstrap
-            repeats only the few errors that were seen.
+        p_value: Two-sided p-value of the same bootstrap, and at least `p_exact`, because a
+            bootstrap repeats only the few observed errors.
         p_exact: The p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
         p_adjusted: `p_value` after Holm's correction over all differences.
         is_real: Whether `p_adjusted` is below 1 - confidence: the one rule of sentences and tables.
@@ -447,7 +447,7 @@ class Difference:
 
 @attrs.frozen(kw_only=True)
 class Caveat:
-    """Something that this comparison cannot show.
+    """A limitation of a comparison.
 
     Attributes:
         code: Code for programs, for example ``fmr_floor``.
@@ -462,7 +462,7 @@ class Caveat:
 
 @attrs.frozen(kw_only=True, repr=False)
 class Evaluation:
-    """A whole comparison.
+    """The results of a comparison.
 
     Attributes:
         headline: The verdict in one sentence.
@@ -512,5 +512,5 @@ def _json_value(_owner: Any, _field: Any, value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidRequest("A comparison holds a number that JSON does not know: report this.")
+        raise InvalidRequest("A comparison has a number that JSON cannot encode: report this.")
     return value

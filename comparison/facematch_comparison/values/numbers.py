@@ -57,7 +57,7 @@ def quantity(number: float | Decimal, width: float | Decimal | None = None) -> s
     """Format a number to the digits that its interval supports, or to two without one."""
     value = _decimal(number)
     text = f"{round(value, _places(value, width and _decimal(width))):,f}"
-    # A true minus sign, but none before zero.
+    # A typographic minus sign, except before zero.
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -79,7 +79,7 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def score(number: float) -> str:
-    """Format a score or a threshold with enough digits that 49.999 never reads as 50."""
+    """Format a score or a threshold with enough digits that 49.999 is never shown as 50."""
     return f"{number:.10g}"
 
 

@@ -154,7 +154,7 @@ def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
         good, bad, other = evaluate(three, at_thresholds=fixed).systems
         assert None not in (good.at_required, other.at_required)
         assert (bad.at_required, "distances" in bad.why_not) == (None, True)
-    # Five of twelve mated scores are higher, which may be chance.
+    # Five of twelve mated scores are higher, which may be due to chance.
     few = system_answers([5, 9, 9, 3], [10, 4, 6])
     assert evaluate([few], required_fmr=0.4).systems[0].at_required is not None
 
