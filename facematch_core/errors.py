@@ -49,9 +49,9 @@ class FaceMatchError(Exception):
 
     Attributes:
         message: A sentence or two: what is wrong, with the value, and what to do.
-        liveness: The paid liveness result, if the comparison of `verify_live` failed; or None.
-        route: Every member of a `Failover` that was tried, in order, with its error; the member
-            that raised this error is included. None outside a failover.
+        liveness: The paid liveness result, if the comparison of `verify_live` failed; else None.
+        route: In a failover, every member tried, in order, with its error, including the member
+            that raised this one. None outside a failover.
     """
 
     def __init__(self, message: str) -> None:
@@ -246,7 +246,7 @@ class SessionMismatch(VendorError):
     """The session does not belong to the record, or the record was changed: let no one in.
 
     Attributes:
-        field: Name of the differing attribute, never its value; ``vendor`` for one in `vendor`.
+        field: Name of the differing attribute, never its value; ``vendor`` for a key in `vendor`.
     """
 
     _charged = Charged.NO
@@ -302,8 +302,8 @@ class BreakerOpen(VendorUnavailable):
 class OutcomeUnknown(VendorError):
     """The call may have been executed and charged. It is never retried automatically.
 
-    `billing` is UNKNOWN; or YES for a call that the vendor accepted but did not finish: then
-    `ids.vendor` is the id of the vendor's job.
+    `billing` is UNKNOWN, or YES if the vendor accepted the call but did not finish it. In that
+    case `ids.vendor` is the id of the vendor's job.
 
     Attributes:
         reconcilable: True if `FaceVerifier.reconcile` can look the call up later.
@@ -324,7 +324,7 @@ class EnvironmentMismatch(VendorError):
     """The response came from an environment other than the configured or required one.
 
     Attributes:
-        result: The result, for a person to look at; None if there is none or nothing was sent.
+        result: The result, for a person to inspect; None if there is none or nothing was sent.
 
     `environment` is the response's environment; `billing` is NO if nothing was sent.
     """

@@ -71,12 +71,12 @@ CALL_ID_KEY = "facematch_attempt_id"
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """The capabilities of a backend; other requests raise before anything is sent.
+    """What a backend supports; any other request raises before anything is sent.
 
     Attributes:
         operations: The supported operations: `MATCH`, `LIVENESS`.
         retention: The supported retentions; only MINIMAL if the vendor promises nothing.
-        sends_caller_ref, sends_metadata: Whether they are sent to the vendor; results have both.
+        sends_caller_ref, sends_metadata: Whether the vendor gets them; results always have both.
         options: The attrs class of the backend's own options, or None.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
@@ -88,8 +88,8 @@ class Capabilities:
         rate_windows: The rate limits that the vendor publishes; empty if none. If they depend on
             the plan, the backend may declare them per object.
         reports_faces: Whether results have the positions of faces.
-        private_keys: Keys of the response body whose values are never shown, besides ``age``,
-            ``gender`` and ``race``: URLs of pictures, details of other people.
+        private_keys: Keys of the response body whose values are never shown: picture URLs, details
+            of other people. Always hidden are ``age``, ``gender`` and ``race``.
     """
 
     operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
@@ -113,21 +113,21 @@ class Capabilities:
 class Backend(abc.ABC):
     """A vendor, or an engine on this machine.
 
-    Settings are the arguments of the class. With attrs and ``kw_only`` fields they can also come
-    from a configuration file, and are always checked against their annotations: a plain
-    ``region: str`` is enough. A string is converted to a `Secret`, a path or an enum if the
-    annotation says so. A secret must not be empty, and a number whose name ends in ``_s`` must be
-    above 0. A class with its own ``__attrs_post_init__`` calls this one first. No setting may have
-    the name of an argument of `FaceVerifier`.
+    Settings are the constructor's arguments. If they are ``kw_only`` attrs fields, they can also
+    come from a configuration file, and are checked against their annotations: ``region: str`` is
+    enough. A string is converted to a `Secret`, a path or an enum if the annotation requires it.
+    A secret must not be empty, and a number whose name ends in ``_s`` must be above 0. A class with
+    its own ``__attrs_post_init__`` must call this one first. No setting may have the name of an
+    argument of `FaceVerifier`.
 
     Attributes:
         api_version: Version of this interface that the backend was written for.
         name: Name in results and errors; the same as the entry point's.
         capabilities: What the backend supports.
         session_capabilities: What its hosted sessions support; None if it has none. Sessions use
-            these settings, if declared, each a tuple of exact host names: `return_hosts`, where the
-            person may be redirected afterwards; `handoff_hosts`, where a link may lead besides the
-            vendor's own hosts; `media_hosts`, from where portraits may be fetched.
+            these settings, if declared, each a tuple of exact host names: `return_hosts`, to which
+            the person may be redirected; `handoff_hosts`, to which a link may lead besides the
+            vendor's own hosts; `media_hosts`, from which portraits may be fetched.
         environment_variables: Environment variables by setting, mainly for keys.
         allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case;
             ``*`` matches exactly one label: ``vision.*.acme.example``. Empty if the backend
@@ -135,9 +135,9 @@ class Backend(abc.ABC):
         reports_sent: Whether the backend calls `Call.on_sent` before the first byte may leave. If
             not, a billed call counts as sent as soon as it begins.
         keeps_deadline: Whether each call ends by itself at `Call.deadline`, and leaves nothing
-            running. If not, the call runs in its own thread, abandoned at the deadline.
-        most_at_once: Concurrent calls with a deadline, abandoned calls included, if the backend
-            does not keep deadlines. A further call waits, at most until its own deadline.
+            running. If not, the call runs in its own thread, which is abandoned at the deadline.
+        most_at_once: Maximum number of concurrent calls with a deadline, abandoned ones included,
+            if `keeps_deadline` is False. A further call waits, at most until its own deadline.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -157,7 +157,7 @@ class Backend(abc.ABC):
     def environment(self) -> models.Environment | None:
         """The configured environment, or None.
 
-        MOCK if a setting says so: then no real vendor may be called.
+        If a setting makes it MOCK, no real vendor may be called.
         """
         return None
 
@@ -197,10 +197,10 @@ class Backend(abc.ABC):
         return {}
 
     def start_session(self, request: StartRequest) -> SessionReading:
-        """Start a session. The core has checked the arguments, and checks the link.
+        """Start a session. The core checks the arguments beforehand, and the link afterwards.
 
         Raises:
-            VendorError: no session was started, or that is unknown; `billing` says which.
+            VendorError: no session was started, or the outcome is unknown; `billing` says which.
         """
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
@@ -263,7 +263,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Return whether the vendor can look up `call` later; by default if it was kept.
+        """Return whether the vendor can look up `call` later; by default, whether it was kept.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
@@ -277,7 +277,7 @@ class Backend(abc.ABC):
         return {}
 
 
-#: Characters that a key in an HTTP header can have.
+#: Characters allowed in a key that is sent in an HTTP header.
 _SENDABLE = re.compile(r"[!-~\xa1-\xff]+")
 
 
@@ -373,7 +373,7 @@ def decide_by_threshold(
     """Decide by the score, for vendors and engines without a verdict.
 
     Returns:
-        INCONCLUSIVE without a score; REVIEW without a threshold; else by the threshold's rule.
+        INCONCLUSIVE without a score; REVIEW without a threshold; else what the rule decides.
     """
     if score is None:
         return models.Decision.INCONCLUSIVE
@@ -388,8 +388,8 @@ class RemoteBackend(Backend):
 
     Args:
         base_url: The vendor's base URL; a backend sets its own default. If empty, `vendor_url`.
-        allow_base_url: Whether a host outside `allowed_hosts` may receive key and faces.
-        allow_insecure: Whether key and faces may be sent without TLS beyond this machine.
+        allow_base_url: Whether a host outside `allowed_hosts` may receive the key and faces.
+        allow_insecure: Whether the key and faces may be sent to another machine without TLS.
     """
 
     base_url: str = ""

@@ -1,6 +1,6 @@
 """For plug-in authors: requests to a backend as data.
 
-A `Call` is about the caller's pictures; the other requests are about hosted sessions.
+A `Call` has the caller's pictures; others are about hosted sessions or the vendor's records.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ignore(*_: object) -> None:
 
 @attrs.frozen
 class Way:
-    """The backend method for a kind of request, and its answer type."""
+    """The backend method for a kind of request, and the type of its answer."""
 
     method: str
     #: The generator method of an `HttpBackend` that yields HTTP requests; empty if there is none.
@@ -40,7 +40,7 @@ class Way:
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """A request as data. New fields do not break plug-ins.
+    """A request to a backend. New fields may be added without breaking plug-ins.
 
     Attributes:
         options: The backend's own typed options, or None.
@@ -50,9 +50,9 @@ class Request:
         call_id: Our id of this call, a UUID.
         vendor_id: The vendor's id of the call; None until a response has one.
         clock: The verifier's clock, for waits and the deadline.
-        on_sent: Call it once, before the first byte may leave. If it raises, send nothing.
-        on_accepted: Call it with the vendor's id or None, and with the charge so far, when a
-            response changes either: both are reported if the call is interrupted.
+        on_sent: Must be called once, before the first byte may leave. If it raises, send nothing.
+        on_accepted: Must be called with the vendor's id (or None) and the charge so far when a
+            response changes either; both are reported if the call is interrupted.
         masker: Removes secrets and private data from a result, just before it is returned.
     """
 
@@ -68,7 +68,7 @@ class Request:
     masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
 
     operation = models.Operation.MATCH
-    #: Whether it costs money; None if `Capabilities.billed_operations` says so.
+    #: Whether it costs money; if None, `Capabilities.billed_operations` decides.
     is_billed: ClassVar[bool | None] = None
     way: ClassVar[Way]
 
@@ -81,9 +81,9 @@ class Call(Request):
         probe: The live or candidate face, already prepared for this backend.
         threshold: The score where a pass begins, with the backend's rule. None if the caller set
             none and the backend has no default: then only the vendor's own verdict counts.
-        retention: The data that the vendor is asked to keep. MINIMAL if the backend cannot keep.
-        caller_ref: The caller's own reference, to send if the vendor takes one.
-        metadata: The caller's own JSON object, to send if the vendor takes one.
+        retention: The data that the vendor is asked to keep; KEEP only if the backend supports it.
+        caller_ref: The caller's own reference; send it if the vendor accepts one.
+        metadata: The caller's own JSON object; send it if the vendor accepts one.
     """
 
     probe: Image
@@ -140,7 +140,7 @@ class ReadRequest(Request):
     """Read the current state of a session. Free, and possible at any time.
 
     Attributes:
-        record: The session's record; without `session_id` only if the vendor finds it by record.
+        record: The session's record; it may lack `session_id` if the vendor finds it by record.
         with_portrait: Whether to return a picture of the person.
         with_way_in: Whether to return the person's way in.
     """
@@ -159,7 +159,7 @@ class DeleteRequest(Request):
     """Delete a session with all its personal data.
 
     Attributes:
-        record: The session's record; without `session_id` only if the vendor finds it by record.
+        record: The session's record; it may lack `session_id` if the vendor finds it by record.
     """
 
     record: SessionRecord
@@ -186,6 +186,6 @@ class LookUp(Request):
 
     @classmethod
     def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:
-        """Return the request for a call record, with its ids."""
+        """Return the request to look up a call record, with the record's ids."""
         call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
         return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)

@@ -24,8 +24,8 @@ class Compared:
     Attributes:
         score: The similarity of the faces, 0-100; None if no pair of faces could be compared.
         raw_score, raw_name: The engine's own number (for example a distance) and its name.
-        probe_faces, reference_faces: The faces in each picture; None if unknown, ``()`` if no face
-            was found: then the score is dropped and a warning added.
+        probe_faces, reference_faces: The faces in each picture; None if unknown. If empty (no face
+            was found), the score is dropped and a warning added.
         warnings: The engine's own warnings. NO_FACE and MULTIPLE_FACES are added automatically.
         model: Name and version of the model.
         raw: Other output, as JSON.

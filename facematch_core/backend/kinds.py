@@ -1,4 +1,4 @@
-"""Types of settings and arguments, from their annotations, and words for error texts."""
+"""Types of settings and arguments, read from annotations, and their names in error texts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def is_union(annotation: Any) -> bool:
 
 
 def kind_words(annotation: Any) -> str:
-    """Describe an annotation in an error text."""
+    """Describe an annotation for an error text."""
     words = []
     for choice in choices_of(annotation):
         kind, inner = typing.get_origin(choice), typing.get_args(choice)

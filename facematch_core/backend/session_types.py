@@ -24,17 +24,17 @@ from facematch_core.images.image import Image, ImageLimits
 
 
 class SessionState(enum.StrEnum):
-    """The state of a session. Not a verdict: see `SessionResult.is_verified_for`."""
+    """The state of a session, which is not a verdict: see `SessionResult.is_verified_for`."""
 
     #: The person has not finished yet.
     PENDING = "pending"
     #: The person has finished; the vendor is still deciding, perhaps in a manual review.
     PROCESSING = "processing"
-    #: The vendor has decided. A person may revise the decision later.
+    #: The vendor has decided. Somebody at the vendor may revise the decision later.
     DECIDED = "decided"
-    #: The person did not come in time.
+    #: The person did not finish in time.
     EXPIRED = "expired"
-    #: The person left.
+    #: The person left before the end.
     ABANDONED = "abandoned"
     CANCELED = "canceled"
     #: The session was aborted before a decision.
@@ -50,7 +50,7 @@ class ComparedWith(enum.StrEnum):
 
     #: The reference passed to `start`.
     GIVEN = "given"
-    #: The photo of the person's document, which may be anybody's: check its name.
+    #: The photo of the person's document, which may be anybody's: check the name on it.
     DOCUMENT = "document"
     #: A face stored at the vendor.
     STORED = "stored"
@@ -96,7 +96,7 @@ class SessionCapabilities:
 
     Attributes:
         checks: The checks that sessions report: `MATCH`, `LIVENESS`.
-        scored: The checks with a score, for which a threshold has an effect.
+        scored: The checks reported with a score, so that a threshold has an effect.
         compares_with: The pictures that a face can be compared with; empty if there is no match.
         start_is_repeatable: Whether repeating a start of the same record returns the same session.
         keeps: The parts of a record that the vendor returns.
@@ -106,7 +106,7 @@ class SessionCapabilities:
         result_lasts_s: Seconds from the start during which a result can be read; None if unlimited.
         link_hosts: The vendor's own hosts for links, in lower case, besides the host of `address`.
         needs_liveness_threshold: Whether only the caller's threshold decides on liveness.
-        takes_language, takes_return_url: Whether a start takes this argument.
+        takes_language, takes_return_url: Whether a start accepts this argument.
         resumes_expired: Whether a person may continue a session that the vendor calls expired.
         reference_limits: The vendor's limits for a reference.
         options: The attrs class of the options of a start, or None.
@@ -156,7 +156,7 @@ def _as_threshold(value: float | None) -> float | None:
 class SessionRecord(Document):
     """The record of a session. Persist it before `start`: every later call needs it.
 
-    Store it in a database: it converts to and from JSON, and has no secrets. Look it up by the
+    Store it in a database: it converts to and from JSON, and contains no secrets. Find it by the
     logged-in user, never by input from a browser, and never put it into a cookie or a form.
     `subject_ref`, `purpose` and `about` never appear in a repr, event or message.
 
@@ -165,22 +165,22 @@ class SessionRecord(Document):
         backend: Name of the backend.
         profile: Name of the profile, or None.
         environment: The configured environment of the backend, or None.
-        subject_ref: The caller's own id of the person to verify.
+        subject_ref: The caller's own id for the person to verify.
         purpose: The purpose, for example ``payout``.
-        about: The subject of the purpose, for example ``payout 8841``; None if irrelevant.
+        about: What exactly the purpose concerns, for example ``payout 8841``; None if nothing.
         expects: The checks that must be reported and passed.
         compared_with: The picture that the face must be compared with (GIVEN: the reference passed
             to `start`); None if no match is expected.
-        threshold, review_threshold: Where a match begins, and up to where a match becomes REVIEW:
-            scores, 0-100. None for the vendor's threshold, and for no review.
-        liveness_threshold: The score where a live face begins, 0-100; None for the vendor's.
-        valid_for_s: Seconds from the start, above 0, after which an unfinished session is EXPIRED.
-        facts: The plug-in's settings that affect the verdict: workflow, region.
-        planned_at: Time of `plan`, UTC, by this machine's clock.
+        threshold, review_threshold: Scores, 0-100: a match begins at the first, and is REVIEW up to
+            the second. None for the vendor's threshold, and for no review.
+        liveness_threshold: The score at which a live face begins, 0-100; None for the vendor's.
+        valid_for_s: Seconds after the start, above 0, when an unfinished session is EXPIRED.
+        facts: The plug-in's settings that affect the verdict, such as workflow or region.
+        planned_at: Time of `plan`, UTC, by the clock of the machine that planned.
         started_at: Time of the first `start`, UTC; None before.
         session_id: The vendor's id; None until a response has it.
         expires_at: When the link or token expires, UTC; None if the vendor does not say.
-        vendor: The vendor's facts from the start: workflow version, kind.
+        vendor: What the vendor stated at the start, such as workflow version or kind.
 
     Raises:
         ValueError: a value is out of range, or `compared_with` is missing for a match.
@@ -221,7 +221,7 @@ class SessionRecord(Document):
 
     @property
     def terms(self) -> str:
-        """SHA-256 of the fields set by `plan`; a copy at the vendor reveals a changed record."""
+        """SHA-256 of the fields set by `plan`; the vendor's copy reveals a changed record."""
         later = ("profile", "started_at", "session_id", "expires_at", "vendor")
         fixed = {name: value for name, value in self.to_dict().items() if name not in later}
         text = json.dumps(fixed, sort_keys=True, separators=(",", ":"))
@@ -233,8 +233,8 @@ class SessionAnswer:
     """The common part of responses about sessions.
 
     Attributes:
-        environment: The environment in the response, unchanged (the core checks it), or None.
-        billing: The charge, as far as the response says.
+        environment: The environment stated in the response (the core checks it), or None.
+        billing: The charge, as far as the response shows it.
         ids: The vendor's id of the request.
     """
 
@@ -245,7 +245,7 @@ class SessionAnswer:
 
 @attrs.frozen(kw_only=True)
 class WayIn:
-    """A person's way into a session. Link and token are bearer secrets.
+    """A person's way into a session. Its link and token are bearer secrets.
 
     Attributes:
         link: URL of the vendor's page; None for a vendor without a page.
@@ -269,7 +269,7 @@ class SessionCheck:
             without a verdict, decide by the record's threshold. An unfinished item is
             INCONCLUSIVE.
         covers_liveness: Whether a `MatchResult` is the vendor's joint verdict on match and
-            liveness: then it also counts as the liveness item.
+            liveness, which then also counts as the liveness item.
         portrait: A picture of the person from this item, or its URL, or None.
     """
 
@@ -282,25 +282,25 @@ class SessionCheck:
 class SessionReading(SessionAnswer):
     """A session as its vendor returns it, for plug-ins. The core compares and judges it.
 
-    Also the response to a start request, for a session that nobody has entered yet.
+    Also describes the response to a start, when nobody has entered the session yet.
 
     Attributes:
         session_id: The vendor's id.
         state: The state.
         vendor_status: The vendor's own status, unchanged, or None.
         way_in: The person's way in; None if the response has none.
-        approved: The vendor's approval of the whole session, or None. If False, no pass counts.
-        checks: All items that count, of the last attempt. Empty if nothing was reported.
+        approved: Whether the vendor approved the whole session, or None. If False, no pass counts.
+        checks: All items of the last attempt that count. Empty if nothing was reported.
         compared_with: The picture that the face was compared with.
-        record_id, terms, subject_ref: As returned by the vendor, or None. If
-            `SessionCapabilities.keeps` lists the field, None is a mismatch (not for `subject_ref`).
+        record_id, terms, subject_ref: The vendor's copies, or None. If `SessionCapabilities.keeps`
+            lists the field, None counts as a mismatch (not for `subject_ref`).
         created_at: When the vendor created the session, by its own clock, or None.
-        facts: The vendor's values of `SessionRecord.facts`; must be equal.
-        vendor: The vendor's facts for `SessionRecord.vendor`; must be equal if both have them.
+        facts: The vendor's values of `SessionRecord.facts`; they must be equal.
+        vendor: Compared with `SessionRecord.vendor`: values that both have must be equal.
         doubts: Warnings that turn a pass into REVIEW, for example a weaker method than requested.
         read_again_s: Seconds until the next read, from the response (Retry-After), or None.
-        has_begun: Whether the person has entered the session; implied by `checks`.
-        is_asked_back: Whether the vendor waits, without a time limit, for the person to return.
+        has_begun: Whether the person has entered the session; implied if there are `checks`.
+        is_asked_back: Whether the vendor waits for the person to return, without a time limit.
         warnings: Warnings about the whole session, in the vendor's order.
         raw: An allow-list of the body, without pictures, URLs and secrets.
     """
@@ -332,8 +332,8 @@ class Deletion(SessionAnswer):
 
     Attributes:
         state: The outcome.
-        face_kept: Whether the vendor still has the face, for example as a template, or None.
-        vendor_word: The vendor's own word for `face_kept`, or None.
+        face_kept: Whether the vendor still has the face, perhaps as a template; None if unknown.
+        vendor_word: The vendor's own word for what `face_kept` states, or None.
     """
 
     state: DeletionState
@@ -343,7 +343,7 @@ class Deletion(SessionAnswer):
 
 @attrs.frozen(kw_only=True)
 class SessionHint:
-    """The content of a webhook: the session to read. It has no verdict.
+    """The content of a webhook: the session to read, without a verdict.
 
     Attributes:
         record_id: `SessionRecord.id`; None for a session that was not started with a record.
@@ -366,14 +366,14 @@ class SessionResult(models.NoTruth, Document):
         record: The record with the vendor's `session_id`. Persist it again.
         state: The state of the session.
         way_in: The person's way in, or None if the session has ended. Not in `to_dict` and repr.
-        match, liveness: The worst item of each kind; INCONCLUSIVE with ``not_reported`` if none.
-        compared_with: The picture of the match; None without a match.
-        portrait: A live face, if requested. Not in `to_dict` and repr.
+        match, liveness: The worst item of each kind; if none, INCONCLUSIVE with ``not_reported``.
+        compared_with: The picture that the face was compared with; None without a match.
+        portrait: A picture of the live face, if requested. Not in `to_dict` and repr.
         warnings: The vendor's warnings about the whole session, then ours.
         vendor_status: The vendor's own status of the session.
         environment: The environment of the session.
         required_environment: The required environment; None for any.
-        billing: The charge: UNKNOWN for a start, because vendors do not say when they charge.
+        billing: The charge; UNKNOWN for a start, because vendors do not say when they charge.
         read_again_s: Seconds, above 0, until the next read; None if the state is final.
         raw: A part of the body, without pictures, URLs and secrets; not in `repr`.
     """
@@ -402,14 +402,14 @@ class SessionResult(models.NoTruth, Document):
     ) -> bool:
         """Return whether this session verifies this person for this purpose now.
 
-        True only if the session is DECIDED, every expected check was reported, no reported check
-        failed, subject, purpose and `about` are equal to the record's, the environment is the
-        required one, and the session was started at most `max_age_s` ago. Use each session only
+        True only if the session is DECIDED; every expected check, and no failed one, was reported;
+        subject, purpose and `about` equal the record's; the environment is the required one; and
+        the session was started at most `max_age_s` ago. Use each session only
         once: mark the record as consumed in the same transaction.
 
         Args:
-            subject_ref, purpose, about: The person and the action, from the login and your program,
-                never from the record. `about` is None if irrelevant.
+            subject_ref, purpose, about: The person and the action, from the login and your program
+                but never from the record. `about` is None if the purpose needs no detail.
             max_age_s: Seconds since the start, above 0: 600 for a login, 3,600 for a payout, more
                 for manual review at the vendor; `math.inf` for an audit.
 

@@ -78,7 +78,7 @@ def open_verifier(
         profile: A profile of the configuration file, instead of `backend`.
         config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
-            a setting of the backend, and overrides the profile and the environment. A failover
+            a setting of the backend that overrides the profile and the environment. A failover
             passes the arguments to its members; it takes no thresholds, policies or settings.
 
     Raises:
@@ -92,7 +92,7 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open an `AsyncFaceVerifier`, for ``async with``; other arguments: see `open_verifier`."""
+    """Open an `AsyncFaceVerifier` for ``async with``; for other arguments, see `open_verifier`."""
     # Imported late: a synchronous program does not need anyio.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
@@ -115,9 +115,9 @@ def open_sessions(
         expects: The checks that a session must report and pass: `Operation.MATCH`,
             `Operation.LIVENESS`, or both.
         compared_with: For a match, the picture to compare the face with: ``given``, the reference
-            passed to `start`; ``document``, the photo of the person's document, which may be
-            anybody's until you check its name; ``stored``, a face stored at the vendor.
-        **keywords: See `open_verifier`; but `require_environment` is PRODUCTION by default.
+            passed to `start`; ``document``, the photo of the person's document (check the name on
+            it: the document may be anybody's); ``stored``, a face stored at the vendor.
+        **keywords: See `open_verifier`, but `require_environment` defaults to PRODUCTION.
 
     Raises:
         BackendUnavailable, ConfigurationError: see `open_verifier` and `Sessions`.
@@ -146,7 +146,7 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open `AsyncSessions`, for ``async with``; other arguments: see `open_sessions`."""
+    """Open `AsyncSessions` for ``async with``; for other arguments, see `open_sessions`."""
     from facematch_core.sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
@@ -159,7 +159,7 @@ def plan(
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan | FailoverPlan:
-    """Return the plan for these arguments of `open_verifier`; opens nothing."""
+    """Return the plan for these arguments of `open_verifier`, without opening anything."""
     if backend is not None:
         if profile is not None:
             raise ConfigurationError("Name a backend or a profile, not both.")
@@ -297,7 +297,7 @@ _TYPES: Final = {
 
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
-#: The address of a SQLite file; the store itself refuses an in-memory database.
+#: The address of a SQLite file. In-memory databases are refused by the store itself.
 _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
 
 
@@ -335,7 +335,7 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """Return the plan of a profile, None for the default. Errors: see `open_verifier`."""
+        """Return the plan of a profile, by default `default_profile`; errors: `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(

@@ -28,7 +28,7 @@ COMMANDS: Final = "facematch.commands"
 ALIASES: Final = "facematch.aliases"
 #: Libraries that compare faces on the local machine.
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
-#: Similarity, 0-1, from which a name counts as a typo, not as another company's name.
+#: Lowest similarity, 0-1, of a typo; less similar names may be another company's.
 SLIP: Final = 0.75
 
 

@@ -36,10 +36,10 @@ class Setting:
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """A profile of the file: of one backend, or a failover of the profiles in `members`."""
+    """A profile in the file: either one backend, or a failover of the profiles in `members`."""
 
     name: str
-    #: File and profile, for messages; and the file's folder.
+    #: File and profile, as shown in messages, and the file's folder.
     where: str
     folder: Path
     backend: str = ""

@@ -9,10 +9,10 @@ from .sessions import Sessions
 
 
 class AsyncSessions(Awaited):
-    """`Sessions` with async methods; `plan` and `receive` send nothing, and are synchronous.
+    """`Sessions` with async methods; `plan` and `receive` send nothing and stay synchronous.
 
-    Works like `AsyncFaceVerifier`. If the ``await`` of a start is cancelled before the first byte
-    leaves, nothing is sent. Otherwise the start finishes in the background and is counted;
+    Works like `AsyncFaceVerifier`. If a start is cancelled before its first byte leaves, nothing
+    is sent. Otherwise the start finishes in the background and is counted;
     repeating the start returns that session if the vendor can find it.
 
     Args:

@@ -1,7 +1,7 @@
 """Plan, start, read and delete hosted sessions of one verifier's backend.
 
-In a hosted session the person is verified on the vendor's own page or component. The library
-stores nothing: the caller's record suffices, even days later in another process.
+In a hosted session the person is verified on the vendor's own page or component. The library stores
+nothing: later calls need only the caller's record, even days later and in another process.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class Sessions:
     deletions are free: they respect the vendor's rate limits and are not counted.
 
     Args:
-        verifier: A verifier whose backend has sessions; closed together with this object. Its
+        verifier: A verifier whose backend supports sessions; closed with this object. Its
             thresholds are the defaults of `plan`; its `require_environment` applies, too.
         profile: Name of the verifier's profile; None if it has none.
         expects, compared_with: See `open_sessions`.
 
     Raises:
         ConfigurationError: `verifier` is not a `FaceVerifier` (for a failover, use a member), or
-            this vendor's sessions do not report these checks, or report no score for a threshold.
-        Unsupported: the backend has no sessions.
+            the vendor's sessions lack one of the checks, or a score for one of the thresholds.
+        Unsupported: the backend does not support sessions.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Sessions:
         self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
         if (can := self._backend.session_capabilities) is None:
             raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
-        # Shares the verifier's private parts.
+        # Sessions and FaceVerifier share their internals.
         pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
@@ -100,7 +100,7 @@ class Sessions:
         )
 
     def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:
-        """Return two fields of a record; raise if the vendor's sessions cannot report them."""
+        """Return a record's `expects` and `compared_with`; raise if the vendor lacks either."""
         can, name = self._can, self._backend.name
         try:
             words = (expects,) if isinstance(expects, str) else expects
@@ -128,7 +128,7 @@ class Sessions:
         raise errors.ConfigurationError(f"{problem}.")
 
     def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
-        """Raise for a threshold of a check that this vendor reports without a score."""
+        """Raise if a threshold is set for a check that this vendor reports without a score."""
         if operation in self._can.checks - self._can.scored:
             raise kind(
                 f"Sessions of {self._backend.name} report {operation} without a score, so a "
@@ -159,19 +159,19 @@ class Sessions:
         """Return the record to persist before `start`. Sends nothing.
 
         Args:
-            subject_ref: Your own id of the person to verify, for example a customer's key.
+            subject_ref: Your own id for the person to verify, such as a customer number.
             purpose: The purpose, for example ``payout``.
-            about: The subject of the purpose, for example ``payout 8841``; None if irrelevant.
-            threshold, review_threshold: The score where a match begins, and above it the score up
-                to which a match becomes REVIEW, 0-100; None for the verifier's, else the vendor's.
-            liveness_threshold: The score where a live face begins, 0-100; None likewise.
-            valid_for_s: Seconds from the start, above 0, after which a session is EXPIRED if nobody
-                has begun (15 minutes later if somebody has). Delete it before you plan another.
+            about: What exactly the purpose concerns, for example ``payout 8841``; None if nothing.
+            threshold, review_threshold: Scores, 0-100: a match begins at the first, and is REVIEW
+                up to the second, higher one. None for the verifier's, else the vendor's.
+            liveness_threshold: The score at which a live face begins, 0-100; None likewise.
+            valid_for_s: Seconds after the start, above 0, when a session is EXPIRED if the person
+                has not begun (15 minutes later if so). Delete it before you plan another.
 
         Raises:
             InvalidRequest: a value has the wrong type or is out of range, this vendor needs a
                 `liveness_threshold`, or it reports no score for a threshold.
-            EnvironmentMismatch: the backend is set to another environment than the required one.
+            EnvironmentMismatch: the backend is not set to the required environment.
         """
         self._check_open()
         self._starting.result_policy.check_environment(of_sessions=True)
@@ -244,7 +244,7 @@ class Sessions:
             return_url: Where the vendor's page redirects the person afterwards: https, on one of
                 the backend's `return_hosts` or on this machine.
             language: Language of the page: ``es``, ``pt-BR``; None for the vendor's choice.
-            options: The backend's own typed options of a start.
+            options: The backend's own typed options for a start.
             deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
 
         Returns:
@@ -253,9 +253,9 @@ class Sessions:
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
             BudgetExceeded: the start would exceed a budget; nothing was sent.
-            SessionMismatch: the vendor created another session than planned.
+            SessionMismatch: the vendor created a different session than planned.
             UnexpectedResponse: the link leads to an unknown host.
-            VendorError: no session, or unknown; `billing` says whether the start was charged.
+            VendorError: the start failed or its outcome is unknown; `billing` has the charge.
         """
         self._check(record)
         self._check_start(record, reference, return_url, language, options)
@@ -268,7 +268,7 @@ class Sessions:
                 return self._look(record, deadline, with_way_in=True)[0]
             except errors.SessionNotFound as error:
                 nothing = error.with_traceback(None)
-            # Check before the picture is sent: a mock may have answered.
+            # Check before sending the picture: the "not found" may come from a mock.
             check_origin(nothing, record, self._rules(), may_be_silent=True)
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
@@ -313,14 +313,14 @@ class Sessions:
         with_portrait: bool = False,
         deadline_s: float | None = None,
     ) -> SessionResult:
-        """Read a session, and check it against its record and today's settings. Free of charge.
+        """Read a session and check it against its record and the current settings. Free of charge.
 
         Args:
             record: The session's record; look it up by the logged-in user. A record without
                 `session_id` (lost response) works only if this vendor can find a session by it.
             with_way_in: Whether to return the `way_in`, for a person who comes back.
             with_portrait: Whether to return a picture of the person, if the face is live.
-            deadline_s: Seconds, above 0, for everything; None for the verifier's `deadline_s`.
+            deadline_s: Seconds for the whole read, above 0; None for the verifier's `deadline_s`.
 
         Returns:
             The result, in any state. A face that does not match is a result, not an error.
@@ -328,7 +328,7 @@ class Sessions:
         Raises:
             SessionMismatch: the session is not the record's, or the record was changed.
             EnvironmentMismatch: the session is from another or an unknown environment.
-            SessionNotFound: the vendor has no such session, though it should.
+            SessionNotFound: the vendor lost the session before its retention period was over.
             InvalidRequest, Unsupported: the record or an argument is wrong; nothing was sent.
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the session could not be read.

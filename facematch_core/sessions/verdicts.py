@@ -1,7 +1,7 @@
 """Judge a reading of a hosted session by its record, today's settings, and the time.
 
-No I/O happens here. First check that the reading belongs to the record's session and comes from the
-right environment. Then apply the rules, which turn a pass into REVIEW, never the reverse.
+No I/O happens here. A reading must belong to the record's session and come from the right
+environment. The rules are applied afterwards, and only ever turn a pass into REVIEW.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 
-#: Tolerance for a vendor's clock that is behind ours.
+#: Tolerance for a vendor's clock that runs behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
-#: Extra seconds for a person who has begun. Our choice.
+#: Extra seconds for a person who has begun: our own choice, not a vendor's rule.
 _OVERTIME_S = 900.0
-#: Seconds between two reads, growing with the age: while the person is expected, and afterwards.
+#: Least and most seconds between two reads, normally a tenth of the age: if PENDING, and otherwise.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
 #: States in which a person may still continue.
 _OPEN = (types.SessionState.PENDING, types.SessionState.ABANDONED)
-#: States to poll. A decision may be revised by a person; a webhook reports that.
+#: States to poll. A DECIDED session may still be revised by a person: a webhook reports that.
 _UNSETTLED = (types.SessionState.PENDING, types.SessionState.PROCESSING, types.SessionState.UNKNOWN)
 
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """A verifier's current settings, to judge sessions by."""
+    """A verifier's current settings for judging sessions."""
 
     #: Name and session capabilities of the backend.
     backend: str
@@ -105,12 +105,12 @@ def judge(
 ) -> tuple[types.SessionResult, Portrait]:
     """Return the result of a reading, and the picture from its decisive liveness item.
 
-    The picture is None unless a live face was reported and passed. The response to a start has a
-    charge, and may state neither its environment nor the data that the vendor keeps.
+    The picture is None unless a live face was reported and passed. The response to a start states
+    its charge, and may omit its environment and the fields that the vendor keeps.
 
     Raises:
         EnvironmentMismatch: the reading is from another or an unknown environment.
-        SessionMismatch: the reading is of another session, or the record was changed.
+        SessionMismatch: the reading belongs to another session, or the record was changed.
     """
     environment = check_origin(reading, record, rules, may_be_silent=is_start)
     unknown = models.Billing(models.Charged.UNKNOWN, reading.billing.ground)
@@ -137,7 +137,7 @@ def judge(
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED
     way_in = reading.way_in
-    # Continuing an ended session would film the person in vain, and may be charged.
+    # Continuing an ended session would film the person for nothing, and may be charged.
     is_open = state in _OPEN or (state is types.SessionState.EXPIRED and rules.can.resumes_expired)
     if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
         way_in = None
@@ -171,7 +171,7 @@ def judge(
 def judge_missing(
     record: types.SessionRecord, rules: Rules, clock: Clock
 ) -> types.SessionResult | None:
-    """Return a GONE result if the vendor's retention has expired; None if it has not."""
+    """Return a GONE result if the vendor's retention period is over, else None."""
     lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
     if lasts_s is None or (clock.now() - started_at).total_seconds() <= lasts_s:
         return None
@@ -238,7 +238,7 @@ def _worst(
         operation, passes_at = Operation.MATCH, record.threshold
         review_at = record.review_threshold
     today, review_today = rules.thresholds.get(operation, (None, None))
-    # The stricter threshold counts, so that raising it after an incident affects older sessions.
+    # The stricter threshold counts, so a threshold raised after an incident affects old sessions.
     requested = _threshold(passes_at, today, rules.threshold_rule)
     review = _threshold(review_at, review_today, models.ThresholdRule.ABOVE)
     items = []

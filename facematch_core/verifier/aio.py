@@ -173,7 +173,7 @@ class _Call(Generic[R]):
         return self._make()
 
     def take_back(self) -> None:
-        """Cancel the call; if its first byte has left, it continues."""
+        """Cancel the call, unless its first byte has left."""
         with self._lock:
             self._cancellation.cancel()
             if not self.is_begun and self.future.cancel():
@@ -183,9 +183,9 @@ class _Call(Generic[R]):
 class AsyncFaceVerifier(Awaited):
     """A `FaceVerifier` or a `Failover` with async methods.
 
-    Arguments, results and errors are the verifier's. At most `max_concurrency` calls run at a time;
-    further calls wait, and `deadline_s` includes that wait. `on_event` is called in the thread of
-    the call, with the context variables of the caller.
+    Takes the verifier's arguments, and returns or raises the same. At most `max_concurrency` calls
+    run at a time; others wait, and `deadline_s` includes that wait. `on_event` is called in the
+    thread of the call, with the context variables of the caller.
 
     If an ``await`` is cancelled before the first byte leaves, nothing is sent. Otherwise the
     request finishes in the background: its charge is written to the budget and its end is

@@ -7,7 +7,7 @@ Every call starts with STARTED and ends with one or two other events::
             → REFUSED                              (nothing was sent)
 
 RETRYING comes between two attempts of a call, POSTPONED after an attempt. The start of a session
-has no ANSWERED event; its response is CHARGED. A later request about it is one FOLLOWED_UP.
+has no ANSWERED event: a response is CHARGED. Each later request about it is one FOLLOWED_UP.
 """
 
 from __future__ import annotations
@@ -66,17 +66,17 @@ class CallEvent:
         operation: The operation.
         environment: The environment in the response, else in the backend's setting, or None.
         at: Time of the event, UTC.
-        call: The record for `FaceVerifier.reconcile`, without `caller_ref`. STARTED and SENT: use
-            it if no other event of the call follows. Also in UNKNOWN, and in CHARGED without a
+        call: The record for `FaceVerifier.reconcile`, without `caller_ref`. In STARTED and SENT, in
+            case the program dies before the last event; in UNKNOWN; and in CHARGED without a
             result. Else None.
-        attempt: Number of the attempt, from 1 (RETRYING: of the next); None in STARTED, POSTPONED.
+        attempt: Number of the attempt, from 1 (RETRYING: the next one); None in STARTED, POSTPONED.
         wait_s: RETRYING: seconds until the next attempt, above 0. Else None.
         decision: ANSWERED: the decision, as text. Else None.
         error: Class name of the error, or None.
         status_code: HTTP status of the error response, 100-599, in CHARGED, REFUSED, UNKNOWN and
             FOLLOWED_UP. None if there was no such response.
-        ground: CHARGED: how we know, or None. Else None.
-        reconcilable: UNKNOWN: whether `reconcile` can find out. Else None.
+        ground: CHARGED: how we know that it was charged, or None. Else None.
+        reconcilable: UNKNOWN: whether `reconcile` can find the outcome. Else None.
         elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED, UNKNOWN
             and FOLLOWED_UP.
     """

@@ -33,7 +33,7 @@ from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
 
-#: Errors after which the next member is tried: an outage (also an open breaker), a rate limit, no
+#: Errors after which the next member is tried: an outage (or an open breaker), a rate limit, no
 #: credit. An exceeded budget ends the call, so that no other vendor is paid instead. So do a bad
 #: key and a rejected request: a failover would hide the mistake.
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
@@ -44,23 +44,23 @@ _ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
 #: Errors of a member that cannot take this call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: Seconds for a member's search once the deadline is over, so that the member raises the error.
+#: Seconds that a member gets to search after the deadline, so that it raises the error itself.
 _MOMENT_S = 1e-3
 
 
 class Failover(Verifier[Mapping[str, float | Threshold]]):
     """Try members in order until one answers; no call is paid twice.
 
-    The next member is tried after an outage (also an open breaker), a rate limit, or no credit, and
+    The next member is tried after an outage (or an open breaker), a rate limit, or no credit, and
     only if nothing was charged. A result ends the call, whatever its decision: a `NO_MATCH` is
     never retried elsewhere. `OutcomeUnknown`, a rejected request, a bad key, an exceeded budget, an
     unavailable budget store and configuration errors also end the call, and are raised.
 
     A member that does not support the call (the picture's format or size, an option, the
     operation) is skipped before anything is sent. A member whose last five calls failed is skipped
-    for 30 seconds; then one call probes it (failures count as in `CircuitBreaker`). `route` of a
-    result lists who answered and who was skipped; `route` of an error lists every member tried.
-    If no member answers, the last retryable error is raised, else a vendor's last, else the first.
+    for 30 seconds; then one call probes it (failures count as in `CircuitBreaker`). A result's
+    `route` lists who answered and who was skipped; an error's `route`, every member tried. If no
+    member answers, the last retryable error is raised, else the last `VendorError`, else the first.
 
     Thresholds are per member, because scales differ: the member's profile sets them, or
     ``threshold={"shop": 60}`` for one call. Members not named keep their own. Members of other
@@ -141,7 +141,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
-        # If no member uses the call's backend, the first member raises the error.
+        # If no member uses the call's backend, calling the first member raises the error.
         for name, member in same or members[:1]:
             limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:

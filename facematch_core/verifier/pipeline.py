@@ -34,14 +34,14 @@ from .policy import CallOptions, ResultPolicy
 
 R = TypeVar("R")
 
-#: Leaves the policies of an attempt, and returns their failures.
+#: Leaves the policies of an attempt, and returns the errors that they raised.
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 #: Names of the pictures of a call, in order.
 PICTURES = ("probe", "reference")
 
 
 def picture_limits(can: Capabilities) -> dict[str, ImageLimits]:
-    """Return the vendor's limits by the name of the picture."""
+    """Return the vendor's limits for pictures, by picture name."""
     return {"probe": can.image_limits, "reference": can.reference_limits or can.image_limits}
 
 
@@ -187,7 +187,7 @@ class Pipeline:
     def check_call(
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """Return the prepared pictures; raise what `run` would raise before it sends."""
+        """Return the prepared pictures; raise any error that `run` would raise before sending."""
         record, _ = self._validate(options)
         prepared = [*self.prepare(images).values()]
         if images:
@@ -397,7 +397,7 @@ class Pipeline:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
         send_by = deadline.send_by
         if attempt.paid and not backend.reports_sent:
-            # It may send at once, so it cannot be stopped before the deadline.
+            # It may send right away, so an earlier `send_by` cannot hold it back.
             ask, send_by = functools.partial(_ask_silent, ask, attempt), deadline
         attempt.was_asked = True
         if backend.keeps_deadline or not send_by.is_limited:

@@ -150,7 +150,7 @@ class ResultPolicy:
     ) -> models.Answer:
         """Add the facts of the call to a result, and check it against every rule.
 
-        `masker` belongs to the request; it masks the result now, unless the backend has done so.
+        `masker` belongs to the request; it masks the result now, unless the backend already has.
         """
         environment, declared = result.environment, self.backend.environment
         fields = judge_fields(result, call.threshold, call.review_threshold) | {
@@ -249,8 +249,8 @@ def judge_fields(
 ) -> dict[str, Any]:
     """Return the thresholds, decision and warnings of a result after the rules.
 
-    A vendor may ignore the requested threshold, so both thresholds count: requested and reported.
-    The backend decides on equality. A grave warning turns a pass into REVIEW.
+    A vendor may ignore the requested threshold, so a pass must reach both, requested and reported.
+    Only the backend decides on equality. A grave warning turns a pass into REVIEW.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold

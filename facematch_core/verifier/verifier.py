@@ -153,8 +153,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             probe: The live or candidate face: `Image`, bytes, path, open file or Pillow image.
             reference: The face to compare with, for example from an identity document.
             threshold: The score where a match begins, 0-100 on this backend's scale.
-            review_threshold: Above `threshold`, at most 100; a match up to it becomes `REVIEW`.
-            retention: The data that the vendor is asked to keep.
+            review_threshold: Above `threshold`, at most 100; matches up to it become `REVIEW`.
+            retention: Which data the vendor is asked to keep.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
             options: The backend's own typed options.
@@ -192,10 +192,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
     ) -> LiveMatchResult:
         """Check the probe for a live face, then compare it with the reference.
 
-        Two calls, two charges. If the probe is not live or has no face, the comparison is not made,
-        so it is not paid for. A bad picture, a bad option or a budget too small for both calls
+        Makes two calls, each charged. If the probe is not live or has no face, the comparison is
+        not made and not paid for. A bad picture, a bad option or a budget too small for both calls
         raises before the liveness check is paid for. If the comparison fails later, its error has
-        the paid liveness result as `liveness`. In a failover, two members may answer.
+        the paid liveness result as `liveness`. In a failover, each call may use another member.
 
         Args:
             liveness_threshold, liveness_review_threshold: The thresholds of the liveness score.
@@ -319,14 +319,14 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     Args:
         backend: The backend to call.
-        threshold, liveness_threshold: Default score where a pass begins, 0-100 on the backend's
+        threshold, liveness_threshold: Default score at which a pass begins, 0-100 on the backend's
             scale; None for the backend's documented default.
         review_threshold, liveness_review_threshold: Passes up to this score, 0-100, become REVIEW;
             None for no review.
-        deadline_s: Default deadline of a call in seconds, above 0, with all attempts and policies;
-            None for the backend's timeouts.
-        fit_images: Shrink or convert a picture that the vendor would reject; False to raise.
-        require_environment: Refuse results from any other environment, or from an unknown one.
+        deadline_s: Default deadline of a call in seconds, above 0, for all attempts and policies;
+            None: only the backend's timeouts apply.
+        fit_images: Shrink or convert a picture that the vendor would reject; if False, raise.
+        require_environment: The only environment to accept results from; an unknown one raises.
         on_event: Called with one `CallEvent` per step of a call, in the calling thread (SENT: in
             the sending thread, if the backend does not enforce the deadline itself). Its
             exceptions are logged and ignored.
@@ -524,7 +524,7 @@ class FaceVerifier(Verifier[float | Threshold]):
 MAX_WORKERS = 256
 
 
-#: Option names from other libraries, and our names for them.
+#: Option names from other libraries, with our names for them.
 _FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
 
 
