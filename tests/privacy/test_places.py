@@ -73,6 +73,7 @@ def test_what_commands_print_holds_no_canary(folder, each_vendor):
     assert hits(texts) == {}
 
 
+@pytest.mark.usefixtures("local_models")
 def test_the_page_of_the_demo_holds_no_piece_of_a_photograph(folder):
     names, secrets = ("grace-hopper.jpg", "eileen-collins.jpg"), {}
     for name in names:
@@ -94,6 +95,7 @@ def test_the_page_of_the_demo_holds_no_piece_of_a_photograph(folder):
     assert canaries.leaks(texts, secrets) == {}
 
 
+@pytest.mark.usefixtures("local_models")
 def test_the_local_backend_holds_no_canary(watch_call):
     photo = PACKAGED / "grace-hopper.jpg"
     data, events = photo.read_bytes(), []

@@ -15,6 +15,8 @@ from facematch_core.resilience import Budget
 from facematch_core.testing import photograph
 from facematch_local import LocalBackend
 
+pytestmark = pytest.mark.usefixtures("local_models")
+
 NAMES = ("grace-hopper", "grace-hopper-card", "eileen-collins", "no-face-cat")
 PAIRS = ((0, 1), (0, 2), (1, 2), (3, 0), (2, 3))
 

@@ -7,6 +7,8 @@ import pytest
 
 from facematch_core.cli.demo import PACKAGED
 
+pytestmark = pytest.mark.usefixtures("local_models")
+
 DOCS = Path(__file__).parents[3] / "docs" / "photographs"
 
 
