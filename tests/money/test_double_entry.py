@@ -122,6 +122,9 @@ class Books(RuleBasedStateMachine):
         and `limited` vendors take only `PER_MINUTE` calls in a minute. `cap` is that of each
         budget.
         """
+        # What is there by now stays: collections while the story runs need not look at it.
+        gc.collect()
+        gc.freeze()
         self.world = TwoVendors(version=version)
         for vendor, scope in (("didit", "write"), ("deepvue", "minute")) if limited else ():
             self.world.control(vendor).set_limit(scope, PER_MINUTE)
