@@ -3,7 +3,7 @@
 from facematch_mock_server import MockServer
 
 with MockServer() as mock:
-    mock.url, mock.live_key            # give them to any client, in any language
+    mock.url, mock.live_key            # configure any client, in any language, with these
     mock.control.set_outcome("match", score=12)
 
 with MockServer(vendor=["didit", "deepvue"]) as mock:

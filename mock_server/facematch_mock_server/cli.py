@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
-#: The output at the start. The first line is only the URL, for programs that start the mock.
+#: The output at the start. The first line is the URL alone, for programs that start the mock.
 STARTED = """{url}
 console: {console}
 {vendors}
 control: {control}
 stop with Ctrl-C"""
-#: The output for each vendor.
+#: The output about each vendor.
 VENDOR = """{keys}
 {switches}scores by {engine}; every response is marked as a mock's
 {unknown}
   mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..
 {commands}"""
-#: An explanation of the score that two photographs of one person get.
+#: An explanation of scores for pictures that are not test cards.
 UNKNOWN = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
 )
@@ -45,7 +45,7 @@ UNKNOWN = (
 @click.command("mock", context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
 @click.option("--vendor", metavar="NAME", multiple=True,
     default=["didit"], is_eager=True, show_default=True,
-    help="Vendor to imitate. May be repeated. The error for an unknown name lists all.")
+    help="Vendor to imitate. May be repeated. Give an unknown name to list all.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",
     help="Change one behaviour, such as in_review=true or deepvue.price_match=0.05. "
     "May be repeated.")
@@ -93,9 +93,9 @@ def command(
 ) -> None:
     """Serve mock vendors on one port until Ctrl-C.
 
-    Each behaves as its vendor documents, with credit and rate limits, and costs nothing.
+    Each mock behaves as its vendor documents, with credit and rate limits, but costs nothing.
 
-    Every option is also an environment variable: FACEMATCH_MOCK_PORT sets --port, and
+    Every option can be set by an environment variable: FACEMATCH_MOCK_PORT sets --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 sets --no-control. Separate several values by spaces.
     """
     try:
@@ -163,8 +163,8 @@ def command(
 
 
 def wait_for(ended: threading.Event) -> None:
-    """Wait until SIGTERM arrives; Ctrl-C raises KeyboardInterrupt."""
-    # Wait in steps, because on Windows a signal does not interrupt a wait for a lock.
+    """Wait until SIGTERM sets `ended`; Ctrl-C raises KeyboardInterrupt."""
+    # Wait in short steps, because on Windows a signal does not interrupt a wait for a lock.
     while not ended.wait(0.2):
         pass
 
@@ -184,7 +184,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
             "region": "eu-west-1",
         },
     }.get(vendor, {"api_key": access.live_key})
-    # A switch or a fault may make the call fail; the console shows that, too.
+    # A switch or a fault may make the call fail. The console shows a failed call as well.
     with (
         contextlib.suppress(FaceMatchError),
         open_verifier(vendor, base_url=server.url, **settings) as verifier,
@@ -195,7 +195,7 @@ def _make_first_call(server: MockServer, vendor: str) -> None:
 def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
-    """Yield the output for each vendor, under the vendor's name if there are several."""
+    """Yield the output for each vendor; with several vendors, each under the vendor's name."""
     from facematch_mock_server.world.kinds import owner_of  # imported here: as in `serve`
 
     for kind in kinds:
@@ -215,7 +215,7 @@ def _greet(
 
 
 def read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
-    """Parse arguments such as ``in_review=true``. Raises ValueError if one is malformed."""
+    """Parse arguments such as ``in_review=true``. Raises ValueError for a malformed argument."""
     pairs: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")

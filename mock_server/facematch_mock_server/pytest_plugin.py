@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, None]:
-    """Remember that a test passed; add the newest calls to the report of a failed test."""
+    """Record that a test passed. If it failed, add the mock's newest calls to its report."""
     outcome = yield
     if call.when == "call":
         item.stash[_PASSED] = call.excinfo is None
@@ -44,12 +44,12 @@ def pytest_runtest_makereport(
     if report.failed and (lines := [line for server in servers for line in _list_newest(server)]):
         report.sections.append(("facematch mock", "\n".join(lines)))
     if call.when == "teardown":
-        # Pytest keeps its items until the end of the run.
+        # Drop the server, because pytest keeps its items until the end of the run.
         servers.clear()
 
 
 def _list_newest(server: MockServer) -> list[str]:
-    """Return lines without secrets: five calls of all other accounts, ten of the first account."""
+    """Describe the newest calls without secrets: five of other accounts, ten of the first one."""
     first, *others = server.accounts.all
     beside = [line for account in others for line in _list_calls(account)]
     return [*beside[-5:], *_list_calls(first)]
@@ -61,13 +61,13 @@ def _list_calls(account: Account) -> list[str]:
         f"{entry.note or ''}".rstrip()
         for entry in account.journal.entries[-10:]
     )
-    # A client's text must not contain control characters for the terminal.
+    # Escape control characters in a client's text, because they could control the terminal.
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
 @contextlib.contextmanager
 def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterator[MockServer]:
-    """Fail a test that passed with unused outcomes or faults."""
+    """Fail a test that passed without using all its outcomes and faults."""
     request.node.stash.setdefault(_SERVERS, []).append(server)
     yield server
     if not request.node.stash.get(_PASSED, False):
@@ -161,7 +161,7 @@ def _make_mock_fixture(vendor: str) -> Any:
 
 
 def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
-    """Declare the vendor's environment as a mock, so that tests do not use a production budget."""
+    """Mark the vendor's environment as a mock, so that tests do not use up a production budget."""
     monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
 
 
@@ -175,7 +175,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
         if kind.has_host(name.rstrip(".")):
-            # Not an Exception, which a client would treat as an outage of the vendor.
+            # `pytest.fail` raises no Exception, which a client would take for a vendor's outage.
             pytest.fail(
                 f"{name} is not covered by {kind.name}_mock, which covers only requests. For httpx "
                 f"and other clients use {kind.name}_server and its url.",

@@ -46,7 +46,7 @@ class _Access:
         return Control(self._place.current, self._vendor)
 
     def of(self, vendor: str) -> Served:
-        """Return this account at a vendor. Raises LookupError if the server has no such vendor."""
+        """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
             names = ", ".join(self.accounts.kinds)
             raise LookupError(f"this server has no such vendor; it has {names}")
@@ -57,11 +57,11 @@ class Served(_Access):
     """An account at one vendor: its keys for a client, and its control for a test.
 
     Attributes:
-        name: Name of the vendor.
-        account: Name of the account.
+        name: The name of the vendor.
+        account: The name of the account.
         live_key: A live key that is valid from the start.
-        sandbox_key: A sandbox key; None for a vendor without a sandbox.
-        client_id: The key's client id; None if the vendor has no client ids.
+        sandbox_key: A sandbox key; None if the vendor has no sandbox.
+        client_id: The client id of the live key; None if the vendor has no client ids.
         url: The server's base URL. Raises RuntimeError if it is not running.
         control: The control of this account at this vendor.
     """
@@ -72,7 +72,7 @@ class Served(_Access):
 
     @property
     def control_url(self) -> str:
-        """The address of this vendor's control API.
+        """The URL of this vendor's control API.
 
         The header ``X-Facematch-Account`` or ``?key=`` selects an account other than the first.
         """
@@ -86,9 +86,9 @@ class MockAccount(_Access):
     """An account of a mock server, isolated from the server's other accounts.
 
     Attributes:
-        name: Name of the account.
-        live_key, sandbox_key, client_id, control: See `Served`; for the first vendor. `control`
-            also changes the state that all vendors share, such as faults and the clock.
+        name: The name of the account.
+        live_key, sandbox_key, client_id, control: Those of the first vendor; see `Served`.
+            `control` also controls what all vendors share, such as faults and the clock.
         url: The server's base URL. Raises RuntimeError if it is not running.
     """
 
@@ -108,39 +108,39 @@ class MockAccount(_Access):
 
 
 class MockServer(_Access):
-    """Mock vendors on this machine. A context manager.
+    """A server on this machine that imitates one or more vendors. A context manager.
 
-    Starting takes about a millisecond, so each test can have its own server. If tests share one,
-    give each test an account. Any HTTP client in any language can call the server; `adapter`
-    redirects requests for a vendor's own address to it.
+    Starting takes about a millisecond, so each test can have its own server. If tests share a
+    server, give each test an account. Any HTTP client in any language can call the server.
+    `adapter` redirects requests for a vendor's own address to it.
 
     Args:
-        vendor: The vendor to imitate, such as ``didit``, or a list of vendors on one port; each
-            account then has one clock, list of faults and journal for all of them. `of` returns the
-            keys and control of a vendor; attributes such as `live_key` belong to the first.
-        engine: The source of scores: ``cards`` uses set outcomes, else test cards, else the bytes
-            of the pictures; ``local`` uses real scores of the local backend instead of the bytes.
+        vendor: The vendor to imitate, such as ``didit``, or a list of vendors on one port. These
+            share each account's clock, faults and journal. `of` returns the keys and control of a
+            vendor; attributes such as `live_key` belong to the first vendor.
+        engine: The source of scores. ``cards`` uses set outcomes, else test cards, else the bytes
+            of the pictures. ``local`` replaces the bytes by real scores of the local backend.
         host: The address to listen on. Other machines can reach any address except the loopback.
         port: The port to listen on; 0 for any free port.
-        clock: The first account's clock; None for one that is stopped until `control.advance`.
-        seed: Seed for ids that are the same in each run; None for random ids.
-        control: Whether to serve the control API, too.
+        clock: The first account's clock; None for a clock that only `control.advance` moves.
+        seed: The seed that makes ids the same in each run; None for random ids.
+        control: Whether to serve the control API.
         control_token: The token of the control API; required unless `host` is the loopback or
             `control` is False.
-        switches: Behaviours to change; `control.behaviours()` lists them. With several vendors,
-            a switch applies to the first vendor that has it, or to the vendor given as a key:
+        switches: The behaviours to change; `control.behaviours()` lists them. With several vendors,
+            a switch applies to the first vendor that has it. Name the vendor to choose another:
             ``{"deepvue": {"price_match": "0.05"}}``.
-        latency: Seconds before a response, by operation: ``{"match": 0.8}``. None for no delay.
+        latency: The delay of responses in seconds, by operation: ``{"match": 0.8}``; None for none.
         deliver_to: Hosts other than the loopback that may receive webhooks.
-        person_page: Whether hosted sessions have a page on which a tester plays the person; None
-            for yes if `host` is the loopback, else no.
-        show_pictures: Whether the console at `url` shows the pictures that were sent; if so, the
-            newest 64 MiB of them stay in memory.
+        person_page: Whether hosted sessions have a page on which a tester plays the person. None
+            means only if `host` is the loopback.
+        show_pictures: Whether the console at `url` shows the pictures that were sent. If so, the
+            newest 64 MiB of pictures stay in memory.
 
     Attributes:
-        live_key, sandbox_key, client_id, control, url: See `Served`; of the first account at the
-            first vendor. Deepvue's live key is a client secret, Rekognition's a secret access key.
-        accounts, app: Parts of the server, for custom transports.
+        live_key, sandbox_key, client_id, control, url: Those of the first account and vendor; see
+            `Served`. Deepvue's live key is a client secret, Rekognition's a secret access key.
+        accounts, app: The parts of the server that a custom transport needs.
 
     Raises:
         ValueError: no vendor was given, a vendor is unknown or repeated, the engine or a switch is
@@ -201,7 +201,7 @@ class MockServer(_Access):
         return self.app.world
 
     def account(self, key: str) -> MockAccount:
-        """Return the account with this key, client id or name. Raises LookupError if unknown."""
+        """Return the account with this key, client id or name. Raises LookupError if none."""
         return MockAccount(self.accounts.get(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:
@@ -212,7 +212,7 @@ class MockServer(_Access):
         return MockAccount(self.accounts.open(name))
 
     def start(self) -> Self:
-        """Start listening, if not already started.
+        """Start listening. Does nothing if the server is already running.
 
         Raises:
             OSError: the address cannot be bound.
@@ -228,9 +228,9 @@ class MockServer(_Access):
         return self
 
     def stop(self) -> None:
-        """Close the port and all connections at once; the accounts keep their state.
+        """Close the port and all connections immediately. The accounts keep their state.
 
-        Until the next `start`, an `adapter` refuses connections like the port.
+        Until the next `start`, the port and any `adapter` refuse connections.
         """
         self.accounts.is_stopped = True
         self._http.stop()
@@ -247,7 +247,7 @@ class MockServer(_Access):
 
     @property
     def vendors(self) -> tuple[str, ...]:
-        """The imitated vendors, in the order of the argument."""
+        """The names of the imitated vendors, in the order of the argument `vendor`."""
         return tuple(self.accounts.kinds)
 
     @property
@@ -261,9 +261,9 @@ class MockServer(_Access):
         return self.url + PREFIX
 
     def adapter(self) -> MockAdapter:
-        """Return an adapter for a requests session: ``session.mount(...)``.
+        """Return an adapter to mount on a requests session: ``session.mount(URL, adapter)``.
 
-        If the server was never started, the first call starts it.
+        If the server was never started, the adapter's first request starts it.
         """
         from .http.adapter import MockAdapter  # imported here: it needs requests
 

@@ -1,4 +1,4 @@
-"""Control of a mock: one table of operations, as Python methods and as an HTTP API."""
+"""Control of a mock from tests: the same operations as Python methods and as an HTTP API."""
 
 from .control import Control, NewAccount, operations_of
 

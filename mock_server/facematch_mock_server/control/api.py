@@ -1,4 +1,4 @@
-"""The control API under ``/__mock__/``: the operations over HTTP, and the ready cards."""
+"""The control API under ``/__mock__/``: the operations of `Control`, and the ready test cards."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .control import Control, operations_of
 from .table import Typed
 
 PREFIX = f"{CONTROL}/"
-#: The path of the ready cards: ``cards/p1.png``.
+#: The path of the ready test cards below the prefix, as in ``cards/p1.png``.
 CARDS = f"{PREFIX}cards/"
 
-#: Headers for browsers: no sniffing, no caching, no other origin.
+#: Headers that forbid browsers to guess the type, to cache, and to share with other origins.
 GUARDS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
@@ -29,21 +29,21 @@ GUARDS = (
 
 
 class ControlApi:
-    """Serves the control API of one server; the path ``/__mock__/deepvue/`` selects a vendor."""
+    """Serves the control API of one server. A path ``/__mock__/deepvue/`` selects the vendor."""
 
-    # Any page in a browser can reach a loopback port. So a change must be ``application/json``,
-    # which a page of another origin cannot send without permission; the API never grants it.
+    # Any page in a browser can reach a loopback port. A change must therefore be sent as
+    # ``application/json``, which needs a CORS permission that the API never grants.
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
     def known_paths(self) -> tuple[str, ...]:
-        """Return the paths of the API; empty if it is switched off."""
+        """Return the paths of the API; empty if the API is switched off."""
         kind = next(iter(self._accounts.kinds.values()))
         return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
 
     def handle(self, request: Request) -> Response:
-        """Handle a request; it is not recorded in the journal."""
+        """Handle a request without recording it in the journal."""
         return self.refuse(request) or reply(lambda: self._answer(request))
 
     def _answer(self, request: Request) -> Response:
@@ -55,7 +55,7 @@ class ControlApi:
         if vendor not in kinds:
             vendor, path = next(iter(kinds)), below
         operations, parent = operations_of(kinds[vendor]), path[: path.rfind("/") + 1]
-        # An id at the end of the path, if the operation takes one.
+        # If the operation takes an id, the path ends with it.
         pattern = next((x for _, x in operations if x in (path, f"{parent}{{}}")), None)
         operation = operations.get((method, pattern or path))
         if operation is None:
@@ -70,7 +70,7 @@ class ControlApi:
         return reply_json(200, operation(control, path[len(parent) :], sent))
 
     def refuse(self, request: Request) -> Response | None:
-        """Return the refusal of a request without access to the control API; None if allowed."""
+        """Return the error response for a request that may not use the control API, or None."""
         accounts = self._accounts
         if not accounts.control:
             return reply_words(404, "The control API is switched off.")
@@ -85,11 +85,11 @@ class ControlApi:
         return None
 
     def control(self, request: Request, vendor: str) -> Control:
-        """Return the `Control` of a request's account. Raises LookupError if unknown."""
+        """Return the `Control` for a request's account. Raises LookupError if it is unknown."""
         return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
-        """Return a request's account (default: the first). Raises LookupError if unknown."""
+        """Return the account that a request names, or the first. Raises LookupError if unknown."""
         header = request.header(ACCOUNT_HEADER.lower())
         name = dict(request.query).get("key", MAIN if header is None else header)
         return self._accounts.get(name)
@@ -125,12 +125,12 @@ def _read_object(request: Request) -> dict[str, Any]:
     return body
 
 
-#: Errors whose message is the response of the control API.
+#: Errors whose message the control API returns to the client.
 MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
 def reply(work: Callable[[], Response]) -> Response:
-    """Return the response of `work`, or an error's message as a 404, 504 or 400."""
+    """Return the response that `work` returns; if it raises, a 404, 504 or 400 with the message."""
     try:
         return work()
     except MISTAKES as error:
@@ -140,10 +140,10 @@ def reply(work: Callable[[], Response]) -> Response:
 
 
 def reply_json(status: int, body: Any) -> Response:
-    # With a newline at the end, for terminals.
+    # The newline at the end is for terminals.
     return response(status, JSON, encode(body) + b"\n", GUARDS)
 
 
 def reply_words(status: int, sentence: str) -> Response:
-    """Return a response with one message from the mock."""
+    """Return a response that contains a message from the mock."""
     return reply_json(status, {"mock": sentence})

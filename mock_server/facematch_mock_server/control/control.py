@@ -44,8 +44,8 @@ class NewAccount:
 
     Attributes:
         account: The name of the account.
-        keys: The keys by vendor: ``live``, ``sandbox`` if the vendor has one, and ``client``, the
-            client id, if the vendor has client ids. Not in `repr`.
+        keys: The account's keys by vendor: ``live``, ``sandbox`` if the vendor has a sandbox, and
+            ``client`` (the client id) if the vendor has client ids. Not in `repr`.
     """
 
     account: str
@@ -56,10 +56,10 @@ class Control:
     """Control of one account at one vendor, also served over HTTP. Thread-safe.
 
     Faults, time, latency, journal and `reset` apply to the account at all vendors, everything else
-    to this vendor. No method affects other accounts. For a closed account, raises LookupError.
+    to this vendor. No method affects another account. If the account is closed, raises LookupError.
 
-    `extensions` lists the attributes that only this vendor has: `sessions` and `webhooks` of Didit,
-    `tokens` of Deepvue. Attributes of other vendors raise AttributeError.
+    `extensions` lists the attributes that only this vendor has, such as `sessions` and `webhooks`
+    for Didit, or `tokens` for Deepvue. Attributes of other vendors raise AttributeError.
     """
 
     def __init__(self, account: Account, vendor: str) -> None:
@@ -89,7 +89,7 @@ class Control:
         return self.__dict__.setdefault(name, self.world.kind.extensions[name](self))
 
     def vendors(self) -> tuple[str, ...]:
-        """Return the vendors of this server, in the server's order."""
+        """Return the names of this server's vendors, in the order given to the server."""
         return tuple(self._accounts.kinds)
 
     @Serve("GET", "")
@@ -152,10 +152,10 @@ class Control:
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
-        """Set the outcome of the next calls. The mock decides the omitted values as usual.
+        """Set the outcome of the next calls. The mock chooses values that are omitted, as usual.
 
-        The arguments are the fields of `SetOutcome`. `picture`, an alternative to `digest`, limits
-        the outcome to calls with this picture, as it is or without metadata, as facematch sends it.
+        The arguments are the fields of `SetOutcome`. `picture` replaces `digest`: the outcome
+        applies to calls with this picture, unchanged or stripped of metadata as facematch sends it.
 
         Raises:
             ValueError: a value has the wrong type or range, values exclude each other, the call has
@@ -187,11 +187,11 @@ class Control:
         self.world.recognizer.waiting.clear()
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a fault after the others; see `add_faults`."""
+        """Append a fault to the existing ones; see `add_faults`."""
         self.add_faults(fault)
 
     def add_faults(self, *faults: Fault) -> None:
-        """Append faults to the existing ones: all of them, or none if one is invalid.
+        """Append faults to the existing ones. If one is invalid, append none of them.
 
         Raises ValueError for a fault that no call to this server can trigger.
         """
@@ -208,7 +208,7 @@ class Control:
 
     @Serve("POST", "faults", more=lambda _: hints_of(Fault))
     def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
-        """Add a fault after the others, or several faults as the list `faults`."""
+        """Append a fault, or the list `faults`, to the existing faults."""
         if faults is not None and fault:
             raise ValueError("send faults (a list) or the fields of one fault, not both")
         records = [fault] if faults is None else faults
@@ -272,7 +272,7 @@ class Control:
         return [{**plain(rule), "closest": self.closest(rule)} for rule in self.unused()]
 
     def closest(self, rule: SetOutcome | Fault) -> str:
-        """Describe the newest of the calls closest to an unused rule, or return ``no call``."""
+        """Describe the call that comes closest to an unused rule; ``no call`` if there is none."""
 
         def count_met(entry: Entry) -> int:
             head = Request(method=entry.method, target=entry.path)
@@ -295,12 +295,12 @@ class Control:
 
     @Serve("GET", "latency")
     def latency(self) -> dict[str, float]:
-        """Return the latency in seconds, by operation, where set."""
+        """Return the latency in seconds of each operation that has one."""
         return {call: seconds for call, seconds in self.account.latency.items() if seconds}
 
     @Serve("POST", "latency")
     def set_latency(self, operation: str, seconds: float) -> dict[str, float]:
-        """Delay the responses of an operation by real seconds, 0-3600; return `latency`.
+        """Delay the responses of an operation by 0-3600 seconds of real time; return `latency`.
 
         `behaviours` lists the operations, such as ``match``.
         """
@@ -315,10 +315,10 @@ class Control:
 
     @Serve("POST", "clock/advance", gives="now")
     def advance(self, seconds: float) -> dt.datetime:
-        """Advance the clock by seconds, 0 or more. Raises ValueError for a negative number."""
+        """Advance the clock by 0 or more `seconds`. Raises ValueError for a negative number."""
         account = self.account
         now = account.clock.advance(seconds)
-        # Sessions that have just expired send their webhooks now.
+        # Look at the sessions, so that those that have just expired send their webhooks.
         for world in account.worlds.values():
             open_sessions(world)
         return now
@@ -331,14 +331,14 @@ class Control:
 
     @Serve("POST", "ledger/balance", gives="balance")
     def set_balance(self, balance: Decimal | int | str) -> Decimal:
-        """Set the credit in USD. Raises ValueError if negative or beyond four decimals."""
+        """Set the credit in USD. Raises ValueError if negative or with more than four decimals."""
         self.world.ledger.balance = amount(balance)
         return self.balance()
 
     def charges(
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
     ) -> Selection[Charge]:
-        """Return the charges in order, filtered by `what`, the service; see `journal`."""
+        """Return the charges, oldest first. `what` is the service; for the rest see `journal`."""
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @Serve("GET", "ledger")
@@ -366,11 +366,11 @@ class Control:
             key: The text of the key; None to generate one.
             allowed: Whether the key has the permission for calls.
             expires: The key's last day, UTC; None if it never expires.
-            client: The key's client id, for a vendor with client ids (for Deepvue, the key is the
-                client secret); None for the client id of the first key.
+            client: The key's client id, for a vendor with client ids (Deepvue's key is the client
+                secret). None uses the client id of the first key.
 
         Raises:
-            ValueError: the key is invalid or another account's, or the client id is not allowed.
+            ValueError: the key or client id is invalid, or another account has the key.
         """
         text = secrets.token_urlsafe(24) if key is None else key
         keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
@@ -390,12 +390,12 @@ class Control:
     def revoke_key(self, key: str) -> None:
         """Revoke a key. Raises LookupError for an unknown key."""
         if self.world.keys.change(key, lambda record: attrs.evolve(record, revoked=True)) is None:
-            # The message omits the key, which may be another account's.
+            # The message omits the key, which may belong to another account.
             raise LookupError("there is no such key")
 
     @Serve("GET", "limits")
     def limits(self) -> dict[str, int | None]:
-        """Return the rate limits by scope; None for no limit."""
+        """Return the rate limits by scope; None means no limit."""
         return self.world.rates.limits
 
     def set_limit(self, scope: str, limit: int | None) -> None:
@@ -406,7 +406,7 @@ class Control:
     def set_limits(
         self, limits: Mapping[str, int | None] | None = None, /, **more: int | None
     ) -> dict[str, int | None]:
-        """Change rate limits: all of them, or none if `set_limit` would raise for one."""
+        """Change several rate limits; if `set_limit` would raise for one, change none."""
         self.world.rates.set_limits({**(limits or {}), **more})
         return self.limits()
 
@@ -414,7 +414,7 @@ class Control:
 
     @Serve("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
-        """Return the vendor with all switches and settings, and those that were set."""
+        """Return the vendor with its switches and settings, and which of these were set."""
         world, kind = self.world, self.world.kind
         return {
             "vendor": world.vendor,
@@ -426,11 +426,11 @@ class Control:
 
     @Serve("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Reset the mock: drop sessions, charges, faults, outcomes and journal; count from 1 again.
+        """Reset the account: drop sessions, charges, faults, outcomes and journal; restart numbers.
 
-        The account gets a new state at every vendor; requests in progress finish with the old one.
-        The clock is not reset, latency is. `switches` replaces this vendor's; None keeps them.
-        Returns `behaviours`. Raises ValueError like `MockServer`, without changing anything.
+        The account gets a new state at every vendor. Requests in progress finish in the old state.
+        Latency is reset, the clock is not. `switches` replaces this vendor's; None keeps them.
+        Returns `behaviours`. For invalid switches, raises ValueError and changes nothing.
         """
         world = self.world
         claims = world.kind.choose(world.switches if switches is None else switches)
@@ -439,7 +439,7 @@ class Control:
 
     @Serve("GET", "claims", gives="claims")
     def claims(self) -> tuple[Claim, ...]:
-        """Return the active claims."""
+        """Return the claims that the vendor's switches make active."""
         return self.world.claims.claims
 
     # The journal
@@ -456,17 +456,17 @@ class Control:
         fields: Mapping[str, str] | None = None,
         limit: int | None = None,
     ) -> Selection[Entry]:
-        """Return the matching requests, oldest first.
+        """Return the recorded requests that match, oldest first.
 
         Args:
-            since: Only entries with a number higher than this.
+            since: Only requests with a number higher than this.
             path: Only calls whose path begins with this.
             status: Only calls with this response status.
-            person: Only calls with a test card of this person, among the last 2,000 pictures that
-                the mock received.
-            fields: Only calls with these fields, such as ``vendor_data``, as shown in an entry.
-            limit: The maximum number of entries, the newest; None for all. The result's `left_out`
-                is the number of the other matches.
+            person: Only calls with a test card of this person. The mock remembers the last 2,000
+                pictures.
+            fields: Only calls whose entry has these fields, such as ``vendor_data``.
+            limit: Return at most this many of the newest requests; None for all. The result's
+                `left_out` is the number of older matches.
         """
         for name, value in (("path", path), ("person", person)):
             if not isinstance(value, (str, type(None))):
@@ -492,14 +492,14 @@ class Control:
         self.account.journal.clear()
 
 
-# For `help`: the table of outcome fields describes the arguments.
+# `help` shows the descriptions of the arguments from the table of outcome fields.
 _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 
 
 @functools.cache
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
-    """Return the operations of a vendor and its extensions, by method and path."""
+    """Return the operations of `Control` and of a vendor's extensions, by method and path."""
     return list_operations({None: Control, **vendor.extensions}, vendor)
 
 
@@ -509,7 +509,7 @@ def _check_word(problem: str, word: str | None, words: Collection[str]) -> None:
 
 
 def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
-    """Raise ValueError for a field that none of these routes has, if all their fields are known."""
+    """Raise ValueError for a field that no route has, if the fields of all routes are known."""
     if routes and not any(route.fields is None for route in routes):
         names = {name for route in routes for name in route.fields or ()}
         for name in field or ():

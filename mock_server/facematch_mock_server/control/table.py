@@ -1,4 +1,4 @@
-"""The operations of the control API: the methods marked with `Serve`, and their values.
+"""The operations of the control API: how methods marked with `Serve` are called over HTTP.
 
 Annotations determine how values are read from JSON or a query. Results are written as JSON.
 """
@@ -33,7 +33,7 @@ _WORDS: Mapping[Any, str] = {
 
 
 class Typed(str):
-    """A value from a query, where numbers and fields arrive as text."""
+    """A value from a query, in which numbers and fields are texts."""
 
     __slots__ = ()
 
@@ -52,11 +52,11 @@ def kinds_of(hint: Any) -> frozenset[Any]:
 
 
 def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
-    """Read the sent values by their annotations. Raises ValueError for invalid values."""
+    """Convert the sent values to their annotated types. Raises ValueError for invalid values."""
     for name in sorted(sent):
         if name not in takes:
             names = ", ".join(takes) or "nothing"
-            # A text that is not a word may be a key that was sent as a name by mistake.
+            # Show only plain words: any other text may be a key that was sent as a name by mistake.
             shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
             raise ValueError(f"unknown name {shown}; allowed are {names}")
     for name in takes:
@@ -80,7 +80,7 @@ def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, An
 def _read_value(name: str, kinds: frozenset[Any], value: Any) -> Any:
     kind, *others = kinds
     if others or kind is Any:
-        # For several types, the method checks the value.
+        # If several types are allowed, the method itself checks the value.
         return value
     try:
         return _convert(kind, value)
@@ -116,13 +116,13 @@ def read_record(record: type, sent: Mapping[str, Any]) -> Any:
 
 
 def hints_of(record: type) -> dict[str, Any]:
-    """Return an attrs class's annotations; a float may be text, the class checks the rest."""
+    """Return an attrs class's annotations. Floats may be sent as text, which the class checks."""
     fields = attrs.fields(record)
     return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
 
 def plain(value: Any) -> Any:
-    """Convert `value` to JSON types: times to ISO 8601 strings, amounts of money to strings."""
+    """Convert `value` to JSON types. Times become ISO 8601 strings, amounts of money strings."""
     for kinds, shape in _SHAPES:
         if isinstance(value, kinds):
             return shape(value)
@@ -134,7 +134,7 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
-    # A webhook's body is shown exactly as sent, so that its signature matches.
+    # Show a webhook's body exactly as sent, so that its signature matches.
     (bytes, bytes.decode),
     (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
     ((list, tuple), lambda items: [plain(item) for item in items]),
@@ -151,7 +151,7 @@ def _show_fields(record: Any) -> dict[str, Any]:
         if "secret" not in field.metadata and (value := getattr(record, field.name)) is not UNSET
     }
     if isinstance(shown.get("field"), Mapping):
-        # The fields of a rule may contain a password.
+        # The fields that a rule matches may contain a password.
         shown["field"] = mask_fields(shown["field"])
     return {name: plain(value) for name, value in shown.items()}
 
@@ -174,7 +174,7 @@ class Operation:
     takes: Mapping[str, Any]
     needed: frozenset[str]
     _row: Serve
-    #: The method, and the `Control` attribute that has it; None for a method of `Control` itself.
+    #: The method, and the `Control` attribute that has it; None if `Control` itself has it.
     _run: Callable[..., Any]
     _of: str | None
 
@@ -198,7 +198,7 @@ class Operation:
 def list_operations(
     owners: Mapping[Any, type], vendor: VendorKind
 ) -> dict[tuple[str, str], Operation]:
-    """Return the operations of `Control` (None) and of its extensions, by method and path."""
+    """Return the operations of these classes by method and path; the name None is `Control`."""
     return {
         (row.method, row.path): _make_operation(row, run, of, vendor)
         for of, owner in owners.items()
@@ -217,7 +217,7 @@ def _make_operation(
     for parameter in parameters["{}" in row.path :]:
         hint = hints.get(parameter.name)
         is_sent = parameter.kind not in (parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY)
-        # JSON cannot contain a picture's bytes.
+        # Pictures are omitted, because JSON cannot contain bytes.
         if is_sent and bytes not in kinds_of(hint):
             name = row.named.get(parameter.name, parameter.name)
             takes[name] = hint

@@ -32,18 +32,18 @@ MAIN = "main"
 #: Maximum number of open accounts.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-#: The header with the name of an account (for the control API, also one of its keys).
+#: The header that names an account. The control API also accepts one of the account's keys.
 ACCOUNT_HEADER = "X-Facematch-Account"
 NO_ACCOUNT = "There is no account with that name or key; GET /__mock__/accounts lists them."
 
 
 @attrs.define(eq=False)
 class Place:
-    """A stable reference to an account, which a reset replaces."""
+    """A stable reference to an account; a reset replaces the account, but not its place."""
 
     #: The account; None once it is closed.
     account: Account | None = None
-    #: The time of opening, UTC, by the machine's clock.
+    #: When the account was opened, UTC, by the machine's clock.
     opened_at: dt.datetime = attrs.field(factory=lambda: dt.datetime.now(dt.UTC))
 
     @property
@@ -62,7 +62,7 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.switches = kind.name, claims.switches
         self.clock, self.pictures = account.clock, shared.pictures
-        # Worlds share picture facts and the engine, but not outcomes.
+        # Worlds share the engine and the facts about pictures, but not the requested outcomes.
         self.recognizer = copy.copy(shared.recognizer)
         self.recognizer.waiting = Waiting()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
@@ -83,10 +83,10 @@ class World:
         self.keys.put(text, key)
 
     def log(self, head: Request, *, at: Any = None, **fields: Any) -> Entry | None:
-        """Record a request in the journal, by default now; `fields` are fields of `Entry`."""
+        """Record a request in the journal; `at` defaults to now. `fields` are those of `Entry`."""
         path = head.path
         if path.startswith(PERSON):
-            # The path of a person's page contains the token of the session.
+            # The path of a person's page contains the session's secret token.
             return None
         path = path if len(path) <= 200 else shorten(path, 200)
         at = at or self.clock.now()
@@ -132,9 +132,9 @@ class Account:
 
 
 def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
-    """Return the latency of an operation of these vendors; `seconds` may be a string.
+    """Parse the latency of an operation, in seconds; a string is allowed.
 
-    Raises ValueError for an unknown operation or a number that is not from 0 to 3600.
+    Raises ValueError if no vendor has the operation, or if the number is not from 0 to 3600.
     """
     operations = dict.fromkeys(name for kind in kinds for name in kind.operations)
     if operation not in operations:
@@ -218,14 +218,14 @@ class Accounts:
             return next(filter(None, map(self._keys.get, keys)), None)
 
     def get(self, name: str) -> Account:
-        """Return the account like `find`. Raises LookupError if there is none."""
+        """Return the account that `find` returns. Raises LookupError if there is none."""
         account = self.find(name)
         if account is None:
             raise LookupError(NO_ACCOUNT)
         return account
 
     def owner_of(self, kind: VendorKind, head: Request) -> Account | None:
-        """Return the account of a request, by the request's key or account header."""
+        """Return the account that a request's key or account header identifies, or None."""
         account = self._keys.get((kind.name, kind.key_of(head) or ""))
         if account is not None:
             return account
@@ -236,7 +236,7 @@ class Accounts:
         """Open an account. Raises ValueError for an invalid or taken name."""
         with self._lock:
             if name is None:
-                # The same seed gives the same name, and so the same ids of the account.
+                # The same seed gives the same name, and therefore the same ids in the account.
                 self._opened += 1
                 name = f"a-{secrets.token_hex(8) if self.seed is None else self._opened}"
             if not _NAME.fullmatch(name):
@@ -262,7 +262,7 @@ class Accounts:
         return account
 
     def close(self, place: Place) -> None:
-        """Close an account. Raises LookupError if closed, ValueError for the first account."""
+        """Close an account. Raises LookupError if it is closed, ValueError for the first one."""
         with self._lock:
             account = place.current
             if account is self.main:
@@ -279,7 +279,7 @@ class Accounts:
             every = {**old.claims, vendor: claims}
             self._put(Account(self, old.name, old.clock, old.first_keys, every, place=place))
             self._unclaim(old)
-        # Outside the lock, so that requests do not wait for deliveries.
+        # Stop deliveries outside the lock, so that requests do not wait for them.
         old.deliver(is_running=False)
 
     def _unclaim(self, account: Account) -> None:
@@ -288,9 +288,9 @@ class Accounts:
         self._keys = {text: owner for text, owner in keys if owner is not account}
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
-        """Assign a key to an account. Raises ValueError if the key is another account's.
+        """Assign a key to an account.
 
-        Raises LookupError if the account was closed.
+        Raises ValueError if the key belongs to another account, LookupError if `account` is closed.
         """
         texts = _list_texts({vendor: {text: key}}) - self._public
         with self._lock:

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: The latest time of the clock, so that a later token expiry, for example, is still a valid date.
+#: The clock's latest time. It leaves room for dates after it, such as the expiry of a token.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
-#: The random bits of a UUID, and the version bits (RFC 9562, 5.4).
+#: Masks for the random bits of a UUID and for its version bits (RFC 9562, 5.4).
 _FREE_BITS = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_4 = (4 << 76) + (0b10 << 62)
 
@@ -59,7 +59,7 @@ class VirtualClock:
         return self.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """Advance the clock instead of waiting, without using real time."""
+        """Advance the clock by `seconds` without waiting."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> dt.datetime:
@@ -81,7 +81,7 @@ class VirtualClock:
             return self._now
 
     def watch(self, watcher: Callable[[dt.datetime], None], *, is_on: bool) -> None:
-        """Call `watcher` with the new time after each `advance`; if not `is_on`, stop calling it.
+        """Start calling `watcher` with the new time after each `advance`, or stop if not `is_on`.
 
         The watcher must not read this clock.
         """
@@ -94,7 +94,7 @@ class Ids:
     """A source of version-4 UUIDs; the same seed gives the same sequence."""
 
     def __init__(self, seed: int | None = None) -> None:
-        #: A signing key; with a seed, as easy to guess as the seed.
+        #: A signing key. With a seed, it is derived from the seed and no harder to guess.
         self.secret, self.is_seeded = secrets.token_bytes(32), seed is not None
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
@@ -102,6 +102,6 @@ class Ids:
 
     def uuid(self) -> str:
         """Return the next id."""
-        # Formatting with `uuid.UUID` takes six times as long. One call to `Random` is atomic.
+        # `uuid.UUID` takes six times as long. No lock is needed: one call to `Random` is atomic.
         digits = b"%032x" % (self._random.getrandbits(128) & _FREE_BITS | _VERSION_4)
         return b"-".join(struct.unpack("8s4s4s4s12s", digits)).decode()

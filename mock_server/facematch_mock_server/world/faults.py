@@ -1,4 +1,4 @@
-"""Faults of the connection and of the response: stage, kind, and the calls that they affect."""
+"""Faults to inject into connections and responses, and the rules that select the calls."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class _Word(enum.StrEnum):
 
 
 class Stage(_Word):
-    """The moments at which a fault can apply, in the order of an exchange."""
+    """The moments at which a fault can apply, in the order in which they occur."""
 
     #: When the connection is accepted; no byte of the request is read.
     CONNECT = "connect"
-    #: After the head and the first part of the body; nothing is carried out.
+    #: After the request's head and the first part of its body; the call is not carried out.
     MID_UPLOAD = "mid_upload"
     #: After the whole request; the call is carried out only if `Fault.executed` is true.
     AFTER_UPLOAD = "after_upload"
@@ -62,7 +62,7 @@ class Stage(_Word):
     MID_HEADERS = "mid_headers"
     #: The call is carried out; the response breaks off within the body.
     MID_BODY = "mid_body"
-    #: A complete response of another kind replaces the vendor's, with or without the call.
+    #: Another complete response replaces the vendor's. `Fault.executed` as for AFTER_UPLOAD.
     ANSWER = "answer"
 
 
@@ -70,14 +70,14 @@ class Kind(_Word):
     """The effects of a fault."""
 
     RESET = "reset"  #: The connection is reset (RST).
-    TRUNCATE = "truncate"  #: The connection is closed (FIN) without the response or its rest.
+    TRUNCATE = "truncate"  #: The connection is closed (FIN) before the end of the response.
     DRIBBLE = "dribble"  #: The rest is sent one byte at a time, `Fault.seconds` apart.
     DELAY = "delay"  #: The whole response is delayed by `Fault.seconds`.
     GARBAGE = "garbage"  #: Bytes that are not HTTP.
     HTML = "html"  #: An HTML page with `Fault.status`.
     WRONG_JSON = "wrong_json"  #: JSON of a wrong shape with `Fault.status`.
-    JSON = "json"  #: The test's own JSON, `Fault.body`, with `Fault.status`.
-    STATUS = "status"  #: `Fault.status` with the vendor's own error, if known.
+    JSON = "json"  #: The JSON in `Fault.body`, with `Fault.status`.
+    STATUS = "status"  #: `Fault.status` with the vendor's own error body, if it is known.
 
 
 #: The possible kinds at each stage.
@@ -90,7 +90,7 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
     Stage.ANSWER: frozenset({Kind.HTML, Kind.WRONG_JSON, Kind.JSON, Kind.STATUS}),
 }
 
-#: Whether the call is carried out, by stage; at the other stages, `Fault.executed` decides.
+#: Whether the call is carried out, by stage. At all other stages, `Fault.executed` decides.
 CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
 CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
 
@@ -119,30 +119,30 @@ class Fault:
 
     Faults are queued in the order in which they are added, and a call gets the first one that
     matches: with ``add_faults(first, second)`` and ``times=1`` each, two calls fail and the third
-    succeeds. A fault for a picture applies when the mock looks at the pictures; a call that is
-    refused before does not use it up. Raises ValueError for invalid or contradictory values.
+    succeeds. A fault with a card or person applies once the mock looks at the pictures; a call
+    refused before that does not use it up. Raises ValueError for invalid or contradictory values.
 
     Attributes:
         stage, kind: The moment and the effect of the fault.
         times: The number of remaining calls that it affects, 1 or more; None for all.
-        method, path: Only requests with this method, and with a path that begins with this. Without
-            a path, the fault affects all endpoints of the vendor, but health checks and unknown
-            paths only if given. The control API is never affected.
+        method, path: Only requests with this method, and with a path that begins with `path`. The
+            default path is every endpoint of the vendor except health checks. Give a path to
+            affect health checks or unknown paths. The control API is never affected.
         call: Only requests to this operation: ``match``, ``liveness``, or Azure's ``detect``.
         card, person: Only calls with this ready test card (``no-face``), or with any test card of
             this person (``p1``).
-        field: Only calls with all these texts in the query, the form or the top level of the JSON,
-            by name, as they were sent: ``{"vendor_data": "case-7"}``.
+        field: Only calls that sent all these texts, by name, in the query, the form or the top
+            level of the JSON: ``{"vendor_data": "case-7"}``.
         status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
-        headers: Headers that replace the response's by name: ``{"Retry-After": "1"}``; None
-            removes a header. A status 429 has the vendor's own Retry-After unless set here.
-        body: The response's JSON: required for the kind JSON, not allowed for others. It makes no
-            claim about the vendor.
+        headers: Headers to set or replace in the response: ``{"Retry-After": "1"}``; None removes
+            a header. A status 429 has the vendor's own Retry-After unless it is set here.
+        body: The response's JSON: required for the kind JSON, not allowed for others. The mock
+            does not claim that the vendor would send it.
         seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
-        executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged (with a
-            status of 400-499, this charges for a response that the vendor documents as free); None
-            for no. The other stages leave no choice. With a DELAY for a picture, the call is always
-            carried out at once: only its response is delayed.
+        executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged; None
+            means no. With a status of 400-499, true charges for a response that the vendor
+            documents as free. The other stages leave no choice. With a DELAY for a card or person,
+            the call is always carried out at once, and only its response is delayed.
     """
 
     stage: Stage = attrs.field(converter=Stage)
@@ -153,7 +153,7 @@ class Fault:
     call: str | None = None
     card: str | None = None
     person: str | None = None
-    # Dicts are not hashable, and rules that differ only in these are rare.
+    # Dicts are not hashable, and few rules differ only in these attributes.
     field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False)
     status: int = 502
     headers: Mapping[str, str | int | None] = attrs.field(
@@ -188,7 +188,7 @@ class Fault:
 
     def _check_aim(self) -> None:
         names = ("method", "path", "call", "card", "person", "field")
-        # At connect the head of the request is not known, at mid_upload the body is not.
+        # At connect the request's head has not been read, at mid_upload the body has not.
         unknown, later = {
             Stage.CONNECT: (names, Stage.MID_UPLOAD),
             Stage.MID_UPLOAD: (names[3:], Stage.AFTER_UPLOAD),
@@ -224,7 +224,7 @@ class Fault:
 
     @property
     def is_pictured(self) -> bool:
-        """Whether the fault is for a picture."""
+        """Whether the fault depends on the pictures: it names a card or a person."""
         return self.card is not None or self.person is not None
 
     @property
@@ -234,7 +234,7 @@ class Fault:
 
     @property
     def is_postponed(self) -> bool:
-        """Whether the call is carried out after the delay, if the client still waits."""
+        """Whether the call is carried out after the delay, and only if the client still waits."""
         late = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
         return late and not self.is_carried_out
 
@@ -249,7 +249,7 @@ class Fault:
         )
 
     def is_of(self, card: Card) -> bool:
-        """Return whether the fault is for this card."""
+        """Return whether the fault names this card, or the person on it."""
         if self.card is not None:
             return READY[self.card].card == card
         return self.person == card.person
@@ -275,7 +275,7 @@ def _check_path(path: str) -> None:
 
 
 def failure_of(card: Card) -> Fault:
-    """Return the fault of calls with a card, for a card that makes calls fail."""
+    """Return the fault that a failure card, such as one with a status, causes in its calls."""
     more: dict[str, Any] = {"person": card.person}
     if card.status is not None:
         if card.retry_after is not None:
@@ -288,10 +288,10 @@ def failure_of(card: Card) -> Fault:
 
 
 class Faults(RuleQueue[Fault]):
-    """The pending rules of one account, in the order added."""
+    """The pending faults of one account, in the order added."""
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a new connection."""
+        """Take the fault for a new connection, or None."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
@@ -302,13 +302,13 @@ class Faults(RuleQueue[Fault]):
         )
 
     def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
-        """Take the fault for a call that shows these cards."""
+        """Take the fault for a call whose pictures show these cards, or None."""
         return self._take(
             lambda rule: rule.is_pictured and fits(rule) and any(map(rule.is_of, cards))
         )
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use the first rule that matches; return None if its stage is not `only`."""
+        """Use up and return the first matching rule; None if its stage is not `only`."""
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):

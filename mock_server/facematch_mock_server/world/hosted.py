@@ -1,6 +1,6 @@
-"""Hosted sessions of all vendors: lookup, and a person's actions.
+"""Hosted sessions of any vendor: finding them, and acting as the person.
 
-The vendor's `Rules` judge a session; everything else is the same for all vendors.
+The vendor's `Rules` decide how a session ends; everything else is the same for all vendors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """A check of the person at the camera.
+    """A picture of the person, checked.
 
     Attributes:
         face, reference: SHA-256 of the compared pictures. The reference is the document, if one is
@@ -55,14 +55,14 @@ class Rules:
 
     Attributes:
         waiting: The statuses in which a person can act.
-        after: The statuses after ``begin``, ``abandon`` and ``expire``, and after the ``last``
-            failed attempt; the claim ``session.attempts`` is its number (1 without that claim).
-        judge: Returns the session as it is after a check of the person.
-        fail: Returns the session as it is after a failed attempt, which may be the last.
-        service, price: The session's name in the ledger, and the claim with the price; None if it
-            is free. The claim ``session.charged`` determines when a live session is charged.
-        finished: The statuses after a finished check.
-        changed: Called after each change of the status.
+        after: The statuses after ``begin``, ``abandon``, ``expire``, and the ``last`` failed
+            attempt. The claim ``session.attempts`` limits the attempts (1 without that claim).
+        judge: Returns the updated session after a check of the person.
+        fail: Returns the updated session after a failed attempt, which may be the last.
+        service, price: The session's name in the ledger (None if it is free), and the claim with
+            the price. The claim ``session.charged`` determines when a live session is charged.
+        finished: The statuses of a session whose check is finished.
+        changed: A function to call after each change of the status.
         return_url: Returns the URL to which the person is redirected, or None.
     """
 
@@ -90,7 +90,7 @@ def is_open(world: World, session: Session) -> bool:
 
 
 def current(world: World, session: Session) -> Session:
-    """Return a session, after expiring it if it is due."""
+    """Return a session, expired first if its time is over."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
     over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
@@ -106,13 +106,13 @@ def find(world: World, session_id: str) -> Session:
 
 
 def open_sessions(world: World) -> tuple[Session, ...]:
-    """Return the sessions in which a person can act, in order."""
+    """Return the sessions in which a person can act, oldest first."""
     sessions = [current(world, session) for session in world.sessions.all()]
     return tuple(session for session in sessions if is_open(world, session))
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
-    """Return the hosted session, finished or not, with this page token."""
+    """Return the hosted session with this page token, and its world. It may be finished."""
     shown = token.encode(errors="surrogateescape")
     for world in account.worlds.values():
         for session in world.sessions.all():
@@ -123,7 +123,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """Make a token of 12 URL-safe characters; a seed makes it reproducible on the loopback only."""
+    """Make a token of 12 URL-safe characters. A seed makes it reproducible on the loopback only."""
     token, ids = secrets.token_bytes(9), world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
@@ -139,7 +139,7 @@ def start(
     reference: Upload | None = None,
     **hosted: Any,
 ) -> Session:
-    """Start a session with these `fields` of `Session` and of `Hosted`."""
+    """Start a session. `fields` are attributes of `Session`, `hosted` those of `Hosted`."""
     part = Hosted(
         token=_new_token(world),
         reference=None if reference is None else reference.digest,
@@ -163,7 +163,7 @@ def _charge(world: World, session: Session, when: str) -> None:
 
 
 def page_path(world: World, session: Session) -> str:
-    """Return the path of a session's page: account, language (if requested) and token."""
+    """Return the path of a session's page, made of account, language (if requested) and token."""
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
@@ -177,9 +177,9 @@ def act(
     card: str | bytes | None = None,
     document: str | bytes | None = None,
 ) -> Session:
-    """Perform one of `ACTS` in a session, and return the session.
+    """Perform one of `ACTS` in a session, and return the updated session.
 
-    For pictures and errors see `Played.finish`. Also raises ValueError for an unknown action.
+    For the pictures and errors, see `Played.finish`. Also raises ValueError for an unknown action.
     """
     if do not in ACTS:
         raise ValueError(f"there is no action {do!r:.40}; {nearest(str(do), ACTS)}")
@@ -206,7 +206,7 @@ def act(
 
 
 def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:
-    """Return the session as it is after an action."""
+    """Return the updated session after an action, without storing it."""
     rules: Rules = world.behaviour.hosted
     if do in rules.after:
         return attrs.evolve(session, status=rules.after[do])
@@ -216,7 +216,7 @@ def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> S
 
 
 def fail(world: World, session: Session) -> Session:
-    """Return the session as it is after a failed attempt; the last one ends it."""
+    """Return the updated session after a failed attempt; the last attempt ends the session."""
     rules, claims, count = world.behaviour.hosted, world.claims, "session.attempts"
     is_last = count not in claims or hosted_of(session).attempts >= claims[count]
     failed: Session = rules.fail(world, session, is_last)
@@ -224,7 +224,7 @@ def fail(world: World, session: Session) -> Session:
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:
-    """Replace a session unless it was changed in the meantime; return the stored session."""
+    """Store `changed` unless `session` was changed in the meantime; return the stored session."""
     there = world.sessions.change(session.id, lambda x: changed if x is session else x)
     if there is changed and changed.status != session.status:
         rules: Rules = world.behaviour.hosted
@@ -237,7 +237,7 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
 def _look(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
-    """Check a person, and compare with the document or the reference, if there is one."""
+    """Check a person's picture, and match it with the document or reference, if there is one."""
     hosted, recognizer = hosted_of(session), world.recognizer
     face = reference = _read_picture(card)
     if hosted.kind == "kyc":
@@ -272,16 +272,16 @@ def _read_picture(card: str | bytes) -> bytes:
 
 
 class Played(Extension[R]):
-    """The hosted sessions of one world, and the simulated person. Thread-safe."""
+    """The hosted sessions of one world, with methods that act as the person. Thread-safe."""
 
     def all(self) -> tuple[Session, ...]:
-        """Return the sessions, in order."""
+        """Return the saved calls and the hosted sessions, oldest first."""
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
     @Serve("GET", "sessions/open", gives="sessions")
     def open(self) -> tuple[Session, ...]:
-        """Return the hosted sessions in which a person can act, in order."""
+        """Return the hosted sessions in which a person can act, oldest first."""
         return open_sessions(self._control.world)
 
     def page(self, session_id: str) -> str:
@@ -298,17 +298,17 @@ class Played(Extension[R]):
     def finish(
         self, session_id: str, card: str | bytes = "p1", document: str | bytes | None = None
     ) -> Session:
-        """Check the person and return the session.
+        """Perform the person's check and return the updated session.
 
         Args:
             session_id: The id from the vendor's responses.
-            card: The person: the name of a ready test card, or a picture. It is compared with the
-                reference or the document; a spoof card is not live.
-            document: For a session of the kind ``kyc``: the document, likewise; None for the same
-                picture.
+            card: The picture of the person, or the name of a ready test card. It is compared with
+                the reference or the document. A spoof card fails the liveness check.
+            document: The picture or card of the document, for a session of the kind ``kyc``. None
+                uses `card` for both.
 
         Raises:
-            LookupError: the hosted session is unknown.
+            LookupError: there is no hosted session with that id.
             ValueError: the card is unknown, the session has no document step, or it has ended.
         """
         return act(self._control.world, session_id, "card", card=card, document=document)

@@ -1,4 +1,4 @@
-"""The journal of an account: requests with names, sizes and digests, but no pictures or secrets."""
+"""An account's journal of requests. It stores no pictures or secrets, only names and digests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from facematch_mock_server.base.messages import Request, Response
 
 from .services import Charge
 
-#: The maximum number of stored entries, and of bytes of their responses.
+#: The maximum number of stored entries, and the maximum total size of their responses in bytes.
 MAX_ENTRIES, MAX_ANSWERS = 10_000, 16 * 1024 * 1024
 
 
 def compose_note(head: Request, note: str | None) -> str | None:
-    """Return a call's note: the fault that applied to it, then `note`."""
+    """Return the note for a call: the fault that applied to it, if any, then `note`."""
     fault = str(head.fault) if head.fault else None
     return "; ".join(filter(None, (fault, note))) or None
 
@@ -45,23 +45,23 @@ class SentFile:
 
 @attrs.define(kw_only=True, eq=False)
 class Entry:
-    """A request, or an event of the transport.
+    """A request, or an event of the connection.
 
     Attributes:
         at: The time, by the account's clock.
-        method, path: As sent; the path without the query.
-        status: The status of the response; None for an event of the transport.
+        method, path: The method, and the path without its query, as sent.
+        status: The status of the response; None for an event of the connection.
         vendor: The vendor of the request, or None.
         key: ``live``, ``sandbox``, ``none``, or ``wrong`` for an unknown or invalid key.
-        fields: Query, form and JSON body by name, with secrets masked, and most texts replaced by
-            type and length.
+        fields: The fields of query, form and JSON body, by name. Secrets are masked, and most
+            texts are replaced by their type and length.
         files: The files that were sent.
         claims: The ids of the claims behind the response.
         note: A remark, such as the fault that applied, or None.
         charge: The charge for the call; None if it was free.
         number: The entry's number in the journal, counted from 1.
-        answer: The response; None once it is no longer among the newest 16 MiB.
-        ms: The processing time in milliseconds, without requested delays.
+        answer: The response; None once 16 MiB of newer responses have displaced it.
+        ms: The processing time in milliseconds, without the delays that a test set.
     """
 
     at: dt.datetime
@@ -76,7 +76,7 @@ class Entry:
     number: int = 0
     answer: Response | None = attrs.field(default=None, repr=False)
     ms: float | None = None
-    # Described on first access, because most entries are never read.
+    # The fields are described on first access, because most entries are never read.
     _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
         factory=dict, repr=False
     )
@@ -142,7 +142,7 @@ class Journal:
             return tuple(self._entries)
 
     def since(self, number: int, limit: int) -> tuple[str, int, list[Entry]]:
-        """Return the run, the newest number, and at most `limit` entries after `number`."""
+        """Return the journal's id, its last number, and at most `limit` entries after `number`."""
         with self._lock:
             first = self._entries[0].number if self._entries else self._last + 1
             start = max(0, number + 1 - first)

@@ -1,4 +1,4 @@
-"""A vendor as claims, switches and settings; and the choice of switches for one account."""
+"""The definition of a vendor (claims, switches, settings), and the choice of its switches."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ R = TypeVar("R")
 class Serve:
     """Marks a method of `Control`, or of an extension, to be served by the control API.
 
-    The method's annotations define the values; the docstring's first sentence is the help.
+    The method's annotations define how values are parsed; its first docstring sentence is the help.
 
     Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
             is the first argument.
-        gives: The key of the result in the response; None if the result itself is an object.
+        gives: The key of the result in the response; None if the result itself is the response.
         count: Whether to return the length of the result instead of the result.
-        named: The HTTP names of arguments that have another name over HTTP.
-        more: Returns the annotations of ``**`` arguments by name, for a vendor.
+        named: The HTTP names of arguments whose HTTP name differs.
+        more: A function of the vendor that returns the annotations of ``**`` arguments by name.
     """
 
     method: str
@@ -64,25 +64,25 @@ class Extension(Generic[R]):
 # There is one object per vendor, compared by identity.
 @attrs.frozen(kw_only=True, eq=False)
 class VendorKind:
-    """A vendor, independent of any world: its claims and settings.
+    """The definition of a vendor, which all its worlds share.
 
-    Other distributions provide one by an entry point of the group ``facematch.mock_vendors``.
+    Other distributions can add vendors with entry points in the group ``facematch.mock_vendors``.
 
     Attributes:
-        name: The name of the vendor's folder or entry point; `title` is the name in texts.
-        switches: The switches with their values; the first value is the default.
-        settings: The numeric settings: the key of the claim, and the type of number.
-        rate_limits: The claim with the limit, by scope.
-        operations: The names of its calls for latency and faults, such as ``match``.
+        name, title: The name of the vendor's folder or entry point, and its display name.
+        switches: The values that each switch allows; the first value is the default.
+        settings: The numeric settings: the key of each one's claim, and the type of number.
+        rate_limits: The key of the claim with the limit, by scope.
+        operations: The names of the vendor's calls for latency and faults, such as ``match``.
         hosts: The vendor's own hosts in lower case; ``*.`` at the beginning stands for one label.
         first_keys: The keys that are valid from the start, by text.
         records, behaviour, outbox: Factories of a world's additional state, of the object that
             handles its requests, and of its outbox for webhooks (None if the vendor has none).
         key_of: Returns the key or client id in a request, which identifies the account.
-        new_text: Makes a key or client id for another account, from the first one and letters.
+        new_text: Makes a key or client id for a new account, from a first one and random letters.
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
-        greeting: The command line's output about the vendor: the keys, then commands to paste,
-            with ``{url}``. If empty, the keys in `first_keys` are listed.
+        greeting: The lines that the command line prints about the vendor: the keys, then commands
+            to paste, with ``{url}``. If empty, it prints the keys in `first_keys`.
         samples: Calls a `Sampler` to collect the samples for the OpenAPI document, or None.
     """
 
@@ -113,12 +113,12 @@ class VendorKind:
         return keys
 
     def has_host(self, host: str | None) -> bool:
-        """Return whether a Host header, or the host of a URL, is one of the vendor's own."""
+        """Return whether a host, with or without a port, is one of the vendor's own."""
         name = (host or "").partition(":")[0].lower()
         return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
     def choose(self, switches: Mapping[str, Any]) -> Behaviours:
-        """Return the active claims with these switches.
+        """Return the claims that apply with these switches and settings.
 
         Strings are parsed as on the command line. Raises ValueError for an unknown switch or an
         invalid value.
@@ -146,7 +146,7 @@ def _read(name: str, value: Any, read: Callable[[Any], Any], takes: str) -> Any:
 
 def _choose(values: tuple[Any, ...], value: Any) -> Any:
     for each in values:
-        # The type is compared, too, because True equals 1.
+        # Compare the type as well: True == 1.
         is_equal = type(each) is type(value) and each == value
         if is_equal or (isinstance(value, str) and str(each).lower() == value.lower()):
             return each
@@ -194,7 +194,7 @@ def choose_each(
 
 
 def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
-    """Return a switch's vendor (the first vendor if no vendor has it) and bare name."""
+    """Split a switch into vendor and bare name; the vendor defaults to the first that has it."""
     name, dot, switch = word.partition(".")
     if dot:
         return name, switch

@@ -1,4 +1,4 @@
-"""The services common to all vendors: credit, keys, rate limits, sessions, pictures."""
+"""State that every vendor has: credit, keys, rate limits, sessions, pictures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def amount(value: object) -> Decimal:
 
 @attrs.frozen(kw_only=True)
 class Charge:
-    """A charge.
+    """A charge for a call or session.
 
     Attributes:
         at: The time of the charge, UTC.
@@ -90,7 +90,7 @@ class Ledger:
             )
 
     def refund(self, charge: Charge) -> None:
-        """Undo the charge of a call without a response; later entries stay."""
+        """Undo the charge for a call that got no response; later charges stay."""
         with self._lock:
             if self.charges.remove(str(charge.number)) is not None:
                 self._balance += charge.amount
@@ -113,7 +113,7 @@ class KeyKind(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Key:
-    """A key without its text.
+    """The attributes of a key, without the text of the key.
 
     Attributes:
         kind: Live or sandbox.
@@ -142,7 +142,7 @@ FIRST_KEYS: Mapping[str, Key] = {
 
 
 def name_keys(keys: Mapping[str, Key]) -> dict[str, str]:
-    """Return the texts of an account's first keys by kind; ``client`` is the client id."""
+    """Return an account's first keys by kind, and the client id, if any, as ``client``."""
     texts = {str(key.kind): text for text, key in keys.items()}
     client = next((key.client for key in keys.values()), None)
     return texts if client is None else {**texts, "client": client}
@@ -163,7 +163,7 @@ class Keys(Collection[Key]):
             self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
-        """Return a client id's keys that are not revoked, with their texts."""
+        """Return the keys of a client id that are not revoked, as pairs of text and key."""
         keys = self.items()
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
@@ -174,7 +174,7 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """The limit that a client exceeded; at `reset` the oldest request leaves the window."""
+    """The limit that a client exceeded. From `reset` (Unix time), another request is allowed."""
 
     limit: int
     reset: int
@@ -187,7 +187,7 @@ class Rates:
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
         self._limits = dict(limits)
-        #: The request times of each client; the client seen last is at the end.
+        #: The times of each client's requests, by scope and client, in the order last seen.
         self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     @property
@@ -196,7 +196,7 @@ class Rates:
             return dict(self._limits)
 
     def set_limits(self, limits: Mapping[str, int | None]) -> None:
-        """Change limits at once. Raises ValueError for an unknown scope or an invalid number."""
+        """Change limits immediately. Raises ValueError for an unknown scope or invalid number."""
         for scope, limit in limits.items():
             if scope not in self._limits:
                 names = ", ".join(self._limits)
@@ -211,9 +211,9 @@ class Rates:
     def take(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
-        """Count a request of a client in these windows (seconds by scope).
+        """Count a client's request in each of these `windows` (seconds by scope), and return None.
 
-        If a limit is exceeded, return its scope and window without counting the request.
+        If a limit is exceeded, do not count the request; return the limit's scope and window.
         """
         with self._lock:
             counted = []
@@ -263,13 +263,13 @@ class Review:
 
 @attrs.frozen(kw_only=True)
 class Hosted:
-    """The part of a hosted session that a saved call does not have.
+    """The attributes that only a hosted session has.
 
     Attributes:
         token: The secret in the URL of the session's page. Not in `repr`.
-        kind: ``kyc`` (compares with a document that the person shows) or ``biometric`` (compares
-            with an earlier reference).
-        workflow, version: The workflow of the session, or None.
+        kind: ``kyc`` (the face is compared with a document that the person shows) or ``biometric``
+            (with an earlier reference).
+        workflow, version: The session's workflow and its version, or None.
         callback: The URL to which the person is redirected, or None. Not in `repr`.
         language: The language of the page; None for the browser's.
         expires_at: The time of expiry, UTC.
@@ -305,10 +305,10 @@ class Session:
         created_at: The time of the start, UTC.
         vendor_data, metadata: The values as sent; None if not sent.
         pictures: The SHA-256 of the pictures, by the vendor's names.
-        result: The service's block in the response; for a hosted session the blocks by feature, of
-            the features that ran.
-        reviews: The reviews, oldest first.
-        hosted: The additional data of a hosted session; None for a saved call.
+        result: The part of the response that the service returned; for a hosted session, the
+            parts of the features that ran, by feature.
+        reviews: The manual changes of the status, oldest first.
+        hosted: The attributes of a hosted session; None for a saved call.
     """
 
     id: str
@@ -343,14 +343,14 @@ MAX_BYTES = 64 * 1024 * 1024
 class Pictures:
     """LRU cache of pictures, keyed by SHA-256. Thread-safe."""
 
-    #: From this size in bytes, the beginning of a picture identifies it.
+    #: A sample covers a picture's first `long` bytes.
     long = 64 * 1024
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
-        #: The SHA-256 by sample.
+        #: The SHA-256 of each picture, by sample.
         self._digests: dict[tuple[int, bytes], str] = {}
         self.kept_bytes = 0
 
@@ -375,7 +375,7 @@ class Pictures:
     def find_at(
         self, body: bytes | bytearray, start: int, size: int | None = None
     ) -> tuple[str, bytes] | None:
-        """Return SHA-256 and content of a stored picture in `body` at `start`, or None."""
+        """Return the SHA-256 and content of the stored picture at `start` in `body`, or None."""
         # Comparing with a stored picture is about twenty times as fast as hashing.
         digest = self._digests.get(_sample(body, start, size or self.long), "")
         try:
@@ -390,7 +390,7 @@ class Pictures:
     def digest(
         self, body: bytes | bytearray, start: int = 0, end: int | None = None
     ) -> tuple[str, bytes]:
-        """Return SHA-256 and content of the picture between two offsets of `body`, and store it."""
+        """Store the picture between two offsets of `body`; return its SHA-256 and content."""
         end = len(body) if end is None else end
         kept = self.find_at(body, start, end - start)
         if kept is None:
@@ -401,6 +401,6 @@ class Pictures:
 
 
 def _sample(body: bytes | bytearray, start: int, size: int) -> tuple[int, bytes]:
-    """Return a sample of a picture; for a long picture, of its beginning."""
+    """Return a sample of a picture's bytes: at most about 256 of its first `Pictures.long`."""
     size = min(size, Pictures.long)
     return size, bytes(body[start : start + size : size // 256 or 1])

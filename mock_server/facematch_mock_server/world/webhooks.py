@@ -1,6 +1,6 @@
-"""Webhooks: requests queue them, threads send them, and each attempt is recorded.
+"""Webhooks: requests queue deliveries, threads send them, and each attempt is recorded.
 
-The vendor's `Compose` builds and signs them; its claims (``webhook.*``) define the retries.
+The vendor's `Compose` builds and signs a delivery; its ``webhook.*`` claims define the retries.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _log = logging.getLogger("facematch_mock_server")
 MAX_DELIVERIES = 10_000
 #: The maximum number of stored attempts of a delivery.
 MAX_ATTEMPTS = 100
-#: The name of the threads that send or wait.
+#: The name of the threads that send deliveries or wait for the next one.
 THREAD = "facematch-mock-webhooks"
-#: Maximum bytes to read from the body of a receiver's response.
+#: The maximum number of bytes to read from the body of a receiver's response.
 _ANSWER_BYTES = 65_536
 
 
 @attrs.frozen(kw_only=True)
 class Destination:
-    """A destination of webhooks.
+    """A URL to which webhooks are sent.
 
     Attributes:
         uuid: The destination's id.
@@ -81,8 +81,8 @@ class Attempt:
     Attributes:
         at: The time, UTC, by the world's clock.
         status: The status of the response; None if there was none.
-        problem: The reason, in a word or two; None if there was a response.
-        elapsed_ms: The real time until the response.
+        problem: The reason for no response, in a word or two; None if there was a response.
+        elapsed_ms: The real time until the response, in milliseconds.
         fault: The fault that a test set, or None.
         claims: The ids of the claims behind the outcome.
     """
@@ -95,7 +95,7 @@ class Attempt:
     claims: tuple[str, ...] = ()
 
 
-#: The metadata of a field that lists omit.
+#: The metadata of a field that the control API omits.
 _INNER = {"secret": True}
 
 
@@ -131,8 +131,8 @@ class WebhookDelivery:
     created_at: dt.datetime
     due: dt.datetime | None = None
     attempts: tuple[Attempt, ...] = ()
-    # Internal: the session from which the body is built, scheme and host of picture URLs, the
-    # time in the payload in seconds since 1970, and the number of attempts that were retries.
+    # Internal: the session from which the body is built, the scheme and host of picture URLs, the
+    # payload's timestamp in seconds since 1970, and the number of retries that were scheduled.
     session: Session = attrs.field(repr=False, metadata=_INNER)
     origin: str = attrs.field(repr=False, metadata=_INNER)
     timestamp: int = attrs.field(repr=False, metadata=_INNER)
@@ -144,8 +144,8 @@ class WebhookLetter(WebhookDelivery):
     """A delivery with its headers and body.
 
     Attributes:
-        headers, body: The values sent if no fault applies; empty if the destination was removed.
-            Not in `repr`.
+        headers, body: The headers and body that are sent unless a fault changes them. Empty if the
+            destination was removed. Not in `repr`.
     """
 
     headers: Mapping[str, str] = attrs.field(repr=False)
@@ -154,7 +154,7 @@ class WebhookLetter(WebhookDelivery):
 
 @attrs.frozen(kw_only=True)
 class SignedPayload:
-    """A delivery's headers in order, without those of the connection, and its body."""
+    """A delivery's body, and its headers in order, except those of the connection."""
 
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
@@ -178,7 +178,7 @@ Send = Callable[[str, SignedPayload, float], PostResult]
 class Outbox:
     """The webhooks of one world: queues them, sends them once due, records them. Thread-safe.
 
-    Sends one delivery at a time to each destination.
+    Each destination receives one delivery at a time.
     """
 
     def __init__(self, world: World, compose: Compose) -> None:
@@ -187,19 +187,19 @@ class Outbox:
         self.deliveries: Collection[WebhookDelivery] = Collection(
             limit=MAX_DELIVERIES, forget=lambda delivery: self._waiting.pop(delivery.id, None)
         )
-        #: None if a test sends the deliveries.
+        #: The function that sends a payload; None if a test takes the deliveries instead.
         self.send: Send | None = post if world.account.shared.has_workers else None
         #: Whether due deliveries are sent.
         self.is_running = False
         self._changed = threading.Condition()
         self._timer: threading.Timer | None = None
         self._faults: deque[DeliveryFault] = deque()
-        #: Pending deliveries by id, in order; and the fault of the one in progress, by destination.
+        #: Pending deliveries by id, and the fault of the delivery in progress at each destination.
         self._waiting: dict[str, WebhookDelivery] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def run(self, *, is_running: bool) -> None:
-        """Set whether to send due deliveries; those in progress end within their deadline."""
+        """Start or stop sending due deliveries. Those in progress end within their deadline."""
         self._world.clock.watch(self._begin, is_on=is_running)
         with self._changed:
             self.is_running = is_running
@@ -207,7 +207,7 @@ class Outbox:
         self._begin()
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
-        """Queue a new or already sent delivery, to be sent once it is due."""
+        """Queue a delivery, new or sent before, to be sent once it is due."""
         with self._changed:
             sent_before = self.deliveries.find(delivery.id)
             if sent_before is None:
@@ -239,17 +239,17 @@ class Outbox:
             return delivery, fault
 
     def attempt(self, taken: WebhookDelivery, fault: DeliveryFault | None, send: Send) -> None:
-        """Attempt a taken delivery, and record the result."""
+        """Try once to send a taken delivery, and record the result."""
         try:
             changes = self._attempt(taken, fault, send)
         except Exception:  # noqa: BLE001 - logged below
-            # A delivery that cannot be composed must not block the others or `wait`.
+            # A delivery that cannot be composed must not block later deliveries or `wait`.
             _log.exception("the mock failed to deliver a webhook")
             changes = {"state": DeliveryState.FAILED, "due": None}
         tried: tuple[Attempt, ...] = changes.pop("attempts", ())
 
         def change(current: WebhookDelivery) -> WebhookDelivery:
-            # If the delivery was queued again in the meantime, only record the attempt.
+            # If the delivery was queued again in the meantime, add the attempt but keep the state.
             if current.id not in self._waiting:
                 current = attrs.evolve(current, **changes)
             return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
@@ -257,7 +257,7 @@ class Outbox:
         with self._changed:
             del self._under_way[taken.destination]
             if fault is not None and not tried:
-                # The delivery was not attempted, so its fault passes to the next delivery.
+                # Nothing was sent, so the fault applies to the next delivery.
                 self._faults.appendleft(fault)
             current = self.deliveries.change(taken.id, change)
             if current is not None and current.state is DeliveryState.PENDING:
@@ -268,7 +268,7 @@ class Outbox:
     def _attempt(
         self, delivery: WebhookDelivery, fault: DeliveryFault | None, send: Send
     ) -> dict[str, Any]:
-        """Attempt a delivery once; return the changed attributes."""
+        """Try once to send a delivery; return the attributes that change."""
         world, claims, fresh = self._world, self._world.claims.citations(), delivery
         destination = self.destinations.find(delivery.destination)
         if destination is None or not destination.enabled:
@@ -301,7 +301,7 @@ class Outbox:
             return len(self._under_way) + len(due)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until no delivery is due or in progress; return whether that was achieved."""
+        """Wait until no delivery is due or in progress; return False if one is after the wait."""
         # The clock is not read under the lock: `advance` calls `_begin` under the clock's lock.
         at = self._world.clock.now()
         with self._changed:
@@ -309,12 +309,12 @@ class Outbox:
             return not self.count_due(at)
 
     def _first(self) -> WebhookDelivery | None:
-        """Return the first pending delivery to a destination that has none in progress."""
+        """Return the delivery due first, among those to destinations with none in progress."""
         free = (each for each in self._waiting.values() if each.destination not in self._under_way)
         return min(free, key=_due_of, default=None)
 
     def _begin(self, now: dt.datetime | None = None) -> None:
-        """Start the due deliveries. If the clock calls this, it passes `now`; do not read it."""
+        """Send the due deliveries. The clock passes `now`, because its lock is held meanwhile."""
         now = now or self._world.clock.now()
         with self._changed:
             if self._timer is not None:
@@ -326,7 +326,7 @@ class Outbox:
                 threading.Thread(None, self.attempt, THREAD, work, daemon=True).start()
             following = self._first()
             if self._world.clock.running and following is not None:
-                # Wait a millisecond longer, to not wake too early; the clock may be advanced.
+                # Wait a millisecond longer, so as not to wake before the delivery is due.
                 seconds = (_due_of(following) - now).total_seconds() + 0.001
                 self._timer = threading.Timer(min(seconds, 60.0), self._begin)
                 self._timer.name, self._timer.daemon = THREAD, True
@@ -370,7 +370,7 @@ def may_send(url: str, hosts: Container[str]) -> bool:
 
 
 def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
-    """Send a payload without proxy or redirect, and return the result.
+    """Send a payload with no proxy, following no redirect, and return the result.
 
     `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.
     """
