@@ -239,7 +239,8 @@ class Answers:
         return cls(name=name, rule=rule, frame=frame_of(**more), **facts)
 
     def __attrs_post_init__(self) -> None:
-        if np.any(np.abs(self.scores) > MOST_SCORE):
+        ends = np.fmin.reduce(self.scores, initial=0), np.fmax.reduce(self.scores, initial=0)
+        if max(-ends[0], ends[1]) > MOST_SCORE:
             raise InvalidRequest(
                 f"{self.name} has a score beyond {MOST_SCORE:g}, too large to compute with."
             )

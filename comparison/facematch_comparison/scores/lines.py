@@ -711,6 +711,6 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
 
 def _contradictions(keys: Ints, values: Ints, size: int) -> tuple[Ints, Ints]:
     """Return the first row of each key that has a value, and the rows that have another value."""
-    filled = np.flatnonzero(values >= 0)
-    first = first_rows(keys, filled, size=size)
-    return first, filled[values[filled] != values[first[keys[filled]]]]
+    filled = values >= 0
+    first = first_rows(keys, None if filled.all() else np.flatnonzero(filled), size=size)
+    return first, np.flatnonzero(filled & (values != values[first][keys]))
