@@ -149,8 +149,10 @@ def test_connection_errors_hold_nothing(client, secret_request, caplog, server_c
 def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
     caplog.set_level(logging.DEBUG)
     with RawServer([read_request, send(http_reply(200, b"{}")), hold]) as server:
-        reply = client.send(secret_request(server.url), backend="acme")
-        assert hits(*of_records(caplog.records), repr(reply)) == []
+        request = secret_request(server.url)
+        reply = client.send(request, backend="acme")
+        shown = map(repr, (reply, request, request.encoded(), request.files))
+        assert hits(*of_records(caplog.records), *shown) == []
         kept = [
             instance
             for instance in gc.get_objects()
