@@ -98,6 +98,8 @@ def test_that_of_a_failover_covers_all_members_and_goes_before_theirs(
     with pytest.raises(fm.VendorUnavailable) as caught:
         both.verify(A, B, deadline_s=argument_s)
     assert limits_of(backends) == limits
+    # Of two that are left, each has half of the time.
+    assert backends[1].times[0][1] == limits[1] / 2
     skipped = [each.backend for each in caught.value.route.skipped]
     assert skipped == list("abc")[: 3 - limits.count(None)]
 
