@@ -310,7 +310,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
                 say("to see how many pairs it takes:", err=True)
                 click.echo(f"  {judged.plan}", err=True)
         if len(verdict.systems) > 1:
-            more = ": all must pass; name the one that you want with --system"
+            more = ": all must pass; use --system to judge one alone"
             more = "" if verdict.outcome is Conclusion.PASS else more
             say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
         for text in filter(None, (rules.source, rules.leaves_out)):

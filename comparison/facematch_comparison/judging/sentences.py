@@ -54,15 +54,18 @@ def _headline(evaluation: Evaluation, trials: int) -> str:
             text += f" These pairs support {in_words(strictest)}."
         decides = any(system.at_default for system in systems)
         return f"{text} The table shows each system's own decisions." if decides else text
+    compared = [two for two in evaluation.differences if two.frr]
     if len(judged) == 1:
-        return _describe_one(evaluation, judged[0])
-    differences = evaluation.differences
-    compared = [two for two in differences if two.frr]
-    if not compared and (reason := stats.why_not_comparable(required, trials)):
-        return f"{join_names(names)} are not compared: {reason}"
-    if len(judged) == 2 or not compared:
-        return next(two.sentence for two in differences if [two.first, two.second] == names[:2])
-    return _describe_several(evaluation, compared)
+        text = _describe_one(evaluation, judged[0])
+    elif not compared and (reason := stats.why_not_comparable(required, trials)):
+        text = f"{join_names(names)} are not compared: {reason}"
+    elif len(judged) == 2 or not compared:
+        pairs = {(two.first, two.second): two.sentence for two in evaluation.differences}
+        text = pairs[names[0], names[1]]
+    else:
+        text = _describe_several(evaluation, compared)
+    others = [system.name for system in systems if system not in judged]
+    return f"{text} {join_names(others)} cannot be judged at this rate." if others else text
 
 
 def _where(evaluation: Evaluation, names: Collection[str]) -> str:
@@ -93,7 +96,9 @@ def _compare_two(evaluation: Evaluation, two: Difference) -> str:
         most = points(max(-ends.low, ends.high), ends.high - ends.low)
         verdict = f"no difference was seen, but one of up to {most} points is possible"
     people = counted(two.subjects, "genuine person", "genuine people")
-    if two.pairs != two.subjects:
+    if not evaluation.study.people_known:
+        people = counted(two.pairs, "genuine attempt", "genuine attempts")
+    elif two.pairs != two.subjects:
         people = f"{counted(two.pairs, 'attempt', 'attempts')} by {people}"
     return (
         f"{_beyond(evaluation, two.beyond)}At {where}, {two.first} turns away "
@@ -115,11 +120,9 @@ def _describe_one(evaluation: Evaluation, system: System) -> str:
     frr = point and point.shown("frr")
     if not point or point.threshold is None or not frr or frr.interval is None:
         return f"No data show how often {system.name} turns genuine people away at {at}."
-    threshold = f"the threshold {numbers.score(point.threshold)}"
-    if point.frr_at_fmr:
-        at = f"{at}, by {threshold}"
-    elif point.chosen_on != "fixed":
-        at = f"{threshold}, chosen for {at}"
+    threshold = f"threshold {numbers.score(point.threshold)}"
+    if point.chosen_on != "fixed":
+        at += f" ({threshold})"
     text = f"At {at}, {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     low, high = frr.interval.low, frr.interval.high
     ends = f"{percent(low, high - low)} % to {percent(high, high - low)} %"
@@ -212,8 +215,8 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
         and f"{_NAMES} compared {counted(system.without_score, 'pair', 'pairs')} without giving a "
         "score. At a threshold they count as turned away.",
         "not_answered": missing
-        and f"{_NAMES} did not answer {missing:,} of {counted(calls, 'pair', 'pairs')}. Unanswered "
-        "pairs count in no rate.",
+        and f"{_NAMES} has no answer to {missing:,} of {counted(calls, 'pair', 'pairs')}. "
+        "Unanswered pairs count in no rate.",
         "unknown_origin": system.environment is None
         and f"The file does not say where the scores of {_NAMES} come from.",
     }
@@ -240,15 +243,18 @@ def _where_few_decide(system: System) -> str | None:
 def _of_study(evaluation: Evaluation, trials: int | None) -> dict[str, object]:
     """Return the caveats of the whole comparison, by code; false if untrue."""
     strictest = trials and stats.strictest_fmr(trials)
+    fewest = ", the fewest that a system scored," if len(evaluation.systems) > 1 else ""
     study, needed = evaluation.study, stats.trials_for(0.01, confidence=evaluation.confidence)
     mated, people = study.evaluation.mated, study.evaluation.subjects
     return {
         "strictest_rate": strictest
-        and f"{trials:,} non-mated pairs support no stricter rate than {in_words(strictest)}.",
+        and f"{trials:,} non-mated pairs{fewest} support no stricter rate than "
+        f"{in_words(strictest)}. Reports with the same required FMR are comparable.",
         "fnmr_floor": mated < needed
         and f"{counted(mated, 'mated pair is', 'mated pairs are')} too few to show an FRR below "
         f"1 %: that takes {needed:,} without an error.",
         "few_people": people < FEW_PEOPLE
+        and study.people_known
         and f"Only {counted(people, 'person was', 'people were')} tested. Other people may be "
         f"easier or harder to recognise; it takes {FEW_PEOPLE} to show how much.",
         "people_unknown": not study.people_known

@@ -246,11 +246,13 @@ class Tables:
     def verdict(self, system: Node) -> Row:
         """The verdict table: a row for each system."""
         at, service = _point(system), system["service"]
+        fnmr = at and service["acquisition"]["errors"].raw  # without an FTA it equals the FRR
         return {
             "Threshold": _threshold(system, at),
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
             "FRR: turned away": _frr(at),
-            "FTA: failure to acquire": _if_any(service["acquisition"]),
+            "FNMR: compared and turned away": rate(at["fnmr"], at["fnmr_at_fmr"]) if fnmr else "",
+            "FTA: of all pairs": _if_any(service["acquisition"]),
             "Price of a call": money(service["price"], service["currency"]),
             "95 of 100 calls within": _within(service, "95"),
         }

@@ -97,6 +97,8 @@ def wrong_pairs(answers: Answers, threshold: float | None, study: Study | None =
         InvalidRequest: the system has no scores, or the study has other pairs.
     """
     frame = _frame(answers, study).assign(system=answers.name, threshold=threshold)
+    if not hasattr(frame["person_1"], "cat"):  # numbers, not names
+        frame = frame.drop(columns=["person_1", "person_2"])
     passed, scores, mated = answers.passed(threshold), answers.scores, answers.mated
     judged = answers.acquired if threshold is None else answers.scored
     wrong = [

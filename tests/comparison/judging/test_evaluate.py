@@ -397,7 +397,7 @@ def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
 def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
     evaluation = evaluate([crowd(others=25)], required_fmr=0.01)
     at = evaluation.systems[0].at_required
-    assert f"the threshold {at.threshold:.10g}" in evaluation.headline
+    assert f"(threshold {at.threshold:.10g}" in evaluation.headline
     assert f"{at.frr.errors:,} of {at.frr.trials:,}" in evaluation.headline
     fmr = at.fmr
     often = int(evaluation.limit.split("1 in ")[1].strip("."))

@@ -117,6 +117,8 @@ def test_the_page_says_what_the_document_says(name):
         ("two", "yes: alpha is better", True),
         ("eight", "Difference of the FRR, these two alone", True),
         ("two", "these two alone", False),
+        ("full", "FNMR: compared and turned away", True),
+        ("two", "FNMR: compared and turned away", False),
         ("full", f"autumn.csv: {'cd' * 32}. Options: --fmr 0.01; --split; --price", True),
     ],
 )

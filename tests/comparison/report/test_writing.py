@@ -154,7 +154,7 @@ def test_wrong_pairs_come_worst_first_with_their_pictures(asked_study):
     assert wrong.iloc[0].tolist() == first
     assert wrong_pairs(answers, None)["pair"].tolist() == [1, 0, 3]
     unnamed = wrong_pairs(answers, 50).iloc[0]
-    assert (pd.isna(unnamed.probe), unnamed.person_1) == (True, "2")
+    assert unnamed[["probe", "person_1"]].isna().all()
     one_less = attrs.evolve(study, pairs=study.pairs[1:])
     for use in (lambda: wrong_pairs(answers, 50, one_less), lambda: to_frame([answers], one_less)):
         with pytest.raises(InvalidRequest):
