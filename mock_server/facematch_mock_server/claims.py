@@ -1,6 +1,6 @@
 """Claims about vendors with their sources, and the responses based on them.
 
-Facts that no switch or setting changes may be in the code instead, with their source.
+A fact that no switch or setting changes may be in the code instead, with its source.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import attrs
 
 from facematch_mock_server.base.messages import Headers, Response
 
-#: The day on which the documents were read.
+#: The day on which the vendors' documents were read.
 READ = "2026-11-20"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -30,7 +30,7 @@ class Known(enum.StrEnum):
     OBSERVED = "observed"
     #: Inferred from the framework that the vendor's error bodies reveal.
     FRAMEWORK = "framework"
-    #: Our choice; no client may depend on it.
+    #: Our choice; clients must not depend on it.
     OURS = "ours"
 
 
@@ -49,7 +49,7 @@ class Origin:
     read: str = READ
 
 
-OURS = Origin(Known.OURS, "our choice; no document says it")
+OURS = Origin(Known.OURS, "our choice; not documented")
 
 
 @attrs.frozen
@@ -73,11 +73,11 @@ class Claim:
     """A statement about a vendor's behaviour, with its source.
 
     Attributes:
-        key: The name by which code looks it up; one claim per key is active at a time.
+        key: The name by which code looks up the claim; at most one claim per key is active.
         value: A `Reply`, or another value that code uses; None for a fact built into the code.
         origin: The source of the statement.
         statement: One sentence.
-        when: A switch, then the values that activate the claim; None for always.
+        when: A switch, then the values that activate the claim; None if it is always active.
         name: Distinguishes claims with the same key.
         vendor: The vendor; ``mock`` for the mock's own responses.
     """
@@ -107,17 +107,17 @@ row = Claim
 
 
 def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
-    """Make a row without a value, for responses to cite; for `more` see `row`."""
+    """Make a claim without a value, for responses to cite; for `more` see `Claim`."""
     return row(key, None, origin, statement, **more)
 
 
 def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
-    """Make the claims about one vendor from rows of `row` and `fact`."""
+    """Return these claims as claims about one vendor."""
     return tuple(attrs.evolve(claim, vendor=vendor) for claim in rows)
 
 
 class MissingClaimError(Exception):
-    """Raised when code looks up a key that none of the vendor's claims has."""
+    """Raised if none of the vendor's claims has the key that code looks up."""
 
 
 class _Table(dict[str, tuple[Any, str]]):
@@ -128,7 +128,7 @@ class _Table(dict[str, tuple[Any, str]]):
 
 
 class Behaviours:
-    """The active claims about one vendor: values by key, with settings applied."""
+    """The active claims about one vendor: a mapping of keys to values, with settings applied."""
 
     def __init__(
         self,
@@ -137,13 +137,13 @@ class Behaviours:
         settings: Mapping[str, Any] | None = None,
         switches: Mapping[str, Any] | None = None,
     ) -> None:
-        #: The value of every switch; and the switches and settings that were set, as given.
+        #: `chosen`: the value of every switch. `switches`: the switches and settings that were set.
         self.chosen, self.switches = chosen, dict(switches or {})
         self.claims = tuple(x for x in claims if x.when is None or chosen[x.when[0]] in x.when[1:])
         self._table = _Table()
         for claim in self.claims:
             if claim.key in self._table:
-                raise ValueError(f"two claims decide {claim.key}")
+                raise ValueError(f"two active claims have the key {claim.key}")
             self._table[claim.key] = (claim.value, claim.id)
         for key, value in (settings or {}).items():
             self._table[key] = (value, self._table[key][1])
@@ -219,7 +219,7 @@ class Citations:
 def response(
     status: int, content_type: str, body: bytes, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """Build a complete response."""
+    """Build a response with a content type and a body."""
     return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 
@@ -246,25 +246,25 @@ def encode(body: Any) -> bytes:
     """Encode JSON like the web frameworks: compact, without escaping to ASCII."""
     text = _ENCODER.encode(body)
     try:
-        # JSON may contain line separators but JavaScript may not, so the framework escapes them.
+        # Django REST framework escapes line separators, which old JavaScript does not accept.
         return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
     except UnicodeEncodeError:  # half a surrogate pair: valid in JSON but not in UTF-8
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-# The mock's own responses; the key ``mock`` keeps clients from mistaking them for a vendor's.
+# The mock's own responses. The key ``mock`` distinguishes them from a vendor's responses.
 # fmt: off
 MOCK_CLAIMS = table(
     "mock",
-    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "An unknown path is a 404 that suggests the most similar known path."),
-    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint of the vendor that the mock does not imitate is a 404 that lists the imitated ones."),
+    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "An unknown path gets a 404 that suggests the most similar known path."),
+    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint of the vendor that the mock does not imitate gets a 404 that lists the imitated ones."),
     row("host", Reply(403, {"mock": "Address this mock by a loopback name, such as 127.0.0.1, or by one of its vendors' host names."}), OURS, "While it is bound to the loopback interface, the mock refuses requests for any host except loopback names and its vendors' hosts."),
     row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with an HTML page; the limits of vendors' proxies are not documented."),
     row("limit.control", Reply(413, {"mock": "The body of a change is limited to 1 MiB."}), OURS, "The body of a change through the control API is limited to 1 MiB."),
-    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "The HTML page that a test may request looks like a gateway's."),
-    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS, "The JSON of a wrong shape that a test may request has none of the vendor's fields."),
-    row("fault.own", Reply(200), OURS, "A JSON body supplied by a test is the test's own, and no claim about the vendor."),
-    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS, "A status of 500 or above has an HTML page; its body is not documented."),
-    row("fault.other", Reply(400, {"mock": "A test requested the status {status}; the vendor's message for it is not known."}), OURS, "A status for which the vendor's message is not known has a message of ours."),
+    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "If a test requests an HTML page, the page looks like a gateway's."),
+    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS, "If a test requests JSON of the wrong shape, the body has none of the vendor's fields."),
+    row("fault.own", Reply(200), OURS, "A JSON body supplied by a test is sent as it is, and is not a claim about the vendor."),
+    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS, "A status of 500 or above has an HTML page, because the vendor's body is not documented."),
+    row("fault.other", Reply(400, {"mock": "A test requested the status {status}; the vendor's message for it is not known."}), OURS, "If the vendor's message for a status is not known, the mock sends a message of its own."),
 )
 # fmt: on

@@ -1,4 +1,4 @@
-"""`facematch mock`: start the server by hand, or for programs in other languages."""
+"""`facematch mock`: start the server from the command line."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ UNKNOWN = (
     help="Serve only the vendors, without control API and console.")
 @click.option("--control-token", metavar="TEXT",
     help="Token required in X-Mock-Token for control requests. Beyond this machine, a token is "
-    "generated and printed by default. Process lists show arguments but not files.")
+    "generated and printed by default. Other users can see arguments in process lists.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File that contains the token.")
 @click.option("--seed", type=int, metavar="NUMBER",
@@ -75,7 +75,7 @@ UNKNOWN = (
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
-    help="Also beyond this machine, let anyone with a hosted session's URL play the person.")
+    help="Let anyone with a hosted session's URL play the person, also on other machines.")
 def command(
     *,
     vendor: tuple[str, ...],
@@ -107,7 +107,7 @@ def command(
             f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
     if no_control and (open_console or show_pictures):
-        raise click.UsageError("--no-control switches off the console, which these options need.")
+        raise click.UsageError("--open and --show-pictures need the console: omit --no-control.")
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
     token = control_token
@@ -138,9 +138,9 @@ def command(
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with server:
-        # After a number sign, the browser does not send the token.
+        # A browser does not send a URL's fragment, so the token stays secret.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
-        # The user's own token is not printed: output ends up in logs.
+        # Do not print the user's own token, because output ends up in logs.
         shown = console if is_made else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
         click.echo(
@@ -152,7 +152,7 @@ def command(
             )
         )
         if not is_loopback(host):
-            click.echo(f"note: other machines can reach {host}, and know the keys above", err=True)
+            click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
         if open_console:
             import webbrowser  # imported here: 3 ms
 
@@ -196,7 +196,7 @@ def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """Yield the output for each vendor; with several vendors, each under the vendor's name."""
-    from facematch_mock_server.world.kinds import owner_of  # imported here: as in `serve`
+    from facematch_mock_server.world.kinds import owner_of  # imported here: as in `command`
 
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .server import MockServer
 
-#: The vendors that have hosts of their own.
+#: The vendors with host names of their own.
 _WITH_HOSTS = frozenset({"azure", "deepvue", "didit", "rekognition"})
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
@@ -61,7 +61,7 @@ def _list_calls(account: Account) -> list[str]:
         f"{entry.note or ''}".rstrip()
         for entry in account.journal.entries[-10:]
     )
-    # Escape control characters in a client's text, because they could control the terminal.
+    # Replace control characters in a client's text, because they could control the terminal.
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
@@ -111,11 +111,11 @@ def _make_server_fixture(vendor: str) -> Any:
         with _load_server()(vendor=vendor) as running, _check_unused(request, running):
             yield running
 
-    server.__doc__ = f"""The API of {vendor} over HTTP on loopback, with a new state for each test.
+    server.__doc__ = f"""The API of {vendor} over HTTP on loopback, with new state for each test.
 
     Pass `url` and `live_key` to the client; set outcomes and faults with `control`. If the vendor
-    has client ids, use ``mock-client``. A test fails if no call uses an outcome or fault that it
-    set.
+    has client ids, the id is ``mock-client``. A test fails if no call uses an outcome or fault that
+    it set.
     """
     return server
 
@@ -175,7 +175,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
         if kind.has_host(name.rstrip(".")):
-            # `pytest.fail` raises no Exception, which a client would take for a vendor's outage.
+            # `pytest.fail` raises no `Exception`, so a client does not treat it as an outage.
             pytest.fail(
                 f"{name} is not covered by {kind.name}_mock, which covers only requests. For httpx "
                 f"and other clients use {kind.name}_server and its url.",

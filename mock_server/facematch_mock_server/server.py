@@ -49,7 +49,7 @@ class _Access:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
             names = ", ".join(self.accounts.kinds)
-            raise LookupError(f"this server has no such vendor; it has {names}")
+            raise LookupError(f"this server has no vendor {vendor!r}; it has {names}")
         return Served(self.accounts, self._place.current, vendor)
 
 
@@ -87,8 +87,8 @@ class MockAccount(_Access):
 
     Attributes:
         name: The name of the account.
-        live_key, sandbox_key, client_id, control: Those of the first vendor; see `Served`.
-            `control` also controls what all vendors share, such as faults and the clock.
+        live_key, sandbox_key, client_id, control: The values for the first vendor; see `Served`.
+            `control` also changes state that all vendors share, such as faults and the clock.
         url: The server's base URL. Raises RuntimeError if it is not running.
     """
 
@@ -119,11 +119,11 @@ class MockServer(_Access):
             share each account's clock, faults and journal. `of` returns the keys and control of a
             vendor; attributes such as `live_key` belong to the first vendor.
         engine: The source of scores. ``cards`` uses set outcomes, else test cards, else the bytes
-            of the pictures. ``local`` replaces the bytes by real scores of the local backend.
+            of the pictures. ``local`` uses the local backend instead of the bytes.
         host: The address to listen on. Other machines can reach any address except the loopback.
         port: The port to listen on; 0 for any free port.
         clock: The first account's clock; None for a clock that only `control.advance` moves.
-        seed: The seed that makes ids the same in each run; None for random ids.
+        seed: A seed, for the same ids in each run; None for random ids.
         control: Whether to serve the control API.
         control_token: The token of the control API; required unless `host` is the loopback or
             `control` is False.
@@ -138,8 +138,8 @@ class MockServer(_Access):
             newest 64 MiB of pictures stay in memory.
 
     Attributes:
-        live_key, sandbox_key, client_id, control, url: Those of the first account and vendor; see
-            `Served`. Deepvue's live key is a client secret, Rekognition's a secret access key.
+        live_key, sandbox_key, client_id, control, url: The values for the first account and vendor;
+            see `Served`. Deepvue's live key is a client secret, Rekognition's a secret access key.
         accounts, app: The parts of the server that a custom transport needs.
 
     Raises:
@@ -168,7 +168,7 @@ class MockServer(_Access):
         if is_open and control and control_token is None:
             raise ValueError(
                 "other machines can reach the control API at this host: set a control_token, "
-                "or control=False"
+                "or pass control=False"
             )
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
@@ -201,7 +201,7 @@ class MockServer(_Access):
         return self.app.world
 
     def account(self, key: str) -> MockAccount:
-        """Return the account with this key, client id or name. Raises LookupError if none."""
+        """Return the account with this key, client id or name. Raises LookupError if unknown."""
         return MockAccount(self.accounts.get(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:

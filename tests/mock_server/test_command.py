@@ -200,8 +200,8 @@ def test_a_switch_is_read_in_any_case():
         (["--control-token", "short"], "token"),
         (["--control-token-file", os.devnull], "token"),
         (["--control-token", "a-long-token-1", "--control-token-file", os.devnull], "not both"),
-        (["--no-control", "--open"], "switches off the console"),
-        (["--no-control", "--show-pictures"], "switches off the console"),
+        (["--no-control", "--open"], "need the console"),
+        (["--no-control", "--show-pictures"], "need the console"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else None,
 )

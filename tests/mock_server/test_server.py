@@ -12,7 +12,7 @@ from facematch_mock_server.http.server import THREAD
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "mock.lan"])
 def test_beyond_the_loopback_the_control_api_needs_a_token(host):
-    with pytest.raises(ValueError, match="set a control_token, or control=False"):
+    with pytest.raises(ValueError, match="set a control_token, or pass control=False"):
         MockServer(host=host)
     for settings in ({"control_token": "long-enough"}, {"control": False}):
         assert MockServer(host=host, **settings).world.account.shared.is_open

@@ -11,7 +11,7 @@ import attrs
 
 from .messages import hide_token
 
-#: A URL, because its user and query may contain secrets. The search starts only at the beginning
+#: Matches a URL, whose user and query may contain secrets. The search starts only at the beginning
 #: of a word, so a long text takes linear time.
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"

@@ -43,7 +43,7 @@ def _hide_query(target: str) -> str:
 
 @attrs.define(kw_only=True)
 class Request:
-    """A request: first only the head, which never changes; the body is added later.
+    """A request. The body is added later than the head, which never changes.
 
     The head is sufficient to choose a fault or to refuse the request.
     """
@@ -87,7 +87,7 @@ class Request:
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """Return the decoded query in order; names may repeat."""
+        """The decoded query parameters in order; names may repeat."""
         return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
 
@@ -96,11 +96,11 @@ class Response:
     """A complete response to one request."""
 
     status: int
-    #: Headers except Date, Server, Connection, Content-Length, Transfer-Encoding: the server's own.
+    #: Headers without Date, Server, Connection and the framing, which the server adds.
     headers: Headers = ()
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
-    #: The response's Date; None for the machine's time.
+    #: The time for the Date header; None for the machine's time.
     date: dt.datetime | None = None
     #: Returns the next part of an endless body, until the client is gone. Called on the event loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
@@ -144,11 +144,11 @@ class FormError(ValueError):
 
 @attrs.define
 class Upload:
-    """A file in a form: its name without folders, and its SHA-256 in hexadecimal."""
+    """A file in a form; its name has no folders."""
 
     name: str
     content: bytes = attrs.field(repr=False)
-    #: The content; None if `read_form` was called without `pictures`.
+    #: SHA-256 in hexadecimal; None if `read_form` was called without `pictures`.
     digest: str | None = None
 
 
@@ -228,7 +228,7 @@ def _read_head(head: bytes) -> tuple[str | None, str | None]:
             if "filename*" in parameters:
                 # RFC 5987: charset'language'value.
                 filename = unquote(parameters["filename*"].rpartition("'")[2])
-            # Without folders and unprintable characters.
+            # Remove folders and unprintable characters.
             bare = "".join(filter(str.isprintable, re.split(r"[/\\]", filename)[-1]))
             return parameters.get("name"), bare if filename else None
     return None, None

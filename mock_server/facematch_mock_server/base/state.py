@@ -102,7 +102,7 @@ class Collection(Generic[T]):
             return self.put(str(number) if key is None else key, make(**fields, number=number))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
-        """Replace a record by `change(record)` atomically; return the new one, None if unknown."""
+        """Atomically replace a record with `change(record)`; return it, or None if unknown."""
         with self._lock:
             record = self._all.get(key)
             if record is None:
@@ -162,7 +162,7 @@ class RuleQueue(Generic[T]):
             self._used_rules.clear()
 
     def _use(self, index: int) -> T:
-        """Use a rule once, under the lock; return the rule as it was before."""
+        """Use a rule once, and return it as it was before. The caller holds the lock."""
         rule: Any = self._rules[index]
         self._used_rules.pop(id(rule), None)
         if rule.times == 1:
@@ -170,4 +170,4 @@ class RuleQueue(Generic[T]):
         else:
             rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
             self._rules[index] = self._used_rules[id(rest)] = rest
-        return rule  # type: ignore[no-any-return]  # it is of this kind
+        return rule  # type: ignore[no-any-return]  # the rule is a `T`

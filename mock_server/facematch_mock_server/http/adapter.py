@@ -12,12 +12,12 @@ from requests.adapters import HTTPAdapter
 
 from facematch_mock_server.world.accounts import Accounts
 
-#: A port on which nothing listens: through it, a stopped mock refuses connections.
+#: An address where nothing listens, so a stopped mock refuses connections.
 _CLOSED = "http://127.0.0.1:1"
 
 
 class MockAdapter(HTTPAdapter):
-    """Sends a session's requests to the mock; mount it: ``session.mount(URL, adapter)``."""
+    """An adapter that sends a session's requests to the mock: ``session.mount(URL, adapter)``."""
 
     # `responses` patches `HTTPAdapter.send`, so the real one is passed in.
     def __init__(self, accounts: Accounts, really_send: Any = HTTPAdapter.send) -> None:

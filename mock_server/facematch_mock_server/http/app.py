@@ -1,4 +1,4 @@
-"""The app: it takes a complete request and returns a complete response, without I/O."""
+"""The application: it handles a complete request without I/O."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class App:
         return next(iter(self.account.worlds.values()))
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a new connection."""
+        """Take the fault for a new connection; None if there is none."""
         return self.account.faults.at_connection()
 
     def begin(self, head: Request) -> Response | None:
         """Return a 404 for an unknown account, a 413 for a length over the limit, else None.
 
-        Also store the vendor, unless only the body identifies it, and the upload's fault in `head`.
+        Also set `head.vendor`, unless the body may contain the key, and the upload's `head.fault`.
         """
         name = head.header(_ACCOUNT)
         if name is not None and self.accounts.find(name) is None:
@@ -80,7 +80,7 @@ class App:
         route, _ = head.routed = vendor.find(head)
         # On a path without credentials, the key may be in the body.
         if route is None or route.credentials:
-            # A later reset does not affect this request.
+            # Set now, so that a later reset does not affect this request.
             head.vendor = vendor
             if vendor.world.account.faults:
                 head.fault = vendor.take_fault(head, route, Stage.MID_UPLOAD)
@@ -89,7 +89,7 @@ class App:
     def handle(self, request: Request) -> Response:
         """Return the complete response to a completely received request."""
         # DNS rebinding: a page can point its own host name to the loopback and send requests to it.
-        # Beyond the loopback, a server may have any name.
+        # A server that other machines can reach may have any name.
         host = host_in(request.header("host") or "127.0.0.1")
         if host is None or not (host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)):
             kinds = self.accounts.kinds.values()
@@ -143,8 +143,8 @@ class App:
         return response
 
     def is_slow(self, request: Request) -> bool:
-        """Return whether a thread should handle the request: for a long list or a large picture."""
-        # An engine takes some 30 ms for a picture: too long for the event loop.
+        """Return whether a thread should handle the request, to keep the event loop responsive."""
+        # An engine takes about 30 ms per picture.
         has_engine = self.accounts.recognizer.engine is not None
         return has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
 

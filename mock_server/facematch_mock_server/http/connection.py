@@ -1,4 +1,4 @@
-"""One connection of the HTTP server: it reads, carries out and answers requests in turn.
+"""One connection of the HTTP server, which handles one request after another.
 
 A connection runs as one generator, which yields the event it waits for; the socket resumes it.
 """
@@ -87,7 +87,7 @@ class Service:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection, from its acceptance to its end."""
+    """The protocol of one connection."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -260,7 +260,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self) -> Work[_Beginning]:
         if (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            # The timeout covers the whole head; in a body, each piece has its own.
+            # The timeout covers the whole head; in a body, it restarts with each piece.
             self._wait_at_most(self._service.idle_s)
         while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
             if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
@@ -406,7 +406,7 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         raise _BrokenRequest(505, "unsupported HTTP version")
     is_old, target = line[4] == b"0", line[2].decode()
     # The parser accepts a fixed list of methods, stops at CONNECT and Upgrade, and cannot pause. So
-    # a new parser reads only the headers. Two lengths and unknown codings are refused below.
+    # a new parser reads only the headers. Two lengths and unknown codings are handled below.
     headers = _Headers()
     parser = httptools.HttpRequestParser(headers)
     parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)

@@ -1,4 +1,4 @@
-"""One exchange without a socket: the response to a request, and the effect of a fault."""
+"""HTTP without sockets: plan the response to a request, and encode it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ R = TypeVar("R", Response, Response | None)
 
 
 class Handler(Protocol):
-    """The interface of the app for the server; see `App` for the methods. Thread-safe."""
+    """The interface of the app for the server; see `App`. Thread-safe."""
 
     def at_connection(self) -> Fault | None: ...
     def begin(self, head: Request) -> Response | None: ...
@@ -51,15 +51,15 @@ class AnswerPlan:
     response: Response | None = None
     #: The fault to apply while sending; never one at `Stage.ANSWER`.
     fault: Fault | None = None
-    #: The request to carry out after `fault.seconds`, unless the client disconnects before. The
+    #: The request to carry out after `fault.seconds`, unless the client disconnects first. The
     #: request refers to its vendor, so a reset in the meantime does not affect it.
     postponed: Request | None = None
 
 
 def is_by_page(head: Request) -> bool:
     """Return whether the request is from the console in a browser, not from an API client."""
-    # A browser itself retries a POST when a keep-alive connection drops, so a fault would charge
-    # twice, unnoticed. So the server closes a browser's connection after each response.
+    # If a keep-alive connection drops, a browser silently repeats a POST, so a fault would charge
+    # twice. Therefore the server closes a browser's connection after each response.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
@@ -110,7 +110,7 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
     return response
 
 
-# Cached, because the same few are sent repeatedly.
+# Cached, because most responses have the same headers.
 @lru_cache(maxsize=1024)
 def _encode_headers(headers: Headers) -> str:
     """Return the lines of the app's headers. Raises ValueError for an invalid header."""
@@ -127,7 +127,7 @@ MAX_HEAD_BYTES = 64 * 1024
 #: Messages of the server's own responses, by status.
 SENTENCES = {
     400: "The request is not well-formed HTTP.",
-    408: "The rest of the request did not come in time.",
+    408: "The rest of the request did not arrive in time.",
     431: f"The head of the request is longer than {MAX_HEAD_BYTES} bytes.",
     500: "The mock failed to handle this request; the log has the traceback. Please report it.",
     501: "The request has a transfer coding other than chunked.",
@@ -201,7 +201,7 @@ def body_cut(length: int) -> int:
 
 @cache
 def keep_freed_pages() -> None:
-    """Make the C library keep freed memory for the next request: five times the throughput."""
+    """Make the C library keep freed memory for the next request (five times the throughput)."""
     # When a block is freed, glibc raises its threshold for returning memory to the system, up to
-    # 32 MiB. This block is never touched, so it costs no memory; a second one would be zeroed.
+    # 32 MiB. This block is never touched, so it costs no memory. A second block would be zeroed.
     bytes(16 * 1024 * 1024)

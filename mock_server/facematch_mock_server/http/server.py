@@ -20,7 +20,7 @@ _BACKLOG, _AT_ONCE = 1024, 256
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
 #: Maximum bytes of one read: more than two typical pictures.
 _READ_BYTES = 512 * 1024
-#: Hosts that stand for every address of the machine, with an address to reach them.
+#: Wildcard addresses, each with an address to connect to.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
 #: The name of each server's thread.

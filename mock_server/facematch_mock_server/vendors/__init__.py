@@ -1,4 +1,4 @@
-"""The mock's vendors: one folder each, or an entry point of another distribution."""
+"""The mock's vendors: subpackages of this one, and entry points of other distributions."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def vendor_named(name: str) -> Vendor:
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
-    """Return the claims about one vendor (None: all vendors), then those about the mock itself."""
+    """Return the claims about one vendor (None: all vendors), then the claims about the mock."""
     names = vendor_names() if vendor is None else (vendor,)
     return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)

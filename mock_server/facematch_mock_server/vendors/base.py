@@ -1,4 +1,4 @@
-"""The base of a vendor: its routes, their checks, and the call that passes through both."""
+"""Base classes for mock vendors: routes, checks and calls."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ HINT_HEADER = "X-Facematch-Hint"
 BY_BYTES = "not a test card: the score comes from the bytes; --engine local compares the faces"
 #: The hint for a 429 while the clock is stopped.
 STANDS_STILL = (
-    "the mock's clock is stopped: control.advance(60) moves it on by a minute, "
+    "the mock's clock is stopped: control.advance(60) advances it by a minute, "
     "control.set_limit(scope, None) removes a limit"
 )
 
-#: The class of the objects behind the entry points ``facematch.mock_vendors``.
+#: The class of the objects that the entry points ``facematch.mock_vendors`` load.
 Vendor = VendorKind
 
-#: The claim behind a fault's response, by the kind of fault.
+#: The claim that a fault's response cites, by the kind of fault.
 _FAULTS = {Kind.HTML: "fault.html", Kind.WRONG_JSON: "fault.wrong_json", Kind.JSON: "fault.own"}
 
 
@@ -82,7 +82,7 @@ class Route:
         shown: Body fields whose values the journal may store; it stores only the type and length
             of the others.
         fields: The names of all fields that are not files; None if unknown.
-        own: The claims with errors specific to this path, by status.
+        own: Claims with errors specific to this path, by status.
         more: Extra data for the vendor's own code.
     """
 
@@ -111,7 +111,7 @@ def bearer_token(head: Request) -> str | None:
 
 @attrs.define(kw_only=True, eq=False)
 class Call:
-    """A request that is being handled.
+    """A request while the mock handles it.
 
     Attributes:
         world, request: The vendor's world, and the request.
@@ -126,8 +126,8 @@ class Call:
         files: For the journal: the files that were sent.
         note: For the journal: a remark, or None.
         charged: The charge for the call; None if it is free.
-        values: The values parsed from the body, by name.
-        outcome: The outcome for the pictures.
+        values: Values parsed from the body, by name.
+        outcome: The outcome of the comparison or liveness check; None before it.
         fault: The fault to apply to the call, or None.
     """
 
@@ -170,7 +170,7 @@ class Call:
         return self.charged is not None
 
     def refund(self) -> None:
-        """Undo the charge: a call without a response is free."""
+        """Refund the charge, because a call without a response is free."""
         charged, self.charged = self.charged, None
         if charged is not None:
             self.world.ledger.refund(charged)
@@ -246,7 +246,7 @@ class Call:
         return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
 
     def fields(self) -> dict[str, str]:
-        """Return the sent values as text, without files: the query, and a form or top-level JSON.
+        """Return the values of the query and of the form or JSON body as text, without files.
 
         For a repeated name, the last value wins.
         """
@@ -259,7 +259,7 @@ class Call:
                     texts = read_form(kind, request.body).fields
                     fields |= {name: many[-1] for name, many in texts.items()}
                 else:
-                    # A number keeps the spelling that was sent.
+                    # Keep the spelling of numbers, such as 1.50.
                     as_text = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), str)
                     values: Any = load_json(request.body, **as_text)
                     for name, value in values.items() if isinstance(values, dict) else ():
@@ -274,7 +274,7 @@ class Call:
         self.request = attrs.evolve(self.request, fault=fault)
 
     def _meet_faults(self, *pictures: Upload) -> None:
-        """Apply faults aimed at these pictures, and cards that make their call fail."""
+        """Apply the faults for these pictures, and the failures that their test cards request."""
         if self.request.fault is not None:
             return
         world, facts = self.world, self.world.recognizer.facts
@@ -305,7 +305,7 @@ class NumberedCall(Call):
 
 
 class Routed:
-    """A vendor in one world, as a table of routes. Thread-safe.
+    """A mock vendor in one world, defined by its routes. Thread-safe.
 
     Subclasses must define at least the response to unknown paths and methods.
 
@@ -314,8 +314,8 @@ class Routed:
         begins: The common prefix of most of the vendor's paths, for hints.
         also: Prefixes of other paths that belong to the vendor, even if they have no route.
         nowhere: The claim for an unknown path or method; ``{method}`` in it is filled in.
-        errors: The claims with the vendor's errors, and the facts behind them, by status; ``{key}``
-            is filled in. For any other status a fault has no vendor error.
+        errors: For each status, the claim with the vendor's error and the facts that the error
+            cites; ``{key}`` is filled in. For other statuses the vendor's error is not known.
         hosted: The rules of hosted sessions; None if the vendor has no hosted sessions.
     """
 
@@ -334,7 +334,7 @@ class Routed:
         self._route_of = lru_cache(maxsize=32)(self.route_of)
 
     def owns(self, head: Request) -> bool:
-        """Return whether this request is for the vendor, judged by path or by host name."""
+        """Return whether the request's path or host name belongs to the vendor."""
         is_mine = head.path.startswith(self.also) or self.world.kind.has_host(head.header("host"))
         return is_mine or self.find(head)[0] is not None
 
@@ -343,11 +343,11 @@ class Routed:
         return tuple(route.pattern for route in self.routes)
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
-        """Return the route of a request, as `route_of` does for a path."""
+        """Return a request's route and the values of its placeholders; see `route_of`."""
         return self._route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
-        """Return a path's route, None if unknown, and the values of the path's placeholders."""
+        """Return a path's route (None if unknown) and the values of the placeholders."""
         for route in self.routes:
             match = route.expression.fullmatch(path)
             if match is not None:
@@ -355,11 +355,11 @@ class Routed:
         return None, ()
 
     def handle(self, request: Request) -> Response:
-        """Handle a request: apply a fault that matches, and record the call in the journal."""
+        """Handle a request, apply a fault that matches, and record the call in the journal."""
         call = self.new_call(request, *(request.routed or self.find(request)))
         route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
-            # A key in the body reveals the account only now, so an upload fault applies here.
+            # With the key in the body, the account was unknown until now: apply upload faults here.
             fault = self.take_fault(request, route, fields=call.fields)
             if fault is not None:
                 call.strike(fault)
@@ -373,7 +373,7 @@ class Routed:
         if response.status == 429 and not call.world.clock.running:
             response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
         elif seen is not None and seen.by == "bytes" and response.status == 200:
-            # The mock compares bytes, so two photographs of one person get the score of two people.
+            # The mock compares bytes, so two photographs of one person score like two people.
             hints = () if seen.score is None else ((HINT_HEADER, BY_BYTES),)
             response.headers = (*response.headers, *hints)
         response = call.claims.sealed(self.finished(call, response))
@@ -386,14 +386,14 @@ class Routed:
     def take_fault(
         self, head: Request, route: Route | None, only: Stage | None = None, fields: Fields = dict
     ) -> Fault | None:
-        """Take the next fault for a request; with `only`, consider that stage alone."""
+        """Take the next fault for a request; `only` limits it to one stage."""
         operation, is_call = self.operation(head), route is not None
         return self.world.account.faults.for_request(
             lambda rule: rule.fits(head, operation, fields, is_call=is_call), only
         )
 
     def _note_request(self, call: Call) -> Response:
-        """Record the key and the form of a call that is not carried out."""
+        """Record the key and the form of a call that a fault prevents; return a placeholder."""
         route = call.route
         for name in route.credentials if route is not None else ():
             if "key" in name:
@@ -511,13 +511,13 @@ class Routed:
         return call.claims.sealed(response)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
-        """Return the response that `errors` has for a status; None if it has none."""
+        """Return the error for a status in `errors`; None for other statuses."""
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
         call.claims.cite(*facts)
         key = call.request.header(self.routes[-1].credentials[0]) or ""
-        return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
+        return call.answer(claim, key=key)  # type: ignore[no-any-return]  # `call` is a `Call`
 
 
 def _unanswered() -> Response:

@@ -36,7 +36,7 @@ _NO_ID = "00000000-0000-4000-8000-000000000000"
 
 @attrs.frozen
 class _Exchange:
-    """A request and its response; `sent` contains the sent values by name."""
+    """A request, its response, and the arguments `sent` to `Sampler.ask`."""
 
     route: Route
     request: Request
@@ -70,19 +70,19 @@ class Sampler:
         hosted.act(self.world, session_id, do)
 
     def ask(self, method: str, target: str, **sent: Any) -> Any:
-        """Send a request, and return the JSON of the response.
+        """Send a request, and return the response's JSON; None if the body is not JSON.
 
         Args:
-            method, target: Method and target of the request.
-            sent: ``files`` (ready cards by field) and ``form`` (values by field), ``json``, or
-                ``body`` (a ready card).
+            method, target: The method, and the path with the query.
+            sent: The body: ``files`` (ready cards by field) and ``form`` (values by field),
+                ``json``, or ``body`` (a ready card).
         """
         exchange = self._send(method, target, sent)
         self.exchanges.append(exchange)
         return exchange.response.json() if exchange.response.body[:1] in (b"{", b"[") else None
 
     def list_required(self, exchange: _Exchange) -> list[str]:
-        """Return the names that a request must have to succeed."""
+        """Return the names of the fields without which a request fails."""
         parts = {part: values for part, values in exchange.sent.items() if part != "body"}
         required = []
         for part, values in parts.items():
@@ -114,7 +114,7 @@ class Sampler:
 
 @functools.cache
 def make_document(kind: Vendor) -> dict[str, Any]:
-    """Build a vendor's document, with the default switches."""
+    """Build a vendor's OpenAPI document, with the default switches."""
     sampler = Sampler(kind)
     if kind.samples is not None:
         kind.samples(sampler)
@@ -195,14 +195,14 @@ def _describe_answers(status: int, answers: list[Response], claims: Any) -> dict
         bodies = [answer.json() for answer in answers] if "json" in kind else None
         schema = infer(bodies) if bodies else {"type": "string"} if "text" in kind else {}
         if status >= 400 and any(row.value.body is None for row in rows):
-            # The names in such an error are the fields missing from a sample.
+            # Such a body depends on the request: its names are the missing fields.
             schema.pop("required", None)
         described["content"] = {kind: {"schema": schema}}
     return described
 
 
 def infer(values: list[Any]) -> dict[str, Any]:
-    """Infer the schema of these values; any type if all of them are null."""
+    """Infer the schema of these values; an empty schema if all of them are null."""
     objects = [value for value in values if isinstance(value, dict)]
     lists = [value for value in values if isinstance(value, list)]
     types = {_TYPES[type(value)] for value in values if not isinstance(value, (dict, list))}

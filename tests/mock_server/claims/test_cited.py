@@ -347,5 +347,5 @@ def test_no_two_claims_decide_the_same_with_any_switch(vendor):
         for value in values:
             assert didit.new_engine(vendor=vendor, switches={switch: value}).world.claims.claims
     claim = all_claims()[0]
-    with pytest.raises(ValueError, match="two claims decide"):
+    with pytest.raises(ValueError, match="two active claims have the key"):
         Behaviours([claim, claim], {})
