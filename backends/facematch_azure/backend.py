@@ -37,7 +37,7 @@ _GROUND = "the request was rejected; Microsoft documents no charge for that"
 #: Prefix of the message for a used-up monthly quota. Face's error page does not list the message;
 #: other Azure AI services return it (azure-sdk-for-python #25619, read 2026-11-26).
 _NO_QUOTA = "Out of call volume quota"
-#: Error rows by Microsoft's error code. Other codes are mapped by their HTTP status.
+#: Error rows, keyed by Microsoft's error code. Other codes are mapped by their HTTP status.
 _CODES = {
     "403 quota": http.ErrorRow(
         fm.InsufficientCredit, fm.Charged.NO, _GROUND, "the call quota of this resource is used up"
@@ -70,22 +70,22 @@ _CODES = {
 class AzureBackend(SessionBackend):
     """Compares two faces with Azure AI Face.
 
-    A comparison sends three requests: detect, detect, verify. Microsoft's quotas count
-    transactions. `billing.charges` counts each answered request as charged (ours: we did not read
-    the price list). If a picture has no face, the remaining requests are not sent. The largest face
-    of each picture is compared.
+    A comparison sends three requests: detect, detect, verify. Each is a transaction in Microsoft's
+    quotas. `billing.charges` is the number of answered requests (ours: we did not read the price
+    list). If a picture has no face, the remaining requests are not sent. The largest face of each
+    picture is compared.
 
     Microsoft must approve the resource for verification. Until then calls raise `PermissionDenied`.
 
-    The service returns a confidence and its own verdict at 0.5. `raw` and `vendor_status` contain
-    the verdict. The decision compares the confidence with the threshold, 50 by default. If the
+    The decision compares the returned confidence with the threshold, 50 by default. The service
+    also returns a verdict, based on its own threshold of 0.5; see `raw` and `vendor_status`. If the
     verdict contradicts the confidence, the decision is `Decision.REVIEW`.
 
-    Starting a session (`open_sessions("azure")`) takes one request. A session with a reference also
-    compares faces.
+    Starting a session (`open_sessions("azure")`) sends one request. If a reference is passed, the
+    session also compares faces.
 
-    Microsoft stores no picture of a comparison. It stores a template of each face for `LIFE_S`
-    seconds, the shortest time that can be requested.
+    Microsoft does not store the pictures of a comparison. It stores a template of each face for
+    `LIFE_S` seconds, the shortest time that can be requested.
 
     Args:
         api_key: Either of the resource's two keys. Default: ``FACE_APIKEY``.
@@ -159,7 +159,7 @@ class AzureBackend(SessionBackend):
         return _build_result(faces, reply, call.threshold)
 
     def error_code(self, reply: http.HttpReply) -> object:
-        """Return Microsoft's error code (inner, if any), or ``403 quota`` for a used-up quota."""
+        """Return Microsoft's inner or outer error code; ``403 quota`` if the quota is used up."""
         code = reply.at("error", "innererror", "code") or reply.at("error", "code")
         has_quota = not str(reply.at("error", "message")).startswith(_NO_QUOTA)
         return code if has_quota else "403 quota"
@@ -170,7 +170,7 @@ def _build_result(
     verify_reply: http.HttpReply | None = None,
     threshold: fm.Threshold | None = None,
 ) -> fm.MatchResult:
-    """Build the result; any exception means that a response cannot be parsed."""
+    """Build the result. Any exception means that a response cannot be parsed."""
     warnings: list[fm.ResultWarning] = []
     for name, bodies in faces.items():
         if not bodies:

@@ -22,9 +22,9 @@ import facematch_core as fm
 from facematch_core import backend, http, models
 from facematch_core.backend.session_types import Deletion, DeletionState
 
-#: Seconds that Azure keeps a session, unless the session is deleted first.
+#: How long Azure stores a session, in seconds, unless it is deleted earlier.
 LASTS_S = 48 * 3600.0
-#: The shortest and the longest lifetime of a token, in seconds.
+#: The shortest and the longest token lifetime in seconds.
 _SHORTEST_S, _LONGEST_S = 60, 86400
 #: Path prefixes of the two kinds of session: liveness only, and liveness with a comparison.
 _LIVENESS, _WITH_VERIFY = "detectLiveness", "detectLivenessWithVerify"
@@ -36,7 +36,7 @@ class OperationMode(enum.StrEnum):
     """The method of the liveness check."""
 
     PASSIVE = "Passive"
-    #: Passive, with active movements if the light is bad. Microsoft prefers this mode in browsers.
+    #: Passive, with active movements in bad light. Microsoft recommends this mode for browsers.
     PASSIVE_ACTIVE = "PassiveActive"
 
 
@@ -48,7 +48,7 @@ class AzureSessionOptions:
         operation_mode: The method of the liveness check.
         model_version: The version of the liveness model, such as ``2024-11-15``; None for the
             latest.
-        enable_session_image: Whether Microsoft keeps a picture of the person with the session.
+        enable_session_image: Whether Microsoft stores a picture of the person in the session.
             Required for a portrait from ``read(record, with_portrait=True)``.
 
     Raises:
@@ -78,7 +78,7 @@ _DECISIONS = {
 
 
 class SessionBackend(http.ApiKeyBackend):
-    """The session requests of `AzureBackend`."""
+    """The base class of `AzureBackend` with the methods for hosted sessions."""
 
     @property
     def url(self) -> str:
@@ -86,7 +86,7 @@ class SessionBackend(http.ApiKeyBackend):
         return f"{self.address}/face/v1.2"
 
     def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
-        """Return the headers: the API key, and the id by which Microsoft's support finds a call."""
+        """Return the headers: the API key, and a call id to quote to Microsoft's support."""
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
@@ -94,7 +94,7 @@ class SessionBackend(http.ApiKeyBackend):
         life_s = min(max(math.ceil(record.valid_for_s), _SHORTEST_S), _LONGEST_S)
         fields: dict[str, Any] = {
             "livenessOperationMode": options.operation_mode.value,
-            # Microsoft counts attempts per id. A random id does not reveal the device.
+            # Microsoft counts attempts per id. A random id does not identify the device.
             "deviceCorrelationId": str(uuid.uuid4()),
             "authTokenTimeToLiveInSeconds": life_s,
             "enableSessionImage": options.enable_session_image,
@@ -155,7 +155,7 @@ class SessionBackend(http.ApiKeyBackend):
     def _read(
         self, answer: Any, record: fm.SessionRecord, now: dt.datetime
     ) -> tuple[backend.SessionReading, str | None]:
-        """Return the reading of a session and, for a live person, the id of the picture.
+        """Parse a session. Return the reading and, if the person is live, the id of the picture.
 
         The attempt with the highest id decides. The session's own status counts only before the
         first attempt, because Microsoft's example combines NotStarted with a result.
@@ -219,7 +219,7 @@ def _text(value: Any) -> str:
 def _read_checks(
     error: Any, verdict: Any, threshold: fm.Threshold
 ) -> tuple[backend.SessionCheck, backend.SessionCheck]:
-    """Return an attempt's two checks; without a verdict, INCONCLUSIVE with the attempt's error."""
+    """Return an attempt's liveness check and comparison; INCONCLUSIVE if there is no verdict."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
         code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER

@@ -36,9 +36,9 @@ from facematch_core.models import Box, Face, ThresholdRule
 _FREE = "you run the server: CompreFace charges nothing"
 _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification service has this key")
 
-#: From docs/Face-services-and-plugins.md. ``landmarks2d106`` needs a custom build and is left out.
+#: From docs/Face-services-and-plugins.md, except ``landmarks2d106``, which needs a custom build.
 _PLUGINS = ("calculator", "landmarks", "mask", "pose")
-#: In the order of embedding-calculator's detectors.
+#: Landmark names, in the order of embedding-calculator's detectors.
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
 
@@ -56,21 +56,21 @@ _SEVERAL = attrs.evolve(
 class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
-    CompreFace returns a similarity and no verdict; the threshold decides, 50 by default. According
-    to CompreFace's documentation most pairs of one person are above 0.5 and most pairs of two
-    people below; where security matters, it recommends a higher threshold. Each model of the server
-    has its own scale. Calls are free, so a call with a lost response is retryable.
+    CompreFace returns a similarity but no verdict. The default threshold is 50: CompreFace's
+    documentation says that most pairs of one person are above 0.5 and most pairs of two people
+    below, and recommends a higher threshold if security matters. Each model of the server has its
+    own scale. Calls are free, so a call whose response was lost is retryable.
 
     Args:
         api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.
-        base_url: The server's address. An address beyond this machine needs `allow_base_url`.
+        base_url: The server's address. Any host but this machine requires `allow_base_url`.
         model: The server's calculator, such as ``facenet.Calculator``. The score scale is named
-            after it. Responses of another model raise `UnexpectedResponse`. None accepts any model.
+            after it. Responses from another model raise `UnexpectedResponse`. None for any model.
         det_prob_threshold: The face detector's minimum confidence, 0-1; None for the server's.
-        plugins: Face plug-ins to run, separated by commas. ``landmarks`` and ``pose`` fill the
-            fields of the same name. ``mask`` fills `quality` with CompreFace's label and its
-            probability, 0-1. ``calculator`` adds the embedding to `raw`, which is then as private
-            as the face. The server ignores plug-ins that are not installed.
+        plugins: The face plug-ins to run, separated by commas. ``landmarks`` and ``pose`` set the
+            attributes of the same name on `Face`. ``mask`` sets `quality` to CompreFace's label
+            and its probability, 0-1. ``calculator`` adds the embedding, which is biometric data,
+            to `raw`. The server ignores plug-ins that are not installed.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -115,7 +115,7 @@ class ComprefaceBackend(ApiKeyBackend):
             )
 
     def build(self, call: MatchCall) -> HttpRequest:
-        """Return the request for `call`; ``status`` makes the response name the model."""
+        """Return the request for `call`. ``status`` adds the model's name to the response."""
         query = {"status": "true"}
         if self.det_prob_threshold is not None:
             query["det_prob_threshold"] = str(self.det_prob_threshold)
@@ -130,12 +130,12 @@ class ComprefaceBackend(ApiKeyBackend):
         )
 
     def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
-        """Parse a 200 response; any exception means that the response cannot be parsed."""
+        """Parse a 200 response. Any exception means that the response cannot be parsed."""
         body = reply.json()
         (result,) = body["result"]
         model = (result.get("plugins_versions") or {}).get("calculator")
         if self.model not in (None, model):
-            raise ValueError("the response is from another model than `model` names")
+            raise ValueError("the response is from a model other than `model`")
         matches = result["face_matches"]
         scale = self.capabilities.score_scale or self.name
         scores = [
@@ -165,7 +165,7 @@ class ComprefaceBackend(ApiKeyBackend):
     def error_code(self, reply: HttpReply) -> object:
         """Return CompreFace's error code; ``26 key`` if the key is not a UUID.
 
-        Code 26 stands for any violated constraint; only this message is about the key.
+        Code 26 means any violated constraint, so the message is compared, too.
         """
         code = reply.at("code")
         is_key = code == 26 and reply.at("message") == "Service API key should be UUID"
@@ -173,7 +173,7 @@ class ComprefaceBackend(ApiKeyBackend):
 
 
 def _read_face(body: Any, **comparison: Any) -> Face:
-    """Return a face; the fields of plug-ins that did not run are None."""
+    """Parse a face. The fields of plug-ins that did not run are None."""
     left, top, right, bottom = (number(body["box"][side]) for side in _SIDES)
     fields = {
         name: read(body[name]) for name, read in _READERS.items() if body.get(name) is not None
@@ -188,7 +188,7 @@ def _read_face(body: Any, **comparison: Any) -> Face:
     )
 
 
-#: The reader of each plug-in's field.
+#: Parsers of the plug-ins' response fields.
 _READERS: dict[str, Callable[[Any], Any]] = {
     "landmarks": lambda points: dict(zip(_LANDMARKS, map(_read_point, points), strict=True)),
     "mask": lambda guess: {_read_text(guess["value"]): _read_probability(guess)},

@@ -67,16 +67,16 @@ def _as_choice(value: str | None) -> Any:
 
 @attrs.frozen(kw_only=True, eq=False)
 class DeepvueBackend(HttpBackend):
-    """Compares faces and checks liveness with Deepvue; each is a call with its own charge.
+    """Compares faces and checks liveness with Deepvue. Each call is charged separately.
 
-    Deepvue decides by its own threshold, which is not published. Your threshold, None by default,
-    can only tighten this verdict. The scale and meaning of the number are not documented either:
-    see `confidence_scale` and `confidence_meaning`. The result marks every assumption. Deepvue does
-    not document whether it keeps pictures.
+    Deepvue returns a verdict by its own threshold, which is not published. Your threshold (default:
+    None) can only tighten this verdict. The scale and meaning of the number are not documented
+    either: see `confidence_scale` and `confidence_meaning`. The result marks every assumption.
+    Deepvue does not document whether it stores pictures.
 
-    A call logs in if no token is valid. The token is valid for at most a day, is kept in memory
-    only, and is fetched once for all threads. If Deepvue rejects the token (401, 403), the call
-    logs in again and is retried once. Such a rejection counts as free (ours: not documented).
+    A call logs in if there is no valid token. All threads share the token, which is stored in
+    memory only and valid for at most a day. If Deepvue rejects the token (401, 403), the call logs
+    in again and is retried once. The rejection is treated as free (ours: not documented).
 
     Args:
         client_id: The client id. Default: ``DEEPVUE_CLIENT_ID``.
@@ -87,16 +87,16 @@ class DeepvueBackend(HttpBackend):
         api_version: The face match version, ``v1`` or ``v2``; the attribute is `version`. Scores of
             the two versions are not comparable.
         confidence_scale: The scale of `confidence`: ``percent``, ``fraction``, or ``unknown`` for
-            no score. None assumes percent, logs that once and marks the result.
+            no score. None assumes percent, with a warning in the log (once) and in the result.
         confidence_meaning: Whether `confidence` is about the ``similarity`` of the faces or about
             Deepvue's ``decision``. ``unknown`` means ``decision``: no score for a "no match".
         liveness_score_scale: The scale of the liveness score. The default ``unknown`` returns no
-            score, so a check with a threshold never passes. Any other value assumes that higher
-            means more live, which Deepvue does not document.
+            score, so a check with a threshold never passes. Any other value assumes that a high
+            score means live, which Deepvue does not document.
         liveness_image_form: The encoding of the liveness picture: ``base64`` or ``data_uri``.
         max_file_bytes: The largest file to send. Deepvue documents no limit; 5 MiB is ours.
-        plan: The booked plan: ``starter``, ``business``, ``growth`` or ``enterprise``. Selects the
-            published rate limits.
+        plan: Your plan at Deepvue: ``starter``, ``business``, ``growth`` or ``enterprise``. It
+            selects the published rate limits.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -108,13 +108,13 @@ class DeepvueBackend(HttpBackend):
         "client_secret": "DEEPVUE_CLIENT_SECRET",
     }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST, TEST_HOST})
-    #: Capabilities for the default settings; each backend object replaces them.
+    #: The capabilities with default settings. Each instance replaces them.
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_BOTH,
         # Ours: Deepvue does not document its rule.
         threshold_rule=ThresholdRule.AT_LEAST,
         score_scale=wire.SCALES[ApiVersion.V1],
-        # Documented for v1. v2 takes "images" and PDF; PDF is not supported here.
+        # Documented for v1. For v2, "images" and PDF are documented; we do not support PDF.
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
             max_bytes=5 * 1024 * 1024,
@@ -159,7 +159,7 @@ class DeepvueBackend(HttpBackend):
     def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
         """Return the request for `call`, without token and key.
 
-        Deepvue does not distinguish the two files of a face match; ours: the reference is first.
+        Deepvue does not distinguish the two files of a face match. Ours: the reference is first.
         """
         if isinstance(call, MatchCall):
             return HttpRequest(
@@ -174,9 +174,9 @@ class DeepvueBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """Return `request` with token and key; log in first if no token is valid.
+        """Return `request` with token and key. Logs in first if there is no valid token.
 
-        If the login fails, the `VendorError` is always charged NO.
+        If the login fails, raises a `VendorError` that is always billed NO.
         """
         tokens: Tokens = vars(self)["_tokens"]
         token = tokens.get(self._fetch_token, self.client.clock, deadline)
@@ -193,9 +193,9 @@ class DeepvueBackend(HttpBackend):
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
         """Return whether to log in again: after a 401, or a 403 with a JSON object.
 
-        Deepvue's pages describe 403 as "known, but not entitled". Their list of sample texts, in
-        the order of the list of statuses, assigns "Not a valid token" to 403. Other clients log in
-        again after both.
+        Deepvue describes 403 as "known, but not entitled". But its sample texts, listed in the
+        order of the statuses, assign "Not a valid token" to 403. Other clients log in again after
+        both.
         """
         if reply.status not in (401, 403):
             return False
@@ -206,7 +206,7 @@ class DeepvueBackend(HttpBackend):
     def parse(
         self, call: MatchCall | LivenessCall, reply: HttpReply
     ) -> MatchResult | LivenessResult:
-        """Parse a 200 response; any exception but `NoVerdict` means that parsing failed."""
+        """Parse a 200 response. Any exception except `NoVerdict` means that parsing failed."""
         if isinstance(call, LivenessCall):
             return wire.liveness_result(call, reply, scale=self.liveness_score_scale)
         scale = self.confidence_scale
@@ -256,9 +256,9 @@ class DeepvueBackend(HttpBackend):
         )
 
     def close(self) -> None:
-        """Close all connections; calls that are under way continue."""
+        """Close all connections. Calls in progress continue."""
         super().close()
-        # The last open backend of this client drops the token.
+        # The token is dropped when the last backend of this client is closed.
         vars(self)["_tokens"] = Tokens()
 
     def _fetch_token(self, deadline: Deadline) -> Token:
@@ -280,7 +280,7 @@ class DeepvueBackend(HttpBackend):
     def _send_free(
         self, what: str, request: HttpRequest, read: Callable[[HttpReply], T], deadline: Deadline
     ) -> T:
-        """Send a free request and `read` the 200 response; all errors are billed NO."""
+        """Send a free request, and parse a 200 response with `read`. All errors are billed NO."""
         source = None
         try:
             reply = self.client.send(request, backend=self.name, deadline=deadline)

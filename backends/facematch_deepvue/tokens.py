@@ -1,4 +1,4 @@
-"""Tokens by client and address, shared by all backends of a process and kept in memory only.
+"""Tokens by client and address, in memory only, shared by all backends of a process.
 
 Deepvue does not document whether a second login revokes the first token. So one thread logs in
 while the others wait.
@@ -20,13 +20,13 @@ from facematch_core.base.threads import fork_safe_lock
 
 from .wire import NAME
 
-#: How many seconds before its expiry a token is no longer used (ours).
+#: A token is treated as expired this many seconds early (ours).
 EARLY_S = 300.0
 
 
 @attrs.frozen
 class Token:
-    """A login's token; `ends` is its expiry on the monotonic clock."""
+    """A token from a login; `ends` is its expiry on the monotonic clock."""
 
     secret: Secret
     ends: float
@@ -44,7 +44,7 @@ class Login:
         # The child of a fork lacks the thread that would finish the login.
         self.process = os.getpid()
 
-    def is_of_use(self, clock: Clock) -> bool:
+    def is_usable(self, clock: Clock) -> bool:
         """Return whether the token is valid or the login is under way in this process."""
         if not self.is_over:
             return self.process == os.getpid()
@@ -88,9 +88,9 @@ class Tokens:
             new.has_ended.set()
 
     def _join(self, new: Login, clock: Clock) -> Login:
-        """Return the current login, after replacing it by `new` if it is missing or unusable."""
+        """Return the current login. If there is none, or it is unusable, `new` becomes current."""
         with _LOCK:
-            if self._login is None or not self._login.is_of_use(clock):
+            if self._login is None or not self._login.is_usable(clock):
                 self._login = new
             return self._login
 

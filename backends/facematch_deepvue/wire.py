@@ -50,7 +50,7 @@ NAME = "deepvue"
 
 
 class ApiVersion(enum.StrEnum):
-    """A face match version: v1 is documented, v2 only in part. Deepvue says v2 is better."""
+    """A face match version. v1 is documented, v2 only in part. Deepvue describes v2 as better."""
 
     V1 = "v1"
     V2 = "v2"
@@ -65,25 +65,25 @@ class Scale(enum.StrEnum):
 
 
 class Meaning(enum.StrEnum):
-    """The meaning of `confidence`. The members differ only for a "no match" of Deepvue."""
+    """The meaning of `confidence`. It matters only if Deepvue's verdict is "no match"."""
 
     #: The similarity of the faces, independent of the verdict.
     SIMILARITY = "similarity"
-    #: Confidence that the verdict is right: 97 with "no match" means that the faces surely differ.
+    #: The confidence in the verdict: 97 with "no match" means that the faces very likely differ.
     DECISION = "decision"
     #: Unknown. Treated as DECISION, which is safe: a "no match" gets no score.
     UNKNOWN = "unknown"
 
 
 class ImageForm(enum.StrEnum):
-    """The encoding of a liveness picture in JSON. Deepvue's page says only "string"."""
+    """The encoding of a liveness picture in JSON. Deepvue documents only "string"."""
 
     BASE64 = "base64"
     DATA_URI = "data_uri"
 
 
 class Plan(enum.StrEnum):
-    """A booked plan: Deepvue docs, /rate-limits."""
+    """A plan at Deepvue (Deepvue docs, /rate-limits)."""
 
     STARTER = "starter"
     BUSINESS = "business"
@@ -104,7 +104,7 @@ RATES: Mapping[Plan, tuple[RateWindow, ...]] = MappingProxyType(
     }
 )
 
-#: Score scales. Deepvue does not document that v1 and v2 have the same scale, so they differ here.
+#: Score scales. Deepvue does not document whether v1 and v2 share a scale, so they differ here.
 SCALES: Mapping[ApiVersion, str] = MappingProxyType(
     {version: f"deepvue/{version}" for version in ApiVersion}
 )
@@ -118,7 +118,7 @@ FREE = Billing(Charged.NO, "a request for a token or the balance; Deepvue docume
 
 
 class NoVerdict(errors.UnexpectedResponse):
-    """A 200 response that reports no success. Counts as charged.
+    """A 200 response that does not report success. It is treated as charged.
 
     Attributes:
         sub_code: Deepvue's `sub_code`; None if missing.
@@ -135,7 +135,7 @@ class NoVerdict(errors.UnexpectedResponse):
 def match_result(
     call: MatchCall, reply: HttpReply, *, version: ApiVersion, scale: Scale | None, meaning: Meaning
 ) -> MatchResult:
-    """Parse a face match; None for `scale` assumes percent."""
+    """Parse a face match. If `scale` is None, percent is assumed."""
     answer, data = _read_success(reply)
     is_match = _read_flag(data["match"])
     confidence, warnings = _read_number(data, "confidence")
@@ -204,7 +204,7 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, code in codes.items()
         if isinstance(code, (str, int))
     }
-    message = f"{NAME} answered 200 with {problem}: no verdict. The call counts as charged."
+    message = f"{NAME} answered 200 with {problem}: no verdict. The call is treated as charged."
     if texts := ", ".join(f"{name} {code}" for name, code in shown.items() if code):
         message += f" It says {texts}."
     if words := http.excerpt(_with_words(reply, read_words(reply)[0])):
@@ -216,7 +216,7 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _read_flag(value: object) -> bool:
-    """Return a boolean; raise `TypeError` for other truthy values, which could be a false match."""
+    """Return a boolean. Raises `TypeError` for other types: a truthy one may be a false match."""
     if not isinstance(value, bool):
         raise TypeError(f"{type(value).__name__}, not a boolean")
     return value
@@ -330,7 +330,7 @@ def _read_moment(timestamp: object) -> datetime | None:
 
 
 def _read_transaction_id(reply: HttpReply) -> str | None:
-    """Return Deepvue's id of a call; None if it does not look like an id."""
+    """Return Deepvue's id of the call; None if missing or malformed."""
     # v1's sample has 32 hex digits, v2's sample a dashed UUID. The format is not documented.
     text = reply.at("transaction_id")
     return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else None
@@ -339,7 +339,7 @@ def _read_transaction_id(reply: HttpReply) -> str | None:
 # Errors
 
 #: Deepvue's messages about key, token and client, in lower case (Deepvue docs, /errors and the page
-#: of each call). Ours: "Not a valid token" belongs to 403, judging by the order on the page.
+#: of each call). Ours: "Not a valid token" belongs to 403, as the order on the page suggests.
 _ABOUT_CREDENTIALS = (
     *("inactive client_id", "not authenticated", "could not validate credentials"),
     *("invalid client_id", "invalid client_id or client_secret, access denied"),
@@ -349,8 +349,8 @@ _ABOUT_CREDENTIALS = (
 
 def error_of(reply: HttpReply, *, now: datetime) -> errors.VendorError:
     """Return the error for a response other than 200."""
-    # Deepvue's pages recommend a retry after 500 and 503. But Deepvue does not document which
-    # responses are charged, so a retry might pay twice: neither is retryable.
+    # Deepvue recommends a retry after 500 and 503. But it does not document which responses are
+    # charged, so a retry might be charged twice: neither status is retryable here.
     words, fields = read_words(reply)
     row = http.default_row(reply.status, reply.shape)
     if reply.status in (404, 405):
@@ -413,7 +413,7 @@ def _with_words(reply: HttpReply, words: str) -> HttpReply:
 def free_error(error: errors.VendorError) -> errors.VendorError:
     """Convert the error of a failed login or balance request to one that is billed NO."""
     if isinstance(error, errors.OutcomeUnknown):
-        # The caller's deadline says nothing about Deepvue: no retry, no failure for the breaker.
+        # The caller's deadline was too short: not retryable, and not a failure of Deepvue.
         is_hasty, status = isinstance(error, errors.DeadlineExceeded), error.status_code
         error = errors.VendorUnavailable(
             error.message, backend=NAME, retryable=not is_hasty, status_code=status

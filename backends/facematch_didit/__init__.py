@@ -1,11 +1,11 @@
 """Backend `didit`: Didit's face match, passive liveness, hosted sessions and account.
 
-The parser accepts responses as described in three editions of Didit's documentation (early 2026,
-July 2026, November 2026), so there is no setting for the edition.
+The parser accepts the responses of all three editions of Didit's documentation (early 2026, July
+2026, November 2026), so there is no setting for the edition.
 
-Modules, each importing only earlier ones: `words` (vocabulary, readers of JSON values), `wire`
-(requests, responses, verdicts, errors), `backend`, `webhooks`, `records` (the list of sessions and
-their decisions), `reconcile`, `sessions` (hosted sessions), `account`.
+Modules, each of which imports only earlier ones: `words` (constants, readers of JSON values),
+`wire` (requests, responses, verdicts, errors), `backend`, `webhooks`, `records` (the list of
+sessions and their decisions), `reconcile`, `sessions` (hosted sessions), `account`.
 """
 
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ __all__ = [
     "verify_webhook",
 ]
 
-#: Public names by module, imported lazily: a comparison needs neither account nor webhooks.
+#: Public names by module. Imported lazily: a comparison needs neither account nor webhooks.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

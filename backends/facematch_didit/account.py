@@ -1,4 +1,4 @@
-"""`DiditAccount`: the credit and the kept calls of a Didit account.
+"""`DiditAccount`: read the credit and the stored calls of a Didit account.
 
 ::
 
@@ -34,10 +34,10 @@ from .words import NAME, read_object
 
 
 class DiditAccount:
-    """Reads the credit and the kept calls of a Didit account, and deletes sessions.
+    """Reads the credit and the stored calls of a Didit account, and deletes sessions.
 
-    All methods are free and never retried automatically. Thread-safe; a context manager. To sign
-    up, log in or buy credit, use Didit's console.
+    All requests are free and are never retried automatically. Thread-safe; a context manager. To
+    sign up, log in or buy credit, use Didit's console.
 
     Every method raises errors of `facematch_core.errors`: `AuthenticationFailed` (401, 403),
     `RequestRejected` with Didit's message (`SessionNotFound` for a session's 404), `RateLimited`
@@ -57,7 +57,7 @@ class DiditAccount:
 
     @classmethod
     def of(cls, backend: object) -> Self:
-        """Return the account of a backend's key: ``DiditAccount.of(verifier.backend)``.
+        """Return an account that uses a backend's key: ``DiditAccount.of(verifier.backend)``.
 
         The account shares the backend's settings and connections.
 
@@ -86,25 +86,25 @@ class DiditAccount:
     def balance(self) -> Decimal:
         """Return the credit of the key's organization, in US dollars.
 
-        All digits of the response are kept. Didit does not document whether it can be negative.
+        All digits are preserved. Didit does not document whether the credit can be negative.
         """
         return fetch(self._backend, "/v3/billing/balance/", _read_balance)
 
     def decision(self, session_id: Id, *, call: CallRecord | None = None) -> SessionDecision:
         """Return the current state of a session, with the results of its calls.
 
-        Without `call`, the results are Didit's own verdicts. Didit does not know a call's
-        `review_threshold`, so a call that was REVIEW because of this threshold is a pass here. With
+        Without `call`, the results are Didit's own verdicts. A call's `review_threshold` is not
+        sent to Didit, so a call that was REVIEW because of this threshold is a pass here. With
         `call`, the call's thresholds are applied, as in `FaceVerifier.reconcile`.
 
         Args:
-            session_id: The `ids.session` of a kept call's result.
+            session_id: The `ids.session` of the result of a call with `Retention.KEEP`.
             call: The record of the call that created the session, from the event STARTED or an
                 error; None for Didit's verdict.
 
         Raises:
             SessionNotFound: the session is unknown, deleted or out of the key's scope. Didit does
-                not document that a session can be read immediately after its call.
+                not document whether a session can be read immediately after its call.
             EnvironmentMismatch: the session has an unknown environment.
             InvalidRequest: an argument is wrong, or the session belongs to another call.
         """
@@ -121,7 +121,7 @@ class DiditAccount:
         """Delete a session with its pictures and faces. Cannot be undone; credit is not refunded.
 
         Returns:
-            Whether the session was deleted or did not exist, and whether Didit kept the face.
+            Whether the session was deleted or did not exist, and whether Didit still has the face.
         """
         backend, clock = self._backend, self._backend.client.clock
         if mismatch := backend.find_mismatch():
@@ -139,7 +139,7 @@ class DiditAccount:
 
 def _read_balance(body: object, _: object) -> Decimal:
     value = read_object(body, "the body").get("balance")
-    # Documented as a string; for a JSON number, the digits count.
+    # Documented as a string; a JSON number is accepted, too.
     text = str(value) if type(value) in (int, float) else value
     if not isinstance(text, str) or not re.fullmatch(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", text):
         raise ValueError("balance is not an amount")

@@ -68,8 +68,8 @@ class DiditSessionOptions:
         callback_method: The device that is redirected to the `return_url` if the person switched
             devices: the first (``initiator``), the last (``completer``) or both; None for Didit's
             default, ``initiator``.
-        sandbox_scenario: The outcome of a sandbox session, such as ``approve`` or
-            ``decline_liveness_attack``; None for none. Requires `environment` SANDBOX or a mock.
+        sandbox_scenario: The outcome to simulate in the sandbox, such as ``approve`` or
+            ``decline_liveness_attack``. Requires `environment` SANDBOX or MOCK.
     """
 
     callback_method: Literal["initiator", "completer", "both"] | None = None
@@ -88,18 +88,18 @@ def _as_keys(value: Any) -> tuple[Secret, ...]:
 class DiditBackend(ApiKeyBackend):
     """Compares faces and checks liveness with Didit.
 
-    A score above the threshold passes. The default is 30, which Didit calls permissive; for
-    stricter use Didit suggests 50-60. Didit's own verdict is the decision. Each 200 response costs
-    one credit, whatever the verdict.
+    Didit's verdict is the decision: a score above the threshold passes. The default threshold is
+    30, which Didit describes as permissive; for stricter use Didit recommends 50-60. Each 200
+    response costs one credit, whatever the verdict.
 
-    By default Didit is asked to keep nothing. With ``Retention.KEEP`` Didit stores the pictures,
+    By default Didit is asked to store nothing. With ``Retention.KEEP`` Didit stores the pictures,
     the result and our call id (``facematch_attempt_id`` in the metadata); a liveness check also
-    enrolls the face in the account's index. Every liveness check, kept or not, is compared with the
-    account's blocklist and earlier faces, except faces of the same `caller_ref`.
+    enrolls the face in the account's index. Every liveness check, stored or not, is compared with
+    the account's blocklist and earlier faces, except faces of the same `caller_ref`.
 
     A hosted session runs a workflow from Didit's console, with the workflow's checks, methods and
-    thresholds. Didit always keeps the session. Didit receives the record's id (as ``vendor_data``,
-    by which it groups sessions) and, in the metadata, that id and a digest of the terms.
+    thresholds. Didit always stores the session. The record's id is sent as ``vendor_data``, by
+    which Didit groups sessions, and again in the metadata, with a digest of the terms.
 
     Args:
         api_key: The application's API key. Default: ``DIDIT_API_KEY``.
@@ -115,12 +115,12 @@ class DiditBackend(ApiKeyBackend):
         read_timeout_s: Read timeout in seconds, above 0. A call that times out may have been
             charged, so a long timeout saves money.
         workflow_id: For sessions: the UUID of a published workflow. Default: ``DIDIT_WORKFLOW_ID``.
-        workflow_takes_reference: Whether the workflow compares with the `reference` of a start: the
-            kind Biometric Authentication with a face match. Other workflows ignore a reference, so
-            a reference raises `Unsupported` without this setting. With a reference, a pass that was
-            compared with a document needs a review by a person.
+        workflow_takes_reference: Whether the workflow compares the face with the `reference` passed
+            to the start (kind: Biometric Authentication with a face match). Other workflows ignore
+            a reference, so passing one without this setting raises `Unsupported`. With a reference,
+            a pass that was compared with a document needs a review by a person.
         liveness_method: The workflow's liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``;
-            None for any. A pass by another method needs a review by a person.
+            None for any. A pass with another method needs a review by a person.
         webhook_secrets: The ``secret_shared_key`` of the webhook destination; several during a
             rotation. Default: one from ``DIDIT_WEBHOOK_SECRET``.
         media_hosts: Exact names of hosts from which portraits may be fetched; empty for none.
@@ -192,11 +192,11 @@ class DiditBackend(ApiKeyBackend):
         return wire.build_request(call, address=self.address, api_key=self.api_key)
 
     def parse(self, call: Any, reply: HttpReply) -> MatchResult | LivenessResult:
-        """Parse a 200 response; any exception means that the response is invalid."""
+        """Parse a 200 response. Any exception means that the response is invalid."""
         return wire.read_result(call, reply.json(), self.environment)
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """Return the echoed values of a kept call; the edition of early 2026 has none."""
+        """Return the request values that a response repeats; none in the edition of early 2026."""
         call_id = reply.at("metadata", CALL_ID_KEY)
         return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
@@ -228,16 +228,16 @@ class DiditBackend(ApiKeyBackend):
         return sessions.read_delivery(self, body, headers, now)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Return whether Didit's records will contain the call: if kept and not in the sandbox."""
+        """Return whether Didit stores the call: only with `Retention.KEEP`, not in the sandbox."""
         return call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
 
     def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:
-        """Search Didit's records for a kept call; see `FaceVerifier.reconcile`.
+        """Search Didit's records for a call; see `FaceVerifier.reconcile`.
 
         Reads the sessions with the call's service and `caller_ref` from ten minutes before the call
         until ten minutes plus the timeouts after it. If none has the call's id, reads all sessions
-        of those days (UTC), because this machine's clock may have been wrong. If there are more
-        than 300 sessions, or two with the id, the outcome is `CANNOT_KNOW`.
+        of those days (UTC), because this machine's clock may have been wrong. The outcome is
+        `CANNOT_KNOW` if there are more than 300 sessions, or two with the id.
 
         Args:
             call: The record of the call.

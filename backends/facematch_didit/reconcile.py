@@ -1,7 +1,7 @@
-"""Find a kept call in Didit's records by our call id in the metadata.
+"""Find a call in Didit's records by our call id, which is in the metadata.
 
-All requests are free. Lists and decisions: Didit OpenAPI, 2026-07-18, read on 2026-11-20. Ours: the
-time range and duration of the search.
+All requests are free. Source of lists and decisions: Didit OpenAPI, 2026-07-18, read on 2026-11-20.
+Ours: the time range and the deadline of the search.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from facematch_core.http import ApiKeyBackend
 
 from .records import SessionDecision, SessionRow, fetch_decision, fetch_rows
 
-#: Usual clock skew, and the time that Didit may still work on a call that timed out. Sessions in
-#: this range are read first.
+#: Allowance for clock skew, and for calls that Didit continues to process after a timeout. Sessions
+#: in this range are read first.
 SKEW = timedelta(minutes=10)
 
-#: The most rows and the most sessions of one search: together fewer than the 600 requests that
-#: Didit allows per minute.
+#: Maximum number of rows and of sessions to read in one search. Together they take fewer than the
+#: 600 requests that Didit allows per minute.
 MAX_ROWS = 10_000
 MAX_CANDIDATES = 300
 
@@ -62,10 +62,10 @@ def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> R
 
 @attrs.define
 class _Search:
-    """A search through the sessions of the days in `days`, in UTC.
+    """A search through the sessions of `days` (UTC).
 
-    `records` are the decisions with the call's id; `opened` are the ids of all sessions that were
-    read; `is_whole` is whether every `look` so far read everything in its range.
+    `records` are the decisions with the call's id, `opened` the ids of all sessions that were read.
+    `is_whole` is false once a `look` has exceeded the maximum and skipped sessions.
     """
 
     backend: ApiKeyBackend
@@ -79,7 +79,7 @@ class _Search:
     opened: set[str] = attrs.field(factory=set)
 
     def look(self, window: tuple[datetime, datetime] | None, *, caller_ref: str | None) -> None:
-        """Read the remaining sessions of a window, or of `days`, closest to the call first."""
+        """Read the unread sessions of a window, or of `days` if None, closest to the call first."""
         started, (first, last) = self.call.started_at, self.days
         rows = fetch_rows(
             self.backend,
@@ -88,7 +88,7 @@ class _Search:
             days=(first.date(), last.date()),
             deadline=self.deadline,
         )
-        # Keyed by id: a session added meanwhile shifts a row to the next page, which repeats it.
+        # Keyed by id: if a session is added meanwhile, the next page repeats a row.
         new: dict[str, SessionRow] = {}
         for row in rows:
             at = row.created_at
@@ -110,7 +110,7 @@ class _Search:
             except SessionNotFound:
                 continue  # deleted since the list was read
             except (EnvironmentMismatch, UnexpectedResponse):
-                # May be another program's session. It must not stop the search.
+                # This may be another program's session, so the search continues.
                 self.unreadable += 1
                 continue
             if decision.call_id == self.call.id:

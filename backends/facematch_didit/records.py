@@ -1,8 +1,8 @@
-"""Didit's records of calls and sessions: the list, one decision, and the decision's results.
+"""Fetch and parse Didit's records of calls and sessions: lists, decisions and their results.
 
 All requests are free. Sources: Didit OpenAPI, 2026-07-18; for pagination by ``page``, Didit's
-skills, early 2026; both read on 2026-11-20. Didit does not document the decision of a kept call. It
-is parsed like any session's decision, in which a check that never ran is null.
+skills, early 2026; both read on 2026-11-20. Didit does not document the decision of a stored call,
+so it is parsed like that of a session, in which a check that never ran is null.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ T = TypeVar("T")
 
 Id: TypeAlias = str | uuid.UUID
 
-#: The bill of a request that only reads.
+#: The billing of a request that only reads.
 FREE_GROUND = "reading is free"
 FREE = Billing(Charged.NO, FREE_GROUND)
 
 
 @attrs.frozen(kw_only=True)
 class SessionRow:
-    """A session in Didit's list; `status` is Didit's value, `created_at` is in UTC."""
+    """A session in Didit's list. `status` is Didit's value; `created_at` is in UTC."""
 
     session_id: str
     status: str
@@ -81,13 +81,13 @@ class SessionDecision:
     Attributes:
         session_id: Didit's id.
         status: Didit's status, such as ``Approved``, ``Declined``, ``In Review``, ``Kyc Expired``.
-        matches: The comparisons.
-        liveness_checks: The liveness checks. A session of another kind (a face search, an age
-            estimation) has neither matches nor liveness checks.
-        environment: MOCK if a mock answered; else the session's own environment, else the setting;
-            None if neither is known.
-        created_at: The creation time, UTC; None if the decision has none.
-        raw: Didit's values about the session, comparisons and checks, with `vendor_data`,
+        matches: The results of the comparisons.
+        liveness_checks: The results of the liveness checks. A session of another kind (a face
+            search, an age estimation) has neither matches nor liveness checks.
+        environment: MOCK if a mock answered; else the session's own environment; else the setting;
+            None if all are unknown.
+        created_at: The creation time, UTC; None if missing.
+        raw: Didit's fields about the session, comparisons and checks, with `vendor_data`,
             `metadata`, `features` and `reviews`. Excludes URLs of pictures, links, documents and
             estimates about the person. Not in `repr`.
     """
@@ -102,7 +102,7 @@ class SessionDecision:
 
     @property
     def call_id(self) -> str | None:
-        """Our id of the kept call that created the session; None if we did not create it."""
+        """Our call id, if a call with `Retention.KEEP` created the session; else None."""
         return _call_id_in(self.raw.get("metadata"))
 
 
@@ -124,8 +124,8 @@ def fetch(
 ) -> T:
     """Send a free GET request and return the response parsed by `read`.
 
-    `read` gets the decoded body, and MOCK if a mock answered, else None. A `ValueError` of `read`
-    is raised as `UnexpectedResponse`; for other errors see `HttpBackend.fetch`.
+    `read` gets the decoded body, and MOCK if a mock answered, else None. If it raises `ValueError`,
+    `UnexpectedResponse` is raised instead; for other errors see `HttpBackend.fetch`.
     """
     request = HttpRequest(
         method="GET",
@@ -150,7 +150,7 @@ def fetch(
 
 
 def check_id(session_id: Id) -> str:
-    """Return a session's UUID for a path; for other strings Didit would return HTML."""
+    """Return a session's UUID in lower case. Other strings are invalid: Didit returns HTML."""
     text = str(session_id).lower()
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
         raise InvalidRequest(f"session_id must be a UUID, not a string of {len(text)} characters.")
@@ -172,7 +172,7 @@ def fetch_decision(
 #: Rows per page: Didit's default since July 2026.
 PAGE_SIZE = 50
 
-#: The most pages of one list. Ours: no account has a million calls in two days.
+#: Maximum number of pages of a list (ours: no account has a million calls in two days).
 MAX_PAGES = 20_000
 
 
@@ -184,10 +184,10 @@ def fetch_rows(
     days: tuple[dt.date, dt.date],
     deadline: Deadline,
 ) -> Iterator[SessionRow]:
-    """Iterate over the sessions of kept calls, newest first. Fetches pages lazily.
+    """Iterate over the sessions of stored calls, newest first. Fetches pages lazily.
 
-    `caller_ref` selects the calls with this reference, None any; `days` are the first and the last
-    day of creation, in UTC; `deadline` applies to each request.
+    `caller_ref` selects the calls with this reference; None selects all. `days` are the first and
+    the last day of creation, in UTC. `deadline` applies to each request.
     """
     filters = {
         "api_service": "FACE_MATCH" if operation is Operation.MATCH else "PASSIVE_LIVENESS",
@@ -219,8 +219,8 @@ def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
     """Return the rows of a page and the next page's query parameters, empty on the last page.
 
     Didit's editions paginate by ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18) or by ``page``
-    and ``page_size`` (Didit's skills, early 2026). So the parameters of the URL in ``next`` are
-    used. The URL itself is not: the API key is never sent to a URL from a response.
+    and ``page_size`` (Didit's skills, early 2026). So the parameters are read from the URL in
+    ``next``. That URL itself is not used: the API key is never sent to a URL from a response.
     """
     answer = read_object(body, "the body")
     rows = [_read_row(row) for row in read_list(answer.get("results"), "results")]
@@ -250,7 +250,7 @@ def _read_row(item: object) -> SessionRow:
     )
 
 
-#: Bills of the call or session that a record is about.
+#: The billing of the call or session in a record.
 _IS_PAID = Billing(Charged.YES, CHARGED)
 _IN_SANDBOX = Billing(
     Charged.NO,
@@ -301,7 +301,7 @@ def read_decision(
     items: dict[str, tuple[Any, ...]] = {}
     for name, kind, feature in _ITEMS:
         blocks = read_list(answer.get(name) or [], name)
-        # Face searches and age estimations use these blocks, too; `features` tells them apart.
+        # Face searches and age estimations use these blocks, too; `features` shows which it is.
         is_ours = feature in features or not features & {"AGE_ESTIMATION", "FACE_SEARCH"}
         items[name] = tuple(
             kind.result(**_read_item(kind, block, row.status), **common)
@@ -319,7 +319,7 @@ def read_decision(
     )
 
 
-#: Lists in a decision that contain verdicts on faces, and the feature that fills each list.
+#: The lists in a decision that contain verdicts on faces, with each list's feature.
 _ITEMS = (
     ("face_matches", wire.MATCH, "FACE_MATCH"),
     ("liveness_checks", wire.LIVENESS, "LIVENESS"),
@@ -350,7 +350,7 @@ def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
     return {**fields, "raw": allow(block)}
 
 
-#: Keys of a decision whose string, number or flag is kept, and lists of objects with these keys.
+#: Keys whose strings, numbers and flags `raw` contains, and lists of objects with these keys.
 #: Excluded are media, links, documents, estimates about the person, and other people's faces.
 _WORDS = frozenset(
     {

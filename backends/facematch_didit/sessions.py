@@ -40,7 +40,7 @@ from facematch_core.models import Severity
 from . import records, wire, words
 from .webhooks import verify_webhook
 
-#: A `DiditBackend`; importing its module here would be a cycle.
+#: A `DiditBackend`. Importing its module here would be circular.
 DiditBackend: TypeAlias = Any
 
 
@@ -78,8 +78,8 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
     scenario, unreal = options and options.sandbox_scenario, {Environment.SANDBOX, Environment.MOCK}
     if scenario and not (backend.environments and backend.environments <= unreal):
         raise errors.Unsupported(
-            "sandbox_scenario sets the outcome of a session: use it only with the setting "
-            "environment sandbox or mock.",
+            "sandbox_scenario sets the outcome of a session, so it requires that the setting "
+            "environment is sandbox or mock.",
             backend=words.NAME,
             what="sandbox_scenario",
         )
@@ -127,12 +127,12 @@ def _read_terms(metadata: object) -> tuple[str | None, str | None]:
 
 _Listing: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, list[str]]
 
-#: The most sessions with one `vendor_data` read to find a start with a lost response. Ours.
+#: Maximum number of sessions to read after a start whose response was lost (ours).
 MOST_ROWS = 20
 
 
 def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionSteps:
-    """Read a record's session; without `session_id`, find it by the record's id in the metadata.
+    """Read a record's session. Without a `session_id`, find it by the record's id in the metadata.
 
     If several sessions have the id, prefer a decided session over an open one, then the oldest, so
     that the person does not have to repeat the session.
@@ -200,12 +200,12 @@ def read_reply(
     status = decision.status
     session_id = record.session_id or decision.session_id
     if session_id.lower() != decision.session_id.lower():
-        raise ValueError("session_id is of another session")
+        raise ValueError("session_id belongs to another session")
     state = _STATES.get(status, SessionState.UNKNOWN)
     record_id, terms = _read_terms(answer.get("metadata"))
     link = answer.get("session_url") if state is SessionState.PENDING else None
     workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
-    # A decided session always names its workflow.
+    # A decided session always has a workflow id.
     is_due = workflow_id or state is SessionState.DECIDED
     return SessionReading(
         session_id=session_id,
@@ -279,10 +279,10 @@ def _read_doubts(
 
 @attrs.frozen(kw_only=True)
 class DeleteById(DeleteRequest):
-    """A request of `DiditAccount` to delete any session by its id, whoever started it."""
+    """A request of `DiditAccount` to delete a session by its id, even another program's."""
 
 
-#: Whether the face is kept, by Didit's `face_retention_outcome`; unknown for other values.
+#: Whether Didit keeps the face, by `face_retention_outcome`; unknown for other values.
 _FACE_KEPT = {"retained_with_user": True, "deleted": False, "none": False}
 
 
@@ -319,7 +319,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
 
 def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
     try:
-        # Since August 2026. Otherwise an account policy may keep a template of the face.
+        # Supported since August 2026. Without it, an account policy may keep a face template.
         wish = {"retain_face_embeddings": False}
         reply = yield _session_request(
             backend, session_id, "delete", "DELETE", json=wish, expects=range(200, 300)
@@ -357,7 +357,7 @@ def read_delivery(
     return (hint,)
 
 
-# --- refusals ---
+# --- errors ---
 
 _REFUSED = "the request was rejected, so no session was created"
 _NO_CREDIT = http.ErrorRow(

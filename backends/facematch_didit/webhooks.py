@@ -1,9 +1,9 @@
 """Didit's webhooks: verify a delivery's signature and age, and parse its event.
 
-Independent of any web framework. Sources: docs.didit.me, /integration/webhooks, November 2026, and
-for gaps in that page Didit's demo program of January 2026 and a delivery captured in May 2026; all
-read on 2026-11-20. Whole floats of any size are signed as integers: Didit's WordPress plugin, which
-signs like Didit's server, read on 2026-11-25.
+Independent of any web framework. Sources: docs.didit.me, /integration/webhooks, November 2026; for
+gaps in that page, Didit's demo program of January 2026 and a delivery captured in May 2026; all
+read on 2026-11-20. Didit signs whole floats of any size as integers (source: Didit's WordPress
+plugin, which signs like Didit's server, read on 2026-11-25).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from .words import (
     text_or_none,
 )
 
-#: The largest body that is parsed before its signature is verified. Ours: deliveries have few KB.
+#: The largest body to parse before its signature is verified (ours: deliveries have a few KB).
 MAX_BYTES = 262_144
 
 
 @attrs.frozen(kw_only=True)
 class WebhookEvent:
-    """An event signed by Didit. Only a hint: read the session for its current state.
+    """An event signed by Didit. Treat it as a hint, and read the session for its current state.
 
     Attributes:
         type: The event type, such as ``status.updated`` or ``data.updated``.
@@ -49,7 +49,7 @@ class WebhookEvent:
         environment: MOCK if a mock sent the event; else PRODUCTION or SANDBOX as stated in the
             event; None if missing or unknown.
         caller_ref: The `caller_ref` of the call; None if missing; not in `repr`.
-        call_id: Our id of the kept call that created the session; None if we did not create it.
+        call_id: Our call id, if a call with `Retention.KEEP` created the session; else None.
         raw: The decoded body, with whole floats as integers. Not in `repr`, because it contains
             URLs of the pictures.
         is_test: Whether this is a test delivery from the console, with an invented decision.
@@ -128,7 +128,7 @@ def verify_webhook(
 
 
 def _is_signed(body: bytes, headers: Mapping[str, str], keys: Iterable[Secret]) -> bool:
-    """Return whether a signature over the whole body is valid: HMAC-SHA256 in lower-case hex.
+    """Return whether a signature of the whole body is valid: HMAC-SHA256 in lower-case hex.
 
     The key is the secret as UTF-8 text. Version 2 signs canonical JSON as written by Didit's
     server, a Python program: whole floats as integers, keys sorted by code points, ``,`` and ``:``
@@ -158,7 +158,7 @@ def _is_signed(body: bytes, headers: Mapping[str, str], keys: Iterable[Secret]) 
 
 
 def _load(body: bytes) -> dict[str, Any]:
-    """Decode the JSON object in `body`, whole floats as integers; `ValueError` if invalid."""
+    """Decode a JSON object, with whole floats as integers. Raises `ValueError` if invalid."""
 
     def read_float(digits: str) -> int | float:
         number = float(digits)

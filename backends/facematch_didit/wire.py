@@ -1,9 +1,9 @@
 """Didit's face match and passive liveness: build requests, parse responses, verdicts and errors.
 
-No I/O. The parser accepts responses of three editions of Didit's documentation: integers or floats,
-warnings with four or six keys, with or without echoes, times that end in ``Z`` or ``+00:00``.
+The parser accepts the responses of three editions of Didit's documentation, which differ in number
+types, keys per warning (four or six), repeated request values and time zones (``Z``, ``+00:00``).
 Sources: Didit face-match and passive-liveness skill pages, early 2026; Didit API reference, Face
-Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20.
+Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20. No function does I/O.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ from .words import (
     time_or_none,
 )
 
-#: Didit checks a file's extension: tiff, jpg, jpeg, png, webp. The limit of "5 MB" may mean
-#: 5,242,880 bytes; 5,000,000 are safe (Didit API reference, Face Match, June 2026).
+#: Didit accepts the extensions tiff, jpg, jpeg, png and webp. The limit of "5 MB" may mean
+#: 5,242,880 bytes; 5,000,000 is safe (Didit API reference, Face Match, June 2026).
 LIMITS = ImageLimits(
     formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF}),
     max_bytes=5_000_000,
@@ -88,13 +88,13 @@ MAX_CALLER_REF = 255
 
 @attrs.frozen(kw_only=True)
 class Kind:
-    """The names and decisions of one kind of call: face match or passive liveness.
+    """Names and decisions for one kind of call: face match or passive liveness.
 
     Attributes:
         block: The key of the verdict in the response.
-        reasons: Warnings that mean a negative verdict on the face. A decline without any of these
-            warnings says nothing about the face.
-        certain: The subset of `reasons` that counts even without a score or a face.
+        reasons: Warnings that mean a negative verdict on the face. A decline without any of them
+            is not about the face.
+        certain: The subset of `reasons` that is conclusive even without a score or a face.
     """
 
     result: type[MatchResult | LivenessResult]
@@ -154,7 +154,7 @@ def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequ
         fields["vendor_data"] = _check_caller_ref(call.caller_ref)
     metadata = dict(call.metadata or {})
     if call.retention is Retention.KEEP:
-        # Not in vendor_data, which has the caller's reference and is used by Didit's face index.
+        # Not in vendor_data: it is the caller's reference, and Didit's face index uses it.
         metadata[CALL_ID_KEY] = call.call_id
     if metadata:
         fields["metadata"] = json.dumps(metadata, allow_nan=False)
@@ -167,10 +167,10 @@ def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequ
 
 
 def _check_caller_ref(text: str) -> str:
-    # Didit's list cannot be filtered by only white space, and a web framework may strip it.
+    # Didit's list cannot be filtered by white space alone, and a web framework may strip it.
     if not text.strip() or len(text) > MAX_CALLER_REF:
         raise errors.Unsupported(
-            f"caller_ref (got {len(text)} characters) must have at most {MAX_CALLER_REF} and not "
+            f"caller_ref must have at most {MAX_CALLER_REF} characters (got {len(text)}), and not "
             "only white space. Nothing was sent.",
             backend=NAME,
             what="caller_ref",
@@ -186,7 +186,7 @@ def _threshold_of(call: Call) -> Threshold:
 
 
 def _threshold_text(call: Call) -> str:
-    """Return the threshold with all digits; a whole number has no fraction."""
+    """Format the threshold with all its digits, and a whole number without a fraction."""
     # In early 2026 Didit documented only whole numbers (Didit face-match skill page).
     value = _threshold_of(call).value or 0.0
     return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
@@ -239,7 +239,7 @@ def _read_faces(block: dict[str, Any], name: str) -> tuple[Face, ...] | None:
 def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
     box = None
     if entity.get("bbox") is not None:
-        # In pixels of the picture rotated and shrunk by Didit. The response lacks that size.
+        # In pixels of Didit's rotated and shrunk copy, whose size is not in the response.
         left, top, right, bottom = (
             read_number(edge, name) for edge in read_list(entity["bbox"], name)
         )
@@ -264,7 +264,7 @@ def read_verdict(
 ) -> dict[str, Any]:
     """Parse the verdict block of a call or a decision into the fields of a result.
 
-    `faces` are the faces of the pictures, by ``probe`` and ``reference``.
+    `faces` maps ``probe`` and ``reference`` to the faces found in that picture.
     """
     status = read_text(block["status"], "status")
     warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
@@ -309,7 +309,7 @@ def _decide(
     if WarningCode.NO_FACE in codes and not codes & kind.certain:
         return kind.decisions.INCONCLUSIVE
     if status == APPROVED:
-        # By the documents an error-level warning declines and an approval has a score: else REVIEW.
+        # Didit documents that an approval has a score and no error-level warning: else REVIEW.
         return kind.passed if has_score and not is_grave else kind.decisions.REVIEW
     if status == DECLINED:
         if is_grave and not codes & kind.reasons:
@@ -339,11 +339,11 @@ def _read_warning(item: object) -> ResultWarning:
 # - ``{"error": text}``: no credit (403), a picture that cannot be used (400);
 # - ``{"detail": text}``: key and permissions (401, 403), method, media type, rate limit (429);
 # - ``{field: [text]}``: all invalid fields of a form (400);
-# - ``[text]``: the same without a field, from other endpoints than these.
+# - ``[text]``: messages without a field; used by other endpoints only.
 #
-# Only 200 responses are charged. We rely on this for these four shapes, because Didit wrote them.
-# HTML, an empty body or another shape may come from a gateway and gets the core's default for the
-# status. The editions differ only in whether a bad key is 401 or 403.
+# Only 200 responses are charged. We rely on this for these four shapes, because they come from
+# Didit. HTML, an empty body or another shape may come from a gateway and gets the core's default
+# for the status. The editions differ only in the status for a bad key: 401 or 403.
 
 STATED = "only 200 responses are charged (Didit API reference, Face Match, June 2026)"
 
@@ -368,8 +368,8 @@ def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
         return usual
     if status == 403 and form in ("error", "detail"):
         return _NO_CREDIT if form == "error" else _BAD_KEY
-    # Didit documents no body for its own faults. Except for invalid fields, it uses these shapes.
-    # With 502, 504 or at least 520 a gateway reports a lost call, which may still be running.
+    # Didit documents no body for internal errors. Ours: these two shapes come from Didit itself.
+    # With 502, 504, or 520 and above, a gateway has lost the call, which may still be running.
     if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT
     if 400 <= status < 500 and usual.charged is Charged.NO:
@@ -384,7 +384,7 @@ def read_error(
     find_row: Any = error_row,
     **about: Any,
 ) -> errors.VendorError:
-    """Return the error for a response without a result; `find_row` is used like `error_row`."""
+    """Return the error for a response without a result; `find_row` has `error_row`'s signature."""
     form, fields = _read_words(reply)
     quotable = reply
     if fields:
@@ -409,7 +409,7 @@ def read_error(
 
 
 def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]]:
-    """Return the shape of an error response and, if the shape has fields, the texts by field."""
+    """Return the shape of an error response and its texts by field, empty without fields."""
     try:
         body = reply.json()
     except ValueError:
@@ -427,7 +427,7 @@ def _read_words(reply: http.HttpReply) -> tuple[Form, dict[str, tuple[str, ...]]
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    """Return a string or a list of strings as a tuple; empty for anything else."""
+    """Return a string or a list of strings as a tuple, and an empty tuple for anything else."""
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return ()

@@ -1,7 +1,7 @@
-"""Didit's constants, their mapping to this package, and readers for JSON values.
+"""Didit's constants, their mapping to facematch's types, and readers for JSON values.
 
 Each constant names its source; all pages were read on 2026-11-20. A reader raises `ValueError` for
-a value of an undocumented type; the message contains the value's place but not the value. This
+a value of an undocumented type; the message names the field but omits the value. This
 module imports no HTTP client, because a program that only receives webhooks needs none.
 """
 
@@ -36,12 +36,12 @@ DEFAULT_THRESHOLD = 30.0
 APPROVED = "Approved"
 DECLINED = "Declined"
 
-#: Environments by Didit's name for the kind of application (Didit OpenAPI, 2026-07-18).
+#: Environments, keyed by Didit's type of application (Didit OpenAPI, 2026-07-18).
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
 )
 
-#: Reasons for `Billing.ground`.
+#: Texts for `Billing.ground`.
 CHARGED = (
     "one credit per 200 response, whatever the verdict (Didit API reference, Face Match, June 2026)"
 )
@@ -50,8 +50,8 @@ FREE_IN_SANDBOX = (
     "`environment` is SANDBOX"
 )
 
-#: Warnings by Didit's code: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18;
-#: the three codes on quality and light: Didit passive-liveness skill page, early 2026.
+#: Our codes by Didit's code: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18;
+#: the last three (quality and light): Didit passive-liveness skill page, early 2026.
 WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     {
         "LOW_FACE_MATCH_SIMILARITY": WarningCode.LOW_SIMILARITY,
@@ -102,7 +102,7 @@ def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tupl
     return keys
 
 
-# Readers of decoded JSON; `place` names the value in the message.
+# Readers of decoded JSON; `place` names the field in the error message.
 
 
 def _reader(kind: type[T], description: str) -> Callable[[object, str], T]:
@@ -123,7 +123,7 @@ read_whole_number = _reader(int, "a whole number")
 
 
 def read_number(value: object, place: str) -> float:
-    """Return a finite number as a float; Didit's documents show whole numbers, too."""
+    """Return a finite number as a float. Didit also documents whole numbers."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - a vendor's value, not a caller's
     if not abs(value) < 1e300:
@@ -132,7 +132,7 @@ def read_number(value: object, place: str) -> float:
 
 
 def read_time(value: object, place: str) -> datetime:
-    """Return an ISO 8601 time in UTC; a time without a time zone is UTC at Didit."""
+    """Parse an ISO 8601 time. Didit's times are UTC if they have no time zone."""
     text = read_text(value, place)
     try:
         at = datetime.fromisoformat(text)

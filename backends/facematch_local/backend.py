@@ -1,4 +1,4 @@
-"""`LocalBackend`: the backend `local`."""
+"""`LocalBackend`: compare faces on this machine with OpenCV."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INSTALL = "The backend local needs {missing}: {command} (about 80 MB)."
 
 LIMITS = ImageLimits(formats=frozenset(ImageFormat) - {ImageFormat.HEIC})
 
-#: Between OpenCV's threshold, 36.3, and 43, the lowest that rejected all strangers we measured.
+#: Between 36.3, OpenCV's threshold, and 43, which rejected all pairs of two people we measured.
 DEFAULT_THRESHOLD = 40.0
 
 
@@ -52,15 +52,15 @@ DEFAULT_THRESHOLD = 40.0
 class LocalBackend(EngineBackend):
     """Compares faces on this machine: YuNet finds them, SFace compares them, OpenCV runs both.
 
-    The score is 100 times the cosine similarity of two embeddings, or 0 if that is negative. The
-    score is rounded to two decimals, then compared with the threshold. The score is not a
-    probability. The default threshold is 40 (at least); 50 is strict.
+    The score is 100 times the cosine similarity of two embeddings, or 0 if that is negative. It is
+    rounded to two decimals before the comparison with the threshold, and is not a probability. By
+    default, a score of at least 40 is a match; a threshold of 50 is strict.
 
-    Pictures stay on this machine, and nothing is written to disk. A picture in many pairs is
-    embedded once. Liveness checks raise `Unsupported`.
+    Pictures stay on this machine, and nothing is written to disk. A picture that occurs in many
+    pairs is embedded once. Liveness checks raise `Unsupported`.
 
     Args:
-        rotate: Whether to also try each picture turned by 90, 180 and 270 degrees.
+        rotate: Whether to try each picture also rotated by 90, 180 and 270 degrees.
         cached_pictures: Maximum number of pictures in the cache, 0-1,000,000; about 2 kB each.
             Embeddings are biometric data: they stay in memory until the backend is closed.
 
@@ -96,7 +96,7 @@ class LocalBackend(EngineBackend):
         self._cache = FaceCache(self.cached_pictures)
 
     def load(self) -> None:
-        """Load the models now instead of with the first picture; takes about half a second.
+        """Load the models now, not at the first picture. This takes about half a second.
 
         Raises:
             ConfigurationError: a model file is missing or damaged, or OpenCV is older than 4.11.
@@ -105,7 +105,7 @@ class LocalBackend(EngineBackend):
 
     @property
     def pictures_computed(self) -> int:
-        """The number of pictures processed, not counting cache hits."""
+        """Number of pictures processed, without cache hits."""
         return self._cache.memory.computed
 
     def compare(self, call: MatchCall) -> Compared:
@@ -125,7 +125,7 @@ class LocalBackend(EngineBackend):
         *,
         max_workers: int | None = None,
     ) -> NDArray[np.float64]:
-        """Return the score of every probe with every reference; embeds each picture only once.
+        """Return the score of every probe with every reference. Embeds each picture only once.
 
         Args:
             probes, references: Pictures, in any form that `FaceVerifier.verify` accepts.
@@ -148,7 +148,7 @@ class LocalBackend(EngineBackend):
     ) -> NDArray[np.float64]:
         """Return the embedding of the largest face of each picture, for `scores_from_embeddings`.
 
-        Embeddings are biometric data: you are responsible for embeddings that you keep.
+        Embeddings are biometric data: you are responsible for those that you store.
 
         Args:
             pictures: Pictures, in any form that `FaceVerifier.verify` accepts.
@@ -179,17 +179,17 @@ class LocalBackend(EngineBackend):
 
         The table depends only on the files: nothing is cached or written. This method uses one
         thread; run one process per core. Embeddings are biometric data: you are responsible for
-        embeddings that you keep.
+        those that you store.
 
         Args:
-            paths: The files, in any number.
+            paths: The paths of the files.
 
         Returns:
             One row per file: ``path``; ``sha256`` of the bytes in hex; ``face``, whether a face was
             found; ``error``, the class name of the error if the file is unusable, else null;
             ``embedding`` of the largest face, 128 float32, null without a face; ``elapsed_s``, the
             processing time in seconds without loading the models; ``engine``, models and versions
-            as JSON, also in the table's metadata (``facematch.engine``).
+            as JSON, repeated in the table's metadata (``facematch.engine``).
 
         Raises:
             ConfigurationError: pyarrow is not installed (extra ``compare``), or see `load`.
@@ -229,12 +229,12 @@ class LocalBackend(EngineBackend):
     scores = staticmethod(scores_from_embeddings)
 
     def close(self) -> None:
-        """Clear the cache; free the models unless another backend uses them."""
+        """Clear the cache, and free the models unless another backend uses them."""
         self._cache.clear()
         self._engine.close()
 
     def diagnose(self) -> Mapping[str, Any]:
-        """Return the model, score scale, state of the model files and versions."""
+        """Return the model, the score scale, the state of the model files, and versions."""
         from importlib.metadata import packages_distributions, version
 
         facts: dict[str, Any] = {"model": MODEL, "scale": SCALE}

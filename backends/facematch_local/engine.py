@@ -1,4 +1,4 @@
-"""The engine: loads the models lazily and shares them across threads. Safe after a fork.
+"""The engine. It loads the models lazily and shares them across threads. Safe after a fork.
 
 Importing this module is cheap: OpenCV and numpy are imported when the models are loaded.
 """
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .faces import PictureFaces
     from .recognition import Parts
 
-#: Loaded models by process id, shared by all open engines and freed with the last engine. The
-#: process id keeps the child of a fork from using its parent's models.
+#: Loaded models by process id, shared by all open engines and freed with the last engine. Because
+#: of the process id, a forked child does not use its parent's models.
 _shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 
@@ -42,7 +42,7 @@ class Engine:
         self._last_models = _Models()
 
     def load(self) -> None:
-        """Load the models now instead of with the first picture; takes about half a second."""
+        """Load the models now, not at the first picture. This takes about half a second."""
         self._load()
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Engine:
         self.models.parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> PictureFaces:
-        """Find a picture's faces and embed the largest; `rotate` also tries 90-degree turns."""
+        """Find a picture's faces and embed the largest. `rotate` also tries 90-degree turns."""
         return self._load().look(data, rotate=rotate)
 
     @property
@@ -58,9 +58,9 @@ class Engine:
         """The models of this process."""
         inherited = self._last_models
         if inherited.pid != os.getpid():
-            # If another thread of the parent held a lock of the models during the fork, the lock is
-            # never released in the child. So the child neither uses nor frees the parent's models:
-            # freeing acquires locks, too.
+            # A lock that another thread of the parent held during the fork is never released in the
+            # child. So the child neither uses the parent's models nor frees them: freeing acquires
+            # locks, too.
             self._inherited.append(inherited)
             self._last_models = _Models()
         return self._last_models

@@ -1,4 +1,4 @@
-"""The faces that the engine found in a picture, and an LRU cache of faces.
+"""`PictureFaces`, the faces that the engine found in a picture, and an LRU cache of them.
 
 Both contain biometric data, which stays in memory and never appears in a repr, pickle or log.
 """
@@ -39,7 +39,7 @@ class PictureFaces:
         size: Width and height in pixels of the upright picture, turned by `angle`.
         angle: Degrees clockwise, after the EXIF orientation.
         embedding: Embedding of the largest face, shape (128,), read-only, normalized to length 1.
-            This and the attributes below are None if there is no face.
+            Like the following attributes, None if there is no face.
         face_px: Width of the largest face in pixels of the full-size picture, at least 1.
         luminance: Mean brightness of that face, 0-100.
         sharpness: Variance of the Laplacian of that face, scaled to 100 x 100 gray levels 0-255.
@@ -58,7 +58,7 @@ class PictureFaces:
 
 
 class _Memory:
-    """The cache of one process. The child of a fork creates a new one: its lock may be stuck."""
+    """The cache of one process. A forked child creates its own: the old lock may stay held."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -86,7 +86,7 @@ class FaceCache:
         return self._last_memory
 
     def get(self, key: Hashable, compute: Callable[[], PictureFaces]) -> PictureFaces:
-        """Return the cached faces, or compute them once for all threads. Errors are not cached."""
+        """Return the cached faces, or compute them once for all threads. Does not cache errors."""
         memory = self.memory
         with memory.lock:
             future = memory.futures.get(key)

@@ -1,4 +1,4 @@
-"""The two model files in the folder `weights`. Reading a file checks its SHA-256."""
+"""Read the two model files in the folder `weights`, and verify their SHA-256."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIGESTS = MappingProxyType(
 def read_model(name: str) -> bytes:
     """Return the bytes of a model file.
 
-    OpenCV gets bytes instead of a path, because OpenCV cannot open every path on Windows.
+    OpenCV is given bytes, not a path, because it cannot open every path on Windows.
 
     Raises:
         ConfigurationError: the file cannot be read or has another digest.

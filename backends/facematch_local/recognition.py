@@ -70,7 +70,7 @@ _PLACES = np.column_stack(
 #: Rows and columns of a chip in which brightness and sharpness are measured.
 _FACE = slice(6, 106)
 
-#: Mean brightness of a face, 0-100, below or above which its chip is enhanced (usually 30-72).
+#: The chip of a face with a mean brightness (0-100) outside this range is enhanced. Usual: 30-72.
 DARK, BRIGHT = 20, 75
 
 #: Exceptions that Pillow's decoders raise for damaged files.
@@ -91,7 +91,7 @@ def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
             size = image.size
             if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
                 size = size[::-1]
-            # Decodes a JPEG directly at a half, a quarter or an eighth of its size.
+            # A JPEG is decoded directly at a half, a quarter or an eighth of its size.
             image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
             ImageOps.exif_transpose(image, in_place=True)
             pixels = _as_rgb(image)
@@ -110,7 +110,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         # Pillow warns if a palette with transparency is converted directly to RGB.
         image = image.convert("RGBA")
     elif image.mode.startswith("I;16"):
-        # Converting directly to RGB, Pillow would clip 16 bits to 8: the result is almost white.
+        # Pillow's direct conversion to RGB clips 16 bits to 8: the result is almost white.
         image = image.convert("I").point(lambda shade: shade * (1 / 257))
     return image.convert("RGB")
 
@@ -127,7 +127,7 @@ class Parts:
     """The loaded models. All methods are safe across threads."""
 
     def __init__(self) -> None:
-        """Load the models; takes about half a second.
+        """Load the models. This takes about half a second.
 
         Raises:
             ConfigurationError: OpenCV is too old, or a model file is missing or damaged.
@@ -166,7 +166,7 @@ class Parts:
             return np.empty((0, 15), np.float32) if faces is None else faces.copy()
 
     def _detect(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """Return the faces, largest first, and the picture's pixels per pixel of the detection."""
+        """Return the faces, largest first, and the picture's scale relative to the detector's."""
         for side in LOOKS:
             small = _shrink(pixels, side)
             faces = self.find(small, LEAST_CONFIDENCE)
@@ -182,8 +182,8 @@ class Parts:
     ) -> NDArray[np.float64]:
         """Return the landmarks of a face, (5, 2), in pixels of this picture.
 
-        The detector underestimates the roll of a face, most of all for small faces. So detection is
-        repeated until the face is large and upright in its input.
+        The detector underestimates the roll of a face, above all of a small one. So the detection
+        is repeated until the face is large and upright in the detector's input.
         """
         points = face[4:14].reshape(5, 2).astype(np.float64)
         middle, side = face[:2] + face[2:4] / 2, float(max(face[2:4]))
@@ -209,7 +209,7 @@ class Parts:
         return points
 
     def cut(self, data: bytes, *, rotate: bool) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
-        """Find the faces and cut out the largest face's chip. Does not compute the embedding."""
+        """Find the faces and cut out the largest face's chip, without computing the embedding."""
         image, size = decode(data)
         upright = np.asarray(image)[:, :, ::-1]
         turns = [np.ascontiguousarray(np.rot90(upright, -turn)) for turn in range(1 + 3 * rotate)]
@@ -250,7 +250,7 @@ class Parts:
 
 
 def _enhance(chip: NDArray[np.uint8], luminance: float) -> Any:
-    """Brighten and smooth a dark chip, smooth a bright chip; return other chips unchanged."""
+    """Brighten and smooth a dark chip, smooth a bright one, and return any other unchanged."""
     if luminance < DARK:
         brighter = cv2.convertScaleAbs(chip, alpha=43 / max(luminance, 1))
         return cv2.GaussianBlur(brighter, (0, 0), 1.2)
@@ -275,7 +275,7 @@ def _roll(points: NDArray[np.float64]) -> float:
 
 
 def fit(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation, scale and shift, (2, 3), that map `points` closest to `places`.
+    """Return the rotation, scale and shift, (2, 3), that best map `points` to `places`.
 
     Least squares without reflection (Umeyama 1991).
     """

@@ -50,7 +50,7 @@ def scores_from_embeddings(
 
 @attrs.frozen
 class QualityLimit:
-    """The range of a property of a face. Outside this range, the picture gets a warning."""
+    """The range of a face's property. A picture with a value outside it gets a warning."""
 
     attribute: str
     below: float
@@ -105,7 +105,7 @@ def faces_of(faces: PictureFaces) -> tuple[Face, ...]:
 
 
 def compare_faces(probe: PictureFaces, reference: PictureFaces) -> Compared:
-    """Compare the faces of two pictures. The score is None if a picture has no face."""
+    """Compare the largest faces of two pictures. The score is None if a picture has no face."""
     cosine = score = None
     if probe.embedding is not None and reference.embedding is not None:
         cosine = float(probe.embedding.astype(float) @ reference.embedding.astype(float))

@@ -44,13 +44,13 @@ class AwsSettings:
         self, profile: str | None, region: str | None, keys: Sequence[Secret | None] = ()
     ) -> None:
         try:
-            import botocore.session  # noqa: F401 - to report a missing one now
+            import botocore.session  # noqa: F401 - to fail now if it is missing
         except ModuleNotFoundError:
             raise ConfigurationError(
                 f"The backend rekognition needs botocore: {install_command('rekognition')}"
             ) from None
-        # The chain reads files, runs programs and calls services with its own timeouts. It runs in
-        # a thread, so that a call can time out earlier.
+        # The credential chain reads files, runs programs and calls services with its own timeouts.
+        # It runs in a thread, so that a call can time out earlier.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
         self._profile, self._keys = profile, keys
         self._opened: Any = None
@@ -63,8 +63,8 @@ class AwsSettings:
 
     @property
     def _session(self) -> Any:
-        # Created lazily, because this takes longer than a call. Needs no lock, which a fork could
-        # leave held: first the constructor's thread uses it, later only the thread of `_lookups`.
+        # Created lazily, because this takes longer than a call. A lock could stay held after a fork
+        # and is not needed: after the constructor, only the thread of `_lookups` uses the session.
         if self._opened is None:
             import botocore.session
 
@@ -72,7 +72,7 @@ class AwsSettings:
         return self._opened
 
     def find_endpoint(self) -> str:
-        """Return the endpoint configured in AWS's settings; empty if none is.
+        """Return the endpoint from AWS's settings, or an empty string.
 
         The environment overrides the configuration file, and a service's endpoint overrides the
         endpoint for all services (AWS SDKs and Tools Reference Guide, Service-specific endpoints,
@@ -139,7 +139,7 @@ class AwsSettings:
         return Credentials(*(key.reveal() if key else None for key in self._keys))
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
-        """Call botocore; errors show only the class, because the messages may contain keys."""
+        """Call botocore. Errors show only their class, because their messages may contain keys."""
         try:
             with muted("botocore"):
                 return ask()

@@ -79,7 +79,7 @@ _USUAL_SUFFIX = "amazonaws.com"
 #: Domains of dual-stack endpoints: AWS General Reference, read 2026-11-23; for China and the
 #: European Sovereign Cloud, botocore's partitions.
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
-#: FAQs, Billing: CompareFaces counts only the source image, so a comparison is one image.
+#: FAQs, Billing: CompareFaces counts only the source image, so a comparison counts as one image.
 _COUNTED = "AWS counts one image per comparison and one per detection"
 _REFUSED = "AWS counts only analyzed images, and this one was rejected"
 _UNSAID = "AWS does not document whether a comparison without a face is charged"
@@ -94,7 +94,7 @@ _KEYS = (
 #: #1780, aws/aws-sdk-go #2194; read 2026-11-26).
 _CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
 _CLOCK = ("RequestExpired", "InvalidSignatureException clock")
-#: Errors of an account that is not (or no longer) activated for Rekognition.
+#: Errors of an account that is not activated for Rekognition, or no longer.
 _ACCOUNT = ("OptInRequired", "SubscriptionRequiredException")
 _QUOTAS = (
     *("ThrottlingException", "ProvisionedThroughputExceededException"),
@@ -122,7 +122,7 @@ _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     )
     for code in codes
 }
-# AWS uses this code for any invalid parameter; a picture without a face is the only one sent here.
+# AWS returns this code for any invalid parameter. Ours can only be a picture without a face.
 _ERRORS["InvalidParameterException"] = InconclusiveRow(NO_FACE, Charged.UNKNOWN, _UNSAID)
 
 
@@ -140,19 +140,19 @@ class QualityFilter(enum.StrEnum):
 class RekognitionBackend(HttpBackend):
     """Compares faces with Amazon Rekognition's CompareFaces. Hosted sessions use Face Liveness.
 
-    AWS returns similarities and no verdict: the threshold decides, 80 by default, like AWS's own
-    filter. AWS recommends human review for decisions about people.
+    AWS returns similarities but no verdict. The highest similarity is compared with the threshold,
+    80 by default, as in AWS's own filter. AWS recommends human review for decisions about people.
 
     The reference is AWS's source image; its largest face is compared. The probe is the target
     image; each of its faces gets a similarity, and more than one face gives a warning.
 
-    A call counts as one image, or as two with `reference_quality`. For a picture without a face
-    CompareFaces returns an invalid-parameter error; the result is `INCONCLUSIVE` with `NO_FACE`.
-    AWS does not document whether this error is charged: `billing.charged` is UNKNOWN.
+    AWS bills a call as one image, or as two with `reference_quality`. If a picture has no face,
+    CompareFaces returns an invalid-parameter error, and the result is `INCONCLUSIVE` with
+    `NO_FACE`. AWS does not document whether this is charged, so `billing.charged` is UNKNOWN.
 
-    According to the Developer Guide, CompareFaces keeps neither pictures nor results. According to
-    the FAQs, AWS may store inputs to improve its services unless the account opts out with an AI
-    services opt-out policy of AWS Organizations. A call cannot opt out.
+    According to the Developer Guide, CompareFaces stores neither pictures nor results. According to
+    the FAQs, AWS may store inputs to improve its services unless the account has an AI services
+    opt-out policy of AWS Organizations. A single call cannot opt out.
 
     Without explicit credentials, botocore's credential chain runs at the first call and when the
     credentials expire. The chain may read the environment and files, run a profile's
@@ -196,7 +196,7 @@ class RekognitionBackend(HttpBackend):
         score_scale=_SCALE,
         reports_faces=True,
         billed_operations=frozenset({Operation.MATCH}),
-        # AWS's guesses about the person, which a comparison does not need.
+        # AWS's estimates about the person, which a comparison does not need.
         private_keys=frozenset({"AgeRange", "Gender", "Emotions", "Smile"}),
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
@@ -219,7 +219,7 @@ class RekognitionBackend(HttpBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        self._aws  # noqa: B018 - to raise for a missing region now
+        self._aws  # noqa: B018 - to fail now if the region is missing
 
     @functools.cached_property
     def _aws(self) -> AwsSettings:
@@ -302,7 +302,7 @@ class RekognitionBackend(HttpBackend):
         )
 
     def error_code(self, reply: HttpReply) -> str | None:
-        """Return the name of AWS's exception, without the namespace before and the URL after it."""
+        """Return the name of AWS's exception, without the namespace and the URL around it."""
         kind = reply.at("__type")
         if kind is None:
             return None

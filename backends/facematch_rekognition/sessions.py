@@ -40,7 +40,7 @@ from facematch_core.backend import (
 )
 from facematch_core.models import ScaleSource, Severity, ThresholdRule
 
-#: How long AWS keeps a session and its results, from the start of the session.
+#: How long AWS stores a session and its results after its start.
 _LIFETIME = dt.timedelta(minutes=3)
 _STATES = {
     "CREATED": SessionState.PENDING,
@@ -50,7 +50,7 @@ _STATES = {
     "FAILED": SessionState.FAILED,
     "EXPIRED": SessionState.EXPIRED,
 }
-#: Warnings by AWS's feedback code on the video; OTHER for all other codes.
+#: Warnings by AWS's feedback code about the video; OTHER for all other codes.
 _FEEDBACK = {
     "FACE_NOT_VISIBLE": WarningCode.NO_FACE,
     "FACE_OBSTRUCTION_DETECTED": WarningCode.LOW_QUALITY,
@@ -76,7 +76,7 @@ _OTHER_CHALLENGE = ResultWarning(
 
 
 class Challenge(enum.StrEnum):
-    """A liveness challenge: what AWS asks the person to do in front of the camera."""
+    """A liveness challenge: the person's task in front of the camera."""
 
     #: The person moves the face while the screen flashes colored light.
     FACE_MOVEMENT_AND_LIGHT = "FaceMovementAndLightChallenge"
@@ -94,7 +94,7 @@ class FaceLivenessOptions:
     Attributes:
         challenges: The accepted challenges, in order of preference. The default is AWS's:
             `Challenge.FACE_MOVEMENT_AND_LIGHT`. The browser component tells AWS which challenges it
-            supports, so a completed challenge that is not in this list is `REVIEW`.
+            supports. If the person completed one that is not in this list, the result is `REVIEW`.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(
@@ -144,7 +144,7 @@ def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
 
 
 def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
-    """Return the reading of a session; any exception means that the response is invalid."""
+    """Return the reading of a session. Any exception means that the response is invalid."""
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
     method = None if challenge is None else _read_text(challenge, "Type")
@@ -166,7 +166,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
         checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
         has_begun=status == "IN_PROGRESS",
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
-        # A session is for one check, which cannot be started twice.
+        # A session has one check, which can be started only once.
         way_in=WayIn(
             page={"session_id": session_id, "region": region} if status == "CREATED" else {},
             expires_at=ends_at,
@@ -237,5 +237,5 @@ def _list_challenges(request: StartRequest) -> tuple[Challenge, ...]:
 
 
 def _find_end(record: SessionRecord) -> dt.datetime | None:
-    """Return when AWS deletes the session: 3 minutes after its start; None if that is unknown."""
+    """Return when AWS deletes the session, 3 minutes after its start; None if unknown."""
     return None if record.started_at is None else record.started_at + _LIFETIME
