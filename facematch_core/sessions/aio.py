@@ -9,11 +9,11 @@ from .sessions import Sessions
 
 
 class AsyncSessions(Awaited):
-    """`Sessions` with async methods; `plan` and `receive` send nothing and stay synchronous.
+    """`Sessions` with async methods. `plan` and `receive` send nothing and stay synchronous.
 
-    Works like `AsyncFaceVerifier`. If a start is cancelled before its first byte leaves, nothing
-    is sent. Otherwise the start finishes in the background and is counted;
-    repeating the start returns that session if the vendor can find it.
+    Works like `AsyncFaceVerifier`. If a start is cancelled before its first byte is sent, nothing
+    is sent. If it is cancelled later, the start finishes in the background and is counted. Another
+    start of the same record returns that session if the vendor can find it.
 
     Args:
         sessions: The sessions to call; closed together with this object.

@@ -1,7 +1,7 @@
-"""Plan, start, read and delete hosted sessions of one verifier's backend.
+"""`Sessions`: plan, start, read and delete a vendor's hosted sessions.
 
-In a hosted session the person is verified on the vendor's own page or component. The library stores
-nothing: later calls need only the caller's record, even days later and in another process.
+In a hosted session, the person is verified on the vendor's own page or in its component. The
+library stores nothing: a `SessionRecord` is enough to read the session later in any process.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ T = TypeVar("T")
 
 
 class Sessions:
-    """Hosted sessions of one backend; open them with `open_sessions`.
+    """The hosted sessions of one backend. Open them with `open_sessions`.
 
     Thread-safe. A context manager.
 
-    A start uses the verifier's policies and `retry`, and counts as one paid call. Reads and
-    deletions are free: they respect the vendor's rate limits and are not counted.
+    A start uses the verifier's policies and `retry`, and is counted as one paid call. Reads and
+    deletions are free and not counted. They are delayed only by the vendor's own rate limits.
 
     Args:
         verifier: A verifier whose backend supports sessions; closed with this object. Its
-            thresholds are the defaults of `plan`; its `require_environment` applies, too.
-        profile: Name of the verifier's profile; None if it has none.
+            thresholds are the defaults of `plan`, and its `require_environment` also applies.
+        profile: Name of the verifier's profile, or None.
         expects, compared_with: See `open_sessions`.
 
     Raises:
         ConfigurationError: `verifier` is not a `FaceVerifier` (for a failover, use a member), or
-            the vendor's sessions lack one of the checks, or a score for one of the thresholds.
+            the vendor's sessions do not support a check or a threshold.
         Unsupported: the backend does not support sessions.
     """
 
@@ -82,7 +82,7 @@ class Sessions:
         self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
         if (can := self._backend.session_capabilities) is None:
             raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
-        # Sessions and FaceVerifier share their internals.
+        # Sessions use the verifier's own pipeline.
         pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
@@ -100,7 +100,7 @@ class Sessions:
         )
 
     def _read_expectation(self, expects: Any, compared_with: Any) -> dict[str, Any]:
-        """Return a record's `expects` and `compared_with`; raise if the vendor lacks either."""
+        """Return `expects` and `compared_with` for a record; raise if they are unsupported."""
         can, name = self._can, self._backend.name
         try:
             words = (expects,) if isinstance(expects, str) else expects
@@ -128,7 +128,7 @@ class Sessions:
         raise errors.ConfigurationError(f"{problem}.")
 
     def _check_scored(self, operation: Operation, kind: type[errors.FaceMatchError]) -> None:
-        """Raise if a threshold is set for a check that this vendor reports without a score."""
+        """Raise if this vendor reports the check without a score, which a threshold needs."""
         if operation in self._can.checks - self._can.scored:
             raise kind(
                 f"Sessions of {self._backend.name} report {operation} without a score, so a "
@@ -137,7 +137,7 @@ class Sessions:
 
     @property
     def verifier(self) -> FaceVerifier:
-        """The verifier, for single calls with the same policies."""
+        """The verifier, for other calls with the same policies."""
         return self._verifier
 
     @property
@@ -156,22 +156,22 @@ class Sessions:
         liveness_threshold: float | Threshold | None = None,
         valid_for_s: float = 3600.0,
     ) -> SessionRecord:
-        """Return the record to persist before `start`. Sends nothing.
+        """Create the record of a new session. Persist it before `start`. Sends nothing.
 
         Args:
             subject_ref: Your own id for the person to verify, such as a customer number.
-            purpose: The purpose, for example ``payout``.
-            about: What exactly the purpose concerns, for example ``payout 8841``; None if nothing.
-            threshold, review_threshold: Scores, 0-100: a match begins at the first, and is REVIEW
-                up to the second, higher one. None for the verifier's, else the vendor's.
-            liveness_threshold: The score at which a live face begins, 0-100; None likewise.
-            valid_for_s: Seconds after the start, above 0, when a session is EXPIRED if the person
-                has not begun (15 minutes later if so). Delete it before you plan another.
+            purpose: The purpose of the verification, for example ``payout``.
+            about: The object of the purpose, for example ``payout 8841``, or None.
+            threshold, review_threshold: The lowest score of a match, and a higher score up to which
+                a match becomes REVIEW, 0-100. None for the verifier's, or else the vendor's.
+            liveness_threshold: The lowest score of a live face, 0-100; None as above.
+            valid_for_s: Seconds from the start until an unfinished session is EXPIRED, above 0. A
+                person who has begun gets 15 more minutes. Delete it before you plan another.
 
         Raises:
-            InvalidRequest: a value has the wrong type or is out of range, this vendor needs a
+            InvalidRequest: a value has the wrong type or is out of range, this vendor requires a
                 `liveness_threshold`, or it reports no score for a threshold.
-            EnvironmentMismatch: the backend is not set to the required environment.
+            EnvironmentMismatch: the backend cannot return results from the required environment.
         """
         self._check_open()
         self._starting.result_policy.check_environment(of_sessions=True)
@@ -229,21 +229,21 @@ class Sessions:
         options: Any = None,
         deadline_s: float | None = None,
     ) -> SessionResult:
-        """Start the planned session. It counts as charged, whatever its outcome.
+        """Start the planned session. A started session is counted as charged.
 
         If this vendor can find a session by its record (`SessionCapabilities.finds_lost`), `start`
-        first looks for an earlier session of the record, free of charge, and returns it, with its
-        `way_in` unless the session has ended.
+        first searches for an earlier session of the record, free of charge. It returns that
+        session if there is one, with a `way_in` only if the person can still continue.
 
-        A lost response raises `OutcomeUnknown`, and the start is not retried automatically. The
-        message says whether starting again returns the same session.
+        If the response is lost, `OutcomeUnknown` is raised, and the start is not retried
+        automatically. The message says whether another `start` returns the same session.
 
         Args:
-            record: The record from `plan`, already persisted.
+            record: The persisted record from `plan`.
             reference: The face to compare with, if the record's `compared_with` is GIVEN.
-            return_url: Where the vendor's page redirects the person afterwards: https, on one of
-                the backend's `return_hosts` or on this machine.
-            language: Language of the page: ``es``, ``pt-BR``; None for the vendor's choice.
+            return_url: The https URL that the vendor's page redirects to at the end, on one of the
+                backend's `return_hosts` or on this machine.
+            language: The page's language, such as ``es`` or ``pt-BR``; None: the vendor's choice.
             options: The backend's own typed options for a start.
             deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
 
@@ -251,8 +251,8 @@ class Sessions:
             The session with its `way_in`. Persist its `record` again.
 
         Raises:
-            InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
-            BudgetExceeded: the start would exceed a budget; nothing was sent.
+            InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was started.
+            BudgetExceeded: the start would exceed a budget; nothing was started.
             SessionMismatch: the vendor created a different session than planned.
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the start failed or its outcome is unknown; `billing` has the charge.
@@ -268,7 +268,7 @@ class Sessions:
                 return self._look(record, deadline, with_way_in=True)[0]
             except errors.SessionNotFound as error:
                 nothing = error.with_traceback(None)
-            # Check before sending the picture: the "not found" may come from a mock.
+            # Check before the picture is sent: the "not found" may come from a mock.
             check_origin(nothing, record, self._rules(), may_be_silent=True)
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
@@ -316,19 +316,19 @@ class Sessions:
         """Read a session and check it against its record and the current settings. Free of charge.
 
         Args:
-            record: The session's record; look it up by the logged-in user. A record without
-                `session_id` (lost response) works only if this vendor can find a session by it.
+            record: The session's record; look it up by the logged-in user. If the start's response
+                was lost, the record has no `session_id`, and not every vendor can find the session.
             with_way_in: Whether to return the `way_in`, for a person who comes back.
             with_portrait: Whether to return a picture of the person, if the face is live.
             deadline_s: Seconds for the whole read, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            The result, in any state. A face that does not match is a result, not an error.
+            The session in its current state. A mismatch is a result, not an error.
 
         Raises:
-            SessionMismatch: the session is not the record's, or the record was changed.
+            SessionMismatch: the session does not belong to the record, or the record was changed.
             EnvironmentMismatch: the session is from another or an unknown environment.
-            SessionNotFound: the vendor lost the session before its retention period was over.
+            SessionNotFound: not found, although the vendor's retention period has not ended.
             InvalidRequest, Unsupported: the record or an argument is wrong; nothing was sent.
             UnexpectedResponse: the link leads to an unknown host.
             VendorError: the session could not be read.
@@ -357,11 +357,11 @@ class Sessions:
         """Delete a session and the person's data at the vendor. Free of charge.
 
         Returns:
-            The outcome. A session that no longer exists is not an error.
+            The outcome. If the vendor has no such session, the outcome is NOT_THERE, not an error.
 
         Raises:
             InvalidRequest, Unsupported: nothing was sent.
-            EnvironmentMismatch: the response is from another environment.
+            EnvironmentMismatch: the record or the response is from another environment.
             VendorError: the session could not be deleted.
         """
         if not self._can.can_delete:
@@ -384,9 +384,9 @@ class Sessions:
     def receive(
         self, body: bytes, headers: Mapping[str, str], *, tests: bool = False
     ) -> tuple[SessionHint, ...]:
-        """Verify a webhook delivery and return the sessions to read. It contains no verdict.
+        """Verify a webhook delivery and return the sessions to read, without verdicts.
 
-        Nothing is sent or stored. A duplicate delivery returns the same hints again.
+        Nothing is sent or stored, so a duplicate delivery returns the same hints again.
 
         Args:
             body: The raw request body, because the signature covers its bytes.
@@ -395,7 +395,7 @@ class Sessions:
 
         Raises:
             WebhookRefused: the delivery is not signed by the vendor, too old, or unreadable.
-            Unsupported: this vendor sends no webhooks.
+            Unsupported: this backend does not receive webhooks.
         """
         if not isinstance(body, bytes):
             raise errors.InvalidRequest(
@@ -406,7 +406,7 @@ class Sessions:
             return tuple(hint for hint in hints if tests or not hint.is_test)
         except errors.FaceMatchError:
             raise
-        except Exception as error:  # noqa: BLE001 - it may hold the delivery
+        except Exception as error:  # noqa: BLE001 - a plug-in's error may contain the delivery
             report_fault(error)
         raise errors.WebhookRefused("The delivery cannot be read.", http_status=422)
 
@@ -505,7 +505,7 @@ class Sessions:
                 )
 
     def _hand_over(self, result: SessionResult, reading: SessionReading) -> SessionResult:
-        """Return the result; raise if its link leads to an unknown host."""
+        """Return `result` if its link leads to a known host; else raise `UnexpectedResponse`."""
         backend, link = self._backend, (result.way_in or WayIn()).link
         if link is None:
             return result
@@ -526,7 +526,7 @@ class Sessions:
     def _look(
         self, record: SessionRecord, deadline: Deadline, **wishes: bool
     ) -> tuple[SessionResult, Portrait]:
-        """Read a session once; return its result and the picture of the person."""
+        """Read a session once; return its result and the person's picture (or its URL)."""
         self._check_sought(record)
 
         def judged(
@@ -547,7 +547,7 @@ class Sessions:
         prepare: Callable[[], Mapping[str, Any]],
         judge_answer: Callable[..., T],
     ) -> T:
-        """Make a request and return the result of `judge_answer`."""
+        """Send a request through the pipeline and return the result of `judge_answer`."""
         pipeline = self._starting if kind is StartRequest else self._following
         call = CallRecord(
             id=str(uuid.uuid4()),

@@ -1,7 +1,7 @@
-"""Judge a reading of a hosted session by its record, today's settings, and the time.
+"""Judge a reading of a hosted session by its record, the current settings, and the time.
 
-No I/O happens here. A reading must belong to the record's session and come from the right
-environment. The rules are applied afterwards, and only ever turn a pass into REVIEW.
+This module does no I/O. It first checks that a reading belongs to the record's session and comes
+from the right environment. Then it applies rules, which can only turn a pass into REVIEW.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 
-#: Tolerance for a vendor's clock that runs behind ours.
+#: How far a vendor's clock may run behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
-#: Extra seconds for a person who has begun: our own choice, not a vendor's rule.
+#: Extra seconds for a person who has begun; our own choice.
 _OVERTIME_S = 900.0
-#: Least and most seconds between two reads, normally a tenth of the age: if PENDING, and otherwise.
+#: Limits for the seconds between two reads: of a PENDING session, and of one in another state.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
-#: States in which a person may still continue.
+#: States in which the person may still continue.
 _OPEN = (types.SessionState.PENDING, types.SessionState.ABANDONED)
-#: States to poll. A DECIDED session may still be revised by a person: a webhook reports that.
+#: States to poll. DECIDED is not polled: if a reviewer revises a decision, a webhook reports it.
 _UNSETTLED = (types.SessionState.PENDING, types.SessionState.PROCESSING, types.SessionState.UNKNOWN)
 
 
@@ -44,16 +44,16 @@ class Rules:
     #: Name and session capabilities of the backend.
     backend: str
     can: types.SessionCapabilities
-    #: The configured and the required environment; None if not set.
+    #: The configured environment and the required environment; None if not set.
     declared: Environment | None
     required: Environment | None
-    #: Threshold and review threshold by operation, 0-100.
+    #: Threshold and review threshold, 0-100, by operation.
     thresholds: Mapping[Operation, tuple[float | None, float | None]]
     threshold_rule: models.ThresholdRule
 
 
 def check_record(record: types.SessionRecord, rules: Rules) -> None:
-    """Raise `EnvironmentMismatch` if a record belongs to another environment than the verifier."""
+    """Raise `EnvironmentMismatch` if the record's environment is not the verifier's."""
     problem = describe_mismatch(record.environment, rules.declared, rules.required)
     if record.environment is not None and problem is not None:
         raise EnvironmentMismatch(
@@ -73,7 +73,7 @@ def check_origin(
 ) -> Environment | None:
     """Return the environment of an answer; raise `EnvironmentMismatch` if it is wrong.
 
-    If no setting declares the environment, the answer must state it, unless it `may_be_silent`.
+    If no setting declares the environment, an answer must state it unless `may_be_silent` is set.
     """
     word, environment = answer.environment, None
     declared = rules.declared or record.environment
@@ -103,10 +103,10 @@ def judge(
     *,
     is_start: bool = False,
 ) -> tuple[types.SessionResult, Portrait]:
-    """Return the result of a reading, and the picture from its decisive liveness item.
+    """Return the result of a reading, and the picture from its worst liveness item.
 
-    The picture is None unless a live face was reported and passed. The response to a start states
-    its charge, and may omit its environment and the fields that the vendor keeps.
+    The picture is None unless the liveness check passed. With `is_start`, the reading is the
+    response to a start: it may omit the environment and the vendor's copies of record fields.
 
     Raises:
         EnvironmentMismatch: the reading is from another or an unknown environment.
@@ -115,11 +115,11 @@ def judge(
     environment = check_origin(reading, record, rules, may_be_silent=is_start)
     unknown = models.Billing(models.Charged.UNKNOWN, reading.billing.ground)
     reading = attrs.evolve(reading, environment=environment)
-    if reading.state is types.SessionState.GONE:  # its ids may be gone, too
+    if reading.state is types.SessionState.GONE:  # the vendor may have deleted the ids, too
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules, is_start=is_start)
-    # `terms` does not cover `started_at`, and a later time would make an old verdict look recent.
+    # The earliest time, because `terms` does not cover `started_at`: a record could be made newer.
     starts = [time for time in (record.started_at, reading.created_at) if time is not None]
     started_at = min(starts, default=record.planned_at)
     record = attrs.evolve(
@@ -137,7 +137,7 @@ def judge(
     if state is types.SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = types.SessionState.EXPIRED
     way_in = reading.way_in
-    # Continuing an ended session would film the person for nothing, and may be charged.
+    # Continuing an ended session would film the person without a result, and may be charged.
     is_open = state in _OPEN or (state is types.SessionState.EXPIRED and rules.can.resumes_expired)
     if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
         way_in = None
@@ -171,7 +171,7 @@ def judge(
 def judge_missing(
     record: types.SessionRecord, rules: Rules, clock: Clock
 ) -> types.SessionResult | None:
-    """Return a GONE result if the vendor's retention period is over, else None."""
+    """Return a GONE result if the vendor's retention period has ended; else None."""
     lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
     if lasts_s is None or (clock.now() - started_at).total_seconds() <= lasts_s:
         return None
@@ -232,13 +232,13 @@ def _worst(
     rules: Rules,
     doubts: Sequence[ResultWarning],
 ) -> tuple[Any, Portrait]:
-    """Return the worst item of one kind after all rules, and its picture or None."""
+    """Apply the rules to all items of one kind; return the worst item and its picture, or None."""
     operation, passes_at, review_at = Operation.LIVENESS, record.liveness_threshold, None
     if kind is MatchResult:
         operation, passes_at = Operation.MATCH, record.threshold
         review_at = record.review_threshold
     today, review_today = rules.thresholds.get(operation, (None, None))
-    # The stricter threshold counts, so a threshold raised after an incident affects old sessions.
+    # Use the stricter threshold, so that a threshold raised after an incident affects old sessions.
     requested = _threshold(passes_at, today, rules.threshold_rule)
     review = _threshold(review_at, review_today, models.ThresholdRule.ABOVE)
     items = []
@@ -261,7 +261,7 @@ def _worst(
 
 
 def _liveness_of(match: MatchResult) -> LivenessResult:
-    """Return the liveness item of a vendor's joint verdict on match and liveness."""
+    """Convert a vendor's joint verdict on match and liveness to a liveness item."""
     words = {"match": "live", "no_match": "not_live"}
     word = words.get(match.decision.value, match.decision.value)
     return LivenessResult(
@@ -290,9 +290,9 @@ def _threshold(
 
 
 def _badness(result: MatchResult | LivenessResult) -> tuple[int, float]:
-    """Return a sort key: worst decision last, as in `LiveMatchDecision`, then by score."""
+    """Return a sort key: the worst decision last (as in `LiveMatchDecision`), then by score."""
     word, words = result.decision.value, [each.value for each in models.LiveMatchDecision]
-    place = words.index(word) if word in words else 0  # 0: match, or live
+    place = words.index(word) if word in words else 0  # 0: "match" or "live", a pass
     return place, -(result.score.value if result.score else 0.0)
 
 
@@ -309,7 +309,7 @@ def _read_again_s(
     left_s: float,
     rules: Rules,
 ) -> float | None:
-    """Return the seconds until the next read, a tenth of the age within limits, or None."""
+    """Return the seconds until the next read: a tenth of the age, within limits. None if final."""
     if state not in _UNSETTLED:
         return None
     shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S
