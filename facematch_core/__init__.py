@@ -7,10 +7,10 @@ with open_verifier("local") as verifier:
     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
 print(result.decision, result.score)
 
-Start with these; `help(facematch_core.NAME)` documents each in full:
+The main names are below. `help(facematch_core.NAME)` shows the full documentation of each:
 
 open_verifier(backend, **settings)
-    Opens an installed backend by name, or a profile of a configuration file with `profile=`.
+    Opens an installed backend by name or, with `profile=`, a profile of a configuration file.
     Keys come from the environment. `open_async_verifier` does the same for asyncio and trio.
 
 FaceVerifier, AsyncFaceVerifier
@@ -19,12 +19,12 @@ FaceVerifier, AsyncFaceVerifier
     verifier between all threads or tasks. Close it, or use it in `with`.
 
 open_sessions(backend, **settings)
-    Opens hosted sessions: the person is verified on the vendor's own page. `plan` a record,
-    `start` it, `read` the verdict later. Let a person in only if `is_verified_for(...)` is True.
+    Opens hosted sessions: the person is verified on the vendor's own page. `plan` a record, `start`
+    it, and `read` the verdict later. Let a person in only if `is_verified_for(...)` is True.
 
 Failover(members)
-    The same calls over several verifiers. It calls the next member only if the previous one
-    certainly did not charge.
+    A verifier that tries several verifiers in order. It calls the next one only if the previous
+    one certainly did not charge.
 
 MatchResult, Decision
     The result of a comparison: `decision` is MATCH, NO_MATCH, REVIEW or INCONCLUSIVE, with
@@ -32,13 +32,13 @@ MatchResult, Decision
     has no truth value: compare its decision.
 
 FaceMatchError
-    The base of all errors. `InvalidImage` is about a picture, `VendorError` about a call: `billing`
-    says whether the call was charged, `retryable` whether it may be retried.
+    The base class of all errors. `InvalidImage` is about a picture, `VendorError` about a call. Its
+    `billing` states whether the call was charged, and `retryable` whether it may be retried.
 
 Budget, Retry, SqlStore
     For production: `policies=[Budget(..., store=SqlStore(...))]` limits spending across all
-    processes that share the store; `retry=Retry()` retries calls that were certainly not charged.
-    `RateLimiter` and `CircuitBreaker` are policies, too.
+    processes that share the store. `retry=Retry()` retries calls that were certainly not charged.
+    `RateLimiter` and `CircuitBreaker` are also policies.
 """
 
 from importlib import import_module
@@ -129,8 +129,8 @@ __all__ = [
     "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
-#: Modules with the public names, in search order. They are imported on first use, so that
-#: `facematch --help` does not load all of them.
+#: Modules that define the public names, in search order. They are imported on first use, so that
+#: `facematch --help` does not import them all.
 _MODULES = (
     "models errors base.deadline base.masking images.image verifier.events "
     "verifier.verifier verifier.failover verifier.aio config.plugins "

@@ -1,32 +1,32 @@
-"""Every error of facematch, in one tree.
+"""The error classes of facematch.
 
 A mismatch is a result, not an error.
 
 ::
 
     FaceMatchError                          .route in a failover, .liveness in verify_live
-    ├── ConfigurationError (ValueError)     names file, profile and key, never a value
+    ├── ConfigurationError (ValueError)     a wrong setting; the message contains no values
     │   └── BackendUnavailable (LookupError)  no such plug-in, or it cannot be loaded or opened
-    ├── InvalidImage (ValueError)           refused before anything was sent
-    ├── InvalidRequest (ValueError)         an argument that no backend can take; nothing was sent
-    ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
-    ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
+    ├── InvalidImage (ValueError)           the picture cannot be used; nothing was sent
+    ├── InvalidRequest (ValueError)         the argument is invalid; nothing was sent
+    ├── Unsupported (NotImplementedError)   not supported by this backend; nothing was sent
+    ├── BudgetExceeded                      nothing was sent; .spent .cap .frees_at
     ├── StoreUnavailable                    the budget store is locked or down; nothing was sent
     ├── WebhookRefused (ValueError)         ignore this webhook delivery
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not retry; .field_errors
         │   └── SessionNotFound (LookupError)   the vendor has no such session
-        ├── SessionMismatch                 the session is not the record's: let no one in
+        ├── SessionMismatch                 a session of another record: let no one in
         ├── AuthenticationFailed            do not retry
         ├── PermissionDenied                do not retry
         ├── InsufficientCredit              do not retry
-        ├── RateLimited                     not executed, may be retried
+        ├── RateLimited                     not executed; may be retried
         ├── VendorUnavailable               nothing was sent, or the response is documented as free
         │   └── BreakerOpen                 the circuit breaker is open; nothing was sent
         ├── OutcomeUnknown                  may have been executed and charged; .reconcilable
         │   └── DeadlineExceeded (TimeoutError)
         ├── EnvironmentMismatch             not the configured or required environment; .result
-        └── UnexpectedResponse              charged, but unreadable: report it to us
+        └── UnexpectedResponse              treated as charged, but unreadable: report it to us
 
 Branch on the class and the attributes, never on the message. No message contains a key, a token or
 picture bytes. Every error can be pickled and copied.
@@ -45,13 +45,13 @@ from .models import Billing, Charged, Environment, Ids
 
 
 class FaceMatchError(Exception):
-    """The base of every error that facematch raises on purpose.
+    """The base class of all errors that facematch raises.
 
     Attributes:
-        message: A sentence or two: what is wrong, with the value, and what to do.
+        message: The error text, usually with advice.
         liveness: The paid liveness result, if the comparison of `verify_live` failed; else None.
-        route: In a failover, every member tried, in order, with its error, including the member
-            that raised this one. None outside a failover.
+        route: All failover members that were tried, with their errors, including the member that
+            raised this error. None outside a failover.
     """
 
     def __init__(self, message: str) -> None:
@@ -61,7 +61,7 @@ class FaceMatchError(Exception):
         self.route: models.Route | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies all attributes without `__init__`, which would require some of them again.
+        # Copy all attributes without calling `__init__`, which has required arguments.
         new = copyreg.__newobj__  # type: ignore[attr-defined]  # documented for pickles alone
         return new, (type(self),), {"args": self.args, **vars(self)}
 
@@ -71,14 +71,14 @@ class ConfigurationError(FaceMatchError, ValueError):
 
 
 class BackendUnavailable(ConfigurationError, LookupError):
-    """No installed plug-in has this name, or the plug-in cannot be used."""
+    """No plug-in with this name is installed, or the plug-in cannot be used."""
 
 
 class InvalidImage(FaceMatchError, ValueError):
-    """A picture that cannot be used. Nothing was sent.
+    """The picture cannot be used. Nothing was sent.
 
     Attributes:
-        picture: ``probe`` or ``reference`` if a call refused the picture; None otherwise.
+        picture: ``probe`` or ``reference`` if a call rejected the picture; else None.
     """
 
     def __init__(self, message: str, *, picture: str | None = None) -> None:
@@ -86,24 +86,24 @@ class InvalidImage(FaceMatchError, ValueError):
         self.picture = picture
 
     def of(self, picture: str) -> InvalidImage:
-        """Return a copy, without its traceback, that names the picture."""
+        """Return a copy of this error that names the picture, without a traceback."""
         message = self.message.removeprefix("The picture")
         colon = ": " if message == self.message else ""
         return InvalidImage(f"The {picture}{colon}{message}", picture=picture)
 
 
 class InvalidRequest(FaceMatchError, ValueError):
-    """An argument that no backend can take, such as a threshold of NaN. Nothing was sent."""
+    """An argument is invalid for every backend, such as a threshold of NaN. Nothing was sent."""
 
 
 class Unsupported(FaceMatchError, NotImplementedError):
     """The backend does not support this operation or option. Nothing was sent.
 
-    No option is dropped silently.
+    Unsupported options are never ignored.
 
     Attributes:
         backend: Name of the backend.
-        what: The unsupported operation or option, as the caller wrote it.
+        what: Name of the unsupported operation or option.
     """
 
     def __init__(self, message: str, *, backend: str, what: str) -> None:
@@ -128,13 +128,13 @@ class BudgetExceeded(FaceMatchError):
     Attributes:
         budget: Name of the budget.
         unit: Unit of the amounts: ``calls``, or a currency.
-        cap: The most that may be spent.
+        cap: The spending limit.
         spent: The amount charged, as far as we can know.
         reserved: The amount reserved for calls in flight; it may be released.
         unknown: The amount reserved for calls with an unknown charge, until they are reconciled.
-        frees_at: When the budget resets, UTC; None if it does not reset by itself.
+        frees_at: Time at which the budget resets, UTC; None if it never resets.
 
-    All are None if the error does not come from a `Budget`.
+    All attributes are None if the error was not raised by a `Budget`.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class StoreUnavailable(FaceMatchError):
 
 
 class WebhookRefused(FaceMatchError, ValueError):
-    """A webhook delivery to ignore: unsigned, too old, or unreadable.
+    """A webhook delivery is unsigned, too old or unreadable. Do not process it.
 
     The message contains no secret and nothing from the delivery.
 
@@ -182,16 +182,16 @@ class VendorError(FaceMatchError):
     """The vendor was called (or could not be reached) and returned no usable result.
 
     Attributes:
-        backend: Name of the backend; None only until the verifier fills it in.
-        billing: Whether the vendor charged, as far as we can know, and how we know.
+        backend: Name of the backend; None only until the verifier sets it.
+        billing: Whether the vendor charged, as far as we can know, and the reason.
         ids: The ids of this call: ours (set by the verifier), and the vendor's if there is one.
         retryable: True only if a retry may help and certainly cannot be charged twice.
-        retry_after_s: Seconds to wait before the next call, at least 0, from the response; None
-            if the response has none. It does not allow a retry; `retryable` does.
+        retry_after_s: Seconds to wait before the next call, at least 0, from the response; or None.
+            Check `retryable` first: this value alone does not permit a retry.
         status_code: HTTP status, 100-599; None if there was no response.
-        environment: The environment that the response states (a mock does); None otherwise.
-        call: The record for `FaceVerifier.reconcile`, which searches the vendor's records.
-            None if the call was not charged, and until the verifier fills it in.
+        environment: The environment stated in the response (a mock states it), or None.
+        call: The call record for `FaceVerifier.reconcile`. None if the call was not charged, or
+            the verifier has not set it yet.
     """
 
     _charged: ClassVar[Charged] = Charged.UNKNOWN
@@ -220,11 +220,11 @@ class VendorError(FaceMatchError):
 
 
 class RequestRejected(VendorError):
-    """The vendor rejected the request itself: a field, a file, a path.
+    """The vendor rejected the request, for example because of an invalid field or file.
 
     Attributes:
-        field_errors: The vendor's own texts per field; empty if there are none. Texts from an
-            HTTP response are masked and shortened, like the message.
+        field_errors: The vendor's error texts by field; may be empty. Texts from an HTTP response
+            are masked and shortened, like the message.
     """
 
     _charged = Charged.NO
@@ -239,14 +239,14 @@ class RequestRejected(VendorError):
 
 
 class SessionNotFound(RequestRejected, LookupError):
-    """No such session: it was deleted, never existed, or belongs to another account."""
+    """The session was deleted, never existed, or belongs to another account."""
 
 
 class SessionMismatch(VendorError):
-    """The session does not belong to the record, or the record was changed: let no one in.
+    """The session does not belong to the record, or the record was changed. Let no one in.
 
     Attributes:
-        field: Name of the differing attribute, never its value; ``vendor`` for a key in `vendor`.
+        field: Name of the attribute that differs. Never contains a value.
     """
 
     _charged = Charged.NO
@@ -269,23 +269,23 @@ class PermissionDenied(VendorError):
 
 
 class InsufficientCredit(VendorError):
-    """The account has no credit left. Stop the batch until somebody tops it up."""
+    """The account has no credit left. Stop the batch until the account is topped up."""
 
     _charged = Charged.NO
 
 
 class RateLimited(VendorError):
-    """Too many calls. Not executed, not charged; may be retried later."""
+    """The vendor's rate limit was exceeded. The call was not executed and may be retried later."""
 
     _charged = Charged.NO
     _retryable = True
 
 
 class VendorUnavailable(VendorError):
-    """No byte of the request was sent, or the vendor documents the response as free.
+    """Nothing was sent, or the vendor documents its error response as free.
 
     A plug-in that raises this error after it began to send must set `status_code`, or a `billing`
-    with a ground. Otherwise nothing proves that the call was free, and it counts as UNKNOWN.
+    with a ground. Without this proof that the call was free, the charge is treated as UNKNOWN.
     """
 
     _charged = Charged.NO
@@ -295,18 +295,18 @@ class VendorUnavailable(VendorError):
 class BreakerOpen(VendorUnavailable):
     """The circuit breaker is open after earlier failures. Nothing was sent.
 
-    `retry_after_s`: seconds until the next probe; None while a probe is running.
+    `retry_after_s` is the number of seconds until the next probe.
     """
 
 
 class OutcomeUnknown(VendorError):
-    """The call may have been executed and charged. It is never retried automatically.
+    """The call may have been executed and charged. Such a call is never retried automatically.
 
     `billing` is UNKNOWN, or YES if the vendor accepted the call but did not finish it. In that
-    case `ids.vendor` is the id of the vendor's job.
+    case, `ids.vendor` is the id of the vendor's job.
 
     Attributes:
-        reconcilable: True if `FaceVerifier.reconcile` can look the call up later.
+        reconcilable: Whether `FaceVerifier.reconcile` can look up the call later.
     """
 
     _charged = Charged.UNKNOWN
@@ -317,16 +317,16 @@ class OutcomeUnknown(VendorError):
 
 
 class DeadlineExceeded(OutcomeUnknown, TimeoutError):
-    """`deadline_s` expired after the first byte of the request may have been sent."""
+    """`deadline_s` expired when the first byte of the request may already have been sent."""
 
 
 class EnvironmentMismatch(VendorError):
     """The response came from an environment other than the configured or required one.
 
+    `environment` is the environment of the response. `billing` is NO if nothing was sent.
+
     Attributes:
         result: The result, for a person to inspect; None if there is none or nothing was sent.
-
-    `environment` is the response's environment; `billing` is NO if nothing was sent.
     """
 
     def __init__(self, message: str, *, result: models.Answer | None = None, **rest: Any) -> None:
@@ -335,12 +335,12 @@ class EnvironmentMismatch(VendorError):
 
 
 class UnexpectedResponse(VendorError):
-    """The vendor returned a success response that we cannot parse. Counts as charged."""
+    """The vendor returned a success response that cannot be parsed. It is treated as charged."""
 
     _charged = Charged.YES
 
 
-#: Errors that end a batch, because every further pair would fail the same way.
+#: Errors that end a batch, because every further pair would fail with the same error.
 FATAL: tuple[type[FaceMatchError], ...] = (
     AuthenticationFailed,
     PermissionDenied,

@@ -1,7 +1,7 @@
-"""Results and their parts, in the same terms for every vendor: immutable values without I/O.
+"""The results of calls and their parts: immutable classes that are the same for every vendor.
 
-In this order: enums, score and threshold, warnings and faces, billing and ids, results, and the
-record of a call. A value out of range raises `ValueError` or `TypeError`.
+The module defines, in this order: enums, scores and thresholds, warnings and faces, billing and
+ids, results, and call records. Invalid values raise `ValueError` or `TypeError`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .documents import Document
 
 
 class _DecisionEnum(enum.StrEnum):
-    """A decision. Comparing it with a whole result raises TypeError."""
+    """The base class of decisions. Comparing a decision with a whole result raises TypeError."""
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, NoTruth):
@@ -41,9 +41,9 @@ class Decision(_DecisionEnum):
 
     MATCH = "match"
     NO_MATCH = "no_match"
-    #: A person should look: the vendor says so, or the score lies between two thresholds.
+    #: A person should decide: the vendor asks for a review, or the score is between two thresholds.
     REVIEW = "review"
-    #: No pair of faces could be scored. Neither a match nor a mismatch.
+    #: No pair of faces could be scored, so this is neither a match nor a mismatch.
     INCONCLUSIVE = "inconclusive"
 
 
@@ -52,7 +52,7 @@ class LivenessDecision(_DecisionEnum):
 
     LIVE = "live"
     NOT_LIVE = "not_live"
-    #: A person should look, for example because the vendor declined for another reason.
+    #: A person should decide, for example because the vendor declined for a different reason.
     REVIEW = "review"
     #: No face could be judged.
     INCONCLUSIVE = "inconclusive"
@@ -62,14 +62,14 @@ PASSES = frozenset({Decision.MATCH, LivenessDecision.LIVE})
 
 
 class LiveMatchDecision(_DecisionEnum):
-    """The decision of liveness check and comparison together, from best to worst."""
+    """The joint decision of a liveness check and a comparison. Members are sorted, best first."""
 
-    #: Live, and a match.
+    #: The face is live and a match.
     VERIFIED = "verified"
     REVIEW = "review"
     INCONCLUSIVE = "inconclusive"
     NO_MATCH = "no_match"
-    #: Not live. The comparison was not made, so it was not paid for.
+    #: The face is not live. The comparison was not made and not charged.
     NOT_LIVE = "not_live"
 
 
@@ -102,14 +102,14 @@ class Severity(enum.StrEnum):
 
     INFORMATION = "information"
     WARNING = "warning"
-    #: The vendor declines because of it.
+    #: The vendor declined because of this warning.
     ERROR = "error"
-    #: The vendor used a word we do not know; treated like `ERROR`.
+    #: The vendor returned a severity that we do not know; treated like `ERROR`.
     UNKNOWN = "unknown"
 
     @property
     def is_grave(self) -> bool:
-        """Whether a pass with such a warning becomes REVIEW."""
+        """Whether a warning of this severity turns a pass into REVIEW."""
         return self in (Severity.ERROR, Severity.UNKNOWN)
 
 
@@ -119,7 +119,7 @@ class Advice(enum.StrEnum):
     RETAKE_PHOTO = "retake_photo"
     BETTER_LIGHT = "better_light"
     ONE_FACE_ONLY = "one_face_only"
-    #: The application must act, not its user.
+    #: For the application, not for its user.
     POSSIBLE_FRAUD = "possible_fraud"
     REVIEW = "review"
 
@@ -159,22 +159,22 @@ class Environment(enum.StrEnum):
 
 
 class Retention(enum.StrEnum):
-    """The data about a call that the vendor is asked to keep."""
+    """The data about a call that the vendor is asked to store."""
 
-    #: Keep nothing, if the vendor has an option for it.
+    #: Store nothing, if the vendor has an option for that.
     MINIMAL = "minimal"
-    #: Keep the call, pictures included, as a record that can be read later.
+    #: Store a record of the call, pictures included, that can be read later.
     KEEP = "keep"
 
 
 class ThresholdRule(enum.StrEnum):
     """The rule that compares a score with a threshold."""
 
-    #: Passes if score > threshold.
+    #: A pass if score > threshold.
     ABOVE = "above"
-    #: Passes if score >= threshold.
+    #: A pass if score >= threshold.
     AT_LEAST = "at_least"
-    #: The vendor's rule or value is unknown: only the vendor's verdict counts.
+    #: The vendor's rule or value is unknown, so only the vendor's verdict is used.
     VENDOR = "vendor"
 
 
@@ -190,12 +190,12 @@ class ThresholdSource(enum.StrEnum):
 
 
 class ScaleSource(enum.StrEnum):
-    """How we know a vendor's scale."""
+    """The source of a vendor's score scale."""
 
     DOCUMENTED = "documented"
-    #: Set in the configuration.
+    #: The scale is set in the configuration.
     CONFIGURED = "configured"
-    #: Neither: a setting's default was used.
+    #: The scale is neither documented nor configured: the setting's default was used.
     ASSUMED = "assumed"
 
 
@@ -206,7 +206,7 @@ class Operation(enum.StrEnum):
     MATCH = "match"
     #: Check one picture for a live face.
     LIVENESS = "liveness"
-    #: Verify a person on the vendor's own page. `Sessions` starts and reads hosted sessions.
+    #: Verify a person in a hosted session, on the vendor's own page; see `Sessions`.
     SESSION = "session"
 
 
@@ -215,20 +215,20 @@ class Reconciled(enum.StrEnum):
 
     #: The call was executed and charged; its result is attached.
     FOUND = "found"
-    #: The call is not in the records, or not yet.
+    #: The call is not in the records, but may still appear.
     NOT_YET = "not_yet"
     #: The records cannot show whether the call was executed.
     CANNOT_KNOW = "cannot_know"
 
 
-# Validators and converters of fields, one typed function each: type checkers lose generic ones.
+# Validators and converters. Each is a plain function, because type checkers lose generic types.
 
 
 def percentage(value: float, name: str = "value") -> float:
-    """Return `value` as a float; TypeError or ValueError unless it is a number from 0 to 100."""
+    """Return `value` as a float; raise TypeError or ValueError unless it is 0 to 100."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number from 0 to 100, not {type(value).__name__}.")
-    # False for NaN, and no conversion: an int may be too large for a float.
+    # This also rejects NaN. Convert afterwards, because an int may be too large for a float.
     if not 0 <= value <= 100:
         raise ValueError(f"{name} must be between 0 and 100.")
     return float(value)
@@ -241,13 +241,13 @@ _FINITE = attrs.validators.optional(
 
 
 def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """Validator: the time is timezone-aware, or None."""
+    """Raise ValueError unless the time is timezone-aware or None. An attrs validator."""
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} must be timezone-aware.")
 
 
 def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """Validator: a timezone-aware time in the years 1901-8999, so that date arithmetic is safe."""
+    """Raise ValueError unless date arithmetic on the time is safe. An attrs validator."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:
         raise ValueError(f"{attribute.name} must be in the years from 1901 to 8999.")
@@ -260,17 +260,17 @@ def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]
 @functools.total_ordering
 @attrs.frozen(order=False)
 class Score:
-    """The similarity of two faces, or the liveness of one, on a named scale.
+    """The similarity of two faces, or the liveness of one face, on a named scale.
 
-    Scores of the same scale can be compared and subtracted. Across scales `==` is False, and `<`
-    and `-` raise `TypeError`: 90 from one vendor is not 90 from another.
+    Scores on the same scale can be compared and subtracted. For scores on different scales, `==` is
+    False, and `<` and `-` raise `TypeError`, because 90 means something else to each vendor.
 
     Attributes:
-        value: 0 to 100, higher is more alike (more live). Not a probability.
-        scale: Vendor and model or method, for example ``local/sface-2021dec``.
+        value: 0 to 100; a higher score means more similar (or more live). Not a probability.
+        scale: The vendor and its model or method, for example ``local/sface-2021dec``.
         raw: The vendor's own number; None if it equals `value` or was not returned. Not compared.
         raw_name: The vendor's name for `raw`, or None. Not compared.
-        source: How we know the scale, or None. Not compared.
+        source: The source of the scale, or None. Not compared.
     """
 
     value: float = attrs.field(converter=percentage)
@@ -290,13 +290,13 @@ class Score:
         raw_name: str | None = None,
         source: ScaleSource | None = ScaleSource.DOCUMENTED,
     ) -> Score:
-        """Return the score for a vendor's number from 0 to 1; `raw` keeps that number.
+        """Create a score from a vendor's number from 0 to 1, which is stored as `raw`.
 
-        Decimal, not binary: 0.57 becomes 57, but 0.57 * 100 is a little less than 57.
+        The conversion is decimal: 0.57 becomes exactly 57, although 0.57 * 100 < 57 as floats.
 
         Raises:
             TypeError: `fraction` is not a number.
-            ValueError: `fraction` lies outside 0 to 1.
+            ValueError: `fraction` is below 0 or above 1.
         """
         if isinstance(fraction, bool) or not isinstance(fraction, (int, float)):
             raise TypeError(f"a fraction must be a number, not {type(fraction).__name__}")
@@ -327,14 +327,14 @@ class Score:
 
 @attrs.frozen
 class Threshold:
-    """The score where a pass begins, on the backend's scale.
+    """The score at which a pass begins, on the backend's scale.
 
-    Pass ``Threshold(0.5)`` to a call to confirm so small a number.
+    A plain number up to 1 is rejected as a mistake; pass ``Threshold(0.5)`` if you mean it.
 
     Attributes:
         value: 0 to 100; None if the vendor does not publish its threshold.
-        rule: How a score is compared with the threshold.
-        source: Who set the threshold.
+        rule: The rule that compares a score with the threshold.
+        source: The origin of the threshold.
     """
 
     value: float | None = attrs.field(converter=attrs.converters.optional(percentage))
@@ -356,13 +356,13 @@ class Threshold:
 
 @attrs.frozen(kw_only=True)
 class ResultWarning:
-    """A warning from the vendor (or the local engine).
+    """A warning about a result, from the vendor, the local engine or this library.
 
     Attributes:
         code: The subject of the warning; `OTHER` if there is no code for it.
         severity: The severity, as the vendor rates it.
-        tag: The vendor's own tag, unchanged; None for a warning of ours.
-        text: The vendor's own text, unchanged, or our sentence. Never branch on it.
+        tag: The vendor's own tag, unchanged; None for a warning from this library.
+        text: The vendor's own text, unchanged, or a text from this library. Never branch on it.
         advice: Advice that the application can give its user, or None.
     """
 
@@ -377,14 +377,14 @@ class ResultWarning:
 
 @attrs.frozen(kw_only=True)
 class Box:
-    """The position of a face.
+    """The bounding box of a face.
 
     Attributes:
-        left, top, right, bottom: Edges, in pixels or as 0-1 of the picture's sides (see `unit`).
-            The origin is the top left corner of the upright picture.
+        left, top, right, bottom: The edges, in pixels or as fractions of the picture's size (see
+            `unit`). The origin is the top left corner of the upright picture.
         unit: ``px`` or ``ratio``.
         of_width, of_height: Size in pixels of the picture that the edges refer to (a vendor may
-            resize or rotate a picture); None if the vendor does not say.
+            resize or rotate a picture); None if the vendor does not return it.
     """
 
     left: float
@@ -401,15 +401,15 @@ class Face:
     """A face that the vendor found in a picture.
 
     Attributes:
-        box: The position; None if the vendor does not say.
+        box: The bounding box; None if the vendor does not return it.
         confidence: The detector's confidence that this is a face, on the vendor's own scale (Didit:
             0-1; local: YuNet's, 0.6-1). Not a similarity.
-        rotation: Degrees (0, 90, 180, 270) of the clockwise turn that showed the face, or None.
-        similarity: The score of this face against the other picture's, or None.
-        compared: Whether the result is about this face; None if the vendor does not say.
-        landmarks: Points by the vendor's own names, each ``(x, y)`` in the unit of `box`, or None.
-        pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``), or None.
-        quality: The vendor's own measures by the vendor's own names, or None.
+        rotation: The clockwise rotation that showed the face: 0, 90, 180 or 270 degrees, or None.
+        similarity: The score of this face against the other picture's face, or None.
+        compared: Whether the result refers to this face; None if unknown.
+        landmarks: Points ``(x, y)`` by the vendor's names, in the unit of `box`, or None.
+        pose: Angles in degrees by the vendor's names (``yaw``, ``pitch``, ``roll``), or None.
+        quality: The vendor's quality measures, by the vendor's names, or None.
     """
 
     box: Box | None = None
@@ -433,8 +433,8 @@ class Billing:
     """The charge for a call, as far as a client can know.
 
     Attributes:
-        charged: Whether the vendor charged.
-        ground: How we know, in a few words, or None.
+        charged: Whether the vendor charged for the call.
+        ground: The reason for `charged`, in a few words, or None.
         charges: Number of charges: 0 for NO, 1 or more for YES; None if unknown.
     """
 
@@ -457,8 +457,8 @@ class Ids:
     Attributes:
         call: Our id of the call, a UUID; None only until the verifier fills it in.
         vendor: The vendor's id of the call; None if there is none.
-        session: The vendor's id of the record that it kept; None if it kept none.
-        caller: The caller's own reference, unchanged; not in `repr`.
+        session: The vendor's id of the record that it stored; None if it stored none.
+        caller: The caller's own reference, unchanged, or None. Not in `repr`.
     """
 
     call: str | None = None
@@ -487,21 +487,21 @@ class Route:
     """The members that a failover tried for one call.
 
     Attributes:
-        answered_by: Name of the member that answered; None if none did.
-        skipped: The members tried before, in order; for an error, all members tried.
+        answered_by: Name of the member that answered; None if no member did.
+        skipped: The members tried before it, in order; in an error, all members tried.
     """
 
     answered_by: str | None = None
     skipped: tuple[Skipped, ...] = ()
 
 
-#: True for mypy only. A `__bool__` that returns NoReturn would make mypy skip the code after
-#: `if result:` silently; without `__bool__` it reports `truthy-bool`.
+#: True for mypy only. If mypy saw a `__bool__` that returns NoReturn, it would silently skip the
+#: code after `if result:`. Without a `__bool__`, it reports `truthy-bool`.
 MYPY = False
 
 
 class NoTruth:
-    """An object without a truth value: `bool()` raises `TypeError`, and type checkers report it."""
+    """Base class of objects without a truth value: `bool()` raises; type checkers report it."""
 
     #: The attribute to use instead.
     door: ClassVar[str]
@@ -517,26 +517,26 @@ class NoTruth:
 
 @attrs.frozen(kw_only=True)
 class Result(NoTruth, Document):
-    """The common part of all results.
+    """The base class of results.
 
     Attributes:
-        score: 0-100 on a named scale; None if the vendor returned none (never 0 instead).
-        threshold: The score where a pass begins; None if the vendor states none and none was set.
-        review_threshold: A pass with a score not above this became REVIEW; None if not set.
+        score: 0-100 on a named scale; None (never 0) if the vendor returned no score.
+        threshold: The score at which a pass begins; None if it is neither returned nor set.
+        review_threshold: A pass with a score up to this became REVIEW; None if not set.
         warnings: Warnings, in the vendor's order.
         vendor_status: The vendor's own status, unchanged, or None.
         backend: Name of the backend that answered.
-        model: Model or version of the vendor's engine; None if the vendor does not say.
+        model: Model or version of the vendor's engine; None if the vendor does not return it.
         environment: The environment in the response, else in the backend's setting, or None.
-        probe_faces: Faces found in the probe, in the vendor's order; None if the vendor does not
-            say, () if it found none.
+        probe_faces: Faces found in the probe, in the vendor's order: () if there are none, None if
+            the vendor does not return faces.
         billing: The charge for the call.
         ids: The ids of the call: ours, the vendor's and the caller's.
         route: The members that were tried; None outside a failover.
-        metadata: The caller's metadata, whether sent to the vendor or not; not in `repr`.
-        created_at: The vendor's own time of the answer, UTC; None if the vendor does not say.
+        metadata: The caller's metadata, whether sent to the vendor or not. Not in `repr`.
+        created_at: Time of the answer by the vendor's clock, UTC; None if not returned.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
-        raw: The body without pictures, secrets and guesses about the person; not in `repr`.
+        raw: The response body without pictures, secrets, age, gender and race. Not in `repr`.
     """
 
     score: Score | None = None
@@ -575,11 +575,11 @@ class Result(NoTruth, Document):
 
 @attrs.frozen(kw_only=True)
 class MatchResult(Result):
-    """The result of a comparison of two faces.
+    """The result of comparing two faces.
 
     Attributes:
         decision: The verdict; `INCONCLUSIVE` if no pair of faces could be scored.
-        reference_faces: Like `probe_faces`, for the reference.
+        reference_faces: Faces found in the reference; see `probe_faces`.
     """
 
     kind = "match"
@@ -602,7 +602,7 @@ class LivenessResult(Result):
 
     Attributes:
         decision: The verdict; `INCONCLUSIVE` if no face could be judged.
-        method: The vendor's name of the method (``PASSIVE``), or None.
+        method: The vendor's name for the method (``PASSIVE``), or None.
         quality: Quality of the face picture, 0-100, higher is better, or None.
         luminance: Brightness of the face, 0-100, higher is brighter, or None.
     """
@@ -627,16 +627,16 @@ Answer = MatchResult | LivenessResult
 
 @attrs.frozen(kw_only=True)
 class LiveMatchResult(NoTruth, Document):
-    """The result of a liveness check and, unless the check ends the call, of the comparison.
+    """The result of `verify_live`: a liveness check, usually followed by a comparison.
 
-    Liveness check and comparison are separate calls, each with its own ids, charge and, with
-    `Retention.KEEP`, record at the vendor: `verify_live` then leaves two records.
+    The liveness check and the comparison are separate calls. Each has its own ids and charge and,
+    with `Retention.KEEP`, its own record at the vendor.
 
     Attributes:
-        decision: `VERIFIED` only if live and a match; else the worse of the two.
-        liveness: The liveness check, always made first.
-        match: The comparison; None if it was not made (and so not paid for) because the probe is
-            not live or has no face that could be judged.
+        decision: `VERIFIED` only if live and a match; else the worse of the two decisions.
+        liveness: The result of the liveness check.
+        match: The result of the comparison; None if it was not made (and not charged), because the
+            probe is not live or has no face that could be judged.
 
     Raises:
         ValueError: `decision` does not follow from the two results.
@@ -651,7 +651,7 @@ class LiveMatchResult(NoTruth, Document):
 
     @classmethod
     def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
-        """Return both results as one."""
+        """Combine a liveness result with a match result, or with None."""
         return cls(decision=_worse_decision(liveness, match), liveness=liveness, match=match)
 
     def __attrs_post_init__(self) -> None:
@@ -663,20 +663,20 @@ class LiveMatchResult(NoTruth, Document):
 
     @property
     def ids(self) -> Ids:
-        """The ids of the last call: the comparison's if it was made, else the liveness check's.
+        """The ids of the last call: of the comparison if it was made, else of the liveness check.
 
-        To find or delete all that the vendor kept, use `liveness.ids` and `match.ids`.
+        To find or delete both records at the vendor, use `liveness.ids` and `match.ids`.
         """
         return self.liveness.ids if self.match is None else self.match.ids
 
     @property
     def route(self) -> Route | None:
-        """The members that answered and were skipped in the last call; None outside a failover."""
+        """The route of the last call; None outside a failover."""
         return self.liveness.route if self.match is None else self.match.route
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
-        """The warnings of both calls, the liveness check's first."""
+        """The warnings of the liveness check, then those of the comparison."""
         return self.liveness.warnings + (() if self.match is None else self.match.warnings)
 
     @property
@@ -691,7 +691,7 @@ class LiveMatchResult(NoTruth, Document):
 
 
 def ends_early(liveness: LivenessResult) -> bool:
-    """Return whether `verify_live` ends without a comparison: not live, or no face judged."""
+    """Return whether `verify_live` skips the comparison: not live, or no face could be judged."""
     return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
 
 
@@ -707,7 +707,7 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
     return max(decisions, key=[*LiveMatchDecision].index, default=LiveMatchDecision.VERIFIED)
 
 
-#: Enough for two results with some warnings; a vendor may send hundreds of warnings.
+#: Maximum length of `str(result)`, because a vendor may return hundreds of warnings.
 _LINE_CHARS = 500
 
 
@@ -718,21 +718,21 @@ def _one_line(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
-    """The record of a call, to find it in the vendor's records later.
+    """The record of a call, for finding the call in the vendor's records later.
 
-    Errors and the events STARTED and SENT carry it as `call`: persist the events' records to
-    survive a crash. Contains no picture and no key.
+    Errors and events contain it as `call`. To survive a crash, persist the records from STARTED and
+    SENT events. Contains no picture and no key.
 
     Attributes:
-        id: Our id of the call, a UUID; it is in the vendor's records if the call was kept.
+        id: Our id of the call, a UUID; the vendor's record contains it if the call was kept.
         operation: The operation.
         backend: Name of the backend.
-        started_at: When the call began, UTC, by this machine's clock.
-        kept: Whether the vendor was asked to keep the call. If not, it cannot be found.
-        caller_ref: The caller's own reference, or None; shortens the search. None in events, which
-            contain none of the caller's data. Not in `repr`.
+        started_at: Start time of the call, UTC, by this machine's clock.
+        kept: Whether the vendor was asked to store a record of the call.
+        caller_ref: The caller's own reference, or None; shortens the search. Always None in events,
+            which contain none of the caller's data. Not in `repr`.
         threshold, review_threshold: The call's thresholds, to judge a result that is found later.
-        vendor_id: The vendor's own id of the call, if it came before the call was lost.
+        vendor_id: The vendor's own id of the call, if it was received; else None.
     """
 
     kind = "call"
@@ -758,9 +758,9 @@ class Reconciliation(NoTruth):
     """The outcome of a search for a call in the vendor's records.
 
     Attributes:
-        outcome: `FOUND` only with a result.
-        call: The call that was looked for.
-        reason: A sentence for people: why, and what to do.
+        outcome: Whether the call was found.
+        call: The record of the call.
+        reason: An explanation for people, with advice.
         result: The result of the call; None unless `FOUND`.
 
     Raises:

@@ -1,1 +1,1 @@
-"""The verifier, and all that a call passes on its way to a backend and back."""
+"""Verifiers, and the pipeline that makes their calls."""

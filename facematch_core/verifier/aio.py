@@ -1,6 +1,6 @@
 """`AsyncFaceVerifier`: a verifier for asyncio and trio. Each call runs in a thread.
 
-A thread cannot be killed: a cancelled call stops before its first byte, or runs to its end.
+Threads cannot be killed: a cancelled call either stops before its first byte is sent, or finishes.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from .verifier import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Upper limit of concurrent calls: more threads in one process do not help.
+#: Upper limit for `max_concurrency`: more threads in one process do not help.
 MAX_CONCURRENCY = 1024
 
 
 class Awaited:
-    """Base of the async classes: runs the methods of a verifier or of `Sessions` in threads."""
+    """Base of the async classes: runs methods of a verifier or of `Sessions` in threads."""
 
     _verifier: Any
 
@@ -55,14 +55,14 @@ class Awaited:
         self._max_concurrency = max_concurrency
         #: The event loop used last, and its limiter.
         self._places: tuple[object, anyio.CapacityLimiter] | None = None
-        #: Running calls, by process id: a fork copies its parent's calls.
+        #: Running calls by process id, because a forked child inherits a copy of this set.
         self._calls: dict[int, set[Future[Any]]] = {}
         self._closing: Future[None] | None = None
 
     async def aclose(self) -> None:
         """Wait for running calls, then close the verifier. May be called more than once.
 
-        Cancellation is raised only after the close is complete.
+        If the task is cancelled, the cancellation is raised once the verifier is closed.
         """
         if self._closing is None:
             self._closing = Future()
@@ -99,7 +99,7 @@ class Awaited:
         return f"{type(self).__name__}({self._verifier!r})"
 
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
-        """Run a method in a thread, once the limiter allows it."""
+        """Run a method in a thread as soon as the limiter permits."""
         self._check_open()
         deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - of one package
         call = _Call(functools.partial(method, *args, **options), deadline)
@@ -121,11 +121,11 @@ class Awaited:
                 raise
         finally:
             call.take_back()
-            del call  # break the reference cycle through the error, which keeps the pictures
+            del call  # break the reference cycle through the error, which keeps the pictures alive
         raise VendorUnavailable("No thread could be started for the call. Nothing was sent.")
 
     def _limiter(self) -> anyio.CapacityLimiter:
-        """Return the limiter of the running loop; a limiter belongs to one loop."""
+        """Return the running event loop's limiter; limiters cannot be shared between loops."""
         loop = anyio.lowlevel.current_token().native_token
         if self._places is None or self._places[0] is not loop:
             self._places = loop, anyio.CapacityLimiter(self._max_concurrency)
@@ -149,7 +149,7 @@ def awaited(
 
 
 class _Call(Generic[R]):
-    """A call that can be cancelled until its first byte leaves."""
+    """A call that can be cancelled until its first byte is sent."""
 
     def __init__(self, make: Callable[[], R], deadline: Deadline) -> None:
         self._make, self._deadline = make, deadline
@@ -173,7 +173,7 @@ class _Call(Generic[R]):
         return self._make()
 
     def take_back(self) -> None:
-        """Cancel the call, unless its first byte has left."""
+        """Cancel the call, unless its first byte has been sent."""
         with self._lock:
             self._cancellation.cancel()
             if not self.is_begun and self.future.cancel():
@@ -183,16 +183,16 @@ class _Call(Generic[R]):
 class AsyncFaceVerifier(Awaited):
     """A `FaceVerifier` or a `Failover` with async methods.
 
-    Takes the verifier's arguments, and returns or raises the same. At most `max_concurrency` calls
-    run at a time; others wait, and `deadline_s` includes that wait. `on_event` is called in the
-    thread of the call, with the context variables of the caller.
+    Its methods have the same arguments, results and errors. At most `max_concurrency` calls run at
+    the same time; other calls wait, and `deadline_s` includes the wait. `on_event` is called in the
+    thread of the call, with the caller's context variables.
 
-    If an ``await`` is cancelled before the first byte leaves, nothing is sent. Otherwise the
-    request finishes in the background: its charge is written to the budget and its end is
-    reported as an event, but its result is lost. `aclose` waits for such calls.
+    If an ``await`` is cancelled before the first byte is sent, nothing is sent. If it is cancelled
+    later, the request finishes in the background: its charge is written to the budget and its end
+    is reported as an event, but its result is lost. `aclose` waits for such calls.
 
-    An async context manager. Use it in one event loop at a time; another loop may follow.
-    Open it after a fork, not before; a child process does not inherit its parent's calls.
+    An async context manager. Use it in one event loop at a time, and open it after a fork, not
+    before. A child process does not inherit its parent's calls.
 
     Args:
         verifier: The verifier to call; closed together with this object.
@@ -226,11 +226,11 @@ class AsyncFaceVerifier(Awaited):
     verify_live = awaited(Verifier.verify_live)
     """Check the probe for a live face, then compare it; see `FaceVerifier.verify_live`.
 
-    If cancelled during the liveness check, the comparison is not made.
+    If the call is cancelled during the liveness check, the comparison is not made.
     """
 
     reconcile = awaited(Verifier.reconcile)
-    """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
+    """Search the vendor's records for a call; see `FaceVerifier.reconcile`."""
 
     def verify_many(
         self,
@@ -240,14 +240,14 @@ class AsyncFaceVerifier(Awaited):
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
         **options: Unpack[MatchOptions[AnyThreshold]],
     ) -> AsyncGenerator[PairOutcome, None]:
-        """Compare many pairs, in bounded memory; see `FaceVerifier.verify_many`.
+        """Compare many pairs concurrently, in bounded memory; see `FaceVerifier.verify_many`.
 
-        To stop before the last outcome, use ``async with
-        contextlib.aclosing(verifier.verify_many(pairs)) as outcomes``: it cancels unsent calls.
+        To stop early, use ``async with contextlib.aclosing(verifier.verify_many(pairs)) as
+        outcomes``: leaving the block cancels calls that have not been sent.
 
         Args:
-            pairs: An iterable, which is read in a thread and must not wait for an outcome; or an
-                async iterable. Both are read slightly ahead.
+            pairs: An iterable, which is read in a thread and must not wait for an outcome, or an
+                async iterable. Both are read a few pairs ahead.
             max_workers: Concurrent calls of this run, 1-256, and at most `max_concurrency`.
             stop_on, options: See `FaceVerifier.verify_many`.
         """
@@ -285,14 +285,14 @@ class AsyncFaceVerifier(Awaited):
         finally:
             run.is_stopped = True
             cancellation.cancel()
-            # Calls already sent finish in the background.
+            # Calls that have been sent finish in the background.
             threading.Thread(target=fulfil, args=(ended, outcomes.close)).start()
             if isinstance(outcomes, _AsyncPairOutcomes):
                 await outcomes.aclose()
 
 
 class _AsyncPairOutcomes(PairOutcomes):
-    """The outcomes of pairs from an async source, which may be arbitrarily slow."""
+    """The outcomes of pairs from an async iterable, which may be arbitrarily slow."""
 
     def __init__(self, run: PairRun, pairs: AsyncIterable[Any]) -> None:
         super().__init__(run, iter(()))
@@ -303,25 +303,25 @@ class _AsyncPairOutcomes(PairOutcomes):
         self._scope: anyio.CancelScope | None = None
 
     async def aclose(self) -> None:
-        """Stop reading, even while waiting for the source, and close the source."""
+        """Stop reading, even in the middle of a wait for the next pair, and close the source."""
         self._run.is_stopped = True
         if self._scope is not None:
             self._scope.cancel()
         self._reader.shutdown(wait=False)
         if (close := getattr(self._source, "aclose", None)) is not None:
-            # RuntimeError: the source is being cancelled, which closes it.
+            # RuntimeError means that the source is being cancelled, which also closes it.
             with anyio.CancelScope(shield=True), contextlib.suppress(RuntimeError):
                 await close()
 
     async def _next(self) -> tuple[Any, ...]:
-        """Return a tuple with the next pair; an empty tuple at the end."""
+        """Return the next pair in a tuple of one; an empty tuple at the end."""
         with contextlib.suppress(StopAsyncIteration), anyio.CancelScope() as self._scope:
             if not self._run.is_stopped:
                 return (await anext(self._source),)
         return ()
 
     def _read_pair(self) -> tuple[int, Any] | None:
-        """Return the next pair; None at the end, or if the first outcome is ready sooner."""
+        """Return the next pair; None at the end, or if the first outcome is ready earlier."""
         try:
             if self._reading is None:
                 read = functools.partial(anyio.from_thread.run, self._next, token=self._token)
@@ -341,13 +341,13 @@ class _AsyncPairOutcomes(PairOutcomes):
 
 
 async def _in_thread(work: Callable[..., R], *args: Any) -> R:
-    """Run work in a thread, which continues if the caller is cancelled."""
+    """Run `work` in a thread that continues if the caller is cancelled."""
     limiter = anyio.CapacityLimiter(math.inf)
     return await anyio.to_thread.run_sync(work, *args, abandon_on_cancel=True, limiter=limiter)
 
 
 def _run(calls: list[_Call[Any]]) -> None:
-    # An idle anyio thread keeps its last arguments, result and error, so the list must be empty.
+    # An idle anyio thread references its last arguments, so empty the list to free the pictures.
     calls.pop().run()
 
 

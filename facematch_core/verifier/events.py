@@ -1,13 +1,13 @@
-"""The events for the `on_event` hook: one `CallEvent` per step of a call.
+"""Events for the `on_event` hook: one `CallEvent` per step of a call.
 
-Every call starts with STARTED and ends with one or two other events::
+A call emits the events of one of these lines::
 
-    STARTED → SENT → ANSWERED → CHARGED or UNKNOWN (nothing more if it was free)
-                   → CHARGED, REFUSED or UNKNOWN   (an error that was charged, free or unknown)
-            → REFUSED                              (nothing was sent)
+    STARTED → SENT → ANSWERED → CHARGED or UNKNOWN (no third event if the call was free)
+    STARTED → SENT → CHARGED, REFUSED or UNKNOWN   (an error that was charged, free or unknown)
+    STARTED → REFUSED                              (nothing was sent)
 
-RETRYING comes between two attempts of a call, POSTPONED after an attempt. The start of a session
-has no ANSWERED event: a response is CHARGED. Each later request about it is one FOLLOWED_UP.
+RETRYING is emitted between two attempts, POSTPONED after an attempt. A successful start of a
+session emits CHARGED without ANSWERED. Each later request about the session emits one FOLLOWED_UP.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from facematch_core.models import Answer, Billing, CallRecord, Charged, Environm
 
 __all__ = ["CallEvent", "EventKind"]
 
-#: The core's only logger. It logs events at DEBUG, and a failing hook at ERROR.
+#: The core's only logger. Events are logged at DEBUG, and a failing hook at ERROR.
 log = logging.getLogger("facematch")
 
 
 class EventKind(enum.StrEnum):
     """The step of a call that an event reports."""
 
-    #: A call has begun; nothing was sent yet.
+    #: The call has begun; nothing has been sent yet.
     STARTED = "started"
-    #: The first byte may leave this machine now.
+    #: The first byte may be sent now.
     SENT = "sent"
-    #: An attempt failed, was certainly not charged, and is retried.
+    #: An attempt failed without a charge and will be retried.
     RETRYING = "retrying"
-    #: The budget store was unavailable after an attempt; the charge is written there later.
+    #: The budget store was unavailable after an attempt; the charge will be written later.
     POSTPONED = "postponed"
-    #: There is a result.
+    #: The call returned a result.
     ANSWERED = "answered"
     #: The vendor charged for the call, as far as we can know.
     CHARGED = "charged"
     #: The call ended without a result and was not charged.
     REFUSED = "refused"
-    #: The call has ended; whether it was charged is unknown.
+    #: The call ended, and it is unknown whether it was charged.
     UNKNOWN = "unknown"
-    #: A request to read, resume or delete a session succeeded or failed. Free and not counted.
+    #: A request to read or delete a session succeeded or failed. It is free and not counted.
     FOLLOWED_UP = "followed_up"
 
 
@@ -66,19 +66,18 @@ class CallEvent:
         operation: The operation.
         environment: The environment in the response, else in the backend's setting, or None.
         at: Time of the event, UTC.
-        call: The record for `FaceVerifier.reconcile`, without `caller_ref`. In STARTED and SENT, in
-            case the program dies before the last event; in UNKNOWN; and in CHARGED without a
-            result. Else None.
-        attempt: Number of the attempt, from 1 (RETRYING: the next one); None in STARTED, POSTPONED.
-        wait_s: RETRYING: seconds until the next attempt, above 0. Else None.
-        decision: ANSWERED: the decision, as text. Else None.
+        call: The call record for `FaceVerifier.reconcile`, without `caller_ref`. Set in STARTED and
+            SENT (in case the program crashes before the last event), in UNKNOWN, and in CHARGED if
+            there is no result; else None.
+        attempt: Number of the attempt, from 1 (RETRYING: the next); None in STARTED and POSTPONED.
+        wait_s: Seconds until the next attempt, above 0, in RETRYING; else None.
+        decision: The decision in ANSWERED, as text; else None.
         error: Class name of the error, or None.
         status_code: HTTP status of the error response, 100-599, in CHARGED, REFUSED, UNKNOWN and
-            FOLLOWED_UP. None if there was no such response.
-        ground: CHARGED: how we know that it was charged, or None. Else None.
-        reconcilable: UNKNOWN: whether `reconcile` can find the outcome. Else None.
-        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED, UNKNOWN
-            and FOLLOWED_UP.
+            FOLLOWED_UP; None if there was no such response.
+        ground: The reason why CHARGED was emitted, or None.
+        reconcilable: Whether `reconcile` can find the outcome, in UNKNOWN; else None.
+        elapsed_s: Seconds since STARTED, at least 0, in the last events; else None.
     """
 
     kind: EventKind
@@ -99,7 +98,7 @@ class CallEvent:
 
     @property
     def counts(self) -> bool:
-        """Whether to count this event: an answer or possible charge outside test environments."""
+        """Whether to count this event: a result or possible charge outside test environments."""
         real = self.environment in (None, Environment.PRODUCTION)
         return real and self.kind in (EventKind.ANSWERED, EventKind.CHARGED, EventKind.UNKNOWN)
 
@@ -109,7 +108,7 @@ class EventEmitter:
     backend: Backend
     hook: Callable[[CallEvent], None] | None
     clock: Clock
-    #: Whether to report only the end of a request, as FOLLOWED_UP.
+    #: Whether to emit only a FOLLOWED_UP at the end of each request.
     follows_up: bool = False
 
     def emit(
@@ -138,7 +137,7 @@ class EventEmitter:
         log.debug("%s", event)
         if self.hook is None:
             return
-        # A call made by the hook must not inherit this call's deadline and cancellation.
+        # Calls that the hook makes must not inherit this call's deadline and cancellation.
         token = CANCELLATION.set(UNCANCELLED)
         try:
             self.hook(event)
@@ -196,7 +195,7 @@ class EventEmitter:
         reconcilable: bool = False,
         **about: Any,
     ) -> None:
-        """Report the end of a call and its charge."""
+        """Emit the event for the end of a call and its charge."""
         if self.follows_up:
             self.emit(EventKind.FOLLOWED_UP, call, environment, **about)
         elif billing.charged is Charged.YES:

@@ -33,43 +33,43 @@ from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
 
-#: Errors after which the next member is tried: an outage (or an open breaker), a rate limit, no
-#: credit. An exceeded budget ends the call, so that no other vendor is paid instead. So do a bad
-#: key and a rejected request: a failover would hide the mistake.
+#: Errors after which the next member is tried: an outage (or an open breaker), a rate limit, or no
+#: credit. An exceeded budget ends the call, so that no other vendor is paid instead. A wrong key or
+#: a rejected request also ends the call, because trying the next member would hide the mistake.
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
-#: Errors that stop a failover until somebody fixes a member's key.
+#: Errors about a member's key, which end every call until somebody fixes the key.
 _ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
 
-#: Errors of a member that cannot take this call; nothing was sent.
+#: Errors of a member that does not support the call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: Seconds that a member gets to search after the deadline, so that it raises the error itself.
+#: The deadline in seconds for a member's search if none is left, so that the member raises.
 _MOMENT_S = 1e-3
 
 
 class Failover(Verifier[Mapping[str, float | Threshold]]):
-    """Try members in order until one answers; no call is paid twice.
+    """A verifier that tries its members in order until one answers. No call is paid twice.
 
     The next member is tried after an outage (or an open breaker), a rate limit, or no credit, and
-    only if nothing was charged. A result ends the call, whatever its decision: a `NO_MATCH` is
-    never retried elsewhere. `OutcomeUnknown`, a rejected request, a bad key, an exceeded budget, an
-    unavailable budget store and configuration errors also end the call, and are raised.
+    only if nothing was charged. Any result ends the call: a `NO_MATCH` is not retried with another
+    member. All other errors end the call and are raised: `OutcomeUnknown`, a rejected request, a
+    wrong key, an exceeded budget, an unavailable budget store, a configuration error.
 
     A member that does not support the call (the picture's format or size, an option, the
     operation) is skipped before anything is sent. A member whose last five calls failed is skipped
-    for 30 seconds; then one call probes it (failures count as in `CircuitBreaker`). A result's
-    `route` lists who answered and who was skipped; an error's `route`, every member tried. If no
-    member answers, the last retryable error is raised, else the last `VendorError`, else the first.
+    for 30 seconds; then one call probes it (see `CircuitBreaker`). A result's `route` lists the
+    member that answered and those skipped; an error's `route` lists all members tried. If no member
+    answers, the last retryable error is raised, or else the last `VendorError`, or the first error.
 
-    Thresholds are per member, because scales differ: the member's profile sets them, or
-    ``threshold={"shop": 60}`` for one call. Members not named keep their own. Members of other
-    vendors are skipped if a call sets a vendor's `options`. All other options go to every member.
-    Each member has its own policies and retry, and emits its own events, with its own call id.
+    Each member has its own thresholds, because scales differ. They come from the member's profile
+    or, for one call, from an argument such as ``threshold={"shop": 60}``. If a call has a vendor's
+    `options`, members of other vendors are skipped. All other options are passed to every member.
+    Each member has its own policies and retries, and emits its own events with its own call id.
 
-    `deadline_s` covers all members together. Each member but the last must send its first byte
-    within an equal share of the time left, so that a connect timeout leaves time for the next
-    member. Without it, each member's own deadline starts when the member is called.
+    `deadline_s` is the deadline of all members together. Each member but the last must send its
+    first byte within an equal share of the remaining time, so that a connect timeout leaves time
+    for the next member. With None, each member's own deadline starts when the member is called.
 
     Thread-safe. Open it after a fork, not before. A context manager.
 
@@ -80,7 +80,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         clock: A clock, for tests.
 
     Raises:
-        ConfigurationError: no members, a wrong member or deadline, or two members of one name.
+        ConfigurationError: there is no member, a value is wrong, or two members share a name.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     @property
     def deadline_s(self) -> float | None:
-        """Default deadline for all members together, in seconds above 0; None for their own."""
+        """The deadline of all members together, in seconds above 0; None for the members' own."""
         return self._deadline_s
 
     @property
@@ -126,13 +126,13 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call in the records of every member of the same vendor.
+        """Search the records of every member with the call's backend.
 
-        A call record does not name the account, so members are searched until one has the call.
-        `NOT_YET` means that all were searched and none has it.
+        A call record does not name the account, so the members are searched until the call is
+        found. `NOT_YET` means that all of them were searched.
 
-        Arguments and errors: see `FaceVerifier.reconcile`. A member's error is raised only if no
-        other member has the call.
+        For arguments and errors, see `FaceVerifier.reconcile`. A member's error is raised only if
+        no other member finds the call.
         """
         self._check_open()
         backend = getattr(call, "backend", None)
@@ -141,7 +141,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
-        # If no member uses the call's backend, calling the first member raises the error.
+        # If no member uses the call's backend, the first member raises the error.
         for name, member in same or members[:1]:
             limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:
@@ -152,7 +152,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             if reconciliation.result is not None:
                 answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
                 return attrs.evolve(reconciliation, result=answer)
-            # CANNOT_KNOW outranks NOT_YET: that member may have made the call.
+            # CANNOT_KNOW takes precedence over NOT_YET, because that member may have made the call.
             if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
                 best = reconciliation
         if failure is not None:
@@ -201,17 +201,17 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 route_log.add(name, error)
             else:
-                # Unchanged: each member prepares the pictures for its own vendor.
+                # Return the originals: each member prepares the pictures for its own vendor.
                 return images
         raise route_log.failure()
 
     def _able(
         self, options: CallOptions, route_log: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
-        """Yield the members that support these options, each with its thresholds and deadline."""
+        """Yield each member that supports these options, with its own thresholds and deadline."""
         thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
         reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
-        # Check all members first: a wrong last member shows before it is needed.
+        # Check all members first, to find a misconfigured last member before it is needed.
         options_by_member: dict[str, CallOptions] = {}
         refusals: dict[str, FaceMatchError] = {}
         for name, member in self._members.items():
@@ -238,7 +238,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             able_count -= 1
 
     def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:
-        """Return thresholds by member; empty if each member uses its own."""
+        """Return the call's thresholds by member; empty if the call sets none."""
         if thresholds is None:
             return {}
         if not isinstance(thresholds, Mapping):
@@ -280,9 +280,9 @@ class _RouteLog:
             raise error
         log.info("The member %s did not answer: %s.", member, reason)
         self.is_begun = self.is_begun or isinstance(error, VendorError)
-        # The traceback's frames keep the pictures alive.
+        # The traceback's frames would keep the pictures alive.
         error = error.with_traceback(None)
-        # Keep the last retryable error, else the last vendor error, else the first error.
+        # Keep the last retryable error, or else the last vendor error, or else the first error.
         weight = _weight(error)
         if self.error is None or (weight and weight >= _weight(self.error)):
             self.error = error

@@ -1,6 +1,6 @@
 """The pipeline of a call, from the caller's options to the result.
 
-Validate → prepare → for each attempt: admit → send → parse → judge. A `Policy` admits an attempt.
+The steps: validate the options, prepare the pictures, make attempts within the policies, judge.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from .policy import CallOptions, ResultPolicy
 
 R = TypeVar("R")
 
-#: Leaves the policies of an attempt, and returns the errors that they raised.
+#: A function that leaves the policies of an attempt and returns the errors that they raised.
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
-#: Names of the pictures of a call, in order.
+#: Names of a call's pictures, in order.
 PICTURES = ("probe", "reference")
 
 
@@ -46,7 +46,7 @@ def picture_limits(can: Capabilities) -> dict[str, ImageLimits]:
 
 
 def load_images(pictures: list[Any], names: Sequence[str] = PICTURES) -> list[Image]:
-    """Load the pictures of a call and empty the list, so that no traceback keeps them."""
+    """Load a call's pictures and empty the list, so that no traceback keeps the pictures alive."""
     images: list[Image] = []
     for name in names[: len(pictures)]:
         try:
@@ -76,7 +76,7 @@ class Pipeline:
     helpers: HelperThreads
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
-        """Make a call about pictures."""
+        """Make a match or liveness call."""
         record, metadata = self._validate(options)
 
         def prepare() -> dict[str, Any]:
@@ -108,13 +108,13 @@ class Pipeline:
         deadline: Deadline,
         retry: Retry | None,
     ) -> R:
-        """Make a request with checked options, with retries, and return its result.
+        """Make a request, with retries, and return its result.
 
         Args:
-            record: The record of the call.
+            record: The call record.
             kind: The class of the request.
             prepare: Returns the request's own fields.
-            judge: Turns an answer into a result, given `elapsed_s` and the masker of the request.
+            judge: Converts an answer to a result, given `elapsed_s` and the request's masker.
             deadline: The deadline of all attempts together.
             retry: The retry policy, or None.
         """
@@ -133,15 +133,15 @@ class Pipeline:
                     answer = self._try(request, attempt)
                     break
                 except FaceMatchError as error:
-                    # Do not retry a policy's refusal, unless its store was unavailable.
+                    # If a policy refused the attempt, retry only if its store was unavailable.
                     was_asked = attempt.billing is not None or isinstance(error, StoreUnavailable)
                     if retry is None or not was_asked or CANCELLATION.get().is_cancelled:
                         raise
                     if (wait_s := retry.wait_s(error, attempt)) is None:
                         raise
                     error_name = type(error).__name__
-                # Outside the except block, so that the next attempt's error is not chained to this
-                # one. A Ctrl-C while waiting belongs to the next attempt: nothing was sent.
+                # Outside the except block, so that the next error is not chained to this error.
+                # Before the wait, so that a Ctrl-C in the wait ends an attempt that sent nothing.
                 attempt = self._new_attempt(record, deadline, kind, attempt.number + 1)
                 self.events.emit(
                     EventKind.RETRYING,
@@ -169,14 +169,14 @@ class Pipeline:
         return result
 
     def judge(self, judge: Callable[..., R], answer: Any, **facts: Any) -> R:
-        """Turn an answer into a result; `UnexpectedResponse` if it cannot be used."""
+        """Convert an answer to a result; raise `UnexpectedResponse` if it cannot be used."""
         try:
             return judge(answer, **facts)
         except FaceMatchError:
             raise
         except Exception as error:  # noqa: BLE001 - the caller must learn what was charged
             problem = report_fault(error)
-        # Outside the except block: the plug-in's exception may hold a key or a picture.
+        # Outside the except block, because the plug-in's exception may contain a key or a picture.
         raise errors.UnexpectedResponse(
             f"The answer of {self.backend.name} cannot be used ({problem}): report this to its "
             "author.",
@@ -198,7 +198,7 @@ class Pipeline:
         return prepared
 
     def reconcile(self, record: CallRecord, deadline: Deadline) -> models.Reconciliation:
-        """Look for a call in the vendor's records. Free of charge."""
+        """Search the vendor's records for a call. Free of charge."""
         request = LookUp.of(record, deadline=deadline, clock=self.clock)
         attempt = self._new_attempt(record, deadline, LookUp)
         try:
@@ -209,7 +209,7 @@ class Pipeline:
             raise
 
     def _validate(self, options: CallOptions) -> tuple[CallRecord, dict[str, Any] | None]:
-        """Check options against the backend's capabilities; return the record and metadata."""
+        """Check options against the backend's capabilities; return a call record and metadata."""
         self.result_policy.check_environment()
         can, operation = self.backend.capabilities, options.operation
         if operation not in can.operations:
@@ -245,7 +245,7 @@ class Pipeline:
         return record, None if options.metadata is None else _copy_metadata(options.metadata)
 
     def check_own_options(self, options: Any, kind: type | None) -> None:
-        """Refuse `options` of another class than the backend's own."""
+        """Raise `Unsupported` unless `options` is None or of the backend's own class."""
         if options is not None and not isinstance(options, kind or ()):
             problem = "has no options of its own"
             if kind is not None:
@@ -260,7 +260,7 @@ class Pipeline:
     def prepare(
         self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits] | None = None
     ) -> dict[str, Image]:
-        """Return the pictures, prepared for the vendor, by name."""
+        """Return the pictures by name, prepared for the vendor."""
         limits_by_name, prepared = limits_by_name or picture_limits(self.backend.capabilities), {}
         for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
             try:
@@ -270,7 +270,7 @@ class Pipeline:
                 break
         else:
             return prepared
-        # Outside the except block: the first error's traceback keeps the pictures alive.
+        # Outside the except block, because the first error's traceback keeps the pictures alive.
         raise failure
 
     def _new_attempt(
@@ -283,7 +283,7 @@ class Pipeline:
             call=record,
             number=number,
             paid=is_billed,
-            # Calls to an unknown environment count as production.
+            # Calls to an unknown environment are treated as production calls.
             environment=self.backend.environment or models.Environment.PRODUCTION,
             deadline=deadline,
             on_sending=self._note_sending,
@@ -297,7 +297,7 @@ class Pipeline:
             self.events.emit(EventKind.SENT, attempt.call, attach_call=True, attempt=attempt.number)
 
     def _try(self, request: Request, attempt: Attempt) -> Answer | SessionAnswer:
-        """Make one attempt, within every policy, and return the backend's answer."""
+        """Enter the policies, make one attempt, and return the backend's answer."""
         if CANCELLATION.get().is_cancelled:
             raise CallCancelled
         leave: LeaveAll | None = None
@@ -314,7 +314,7 @@ class Pipeline:
         return answer
 
     def _note_failure(self, error: BaseException, attempt: Attempt, elapsed_s: float) -> None:
-        """Add the call record to an error, and report the event."""
+        """Add the call record to an error, and emit the event."""
         billing = attempt.billing_after(error)
         vendor_id = error.ids.vendor if isinstance(error, VendorError) else attempt.vendor_id
         record = attrs.evolve(attempt.call, vendor_id=vendor_id)
@@ -330,7 +330,7 @@ class Pipeline:
         self.events.failed(error, record, billing, elapsed_s, attempt=attempt.number)
 
     def _leave(self, leave: LeaveAll, attempt: Attempt, charged: Charged, end: object) -> None:
-        """Leave all policies with the answer or the error of the attempt."""
+        """Leave all policies with the attempt's answer or error (`end`)."""
         is_answer = not isinstance(end, BaseException)
         outcome = Outcome(
             charged=charged,
@@ -342,12 +342,12 @@ class Pipeline:
         )
         for failure in leave(outcome):
             if isinstance(failure, FaceMatchError):
-                # The store keeps the charge in memory, and writes it with the next transaction.
+                # The store holds the charge in memory and writes it with the next transaction.
                 name = type(failure).__name__
                 self.events.emit(EventKind.POSTPONED, attempt.call, error=name)
 
     def _ask(self, call: Request, attempt: Attempt) -> Any:
-        """Return the backend's answer; turn foreign exceptions into a `FaceMatchError`."""
+        """Return the backend's answer; convert a plug-in's exceptions to a `FaceMatchError`."""
         backend, result_type = self.backend, call.way.answer
         interruption: BaseException | None = None
         try:
@@ -355,7 +355,7 @@ class Pipeline:
         except FaceMatchError as error:
             if call.is_billed is False and isinstance(error, VendorError):
                 error.billing = _BILLINGS[False]
-            # The error may say "nothing was sent", which may no longer be true.
+            # A plug-in's error may claim that nothing was sent, although something was.
             if attempt.sending is not Sending.SENT or _states_bill(error):
                 raise
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
@@ -368,7 +368,7 @@ class Pipeline:
                     answer = attrs.evolve(answer, billing=_BILLINGS[bool(call.is_billed)])
                 return answer
             problem = f"answered with {type(answer).__name__}, not {result_type.__name__}"
-        # Outside the except block: the plug-in's exception may hold a key or a picture.
+        # Outside the except block, because the plug-in's exception may contain a key or a picture.
         if interruption is not None:
             raise interruption
         if attempt.paid and attempt.sending >= Sending.PERHAPS:
@@ -397,7 +397,7 @@ class Pipeline:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
         send_by = deadline.send_by
         if attempt.paid and not backend.reports_sent:
-            # It may send right away, so an earlier `send_by` cannot hold it back.
+            # Such a backend may send immediately, so an earlier `send_by` has no effect.
             ask, send_by = functools.partial(_ask_silent, ask, attempt), deadline
         attempt.was_asked = True
         if backend.keeps_deadline or not send_by.is_limited:
@@ -407,7 +407,7 @@ class Pipeline:
     def _ask_on_helper(
         self, ask: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
     ) -> object:
-        """Call the backend in another thread, and abandon the thread after the deadline."""
+        """Call the backend in a helper thread, and abandon the thread after the deadline."""
         name, deadline, future = self.backend.name, call.deadline, None
         try:
             future = self.helpers.start(ask, send_by)
@@ -423,9 +423,9 @@ class Pipeline:
             done = "answered" if call.is_billed is False else "sent anything"
             problem = f"had not {done} when its time, {send_by.limit_s:.3g} s, ran out"
         finally:
-            # After a Ctrl-C, too, send nothing more.
+            # Send nothing more, even after a Ctrl-C.
             attempt.stop()
-            del future  # a frame that references its own error is a reference cycle
+            del future  # break the reference cycle between this frame and the future's error
         if is_unsent:
             nothing = "It charges nothing" if call.is_billed is False else "Nothing was sent"
             raise VendorUnavailable(
@@ -440,7 +440,7 @@ class Pipeline:
         )
 
 
-#: The charge for the start of a session (True), and for later requests about it (False).
+#: The charge for the start of a session (True) and for later requests about the session (False).
 _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
     False: Billing(Charged.NO, "later requests about it are free"),
@@ -460,7 +460,7 @@ def _known_environment(end: object) -> models.Environment | None:
 
 
 def _states_bill(error: FaceMatchError) -> bool:
-    """Return whether the error of a sent call proves its charge."""
+    """Return whether an error, raised after sending, proves whether the call was charged."""
     return isinstance(error, VendorError) and (
         not isinstance(error, VendorUnavailable)
         or error.billing.charged is not Charged.NO
@@ -482,14 +482,14 @@ def check_text(name: str, text: Any) -> None:
 
 
 def _copy_metadata(metadata: Any) -> dict[str, Any]:
-    """Return a copy of metadata; raise if JSON would change it."""
+    """Return a deep copy of metadata; raise if JSON would change it."""
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()
         copy = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
-    # JSON turns the keys 1, None and True into strings; a result omits deeply nested values.
+    # JSON converts the keys 1, None and True to strings, and results omit deeply nested values.
     if copy is None or copy != metadata or plain_json(copy) != copy:
         raise errors.InvalidRequest(
             "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "

@@ -1,6 +1,6 @@
-"""The thresholds of a call, and the rules that every result is checked against.
+"""The thresholds of a call, and the rules that are applied to every result.
 
-A rule may turn a pass into REVIEW, never the reverse.
+A rule may turn a pass into REVIEW, but never REVIEW into a pass.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from facematch_core.errors import EnvironmentMismatch, FaceMatchError, InvalidRe
 
 R = TypeVar("R", bound=models.Result)
 
-#: The result type of each operation. Subclasses are refused: the JSON form depends on the class.
+#: The result type of each operation. Subclasses are rejected, because JSON depends on the class.
 RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
@@ -28,7 +28,7 @@ RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """The operation and options of a call, as the caller wrote them."""
+    """The operation and the unchecked options of a call."""
 
     operation: models.Operation
     threshold: Any = None
@@ -37,7 +37,7 @@ class CallOptions:
     caller_ref: Any = None
     metadata: Any = attrs.field(default=None, repr=False)
     options: Any = attrs.field(default=None, repr=False)
-    #: Prefix of the threshold options in the caller's spelling: ``liveness_`` in `verify_live`.
+    #: Prefix of the threshold options in error messages: ``liveness_`` in `verify_live`, or "".
     prefix: str = ""
     retry: Any = None
     deadline: Deadline = NO_DEADLINE
@@ -45,7 +45,7 @@ class CallOptions:
 
 @attrs.frozen(kw_only=True)
 class Defaults:
-    """A verifier's defaults for calls."""
+    """A verifier's default thresholds and deadline."""
 
     #: Threshold and review threshold, by operation.
     thresholds: Mapping[models.Operation, tuple[float | None, float | None]]
@@ -58,7 +58,7 @@ class Defaults:
         error_type: type[FaceMatchError] = errors.ConfigurationError,
         **thresholds: Any,
     ) -> Defaults:
-        """Check the arguments of a verifier; raise `error_type` if one is out of range."""
+        """Create the defaults from a verifier's arguments; raise `error_type` if one is wrong."""
         numbers = {
             name: check_threshold(name, value, error_type) for name, value in thresholds.items()
         }
@@ -81,11 +81,11 @@ class Defaults:
 
 @attrs.frozen(kw_only=True)
 class ResultPolicy:
-    """The rules of one verifier."""
+    """The rules that one verifier applies to results."""
 
     backend: Backend
     defaults: Defaults
-    #: The environment that every response must come from; None for any.
+    #: The environment that every response must come from, or None.
     required: models.Environment | None = None
 
     def check_environment(self, *, of_sessions: bool = False) -> None:
@@ -132,7 +132,7 @@ class ResultPolicy:
             return threshold, None
         if value is not None and review <= value:
             if review_source is sources.PROFILE and source is sources.CALLER:
-                # The call's threshold is above the profile's review threshold: nothing to review.
+                # The call's threshold overrides the profile's lower review threshold.
                 return threshold, None
             raise errors.InvalidRequest(
                 f"review_threshold must be above threshold ({value:g}), not {review:g}."
@@ -148,9 +148,9 @@ class ResultPolicy:
         elapsed_s: float,
         masker: ResultMasker,
     ) -> models.Answer:
-        """Add the facts of the call to a result, and check it against every rule.
+        """Complete a result with the call's ids and environment, and apply every rule to it.
 
-        `masker` belongs to the request; it masks the result now, unless the backend already has.
+        `masker` is the request's. It masks the result, unless the backend has already done so.
         """
         environment, declared = result.environment, self.backend.environment
         fields = judge_fields(result, call.threshold, call.review_threshold) | {
@@ -200,7 +200,7 @@ def check_threshold(
 def check_deadline_s(
     seconds: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
-    """Return `deadline_s` as a float, or None for no limit."""
+    """Return `deadline_s` as a float, or None; raise `error_type` if it is wrong."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
@@ -213,7 +213,7 @@ def describe_mismatch(
     declared: models.Environment | None,
     required: models.Environment | None,
 ) -> str | None:
-    """Return why a result from this environment is refused; None if it is accepted."""
+    """Return why results from this environment are rejected; None if they are accepted."""
     if None not in (environment, declared) and environment is not declared:
         return f"came from {environment}, but the backend is set to {declared}"
     if required is not None and (environment or declared) is not required:
@@ -223,12 +223,12 @@ def describe_mismatch(
 
 
 def judge(result: R, call: models.CallRecord) -> R:
-    """Check a result from a vendor's records against the rules of its call.
+    """Apply a call's rules to a result from the vendor's records.
 
-    A pass becomes REVIEW if a threshold of the call or a grave warning contradicts it.
+    A pass becomes REVIEW if one of the call's thresholds or a grave warning contradicts it.
 
     Raises:
-        InvalidRequest: the result has another call's id, or belongs to another operation.
+        InvalidRequest: the result belongs to another call or another operation.
     """
     result_type = RESULT_TYPES[call.operation]
     if type(result) is not result_type:
@@ -247,10 +247,10 @@ def judge_fields(
     requested: models.Threshold | None,
     review: models.Threshold | None,
 ) -> dict[str, Any]:
-    """Return the thresholds, decision and warnings of a result after the rules.
+    """Apply the rules; return a result's thresholds and, if they change, decision and warnings.
 
-    A vendor may ignore the requested threshold, so a pass must reach both, requested and reported.
-    Only the backend decides on equality. A grave warning turns a pass into REVIEW.
+    A vendor may ignore the requested threshold, so a pass must reach that and the reported one. The
+    backend decides on a score equal to a threshold. A grave warning turns a pass into REVIEW.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold

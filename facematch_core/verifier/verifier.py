@@ -1,4 +1,4 @@
-"""`FaceVerifier`, which calls one backend, and `Verifier`, its base class with `Failover`."""
+"""`FaceVerifier`, which calls one backend, and its base class `Verifier`."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: The types of a picture. No `str`: use `Image.read` for a path, `Image.from_base64` for base64.
+#: The types of a picture. For a `str`, use `Image.read` (a path) or `Image.from_base64`.
 Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
 
-#: A threshold, 0-100; for a failover, a threshold per member.
+#: A threshold, 0-100, or a threshold per member of a failover.
 AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
 
 if TYPE_CHECKING:
@@ -105,13 +105,13 @@ class LiveMatchOptions(MatchOptions[T_contra], total=False):
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """The outcome of a pair: a result or an error, never both.
+    """The outcome of a pair: either a result or an error.
 
-    Test ``outcome.error is None``; a result has no truth value.
+    Check ``outcome.error is None``, because a result has no truth value.
 
     Attributes:
         index: Position in the input, from 0.
-        key: The caller's own key of the pair, or None.
+        key: The caller's own key for the pair, or None.
         result: The result, or None.
         error: The error, or None.
     """
@@ -123,17 +123,17 @@ class PairOutcome:
 
     @property
     def decision(self) -> Decision | None:
-        """The decision of the result; None for an error."""
-        # Not `self.result and ...`: a result has no truth value.
+        """The decision of the result; None if there is an error."""
+        # Not `self.result and ...`, because a result has no truth value.
         return None if self.result is None else self.result.decision
 
 
 class Verifier(abc.ABC, Generic[T_contra]):
-    """The common interface of `FaceVerifier` and `Failover`; see `open_verifier`.
+    """The common base class of `FaceVerifier` and `Failover`; see `open_verifier`.
 
-    Annotate with `Verifier` to accept both. Only thresholds differ: a `FaceVerifier` takes a
-    number, a `Failover` a number per member, such as ``{"shop": 60}``. For type checkers, a
-    `Verifier` takes either, and a ``Verifier[float]`` takes only a number.
+    Use it as a type annotation to accept both. Only their thresholds differ: a `FaceVerifier` takes
+    a number, and a `Failover` takes a number per member, such as ``{"shop": 60}``. Type checkers
+    accept both for a plain `Verifier`, and only a number for ``Verifier[float]``.
     """
 
     _closed = False
@@ -142,7 +142,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     @property
     @abc.abstractmethod
     def deadline_s(self) -> float | None:
-        """Default deadline of a call, in seconds above 0; None if there is no limit."""
+        """The default deadline of a call, in seconds above 0; None if there is no limit."""
 
     def verify(
         self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[T_contra]]
@@ -150,17 +150,18 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Compare two faces.
 
         Args:
-            probe: The live or candidate face: `Image`, bytes, path, open file or Pillow image.
+            probe: The live or candidate face, as an `Image`, bytes, a path, an open file or a
+                Pillow image.
             reference: The face to compare with, for example from an identity document.
-            threshold: The score where a match begins, 0-100 on this backend's scale.
-            review_threshold: Above `threshold`, at most 100; matches up to it become `REVIEW`.
-            retention: Which data the vendor is asked to keep.
+            threshold: The score at which a match begins, 0-100 on the backend's scale.
+            review_threshold: A score above `threshold`, at most 100; matches up to it are `REVIEW`.
+            retention: The data that the vendor is asked to store.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
             options: The backend's own typed options.
             deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.
-            retry: The retry policy; it never retries a call that may have been charged. False for
-                no retries, None for the verifier's policy.
+            retry: The retry policy; False for no retries, None for the verifier's policy. Calls
+                that may have been charged are never retried.
 
         Returns:
             The result. A mismatch is a result, not an error.
@@ -168,7 +169,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
             BudgetExceeded: the call would exceed a budget; nothing was sent.
-            VendorError: no result; `billing` says whether it was charged.
+            VendorError: the call returned no result; `billing` has the charge.
         """
         call_options = self._read_options("verify", Operation.MATCH, options)
         pictures = [probe, reference]
@@ -180,7 +181,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     ) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
-        Arguments and errors: see `verify`. Thresholds are on the scale of the liveness score.
+        For arguments and errors, see `verify`. Thresholds are on the liveness score's scale.
         """
         call_options = self._read_options("check_liveness", Operation.LIVENESS, options)
         pictures = [probe]
@@ -193,15 +194,15 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Check the probe for a live face, then compare it with the reference.
 
         Makes two calls, each charged. If the probe is not live or has no face, the comparison is
-        not made and not paid for. A bad picture, a bad option or a budget too small for both calls
-        raises before the liveness check is paid for. If the comparison fails later, its error has
-        the paid liveness result as `liveness`. In a failover, each call may use another member.
+        not made and not charged. An unusable picture, a wrong option, or a budget that is too small
+        for both calls raises before anything is sent. If only the comparison fails, its error
+        has the paid liveness result as `liveness`. A failover may use a different member per call.
 
         Args:
             liveness_threshold, liveness_review_threshold: The thresholds of the liveness score.
             deadline_s: Seconds for both calls together.
 
-        Other arguments and errors: see `verify`.
+        For other arguments and for errors, see `verify`.
         """
         liveness_thresholds: dict[str, Any] = {
             "threshold": options.pop("liveness_threshold", None),
@@ -232,25 +233,25 @@ class Verifier(abc.ABC, Generic[T_contra]):
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
         **options: Unpack[MatchOptions[T_contra]],
     ) -> PairOutcomes:
-        """Compare many pairs, in bounded memory, and yield the outcomes in order.
+        """Compare many pairs concurrently, in bounded memory, and yield the outcomes in order.
 
         Args:
-            pairs: Any iterable, even an endless generator, of ``(probe, reference)`` or
-                ``(probe, reference, key)``. It is read slightly ahead, in the caller's thread, and
-                must not wait for an outcome.
+            pairs: An iterable (an endless generator, too) of ``(probe, reference)`` or
+                ``(probe, reference, key)``. It is read a few pairs ahead, in the caller's thread,
+                and must not wait for an outcome.
             max_workers: Maximum number of concurrent calls, 1-256.
             stop_on: Errors that end the run: no further pair is started; started pairs are finished
-                and yielded. The default is the errors that every pair would raise: key, credit,
+                and yielded. The default errors are those that every pair would raise: key, credit,
                 budget, configuration.
             **options: Options of `verify`, for every pair.
 
         Returns:
-            An iterator with one `PairOutcome` per started pair, in order; an error is an outcome.
+            An iterator with one `PairOutcome` per started pair. An error is an outcome, too.
 
-        To stop early, use ``with verifier.verify_many(pairs) as outcomes``. Leaving the
-        block (or calling ``outcomes.close()``) cancels pairs that have not started and waits for
-        the others. After a plain ``break`` the started pairs finish in the background. Their
-        results, possibly paid for, reach only the event hook.
+        To stop early, use ``with verifier.verify_many(pairs) as outcomes``. Leaving the block (or
+        calling ``outcomes.close()``) cancels pairs that have not started and waits for the others.
+        After a plain ``break``, started pairs finish in the background, and only the event hook
+        reports their results, which may have been charged.
 
         Raises:
             InvalidRequest: an argument is wrong. Raised immediately, not at the first outcome.
@@ -264,7 +265,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
+        """Search the vendor's records for a call; see `FaceVerifier.reconcile`."""
 
     @abc.abstractmethod
     def close(self) -> None:
@@ -287,12 +288,12 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def _refuse(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """Return the prepared pictures; raise any error that `_call` would raise before sending."""
+        """Return prepared pictures; raise any error that `_call` would raise before sending."""
 
     def _read_options(
         self, method: str, operation: Operation, arguments: Mapping[str, Any]
     ) -> CallOptions:
-        """Return the arguments of a call as `CallOptions`; raise `TypeError` for unknown ones."""
+        """Return a call's arguments as `CallOptions`; raise `TypeError` for an unknown argument."""
         if arguments.keys() - MatchOptions.__optional_keys__:
             raise TypeError(_describe_unknown(method, arguments))
         options = dict(arguments)
@@ -304,7 +305,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
         awaited = CANCELLATION.get().deadline
         if awaited.is_limited:
-            return awaited  # started when the call was awaited
+            return awaited  # an async call's deadline started when the call was awaited
         return Deadline.after(limit_s, self._clock)
 
     def _check_open(self) -> None:
@@ -323,16 +324,16 @@ class FaceVerifier(Verifier[float | Threshold]):
             scale; None for the backend's documented default.
         review_threshold, liveness_review_threshold: Passes up to this score, 0-100, become REVIEW;
             None for no review.
-        deadline_s: Default deadline of a call in seconds, above 0, for all attempts and policies;
-            None: only the backend's timeouts apply.
-        fit_images: Shrink or convert a picture that the vendor would reject; if False, raise.
-        require_environment: The only environment to accept results from; an unknown one raises.
-        on_event: Called with one `CallEvent` per step of a call, in the calling thread (SENT: in
-            the sending thread, if the backend does not enforce the deadline itself). Its
-            exceptions are logged and ignored.
-        policies: Policies that guard each attempt, applied in this order: `Budget`,
-            `CircuitBreaker`, `RateLimiter`.
-        retry: The retry policy, only for calls that were not charged; None for no retries.
+        deadline_s: Default deadline of a call, in seconds above 0, including retries and waits;
+            with None, only the backend's timeouts apply.
+        fit_images: Whether to shrink or convert a picture that the vendor would reject.
+        require_environment: The environment that results must come from. Results from another or an
+            unknown environment raise `EnvironmentMismatch`.
+        on_event: Called with a `CallEvent` at each step of a call, usually in the calling thread
+            (SENT may be reported in a helper thread). Its exceptions are logged and ignored.
+        policies: Policies such as `Budget`, `RateLimiter` and `CircuitBreaker`, entered in the
+            given order before each attempt.
+        retry: The retry policy for calls that were certainly not charged; None for no retries.
         clock: A clock, for tests.
 
     Raises:
@@ -402,12 +403,12 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     @property
     def backend(self) -> Backend:
-        """The backend."""
+        """The backend that is called."""
         return self._backend
 
     @property
     def deadline_s(self) -> float | None:
-        """Default deadline of a call, in seconds above 0; None for the backend's timeouts."""
+        """The default deadline of a call, in seconds above 0; None for the backend's timeouts."""
         return self._pipeline.result_policy.defaults.deadline_s
 
     @property
@@ -421,26 +422,26 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.events.hook
 
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
-        """Return the default threshold and review threshold, each None if not set."""
+        """Return an operation's default threshold and review threshold; None for each unset one."""
         return self._pipeline.result_policy.thresholds(CallOptions(operation=operation))
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call with an unknown outcome in the vendor's records. Free of charge.
+        """Search the vendor's records for a call with an unknown outcome. Free of charge.
 
-        Calls with ``retention=Retention.KEEP`` can be found; so can calls of an asynchronous
-        vendor, by the id that it returned. Only a record with the id of the call counts; time and
+        Finds calls with ``retention=Retention.KEEP``, and calls of an asynchronous vendor by the id
+        that the vendor returned. Records are matched by the call's id only; its time and
         `caller_ref` merely shorten the search.
 
         Args:
-            call: A call of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
-                `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
+            call: A call of this verifier's backend, or an error with such a `call`
+                (`OutcomeUnknown`, `UnexpectedResponse`, or `EnvironmentMismatch` after an answer).
             deadline_s: Seconds for the whole search, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            `FOUND` with the result, under the same rules as for `verify`; `NOT_YET` if the call is
-            not in the records; `CANNOT_KNOW` if the records cannot tell.
+            `FOUND` with the result, checked like a result of `verify`; `NOT_YET` if the call is not
+            in the records; `CANNOT_KNOW` if the records cannot show whether it was executed.
 
         Raises:
             InvalidRequest: the call was certainly not charged, or another backend made it.
@@ -476,7 +477,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._pipeline.result_policy.check_environment()
         reconciliation = self._pipeline.reconcile(record, deadline)
         result: Any = reconciliation.result
-        # The verdict of another call could let a stranger in.
+        # A plug-in that returns another call's verdict could let the wrong person in.
         if reconciliation.call.id != record.id or (
             result is not None
             and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
@@ -520,16 +521,16 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.check_call(images, options, after=after)
 
 
-#: More threads never help: the vendor's rate limit or this machine's cores are reached first.
+#: More workers would not help: a vendor's rate limit or this machine's CPU is the bottleneck.
 MAX_WORKERS = 256
 
 
-#: Option names from other libraries, with our names for them.
+#: Our names for options that other libraries name differently.
 _FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
 
 
 def _describe_unknown(method: str, arguments: Mapping[str, Any]) -> str:
-    """Return an error text for the first unknown option; it suggests the right name."""
+    """Return an error text for the first unknown option, with a suggestion."""
     known = MatchOptions.__optional_keys__
     name = min(arguments.keys() - known)
     hint = f"write {_FOREIGN[name]}." if name in _FOREIGN else nearest(name, known)
@@ -562,11 +563,11 @@ class PairRun:
         self.max_workers = max_workers
         #: Whether no further pair may start.
         self.is_stopped = False
-        #: Exceptions from `pairs` or a plug-in, raised after all paid calls are yielded.
+        #: Exceptions from `pairs` or a plug-in, raised once all started calls have been yielded.
         self.failures: list[BaseException] = []
 
     def verify_pair(self, index: int, pair: Any, *, has_thread: bool = True) -> PairOutcome | None:
-        """Compare a pair; return None if the run is stopped or fails with a foreign exception."""
+        """Compare a pair; return None if the run is stopped or an unexpected exception stops it."""
         if self.is_stopped:
             return None
         key = None
@@ -587,7 +588,7 @@ class PairRun:
                 )
             result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
-            # Tracebacks keep the pictures alive, and an outcome may live long.
+            # Tracebacks keep the pictures alive, and the caller may keep the outcome for long.
             error.__cause__ = error.__context__ = None
             if isinstance(error, self._stop_on):
                 self.is_stopped = True
@@ -600,11 +601,11 @@ class PairRun:
 
 
 class PairOutcomes(Iterator[PairOutcome]):
-    """The outcomes of one run, in order. A context manager; see `Verifier.verify_many`."""
+    """The iterator that `Verifier.verify_many` returns. A context manager."""
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
         self._run, self._pairs = run, enumerate(pairs)
-        #: The pool's threads end when the pool is garbage collected.
+        #: The thread pool. Its threads end when it is garbage collected.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
         self._calls = collections.deque[Future[PairOutcome | None]]()
 
@@ -612,7 +613,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         run, calls = self._run, self._calls
         try:
             while True:
-                # Yield a finished first call before reading another pair.
+                # If the first call is finished, yield its outcome before reading another pair.
                 while (
                     len(calls) < 2 * run.max_workers
                     and not run.is_stopped
@@ -634,14 +635,14 @@ class PairOutcomes(Iterator[PairOutcome]):
         raise StopIteration
 
     def _begin(self, index: int, pair: Any) -> None:
-        """Submit a pair to the pool, with the context variables of the caller."""
+        """Submit a pair to the pool, with the caller's context variables."""
         future: Future[PairOutcome | None] = Future()
         make = functools.partial(self._run.verify_pair, index, pair)
         try:
             self._pool.submit(contextvars.copy_context().run, fulfil, future, make)
         except RuntimeError:
-            # No thread could be started. The pool has already queued the pair: if another thread
-            # has started it, it cannot be cancelled.
+            # No thread could be started, but the pool has already queued the pair. If another of
+            # its threads is running the pair, the future cannot be cancelled.
             if future.cancel():
                 future = Future()
                 future.set_result(make(has_thread=False))
@@ -650,7 +651,7 @@ class PairOutcomes(Iterator[PairOutcome]):
     def close(self) -> None:
         """Cancel calls that have not started; wait for the others. May be called more than once."""
         self._cancel()
-        # Running calls may be paid for, so they are never abandoned.
+        # Wait for running calls, because they may be charged.
         self._pool.shutdown(wait=True)
 
     def __enter__(self) -> Self:
@@ -660,11 +661,11 @@ class PairOutcomes(Iterator[PairOutcome]):
         self.close()
 
     def __del__(self) -> None:
-        # The garbage collector may run this under any lock, so it must not wait or take a lock.
+        # This must not wait or acquire a lock: the garbage collector may run it under any lock.
         self._cancel()
 
     def _cancel(self) -> None:
-        self._run.is_stopped = True  # queued calls end at once
+        self._run.is_stopped = True  # queued calls return immediately
         self._calls.clear()
 
     def _read_pair(self) -> tuple[int, Any] | None:
