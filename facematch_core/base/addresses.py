@@ -1,4 +1,4 @@
-"""Check the URLs to which keys and faces may be sent."""
+"""Check whether keys and faces may be sent to a URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from facematch_core.errors import ConfigurationError
 
-#: Every response of a mock server has this header; no vendor's response has it.
+#: A response header that every mock server sends, and no vendor.
 MOCK_HEADER = "X-Facematch-Mock"
 
 # A strict pattern, because two parsers may find different hosts in an unusual URL.
@@ -21,7 +21,7 @@ _ADDRESS = re.compile(
 
 @functools.lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Return whether `host`, a name or an IP address, is this machine."""
+    """Return whether `host`, a name or an IP address, refers to this machine."""
     if host == "localhost":
         return True
     try:
@@ -47,8 +47,8 @@ def _check_patterns(allowed_hosts: Collection[str]) -> None:
         _, wildcard, rest = pattern.rpartition("*")
         if wildcard and "." not in rest.lstrip("."):
             raise ConfigurationError(
-                f"allowed_hosts has {pattern}, which also matches hosts of others: write the "
-                "vendor's own domain behind the last *, as in *.acme.example."
+                f"allowed_hosts contains {pattern}, which also matches other companies' hosts: put "
+                "the vendor's own domain after the last *, as in *.acme.example."
             )
 
 
@@ -61,8 +61,8 @@ def check_base_url(
 ) -> str:
     """Return the URL without a trailing slash; raise if keys and faces must not be sent there.
 
-    `allowed_hosts` are the vendor's own hosts, in lower case; ``*`` matches exactly one label of
-    the vendor's domain: ``*.com`` is refused.
+    `allowed_hosts` are the vendor's own hosts, in lower case. ``*`` matches exactly one label and
+    must be followed by the vendor's domain: ``*.com`` is rejected.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
@@ -87,8 +87,8 @@ def check_base_url(
         )
     if match["scheme"] != "https" and not allow_insecure:
         raise ConfigurationError(
-            "base_url must begin with https:// beyond this machine: set allow_insecure to true if "
-            "keys and faces may travel unencrypted."
+            "base_url must begin with https:// unless it is on this machine: set allow_insecure to "
+            "true if keys and faces may be sent unencrypted."
         )
     return url.rstrip("/")
 
@@ -98,7 +98,7 @@ def find_foreign_host(
 ) -> str:
     """Return the origin of a URL that must not receive keys and faces; empty if it may.
 
-    `address` is the vendor's base URL from `check_base_url`; empty if only its hosts are known.
+    `address` is the backend's base URL from `check_base_url`; empty if it has none.
     """
     origin, vendor_origin = _origin(url), _origin(address)
     if origin == vendor_origin:
@@ -107,7 +107,7 @@ def find_foreign_host(
         check_base_url(origin, allowed_hosts=allowed_hosts, allow_insecure=allow_insecure)
     except ConfigurationError:
         return origin[:80]
-    # A remote vendor must not lead to this machine.
+    # A remote vendor must not direct requests to this machine.
     is_stray = address and _is_local(origin) and not _is_local(vendor_origin)
     return origin[:80] if is_stray else ""
 

@@ -1,4 +1,4 @@
-"""The time of a call: its clock, its deadline as a value to pass down, and its cancellation."""
+"""Clocks, rate windows, and the deadline and cancellation of a call."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back, from an arbitrary start."""
+        """Return a monotonic time in seconds, from an arbitrary start."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for that many seconds, at least 0."""
+        """Sleep for `seconds`, which is 0 or more."""
         ...
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The clock of this machine."""
 
     def now(self) -> dt.datetime:
         return dt.datetime.now(dt.UTC)
@@ -77,10 +77,10 @@ _SYSTEM_CLOCK = SystemClock()
 
 @attrs.frozen(kw_only=True)
 class Deadline:
-    """A deadline; create it with `Deadline.after`.
+    """The deadline of a call. Create one with `Deadline.after`.
 
     Attributes:
-        limit_s: The total seconds allowed, for messages; None for no limit.
+        limit_s: The total number of seconds, for messages; None for no limit.
         ends_at: The end, on the monotonic clock; infinite for no limit.
         clock: The clock that the deadline uses.
         share: The earlier deadline for the first byte, if a failover has a next member; else None.
@@ -128,7 +128,7 @@ class Deadline:
         return other if other.ends_at < self.ends_at else self
 
     def sending_within(self, seconds: float) -> Deadline:
-        """Return this deadline with at most `seconds` for the first byte."""
+        """Return this deadline, with the first byte due within `seconds`."""
         return attrs.evolve(self, share=Deadline.after(seconds, self.clock))
 
     @property
@@ -138,7 +138,7 @@ class Deadline:
 
     @property
     def once_sent(self) -> Deadline:
-        """The deadline of a call whose first byte has left."""
+        """This deadline without `share`, for a call whose first byte was sent."""
         return self if self.share is None else attrs.evolve(self, share=None)
 
 
@@ -149,7 +149,7 @@ NO_DEADLINE = Deadline()
 class CallCancelled(BaseException):
     """The call was cancelled; nothing more is sent. `billing` covers earlier requests, or is None.
 
-    Not an `Exception`, so that a plug-in does not handle it as a vendor's error.
+    Not an `Exception`, so that a plug-in does not catch it as a vendor's error.
     """
 
     def __init__(self, billing: Billing | None = None) -> None:
@@ -167,7 +167,7 @@ class Cancellation:
         self._end = threading.Event()
 
     def cancel(self) -> None:
-        """Send nothing more; a request in flight is finished."""
+        """Cancel the call. A request in flight is completed; no further request is sent."""
         self.is_cancelled = True
         self._end.set()
 

@@ -1,4 +1,4 @@
-"""Search the exceptions behind an exception."""
+"""Search the chain of an exception: causes, contexts, reasons and arguments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 
 
 def find_callers_exception(error: BaseException) -> BaseException | None:
-    """Return the exception raised by a signal handler, if it is `error` or behind it; else None.
+    """Return the exception in the chain of `error` that a signal handler raised, or None.
 
     Such an exception looks like an error in the interrupted line. Call this before an
     `except Exception` translates the error, and raise the result outside the except block.
@@ -25,7 +25,7 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
 
 
 def links_of(error: BaseException) -> list[BaseException]:
-    """Return `error` and every exception behind it: causes, contexts, reasons, arguments."""
+    """Return `error` and all exceptions in its chain: causes, contexts, reasons, arguments."""
     seen: set[int] = set()
     found: list[BaseException] = []
     links: list[object] = [error]

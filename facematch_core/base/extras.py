@@ -1,4 +1,4 @@
-"""How to install the packages of an optional extra."""
+"""Build the pip command that installs an optional extra."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Write files atomically, and read regular files of a limited size.
 
-A new file is written next to the old file and replaces it, with the old permissions. A symbolic
-link stays, and its target is replaced. On Windows a private file is as private as its folder.
+A new file is written next to the old file, gets its permissions, and replaces it. If the path is a
+symbolic link, the link's target is replaced. On Windows a private file is as private as its folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
     """Yield the path of a new file that replaces `path` at the end, unless an exception is raised.
 
-    A pipe or a terminal is yielded itself. Arguments and errors: see `write_file`.
+    If `path` is a pipe or a terminal, yield `path`. Arguments and errors: see `write_file`.
     """
     place, mode = Path(path), None
     if is_stream(path):
@@ -84,7 +84,7 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Context manager: an `OSError` names `path` instead of a temporary file."""
+    """Context manager that makes an `OSError` name `path` instead of a temporary file."""
     try:
         yield
     except OSError as error:
@@ -93,7 +93,7 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
-#: Limit for hand-written files; a larger file is a mistake.
+#: Maximum size of a hand-written file; a larger file is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 
 
@@ -102,7 +102,7 @@ class NotRegular(OSError):
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading; `OSError`, or `ValueError` for an impossible name."""
+    """Open a regular file for reading; raise `OSError`, or `ValueError` for an invalid name."""
     # Non-blocking, because opening a pipe would wait for a writer.
     mode = getattr(os, "O_NONBLOCK", 0)
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller

@@ -27,7 +27,7 @@ class Secret:
     """A secret string, hidden in `repr`, `str`, `format` and logs; it cannot be pickled.
 
     Attributes:
-        origin: The origin of the value, for messages (``$DIDIT_API_KEY``); never the value.
+        origin: Where the value comes from, for messages (``$DIDIT_API_KEY``); never the value.
     """
 
     __slots__ = ("_forms", "_value", "origin")
@@ -47,7 +47,7 @@ class Secret:
 
     @classmethod
     def from_environment(cls, variable: str) -> Secret:
-        """Read an environment variable; `ConfigurationError` if it is unset or empty."""
+        """Read an environment variable; raise `ConfigurationError` if it is unset or empty."""
         value = os.environ.get(variable, "")
         if not value:
             raise ConfigurationError(f"The environment variable {variable} is not set: set it.")
@@ -55,7 +55,7 @@ class Secret:
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Secret:
-        """Read the first line of a file; `ConfigurationError` if it is empty.
+        """Read the first line of a file; raise `ConfigurationError` if it is empty.
 
         The file's owner and permissions are not checked.
         """
@@ -86,7 +86,7 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-#: Secrets of at least this length are masked anywhere in a text, shorter secrets only as words.
+#: Secrets of this length or longer are masked anywhere in a text, shorter ones as whole words.
 _SHORTEST = 4
 
 
@@ -98,7 +98,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
     # Longest first, because a form may contain another.
     ordered = sorted(forms, key=len, reverse=True)
     shortest = min(map(len, forms), default=0)
-    # Mask a short form only as a word of its own, because many words contain it.
+    # Mask a short form only as a whole word, because many longer words contain it.
     short = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
     alone = re.compile(rf"(?<!\w)(?:{'|'.join(short)})(?!\w)") if short else None
 
@@ -108,7 +108,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
                 text = text.replace(form, "***")
             text = text if alone is None else alone.sub("***", text)
         if hides_pieces and len(text) >= _PIECE_CHARS:
-            # A repeated letter is test data, not a piece of a picture.
+            # Four or fewer distinct characters are test data, not a piece of a picture.
             return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
         return text
 
@@ -165,13 +165,13 @@ def quote_text(text: str, masked: Callable[[str], str]) -> str:
 
 
 def _mask_word(word: re.Match[str]) -> str:
-    # Keys, tokens and pieces of pictures are long and have digits.
+    # Keys and tokens contain digits. A piece of a picture is longer than any other word.
     text = word[0]
     return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
 
 
 def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
-    """Mask secrets and pieces of pictures in a vendor's own texts, in place."""
+    """Mask secrets and pieces of pictures in the texts of an error, in place."""
     mask = masker(secrets, hides_pieces=True)
     error.message = mask(error.message)
     error.args = (error.message,)
@@ -192,15 +192,15 @@ class ResultMasker:
 
     #: Keys of the vendor's body whose values are replaced, besides `PERSONAL_KEYS`.
     private_keys: Collection[str] = ()
-    #: The `raw` masked last, so that a result is not masked twice.
+    #: The last masked `raw`, so that a result is not masked twice.
     _masked_raw: object = None
 
     def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
         """Return `result` with `fields` replaced, masked in one pass.
 
-        Masks secrets and pieces of pictures in the vendor's texts. A session's link and token count
-        as secrets, and the results of its checks are masked, too. For a local engine `secrets` is
-        None, and texts are not masked. The same `raw` is not masked twice.
+        Secrets and pieces of pictures are masked in the vendor's texts. A session's link and token
+        are treated as secrets, and the results of its checks are masked, too. For a local engine,
+        `secrets` is None, and texts are not masked. The same `raw` is not masked twice.
         """
         whole: Any = result
         if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
@@ -230,7 +230,7 @@ class ResultMasker:
 
 
 def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **changes: Any) -> Any:
-    """Return `part` with `changes` and the named fields masked; nearly always `part` itself."""
+    """Return `part` with `changes` and with the named fields masked; `part` if nothing differs."""
     if mask is not None:
         for name in names:
             value = getattr(part, name, None)
@@ -239,7 +239,7 @@ def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **chan
     return attrs.evolve(part, **changes) if changes else part
 
 
-#: Prefixes of the logger names that are silent in this thread.
+#: Prefixes of the names of the loggers that are silenced in this thread.
 _SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
     "facematch_silent", default=()
 )
@@ -251,7 +251,7 @@ def _is_heard(record: logging.LogRecord) -> bool:
 
 @contextlib.contextmanager
 def muted(*prefixes: str) -> Iterator[None]:
-    """Silence these loggers and their children in this thread: ``muted("botocore")``.
+    """Silence loggers and their children in this thread: ``muted("botocore")``.
 
     Vendors' libraries write requests and keys into debug logs.
     """
@@ -272,10 +272,10 @@ def muted(*prefixes: str) -> Iterator[None]:
 #: Replaces private values, such as the URL of a picture.
 _REMOVED = "(removed)"
 
-#: Deeper parts of a body are left out; no vendor's body is that deep.
+#: Maximum depth of a body; deeper parts are left out. No vendor's body is that deep.
 MAX_DEPTH = 64
 
-#: Keys of guesses about a person, masked for every vendor.
+#: Keys of estimates about a person, masked for every vendor.
 PERSONAL_KEYS = frozenset({"age", "gender", "race"})
 
 
@@ -287,7 +287,7 @@ def plain_json(
 ) -> Any:
     """Return a copy of `value` as plain JSON, with every text and key masked."""
     kind = type(value)
-    # First the exact types from `json.loads`, for speed: a response has a hundred values.
+    # The exact types from `json.loads` come first, because a response has a hundred values.
     if kind is str:
         return value if mask is None else mask(value)
     if value is None or kind is int or kind is bool or (kind is float and math.isfinite(value)):
@@ -308,7 +308,7 @@ def plain_json(
 
 
 def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
-    """Return an instance of a subclass, a time or another object as plain JSON."""
+    """Return a value that is not one of `json.loads`'s types as plain JSON."""
     if isinstance(value, str):
         return str(value if mask is None else mask(value))
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):

@@ -13,9 +13,9 @@ import attrs
 
 from facematch_core.errors import InvalidRequest
 
-#: Problems to list; further problems are only counted.
+#: Maximum number of problems to list; further problems are only counted.
 LISTED: Final = 50
-#: Places of a problem to list; further places are only counted.
+#: Maximum number of lines to list for a problem; further lines are only counted.
 PLACES: Final = 10
 #: First characters of a formula in a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -30,7 +30,7 @@ class TextTable:
     header: list[str]
     #: Rows with as many cells as the header.
     rows: list[list[str]]
-    #: The last line of each row, from 1.
+    #: The last line of each row, counted from 1.
     lines: list[int]
     separator: str
     #: Problems, with the indices of their rows.
@@ -42,7 +42,7 @@ class TextTable:
 
 
 def read_table(data: bytes) -> TextTable:
-    """Parse a CSV file; `InvalidRequest`, to print after the file's name, if it is not CSV."""
+    """Parse a CSV file. The message of an `InvalidRequest` belongs after the file's name."""
     text, notes = decode(data)
     separator, _ = read_header(text.lstrip("\r\n"))
     table = TextTable([], [], [], separator, {}, notes)
@@ -62,7 +62,7 @@ def read_table(data: bytes) -> TextTable:
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
-    """Return the text, and notes about its encoding; errors: see `read_table`."""
+    """Return the text, and notes about its encoding. Errors: see `read_table`."""
     notes = []
     try:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
@@ -75,7 +75,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 
 def read_header(text: str) -> tuple[str, list[str]]:
-    """Return the separator and the cells of the first line; [] if a quote spans lines."""
+    """Return the separator and the cells of the first line; no cells if a quote spans lines."""
     line = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
     unquoted = re.sub('"[^"]*"', "", line)
     separator = max(",;\t", key=unquoted.count)
@@ -83,7 +83,7 @@ def read_header(text: str) -> tuple[str, list[str]]:
 
 
 def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not empty, with its last line; errors: see `read_table`."""
+    """Yield each non-empty row after the number of its last line. Errors: see `read_table`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in reader:
@@ -105,7 +105,7 @@ def place(numbers: Sequence[int], unit: str = "line") -> str:
 
 
 def refuse(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
-    """Raise `InvalidRequest` with every problem of a file, if any, and the consequence `so`."""
+    """Raise `InvalidRequest` with the problems of a file, if any; `so` is the consequence."""
     if texts := [*problems]:
         raise InvalidRequest(refusal(name, texts, so))
 

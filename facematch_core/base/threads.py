@@ -1,6 +1,6 @@
-"""Threads for uninterruptible work, such as an engine, a vendor's library, or a DNS lookup.
+"""Run uninterruptible work in threads: an engine, a vendor's library, a DNS lookup.
 
-The caller abandons the work at its deadline. Also a lock that is safe across forks.
+The caller abandons the work at its deadline. `fork_safe_lock` returns a lock that survives forks.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ class StillRunning(Exception):
 
 
 class HelperThreads:
-    """At most `limit` (at least 1) concurrent daemon threads named `name`, each for one task.
+    """Runs each task in a daemon thread named `name`, at most `limit` (1 or more) at a time.
 
-    Thread-safe. In the child of a fork all threads are free.
+    Thread-safe. In the child of a fork, all threads are free.
     """
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self._name = limit, name
-        #: The free threads, and the running work by key, by process id (a fork copies both).
+        #: By process id, because a fork copies them: the free threads, and the running work by key.
         self._of_process: dict[int, tuple[threading.Semaphore, dict[Hashable, Future[Any]]]] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
         """Start `work` with the context variables of this thread, once a thread is free.
 
         Work with a `key` is shared: it has no context variables, and callers with the same key get
-        the same future until it ends. `NoThread` if the work cannot start in time.
+        the same future until it ends. Raise `NoThread` if the work cannot start in time.
         """
         free, under_way = self._of_process.setdefault(
             os.getpid(), (threading.Semaphore(self.limit), {})
@@ -56,7 +56,7 @@ class HelperThreads:
         if shared := under_way.get(key):
             return shared
         if not free.acquire(timeout=deadline.timeout_s()):
-            raise NoThread(f"all {self.limit} threads are taken by work that has not ended")
+            raise NoThread(f"all {self.limit} threads are still busy")
         future = Future[T]()
         context = contextvars.copy_context() if key is None else contextvars.Context()
 
@@ -75,7 +75,7 @@ class HelperThreads:
         except RuntimeError:
             raise NoThread("no thread could be started") from None
         finally:
-            # After a Ctrl-C the work may be running: then it cannot be cancelled, and ends itself.
+            # After a Ctrl-C the work may be running. Then `cancel` fails, and `fulfil` calls `end`.
             if not is_started and future.cancel():
                 end()
         return shared
@@ -99,7 +99,7 @@ class HelperThreads:
 def fulfil(
     future: Future[T], work: Callable[[], T], end: Callable[[], object] = lambda: None
 ) -> None:
-    """Do work in this thread unless its future was cancelled; `end` is called before the result."""
+    """Run `work` in this thread unless its future was cancelled; call `end` before the result."""
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -115,7 +115,7 @@ def fulfil(
 
 
 def fork_safe_lock() -> threading.RLock:
-    """Return a module-level lock that `os.fork` acquires, so that it is unlocked in the child."""
+    """Return a lock for a module that is held during a fork, so that the child gets it unlocked."""
     # Reentrant, because the garbage collector may run a finaliser that takes the lock in the thread
     # that holds it. So code under this lock must tolerate reentrancy.
     lock = threading.RLock()
