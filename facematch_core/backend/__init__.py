@@ -1,8 +1,8 @@
 """For plug-in authors: the base classes of backends, and their declarations.
 
 A backend only translates requests and responses. `FaceVerifier` implements everything common to all
-vendors (thresholds, review, limits, options, money, deadlines, events), and passes a prepared call
-as data. Base classes:
+vendors (thresholds, review, limits, options, budgets, deadlines, events), and passes a prepared
+call as data. Base classes:
 
 - a vendor with an HTTP API: `facematch_core.http.HttpBackend`;
 - a vendor with its own client library: `RemoteBackend`;

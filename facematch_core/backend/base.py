@@ -27,13 +27,13 @@ from .calls import Call, DeleteRequest, LivenessCall, MatchCall, ReadRequest, Re
 from .kinds import describe, kind_words, kinds_of, type_hints
 from .session_types import Deletion, SessionCapabilities, SessionHint, SessionReading
 
-#: Hooks for tests. Called with each exception from a plug-in's own code, because the error that
-#: callers get omits its text, which may contain a key.
+#: Hooks for tests, called with each exception from a plug-in's own code. The error that callers get
+#: omits the exception's text, because it may contain a key.
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
 def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
-    """Return whether `reconcile` can find a call. False for sessions, which are read instead."""
+    """Return whether `reconcile` can find a call; False for a session, which is read instead."""
     if not isinstance(call, Call | models.CallRecord) or (
         call.operation is models.Operation.SESSION or type(backend).reconcile is Backend.reconcile
     ):
@@ -53,7 +53,7 @@ def report_fault(error: BaseException) -> str:
 
 
 def describe_fault(error: BaseException) -> str:
-    """Return class, file and line of a plug-in's exception, without its message."""
+    """Return the class, file and line of a plug-in's exception, without its message."""
     place = "at an unknown place"
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = os.path.basename(frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
@@ -71,25 +71,25 @@ CALL_ID_KEY = "facematch_attempt_id"
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """What a backend supports; any other request raises before anything is sent.
+    """The features of a backend. Any other request raises an error before anything is sent.
 
     Attributes:
         operations: The supported operations: `MATCH`, `LIVENESS`.
-        retention: The supported retentions; only MINIMAL if the vendor promises nothing.
-        sends_caller_ref, sends_metadata: Whether the vendor gets them; results always have both.
+        retention: The supported retentions; only MINIMAL if the vendor documents nothing.
+        sends_caller_ref, sends_metadata: Whether the vendor receives it. Results always have both.
         options: The attrs class of the backend's own options, or None.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
             is none (then a call without a threshold leaves the verdict to the vendor).
-        score_scale, liveness_scale: The scales of the scores; None if there are no scores.
+        score_scale, liveness_scale: Names of the scales of the scores; None without scores.
         image_limits: The vendor's limits for pictures.
         reference_limits: The limits for references; None if they are the same.
         billed_operations: The operations that cost money.
         rate_windows: The rate limits that the vendor publishes; empty if none. If they depend on
-            the plan, the backend may declare them per object.
-        reports_faces: Whether results have the positions of faces.
+            the plan, the backend may declare them per instance.
+        reports_faces: Whether results contain the positions of faces.
         private_keys: Keys of the response body whose values are never shown: picture URLs, details
-            of other people. Always hidden are ``age``, ``gender`` and ``race``.
+            of other people. ``age``, ``gender`` and ``race`` are never shown either.
     """
 
     operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
@@ -111,20 +111,20 @@ class Capabilities:
 
 
 class Backend(abc.ABC):
-    """A vendor, or an engine on this machine.
+    """The base class of all backends: vendors, and engines on this machine.
 
     Settings are the constructor's arguments. If they are ``kw_only`` attrs fields, they can also
     come from a configuration file, and are checked against their annotations: ``region: str`` is
     enough. A string is converted to a `Secret`, a path or an enum if the annotation requires it.
     A secret must not be empty, and a number whose name ends in ``_s`` must be above 0. A class with
-    its own ``__attrs_post_init__`` must call this one first. No setting may have the name of an
+    its own ``__attrs_post_init__`` must call this one first. A setting must not have the name of an
     argument of `FaceVerifier`.
 
     Attributes:
         api_version: Version of this interface that the backend was written for.
-        name: Name in results and errors; the same as the entry point's.
-        capabilities: What the backend supports.
-        session_capabilities: What its hosted sessions support; None if it has none. Sessions use
+        name: Name in results and errors; also the name of the entry point.
+        capabilities: The features of the backend.
+        session_capabilities: The features of its hosted sessions; None if it has none. Sessions use
             these settings, if declared, each a tuple of exact host names: `return_hosts`, to which
             the person may be redirected; `handoff_hosts`, to which a link may lead besides the
             vendor's own hosts; `media_hosts`, from which portraits may be fetched.
@@ -132,8 +132,8 @@ class Backend(abc.ABC):
         allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case;
             ``*`` matches exactly one label: ``vision.*.acme.example``. Empty if the backend
             sends nothing, or only to the caller's own server (with ``allow_base_url``).
-        reports_sent: Whether the backend calls `Call.on_sent` before the first byte may leave. If
-            not, a billed call counts as sent as soon as it begins.
+        reports_sent: Whether the backend calls `Call.on_sent` before the first byte is sent. If
+            not, a billed call is treated as sent as soon as it begins.
         keeps_deadline: Whether each call ends by itself at `Call.deadline`, and leaves nothing
             running. If not, the call runs in its own thread, which is abandoned at the deadline.
         most_at_once: Maximum number of concurrent calls with a deadline, abandoned ones included,
@@ -157,7 +157,7 @@ class Backend(abc.ABC):
     def environment(self) -> models.Environment | None:
         """The configured environment, or None.
 
-        If a setting makes it MOCK, no real vendor may be called.
+        If it is MOCK, no real vendor may be called.
         """
         return None
 
@@ -246,11 +246,11 @@ class Backend(abc.ABC):
         """Look for a kept call in the vendor's records. Free of charge.
 
         The default returns `CANNOT_KNOW` without a request. A backend that overrides this method
-        stores `Call.call_id` in the vendor's record of each kept call, under `CALL_ID_KEY`, and
-        compares it, or looks up `CallRecord.vendor_id`. Nothing else identifies a call.
+        must either store `Call.call_id` in the vendor's record of each kept call, under
+        `CALL_ID_KEY`, and compare it, or look up `CallRecord.vendor_id`.
 
         Args:
-            call: A call that is `reconcilable`.
+            call: A `reconcilable` call.
             deadline: The deadline of the whole search.
 
         Raises:
@@ -263,7 +263,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Return whether the vendor can look up `call` later; by default, whether it was kept.
+        """Return whether the vendor can look up `call` later; by default, whether it is kept.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
@@ -273,7 +273,7 @@ class Backend(abc.ABC):
         """Release the backend's resources. May be called more than once."""
 
     def diagnose(self) -> Mapping[str, Any]:
-        """Return facts for `facematch doctor`: versions, files. No secrets."""
+        """Return facts for `facematch doctor`, such as versions and files, without secrets."""
         return {}
 
 
@@ -282,7 +282,7 @@ _SENDABLE = re.compile(r"[!-~\xa1-\xff]+")
 
 
 def _check_settings(backend: Backend) -> None:
-    """Check every setting against its annotation; an error never includes the value."""
+    """Check every setting against its annotation; errors never include the value."""
     cls = type(backend)
     try:
         hints = type_hints(cls)
@@ -373,7 +373,7 @@ def decide_by_threshold(
     """Decide by the score, for vendors and engines without a verdict.
 
     Returns:
-        INCONCLUSIVE without a score; REVIEW without a threshold; else what the rule decides.
+        INCONCLUSIVE without a score; REVIEW without a threshold; else MATCH or NO_MATCH.
     """
     if score is None:
         return models.Decision.INCONCLUSIVE

@@ -1,6 +1,6 @@
 """For plug-in authors: requests to a backend as data.
 
-A `Call` has the caller's pictures; others are about hosted sessions or the vendor's records.
+A `Call` has the caller's pictures; other requests are for hosted sessions or the vendor's records.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ignore(*_: object) -> None:
 
 @attrs.frozen
 class Way:
-    """The backend method for a kind of request, and the type of its answer."""
+    """The backend method for a kind of request, and the type of its result."""
 
     method: str
     #: The generator method of an `HttpBackend` that yields HTTP requests; empty if there is none.
@@ -50,7 +50,7 @@ class Request:
         call_id: Our id of this call, a UUID.
         vendor_id: The vendor's id of the call; None until a response has one.
         clock: The verifier's clock, for waits and the deadline.
-        on_sent: Must be called once, before the first byte may leave. If it raises, send nothing.
+        on_sent: Must be called once, before the first byte is sent. If it raises, send nothing.
         on_accepted: Must be called with the vendor's id (or None) and the charge so far when a
             response changes either; both are reported if the call is interrupted.
         masker: Removes secrets and private data from a result, just before it is returned.
@@ -68,7 +68,7 @@ class Request:
     masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
 
     operation = models.Operation.MATCH
-    #: Whether it costs money; if None, `Capabilities.billed_operations` decides.
+    #: Whether the request costs money; if None, `Capabilities.billed_operations` decides.
     is_billed: ClassVar[bool | None] = None
     way: ClassVar[Way]
 
@@ -79,9 +79,9 @@ class Call(Request):
 
     Attributes:
         probe: The live or candidate face, already prepared for this backend.
-        threshold: The score where a pass begins, with the backend's rule. None if the caller set
-            none and the backend has no default: then only the vendor's own verdict counts.
-        retention: The data that the vendor is asked to keep; KEEP only if the backend supports it.
+        threshold: The score at which a pass begins, with the backend's rule. None if the caller set
+            none and the backend has no default: then only the vendor's own verdict decides.
+        retention: The data that the vendor may keep; KEEP only if the backend supports it.
         caller_ref: The caller's own reference; send it if the vendor accepts one.
         metadata: The caller's own JSON object; send it if the vendor accepts one.
     """
@@ -116,12 +116,12 @@ class LivenessCall(Call):
 
 @attrs.frozen(kw_only=True)
 class StartRequest(Request):
-    """Start a session. It counts as charged once the vendor responds, whatever happens later.
+    """Start a session. A start is treated as charged as soon as the vendor responds.
 
     Attributes:
         record: The record from `plan`, without `session_id`.
         reference: The face to compare with, already prepared for this backend, or None.
-        return_url: Where the vendor's page redirects the person afterwards, or None.
+        return_url: The URL to which the vendor's page redirects the person afterwards, or None.
         language: Language of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
     """
 
@@ -171,7 +171,7 @@ class DeleteRequest(Request):
 
 @attrs.frozen(kw_only=True)
 class LookUp(Request):
-    """Read the vendor's records. Free of charge.
+    """Search the vendor's records. Free of charge.
 
     Attributes:
         record: The call to look for; None if the request is not about a single call.

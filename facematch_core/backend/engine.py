@@ -1,4 +1,4 @@
-"""For plug-in authors: an engine on this machine."""
+"""For plug-in authors: the base class of engines on this machine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Compared:
 
     Attributes:
         score: The similarity of the faces, 0-100; None if no pair of faces could be compared.
-        raw_score, raw_name: The engine's own number (for example a distance) and its name.
-        probe_faces, reference_faces: The faces in each picture; None if unknown. If empty (no face
-            was found), the score is dropped and a warning added.
+        raw_score, raw_name: The engine's own score (for example a distance) and its name.
+        probe_faces, reference_faces: The faces in each picture; None if unknown. If either is empty
+            (no face was found), the score is dropped and a warning is added.
         warnings: The engine's own warnings. NO_FACE and MULTIPLE_FACES are added automatically.
         model: Name and version of the model.
         raw: Other output, as JSON.
@@ -57,7 +57,7 @@ class EngineBackend(Backend):
         """Compare the faces of `call.probe` and `call.reference`.
 
         Raises:
-            InvalidImage: a picture cannot be read. Any other exception counts as a bug in the
+            InvalidImage: a picture cannot be read. Any other exception is treated as a bug in the
                 engine, and becomes `BackendUnavailable` with file and line.
         """
 

@@ -80,15 +80,15 @@ def type_hints(cls: type) -> Mapping[str, Any]:
 
 
 def describe(value: object) -> str:
-    """Return type and length of a value, never the value, which may be a misplaced key."""
+    """Return the type and length of a value, but not the value: it may be a misplaced key."""
     kind = type(value).__name__
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
 def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Return a hint with the closest known word, else with the known words (at most 20).
+    """Return a hint with the closest known word; if none is close, with up to 20 known words.
 
-    `likeness` is the lowest similarity of a close word, 0-1.
+    `likeness` is the minimum similarity of a close word, 0-1.
     """
     import difflib
 
@@ -106,7 +106,7 @@ _AT_SHELL: ContextVar[bool] = ContextVar("facematch_at_shell", default=False)
 
 @contextlib.contextmanager
 def speak_to_shell() -> Iterator[None]:
-    """Context manager: error texts show arguments as command-line options."""
+    """Context manager that makes error texts show arguments as command-line options."""
     token = _AT_SHELL.set(True)
     try:
         yield
@@ -125,9 +125,9 @@ def argument(name: str, value: object) -> str:
 def typed(words: Sequence[str]) -> str:
     """Quote a command for the shell of this system."""
     if os.name == "nt":
-        import subprocess  # late: it would add 5 ms to every import
+        import subprocess  # imported late: it would add 5 ms to every import
 
         return subprocess.list2cmdline(words)
-    import shlex  # late: only error texts need it
+    import shlex  # imported late: only error texts need it
 
     return shlex.join(words)

@@ -1,6 +1,6 @@
 """Hosted sessions as data: records, readings and results.
 
-The person is verified on the vendor's own page or component; `Sessions` reads the verdict later.
+The person is verified on the vendor's own page or in its component. `Sessions` reads the verdict.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ComparedWith(enum.StrEnum):
 
     #: The reference passed to `start`.
     GIVEN = "given"
-    #: The photo of the person's document, which may be anybody's: check the name on it.
+    #: The photo on an identity document. Check its name: the document may be anybody's.
     DOCUMENT = "document"
     #: A face stored at the vendor.
     STORED = "stored"
@@ -60,12 +60,12 @@ class ComparedWith(enum.StrEnum):
 #: The default checks of a session.
 USUAL_CHECKS: Final = (models.Operation.MATCH, models.Operation.LIVENESS)
 
-#: Tag of the warning in an item that the vendor did not report.
+#: The tag of the warning in an item that the vendor did not report.
 NOT_REPORTED = "not_reported"
 
 
 def is_reported(item: models.MatchResult | models.LivenessResult) -> bool:
-    """Return whether the vendor reported the item. A failed item counts as reported."""
+    """Return whether the vendor reported the item; True for a failed item."""
     is_open = item.decision in (models.Decision.INCONCLUSIVE, models.LivenessDecision.INCONCLUSIVE)
     return not (is_open and any(warning.tag == NOT_REPORTED for warning in item.warnings))
 
@@ -74,11 +74,11 @@ class DeletionState(enum.StrEnum):
     """The outcome of deleting a session."""
 
     DONE = "done"
-    #: The vendor accepted the request, and deletes later.
+    #: The vendor accepted the request, and will delete the session later.
     REQUESTED = "requested"
     #: The vendor has no such session.
     NOT_THERE = "not_there"
-    #: The vendor has no deletion; its data expires by itself.
+    #: The vendor cannot delete sessions; their data expires by itself.
     VANISHES = "vanishes"
 
 
@@ -98,7 +98,7 @@ class SessionCapabilities:
         checks: The checks that sessions report: `MATCH`, `LIVENESS`.
         scored: The checks reported with a score, so that a threshold has an effect.
         compares_with: The pictures that a face can be compared with; empty if there is no match.
-        start_is_repeatable: Whether repeating a start of the same record returns the same session.
+        start_is_repeatable: Whether starting the same record again returns the same session.
         keeps: The parts of a record that the vendor returns.
         finds_lost: Whether a session can be found by its record if the start's response was lost.
         can_delete: Whether a session can be deleted.
@@ -107,7 +107,7 @@ class SessionCapabilities:
         link_hosts: The vendor's own hosts for links, in lower case, besides the host of `address`.
         needs_liveness_threshold: Whether only the caller's threshold decides on liveness.
         takes_language, takes_return_url: Whether a start accepts this argument.
-        resumes_expired: Whether a person may continue a session that the vendor calls expired.
+        resumes_expired: Whether a person may continue a session that the vendor reports as expired.
         reference_limits: The vendor's limits for a reference.
         options: The attrs class of the options of a start, or None.
         read_windows: The vendor's rate limits for reads and deletions; starts count in
@@ -156,7 +156,7 @@ def _as_threshold(value: float | None) -> float | None:
 class SessionRecord(Document):
     """The record of a session. Persist it before `start`: every later call needs it.
 
-    Store it in a database: it converts to and from JSON, and contains no secrets. Find it by the
+    Store it in a database: it converts to and from JSON, and contains no secrets. Look it up by the
     logged-in user, never by input from a browser, and never put it into a cookie or a form.
     `subject_ref`, `purpose` and `about` never appear in a repr, event or message.
 
@@ -167,20 +167,20 @@ class SessionRecord(Document):
         environment: The configured environment of the backend, or None.
         subject_ref: The caller's own id for the person to verify.
         purpose: The purpose, for example ``payout``.
-        about: What exactly the purpose concerns, for example ``payout 8841``; None if nothing.
+        about: The object of the purpose, for example ``payout 8841``, or None.
         expects: The checks that must be reported and passed.
         compared_with: The picture that the face must be compared with (GIVEN: the reference passed
             to `start`); None if no match is expected.
-        threshold, review_threshold: Scores, 0-100: a match begins at the first, and is REVIEW up to
-            the second. None for the vendor's threshold, and for no review.
+        threshold: The score at which a match begins, 0-100; None for the vendor's.
+        review_threshold: The score up to which a match is REVIEW, 0-100; None for no review.
         liveness_threshold: The score at which a live face begins, 0-100; None for the vendor's.
-        valid_for_s: Seconds after the start, above 0, when an unfinished session is EXPIRED.
+        valid_for_s: Seconds after the start, above 0, until an unfinished session is EXPIRED.
         facts: The plug-in's settings that affect the verdict, such as workflow or region.
-        planned_at: Time of `plan`, UTC, by the clock of the machine that planned.
+        planned_at: Time of `plan`, UTC, by the clock of the machine that called it.
         started_at: Time of the first `start`, UTC; None before.
         session_id: The vendor's id; None until a response has it.
-        expires_at: When the link or token expires, UTC; None if the vendor does not say.
-        vendor: What the vendor stated at the start, such as workflow version or kind.
+        expires_at: When the link or token expires, UTC; None if unknown.
+        vendor: Values that the vendor returned at the start, such as the workflow version.
 
     Raises:
         ValueError: a value is out of range, or `compared_with` is missing for a match.
@@ -245,13 +245,13 @@ class SessionAnswer:
 
 @attrs.frozen(kw_only=True)
 class WayIn:
-    """A person's way into a session. Its link and token are bearer secrets.
+    """The person's access to a session. The link and the token are bearer secrets.
 
     Attributes:
         link: URL of the vendor's page; None for a vendor without a page.
         token: Token for the vendor's own component, or None.
         page: Public parameters of the component: session id, region, endpoint.
-        expires_at: When the link or token expires, UTC; None if the vendor does not say.
+        expires_at: When the link or token expires, UTC; None if unknown.
     """
 
     link: Secret | None = None
@@ -269,7 +269,7 @@ class SessionCheck:
             without a verdict, decide by the record's threshold. An unfinished item is
             INCONCLUSIVE.
         covers_liveness: Whether a `MatchResult` is the vendor's joint verdict on match and
-            liveness, which then also counts as the liveness item.
+            liveness, and is also used as the liveness item.
         portrait: A picture of the person from this item, or its URL, or None.
     """
 
@@ -280,29 +280,29 @@ class SessionCheck:
 
 @attrs.frozen(kw_only=True)
 class SessionReading(SessionAnswer):
-    """A session as its vendor returns it, for plug-ins. The core compares and judges it.
+    """A session as its vendor returns it, for plug-ins.
 
-    Also describes the response to a start, when nobody has entered the session yet.
+    The core compares it with the record, and judges it. Also used for the response to a start.
 
     Attributes:
         session_id: The vendor's id.
-        state: The state.
+        state: The state of the session.
         vendor_status: The vendor's own status, unchanged, or None.
         way_in: The person's way in; None if the response has none.
         approved: Whether the vendor approved the whole session, or None. If False, no pass counts.
-        checks: All items of the last attempt that count. Empty if nothing was reported.
+        checks: All items of the last attempt that affect the verdict; empty if none are reported.
         compared_with: The picture that the face was compared with.
         record_id, terms, subject_ref: The vendor's copies, or None. If `SessionCapabilities.keeps`
-            lists the field, None counts as a mismatch (not for `subject_ref`).
+            lists the field, None is a mismatch (except for `subject_ref`).
         created_at: When the vendor created the session, by its own clock, or None.
         facts: The vendor's values of `SessionRecord.facts`; they must be equal.
-        vendor: Compared with `SessionRecord.vendor`: values that both have must be equal.
+        vendor: The vendor's values of `SessionRecord.vendor`; values that both have must be equal.
         doubts: Warnings that turn a pass into REVIEW, for example a weaker method than requested.
         read_again_s: Seconds until the next read, from the response (Retry-After), or None.
         has_begun: Whether the person has entered the session; implied if there are `checks`.
         is_asked_back: Whether the vendor waits for the person to return, without a time limit.
         warnings: Warnings about the whole session, in the vendor's order.
-        raw: An allow-list of the body, without pictures, URLs and secrets.
+        raw: The allowed fields of the body, without pictures, URLs and secrets.
     """
 
     session_id: str
@@ -333,7 +333,7 @@ class Deletion(SessionAnswer):
     Attributes:
         state: The outcome.
         face_kept: Whether the vendor still has the face, perhaps as a template; None if unknown.
-        vendor_word: The vendor's own word for what `face_kept` states, or None.
+        vendor_word: The vendor's own value from which `face_kept` was read, or None.
     """
 
     state: DeletionState
@@ -373,7 +373,7 @@ class SessionResult(models.NoTruth, Document):
         vendor_status: The vendor's own status of the session.
         environment: The environment of the session.
         required_environment: The required environment; None for any.
-        billing: The charge; UNKNOWN for a start, because vendors do not say when they charge.
+        billing: The charge; UNKNOWN for a start, because vendors do not document when they charge.
         read_again_s: Seconds, above 0, until the next read; None if the state is final.
         raw: A part of the body, without pictures, URLs and secrets; not in `repr`.
     """
@@ -402,16 +402,16 @@ class SessionResult(models.NoTruth, Document):
     ) -> bool:
         """Return whether this session verifies this person for this purpose now.
 
-        True only if the session is DECIDED; every expected check, and no failed one, was reported;
-        subject, purpose and `about` equal the record's; the environment is the required one; and
-        the session was started at most `max_age_s` ago. Use each session only
+        True only if the session is DECIDED; every expected check was reported, and every reported
+        check passed; subject, purpose and `about` equal the record's; the environment is the
+        required one; and the session was started at most `max_age_s` ago. Use each session only
         once: mark the record as consumed in the same transaction.
 
         Args:
             subject_ref, purpose, about: The person and the action, from the login and your program
                 but never from the record. `about` is None if the purpose needs no detail.
-            max_age_s: Seconds since the start, above 0: 600 for a login, 3,600 for a payout, more
-                for manual review at the vendor; `math.inf` for an audit.
+            max_age_s: Maximum seconds since the start, above 0: 600 for a login, 3,600 for a
+                payout, more for manual review at the vendor; `math.inf` for an audit.
 
         Raises:
             InvalidRequest: `max_age_s` is not a number above 0.
@@ -439,14 +439,14 @@ class SessionResult(models.NoTruth, Document):
             age_s = (self.clock.now() - record.started_at).total_seconds()
         reasons = {
             f"the session is {self.state}": self.state is not SessionState.DECIDED,
-            "the record expects nothing": not record.expects,
+            "the record expects no checks": not record.expects,
             "it was started for somebody else": record.subject_ref != subject_ref,
             "it was started for another purpose": record.purpose != purpose,
             "it was started about something else": record.about != about,
             f"it comes from {self.environment or 'an unknown environment'}": (
                 self.required_environment not in (None, self.environment)
             ),
-            "nobody knows when it was started": age_s is None,
+            "its start time is unknown": age_s is None,
             f"it was started {age_s or 0:.0f} s ago": (
                 age_s is not None and not -60 <= age_s <= max_age_s
             ),
