@@ -3,12 +3,12 @@
 A backend implements `build` and `parse`, or `steps` if a call needs several requests or the vendor
 is asynchronous. A call passes through three modules:
 
-- `backend`: `HttpBackend.ask` starts the steps of a call, and returns its result or raises.
+- `backend`: `HttpBackend.ask` starts the steps of a call, and returns the result or raises.
 - `sender`: `HttpCall.run` sends the requests of the steps, adds up the charges, and cleans up.
-- `transport`: `HttpClient.send` sends a request once, and knows whether its first byte was sent.
+- `transport`: `HttpClient.send` sends a request once, and reports its first byte.
 
-All three use `messages` (requests and replies as data) and `refusals` (the error for a response
-without a result, or for a missing response).
+All three use `messages` (requests and replies as data) and `refusals` (errors for responses without
+a result, and for missing responses).
 """
 
 from facematch_core.base.addresses import MOCK_HEADER, check_base_url, is_loopback

@@ -42,12 +42,12 @@ R = TypeVar("R", bound=models.Result | SessionAnswer | HttpReply)
 
 
 def picture(name: str, image: Image) -> FilePart:
-    """Return `image` as a file of a form, with a neutral file name."""
+    """Return `image` as a file part of a form, with a neutral file name."""
     filename = f"{name}.{image.extension}"
     return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
 
 
-#: The generator of one call: it yields requests and waits, and returns the result.
+#: The generator of a call: it yields requests and waits, and returns the result.
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, models.Result]
 #: The generator of a request about a session.
 SessionSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
@@ -58,28 +58,28 @@ DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 class HttpBackend(RemoteBackend):
     """A vendor with an HTTP API. Implement `build` and `parse`, or `steps`.
 
-    If `environment` is MOCK, a response without `MOCK_HEADER` is an `EnvironmentMismatch`, whatever
-    its status: it may come from the real vendor.
+    If `environment` is MOCK, any response without `MOCK_HEADER` raises `EnvironmentMismatch`,
+    because it may come from the real vendor.
 
     Args:
         base_url, allow_base_url, allow_insecure: See `RemoteBackend`.
         connect_timeout_s: Connect timeout, above 0.
         read_timeout_s: Timeout for the next piece of the response, above 0. A call that times out
             may have been charged, so a long timeout saves money.
-        ca_bundle: File or folder of trusted certificates; None for the environment's.
+        ca_bundle: File or folder with trusted certificates; None for the environment's.
         proxy: ``http://host:port``, without a login; None for the environment's proxy.
 
     Attributes:
         error_table: Errors by status and body of an unexpected response (usually not 200), if the
-            vendor documents more than `default_row` knows; empty by default.
+            vendor documents more than `default_row` covers; empty by default.
         error_codes: Errors by the code from `error_code`; they take precedence over `error_table`.
-            An `InconclusiveRow` returns a result instead, for example without a face.
-        codes_in_200: Whether a code also makes an expected response an error; a code without a row
-            is then an `UnexpectedResponse`, charged. False by default.
-        request_id_header: The response header with the vendor's own id of the request: the latest
-            is `ids.vendor` if there is no `vendor_id`. None if there is no such header.
-        longest_call_s: Longest duration in seconds of a call without a deadline, above 0.
-        has_sandbox: Whether `environment` may be SANDBOX; LOCAL is refused for every vendor.
+            For an `InconclusiveRow`, a result is returned instead, for example "no face".
+        codes_in_200: Whether a code also makes an expected response an error. Without a row for the
+            code, the error is a charged `UnexpectedResponse`. False by default.
+        request_id_header: The response header with the vendor's own id of the request. Its latest
+            value becomes `ids.vendor` if there is no `vendor_id`. None if there is no such header.
+        longest_call_s: Maximum duration of a call without a deadline, in seconds, above 0.
+        has_sandbox: Whether `environment` may be SANDBOX; LOCAL is rejected for every vendor.
     """
 
     reports_sent: ClassVar[bool] = True
@@ -115,9 +115,9 @@ class HttpBackend(RemoteBackend):
     def parse(self, call: Any, reply: HttpReply) -> models.Result:
         """Return the result in a reply with an expected status.
 
-        A `VendorError` is passed on. Any other exception becomes an `UnexpectedResponse` without
-        the body, billed YES; NO for an operation that is not among the `billed_operations`. A
-        result without `billing` is billed in the same way.
+        A `VendorError` is raised unchanged. Any other exception becomes an `UnexpectedResponse`
+        without the body, billed YES; NO for an operation that is not among the `billed_operations`.
+        A result without `billing` is billed in the same way.
         """
         raise NotImplementedError(f"{type(self).__name__} has neither parse nor steps.")
 
@@ -125,9 +125,9 @@ class HttpBackend(RemoteBackend):
         """Yield the requests of a call, and return its result; by default `build` and `parse`.
 
         Each `HttpRequest` is sent. Its reply is sent back to the generator if the request `expects`
-        the status; any other reply ends the call. Yield a `Wait` to pause. All steps share one
-        deadline, and their `charges` are added up: an error after a charged step is billed, and
-        not retryable. Requests may go only to the host of `address` or to `allowed_hosts`.
+        the status; for any other reply, see `HttpRequest.on_refusal`. Yield a `Wait` to pause. All
+        steps share one deadline, and their `charges` are added up: an error after a charged step is
+        billed, and not retryable. Requests may go only to the host of `address` or `allowed_hosts`.
         """
         reply = yield self.build(call)
         return self.parse(call, reply)
@@ -135,7 +135,7 @@ class HttpBackend(RemoteBackend):
     def start_steps(self, request: StartRequest) -> SessionSteps:
         """Yield the requests that start a session, and return the session.
 
-        Wrap a link or a token from a response in a `Secret` at once.
+        Wrap the link or the token of a response in a `Secret` at once.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start_steps.")
 
@@ -151,10 +151,10 @@ class HttpBackend(RemoteBackend):
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
     def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
-        """Return the result in an error reply (see `error`); None if it is an error.
+        """Return the result in an error reply (see `error`); None if it has none.
 
-        The default returns the result of an `InconclusiveRow` in `error_codes`. Called only if the
-        body is JSON. The `billing` of the result covers only this request.
+        The default returns the result of an `InconclusiveRow` in `error_codes`. Called only for a
+        `Call` and a JSON body. The `billing` of the result covers only this request.
         """
         code, row = find_row(self, reply)
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
@@ -173,26 +173,26 @@ class HttpBackend(RemoteBackend):
     def vendor_id(self, reply: HttpReply) -> str | None:
         """Return the vendor's own id of the call (for example of its job); by default None.
 
-        Called for every reply. The id becomes `ids.vendor` of the result and of every later error,
-        and the `CallRecord.vendor_id` for `reconcile`. Before the first reply to a paid request, a
-        later id replaces an earlier id. After it, a reply with a body but without this id may
-        belong to another call, and is an `UnexpectedResponse`. Read the id from `reply.url` if the
-        body has none. Return None for an id of something else (a request, a person, a report). An
-        id has at most 200 printable characters.
+        Called for every reply to a step. The id becomes `ids.vendor` of the result and of every
+        later error, and the `CallRecord.vendor_id` for `reconcile`. Until the first expected reply
+        to a paid request, or the first `Wait`, a later id replaces an earlier one. After that, a
+        reply with a body but without this id may belong to another call, and raises
+        `UnexpectedResponse`. Read the id from `reply.url` if the body has none. Return None for an
+        id of a request, a person or a report. An id has at most 200 printable characters.
         """
         return None
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
         """Return the values that a reply echoes: `call_id`, `caller_ref`; by default nothing.
 
-        A wrong value is an `UnexpectedResponse`; None counts as not echoed.
+        A wrong value raises `UnexpectedResponse`. None means that the value is not echoed.
         """
         return {}
 
     def error_code(self, reply: HttpReply) -> object:
         """Return the vendor's own code in an error reply (see `error`), for `error_codes`.
 
-        Called only if the body is JSON; a number is looked up as text. None by default.
+        Called only for a JSON body. A number is looked up as text. None by default.
         """
         return None
 
@@ -202,8 +202,8 @@ class HttpBackend(RemoteBackend):
         """Return `request` with a signature or a login token; by default unchanged.
 
         Called before each request. Sign `request.encoded()`, and return it with the additional
-        header. Send a login from here, within `deadline`, by `client.send` without `on_sent`: only
-        the first byte of `request` counts. Wrap a token in a `Secret`, and add it to
+        header. To log in, call `client.send` from here within `deadline`, without `on_sent`: only
+        the first byte of `request` is reported. Wrap the token in a `Secret`, and add it to
         `HttpRequest.masked` if a header has it after a prefix such as ``Bearer``.
 
         Raises:
@@ -214,7 +214,7 @@ class HttpBackend(RemoteBackend):
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
         """Return whether `reply` rejects the token in `request`, so that a new login may help.
 
-        If True, `request` is signed and sent once more, and the second reply counts. Return True
+        If True, `request` is signed and sent once more, and the second reply is used. Return True
         only for a reply that is certainly not charged. False by default.
         """
         return False
@@ -222,8 +222,8 @@ class HttpBackend(RemoteBackend):
     def error(self, reply: HttpReply, call: Any) -> VendorError:
         """Return the error for an error reply; by default from the tables.
 
-        Its status is not among `expects`, or it has an `error_code` and the backend `codes_in_200`.
-        `call` is the `Request`: the meaning of a status may depend on it.
+        An error reply has a status that is not among `expects`, or an `error_code` if the backend
+        has `codes_in_200`. `call` is the `Request`: the meaning of a status may depend on it.
         """
         return error_by_table(self, reply, find_row(self, reply)[1])
 
@@ -245,8 +245,8 @@ class HttpBackend(RemoteBackend):
     def environments(self) -> frozenset[models.Environment]:
         """The environments that responses can come from, if known in advance.
 
-        Usually the configured environment. PRODUCTION if it is MOCK, but the URL is the vendor's
-        own, over the network. MOCK if none is configured and this machine or a test double answers.
+        Usually the configured environment. PRODUCTION if it is MOCK, but the URL leads to the
+        vendor's host. MOCK if none is configured, and this machine or a test double responds.
         """
         environment, is_near = self.environment, self._is_near(self._url)
         if environment is None:
@@ -257,7 +257,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """The environments of sessions: all that the vendor's host has, if none is configured."""
+        """The environments of sessions; without a known one, all that the vendor's host serves."""
         return self.environments or frozenset(self._real_environments if self._is_vendors else ())
 
     @property
@@ -275,24 +275,24 @@ class HttpBackend(RemoteBackend):
         return is_among(host_of(self._url), self.allowed_hosts)
 
     def _is_near(self, url: str) -> bool:
-        """Return whether this machine or a test double answers `url`."""
+        """Return whether this machine or a test double responds at `url`."""
         return is_loopback(host_of(url)) or self.client.is_doubled(url)
 
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
     ) -> EnvironmentMismatch | None:
-        """Return the error of a MOCK backend that must not accept `reply`, or must not send.
+        """Return the error if the backend is set to MOCK, but the reply is not a mock's; else None.
 
-        Call it without a reply before sending with `client` outside of a call, for example a login
-        whose `url` is not at `address`. None if there is no mismatch.
+        Without a reply, check the URL instead. Call it so before sending with `client` outside of a
+        call, for example before a login at a `url` that is not at `address`.
         """
         if self.environment is not models.Environment.MOCK:
             return None
         if reply is not None:
             is_mock, billing = MOCK_HEADER in reply.headers, None
             problem = (
-                f"what answered ({reply.status}) does not say that it is a mock, and may be the "
-                "real vendor: check the address and the environment."
+                f"the response ({reply.status}) has no {MOCK_HEADER} header, and may come from the "
+                "real vendor: check base_url and environment."
             )
         else:
             is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
@@ -300,8 +300,8 @@ class HttpBackend(RemoteBackend):
             is_mock = is_near or (is_of_calls and models.Environment.MOCK in self.environments)
             billing = models.Billing(models.Charged.NO, "nothing was sent")
             problem = (
-                "its address is the real vendor's: nothing was sent. Set base_url to the address "
-                "of the mock."
+                "its URL is the real vendor's: nothing was sent. Set base_url to the URL of the "
+                "mock."
             )
         if is_mock:
             return None
@@ -333,7 +333,7 @@ class HttpBackend(RemoteBackend):
         if not is_of_mock and (host not in hosts or not address.reveal().startswith("https://")):
             raise ConfigurationError(
                 f"The portrait of {self.name} is on {host[:80]!r}, which is not allowed: set "
-                "media_hosts to the exact names of the vendor's hosts for pictures."
+                "media_hosts to the exact names of the hosts on which the vendor stores pictures."
             )
         try:
             # Sent without a key.
@@ -348,8 +348,8 @@ class HttpBackend(RemoteBackend):
         except errors.FaceMatchError as error:
             problem = f"returned no picture ({type(error).__name__})"
         raise errors.VendorUnavailable(
-            f"The host of the portraits of {self.name} {problem}: read the session again, or "
-            "without the portrait.",
+            f"The portrait host of {self.name} {problem}: read the session again, or without the "
+            "portrait.",
             backend=self.name,
             billing=FREE_BILLING,
         )
@@ -381,7 +381,7 @@ class HttpBackend(RemoteBackend):
         """Return the result or the error of `call` for these canned replies.
 
         Nothing is sent, so a test can try any reply, such as a 502 with HTML. Pass the replies in
-        the order of the requests, without clean-ups; further replies are ignored.
+        the order of the requests, without those to clean-ups. Surplus replies are ignored.
 
         Raises:
             ValueError: the call needs more replies.
@@ -410,13 +410,13 @@ class HttpBackend(RemoteBackend):
             deadline: The deadline; `longest_call_s` from now if it has no limit.
 
         Raises:
-            VendorError: the status is not among `expects`, or the host is foreign; billed NO.
+            VendorError: the status is not among `expects`, or the host is not allowed; billed NO.
             ConfigurationError: `request` has another method.
         """
         if request.method not in ("GET", "HEAD"):
             raise ConfigurationError(
-                f"fetch is for GET and HEAD, not for {request.method}: a lost reply counts as "
-                "free here. Yield a request that changes something at the vendor from steps."
+                f"fetch is for GET and HEAD, not for {request.method}: it treats a lost reply as "
+                "free. Yield requests that change something at the vendor from steps."
             )
         about = {"deadline": deadline, "clock": self.client.clock}
         return self.ask(LookUp.of(call, request=request, **about), HttpReply)
@@ -427,7 +427,7 @@ class HttpBackend(RemoteBackend):
 
 
 def as_secret(key: Secret | str) -> Secret:
-    """Convert a key to a `Secret`; a named function, as type checkers need."""
+    """Convert a key to a `Secret`. A named function, because type checkers need one."""
     return Secret.of(key)
 
 
@@ -436,7 +436,7 @@ class ApiKeyBackend(HttpBackend):
     """A vendor with an HTTP API and a single key.
 
     Args:
-        api_key: The key. May come from the environment variable ``NAME_API_KEY``, with the
+        api_key: The key. It may come from the environment variable ``NAME_API_KEY``, with the
             backend's name in upper case, unless `environment_variables` names another variable.
     """
 

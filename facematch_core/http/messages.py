@@ -1,7 +1,7 @@
 """HTTP messages as data: `HttpRequest`, `HttpReply`, and the `Wait` between two requests.
 
-A backend creates requests and reads replies, without sockets. `encode_request` writes the headers
-and the body of a request as bytes, mainly multipart forms.
+A backend creates requests and reads replies, without sockets. `encode_request` encodes the headers
+and the body of a request, usually a multipart form.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from facematch_core.models import Billing, Charged
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
 )
-#: The header of a part contains these texts unescaped, so a line break would start a new header.
+#: These texts are part of a header, in which a line break would start another header.
 _ONE_LINE = attrs.validators.matches_re(r"[^\x00-\x1f\x7f]*")
 
 
@@ -64,19 +64,19 @@ class HttpRequest:
         body: Raw bytes instead of form and JSON, with a ``Content-Type`` header, or None.
         expects: Statuses of replies that are passed to `steps` or `parse`.
         charges: Number of charges for an expected reply, 0 or more.
-        on_refusal: The reaction to any other or a lost reply. ``end`` ends the call. ``raise``, for
-            free requests only, raises the error at the `yield`, so that a poll can be retried,
-            unless the deadline has passed.
+        on_refusal: How to treat a lost reply or an unexpected status: ``end`` ends the call.
+            ``raise``, for free requests only, raises the error at the `yield`, so that a poll can
+            be retried; after the deadline it also ends the call.
         is_cleanup: Whether the request only removes data of the call at the vendor. Clean-ups are
             sent after the call, latest first, within two seconds in total and before the deadline.
             They are not sent after an error if the call may have been charged and can still be
-            looked up (`Backend.reconcilable`). Any 2xx reply counts as success. A failure adds a
-            warning (``not_cleaned_up``) or a sentence to the error; result and bill stay the same.
-        masked: Further secrets that a reply may echo: the token alone of ``Bearer TOKEN``.
+            looked up (`Backend.reconcilable`). Any 2xx reply means success. A failure only adds a
+            warning (``not_cleaned_up``) to the result, or a sentence to the error.
+        masked: Further secrets that a reply may echo, for example the token in ``Bearer TOKEN``.
 
     Raises:
-        ConfigurationError: the URL is malformed, there are two of form, JSON and body, or a request
-            with a charge has `is_cleanup` or ``on_refusal="raise"``.
+        ConfigurationError: the URL is malformed, more than one of form, JSON and body is given, or
+            a request with a charge has `is_cleanup` or ``on_refusal="raise"``.
     """
 
     method: str = "POST"
@@ -99,12 +99,12 @@ class HttpRequest:
         object.__setattr__(self, "expects", frozenset(self.expects))
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
-                "The address of a request must be http:// or https:// with a host, and with a path "
-                "before any query, without a user or a fragment; put a key into headers."
+                "The URL of a request must have the form https://host/path?query or http://..., "
+                "with a path before any query, no user and no fragment. Put keys into headers."
             )
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:
-            raise errors.ConfigurationError("A request has a form, JSON or a body: one of them.")
+            raise errors.ConfigurationError("A request must have only one of form, JSON and body.")
         if self.charges and (self.on_refusal == "raise" or self.is_cleanup):
             raise errors.ConfigurationError(
                 'on_refusal="raise" and is_cleanup are only for requests without a charge: '
@@ -137,7 +137,7 @@ class HttpRequest:
 
 
 def accepted_billing(charges: int) -> Billing:
-    """Return the bill of an expected reply that does not state its bill itself."""
+    """Return the bill of an expected reply without a bill of its own."""
     if charges:
         return Billing(Charged.YES, "a response counts as charged", charges)
     return Billing(Charged.NO, "the vendor does not charge for it")
@@ -147,7 +147,7 @@ def accepted_billing(charges: int) -> Billing:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    Cancelling the call ends the pause. A pause beyond the deadline ends the call at once.
+    Cancelling the call ends the pause. If the deadline is earlier, the call ends at once.
 
     Args:
         seconds: Seconds to wait, at least 0.
@@ -157,7 +157,7 @@ class Wait:
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.seconds < math.inf:
-            raise ValueError(f"A call can wait 0 or more seconds, not {self.seconds}.")
+            raise ValueError(f"Wait: seconds must be finite and at least 0, not {self.seconds}.")
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -169,12 +169,12 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise errors.ConfigurationError("A header name has characters that HTTP cannot carry.")
+            raise errors.ConfigurationError("A header name has a character that HTTP forbids.")
         text = headers[name] = value.reveal() if isinstance(value, Secret) else value
         if not _HEADER_VALUE.fullmatch(text):
             raise errors.ConfigurationError(
-                f"The value of the header {name} cannot be sent: a space or a line break at an end "
-                "(of a key, often), or a character outside Latin-1."
+                f"The value of the header {name} cannot be sent: remove spaces at its ends, line "
+                "breaks, and characters outside Latin-1 (often after a pasted key)."
             )
     media_type, body = _encode_body(request)
     if media_type and "content-type" not in map(str.lower, headers):
@@ -205,12 +205,12 @@ def _encode_body(request: HttpRequest) -> tuple[str, bytes | None]:
         return "", request.body
     # Outside the except block: the error contains the text.
     raise errors.InvalidRequest(
-        f"The request cannot be written as HTTP ({problem}): nothing was sent."
+        f"The request cannot be encoded as HTTP ({problem}): nothing was sent."
     )
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str, bytes]:
-    # Not encoded by requests, whose growing buffer copies the pictures repeatedly.
+    # Encoded here, because requests copies the pictures repeatedly into a growing buffer.
     boundary = os.urandom(16).hex()
     start = f'--{boundary}\r\nContent-Disposition: form-data; name="'
     pieces: list[bytes] = []
@@ -224,12 +224,12 @@ def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[str
     return f"multipart/form-data; boundary={boundary}", b"".join(pieces)
 
 
-#: Escapes in a quoted name, as browsers write them.
+#: Escapes in a quoted name, as in browsers.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
 class BodyShape(enum.Enum):
-    """The kind of a reply's body."""
+    """The format of a reply's body."""
 
     JSON_OBJECT = enum.auto()
     OTHER_JSON = enum.auto()
@@ -306,7 +306,7 @@ class HttpReply:
 
     @property
     def shape(self) -> BodyShape:
-        """The kind of the body, regardless of ``Content-Type`` if the body is JSON."""
+        """The format of the body; ``Content-Type`` is ignored if the body is JSON."""
         body = self.body.strip()
         if not body:
             return BodyShape.EMPTY

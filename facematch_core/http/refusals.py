@@ -1,4 +1,4 @@
-"""Errors for calls without a result, and whether such calls were charged.
+"""Errors for calls without a result, with the vendor's charge.
 
 For an error response, a backend declares rows with the vendor's documented errors (`error_table`,
 `error_codes`); `default_row` covers all other responses. `vendor_error` creates the error of a row,
@@ -6,8 +6,9 @@ with the vendor's own message (`excerpt`) and its `Retry-After` (`retry_after_s`
 
 For a missing or unusable response (`explain`), the first byte decides. If it was not sent, nothing
 is charged and the error is `VendorUnavailable`. If it was sent, the call may have been executed, so
-the error is `OutcomeUnknown`. Network exceptions are never passed on, because they contain the
-request with key and faces. Their class only selects the error text.
+the error is `OutcomeUnknown`; if only the body of an expected response is unusable, the error is
+`UnexpectedResponse`. Network exceptions only select the error text, and are never passed on,
+because they contain the request with key and faces.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ from .messages import BodyShape, HttpReply, accepted_billing
 Exchange: TypeAlias = Any
 HttpBackend: TypeAlias = Any
 
-#: A bill that states nothing: the default of a result and of an error.
+#: An empty bill: the default of a result and of an error.
 SILENT = Billing()
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
 def unreadable_error(answered: str, problem: str, billing: Billing) -> errors.UnexpectedResponse:
-    """Return the error for a success response that we cannot parse; `answered` begins its text."""
-    counts = "It is not charged" if billing.charged is Charged.NO else "It counts as charged"
+    """Return the error for a successful, unparsable response; its text begins with `answered`."""
+    counts = "is not charged" if billing.charged is Charged.NO else "counts as charged"
     return errors.UnexpectedResponse(
-        f"{answered} in a form that cannot be read ({problem}). {counts}; please report it.",
+        f"{answered}, but the response cannot be read ({problem}). It {counts}; please report it.",
         billing=billing,
     )
 
@@ -59,7 +60,7 @@ class ErrorRow:
     Attributes:
         error: The class to raise.
         charged: Whether the vendor charged.
-        ground: How we know, in a few words.
+        ground: The reason for `charged`, in a few words.
         text: The error text, after "NAME answered STATUS: ".
         retryable: Whether a retry may help and is never charged twice; None for the default.
     """
@@ -80,7 +81,7 @@ class InconclusiveRow:
     Attributes:
         warning: The warning, for example `NO_FACE`. Its tag is the vendor's code by default.
         charged: Whether the vendor charged; UNKNOWN if not documented.
-        ground: How we know, in a few words.
+        ground: The reason for `charged`, in a few words.
     """
 
     warning: ResultWarning
@@ -103,12 +104,12 @@ def rows(
 def default_row(status: int, shape: BodyShape) -> ErrorRow:
     """Return the row for a response other than 200 that is not in the vendor's own tables.
 
-    A status sent before any work (401, 413, 429 ...) is not charged, whatever its body. Any other
-    4xx with a JSON object, the vendor's own format, is not charged; with another body it may come
-    from a gateway, so it is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303 may mean
-    "done, look there", so they are UNKNOWN. Redirects are not followed. 408, 460, 499 and 5xx may
-    come from a gateway that timed out: UNKNOWN. Any other 2xx is charged. Doubtful cases are
-    UNKNOWN, because "not charged" invites a retry.
+    A status that is sent before processing (401, 413, 429 ...) is not charged, whatever its body.
+    Any other 4xx is not charged if the body is a JSON object, the vendor's own format; another body
+    may come from a gateway, so the charge is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303
+    may redirect to the result, so they are UNKNOWN. Redirects are not followed. 408, 460, 499 and
+    5xx may come from a gateway that timed out: UNKNOWN. Any other 2xx is charged. Doubtful cases
+    are UNKNOWN, because "not charged" invites a retry.
     """
     is_vendors = 400 <= status < 500 and shape is BodyShape.JSON_OBJECT
     row = _BY_STATUS.get(status) or (_VENDORS_4XX if is_vendors else None)
@@ -116,8 +117,8 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
 
 
 def _unread(error: type[errors.VendorError], text: str) -> ErrorRow:
-    """Return the row for a status sent before any work."""
-    return ErrorRow(error, Charged.NO, "a 4xx answer; the vendor says nothing of charging", text)
+    """Return the row for a status that is sent before processing."""
+    return ErrorRow(error, Charged.NO, "a 4xx response; charges for it are not documented", text)
 
 
 def _unknown(ground: str, text: str) -> ErrorRow:
@@ -137,7 +138,7 @@ _BY_STATUS = {
     ),
     **dict.fromkeys(
         _GIVEN_UP,
-        _unknown("the server or a gateway gave up half way", f"it gave up waiting; {_MAY}"),
+        _unknown("the server or a gateway timed out", f"the server timed out; {_MAY}"),
     ),
     401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
     402: _unread(errors.InsufficientCredit, "the account has no credit"),
@@ -152,19 +153,19 @@ _BY_STATUS = {
 _VENDORS_4XX = _unread(errors.RequestRejected, "the request was rejected")
 #: By the first digit of the status.
 _BY_CLASS = {
-    1: _unknown("no final answer", f"no final answer came; {_MAY}"),
+    1: _unknown("no final response", f"no final response came; {_MAY}"),
     2: ErrorRow(
         errors.UnexpectedResponse,
         Charged.YES,
         "a 2xx response counts as charged",
-        "a success that this backend cannot read; please report it",
+        "a response that this backend cannot read; please report it",
     ),
     3: _unknown("a redirect after the call", _REDIRECT),
     4: _unknown(
-        "a 4xx answer that is not in the vendor's own format",
+        "a 4xx response that is not in the vendor's own format",
         f"this is not the vendor's own format, so {_MAY}",
     ),
-    5: _unknown("a 5xx answer", "it may have executed and charged the call"),
+    5: _unknown("a 5xx response", _MAY),
 }
 
 
@@ -181,7 +182,7 @@ def vendor_error(
 
     Args:
         reply: A response without a result.
-        table: The vendor's own rows.
+        table: The rows of the vendor.
         backend: Name of the backend.
         now: The current time, timezone-aware, for `VendorError.retry_after_s`.
         row: A row that takes precedence over status and shape.
@@ -195,7 +196,7 @@ def vendor_error(
         row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
     if shape is BodyShape.HTML:
-        message += " It is a page of HTML: a proxy or a firewall may have answered."
+        message += " The body is an HTML page: a proxy or a firewall may have answered."
     if words := excerpt(reply):
         message += f' It says: "{words}".'
     return row.error(
@@ -231,7 +232,7 @@ def error_by_table(
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Return the seconds in ``Retry-After``, or in AWS's header in milliseconds: 0 to 1e9.
+    """Return the seconds to wait, 0 to 1e9, from ``Retry-After`` or AWS's header in milliseconds.
 
     None if there is no such header or it is invalid. `now` is the current time, timezone-aware,
     for a header with a date; by default the machine's clock.
@@ -263,8 +264,8 @@ _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", 
 def excerpt(reply: HttpReply) -> str:
     """Return the vendor's error message: at most 200 printable characters, or "".
 
-    The first text under a common key (``detail``, ``error``, ``message`` ...) counts, outermost
-    first; only the first item of a list is searched. Secrets and probable keys are masked.
+    It is the first text under a common key (``detail``, ``error``, ``message`` ...), outermost
+    first. Only the first item of a list is searched. Secrets and probable keys are masked.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []
@@ -303,8 +304,8 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
     proxy = exchange.route and exchange.route.proxy
     through = f" through the proxy {proxy.netloc}" if proxy else ""
     if not is_sent:
-        # A wrong certificate and a proxy's refusal do not go away. An expired deadline says nothing
-        # about the vendor, so no circuit breaker may count it.
+        # An invalid certificate and a proxy's 4xx are permanent. An expired deadline is no sign of
+        # a fault at the vendor, so no circuit breaker may count it.
         is_final = is_expired or any(
             isinstance(link, ssl.SSLCertVerificationError) or _refusal_of_proxy(link)[:1] == "4"
             for link in links
@@ -322,7 +323,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
         return unreadable
     may = " It may have been executed and charged." if exchange.charges else ""
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
-        f"The request was sent to {name}{through}, but no usable answer came: {reason}.{may}",
+        f"The request was sent to {name}{through}, but no usable response came: {reason}.{may}",
         backend=name,
         billing=Billing(Charged.UNKNOWN, "no complete response after the first byte was sent"),
         status_code=status or None,
@@ -330,7 +331,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
 
 
 def _describe(links: list[BaseException], *, is_sent: bool) -> str:
-    """Return the reason for "... could not be reached: <reason>.", or "" if it is our own bug."""
+    """Return the reason for "... could not be reached: <reason>."; "" if it is our own bug."""
     for kind, words in _REASONS:
         for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
@@ -384,9 +385,9 @@ _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (socket.gaierror, "its host name was not found"),
     (NameResolutionError, "its host name could not be looked up in time"),
     ((TimeoutError, requests.Timeout), "it took too long"),
-    (http.client.RemoteDisconnected, "it closed the connection without an answer"),
+    (http.client.RemoteDisconnected, "it closed the connection without a response"),
     (OSError, _system_words),
-    (http.client.IncompleteRead, "its answer broke off"),
+    (http.client.IncompleteRead, "its response was cut off"),
     ((http.client.HTTPException, ProtocolError, InvalidHeader), "its response is not valid HTTP"),
     ((HTTPError, requests.RequestException), "the connection failed"),
 )

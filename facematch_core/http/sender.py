@@ -40,7 +40,7 @@ _REMOVAL_S = 2.0
 
 
 class _End(Exception):
-    """The end of a call: its result or error (None for a reply not to be read), and its bill."""
+    """Ends a call with its result or error (None before an `EnvironmentMismatch`), and its bill."""
 
 
 @attrs.define
@@ -105,15 +105,15 @@ class HttpCall:
     canned_replies: Iterator[HttpReply] | None = None
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
-    #: Whether the first byte has left.
+    #: Whether the first byte was sent.
     is_sent: bool = False
     #: Whether the vendor has accepted the call: it replied to a paid request, or the steps wait.
     is_accepted: bool = False
     #: The reply to the last request; None if it was lost.
     reply: HttpReply | None = None
-    #: The last error that the plug-in did not raise itself.
+    #: The error of the last failed request.
     refusal: errors.VendorError | None = None
-    #: Whether the backend's own tables have the last reply.
+    #: Whether the backend's own tables have a row for the last reply.
     is_documented: bool = False
     #: Facts from the replies, besides the result.
     request_id: str | None = None
@@ -122,7 +122,7 @@ class HttpCall:
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
     def run(self, steps: _Steps, kind: type) -> Any:
-        """Return the result or the error; raise exceptions from before the first request."""
+        """Return the result or the error; raise an interruption, or an error before any request."""
         call, answer = self.call, cast(_Answer, None)
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
@@ -179,7 +179,7 @@ class HttpCall:
         raise self._end_unreadable(f"its parse returned {type(step).__name__}, not {kind.__name__}")
 
     def _wait(self, pause: Wait) -> None:
-        """Wait; end the call if the deadline is earlier."""
+        """Wait; end the call at once if the deadline is earlier."""
         is_begun = self.ledger.is_begun
         if is_begun:
             self.ledger.settle(is_free=True)
@@ -187,7 +187,7 @@ class HttpCall:
         if self.canned_replies is not None:
             return
         if pause.seconds >= self.deadline.left_s():
-            reason = f"{self.backend.name} would wait longer than the call may take."
+            reason = f"{self.backend.name} would wait beyond the deadline of the call."
             unsent = errors.VendorUnavailable(f"{reason} Nothing was sent.", retryable=False)
             late = errors.DeadlineExceeded(reason, billing=FREE_BILLING)
             raise self._end_with(late if is_begun else unsent)
@@ -204,10 +204,10 @@ class HttpCall:
             # A look-up may start at a URL from the vendor.
             if is_first and not isinstance(call, LookUp):
                 raise errors.ConfigurationError(
-                    f"{backend.name} would send key and faces to {host}: its host is neither that "
-                    "of base_url nor among its allowed_hosts."
+                    f"{backend.name} would send the key and faces to {host}, which is neither the "
+                    "host of base_url nor among its allowed_hosts."
                 )
-            raise self._end_unreadable(f"it leads to another host, {host}")
+            raise self._end_unreadable(f"it refers to another host, {host}")
         if not is_first and CANCELLATION.get().is_cancelled:
             raise CallCancelled(ledger.bill_all())
         is_free = call.is_billed is False or not request.charges
@@ -221,7 +221,7 @@ class HttpCall:
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
-            # This request was not sent, but the call was accepted before.
+            # This request was not sent, but earlier requests of the call were.
             problem, ledger.price = _report(error), 0
             if self.is_accepted and is_free:
                 unasked = errors.VendorUnavailable(f"the request could not be sent: {problem}")
@@ -232,20 +232,20 @@ class HttpCall:
         return self._read(reply, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
-        """Sign and send a request, again if the token was rejected; return the reply."""
+        """Sign and send a request, twice if the token is rejected; return the last reply."""
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
             return canned if canned.url else attrs.evolve(canned, url=request.url)
         for is_repeated in (False, True):
-            # Only the first byte of a call is reported, and must leave before `send_by`.
+            # Only the first byte of a call is reported, and must be sent before `send_by`.
             deadline, on_sent = self.deadline, self._note_sent
             if self.is_sent:
                 deadline, on_sent = deadline.once_sent, ignore
             try:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
             except errors.VendorUnavailable as error:
-                # Bytes may have left before, so the verifier requires a ground for "not charged".
+                # Bytes may have been sent before: the verifier requires a ground for "not charged".
                 if error.billing == models.Billing(models.Charged.NO):
                     error.billing = models.Billing(models.Charged.NO, "the request was not sent")
                 raise
@@ -261,7 +261,7 @@ class HttpCall:
         return reply
 
     def _should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Return whether to log in and send the picture again: never if a mock was expected."""
+        """Return whether to log in and resend; never if the reply should come from a mock."""
         try:
             is_rejected = self.backend.should_relogin(request, reply)
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the reply
@@ -283,7 +283,7 @@ class HttpCall:
                 result = self._judge(reply, is_expected)
             except errors.VendorError as error:
                 return self._pass_to_steps(error, request)
-        if problem := self._find_stranger(reply, vendor_id):
+        if problem := self._find_wrong_call(reply, vendor_id):
             raise self._end_unreadable(problem)
         if result is not None:
             billing = result.billing
@@ -297,13 +297,13 @@ class HttpCall:
         if self.canned_replies is None and (ledger.price or self.call is not call):
             call.on_accepted(self.call.vendor_id, ledger.bill_all())
         if reply.status != 200:
-            ledger.settle(is_free=ledger.is_free)  # accepted, whatever the steps make of it
+            ledger.settle(is_free=ledger.is_free)  # accepted, even if the steps cannot read it
         return reply
 
     def _note(self, reply: HttpReply) -> str | None:
-        """Store facts of a reply; return the vendor's id of the call in it, or None.
+        """Store the facts in a reply; return the vendor's id of the call, or None.
 
-        The id is empty if it is invalid.
+        Return an empty string for an invalid id.
         """
         backend, call, self.reply = self.backend, self.call, reply
         self.request_id = reply.headers.get(backend.request_id_header or "") or self.request_id
@@ -326,7 +326,7 @@ class HttpCall:
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         return vendor_id
 
-    def _find_stranger(self, reply: HttpReply, vendor_id: str | None) -> str:
+    def _find_wrong_call(self, reply: HttpReply, vendor_id: str | None) -> str:
         """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
         call = self.call
         named = call.record if isinstance(call, LookUp) else call
@@ -336,7 +336,7 @@ class HttpCall:
         is_named = self.is_accepted and call.vendor_id is not None and bool(reply.body)
         if is_named and vendor_id != call.vendor_id:
             about = f"is about {vendor_id}" if vendor_id else "does not name its call"
-            return f"it {about}, and {call.vendor_id} was asked for"
+            return f"it {about}, but the call is {call.vendor_id}"
         if not isinstance(named, Call | models.CallRecord):
             return ""  # the core checks sessions itself
         sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
@@ -345,15 +345,15 @@ class HttpCall:
                 # A call record from an event has no `caller_ref`.
                 if shown is None or (sent[name] is None and isinstance(call, LookUp)):
                     continue
-                # Forms trim white space, and a vendor may turn digits into a number.
+                # Forms trim white space, and a vendor may convert digits to a number.
                 if f"{shown}".strip() != f"{sent[name] or ''}".strip():
                     return f"it echoes a {name} that was not sent"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug must not lose the call
-            return f"what it echoes cannot be read: {report_fault(error)}"
+            return f"its echoed values cannot be read: {report_fault(error)}"
         return ""
 
     def _find_foreign_host(self, url: str) -> str:
-        """Return the host of a URL that must not receive key and faces; empty if it may."""
+        """Return the host of a URL that must not receive the key and faces; empty if it may."""
         backend = self.backend
         address = backend.address if backend.base_url or backend.vendor_url() else ""
         if address and url.startswith(f"{address}/"):
@@ -403,15 +403,15 @@ class HttpCall:
         raise self._end_with(refusal) from None
 
     def _end_with(self, error: errors.VendorError) -> _End:
-        """Return the end of a call with an error that the steps do not handle."""
+        """Return the `_End` of a call with an error that the steps do not handle."""
         backend, call, ledger, reply = self.backend, self.call, self.ledger, self.reply
         is_unusable = isinstance(error, errors.UnexpectedResponse)
         billing = ledger.bill(
             FREE_BILLING if ledger.is_free else error.billing,
             is_success=is_unusable or (reply is not None and 200 <= reply.status < 300),
         )
-        # A free request only polls an accepted call. Its error says nothing about the call itself,
-        # unless the vendor's own tables have it, or the call is a look-up.
+        # After acceptance, a free request only polls. Its error is not about the call itself,
+        # unless it is in the backend's own tables, or the call is a look-up.
         is_about_call = (
             is_unusable
             or isinstance(call, LookUp)
@@ -420,7 +420,7 @@ class HttpCall:
         )
         if is_about_call or not (self.is_accepted and ledger.is_free):
             return _End(error, billing)
-        kind, reason = errors.OutcomeUnknown, f"then did not answer about it ({error.message})"
+        kind, reason = errors.OutcomeUnknown, f"then returned no result ({error.message})"
         if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
             kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
@@ -434,12 +434,12 @@ class HttpCall:
         return _End(error_about_call, billing)
 
     def _end_unreadable(self, problem: str) -> _End:
-        """Return the end of a call with an unusable reply, which counts as charged."""
+        """Return the `_End` of a call with an unusable reply, which is billed as charged."""
         name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
         if reply is not None and reply.shape is BodyShape.HTML:
             error = errors.UnexpectedResponse(
-                f"{name} answered {reply.status} with a page of HTML: a proxy, a firewall or a "
-                "login page may have answered in its place. Check base_url and the network.",
+                f"{name} answered {reply.status} with an HTML page: it may come from a proxy, a "
+                "firewall or a login page. Check base_url and the network.",
                 billing=billing,
             )
         else:
@@ -448,7 +448,7 @@ class HttpCall:
         return _End(error, billing)
 
     def _finish(self, outcome: Any, billing: models.Billing) -> Any:
-        """Return the outcome with bill and ids, and with masked secrets."""
+        """Return the outcome with its bill and ids, and with secrets masked."""
         backend, call, reply = self.backend, self.call, self.reply
         vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, (models.Result, SessionAnswer)):
@@ -480,13 +480,13 @@ class HttpCall:
         return error
 
     def _clean_up(self, outcome: Any) -> Any:
-        """Send the clean-ups; return the outcome, with a note about failures."""
+        """Send the clean-ups; return the outcome, with a note if any failed."""
         if isinstance(outcome, errors.EnvironmentMismatch):
             return outcome
         is_error = isinstance(outcome, errors.VendorError)
         if not (problems := self._remove(outcome.billing if is_error else None)):
             return outcome
-        text = f"What the call left at {self.backend.name} was not removed:{problems}"
+        text = f"Data of the call at {self.backend.name} was not removed:{problems}"
         if is_error:
             outcome.message += f" ({text})"
             outcome.args = (outcome.message,)
@@ -497,7 +497,7 @@ class HttpCall:
         return outcome
 
     def _leave(self, error: BaseException) -> None:
-        """Clean up after a cancelled call; log that an interrupted call leaves data."""
+        """Clean up after a cancelled call; log that an interrupted call left data."""
         if isinstance(error, CallCancelled):
             self._remove(error.billing)
         elif not isinstance(error, Exception) and self.cleanups:
@@ -508,7 +508,7 @@ class HttpCall:
     def _remove(self, billing: models.Billing | None) -> str:
         """Send the clean-ups, latest first; return a text about failures.
 
-        Keep the data of a call that may be charged and can still be looked up.
+        Send none if nothing was sent, or if the call may be charged and can still be looked up.
         `billing` is the bill of a call without a result; None if it has one.
         """
         backend, problems = self.backend, ""

@@ -1,14 +1,14 @@
-"""`HttpClient`: sends a request once, and knows whether its first byte was sent.
+"""`HttpClient`: sends a request once, and reports its first byte.
 
 `HttpClient.send` finds the `Route` to the host (proxy and certificates, from the settings or the
 environment, like requests), takes an idle `Connection` or opens a new one, sends the request, and
 reads the whole response. `Exchange` is the state of one such request.
 
-HTTP libraries do not say whether a request was sent, and restart their timeouts with every read.
+HTTP libraries do not report whether a request was sent, and restart their timeouts with every read.
 But a sent request may be charged, and a call has a single deadline. So `Connection` extends
 urllib3's in three ways: it calls `Exchange.begin` just before the first byte of a request, it calls
 `Exchange.wait_s` before each wait on the socket, and it rejects truncated response headers.
-requests finds proxies and prepares URLs, but sends nothing, except to a test double.
+The library requests finds proxies and prepares URLs, but only sends to test doubles.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
-#: Seconds to keep an idle connection, and the maximum if the server sends ``Keep-Alive``. A request
-#: that races the server's close is lost, with an unknown bill; servers close after 2 s or more.
+#: Seconds to keep an idle connection open; the maximum if the server sends ``Keep-Alive``. Servers
+#: close after 2 s or more. A request that races the close is lost, and its charge is unknown.
 KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
-#: Environment variables for trusted certificates; the first that is set counts.
+#: Environment variables for trusted certificates; the first one that is set is used.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 #: Status, headers, and the chunks of the body.
@@ -66,7 +66,7 @@ _Answer: TypeAlias = tuple[int, Mapping[str, str], Iterable[bytes]]
 
 
 class HttpClient:
-    """Sends requests with verified TLS, and knows whether the first byte of each was sent.
+    """Sends requests, verifies TLS certificates, and reports the first byte of each request.
 
     Uses proxies and certificates from the environment, like requests, and ``SSL_CERT_FILE``. Reads
     no ``~/.netrc``, keeps no cookies, follows no redirects and retries nothing. Thread-safe,
@@ -76,9 +76,9 @@ class HttpClient:
         connect_timeout_s: Timeout for each wait for DNS, connect, TLS or proxy, above 0.
         read_timeout_s: Timeout for the next piece of upload or response, above 0.
         max_body_bytes: Longest body of a response after decompression.
-        ca_bundle: File or folder of trusted certificates, instead of the default.
+        ca_bundle: File or folder with trusted certificates, instead of the default.
         proxy: ``http://host:port``, without a login, for all hosts except this machine.
-        clock: A clock, for the age of idle connections. Sockets wait in real time.
+        clock: The clock for the age of idle connections. Sockets wait in real time.
 
     Raises:
         ConfigurationError: the CA bundle or proxy cannot be used.
@@ -106,20 +106,20 @@ class HttpClient:
             # Responses are small, and an uncompressed body cannot be a zip bomb.
             "Accept-Encoding": "identity",
         }
-        #: For the adapters that tests mount.
+        #: Holds the adapters that tests mount.
         self._session = requests.Session()
         #: Routes by origin, cached because finding a proxy costs more than the rest of a call.
         self._routes: dict[str, Route] = {}
         self._is_closed = False
 
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
-        """Set trusted certificates and proxy; None leaves the current value."""
+        """Set the trusted certificates and the proxy; None leaves the current value."""
         if ca_bundle is not None:
             self._context = _trusting(os.fspath(ca_bundle), "ca_bundle")
         if proxy is not None:
             if _parse_proxy(proxy, "proxy").auth:
                 raise errors.ConfigurationError(
-                    "proxy must be without a login: put a proxy with one into HTTPS_PROXY."
+                    "proxy must not contain a login: set a proxy with a login in HTTPS_PROXY."
                 )
             self._proxies = {"http": proxy, "https": proxy}
 
@@ -139,22 +139,22 @@ class HttpClient:
             backend: Name of the backend, for errors.
             charges: Number of charges for an expected response; None for `request.charges`.
             deadline: The deadline of the whole exchange; by default only the timeouts apply. The
-                first byte must leave before its `send_by`.
-            on_sent: Called exactly once, in this thread, before the first byte of the request (not
-                of a proxy tunnel or TLS) is passed to the socket; not called if none is. If
-                it raises, nothing is sent and its exception is raised here.
+                first byte must be sent before its `send_by`.
+            on_sent: Called once, in this thread, just before the first byte of the request (not of
+                a proxy tunnel or TLS) is passed to the socket. If it raises, nothing is sent and
+                its exception is raised here.
 
         Returns:
             Any complete response, whatever its status. Redirects are not followed.
 
         Raises:
-            ConfigurationError: a URL, a header or a proxy is wrong.
+            ConfigurationError: a URL, a header or a proxy is invalid.
             InvalidRequest: the request cannot be encoded as HTTP.
-            VendorUnavailable: no byte was sent. `retryable` unless a certificate, a proxy's refusal
-                or an expired `send_by` is the reason.
+            VendorUnavailable: no byte was sent. `retryable` unless the reason is an invalid
+                certificate, a proxy's 4xx, or an expired `send_by`.
             DeadlineExceeded: `deadline` passed after the first byte.
             OutcomeUnknown: the first byte was sent, but no complete, usable response came.
-            UnexpectedResponse: an expected status with a body that cannot be used.
+            UnexpectedResponse: a response with an expected status has an unusable body.
         """
         exchange = Exchange(
             request,
@@ -231,7 +231,7 @@ class HttpClient:
         return response.status, response.headers, response.stream(65536, decode_content=False)
 
     def _find_route(self, url: str, parts: Url) -> Route:
-        """Return proxy and certificates from the settings, else from the environment."""
+        """Return the route, with proxy and certificates from the settings or the environment."""
         proxies, proxy_headers, proxy = self._proxies, {}, None
         if is_loopback(str(parts.host)):
             # Faces for this machine, for example a mock, must not pass through a proxy.
@@ -254,8 +254,8 @@ class HttpClient:
         connection, route = exchange.connection, exchange.route
         if connection is None or connection.sock is None or route is None:
             return
-        # A server that rejects an upload (perhaps any request but a GET) may close the connection
-        # at any moment, and the next request would be lost.
+        # A server that rejects an upload (perhaps with any method but GET) may close the connection
+        # at any time, and the next request would be lost.
         if exchange.status >= http.HTTPStatus.BAD_REQUEST and exchange.request.method != "GET":
             connection.close()
             return
@@ -286,7 +286,7 @@ class HttpClient:
     def is_doubled(self, url: str) -> bool:
         """Return whether a mounted test double answers `url`, so that nothing is sent.
 
-        A patched `HTTPAdapter.send` (`responses`) does not count: it may pass requests through.
+        False for a patched `HTTPAdapter.send` (`responses`), which may pass requests through.
         """
         return type(self._session.get_adapter(url)) is not HTTPAdapter
 
@@ -314,7 +314,7 @@ class Exchange:
 
     #: Whether the first byte was passed to the socket.
     is_sent: bool = False
-    #: The exception that `on_sent` raised.
+    #: The exception raised by `on_sent`.
     refusal: BaseException | None = None
     #: None for a test double.
     route: Route | None = None
@@ -335,7 +335,7 @@ class Exchange:
         self.is_sent = True
 
     def wait_s(self, sock: Any = None) -> float:
-        """Return how long the next wait may take, and set it on the socket.
+        """Return the timeout of the next wait in seconds, and set it on the socket.
 
         Raise `TimeoutError` after the deadline, or after `send_by` before the first byte.
         """
@@ -349,7 +349,7 @@ class Exchange:
         return wait_s
 
 
-#: The current exchange. urllib3 creates the readers of a connection and cannot pass it to them.
+#: The current exchange. urllib3 creates the readers of a connection, and passes no argument on.
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
@@ -423,9 +423,9 @@ class Route:
 
 
 class Connection(HTTPConnection):
-    """A connection with deadlines, which reports the first byte of a request."""
+    """A connection that applies deadlines, and reports the first byte of a request."""
 
-    #: The end of its idle time on the client's clock, and the id of its process.
+    #: When it expires while idle, on the client's clock; and the id of its process.
     kept_until, process = 0.0, 0
 
     def __del__(self) -> None:
@@ -500,7 +500,7 @@ class TlsConnection(Connection, HTTPSConnection):
             raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
-#: Concurrent DNS look-ups of this process; they cannot be cancelled, and some take 10 s.
+#: Maximum number of concurrent DNS look-ups. They cannot be cancelled, and some take 10 s.
 MOST_LOOK_UPS = 8
 
 _look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")
@@ -515,11 +515,11 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
     except socket.gaierror:
         pass
     except UnicodeError:  # a label is empty or too long
-        raise socket.gaierror(socket.EAI_NONAME, "The name is none.") from None
+        raise socket.gaierror(socket.EAI_NONAME, "The name is invalid.") from None
     try:
         return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
     except (NoThread, StillRunning):
-        raise TimeoutError("The name was not looked up in time.") from None
+        raise TimeoutError("The DNS look-up timed out.") from None
 
 
 class _SocketReader(socket.SocketIO):
@@ -541,14 +541,14 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        # `makefile` cannot take a class. Not in `begin`: a CONNECT answer is read without it.
+        # `makefile` takes no class. Not done in `begin`, which is not called for CONNECT responses.
         self._reads: Any = self.fp.raw
         self._reads.__class__ = _SocketReader
 
     def begin(self) -> None:
         super().begin()
         # `http.client` accepts truncated headers. Complete headers end with an empty line and need
-        # no further read, so if a read reached the end of the stream, they are truncated.
+        # no further read, so the headers are truncated if a read reached the end of the stream.
         if self._reads.has_ended:
             raise http.client.IncompleteRead(b"")
         if self.status < http.HTTPStatus.OK:
@@ -571,7 +571,7 @@ def read_body(headers: Mapping[str, str], pieces: Iterable[bytes], limit: int) -
             raise UnreadableBody("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
-    # Not by urllib3, which does not detect a truncated gzip stream. 32: gzip or deflate.
+    # urllib3 would not detect a truncated gzip stream. 32: gzip or zlib, by the header.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
     with contextlib.suppress(zlib.error):
         plain = decoder.decompress(body, limit + 1)
@@ -605,9 +605,9 @@ def _ask_double(
 ) -> _Answer:
     """Return the response of a test double, without deadlines or a report of the first byte."""
     request, timeout_s = exchange.request, exchange.wait_s()
-    # A form as text, because a double may look for a field in it.
+    # Pass a form as text, because a double may search it for a field.
     form = body.decode() if body and request.fields and not request.files else body
-    # Not through the session, which would follow redirects and read the body.
+    # Not sent through the session, which would follow redirects and read the body.
     prepared = requests.Request(request.method, url, headers, data=form).prepare()
     # requests needs a timeout above 0.
     read_s = max(0.001, min(exchange.timeouts_s[1], exchange.deadline.send_by.left_s()))
@@ -636,8 +636,8 @@ def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
     # A pipe could block forever.
     if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise
         raise errors.ConfigurationError(
-            f"{name}: {ca_bundle} is neither a file nor a folder. Name the one with the "
-            "certificates."
+            f"{name}: {ca_bundle} is neither a file nor a folder. Set it to the file or folder "
+            "with the certificates."
         )
     context = create_urllib3_context()
     try:
@@ -654,16 +654,16 @@ def _parse_proxy(proxy: str, name: str) -> Url:
         # A SOCKS library would open its own connection, without a report of the first byte.
         if parts.host and parts.scheme in ("http", "https"):
             return parts
-    raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
+    raise errors.ConfigurationError(f"{name} must have the form http://host:port.")
 
 
 def check_urllib3() -> None:
-    """Refuse urllib3-future, which niquests installs under the name of urllib3."""
+    """Raise if urllib3 is urllib3-future, which niquests installs under the same name."""
     # Patch numbers of urllib3-future start at 900.
     version: str = vars(urllib3)["__version__"]
     patch = version.rpartition(".")[2]
     if patch.isdigit() and int(patch) >= 900:
         raise errors.BackendUnavailable(
-            f"urllib3 {version} is urllib3-future, which niquests installs in place of "
-            "urllib3. facematch cannot send with it: install niquests in another environment."
+            f"urllib3 {version} is urllib3-future, which niquests installs instead of urllib3 and "
+            "which facematch does not support: install niquests in another environment."
         )

@@ -76,7 +76,7 @@ ROWS = {
     "a free refusal": ((NO_FACE,), Billing(NO, "said"), NO, 0, "said"),
     "a free refusal after a charge": (LATER, Billing(NO, "said"), YES, 1, SAID_EARLIER),
     "a free refusal without a ground": (LATER, Billing(NO), YES, 1, EARLIER),
-    "a fault after a charge": ((FINE, BROKEN), UNSAID, UNKNOWN, None, f"a 5xx answer; {EARLIER}"),
+    "a fault after a charge": ((FINE, BROKEN), UNSAID, UNKNOWN, None, f"a 5xx response; {EARLIER}"),
     "a refusal that costs, after a charge": (LATER, Billing(YES, "said", 1), YES, 2, SAID_EARLIER),
     "a refusal that costs": ((NO_FACE,), Billing(YES, "said", 1), YES, 1, "said"),
 }
@@ -92,7 +92,7 @@ def test_what_a_result_cost(replies, stated_bill, charged, charges, ground):
 
 
 PAID = "a response counts as charged"
-REFUSED = "a 4xx answer; the vendor says nothing of charging"
+REFUSED = "a 4xx response; charges for it are not documented"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ REFUSED = "a 4xx answer; the vendor says nothing of charging"
         ((REAL,), UNSAID, Billing(YES, PAID, 1), False),
         ((FINE, REAL), UNSAID, Billing(YES, PAID, 3), True),
         ((REAL_NO_FACE,), UNSAID, Billing(NO, REFUSED), True),
-        ((REAL_BROKEN,), UNSAID, Billing(UNKNOWN, "a 5xx answer"), True),
+        ((REAL_BROKEN,), UNSAID, Billing(UNKNOWN, "a 5xx response"), True),
         ((FINE, REAL_NO_FACE), Billing(NO, "said"), Billing(YES, SAID_EARLIER, 1), True),
     ],
 )

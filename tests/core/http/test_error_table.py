@@ -145,8 +145,8 @@ def test_what_is_free_may_be_asked_again_after_a_fault_of_the_other_side(status,
 @pytest.mark.parametrize(
     ("status", "body", "words"),
     [
-        (200, b"<p>Log in</p>", "page of HTML"),
-        (403, b"<p>Blocked</p>", "page of HTML"),
+        (200, b"<p>Log in</p>", "HTML page"),
+        (403, b"<p>Blocked</p>", "HTML page"),
         (200, b"", "its body is empty; ValueError in "),
         (200, b" null\n", "its body is null; "),
     ],
