@@ -349,7 +349,7 @@ class Exchange:
         return wait_s
 
 
-#: The current exchange. urllib3 creates the readers of a connection, and passes no argument on.
+#: The current exchange. A context variable, because urllib3 itself creates a connection's readers.
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
