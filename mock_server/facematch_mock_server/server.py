@@ -49,7 +49,8 @@ class _Access:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
             names = ", ".join(self.accounts.kinds)
-            raise LookupError(f"this server has no vendor {vendor!r}; it has {names}")
+            # Without the value, which may be a key.
+            raise LookupError(f"this server has no such vendor; it has {names}")
         return Served(self.accounts, self._place.current, vendor)
 
 

@@ -85,7 +85,7 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
         _ = two.deepvue.webhooks
     with pytest.raises(AttributeError, match="didit has no tokens"):
         _ = two.didit.tokens
-    with pytest.raises(LookupError, match="no vendor 'acme'; it has didit, deepvue"):
+    with pytest.raises(LookupError, match="no such vendor; it has didit, deepvue"):
         two.server.of("acme")
 
 

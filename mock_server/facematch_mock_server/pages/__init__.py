@@ -1,1 +1,1 @@
-"""The mock's web pages: the console, and the page on which a tester plays the person."""
+"""The mock's web pages: the console, and the page where a tester plays the person."""

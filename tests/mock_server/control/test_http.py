@@ -168,7 +168,7 @@ APPROVE = {"session_id": "1", "status": "Approved"}
         ("reset", {"switches": {"in_review": []}}, 400, "takes False or True, not []"),
         ("keys", {"key": "\ud800"}, 400, "key contains a lone surrogate"),
         ("outcomes", {"kind": "match", "field": {"vendor_data": "\ud800"}}, 400, "lone surrogate"),
-        ("sessions/decide", {"session_id": "1", "status": "x"}, 400, "no status 'x'"),
+        ("sessions/decide", {"session_id": "1", "status": "x"}, 400, "unknown status 'x'"),
         ("sessions/decide", {"status": "Approved"}, 400, "session_id is missing"),
         ("sessions/decide", APPROVE, 404, "no session with that id"),
         ("sessions/decide", {**APPROVE, "comment": 5}, 400, "comment must be a string"),

@@ -1,6 +1,6 @@
 """The console: a page at ``/`` that shows what a running mock does.
 
-The page contains no data: it reads the control API and the paths below, under the same rules.
+The page contains no data: it reads the control API and the paths below, with the same access rules.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HEADERS = (
     *GUARDS,
     (MOCK_HEADER, __version__),
 )
-#: The number of polls without news after which an event stream sends a comment: about 15 seconds.
+#: Number of polls without events after which a stream sends a comment: about 15 seconds.
 _QUIET = 150
 #: Maximum number of calls in one event; more would block the event loop.
 _BATCH = 500
@@ -169,7 +169,7 @@ class Console:
     def _get_pictures(self, _: Request, digest: str) -> Response:
         content = self._accounts.pictures.find(digest) if self._shows_pictures else None
         if content is None:
-            raise LookupError("this picture is not shown")
+            raise LookupError("there is no such picture, or the console shows none")
         # Sent as a download, so that a browser that opens the URL does not render it.
         return response(200, "application/octet-stream", content)
 

@@ -66,7 +66,7 @@ const time = (iso) => new Date(iso).toLocaleTimeString([], { hour12: false });
 const moment = (iso) => new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium", hour12: false });
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 
-// JSON with syntax highlighting.
+// Show JSON with syntax highlighting.
 function json(value) {
   const isText = typeof value === "string", node = block("JSON", isText ? value : "");
   let room = MOST_TEXT;
@@ -78,14 +78,14 @@ function json(value) {
   return node;
 }
 
-// Long text in a scrollable block.
+// Show long text in a scrollable block.
 function block(label, text) {
   const node = h("pre", { tabindex: "0", role: "group", "aria-label": label });
   node.textContent = clean(text, MOST_TEXT);
   return node;
 }
 
-// A collapsible part; `key` identifies it when the view is drawn again.
+// Make a collapsible part; `key` identifies it when the view is drawn again.
 const more = (words, key, ...inner) => h("details.more", { "data-key": key }, h("summary", {}, words), inner);
 const pill = (word, look = tone(word)) => h(`span.pill${look && `.${look}`}`, {}, word);
 
@@ -97,7 +97,7 @@ async function ask(path) {
   const isJson = reply.headers.get("Content-Type")?.startsWith("application/json");
   if (reply.ok) return isJson ? reply.json() : reply.blob();
   const sentence = isJson ? (await reply.json()).mock : null;
-  throw Object.assign(new Error(sentence ?? `The mock answered ${reply.status}.`), { status: reply.status });
+  throw Object.assign(new Error(sentence ?? `The mock returned status ${reply.status}.`), { status: reply.status });
 }
 
 const place = () => `${account}/${vendor.name}`;
@@ -141,7 +141,7 @@ const live = (on) => put($("#live"), h("span", { class: on && "on" }, on ? "live
 
 // Pictures ----------------------------------------------------------------------------------------
 const cardsSeen = new Map(), shownPictures = new Map();  // contents of test cards, and URLs of pictures, by digest
-// A sent picture, as a drawing of the card's content or of the digest; other pictures are shown if allowed.
+// Draw a test card's content, or a pattern of the digest; if allowed, show the picture itself instead of a pattern.
 function thumb({ digest, field: name, card = cardsSeen.get(digest) }, big = "") {
   const label = card ? `${name}: test card of ${card.person}` : `${name}: picture ${digest?.slice(0, 8) ?? "without a digest"}`;
   const node = svg("svg", { viewBox: "0 0 40 40", class: `thumb ${big}`, role: "img", "aria-label": clean(label) },
@@ -190,9 +190,9 @@ function pattern(digest) {
 
 // Calls -------------------------------------------------------------------------------------------
 const calls = [], drawn = new Map();
-let shown = [], tileName = "all", only = "", active = null, opened = null, awaited = null, lastSeen = 0;  // `awaited`: opened by URL before it was in the list; `only`: show only this vendor's calls; `lastSeen`: the last call before this page was opened
+let shown = [], tileName = "all", only = "", active = null, opened = null, awaited = null, lastSeen = 0;  // `awaited`: a call opened by URL before it is in the list; `only`: the vendor to show; `lastSeen`: the last call before this page was opened
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
-const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or broken" };
+const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or failed" };
 function addCalls(rows) {
   for (const call of rows) {
     for (const picture of call.pictures) if (picture.card) cardsSeen.set(picture.digest, picture.card);
@@ -254,7 +254,7 @@ function draw() {
   const height = rowHeight(), total = shown.length, rows = $("#rows");
   rows.style.height = `${total * height}px`;
   $("#grid").setAttribute("aria-rowcount", total + 1);
-  Object.assign($("#nothing"), { hidden: total > 0 }).querySelector("b").textContent = calls.length ? "No matching call" : "No call yet";
+  Object.assign($("#nothing"), { hidden: total > 0 }).querySelector("b").textContent = calls.length ? "No matching calls" : "No calls yet";
   const first = Math.max(0, Math.floor(scroller.scrollTop / height) - 5);
   const inSight = new Map();
   for (let at = first; at < Math.min(total, first + Math.ceil(scroller.clientHeight / height) + 10); at += 1) inSight.set(shown[total - 1 - at], at);
@@ -289,7 +289,7 @@ function callRow(call) {
     cell("charged", dollars(call.charged)));
 }
 
-// Some vendors have scores from 0 to 1, so a fraction gets a scale up to 1.
+// Some vendors return scores from 0 to 1, so a fraction has a scale up to 1.
 const meter = (score) => h("meter", { min: 0, max: score > 0 && score < 1 ? 1 : 100, value: score, "aria-hidden": "true" });
 
 async function open(number) {
@@ -299,8 +299,8 @@ async function open(number) {
   awaited = call ? null : number;
   if (call) reveal(call);
   const facts = {
-    Time: moment(record.at), Status: record.status ?? "no answer", Reason: record.reason, Note: record.note, Vendor: record.vendor ?? "nobody's", Key: record.key,
-    Took: record.ms == null ? null : `${record.ms} ms, delays aside`, Verdict: record.verdict == null ? null : pill(String(record.verdict)),
+    Time: moment(record.at), Status: record.status ?? "no answer", Reason: record.reason, Note: record.note, Vendor: record.vendor ?? "none", Key: record.key,
+    Took: record.ms == null ? null : `${record.ms} ms, without delays`, Verdict: record.verdict == null ? null : pill(String(record.verdict)),
     Score: record.score, Charged: record.charged && `${dollars(record.charged)}, ${dollars(record.left)} left`,
   };
   const pictures = record.files.map((file, at) => h("figure", {}, thumb(record.pictures[at], "big"), h("figcaption", {}, h("b", {}, file.field),
@@ -310,7 +310,7 @@ async function open(number) {
     h("header", {}, h("h2", {}, `${record.method} ${record.path}`), button("Download", () => saveJson(record, `call-${record.number}.json`), ".quiet"), button("Close", close, ".quiet")),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
-    part("Answer", record.answered ? [json(record.answer), more("Its headers", "got", block("Headers of the answer", lines(record.answered)))] : "Not kept: there was none, or it is too old."),
+    part("Response", record.answered ? [json(record.answer), more("Headers", "got", block("Headers of the response", lines(record.answered)))] : "Not stored: there was none, or it is too old."),
     record.claims.length > 0 && part(`Based on ${record.claims.length} claims`, record.claims.map(claim)));
   Object.assign($("#detail"), { hidden: false, scrollTop: 0 });
   if (coverRest()) $("#detail").focus();
@@ -325,7 +325,7 @@ function reveal(call) {
   draw();
 }
 
-// A claim of a response, with its source, loaded when it is opened.
+// Show a claim that a response cites; its text and source are loaded when it is opened.
 function claim(id) {
   const owner = about.vendors.find((candidate) => id.startsWith(`${candidate.name}.`)) ?? vendor, node = more(id, id);
   node.addEventListener("toggle", () => attempt(async () => {
@@ -381,20 +381,20 @@ function startCalls() {
 }
 
 // Sessions ----------------------------------------------------------------------------------------
-const SESSION = ["Number", "Pictures", "Status", "Person", "Score", "Service", "Vendor data", "Kept", "Reviews"];
+const SESSION = ["Number", "Pictures", "Status", "Person", "Score", "Service", "Vendor data", "Created", "Reviews"];
 async function sessions() {
-  if (lacks("sessions", "keeps no sessions", "#kept")) return;
+  if (lacks("sessions", "has no sessions", "#kept")) return;
   const { newest, pages, total } = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
   if (!changed("sessions", [total, newest])) return;
-  put($("#kept"), table("Kept sessions", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id])),
-    $("#search-sessions").value ? "No matching session." : "No session yet: a client begins one by a call that the vendor keeps, or by starting a hosted session."),
+  put($("#kept"), table("Sessions", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id])),
+    $("#search-sessions").value ? "No matching sessions." : "No sessions yet: a client creates one with a call that the vendor saves, or by starting a hosted session."),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
 function sessionRow(session, page) {
   const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
-    // In the order of the call: the target was sent first.
+    // In the order of the call, which sends the target first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status), page ? h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person") : "",
     session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", session.vendor_data ?? "", moment(session.created_at),
@@ -415,16 +415,16 @@ async function webhooks() {
     [delivery.event, delivery.is_test && " (a test)", h("br"), h("small", {}, moment(delivery.created_at))],
     [pill(delivery.state), " ", h("small", {}, whenDue(delivery, state, time))],
     [pill(delivery.status), " ", h("code", {}, delivery.session_id.slice(0, 8))],
-    delivery.url ?? "gone",
+    delivery.url ?? "removed",
     delivery.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${delivery.id}` },
       h("summary", {}, `${delivery.attempts.length}, last ${delivery.attempts.at(-1).status ?? delivery.attempts.at(-1).problem}`),
       h("ul.waiting", {}, delivery.attempts.map(tried))),
     request(delivery)));
-  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Session", "To", "Attempts", "Request"], rows),
+  put($("#deliveries"), table("Deliveries, newest first", ["Event", "State", "Session", "To", "Attempts", "Request"], rows),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
-// The sent request, loaded when it is opened.
+// Show the sent request, which is loaded when it is opened.
 function request(delivery) {
   const node = h("details", { "data-key": `sent${delivery.id}` }, h("summary", {}, "headers and body"));
   node.addEventListener("toggle", () => attempt(async () => {
@@ -435,12 +435,12 @@ function request(delivery) {
   return node;
 }
 
-// Return whether the vendor does not support a view; the view then shows a message.
+// Return whether the vendor lacks a view; if so, show a message in the view.
 function lacks(name, words, first, ...others) {
   if (vendor.extensions.includes(name)) return false;
   changed[name] = null;
   for (const other of others) put($(other));
-  put($(first), h("p.empty", {}, `${vendor.title} ${words}, as far as its documents say.`));
+  put($(first), h("p.empty", {}, `${vendor.title} ${words}, according to its documents.`));
   return true;
 }
 
@@ -505,7 +505,7 @@ async function chooseAccount(name) {
   } catch (error) {
     if (error.status !== 404) throw error;
     account = before;
-    say(`There is no account ${name}.`, true);
+    say(`Unknown account ${name}.`, true);
     if (!about) await lookAgain();
     location.hash = hashOf(account, "calls");
     return false;
@@ -539,7 +539,7 @@ async function start() {
   addEventListener("hashchange", () => attempt(show));
   document.addEventListener("visibilitychange", () => document.hidden && listen.stop?.abort());
   $(".skip").addEventListener("click", (event) => { event.preventDefault(); $("#main").focus(); });
-  // Changes without a call: a retried delivery, or an advanced clock.
+  // Some changes come without a call, such as a retried delivery or an advanced clock.
   setInterval(refreshSoon, 2000);
   show(false);
   listen();

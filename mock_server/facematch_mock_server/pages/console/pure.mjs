@@ -1,4 +1,4 @@
-// Functions without a document, so that node can import them, too.
+// Functions that do not need a document, so that Node.js can import them.
 
 // Return text that is safe to show: shortened, without control characters and text direction controls.
 export function clean(value, length = 400) {
@@ -22,7 +22,7 @@ export function address(hash) {
 
 export const hashOf = (account, view, number) => `#/accounts/${account}/${view}${number ? `/${number}` : ""}`;
 
-// The headers of every control request: the token and the account, if any.
+// Return the headers of every control request: the token and the account, if any.
 export const authHeaders = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
 
 // Yield JSON in pieces with their types; a list of numbers (such as a box) is one line.

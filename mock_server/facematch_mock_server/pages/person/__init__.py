@@ -1,6 +1,6 @@
-"""The page of a hosted session, on which a tester plays the person: plain forms, no script.
+"""The page of a hosted session, where a tester plays the person: plain forms, no script.
 
-As at the vendor, anybody with the URL can act as the person.
+As with the vendor's page, anybody with the URL can act as the person.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ADDRESS = re.compile(
     r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
     r"[^\x00-\x20\x7f]*"
 )
-#: Refusals: status, title, explanation.
+#: The status, title and explanation of each refusal.
 _REFUSALS = {
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
@@ -135,7 +135,7 @@ class PersonPage:
             form_token=self._form_token(session),
             choices=_Html("".join(map(_choose, fields.values()))),
         )
-        # Not no-referrer: then browsers would send the form without its origin.
+        # With no-referrer, browsers would send the form without its origin.
         return _reply_page(status, title, words, content, **{"Referrer-Policy": "same-origin"})
 
     def _form_token(self, session: Session) -> str:
@@ -152,13 +152,13 @@ def _leave(world: World, session: Session) -> Response:
         return _reply_page(200, title, "There is no callback: return to the application yourself.")
     if link[1].lower().startswith(("http:", "https:")):
         return _reply(303, Location=address)
-    # In a browser without such an app, this page stays open.
+    # If no app opens the link, the browser stays on this page.
     content = _Html(f'<p><a href="{escape(address)}">Back to the app</a></p>')
     return _reply_page(200, title, "", content, Refresh=f"0; url={address}")
 
 
 def _choose(field: str) -> str:
-    """Return the form's inputs, a card or an uploaded picture, for the face or the document."""
+    """Return the form's inputs for the face or the document: a card or an uploaded picture."""
     rows = [
         _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
         for at, card in enumerate(READY.values())

@@ -12,7 +12,7 @@ def _document(name: str) -> Origin:
 SPEC = _document("Azure/azure-rest-api-specs, Face v1.2, commit 1b7c640")
 CODES = _document("Microsoft Learn, Azure AI Face API error codes, 2025-08-21")
 SEEN = Origin(
-    Known.OBSERVED, "answers of Azure AI services, as public clients quote them", "2026-11-22"
+    Known.OBSERVED, "responses of Azure AI services, as quoted by public clients", "2026-11-22"
 )
 EXAMPLES = Origin(
     Known.DOCUMENTED, "Azure/azure-rest-api-specs, Face, examples of v1.2", "2026-11-23"
@@ -51,7 +51,7 @@ CLAIMS = table(
     row("attributes.wrong", _error(400, "BadArgument", "Invalid argument returnFaceAttributes."), CODES, "An unknown attribute is refused with 400."),
     row("attributes.detection_02", _error(400, "BadArgument", "'returnFaceAttributes' is not supported by detection_02."), CODES, "detection_02 supports no attributes."),
     row("landmarks.detection_02", _error(400, "BadArgument", "'returnLandmarks' is not supported by detection_02."), CODES, "detection_02 supports no landmarks."),
-    row("attributes.retired", _error(403, "UnsupportedFeature", "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been deprecated and are no longer supported."), CODES, "The retired attributes, those that the message lists, are refused with 403."),
+    row("attributes.retired", _error(403, "UnsupportedFeature", "Return Attributes (emotion, gender, age, smile, facial hair, hair and makeup) have been deprecated and are no longer supported."), CODES, "The retired attributes, which the message lists, are refused with 403."),
     fact("attributes.models", OURS, "mask requires detection_03, qualityForRecognition recognition_03 or 04, and most others detection_01. Microsoft documents this; the error messages for other combinations are ours."),
     row("image.unreadable", _error(400, "InvalidImage", "Decoding error, image format unsupported."), CODES, "Any format other than JPEG, PNG, GIF and BMP is refused with 400."),
     row("image.small", _error(400, "InvalidImageSize", "Image size is too small."), CODES, "A file of less than 1 KB is refused with 400."),
@@ -59,7 +59,7 @@ CLAIMS = table(
     row("image.url", _error(400, "InvalidURL", "Invalid image URL."), OURS, "The mock fetches nothing: a JSON body with a picture's URL gets Microsoft's error for an invalid URL."),
     row("body.wrong", _error(400, "BadArgument", "Request body is invalid."), CODES, "A body of any other content type is refused with 400."),
     row("body.json", _error(400, "BadArgument", "JSON parsing error."), CODES, "Malformed JSON is refused with 400."),
-    row("verify.person", Reply(501, {"mock": "verify with personId is not imitated: this mock of Azure AI Face compares two face ids."}), OURS, "Persons of a group are not supported; the error that says so is the mock's own."),
+    row("verify.person", Reply(501, {"mock": "verify with personId is not imitated: this mock of Azure AI Face compares two face ids."}), OURS, "Persons of a group are not supported; the error message is the mock's own."),
     row("verify.id", _error(400, "BadArgument", "Face ID is invalid."), CODES, "A malformed face id is refused with 400."),
     row("verify.unknown", _error(404, "FaceNotFound", "Face is not found."), CODES, "A face id that was never issued is refused with 404."),
     fact("verify.expired", SPEC, "An expired face id is deleted, so it is unknown."),
@@ -70,7 +70,7 @@ CLAIMS = table(
     fact("verify.boundary", SPEC, "isIdentical is true if the confidence is 0.5 or more."),
     fact("verify.digits", OURS, "A confidence has five decimals."),
     fact("verify.others", OURS, "A face compared with itself has a confidence of 1; a face that is not the largest in its picture has 0.05 with any other."),
-    fact("charge", OURS, "Each 200 response is one transaction, and one ledger entry with the amount 0. The pages do not state the price of a transaction, or whether a rejected one is charged."),
+    fact("charge", OURS, "Each 200 response is one transaction, and one ledger entry with the amount 0. Microsoft does not document the price of a transaction, or whether a rejected one is charged."),
     row("session.started", Reply(200), EXAMPLES, "A new session has sessionId, authToken, status NotStarted, modelVersion and results; results has no attempts yet, and for a session with verification also the references."),
     row("session.read", Reply(200), EXAMPLES, "A read returns the same fields with their current values."),
     fact("session.token", EXAMPLES, "Every read repeats authToken. That it also opens the mock's page is our choice."),
@@ -86,15 +86,15 @@ CLAIMS = table(
     row("session.life", _error(400, "InvalidTokenLifetime", "Invalid authTokenTimeToLiveInSeconds specified. Must be within 60 to 86400."), CODES, "A token lives for 60 to 86,400 seconds; the default is 600."),
     row("session.no_face", _error(400, "InvalidImage", "No face detected in the image."), CODES, "A reference without a face is refused with 400; that this message applies is our guess."),
     row("session.many_faces", _error(400, "InvalidImage", "There is more than 1 face in the image."), CODES, "A reference with several faces is refused with 400; that this message applies is our guess."),
-    row("session.unknown", _error(404, "SessionNotFound", "Session ID is not found. The session ID is expired or does not exist."), CODES, "An unknown session is a 404."),
-    fact("session.kinds", OURS, "A session is unknown to the paths of the other kind of session."),
+    row("session.unknown", _error(404, "SessionNotFound", "Session ID is not found. The session ID is expired or does not exist."), CODES, "An unknown session returns 404."),
+    fact("session.kinds", OURS, "A session is unknown at the paths of the other kind of session."),
     row("session.lasts_s", 172800, SPEC, "A session expires 48 hours after it was created."),
-    fact("session.expired", OURS, "Once its token has expired, nobody can complete a session, and its status no longer changes; a session that the person leaves is Canceled."),
+    fact("session.expired", OURS, "Once its token has expired, a session cannot be completed and its status no longer changes; a session that the person leaves is Canceled."),
     fact("session.deleted", CLIENT, "A deletion returns 204 and invalidates the token."),
     fact("session.image", CLIENT, "sessionImages returns the picture of an attempt, if the start set enableSessionImage."),
-    row("session.no_image", _error(404, "404", "Resource not found"), OURS, "An unknown picture is a 404."),
-    fact("session.charge", OURS, "Each completed check is one ledger entry with the amount 0; other calls about a session have none. The pages do not state a price."),
-    row("path", _error(404, "404", "Resource not found"), OURS, "Any other path or method is a 404."),
-    row("service.busy", _error(503, "503", "Service unavailable."), OURS, "By Microsoft's documentation a busy service returns 503; the message of a 5xx is ours."),
+    row("session.no_image", _error(404, "404", "Resource not found"), OURS, "An unknown picture returns 404."),
+    fact("session.charge", OURS, "Each completed check is one ledger entry with the amount 0; other calls about a session have none. No price is documented."),
+    row("path", _error(404, "404", "Resource not found"), OURS, "Any other path or method returns 404."),
+    row("service.busy", _error(503, "503", "Service unavailable."), OURS, "A busy service returns 503, as Microsoft documents; the message of a 5xx is ours."),
 )
 # fmt: on

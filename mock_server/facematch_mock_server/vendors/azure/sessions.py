@@ -1,4 +1,4 @@
-"""Liveness sessions: start, a person's attempts, and results, which are readable for 48 hours.
+"""Liveness sessions: start, attempts of a person, and results, which are readable for 48 hours.
 
 The names are from Microsoft's examples of v1.2, and from its client @azure-rest/ai-vision-face.
 """
@@ -32,7 +32,7 @@ _NOT_STARTED, _RUNNING, _SUCCEEDED, _FAILED, _CANCELED, _EXPIRED = (
 
 def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
     """Refuse a file if its size or first bytes rule out a supported picture."""
-    # The documented 1 KB and 6 MB are read as 1,024 bytes and 6 x 1,024 KB; our interpretation.
+    # Treating the documented 1 KB and 6 MB as 1,024 bytes and 6 x 1,024 KB is our choice.
     if len(content) < 1024:
         call.refuse("image.small")
     if len(content) > 6 * 1024 * 1024:
@@ -41,7 +41,7 @@ def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
         call.refuse("image.unreadable")
 
 
-# The fields of a start: JSON, or the parts of a form, where every value is a string
+# The fields of a start request: a JSON object, or the parts of a form, which are all strings
 
 
 def _read_flag(value: Any) -> bool:
@@ -157,7 +157,7 @@ def _is_over(call: NumberedCall, session: Session) -> bool:
 
 
 def _find(call: NumberedCall) -> Session:
-    """Return the session in a path; refuse the request if it has ended or is of another kind."""
+    """Return the session in the path; refuse one that is unknown, too old or of another kind."""
     session = call.world.sessions.find(call.words[0])
     if session is None or _is_over(call, session):
         call.refuse("session.unknown")
@@ -180,7 +180,7 @@ def _read(call: NumberedCall) -> Response:
 def _delete(call: NumberedCall) -> Response:
     session = _find(call)
     if call.world.sessions.remove(session.id) is None:
-        call.refuse("session.unknown")  # another request was first
+        call.refuse("session.unknown")  # a concurrent request deleted it
     call.claims.cite("session.deleted")
     return Response(status=204, headers=call.headers)
 
@@ -218,7 +218,7 @@ def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """Return the session as it is after a check of the person."""
+    """Return the session with the result of a check of the person."""
     seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
     if not seen.probe.faces:
         return hosted.fail(world, session)
@@ -260,7 +260,7 @@ RULES = Rules(
     fail=_fail,
 )
 
-#: Path, handlers by method, and the operation's name for latency.
+#: Paths, with their handlers by method and the operation's name for latency.
 ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], ...] = (
     (LIVENESS, {"POST": _start}, "session_start"),
     (WITH_VERIFY, {"POST": _start_with_verify}, "session_start"),

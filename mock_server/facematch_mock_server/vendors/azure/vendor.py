@@ -74,7 +74,7 @@ class AzureCall(base.NumberedCall):
 
 @attrs.frozen(eq=False)
 class DetectedFace:
-    """The face behind a face id: its picture, and its index (0 for the largest face)."""
+    """The face that a face id refers to: its picture, and its index (0 for the largest face)."""
 
     facts: Facts
     number: int
@@ -96,7 +96,7 @@ def detect(call: AzureCall) -> Response:
     rows, account, kept = [], call.world.account, call.world.records
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
     now = call.now.timestamp()
-    # The specification allows 100.
+    # The specification allows 100 faces.
     for number, face in enumerate(seen.faces[:100]):
         place = sessions.rectangle(face.box)
         row: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def verify(call: AzureCall) -> Response:
         call.refuse("verify.models")
     if first is second or first.number or second.number:
         call.claims.cite("verify.others")
-        # The score of any face other than the picture's largest; our choice.
+        # The score of a face that is not the largest in its picture is our choice.
         score: float | None = 100.0 if first is second else 5.0
     else:
         digests, find = (first.facts.digest, second.facts.digest), call.world.pictures.find
@@ -183,7 +183,7 @@ def _check_access(call: AzureCall) -> None:
 
 
 def _read_query(call: AzureCall) -> dict[str, Any]:
-    """Return the query's values by field name; refuse the call at the first wrong value."""
+    """Return the query's values by field name; refuse the call at the first invalid value."""
     values: dict[str, Any] = {}
     for name, (default, read) in _QUERY.items():
         values[name] = read(call.query.get(name, default))
@@ -243,8 +243,8 @@ def _model(kind: str, count: int) -> Callable[[str], str | None]:
 
 
 _IDS = ("faceId1", "faceId2")
-#: The fields of the specification's FaceDetectionOptions: the default, and a parser that returns
-#: None for an invalid value.
+#: The fields of the specification's FaceDetectionOptions, each with its default and a parser that
+#: returns None for an invalid value.
 _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "returnFaceId": ("true", _flag),
     "returnFaceLandmarks": ("false", _flag),
@@ -273,7 +273,7 @@ class Azure(base.Routed):
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
-    # Microsoft's older clients get the error of an unknown path.
+    # Microsoft's older clients get the error for an unknown path.
     also = ("/face/v1.",)
     routes = (
         *(_route(f"/face/{version}/detect", {"POST": detect}, "detect") for version in VERSIONS),

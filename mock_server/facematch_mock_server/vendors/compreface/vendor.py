@@ -1,4 +1,4 @@
-"""CompreFace's `POST /api/v1/verification/verify`, and the settings."""
+"""CompreFace's `POST /api/v1/verification/verify`, access control, and settings."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _choose_faces(
 
 
 def _check_size(call: base.Call) -> None:
-    # ``max_request_size=10M`` in the project's ``.env``; its ``max_file_size=5MB`` is below.
+    # ``max_request_size=10M`` in the project's ``.env``; ``max_file_size=5MB`` is checked below.
     if len(call.request.body) > 10 * 1024 * 1024:
         call.refuse("request.too_large")
 

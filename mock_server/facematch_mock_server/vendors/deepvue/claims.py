@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "price_liveness": ("credit.price.liveness", "amount"),
 }
 
-#: Rate limit windows in seconds. They count separately, and any of them can refuse (Rate limits).
+#: Rate limit windows in seconds. Each has a count of its own and can refuse a call (Rate limits).
 WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
 # One claim per line: key, value or response, source, and statement. Facts that no setting changes
@@ -52,8 +52,8 @@ CLAIMS = table(
     row("auth.wallet", Reply(401, {"detail": "Incorrect client_id or client_secret"}), WALLET_PAGE, "The wallet requires x-api-key and client-id but no token; a wrong pair is refused with 401, with a message of ours."),
     row("auth.pair", Reply(401, {"detail": "Invalid client_id or client_secret, access Denied"}), STATUS_ORDER, "authorize refuses an unknown pair with 401."),
 
-    row("path.unknown", Reply(404, {"detail": "Not Found"}), FRAMEWORK, "An unknown path is a 404."),
-    row("path.method", Reply(405, {"detail": "Method Not Allowed"}), FRAMEWORK, "A method that the path does not have is a 405, before any check of the caller."),
+    row("path.unknown", Reply(404, {"detail": "Not Found"}), FRAMEWORK, "An unknown path returns 404."),
+    row("path.method", Reply(405, {"detail": "Method Not Allowed"}), FRAMEWORK, "An unsupported method returns 405, before any check of the caller."),
 
     row("token.answer", Reply(200), AUTHORIZATION, "A known pair, in either form encoding, gets a token; there is no refresh token."),
     fact("token.type", AUTHORIZATION, "token_type is bearer."),
@@ -66,7 +66,7 @@ CLAIMS = table(
         for window, least, most in (("second", "1", "17"), ("minute", "30", "1,000"), ("day", "1,000", "50,000"))
     ),
     row("rate.refused", Reply(429, {"detail": "Rate limit exceeded. Please retry after some time."}), RATE_LIMITS, "A request above a limit of its key is refused with 429. That windows slide, that refused requests do not count, and that balance requests count, is our choice."),
-    fact("rate.retry_after", RATE_LIMITS, "A 429 does not say when to retry: no header is documented."),
+    fact("rate.retry_after", RATE_LIMITS, "A 429 does not contain the time to retry: no header is documented."),
 
     row("body.refused", Reply(422), FRAMEWORK, "All invalid parameters are reported together, with 422."),
     fact("body.validation", OURS, "The list in a 422 has the format of FastAPI with pydantic 1; no page shows one. A malformed form has no fields, so every field is reported as missing."),
@@ -76,24 +76,24 @@ CLAIMS = table(
     fact("answer.code", RESPONSE_FORMAT, "code is the status of the response."),
     fact("answer.words", OURS, 'The message of a comparison is ours, and so is the format of transaction_id (without dashes, except in version 2); the pages show "string".'),
 
-    row("match.answer", Reply(200), MATCH_V1, "A completed comparison is a 200."),
+    row("match.answer", Reply(200), MATCH_V1, "A completed comparison returns 200."),
     row("match.from", 60.0, OURS, "match is true from a score of 60, compared before rounding."),
     row("match.equal_bytes", 98.0, OURS, "Two identical files match with 98, as in the sample of version 2."),
     fact("match.confidence", OURS, "confidence is the similarity of the faces, a whole number; its meaning is not documented, and the sample of version 1 has null."),
-    row("face.missing", Reply(422), OURS, "A picture without a face is a 422 in an envelope; Deepvue's response is not documented."),
-    row("liveness.answer", Reply(200), LIVENESS_PAGE, "A completed liveness check is a 200."),
+    row("face.missing", Reply(422), OURS, "A picture without a face returns 422 in an envelope; Deepvue's response is not documented."),
+    row("liveness.answer", Reply(200), LIVENESS_PAGE, "A completed liveness check returns 200."),
     row("liveness.from", 50.0, OURS, "is_live is true from a score of 50, but never for a recognised attack or a face without a score."),
     fact("liveness.score", LIVENESS_PAGE, "score is null, as in the sample."),
 
-    row("wallet.answer", Reply(200), WALLET_PAGE, "The balance is a 200 without an envelope."),
+    row("wallet.answer", Reply(200), WALLET_PAGE, "The balance returns 200 without an envelope."),
     row("credit.start", Decimal(100), OURS, "A world starts with USD 100."),
-    row("credit.price.match", Decimal("0.03"), OURS, "A comparison that returns 200 costs USD 0.03, whatever the verdict; no price is documented."),
-    row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check that returns 200 costs USD 0.03, whatever the verdict; no price is documented."),
-    row("credit.refused", Reply(402, {"detail": "Payment Required"}), OURS, "A call that the balance does not cover is refused with 402."),
+    row("credit.price.match", Decimal("0.03"), OURS, "A comparison that returns 200 costs USD 0.03, for any verdict; no price is documented."),
+    row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check that returns 200 costs USD 0.03, for any verdict; no price is documented."),
+    row("credit.refused", Reply(402, {"detail": "Payment Required"}), OURS, "A call that costs more than the balance is refused with 402."),
 
     fact("error.shape", RESPONSE_FORMAT, "An error is an object with one key, detail."),
-    row("error.400", Reply(400, {"detail": "Bad Request"}), ERRORS, "A malformed call is a 400."),
-    row("error.500", Reply(500, {"detail": "Internal Server Error"}), WALLET_PAGE, "An error on the vendor's side is a 500."),
-    row("error.503", Reply(503, {"detail": "Source Unavailable"}), STATUS_ORDER, "An unavailable source is a 503."),
+    row("error.400", Reply(400, {"detail": "Bad Request"}), ERRORS, "A malformed call returns 400."),
+    row("error.500", Reply(500, {"detail": "Internal Server Error"}), WALLET_PAGE, "An error on the vendor's side returns 500."),
+    row("error.503", Reply(503, {"detail": "Source Unavailable"}), STATUS_ORDER, "An unavailable source returns 503."),
 )
 # fmt: on

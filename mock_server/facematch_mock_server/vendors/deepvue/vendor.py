@@ -62,7 +62,7 @@ class Tokens(Extension["DeepvueRecords"]):
 
     @property
     def asked(self) -> int:
-        """Return the number of token requests, successful or not."""
+        """The number of token requests, successful or not."""
         latest = self._records.requests.all()
         return latest[-1] if latest else 0
 
@@ -87,13 +87,13 @@ class Tokens(Extension["DeepvueRecords"]):
 
 LOGIN = "/v1/authorize"
 
-#: The first bytes of the accepted files, whatever their extension.
+#: The first bytes of accepted files, by type.
 _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
 @attrs.define(kw_only=True, eq=False)
 class DeepvueCall(base.NumberedCall):
-    #: The client that the access token belongs to, once the token was checked.
+    #: The client that the access token belongs to; None until the token is checked.
     client: str | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -244,7 +244,7 @@ def _issue(call: DeepvueCall) -> Response:
     key = _find_key(call, values["client_secret"], values["client_id"], "auth.pair")
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
-    # The id is our addition: it makes every token unique.
+    # The id is our addition, so that every token is unique.
     body = {"sub": key.client, "exp": int(expires.timestamp()), "jti": ids.uuid()}
     parts = ({"alg": "HS256", "typ": "JWT"}, body)
     text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)

@@ -1,1 +1,1 @@
-"""Didit, as the mock imitates it."""
+"""The mock of Didit."""

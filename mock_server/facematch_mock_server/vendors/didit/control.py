@@ -1,4 +1,4 @@
-"""Control of Didit's side: the sessions and the webhooks."""
+"""Control of Didit's sessions and webhooks."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def _require(record: T | None, what: str) -> T:
 
 def _check_word(name: str, word: object, words: Collection[str]) -> None:
     if word not in words:
-        raise ValueError(f"there is no {name} {word!r:.40}; there are {', '.join(words)}")
+        raise ValueError(f"unknown {name} {word!r:.40}; must be one of {', '.join(words)}")
 
 
 class Sessions(Played[DiditRecords]):
-    """The sessions of one world, decided by hand or by a simulated person. Thread-safe."""
+    """The sessions of one world, to decide or to play the person. Thread-safe."""
 
     @Serve("GET", "sessions", gives="sessions")
     def all(
@@ -55,8 +55,9 @@ class Sessions(Played[DiditRecords]):
         since: int = 0,
         limit: int | None = None,
     ) -> Selection[Session]:
-        """Return the sessions in order, filtered by status (ValueError unless the vendor has it),
-        service and `vendor_data`; for `since` and `limit` see `Control.journal`.
+        """Return the sessions in order, filtered by status, service and `vendor_data`.
+
+        Raises ValueError for an unknown status. For `since` and `limit` see `Control.journal`.
         """
         if status is not None:
             _check_word("status", status, STATUSES)
@@ -210,7 +211,7 @@ class Webhooks(Extension[DiditRecords]):
         if url is not None and not (isinstance(url, str) and may_send(url, hosts)):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
-                "deliver_to lists: nothing is sent anywhere else"
+                "deliver_to lists"
             )
         if events is not None:
             if isinstance(events, str) or not events or any(name not in names for name in events):
@@ -309,17 +310,17 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
-        """Change a byte of the next 1-10,000 deliveries after signing them."""
+        """Change one byte of the next `times` deliveries (1-10,000) after signing them."""
         self._outbox.add_fault(DeliveryFault.CORRUPT, times)
 
     @Serve("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
-        """Sign the next 1-10,000 deliveries with a wrong secret."""
+        """Sign the next `times` deliveries (1-10,000) with a wrong secret."""
         self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
     @Serve("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
-        """Drop the next 1-10,000 deliveries silently."""
+        """Silently drop the next `times` deliveries (1-10,000)."""
         self._outbox.add_fault(DeliveryFault.DROP, times)
 
     @Serve("POST", "webhooks/test")

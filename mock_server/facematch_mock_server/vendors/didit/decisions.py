@@ -20,13 +20,13 @@ from facematch_mock_server.world.services import Review, Session
 
 from .framework import DiditCall, stamp, world_of
 
-#: The prefix of the picture paths: part of neither Didit's API nor the control API.
+#: The prefix of picture paths, which are not part of Didit's API or the control API.
 MEDIA = "/__media__/"
 
 
 @attrs.frozen
 class Feature:
-    """A service in a decision: its feature, block and node; the node's text is our choice."""
+    """A feature in a decision, with its block and node; the node's id is our choice."""
 
     name: str
     block: str

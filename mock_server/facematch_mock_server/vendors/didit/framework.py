@@ -134,7 +134,7 @@ def file(claims: Citations, upload: Any) -> Upload:
     if not upload.content:
         raise Invalid("The submitted file is empty.")
     words = []
-    # A leading dot starts no extension.
+    # A leading dot does not start an extension.
     if not upload.name[1:].lower().endswith(_ENDINGS):
         suffix, allowed = PurePath(upload.name).suffix[1:].lower(), ", ".join(_EXTENSIONS)
         words.append(
@@ -345,8 +345,8 @@ def origin_of(world: World, head: Request | None) -> str:
     return f"{scheme}://{host}"
 
 
-# The checks. Their order is our choice: rate limit, key, method, content type, body. Only that the
-# session of a path is looked up before the key is documented (OpenAPI).
+# The checks, in order: rate limit, session, key, method, content type, body. The OpenAPI documents
+# only that the session is looked up before the key is checked; the rest is our choice.
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
@@ -381,7 +381,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     # The sandbox quota is per application, independent of the limits of the endpoints.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
-            # The endpoint has a limit of its own that is not set.
+            # The endpoint's own limit is not set.
             call.claims.cite(f"rate.{call.endpoint.scope}.limit")
         facts = {"Limit": window.limit, "Remaining": 0, "Reset": window.reset}
         lines = {**{f"X-RateLimit-{name}": fact for name, fact in facts.items()}, **lines}
@@ -456,7 +456,7 @@ class Endpoint(Route):
     #: Whether the path contains a session id; the session is looked up before the key.
     has_session: bool = attrs.field(init=False)
     own: Mapping[int, str] = attrs.field(init=False)
-    #: The endpoint's own rate limit; if set, it replaces the method's.
+    #: The scope of the endpoint's own rate limit; if set, it replaces the method's scope.
     scope: str | None = None
 
     @has_session.default

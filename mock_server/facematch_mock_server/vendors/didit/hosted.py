@@ -34,7 +34,7 @@ _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
 #: The hint for a workflow that was never published.
 _NOT_PUBLISHED = (
-    "this workflow was never published here, so it is biometric: it compares with an earlier face. "
+    "this workflow was never published here, so it is biometric (compares with an earlier face). "
     'Publish one with a document: control.sessions.workflow("{}", kind="kyc")'
 )
 _METHODS = ("initiator", "completer", "both")
@@ -42,7 +42,7 @@ _LANGUAGES = """
     en ar bg bn bs ca cnr cs da de el es et fa fi fr he hi hr hu hy id it ja ka kk ko ky lt lv mk
     mn ms nl no pl pt-BR pt ro ru sk sl so sq sr sv th tr uk uz vi zh-CN zh-TW zh
 """
-#: Scenarios about checks other than the face; only the status differs.
+#: Scenarios for checks other than the face check, which change only the status.
 _DECLINED = """
     document_expired could_not_recognize_document mrz_validation minimum_age aml_hit ip_blocklist
     poa_address_mismatch nfc_chip_not_verified database_no_match kyb_registry_mismatch
@@ -170,7 +170,7 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     if records.blocked.find(values.get("vendor_data") or "") is not None:
         call.refuse("start.blocked")
     workflow = workflow or Workflow(id=values["workflow_id"])
-    # With a document the portrait is ignored.
+    # A workflow with a document ignores the portrait.
     return workflow, portrait if workflow.kind == "biometric" else None
 
 
@@ -253,7 +253,7 @@ _OPTIONS = {field.name: field.default for call in pictures.ROUTES for field in c
 
 
 def _judge(world: World, session: Session, attempt: base.Attempt) -> Session:
-    """Return the session as it is after a check of the person."""
+    """Return the session with the results of a check of the person."""
     hosted, claims = hosted_of(session), world.claims.citations()
     liveness, match, status = attempt.liveness, attempt.match, None
     if hosted.scenario is not None:

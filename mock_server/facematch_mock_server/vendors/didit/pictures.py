@@ -82,7 +82,7 @@ def warnings(
     return reports
 
 
-# The checks, in order. By the OpenAPI, fields are read before the sandbox responds, and pictures
+# The checks, in order. As in the OpenAPI, fields are read before the sandbox responds, and pictures
 # are decoded after the credit check; the rest of the order is our choice.
 
 #: A form with fewer bytes, not counting files, is described only when the journal is read.
@@ -188,7 +188,7 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
-    """Return the response's block about a comparison; `values` are the form's values."""
+    """Return the block of a response to a comparison; `values` are the form's values."""
     is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
     score: float | None
@@ -216,7 +216,7 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
 
 
 def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
-    """Return the response's block about a liveness check; `values` are the form's values."""
+    """Return the block of a response to a liveness check; `values` are the form's values."""
     score: float | None = None
     # Additional data for the risks of a face that is known from another session. Only tests set
     # these risks.
@@ -321,7 +321,7 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
 
 @attrs.frozen(kw_only=True)
 class PictureEndpoint(Endpoint):
-    """The route of one of the two calls; the operation is the prefix of its claims."""
+    """The route of a call with pictures; the operation is the prefix of its claims."""
 
     #: The key of the endpoint's block in the response.
     block: str
@@ -358,7 +358,7 @@ def _make_route(path: str, operation: str, pictures: Mapping[str, str], **more: 
         },
         operation=operation,
         is_form=True,
-        # Only plain texts, as they were sent.
+        # All fields except metadata, which the journal shortens.
         shown=names[:-1],
         fields=names,
         pictures=pictures,

@@ -1,4 +1,4 @@
-"""Didit's additional state in one world, beside keys, credit and sessions: workflows, webhooks."""
+"""The state that only Didit has, such as workflows, and the statuses of its sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_RECORDS = 10_000
 
 
 class DiditRecords:
-    """Didit's additional state in one world. Thread-safe."""
+    """The workflows and blocked users of one world. Thread-safe."""
 
     def __init__(self) -> None:
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
@@ -32,11 +32,11 @@ class DiditRecords:
 
 
 def read_uuid(text: Any) -> str:
-    """Return a UUID in canonical form. Raises ValueError."""
+    """Return a UUID in canonical form. Raises ValueError for any other text."""
     try:
         return str(uuid.UUID(text))
     except (ValueError, AttributeError, TypeError):
-        raise ValueError(f"an id is a UUID, not {text!r:.40}") from None
+        raise ValueError(f"an id must be a UUID, not {text!r:.40}") from None
 
 
 def _choice(*words: str, **others: str) -> Any:

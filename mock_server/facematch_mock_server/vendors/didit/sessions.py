@@ -89,7 +89,7 @@ def _row(call: DiditCall, session: Session) -> dict[str, Any]:
         "features": [{"feature": name, "status": status} for name, status in features],
         "phone_number": None,
         "email_address": None,
-        # A number, if present. The scale, 0-100 as in all responses, is ours: an example shows 0-1.
+        # The scale, 0-100 as in all responses, is our choice: an example has 0-1.
         "additional_details": {
             name: {} if score is None else {"score": score} for name, score in scores.items()
         },
@@ -100,8 +100,8 @@ _NOT_RUN = {"status": "Not Finished"}
 
 Filter = Callable[[Session], bool]
 
-#: Whether a kind includes our sessions; and which a type includes: saved calls (False), hosted
-#: sessions (True).
+#: Whether a session kind includes the mock's sessions, and whether a session type includes saved
+#: calls (False) and hosted sessions (True).
 _INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
 _TYPES = {"API": [False], "HOSTED": [True], "MIGRATED": [], "ALL": [False, True]}
 _SERVICES = """
@@ -117,7 +117,7 @@ def _read_filters(
     """Return the filters of the list, and the errors of invalid filters by name."""
     kind = query.get("session_kind") or "user"
     if kind not in _INCLUDED_BY_KIND:
-        # A string, not an array. That it is checked before the other filters is our choice.
+        # A string, not an array. Checking this filter before the others is our choice.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
     filters: list[Filter] = [] if _INCLUDED_BY_KIND[kind] else [lambda _: False]
     errors: dict[str, Any] = {}
@@ -130,7 +130,7 @@ def _read_filters(
                 filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
-    # Filters for attributes that no session has in this mock.
+    # No session of the mock has these attributes.
     if any(query.get(name) for name in ("country", "document_type")):
         claims.cite("list.foreign")
         filters.append(lambda _: False)
@@ -233,7 +233,7 @@ def _update(call: DiditCall) -> Response:
 
 
 def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
-    """Return a session's results with a resubmission of features requested; None if none match."""
+    """Return a session's results with the features to resubmit; None if there are none."""
     places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
     results = results_of(session)
     # Without nodes, a resubmission of every feature that is not approved is requested.

@@ -111,7 +111,7 @@ class Didit(base.Routed):
         route = call.route
         claims, endpoint, method = call.claims, call.endpoint, call.request.method
         if "x-api-key" not in endpoint.credentials and status in (401, 403):
-            # Paths that need no key.
+            # These paths need no key.
             return None
         if status == 405:
             framework.refuse_method(call, ("POST",) if route is None else route.answers)

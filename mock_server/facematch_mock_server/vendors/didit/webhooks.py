@@ -23,7 +23,7 @@ from facematch_mock_server.world.webhooks import Destination, SignedPayload, Web
 from .decisions import decision_body, environment_of
 from .framework import origin_of
 
-#: The event of standalone calls; one page, about a liveness report, has session.status.updated.
+#: The event of standalone calls; one page (liveness report) has session.status.updated instead.
 EVENT = "status.updated"
 #: The events to which a destination can subscribe (Didit OpenAPI, 2026-07-18).
 EVENTS = (
@@ -39,7 +39,7 @@ _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, session: Session, head: Request | None = None) -> None:
-    """Queue a delivery for each destination of the account; `head` is the request behind it."""
+    """Queue a delivery for each destination of the account; `head` is the request, if any."""
     for destination in world.outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
             queue(world, destination, session, origin=origin_of(world, head))
@@ -76,7 +76,7 @@ def compose(
         "event_id": delivery.event_id,
         "webhook_type": delivery.event,
         "timestamp": delivery.timestamp,
-        # A resend has a new timestamp, too: Didit's demo application refuses an old one.
+        # A resend also has a new timestamp, because Didit's demo application refuses an old one.
         "created_at": delivery.timestamp,
         "application_id": application_id(world.account.name),
         "environment": environment_of(session),
@@ -121,7 +121,7 @@ def application_id(account: str) -> str:
 
 def write_json(document: Any, *, escaped: bool) -> bytes:
     """Encode `document` as compact JSON with sorted keys and whole floats as integers."""
-    # Numbers are converted by the parser: recursion in Python would fail at depths it accepts.
+    # Convert numbers while parsing, because recursion fails at depths that the parser accepts.
     document = json.loads(json.dumps(document), parse_float=_read_number)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
     return text.encode()

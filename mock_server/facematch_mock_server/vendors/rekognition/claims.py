@@ -28,7 +28,7 @@ SEEN = Origin(
 def _error(
     key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
 ) -> Any:
-    """Make the row of an error: `words` is ``Name: message``, `names` a value of `auth_names`."""
+    """Make the claim about an error: `words` is ``Name: message``, `names` an `auth_names` value."""
     name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
     when = ("auth_names", names) if names else None
@@ -42,12 +42,12 @@ _EXPIRED = "RequestExpired: The request reached the service more than 15 minutes
 CLAIMS = table(
     "rekognition",
     _error("operation.unknown", "UnknownOperationException: The requested action or operation is invalid.", COMMON, "X-Amz-Target selects the operation; an unknown one is refused with 404. The message is ours.", 404),
-    fact("operation.others", OURS, "Operations other than CompareFaces, DetectFaces, CreateFaceLivenessSession and GetFaceLivenessSessionResults are not supported and count as unknown."),
+    fact("operation.others", OURS, "Operations other than CompareFaces, DetectFaces, CreateFaceLivenessSession and GetFaceLivenessSessionResults are not supported and are treated as unknown."),
     _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "An unsigned request is refused; the name that ends in Exception was observed in responses of other services.", names="observed"),
     _error("auth.missing", "MissingAuthenticationToken: The request must contain either a valid (registered) AWS access key ID or X.509 certificate.", COMMON, "An unsigned request is refused with 403. For all documented names the message is AWS's description.", 403, names="documented"),
     _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", SEEN, "An Authorization header that is not Signature Version 4 is refused. The message is AWS's description.", names="observed"),
     _error("auth.incomplete", "IncompleteSignature: The request signature doesn't conform to AWS standards.", COMMON, "An Authorization header that is not Signature Version 4 is refused with 403.", 403, names="documented"),
-    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An unknown access key is refused; by the Developer Guide, failed authentication is a 400.", names="observed"),
+    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An unknown access key is refused; by the Developer Guide, failed authentication returns 400.", names="observed"),
     _error("auth.key", "InvalidClientTokenId: The X.509 certificate or AWS access key ID provided does not exist in our records.", COMMON, "An unknown access key is refused with 403.", 403, names="documented"),
     _error("auth.signature", "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.", SEEN, "A signature is refused unless it matches the request as received and the secret of the access key."),
     _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN, "A date more than 15 minutes ahead is refused.", names="observed"),
@@ -55,11 +55,11 @@ CLAIMS = table(
     _error("auth.late", "InvalidSignatureException: Signature expired: {signed} is now earlier than {limit} ({now} - 15 min.)", SEEN, "A date more than 15 minutes ago is refused.", names="observed"),
     _error("auth.late", _EXPIRED, COMMON, "A date more than 15 minutes ago is refused with 400.", names="documented"),
     _error("auth.service", "InvalidSignatureException: Credential should be scoped to correct service: 'rekognition'.", SEEN, "A signature for another service is refused."),
-    fact("auth.clock", OURS, "The clocks of mock and client may differ, because tests move the mock's. A date within 15 minutes of the machine's time, or between the two, is accepted."),
+    fact("auth.clock", OURS, "The clocks of mock and client may differ, because tests advance the mock's clock. A date within 15 minutes of the machine's time, or between the two, is accepted."),
     fact("auth.session", OURS, "A session token is checked only as part of the signature, and the region is not checked at all."),
     _error("auth.denied", "AccessDeniedException: User is not authorized to perform: {operation}", ERRORS, "A key without permission for the call is refused; the guide's message contains a user and a resource, which the mock does not have."),
     row("quota.second", None, QUOTAS, "AWS limits the calls of an operation per second, account and region: 100 in us-east-1, us-west-2 and eu-west-1, and 25 elsewhere, unless AWS raises the quota. The mock has no quota until a test sets one, because a test's clock is stopped."),
-    _error("quota.refused", "ProvisionedThroughputExceededException: Provisioned Rate exceeded.", ERRORS, "Calls above the quota are refused. AWS's clients wait for the milliseconds in x-amz-retry-after (botocore 1.44.5); no page says that Rekognition sends it, so only a fault sends it here."),
+    _error("quota.refused", "ProvisionedThroughputExceededException: Provisioned Rate exceeded.", ERRORS, "Calls above the quota are refused. AWS's clients wait for the milliseconds in x-amz-retry-after (botocore 1.44.5); it is not documented that Rekognition sends it, so only a fault sends it here."),
     row("quota.increase", None, OURS, "The permitted increase of calls per second is not documented; there is no limit until a test sets one."),
     _error("quota.throttled", "ThrottlingException: Slow down; sudden increase in rate of requests.", ERRORS, "Calls that increase too fast are refused with 400, although the API model marks this as a server fault."),
     row("quota.capacity", None, OURS, "AWS's capacity is not documented; there is no limit until a test sets one."),
@@ -87,22 +87,22 @@ CLAIMS = table(
     fact("session.s3", OURS, "The mock has no S3: OutputConfig is an invalid parameter."),
     row("session.lifetime_s", 180, LIVENESS, "A session and its results expire 3 minutes after it was created."),
     row("session.over", "not_found", OURS, "An expired session is not found. Whether AWS returns this or EXPIRED, and for how long, is not documented.", when=("session_over", "not_found"), name="not_found"),
-    row("session.over", "expired", OURS, "By a switch, an expired session is EXPIRED, without results, even if a person completed it.", when=("session_over", "expired"), name="expired"),
+    row("session.over", "expired", OURS, "If the switch is set, an expired session is EXPIRED, without results, even if a person completed it.", when=("session_over", "expired"), name="expired"),
     _error("session.unknown", "SessionNotFoundException: Occurs when a given sessionId is not found.", LIVENESS, "An unknown session is refused; the message is the API model's description."),
     row("session.results", Reply(200), LIVENESS, "GetFaceLivenessSessionResults has SessionId and Status (CREATED, IN_PROGRESS, SUCCEEDED, FAILED or EXPIRED), Confidence (0-100), ReferenceImage (at most 204,800 bytes), the requested number of AuditImages, and Feedback, empty if there is none."),
-    fact("session.played", OURS, "By the API model a session allows one check. That a session in which the person fails, leaves or shows no face is FAILED, with only Challenge and Metadata, is our choice."),
+    fact("session.played", OURS, "A session allows one check, as the API model states. That a session in which the person fails, leaves or shows no face is FAILED, with only Challenge and Metadata, is our choice."),
     row("session.attack", 5.0, OURS, "An attack has a Confidence of at most 5: AWS's response has no field for an attack, only this number."),
     row("session.feedback", (30, 15, 90), OURS, "Feedback is given for a quality below 30 and a brightness below 15 or above 90; the messages are ours."),
     fact("session.reference", OURS, "The reference image is the picture shown to the camera, shrunk if it has too many bytes; each audit image is the same picture."),
     fact("session.made_up", OURS, "The version of a challenge is 1.0.0, and the SDK is the mock."),
     row("session.charged", "finished", OURS, "A session is charged when its check succeeds; whether a failed one is charged is not documented.", when=("session_charged", "finished"), name="finished"),
-    row("session.charged", "created", OURS, "By a switch, a session is charged when it is created.", when=("session_charged", "created"), name="created"),
-    row("session.charged", "never", OURS, "By a switch, a session is never charged.", when=("session_charged", "never"), name="never"),
+    row("session.charged", "created", OURS, "If the switch is set, a session is charged when it is created.", when=("session_charged", "created"), name="created"),
+    row("session.charged", "never", OURS, "If the switch is set, a session is never charged.", when=("session_charged", "never"), name="never"),
     row("credit.price_session", "0.015", OURS, "A session costs USD 0.015; AWS's prices depend on the region and volume."),
     row("credit.start", 1_000_000, OURS, "AWS sends an invoice, so the mock's credit only counts costs; calls continue when it is used up."),
     row("credit.price", "0.001", OURS, "An image costs USD 0.001; AWS's prices depend on the region and volume."),
     fact("credit.images", FAQ, "CompareFaces is charged for one image, the source; DetectFaces for its image."),
     fact("credit.errors", OURS, "Calls that end in an error are free; AWS does not document this."),
-    _error("server.error", "InternalServerError: Internal server error", ERRORS, "An error on AWS's side is a 500.", 500),
+    _error("server.error", "InternalServerError: Internal server error", ERRORS, "An error on AWS's side returns 500.", 500),
 )
 # fmt: on

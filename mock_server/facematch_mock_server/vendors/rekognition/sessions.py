@@ -1,4 +1,4 @@
-"""Face Liveness: start, a person's check, and results, which are readable for 3 minutes.
+"""Face Liveness: start, check of a person, and results, which are readable for 3 minutes.
 
 Names and limits are from AWS's API model, rekognition 2016-06-27, in botocore 1.44.5.
 """
@@ -36,7 +36,7 @@ _MOST_BYTES, _SIDE = 204_800, 480
 
 
 def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Create a session, or return the existing session with the same token."""
+    """Create a session, or respond with the existing session that has the same token."""
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
     claims.cite("session.charged", "credit.price_session")
@@ -88,7 +88,7 @@ def _are_preferences(rows: Any) -> bool:
 
 
 def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Return a session's state, until AWS would delete the session."""
+    """Respond with a session's status and results, until AWS would delete the session."""
     claims, world, session_id = call.claims, call.world, sent.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
         call.refuse("parameters.wrong", "session.ranges")
@@ -147,13 +147,13 @@ def bound(image: Image, face: SeenFace) -> dict[str, float]:
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:
-    """Return the session as it is after its only check of the person."""
+    """Return the session with the result of its only check of the person."""
     seen = attempt.liveness
     if not seen.probe.faces:
         return hosted.fail(world, session)
     result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
     if seen.score is not None:
-        # This number is all that tells an AWS client of an attack.
+        # AWS's response has no other field that shows an attack.
         most = world.claims["session.attack"] if seen.attack else 100.0
         result["Confidence"] = min(seen.score, most)
     image = Image.from_bytes(attempt.contents[attempt.face])

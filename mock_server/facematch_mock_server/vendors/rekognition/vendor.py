@@ -161,7 +161,7 @@ def check_signature(call: RekognitionCall) -> None:
 
 
 def _check_date(call: RekognitionCall, signed: dt.datetime) -> None:
-    # The client may use the machine's clock, or the mock's, which tests move.
+    # The client may use the machine's clock, or the mock's clock, which tests advance.
     first, last = sorted((call.now, dt.datetime.now(dt.UTC)))
     # AWS's maximum clock skew: AWS Developer Tools Blog, Clock-skew correction.
     skew = dt.timedelta(minutes=15)
@@ -218,7 +218,7 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     scores = [-1.0 if seen.score is None else seen.score, *[5.0] * (len(faces) - 1)]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
-    # By the API model the two orientation corrections are always null, so they are left out.
+    # The two orientation corrections are always null, as the API model states, so omit them.
     rows = [(score, _describe(call, target_image, face)) for score, face in pairs]
     body = {
         "SourceImageFace": _describe(call, source_image, seen.probe.faces[0], whole=False),
@@ -243,7 +243,7 @@ def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     names = [name for name in _ATTRIBUTES if "ALL" in names or name in names]
     if names:
         call.claims.cite("detect.made_up")
-    # ``EYES_OPEN`` is the field EyesOpen.
+    # The attribute EYES_OPEN is the field EyesOpen.
     fields = [name.title().replace("_", "") for name in names]
     rows = []
     for face in seen.probe.faces[:100]:
@@ -282,7 +282,7 @@ def _read_picture(
     upload = call.upload(name, name, content)
     if not content:
         call.refuse("parameters.wrong")
-    # The API model.
+    # The limit in the API model.
     if len(content) > 5_242_880:
         call.refuse("image.size")
     try:
@@ -293,7 +293,7 @@ def _read_picture(
         call.refuse("image.format")
     if image.format is ImageFormat.JPEG:
         call.claims.cite("image.orientation")
-    # Guidelines and quotas.
+    # The minimum in AWS, Guidelines and quotas.
     if min(image.width, image.height) < 80:
         call.refuse("parameters.wrong", "image.min_side")
     return upload, image
@@ -339,7 +339,7 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # One path; `more` is the X-Amz-Target, or None for the first route, for unknown targets.
+    # `more` is the operation in X-Amz-Target; None for the route of all other operations.
     routes = tuple(
         base.Route(
             pattern="/",
@@ -372,7 +372,7 @@ class Rekognition(base.Routed):
         return next((each for each in self.routes if route and each.more == name), route), words
 
     def known_paths(self) -> tuple[str, ...]:
-        """Return no paths: a header selects the operation, so there are no unknown paths."""
+        """Return no paths to suggest, because a header selects the operation."""
         return ()
 
 
@@ -405,5 +405,5 @@ VENDOR = base.Vendor(
     behaviour=Rekognition,
     extensions={"sessions": Played},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
-    # No example for the console: its page in the browser cannot sign requests.
+    # There are no samples, because the sampler does not sign requests.
 )
