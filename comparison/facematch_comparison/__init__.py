@@ -1,7 +1,7 @@
 """Compare vendors on labelled pairs of photographs: error rates, thresholds, confidence intervals.
 
-The steps are plain functions that can be used alone: read a test set, plan it, run it or read
-scores, evaluate, write the report, decide. This package requires the extra ``compare``.
+Each step is a plain function: draw or read a test set, plan its size, run it or read scores,
+evaluate, write the report, check requirements. This package requires the extra ``compare``.
 """
 
 from __future__ import annotations

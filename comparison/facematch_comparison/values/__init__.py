@@ -1,1 +1,1 @@
-"""Values of a comparison: rates, intervals and tables, and the format of their numbers."""
+"""The results of a comparison as plain values, and the formatting of their numbers."""

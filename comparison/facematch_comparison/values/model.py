@@ -1,13 +1,13 @@
-"""The results of a comparison: plain values without computation or files.
+"""The results of a comparison as plain values.
 
-Rates and shares are 0-1, thresholds and scores are on the scale of the system, times are in
-seconds, and money is in the currency in the field beside it.
+Rates and shares range from 0 to 1. Thresholds and scores are on the scale of the system, times are
+in seconds, and prices and costs are in the `currency` of the same object.
 
-Terms, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
-the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
-that do not (false non-matches), both among pairs with two faces to compare. FTA, failure to
-acquire, is the share of the other pairs. FRR is the share of mated pairs that are rejected for
-either reason, FAR the share of non-mated pairs that are accepted.
+Terms follow ISO/IEC 19795-1:2021. A *mated* pair shows one person, a *non-mated* pair shows two. A
+pair is *acquired* if it has two faces to compare. FMR is the share of acquired non-mated pairs that
+match, FNMR the share of acquired mated pairs that do not. FTA (failure to acquire) is the share of
+pairs that are not acquired. FRR is the share of mated pairs that are rejected because they do not
+match or are not acquired. FAR is the share of non-mated pairs that are accepted.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ import attrs
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment, ThresholdRule
 
-#: Version of the JSON schema; 0 until facematch 1.0: it may change in a minor release.
+#: Version of the JSON schema. It stays 0 until facematch 1.0: minor releases may change the schema.
 SCHEMA: Final = 0
 
 
 class Method(enum.StrEnum):
-    """The method of an interval."""
+    """The method by which an interval was computed."""
 
     #: Clopper-Pearson interval, for independent pairs.
     EXACT = "exact"
     #: Clustered by person, because pairs that share a person are not independent.
     CLUSTERED = "clustered"
-    #: Wider interval for few errors or few people.
+    #: Wider than `CLUSTERED`, for few errors or few people.
     CONSERVATIVE = "conservative"
     #: Bootstrap over people.
     BOOTSTRAP = "bootstrap"
@@ -48,7 +48,7 @@ class Interval:
     Attributes:
         low, high: Bounds, inclusive.
         confidence: Confidence level, for example 0.95.
-        effective: Number of independent pairs with the same information; None if it is not a rate.
+        effective: Effective sample size; None if the value is not a rate.
         freedom: Degrees of freedom of the estimated variance; None if it was not estimated.
     """
 
@@ -60,17 +60,17 @@ class Interval:
     freedom: float | None = None
 
     def widened(self, other: Interval) -> Interval:
-        """Return this interval, extended to contain the other."""
+        """Return this interval, widened to contain the other one."""
         return attrs.evolve(self, low=min(self.low, other.low), high=max(self.high, other.high))
 
 
 @attrs.frozen(kw_only=True)
 class Rate:
-    """An error rate: `errors` of `trials`.
+    """An error rate: `errors` out of `trials`.
 
     Attributes:
         subjects: Number of people in the trials; None if unknown.
-        interval: Interval for the true rate; None without trials, and for plain counts.
+        interval: Interval for the true rate; None without trials, and for the rates of a `Service`.
     """
 
     errors: int
@@ -80,13 +80,13 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """`errors` / `trials`; None without a trial."""
+        """`errors` / `trials`; None without trials."""
         return self.errors / self.trials if self.trials else None
 
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """An observed value other than a rate, and the interval for the true value."""
+    """An observed value other than a rate, with an interval for the true value."""
 
     value: float
     interval: Interval
@@ -94,13 +94,13 @@ class Estimate:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """The source of an evaluation's answers, and the options to reproduce it.
+    """The source of the answers in an evaluation, and the options that reproduce it.
 
     Attributes:
-        file: Name of the file of scores, or of the run database, without its folder.
-        sha256: SHA-256 of the file of scores, in hex; for a run database, its `digest_answers`.
-        options: The command-line options that affect a number: arguments by option (``--fmr``),
-            with file names but no folders. A flag has no arguments.
+        file: Name of the score file or run database, without its folder.
+        sha256: SHA-256 of the score file, in hex; for a run database, its `digest_answers`.
+        options: The command-line options that affect the results: the arguments of each option
+            (``--fmr``), empty for a flag. File names are without their folders.
     """
 
     file: str
@@ -110,7 +110,7 @@ class Evidence:
 
 @attrs.frozen(kw_only=True)
 class SampleSize:
-    """Numbers of pairs and people. ``pairs`` is the sum of ``mated`` and ``non_mated``."""
+    """The number of pairs and people. ``pairs`` is the sum of ``mated`` and ``non_mated``."""
 
     pairs: int
     mated: int
@@ -120,13 +120,13 @@ class SampleSize:
 
 @attrs.frozen(kw_only=True)
 class StudySummary:
-    """The test set.
+    """A summary of the test set.
 
     Attributes:
-        digest: SHA-256 of pairs, groups and pictures, in hex; None for a file of scores.
-        calibration, evaluation: The parts on which thresholds are chosen and judged. Without a
-            split, None and the whole test set.
-        groups: Size of each group, counting pairs within the group, by column and group.
+        digest: SHA-256 of pairs, groups and pictures, in hex; None for a score file.
+        calibration: The part on which thresholds are chosen; None without a split.
+        evaluation: The part on which systems are judged; the whole test set without a split.
+        groups: Size of each group, by column and group name. Only pairs within the group count.
         people_known: Whether the data name the people in the pictures; see `Answers`.
     """
 
@@ -141,20 +141,20 @@ class StudySummary:
 
 @attrs.frozen(kw_only=True)
 class OperatingPoint:
-    """The rates of a system at one threshold.
+    """The error rates of a system at one threshold.
 
     Attributes:
         threshold: The threshold; None for the vendor's own decisions.
-        chosen_on: ``calibration`` (other people than the judged ones), ``evaluation`` (the judged
-            pairs; the interval of `fmr` is then that of an order statistic, and its upper end
-            holds), ``default`` (the threshold of the run) or ``fixed`` (a given threshold).
-        fmr, fnmr: False matches and false non-matches among pairs that were acquired.
-        far, frr: The same among all answered pairs. A failure to acquire counts as an error of a
-            mated pair, and as a correct rejection of a non-mated pair. Decide by `frr`.
-        calibration_fmr: `fmr` on the pairs for which the threshold was chosen, or None.
-        frr_at_fmr, fnmr_at_fmr: Intervals at the FMR for which the threshold was chosen, from a
-            bootstrap over people with new thresholds. They contain the intervals of `frr` and
-            `fnmr`, which hold only at this threshold. None below five expected false matches.
+        chosen_on: The pairs on which the threshold was chosen: ``calibration`` (no person in them
+            is judged) or ``evaluation`` (the judged pairs; the upper bound of `fmr` allows for
+            that). ``default`` is the threshold of the run, ``fixed`` a threshold that you gave.
+        fmr, fnmr: False matches and false non-matches among acquired pairs.
+        far, frr: False acceptances and false rejections among all answered pairs, where a failure
+            to acquire is a rejection. Compare systems by `frr`.
+        calibration_fmr: `fmr` on the pairs on which the threshold was chosen, or None.
+        frr_at_fmr, fnmr_at_fmr: Intervals of `frr` and `fnmr` at the required FMR, from a bootstrap
+            over people that chooses new thresholds. They contain the intervals of the two rates,
+            which hold only at this threshold. None below five expected false matches.
     """
 
     threshold: float | None
@@ -169,7 +169,7 @@ class OperatingPoint:
     fnmr_at_fmr: Interval | None = None
 
     def shown(self, rate: str) -> Rate:
-        """Return a rate as pages show it: with the interval at the FMR if there is one."""
+        """Return the rate of that name, with its interval at the required FMR if there is one."""
         at_threshold: Rate = getattr(self, rate)
         at_fmr = getattr(self, f"{rate}_at_fmr", None)
         return attrs.evolve(at_threshold, interval=at_fmr) if at_fmr else at_threshold
@@ -177,12 +177,12 @@ class OperatingPoint:
 
 @attrs.frozen(kw_only=True)
 class Curve:
-    """A DET curve, thinned for a page: rates and the bounds of their intervals at K thresholds.
+    """A DET curve, thinned for display: rates and the bounds of their intervals at K thresholds.
 
     Attributes:
-        confidence: Confidence of each interval by itself.
-        eer: The equal error rate, interpolated linearly where FMR equals FNMR. It is not a headline
-            number, because no application uses that threshold.
+        confidence: Confidence level of each single interval, not of the whole curve.
+        eer: Equal error rate, where FMR equals FNMR, by linear interpolation. The headline does
+            not show it, because no application uses that threshold.
     """
 
     thresholds: tuple[float, ...]
@@ -201,11 +201,11 @@ class Curve:
 
 @attrs.frozen(kw_only=True)
 class Histogram:
-    """Histograms of the scores of mated and non-mated judged pairs.
+    """Histograms of the scores of the judged pairs, mated and non-mated.
 
     Attributes:
-        edges: Edges of equally wide bins, from the lowest to the highest score. A score on an edge
-            is in the bin above it; the highest score is in the last bin.
+        edges: Edges of bins of equal width, from the lowest to the highest score. A score on an
+            edge belongs to the bin above it; the highest score belongs to the last bin.
     """
 
     edges: tuple[float, ...]
@@ -215,13 +215,13 @@ class Histogram:
 
 @attrs.frozen(kw_only=True)
 class Transactions:
-    """Rates if a person may try several times: the best attempt counts.
+    """Error rates if a person may try several times: the best attempt of a transaction counts.
 
     Attributes:
-        attempts: Number of first attempts that count. A failure to acquire counts as one.
-        size: Number of transactions in the whole test set (``pairs``), and of people.
+        attempts: Maximum number of attempts; later ones are ignored. A failure to acquire is one.
+        size: Number of transactions (as ``pairs``) and people in the whole test set.
         at_required, at_default: Rates of transactions at the thresholds of the system, which are
-            chosen on attempts.
+            chosen on single attempts.
     """
 
     attempts: int
@@ -233,17 +233,17 @@ class Transactions:
 
 @attrs.frozen(kw_only=True)
 class Concentration:
-    """Dependence of an FMR, or of the threshold for it, on few people.
+    """How much an FMR, or the threshold for it, depends on a few people.
 
-    For a threshold that was chosen for a required FMR, the pairs are the non-mated pairs that set
-    it: the highest ones, one more than may pass, and ties with the last of them. For the system's
-    own threshold, they are its false matches.
+    For a threshold chosen for a required FMR, the pairs are the non-mated pairs that determine it:
+    the ones with the highest scores, one more than may pass, and ties with the last of them. For
+    any other threshold, they are the false matches.
 
     Attributes:
-        people: Number of people in the pairs, on either side.
-        worst_person: Share of the pairs with the most frequent person.
-        person: Name of that person in the file of scores; None without names.
-        threshold_without: The chosen threshold without the pairs of that person, or None.
+        people: Number of people in these pairs.
+        worst_person: Share of these pairs that show the most frequent person.
+        person: Name of that person in the score file; None without names.
+        threshold_without: The threshold chosen without the pairs of that person, or None.
     """
 
     pairs: int
@@ -255,13 +255,13 @@ class Concentration:
 
 @attrs.frozen(kw_only=True)
 class PointAt:
-    """A system's operating point at one of the FMRs that all reports show.
+    """The operating point of a system at one of the FMRs that all reports show.
 
     Attributes:
         fmr: The required FMR: 0.01, 0.001 or 0.0001.
-        point: Rates at the threshold for it; None if no threshold is possible, or fewer than five
-            false matches are expected.
-        why_not: The reason why there is no `point`, as a sentence.
+        point: Rates at the threshold for that FMR; None if there is no such threshold, or if fewer
+            than five false matches are expected.
+        why_not: A sentence that explains why `point` is None.
         pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
     """
 
@@ -273,15 +273,15 @@ class PointAt:
 
 @attrs.frozen(kw_only=True)
 class GroupCell:
-    """A group at the system's threshold for the required FMR, or at its own.
+    """The error rates of one group, at the threshold for the required FMR or else the system's own.
 
     Attributes:
         fmr: FMR of non-mated pairs within the group.
-        frr, fta: FRR and failures to acquire of mated pairs of the group.
+        frr, fta: FRR and FTA of the group's mated pairs.
         fmr_ratio, frr_ratio: Ratio to the rate of all pairs within groups of the column, with an
             interval corrected for the number of groups. A group without errors has the ratio 0
-            and an upper bound. None if no group has an error, or this cell is too small.
-        too_few: The reason why this cell is too small, as a sentence; else None.
+            and an upper bound. None if no group has errors, or if this group is too small.
+        too_few: A sentence that explains why the group is too small; else None.
     """
 
     column: str
@@ -296,17 +296,17 @@ class GroupCell:
 
 @attrs.frozen(kw_only=True)
 class GroupDifference:
-    """The difference between groups of one column in one rate (ISO/IEC 19795-10).
+    """The difference in one rate between the groups of one column (ISO/IEC 19795-10).
 
     Attributes:
         rate: ``fmr`` or ``frr``.
-        worst, best: The groups with the highest and the lowest rate among large enough groups.
-        ratio: Highest over lowest rate; None if the lowest is 0.
-        differential: Highest rate over the geometric mean of all rates; None if a rate is 0.
-        at_least: Lower bound of the true ratio at the confidence of the evaluation, corrected for
-            the selection of the two groups; at least 1.
-        p_value: Adjusted for all columns, rates and systems (Holm); None if it is not computable.
-        is_real: Whether `p_value` is below 1 - confidence.
+        worst, best: Groups with the highest and the lowest rate among large enough groups.
+        ratio: Highest rate divided by the lowest; None if the lowest is 0.
+        differential: Highest rate divided by the geometric mean of all; None if a rate is 0.
+        at_least: Lower bound of the true ratio, corrected for the selection of the two groups; 1
+            if the difference is not significant.
+        p_value: Corrected for all columns, rates and systems (Holm); None if it is not computable.
+        is_real: Whether the difference is significant: `p_value` is below 1 - confidence.
     """
 
     column: str
@@ -327,15 +327,15 @@ class Service:
 
     Attributes:
         calls: Number of pairs to compare.
-        answered, acquisition: Unanswered calls, and failures to acquire among answered pairs. They
-            have no interval: an outage affects many calls, and a picture fails in all of its pairs.
-        not_answered: Number of unanswered calls by error name, ``unknown`` or ``not asked``.
-        latency_s: Seconds by percentile (``50``, ``90``, ``95``, ``99``), each only if at least one
-            of the `timed` calls lies beyond it.
+        answered, acquisition: Unanswered calls, and failures to acquire among answered calls. They
+            have no interval: an outage affects many calls, and a bad picture fails in every pair.
+        not_answered: Number of unanswered calls by reason: an error name, ``not asked``, and so on.
+        latency_s: Latency by percentile (``50``, ``90``, ``95``, ``99``). A percentile is missing
+            if none of the `timed` calls lies beyond it.
         cost: Cost of all calls that were charged, or may have been; None without a price.
         price: Price of one comparison, or None.
-        cost_per_verified: `cost` of the mated pairs divided by the number of them that matched in
-            the run; None if none did, or without a price.
+        cost_per_verified: `cost` of the mated pairs divided by the number of mated pairs that
+            matched in the run; None if no pair matched, or without a price.
     """
 
     calls: int
@@ -356,21 +356,21 @@ class System:
 
     Attributes:
         backend, model, scale: Values in the system's results; None if missing or not unique.
-        environment: Origin of the answers; None for a file of scores.
-        kind: ``scores``, or ``decisions`` for a single operating point without a curve.
+        environment: Environment that returned the answers; None if a score file does not name it.
+        kind: ``scores``; or ``decisions``, which give one operating point and no curve.
         at_required: Rates at the threshold for the required FMR, or at the fixed threshold.
         at_default: Rates at the threshold of the run.
-        why_not: The reason why there is no `at_required`, as a sentence.
+        why_not: A sentence that explains why `at_required` is None.
         curve, score_range, histogram: None without scores. Reversed scores have no curve.
-        privacy: What is known about data kept by the vendor, as a sentence.
+        privacy: A sentence on the data that the vendor keeps.
         without_score: Number of acquired pairs without a score. At any threshold, FRR and FAR
             count them as rejected; FMR and FNMR leave them out.
         pairs_needed: Number of non-mated pairs needed, if there are too few; else None.
         at_fmrs: Rates at the FMRs that all reports show, highest FMR first; empty without scores.
-        concentration: How few people bring the pairs that set the threshold of `at_required`;
-            without it, the false matches at `at_default`. None if there are no such pairs.
-        transactions: Rates per transaction of several attempts, if the data define any. All other
-            rates are per attempt.
+        concentration: How much `at_required` depends on a few people, or else `at_default`. None
+            if no pair determines the threshold, or if there are no false matches.
+        transactions: Rates per transaction of several attempts; None if the data define none. All
+            other rates are per attempt.
     """
 
     name: str
@@ -397,7 +397,7 @@ class System:
 
     @property
     def point(self) -> OperatingPoint | None:
-        """The operating point to judge: `at_required`, or else `at_default`."""
+        """The operating point by which to judge: `at_required`, or else `at_default`."""
         return self.at_required or self.at_default
 
 
@@ -405,25 +405,25 @@ class System:
 class Difference:
     """The comparison of two systems on the same pairs, each at its threshold for the required FMR.
 
-    Systems are not compared without common pairs or thresholds, or below five expected false
-    matches. All numbers from `errors_first` to `p_adjusted` are then None.
+    Systems are not compared if they have no pair in common, if one has no threshold, or below five
+    expected false matches. `errors_first` to `p_adjusted` are then None.
 
     Attributes:
         pairs: Number of mated pairs that both systems answered.
         errors_first, errors_second: Number of these pairs that the system rejected.
         only_first, only_second: Number of these pairs that only this system rejected.
-        frr: FRR of the first minus FRR of the second, on these pairs. Its interval is from a paired
-            bootstrap by person with new thresholds, and no narrower than `exact`.
+        frr: FRR of the first system minus FRR of the second, on these pairs. Its interval is from a
+            paired bootstrap over people with new thresholds, widened to contain `exact`.
         exact: The interval at fixed thresholds (Agresti and Min).
-        p_value: Two-sided p-value of the same bootstrap, and at least `p_exact`, because a
-            bootstrap repeats only the few observed errors.
-        p_exact: The p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
+        p_value: Two-sided p-value of the same bootstrap, or `p_exact` if higher: a bootstrap
+            repeats only the few observed errors.
+        p_exact: p-value of McNemar's test at fixed thresholds, clustered by person (Durkalski).
         p_adjusted: `p_value` after Holm's correction over all differences.
-        is_real: Whether `p_adjusted` is below 1 - confidence: the one rule of sentences and tables.
-        better: The name of the system with the lower FRR if `is_real`, else None.
-        beyond: Names of systems whose FMR is significantly above the required one, so that their
-            FRR looks better than it is.
-        sentence: The result in words, or the reason why they are not compared.
+        is_real: Whether the difference is significant: `p_adjusted` is below 1 - confidence.
+        better: Name of the system with the lower FRR if `is_real`, else None.
+        beyond: Names of systems whose FMR is significantly above the required one, which makes
+            their FRR look better than it is.
+        sentence: The result in words, or the reason why the systems are not compared.
     """
 
     first: str
@@ -450,8 +450,8 @@ class Caveat:
     """A limitation of a comparison.
 
     Attributes:
-        code: Code for programs, for example ``fmr_floor``.
-        systems: Names of the systems concerned; empty for the whole comparison.
+        code: Machine-readable code, for example ``fmr_floor``.
+        systems: Names of the systems concerned; empty if it concerns the whole comparison.
         text: One or two sentences, including the numbers and the names of the systems.
     """
 
@@ -466,12 +466,12 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        limit: The most important caveat to the headline, in one sentence; None if every FMR is
-            shown to be within the required one, or if there is no rate.
+        limit: The highest upper bound of an FMR, in one sentence; None if no bound is above the
+            required FMR.
         required_fmr: The FMR at which systems are compared.
         confidence: Confidence level of every interval.
-        differences: One entry for each two of the `systems`, in the order of `systems`.
-        caveats: What cannot be concluded: for single systems first, then for all.
+        differences: One entry for every two systems, in the order of `systems`.
+        caveats: Limitations of single systems, then of the whole comparison.
         made_at: Time of the evaluation, UTC.
         version: Version of facematch.
     """
@@ -493,24 +493,24 @@ class Evaluation:
         return f"<Evaluation {self.study.name}: {self.headline}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form (``"schema": 0``, ``"kind": "comparison"``), unrounded."""
+        """Return the JSON document (``"schema": 0``, ``"kind": "comparison"``), unrounded."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
 
 
 def as_json(thing: Any) -> dict[str, Any]:
-    """Return a value of this package as values that `json` can encode."""
-    # The function of this name in `attrs` keeps tuples.
+    """Return a value of this package as a dictionary that `json` can encode."""
+    # `attrs.asdict` would keep tuples.
     return attr.asdict(thing, value_serializer=_json_value)
 
 
 def _json_value(_owner: Any, _field: Any, value: Any) -> Any:
     if isinstance(value, Rate):
-        # Spare readers the division.
+        # Add the quotient, so that readers need not divide.
         return attrs.asdict(value, recurse=False) | {"value": value.value}
     if isinstance(value, enum.StrEnum):
         return value.value
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidRequest("A comparison has a number that JSON cannot encode: report this.")
+        raise InvalidRequest("A comparison has a number that JSON cannot encode: report this bug.")
     return value

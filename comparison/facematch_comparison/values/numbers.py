@@ -1,8 +1,8 @@
-"""Format numbers. All rounding is here, so that page, sentences and tables agree.
+"""Format numbers. All rounding happens here, so that pages, sentences and tables agree.
 
 A number is shown with as many digits as its interval supports. A rate above 0 is never shown as 0,
-nor one below 100 % as 100 %. Numbers are rounded from their decimal form in the JSON, so a page
-agrees with its document to the last digit shown.
+and a rate below 100 % is never shown as 100 %. Numbers are rounded from their decimal form in the
+JSON document, so a page agrees with its document to the last digit.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
-#: Digits of a bound, and the maximum if fewer would move it across a limit.
+#: Significant digits of a bound: usually, and at most if fewer would round it across a limit.
 BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
 
 
 def percent(rate: float, width: float | None = None) -> str:
-    """Format a rate, 0-1, in percent without the sign, to a tenth of its interval's width."""
+    """Format a rate (0-1) in percent, without the % sign, to a tenth of its interval's width."""
     number = _decimal(rate) * 100
     places = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
@@ -25,14 +25,14 @@ def percent(rate: float, width: float | None = None) -> str:
 
 
 def setting(rate: float) -> str:
-    """Format a chosen rate in percent without the sign: all digits, or three for 1 in N."""
+    """Format a chosen rate in percent, without the % sign: all digits, or three for 1/77."""
     number = _decimal(rate) * 100
     is_endless = len(number.normalize().as_tuple().digits) > 12
     return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
 
 
 def points(difference: float, width: float | None = None) -> str:
-    """Format a difference of two rates in percentage points, with a true minus sign."""
+    """Format a difference of two rates in percentage points."""
     return quantity(_decimal(difference) * 100, width and _decimal(width) * 100)
 
 
@@ -46,7 +46,7 @@ def in_words(fmr: float) -> str:
 
 
 def one_in_at_least(rate: float) -> str:
-    """Format an upper bound of a rate as ``1 in 560``, rounded to a higher rate."""
+    """Format an upper bound of a rate as ``1 in 560``; never round to a lower rate."""
     if not 0 < rate <= 0.5:
         return f"{upper_percent(rate)} %"
     number = Context(prec=BOUND_DIGITS, rounding=ROUND_FLOOR).plus(1 / _decimal(rate))
@@ -54,7 +54,7 @@ def one_in_at_least(rate: float) -> str:
 
 
 def quantity(number: float | Decimal, width: float | Decimal | None = None) -> str:
-    """Format a number to the digits that its interval supports, or to two without one."""
+    """Format a number with the digits that its interval supports; two digits without interval."""
     value = _decimal(number)
     text = f"{round(value, _places(value, width and _decimal(width))):,f}"
     # A typographic minus sign, except before zero.
@@ -62,7 +62,7 @@ def quantity(number: float | Decimal, width: float | Decimal | None = None) -> s
 
 
 def money(amount: float) -> str:
-    """Format an amount without its currency: cents, or more decimals for two digits."""
+    """Format an amount without its currency: to cents, or to two significant digits below 0.1."""
     value = _decimal(amount)
     return _all_digits(round(value, max(2, _places(value, None))), 2)
 
@@ -84,12 +84,12 @@ def score(number: float) -> str:
 
 
 def upper_percent(value: float, limit: float | None = None) -> str:
-    """Format an upper bound in percent without the sign, never rounded down or across `limit`."""
+    """Format an upper bound in percent, without the % sign; never round down or across `limit`."""
     return _bound(value, limit, ROUND_CEILING)
 
 
 def lower_percent(value: float, limit: float | None = None) -> str:
-    """Format a lower bound in percent without the sign, never rounded up or across `limit`."""
+    """Format a lower bound in percent, without the % sign; never round up or across `limit`."""
     return _bound(value, limit, ROUND_FLOOR)
 
 
@@ -103,12 +103,12 @@ def _bound(value: float, limit: float | None, rounding: str) -> str:
 
 
 def _decimal(number: float | Decimal) -> Decimal:
-    """Return the decimal number that JSON writes."""
+    """Return a number as the decimal that the JSON document contains."""
     return number if isinstance(number, Decimal) else Decimal(repr(number))
 
 
 def _places(number: Decimal, width: Decimal | float | None) -> int:
-    """Return the number of decimals: to a tenth of the width, or two digits."""
+    """Return the number of decimals: to a tenth of the width, or two significant digits."""
     if not width:
         return max(0, 1 - number.adjusted()) if number else 0
     shown = max(0, 1 - Decimal(width).adjusted())
@@ -116,11 +116,11 @@ def _places(number: Decimal, width: Decimal | float | None) -> int:
 
 
 def _least(number: Decimal, shown: int) -> int:
-    """Return the number of decimals that shows a nonzero digit, at most three more than `shown`."""
+    """Return how many decimals show a nonzero digit, at most three more than `shown`."""
     return min(-number.adjusted(), shown + 3) if number else 0
 
 
 def _all_digits(number: Decimal, places: int) -> str:
-    """Format without trailing zeros, but with at least this many decimals."""
+    """Format a number without trailing zeros, but with at least `places` decimals."""
     needed = -int(number.normalize().as_tuple().exponent)
     return f"{number:,.{max(places, needed)}f}"
