@@ -2,7 +2,7 @@
 
 The frame has one row for each pair, in the order of the test set. `frame_of` builds it. The
 statistics read its columns as arrays through the properties of `Answers`. Scores and thresholds are
-on the scale of the system, times in seconds, money in the currency beside it.
+on the scale of the system, times are in seconds, and prices are in `Answers.currency`.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Meaning of each code in `Answers.decisions`; `NO_DECISION` means none.
+#: The decision for each code in `Answers.decisions`, and the code of a pair without a decision.
 DECISIONS: Final = (Decision.NO_MATCH, Decision.MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
 NO_DECISION: Final = -1
 
-#: Meaning of each code in `Answers.billed`.
+#: The charge for each code in `Answers.billed`.
 BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
 
-#: Largest magnitude of a score. The square of a larger one may overflow in a variance.
+#: Maximum magnitude of a score. The square of a larger score may overflow in a variance.
 MOST_SCORE: Final = 1e150
 
-#: Reason for a missing answer if no error gives one.
+#: Reason for a missing answer that has no error.
 NOT_ASKED: Final = "not asked"
 
-#: Prefixes of columns with groups of people; ``group_`` is for both sides of a pair.
+#: Prefixes of columns with groups of people; ``group_`` applies to both people of a pair.
 PROBE_GROUP, REFERENCE_GROUP, GROUP = "probe_group_", "reference_group_", "group_"
 
-#: Maximum share of acquired pairs without a score for which a threshold can be chosen.
+#: Maximum share of acquired pairs without a score; above it, no threshold can be chosen.
 MISSING_SCORES: Final = 0.01
 
 #: Columns with the same values for all systems of a test set.
@@ -53,8 +53,8 @@ class Grouping(NamedTuple):
 
     Attributes:
         labels: Names of the groups.
-        probe, reference: int64, (N,): index in `labels` of the group of each picture's subject; -1
-            if unknown.
+        probe, reference: int64, (N,): the group of the person in each picture, as an index in
+            `labels`; -1 if unknown.
     """
 
     labels: tuple[str, ...]
@@ -63,7 +63,7 @@ class Grouping(NamedTuple):
 
     @property
     def within(self) -> NDArray[np.int64]:
-        """int64, (N,): the group of both subjects; -1 if they differ or one is unknown."""
+        """int64, (N,): the group of both people; -1 if their groups differ or one is unknown."""
         return np.where(self.probe == self.reference, self.probe, -1)
 
 
@@ -71,7 +71,7 @@ class People(NamedTuple):
     """The people of a test set.
 
     Attributes:
-        numbers: int64, (P,), rising: the number of each person, as in the subject columns.
+        numbers: int64, (P,): the number of each person in the subject columns, ascending.
         probe, reference: int64, (N,): index in `numbers` of the person in each picture.
     """
 
@@ -100,15 +100,15 @@ def frame_of(
 ) -> pd.DataFrame:
     """Build the frame of `Answers` from arrays with one value for each of N pairs.
 
-    `Answers` says what the arrays hold. By default there is no decision, time or charge, every pair
-    is answered, and those with a score are acquired.
+    See `Answers` for the content of the arrays. By default there is no decision, time or charge,
+    every pair is answered, and pairs with a score are acquired.
 
     Args:
-        mated: By default, pairs whose people have the same number.
+        mated: By default, a pair is mated if both pictures have the same person number.
         errors: Reason for a missing answer; by default `NOT_ASKED`.
-        people: The name of each number; None if people have no names.
-        pictures: Names of probes and references.
-        groups: Kinds of groups by name.
+        people: Name of each person number; None if people have no names.
+        pictures: Names of the probes, and of the references.
+        groups: Groupings by name.
     """
     category = pd.Categorical.from_codes
     probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
@@ -141,11 +141,11 @@ def frame_of(
     try:
         return pd.DataFrame(columns, copy=False)
     except ValueError as error:
-        raise InvalidRequest(f"Give one value for each of {count} pairs: {error}.") from None
+        raise InvalidRequest(f"Pass one value for each of {count} pairs: {error}.") from None
 
 
 def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
-    """Return a property: a column of numbers, or the codes of a categorical one."""
+    """Return a property for a column: its numbers, or the codes of a categorical column."""
 
     def values(answers: Answers) -> NDArray[_K]:
         column = answers.frame[name]
@@ -160,34 +160,34 @@ def _column(name: str, kind: type[_K]) -> cached_property[NDArray[_K]]:
 class Answers:
     """Answers of one system to the N pairs of a test set, with times and charges.
 
-    A pair without an answer (an outage, a timeout) says nothing about faces and counts in no rate.
-    An answer without features is a failure to acquire (ISO/IEC 19795-1). It counts as an error of
-    a mated pair.
+    A pair without an answer (an outage, a timeout) counts in no error rate. An answer without two
+    faces to compare is a failure to acquire (ISO/IEC 19795-1), which counts as an error of a mated
+    pair.
 
     Attributes:
         name: Name of the system: a backend, a profile or a column.
-        rule: How scores are compared with a threshold; `VENDOR` if that is unknown.
+        rule: How scores are compared with a threshold; `VENDOR` if unknown.
         frame: One row for each pair: ``pair`` (from 0), ``transaction`` and ``attempt`` if known,
             ``mated``, ``probe`` and ``reference`` (pictures) if known, ``person_1``, ``person_2``,
             ``score``, ``decision``, ``acquired``, ``answered``, ``error``, ``elapsed_s``,
-            ``billed``, and the groups ``probe_group_X`` and ``reference_group_X``. Attempts of one
-            transaction have the same number; `attempt` counts them from 1.
+            ``billed``, and the groups ``probe_group_X`` and ``reference_group_X``. The attempts of
+            a transaction have the same ``transaction`` number, and ``attempt`` numbers from 1.
         scale: Scale of the scores; None if unknown.
-        threshold: Threshold of the run, on the scale; None if it is the vendor's own.
+        threshold: Threshold of the run, on that scale; None if it is the vendor's own.
         backend, model: Values in the results; None if missing or not unique.
-        environment: Origin of the answers; None for a score file that does not say.
+        environment: Environment that returned the answers; None if a score file does not name it.
         price: Price of one comparison, in `currency`; None if unknown.
-        currency: Three letters; None if and only if there is no price.
+        currency: Currency code, such as USD; None if and only if there is no price.
         privacy: A sentence on the data that the vendor keeps.
-        people_known: Whether the source names the people. If not, pictures that mated pairs join
-            count as one person, and every other picture as another person. A person whose pictures
-            no mated pair joins then counts as several, and intervals are too narrow.
+        people_known: Whether the source names the people. If not, pictures connected by mated
+            pairs count as one person, and every other picture counts as a separate person. A person
+            whose pictures are not connected counts as several, which makes intervals too narrow.
         mated: bool, (N,): whether both pictures show one person.
         scores: float64, (N,): higher means more similar; NaN if there is none.
-        decisions: int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 for none.
+        decisions: int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 if none.
         acquired: bool, (N,): whether two faces could be compared; False without an answer.
         answered: bool, (N,): whether the system answered.
-        elapsed_s: float64, (N,): seconds that each call took; NaN if unknown.
+        elapsed_s: float64, (N,): duration of each call; NaN if unknown.
         billed: int8, (N,): index in `BILLED`.
         probe_subjects, reference_subjects: int64, (N,): number of the person in each picture.
     """
@@ -220,17 +220,17 @@ class Answers:
 
     @property
     def transactions(self) -> NDArray[np.int64] | None:
-        """int64, (N,): number of the transaction that each pair is an attempt of; or None."""
+        """int64, (N,): number of each pair's transaction; or None."""
         return self._transactions if "transaction" in self.frame else None
 
     @property
     def attempts(self) -> NDArray[np.int64] | None:
-        """int64, (N,): order of each pair within its transaction, from 1; or None."""
+        """int64, (N,): number of each pair in its transaction, from 1; or None."""
         return self._attempts if "attempt" in self.frame else None
 
     @classmethod
     def of(cls, *, name: str, rule: ThresholdRule, **more: Any) -> Answers:
-        """Build answers from arrays: the arguments of `frame_of`, and the facts of a system."""
+        """Build answers from the arguments of `frame_of` and the other attributes of `Answers`."""
         facts = {
             field.name: more.pop(field.name)
             for field in attrs.fields(cls)
@@ -242,16 +242,16 @@ class Answers:
         ends = np.fmin.reduce(self.scores, initial=0), np.fmax.reduce(self.scores, initial=0)
         if max(-ends[0], ends[1]) > MOST_SCORE:
             raise InvalidRequest(
-                f"{self.name} has a score beyond {MOST_SCORE:g}, too large to compute with."
+                f"{self.name} has a score beyond {MOST_SCORE:g}, which is too large."
             )
         if np.any(self.acquired & ~self.answered):
             raise InvalidRequest(f"{self.name}: a pair is acquired but not answered.")
         if (self.price is None) != (self.currency is None):
-            raise InvalidRequest(f"{self.name} has a price or a currency, and needs both.")
+            raise InvalidRequest(f"{self.name} needs both a price and a currency, or neither.")
         if (self.transactions is None) != (self.attempts is None):
             raise InvalidRequest(
-                f"{self.name} has transactions or attempts, and needs both: the transaction of "
-                "each pair, and the pair's order within it."
+                f"{self.name} needs both transactions and attempts, or neither: the transaction "
+                "of each pair, and the number of the attempt in it."
             )
         if self.transactions is None:
             return
@@ -262,7 +262,7 @@ class Answers:
         if is_wrong.any():
             raise InvalidRequest(
                 f"Transaction {self.frame['transaction'][is_wrong].iloc[0]} of {self.name} must "
-                "hold one person's attempts against one person, numbered from 1, each once."
+                "compare the same two people in all attempts, numbered from 1 without repeats."
             )
 
     def __len__(self) -> int:
@@ -276,7 +276,7 @@ class Answers:
         )
 
     def once(self, derive: Callable[..., _T], *more: Any) -> _T:
-        """Return `derive(self, *more)`, computed once."""
+        """Return `derive(self, *more)`, and cache it."""
         if (derive, *more) not in self._derived:
             self._derived[derive, *more] = derive(self, *more)
         value: _T = self._derived[derive, *more]
@@ -284,7 +284,7 @@ class Answers:
 
     @cached_property
     def groups(self) -> dict[str, Grouping]:
-        """Kinds of groups by name."""
+        """Groupings by name."""
         groups = {}
         for name in [name for name in self.frame if name.startswith(PROBE_GROUP)]:
             kind = name.removeprefix(PROBE_GROUP)
@@ -295,7 +295,7 @@ class Answers:
 
     @property
     def not_answered(self) -> dict[str, int]:
-        """Number of pairs without an answer by reason, in the order of the pairs."""
+        """Number of pairs without an answer, by reason."""
         errors = self.frame["error"][~self.answered].astype(object)
         return {str(word): int(n) for word, n in errors.value_counts(sort=False).items()}
 
@@ -316,7 +316,7 @@ class Answers:
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:
-        """bool, (N,): the pairs that have a score."""
+        """bool, (N,): whether a pair is acquired and has a score."""
         return self.acquired & ~np.isnan(self.scores)
 
     @cached_property
@@ -328,16 +328,16 @@ class Answers:
     def is_scored(self) -> bool:
         """Whether the acquired pairs have scores, so that a threshold can be chosen.
 
-        A vendor that returns scores only for matches has no DET curve, because its other scores may
-        not be low. Up to 1 % of answers without a score count as rejected at a threshold, with a
-        caveat.
+        A vendor that returns scores only for matches has no DET curve, because a missing score need
+        not be low. If at most 1 % of acquired pairs have no score, they count as rejected at every
+        threshold, and the report has a caveat.
         """
         acquired = int(np.count_nonzero(self.acquired))
         missing = acquired - int(np.count_nonzero(self.scored))
         return bool(acquired) and missing <= MISSING_SCORES * acquired
 
     def take(self, rows: NDArray[Any]) -> Answers:
-        """Return only `rows` (indices or a mask), in that order."""
+        """Return the answers for `rows` (indices or a mask), in that order."""
         if rows.dtype == bool:
             if rows.all():
                 return self
@@ -345,10 +345,10 @@ class Answers:
         return attrs.evolve(self, frame=self.frame.take(rows))
 
     def best_of(self, attempts: int) -> Answers:
-        """Return a row for each transaction, with the best of its first `attempts`.
+        """Return one row for each transaction, with the best of its first `attempts` attempts.
 
-        A transaction passes, or matches, if one attempt does, and is acquired if one is. It is
-        answered if all of them are, because otherwise its outcome is unknown.
+        A transaction passes, matches or is acquired if any attempt does. It is answered only if
+        all attempts are, because a missing answer might have been a match.
 
         Raises:
             InvalidRequest: there are no transactions.
@@ -377,15 +377,15 @@ class Answers:
         return attrs.evolve(self, frame=frame)
 
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
-        """bool, (N,): which pairs pass; pairs that failed to acquire or have no score never do.
+        """Return whether each pair passes: bool, (N,). A pair that is not acquired never passes.
 
         Args:
-            threshold: On the scale of the scores, by `rule`; None for the decisions of the run, of
-                which only `MATCH` passes.
+            threshold: Compared with the scores by `rule`; a pair without a score does not pass.
+                None for the decisions of the run, of which only `MATCH` passes.
 
         Raises:
-            InvalidRequest: there is a threshold but no scores or no known rule; or there is none
-                and no decisions.
+            InvalidRequest: a threshold is passed, but there are no scores or no known rule; or
+                None is passed, but there are no decisions.
         """
         if threshold is None:
             if self.acquired.any() and not (self.decisions != NO_DECISION).any():
@@ -393,7 +393,7 @@ class Answers:
             return self.acquired & np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
         if not self.is_scored:
             raise InvalidRequest(
-                f"{self.name} does not give a score for every pair: it has no threshold."
+                f"{self.name} has no score for some pairs, so it has no threshold."
             )
         if self.rule is ThresholdRule.VENDOR:
             raise InvalidRequest(f"{self.name}: the rule for passing a threshold is unknown.")
@@ -401,17 +401,17 @@ class Answers:
         return self.acquired & passes(self.scores, threshold)
 
 
-#: Decision of a transaction: none matched, one had no decision, one matched.
+#: Decision of a transaction if no attempt matched, one had no decision, or one matched.
 _BY_RANK: Final = np.array(
     [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
 )
 
 
 def check_alike(systems: Sequence[Answers]) -> None:
-    """Raise `InvalidRequest` if systems have different pairs, people or order."""
+    """Raise `InvalidRequest` unless all systems have the same pairs and people in one order."""
     for answers, column in itertools.product(systems[1:], _OF_PAIRS):
         if not np.array_equal(getattr(answers, column), getattr(systems[0], column)):
             raise InvalidRequest(
                 f"{systems[0].name} and {answers.name} did not answer the same pairs: only answers "
-                "to one test set can be compared."
+                "to the same test set can be compared."
             )

@@ -1,7 +1,7 @@
-"""Read a table of cells from a file or a frame, before its columns are interpreted.
+"""Read a table of cells from a file or a frame, without interpreting its columns.
 
-Every source becomes one Arrow table. pyarrow reads CSV as fast as pandas, and does not change
-strings. A file that it rejects is read by `facematch_core.base.tables`, which names bad lines.
+Every source becomes an Arrow table. pyarrow reads CSV as fast as pandas, and does not change
+strings. A file that it rejects is read by `facematch_core.base.tables`, which reports bad lines.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = NDArray[np.integer[Any]]
 
-#: Above this number, problems of one kind are reported as one problem with all places.
+#: If there are more problems of one kind, they are reported as one problem with all places.
 _OF_ONE_KIND: Final = 3
 
-#: Lines above the header: comments, and titles with empty cells beside them.
+#: Lines above the header: blank lines, comments, and titles followed by empty cells.
 _ABOVE: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
 )
@@ -43,7 +43,7 @@ _ABOVE: Final = re.compile(
 _NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
-#: Advice for columns with spaces or bars between them.
+#: Advice for a file with spaces or bars between the columns.
 SEPARATE: Final = (
     "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
     r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, '
@@ -56,7 +56,7 @@ class Problem:
     """A problem in a table, and how to fix it."""
 
     text: str
-    #: Rows from 0; None for the header. A problem without rows is ignored.
+    #: Rows from 0; None for the header. A problem with no rows is ignored.
     rows: Sequence[int] | Ints | None = None
 
 
@@ -70,11 +70,11 @@ def problems_at(rows: Sequence[int] | Ints, text: Callable[..., str]) -> Iterato
 
 @attrs.define(slots=False, eq=False, repr=False)
 class Words:
-    """A column of words: the distinct words, and the word of each row.
+    """A column of words: the distinct words, and a code for the word in each row.
 
     Attributes:
         codes: Ints, (N,): indices in `each`; -1 for an empty cell.
-        each: Strings without spaces around them, or whole numbers.
+        each: The distinct words: trimmed strings, or whole numbers.
     """
 
     codes: Ints
@@ -86,7 +86,7 @@ class Words:
 
     @cached_property
     def words(self) -> list[str]:
-        """The distinct words."""
+        """The distinct words, as strings."""
         words: list[str] = self.each.cast(pa.string()).to_pylist()
         return words
 
@@ -103,13 +103,13 @@ class Words:
 
     @property
     def filled(self) -> NDArray[np.bool_]:
-        """bool, (N,): where a cell is not empty."""
+        """bool, (N,): whether a cell is not empty."""
         return self.codes >= 0
 
     def problems(
         self, name: str, is_right: Callable[[str], object], advice: str
     ) -> Iterator[Problem]:
-        """Yield a problem for each invalid word, or one for many."""
+        """Yield a problem for each invalid word, or a single problem if there are many."""
         wrong = [at for at, word in enumerate(self.words) if not is_right(word)]
         for kind in [wrong] if len(wrong) > _OF_ONE_KIND else [[at] for at in wrong]:
             rows = np.flatnonzero(np.isin(self.codes, kind))
@@ -117,7 +117,7 @@ class Words:
 
 
 def in_common(*columns: Words, is_sorted: bool = False) -> tuple[Words, ...]:
-    """Return columns in which the same word has the same code, in order of words if `is_sorted`."""
+    """Return the columns with one code for each word in all of them; sort words if `is_sorted`."""
     parts = [column.each for column in columns]
     if len({part.type for part in parts}) > 1:
         parts = [part.cast(pa.string()) for part in parts]
@@ -138,14 +138,14 @@ class Cells:
 
     name: str
     table: pa.Table
-    #: Returns the place of each row, for messages; rows count from 0 by default.
+    #: Returns the place of each row, for messages; by default, rows are numbered from 0.
     _places: Callable[[], Sequence[Any]] | None = None
-    #: Rows of a text file are called lines.
+    #: Word for a row in messages; ``line`` for a text file.
     unit: str = "row"
     decimal_commas: bool = False
     #: Problems of rows or of the header.
     problems: list[Problem] = attrs.field(factory=list)
-    #: Assumptions, for the user.
+    #: Assumptions made while reading, for the user.
     notes: Sequence[str] = ()
     _words: dict[str, Words] = attrs.field(factory=dict, init=False)
     _numbers: dict[str, NDArray[np.float64]] = attrs.field(factory=dict, init=False)
@@ -169,21 +169,21 @@ class Cells:
 
     @cached_property
     def places(self) -> Sequence[Any]:
-        """The place of each row: a number, or a number and its file."""
+        """The place of each row: its number, with the name of the file if there are several."""
         return self._places() if self._places else range(len(self))
 
     def place(self, row: Any) -> str:
-        """Return the place of a row as messages name it."""
+        """Return the place of a row for messages, such as ``line 7``."""
         return f"{self.unit} {self.places[row]}"
 
     def words(self, name: str) -> Words:
-        """Return a column as words."""
+        """Return the column of that name as words."""
         if name not in self._words:
             self._words[name] = _as_words(self.table[name], is_text=self.unit == "line")
         return self._words[name]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column as float64, (N,): NaN for an empty cell, infinity for an invalid one."""
+        """Return a column as float64, (N,): NaN for empty cells, infinity for invalid ones."""
         if name not in self._numbers:
             numbers = None
             with contextlib.suppress(pa.ArrowException):
@@ -204,7 +204,7 @@ class Cells:
             yield from words.problems(name, lambda word: word not in wrong, advice)
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of some columns, row by row."""
+        """Yield the cells of the named columns, row by row."""
         return zip(*[self.words(name).texts.tolist() for name in names], strict=True)
 
     def refuse(self, problems: Iterable[Problem], *, so: str = "nothing was judged") -> None:
@@ -224,7 +224,7 @@ class Cells:
 
 
 def read_cells(source: object, *, what: str, example: str) -> Cells:
-    """Read any table. `what` names a row and `example` shows a header, for messages."""
+    """Read a table. For messages, `what` is a word for one row, and `example` is a header."""
     if isinstance(source, (str, Path)):
         cells = _of_file(Path(source))
     elif isinstance(source, pa.Table):
@@ -238,12 +238,12 @@ def read_cells(source: object, *, what: str, example: str) -> Cells:
         )
     if any(re.fullmatch(r"[-+]?\d*\.\d+", name) for name in cells.header):
         raise InvalidRequest(
-            f"{cells.name} has no header: its first line has numbers. Add the names of the columns "
-            f"above it, such as {example}."
+            f"{cells.name} has no header: its first line has numbers. Add a line with the names of "
+            f"the columns above it, such as {example}."
         )
     if not len(cells):
         raise InvalidRequest(
-            f"{cells.name} has no {what}: the first line names columns, such as {example}, and "
+            f"{cells.name} has no {what}: the first line names the columns, such as {example}, and "
             f"each further line is one {what}."
         )
     cells.refuse([each for each in cells.problems if each.rows is None], so="nothing was read")
@@ -280,7 +280,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         data = text.encode()
     try:
         separator, header = read_header(data[: 1 << 20].decode(errors="ignore").lstrip("\r\n"))
-        # An odd number of quotes means an open quote, or that pyarrow and csv disagree.
+        # With an odd number of quotes, a quote is open, or pyarrow and csv read different cells.
         if any(header) and (b'"' not in data or data.count(b'"') % 2 == 0):
             with contextlib.suppress(pa.ArrowException):
                 table = _read_csv(data, separator, header)
@@ -302,7 +302,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
     """Read text that pyarrow and Python's csv parse in the same way; drop blank rows."""
     table = csv.read_csv(
         pa.BufferReader(data),
-        # With pyarrow's default of a megabyte, parsing takes 20 % longer.
+        # With pyarrow's default of 1 MB, parsing takes 20 % longer.
         read_options=csv.ReadOptions(block_size=1 << 22),
         parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=b'"' in data),
         convert_options=csv.ConvertOptions(
@@ -319,7 +319,7 @@ def _read_csv(data: bytes, separator: str, header: Sequence[str]) -> pa.Table:
 
 
 def _json(name: str, file: BinaryIO) -> Cells:
-    """Read records, in a list or one on each line; nested values get names with dots."""
+    """Read JSON records, from a list or one per line; names of nested values are joined by dots."""
     try:
         text = decode(file.read())[0]
         try:
@@ -331,11 +331,11 @@ def _json(name: str, file: BinaryIO) -> Cells:
             isinstance(each, dict) and each.keys() == values[0].keys() for each in values
         ):  # columns of cells by row, as `DataFrame.to_json` writes them
             return Cells(name, _of_pandas(pd.DataFrame(records)))
-        if isinstance(records, dict):  # a list under a name, or one record
+        if isinstance(records, dict):  # a list under a key, or a single record
             records = next((each for each in values if isinstance(each, list)), [records])
         return Cells(name, _of_pandas(pd.json_normalize(records)))
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
-        what = "is not JSON records: use a list of records, or one record per line."
+        what = "has no JSON records: use a list of records, or one record per line."
         raise InvalidRequest(what) from None
 
 
@@ -345,7 +345,7 @@ def _excel(name: str, file: BinaryIO) -> Cells:
     try:
         sheets = pd.read_excel(file, sheet_name=None, engine="openpyxl", **how)
     except ImportError:
-        what = "is read by openpyxl: pip install openpyxl, or save it as CSV."
+        what = "can be read only with openpyxl: pip install openpyxl, or save it as CSV."
         raise InvalidRequest(what) from None
     except Exception as error:  # noqa: BLE001 - openpyxl raises anything for a damaged workbook
         what = f"is not an Excel workbook, or is damaged: {type(error).__name__}."
@@ -353,7 +353,7 @@ def _excel(name: str, file: BinaryIO) -> Cells:
     counts = {sheet: (frame != "").sum(axis=1) for sheet, frame in sheets.items()}
     sheet = next((sheet for sheet, of in counts.items() if of.max() > 2), [*sheets][-1])
     notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] * (len(sheets) > 1)
-    # Titles are rows of one cell above the header.
+    # Rows of one cell above the header are titles.
     starts = counts[sheet].index[counts[sheet] > 1]
     table = sheets[sheet].loc[starts[0] if len(starts) else 0 :]
     table = table.loc[(table != "").any(axis=1), (table != "").any()]
@@ -377,7 +377,7 @@ _READERS: Final[Mapping[str, Callable[[str, BinaryIO], Cells]]] = {
 
 
 def _of_pandas(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame as a table; a column of mixed types becomes a column of strings."""
+    """Convert a frame to an Arrow table; a column of mixed types becomes a column of strings."""
     levels = [level for level in frame.index.names if level is not None]
     frame = frame.reset_index(level=levels, allow_duplicates=True)
     columns = []
@@ -392,13 +392,13 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
 
 
 def _as_label(value: object) -> str:
-    """Return a name or a cell as text; frames and workbooks store labels and ids as floats."""
+    """Return a name or a cell as text: 7.0 as ``7``, because workbooks store ids as floats."""
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]
 
 
 def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
-    """Return a column as trimmed words; in a text file, remove the escapes of `export`."""
+    """Return a column as trimmed words; in a text file, undo the escapes that `export` writes."""
     codes, each = _encode(column if pa.types.is_integer(column.type) else _as_texts(column))
     if pa.types.is_integer(each.type):
         return Words(codes, each)
@@ -412,10 +412,10 @@ def _as_words(column: pa.ChunkedArray, *, is_text: bool) -> Words:
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """Return a code for each cell, -1 for null, and each value; whole numbers are fastest."""
+    """Return a code for each cell, -1 for null, and the distinct values."""
     is_whole = pa.types.is_integer(column.type)
     with contextlib.suppress(pa.ArrowException):
-        # In most text columns, the first cell is not a number.
+        # Whole numbers are encoded fastest. Look at the first cell before casting the column.
         if not column.null_count and (is_whole or "".join(column[:1].to_pylist()).isdigit()):
             numbers = column.cast(pa.int32()).to_numpy()
             if is_whole or _are_plain(numbers, column):
@@ -423,7 +423,7 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
                 return codes.astype(np.int32), pa.array(each)
     lengths = None
     if len(column) > 1000 and len(column[:1000].unique()) < 100:
-        # A column of systems or rules has long runs of one word.
+        # A column such as `system` or `rule` has long runs of one word.
         runs = pc.run_end_encode(column).chunks
         lengths = np.concatenate([np.diff(chunk.run_ends, prepend=0) for chunk in runs])
         column = pa.chunked_array([chunk.values for chunk in runs])  # noqa: PD011
@@ -433,14 +433,14 @@ def _encode(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
 
 
 def _are_plain(numbers: Ints, words: pa.ChunkedArray) -> bool:
-    """Return whether no word is longer than its number, such as 07, -0 and 0x7."""
+    """Return whether every word is just the digits of its number, unlike 07 or -0."""
     high, length = int(numbers.max(initial=0)), pc.sum(pc.binary_length(words)).as_py()
     digits = sum(np.count_nonzero(numbers >= 10**n) for n in range(1, len(str(high))))
     return bool(numbers.min(initial=0) == 0) and length == len(words) + digits
 
 
 def first_rows(keys: Ints, rows: Ints | None = None, *, size: int = 0) -> Ints:
-    """Return the first row of each key, among all or these rows; -1 if there is none."""
+    """Return the first row of each key, among `rows` if given; -1 for a key without a row."""
     numbers = np.arange(len(keys), dtype=np.int32) if rows is None else rows
     first = np.full(size or int(keys.max(initial=-1)) + 1, -1, np.int32)
     first[(keys if rows is None else keys[rows])[::-1]] = numbers[::-1]
@@ -461,7 +461,7 @@ def _as_texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _as_numbers(words: pa.StringArray, decimal_commas: bool) -> NDArray[np.float64]:
-    """Return words as numbers: NaN for an empty cell, infinity if not a finite number."""
+    """Return words as numbers: NaN for an empty cell, infinity for an invalid number."""
     if decimal_commas and not pc.any(pc.match_substring(words, ".")).as_py():
         words = pc.replace_substring(words, ",", ".")
     is_number = pc.match_substring_regex(words, _NUMBER)

@@ -16,7 +16,7 @@ from facematch_core.models import Decision, Environment, ThresholdRule
 
 from .answers import BILLED, DECISIONS, GROUP, PROBE_GROUP, REFERENCE_GROUP
 
-#: Words for whether both pictures of a pair show the same person; case-insensitive.
+#: Words that mark a pair as mated (True) or non-mated (False); case-insensitive.
 MATED: Final[Mapping[str, bool]] = {
     word: mated
     for mated, words in (
@@ -34,14 +34,14 @@ _REJECTED: Final = "reject rejected decline declined fail failed not_verified mi
 
 @attrs.frozen
 class Column:
-    """One of our columns.
+    """A column that facematch reads.
 
     Attributes:
         names: Pattern of its other known names, in the form that `plain` returns.
-        of: Its subject: ``pair``, ``answer`` or ``system``; "" if it has the name of one.
+        of: What it describes: ``pair``, ``answer`` or ``system``; "" if it identifies one.
         words: Meaning of each valid word, in lower case; empty if any word is valid.
-        form: Pattern of its words.
-        advice: Correction for a wrong word.
+        form: Pattern of valid words.
+        advice: How to correct an invalid word.
         is_number: Whether its cells are numbers.
         is_needed: Whether every cell must have a value.
     """
@@ -77,7 +77,7 @@ _PICTURE: Final = "(image|img|file|path|photo|picture|face)(id)?"
 _NAME: Final = "(subject|person|identity|name|user)(id)?"
 _FLAG: Final[dict[str, Any]] = {"words": _YES_NO, "advice": "write 1 or 0"}
 
-#: Our columns, without groups. A system's own answer (``match``) is never the ground truth.
+#: The columns by our name, except groups. A system's own answer is never read as ground truth.
 COLUMNS: Final[Mapping[str, Column]] = {
     "system": Column("contender|vendor|provider|algorithm|engine|matcher", "", is_needed=True),
     "pair": Column("(pair|comparison|trial)?id|comparison|trial", "", is_needed=True),
@@ -115,7 +115,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "attempt": Column(
         "attempt(no|number)",
         form="[1-9][0-9]*",
-        advice="write 1 for the first of a transaction, then 2",
+        advice="write 1 for the first attempt of a transaction, 2 for the next",
         is_needed=True,
     ),
     "score": Column(
@@ -153,13 +153,13 @@ LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
 PEOPLE: Final = ("probe_subject", "reference_subject")
 PICTURES: Final = ("probe", "reference")
 
-#: Keys that identify a pair across files; the first key that all files have is used.
+#: Columns that identify a pair across files; the first key that all files have is used.
 PAIR_KEYS: Final = (("pair",), PICTURES, PEOPLE)
 
-#: The column of a table with one person per line.
+#: The column that names one person per line; the other person of a non-mated pair has no name.
 PERSON: Final = "person"
 
-#: Columns with the ground truth: ``non_mated`` is 1 where ``mated`` is 0.
+#: Columns with the ground truth; ``non_mated`` is 1 if ``mated`` is 0.
 TRUTH: Final = ("mated", "non_mated")
 
 #: Placeholder for a column name that the user must fill in.
@@ -170,10 +170,10 @@ class ColumnsNotRecognised(InvalidRequest):
     """A column of a score file is missing or ambiguous.
 
     Attributes:
-        what: The problem, and every column with two of its cells.
-        columns: The columns to specify, by our name; ``COLUMN`` where the user must fill in the
-            name.
-        independent_pairs: Whether no remaining column could name the people.
+        what: The problem, and a list of all columns with two cells of each.
+        columns: The columns that the user must name, by our name; the value ``COLUMN`` is a
+            placeholder.
+        independent_pairs: Whether the advice is to pass it: no other column can name the people.
     """
 
     def __init__(
@@ -190,17 +190,17 @@ class ColumnsNotRecognised(InvalidRequest):
 
     @property
     def advice(self) -> str:
-        """Advice, without the words to add."""
+        """The advice, without the arguments to add."""
         if COLUMN not in self.columns.values():
             return "If no person is in two pairs" if self.independent_pairs else "If that is right"
         instead = argument("independent_pairs", True)
-        instead = f" (if none names people, give {instead} in its place)"
+        instead = f" (if no column names people, use {instead} instead)"
         is_of_people = {PERSON, "image1"} & self.columns.keys()
         return f"Replace {COLUMN} by the name of the column{instead if is_of_people else ''}"
 
 
 def group_of(name: str) -> tuple[str, str] | None:
-    """Return the prefix and the name of a column of groups; None for any other column."""
+    """Return the prefix of a column of groups, and the rest; None for any other column."""
     for prefix in (PROBE_GROUP, REFERENCE_GROUP, GROUP):
         if name.startswith(prefix) and name != prefix:
             return prefix, name.removeprefix(prefix)
@@ -208,7 +208,7 @@ def group_of(name: str) -> tuple[str, str] | None:
 
 
 def plain(name: str) -> str:
-    """Return the name of a column without its ignored characters."""
+    """Return the name of a column in lower case, without spaces and the characters ``_.?-``."""
     return re.sub(r"[\s_.?-]+", "", name).lower()
 
 

@@ -1,7 +1,7 @@
-"""`Lines`: one line for each pair and system, in our names; and what is wrong with lines.
+"""`Lines`: a table with one line for each pair and system, and the checks of its content.
 
 Columns are recognised by known names or by the user's arguments, never by their cells: a guess once
-used a system's own answers as the ground truth and found no errors. Columns with unknown names are
+read a system's own answers as the ground truth and found no errors. Columns with unknown names are
 skipped, with a note. If a column is missing, the error lists every column with two of its cells, so
 that the user can name it.
 """
@@ -50,25 +50,25 @@ if TYPE_CHECKING:
 
     from .cells import Ints
 
-#: The scale of distances that were read as scores.
+#: Scale of scores that were read from distances.
 MINUS_DISTANCE: Final = "minus the distance"
 
-#: If the user names one of them, no column is recognised as the other one.
+#: Alternatives: if the user names a column for one, no column is recognised as the other.
 _EITHER: Final = (TRUTH, *((PERSON, person) for person in PEOPLE))
 
 #: Maximum number of columns in an error message.
 _SHOWN: Final = 40
 
-#: A system with fewer of the labelled pairs than this share does not belong to them.
+#: Minimum share of the labelled pairs that a system must have for its file to be joined.
 _LEAST_JOINED: Final = 0.5
 
-#: Maximum count of distinct numbers that may each mean a missing score.
+#: Maximum number of distinct values that may mean a missing score.
 _MOST_MARKS: Final = 3
 
 
 @attrs.define(slots=False, eq=False, kw_only=True)
 class Lines:
-    """Lines of one pair and one system each: a table, and the meaning of its columns.
+    """A table with one pair and one system on each line, and the meaning of its columns.
 
     Attributes:
         cells: The table.
@@ -76,10 +76,10 @@ class Lines:
         independent_pairs: Whether no person is in two pairs.
         distance: Whether all scores are distances, regardless of the names of their columns.
         no_scores: Numbers that mean a missing score.
-        of: The column for each of our names but scores.
+        of: The column for each of our names, except the score.
         scores: Columns of scores. If there are several, `parts` returns the lines of each.
         skipped: Columns that are not read.
-        given: Our names that the user gave to columns.
+        given: Our names for which the user named a column.
     """
 
     cells: Cells
@@ -96,11 +96,11 @@ class Lines:
         return len(self.cells)
 
     def parts(self) -> list[Lines]:
-        """Return the lines of each system, if a row holds the scores of several."""
+        """Return the lines of each system if a line has the scores of several systems."""
         if len(self.scores) < 2:
             return [self]
         parts = [attrs.evolve(self, name=column, scores=[column]) for column in self.scores]
-        if {*TRUTH} & self.of.keys() or {*PEOPLE} <= self.of.keys():  # not only with other files
+        if {*TRUTH} & self.of.keys() or {*PEOPLE} <= self.of.keys():  # labels are in this file
             names = ("pictures", "named", "mated", "people", "pairs", "first")
             shared = {name: getattr(self, name) for name in names}  # computed once for all
             for part in parts:
@@ -109,11 +109,11 @@ class Lines:
 
     @property
     def held(self) -> set[str]:
-        """Our names of the columns."""
+        """Our names of all columns that are read."""
         return {*self.of, *(["score"] if self.scores else [])}
 
     def put(self, ours: str, column: str) -> None:
-        """Assign a column to our name."""
+        """Assign a column to one of our names."""
         if ours == "score":
             self.scores.append(column)
         else:
@@ -121,7 +121,7 @@ class Lines:
 
     @property
     def is_distance(self) -> bool:
-        """Whether lower means more similar; scores and thresholds are then negated."""
+        """Whether lower scores mean more similar; scores and thresholds are then negated."""
         return any(self.distance or is_distance(column) for column in self.scores)
 
     def words(self, ours: str) -> Words:
@@ -138,7 +138,7 @@ class Lines:
         return -numbers if ours == "threshold" and self.is_distance else numbers
 
     def meant(self, ours: str, otherwise: Any, kind: type[np.generic]) -> NDArray[Any]:
-        """Return the meaning of each word of a column in lower case, (N,)."""
+        """Return the meaning of each cell of a column, (N,); `otherwise` for an unknown word."""
         words, meanings = self.words(ours), COLUMNS[ours].words
         meant = [meanings.get(word.lower(), otherwise) for word in words.words]
         values = np.array([*meant, otherwise], kind)
@@ -168,19 +168,19 @@ class Lines:
 
     @property
     def people_by(self) -> tuple[str, ...]:
-        """The names of the columns that distinguish people best."""
+        """The columns that best distinguish people."""
         ways = (PEOPLE, (PERSON,), *(() if self.independent_pairs else (PICTURES,)))
         return next((way for way in ways if {*way} <= self.of.keys()), ())
 
     @cached_property
     def pictures(self) -> tuple[Words, ...]:
-        """Probes and references, with one code for one picture; nothing if they have no names."""
+        """Probes and references, with one code for each picture; empty if they have no names."""
         is_there = {*PICTURES} <= self.of.keys()
         return in_common(*map(self.words, PICTURES)) if is_there else ()
 
     @cached_property
     def named(self) -> tuple[Words, ...]:
-        """The columns with names of people, with one code for one name, in order of names."""
+        """The columns with names of people, with one code for each name, in order of names."""
         is_there = self.people_by in (PEOPLE, (PERSON,))
         return in_common(*map(self.words, self.people_by), is_sorted=True) if is_there else ()
 
@@ -194,13 +194,13 @@ class Lines:
 
     @cached_property
     def people(self) -> tuple[Ints, Ints]:
-        """Ints, (N,), twice: the person in the probe and in the reference, from 0."""
+        """Two Ints, (N,): the number, from 0, of the person in the probe and in the reference."""
         if self.people_by == PEOPLE:
             probe, reference = self.named
             return probe.codes, reference.codes
         if self.people_by == PICTURES:
             probe, reference = self.pictures
-            size = len(probe.each) + 1  # the last one has no name
+            size = len(probe.each) + 1  # the last number is for pictures without a name
             first, second = (side.codes[self.mated] % size for side in self.pictures)
             person = components(first, second, size)
             return person[probe.codes], person[reference.codes]
@@ -212,7 +212,7 @@ class Lines:
 
     @cached_property
     def pairs(self) -> Ints:
-        """Ints, (N,): the pair of each line, in order of appearance."""
+        """Ints, (N,): the number of each line's pair, in order of first appearance."""
         if "pair" in self.of:
             return self.words("pair").codes
         if self.pictures:
@@ -234,16 +234,16 @@ class Lines:
 
 
 def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
-    """Recognise the columns of each file: by the user's arguments, else by their known names.
+    """Recognise the columns of each file by the user's arguments, or else by known names.
 
     Raises:
-        ColumnsNotRecognised: a column is ambiguous, or missing in all files.
-        InvalidRequest: an argument of the user is invalid.
+        ColumnsNotRecognised: a column is ambiguous, or missing from all files.
+        InvalidRequest: one of the user's arguments is invalid.
     """
     for cells in [lines.cells for lines in files]:
         if cells.unit == "line" and len(cells.header) == 1:
             raise InvalidRequest(
-                f"{cells.name}: the header is one column, {cells.header[0][:60]!r}. {SEPARATE}"
+                f"{cells.name}: the header has one column, {cells.header[0][:60]!r}. {SEPARATE}"
             )
     _take_named(files, columns)
     unclear: dict[str, str] = {}
@@ -255,13 +255,13 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
 
 
 def _take_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]) -> None:
-    """Take the columns that the user names; raise if that is impossible."""
+    """Assign the columns that the user names; raise if that is impossible."""
     for key, of in columns.items():
         file, _, ours = key.rpartition(":")
         own = [lines for lines in files if lines.name == Path(file).stem]
         if file and not own:
             near = nearest(file, [lines.name for lines in files])
-            raise InvalidRequest(f"No file is called {file[:60]!r}; {near}")
+            raise InvalidRequest(f"There is no file {file[:60]!r}; {near}")
         for column in [of] if isinstance(of, str) else of:
             # A name without a file applies to every file that has such a column.
             having = [lines for lines in files if column in lines.cells.header]
@@ -274,13 +274,13 @@ def _take_named(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str
 
 
 def _take(lines: Lines, key: str, column: str) -> Iterator[str]:
-    """Take a column that the user names, or yield why that is impossible."""
+    """Assign a column that the user names, or yield why that is impossible."""
     ours, header = our_name(key), lines.cells.header
     if not ours:
         known = ", ".join(COLUMNS)
-        yield f"no column holds {key[:60]!r}; one holds {known} or group_NAME"
+        yield f"{key[:60]!r} is not a known name; known names are {known} and group_NAME"
     elif not column:
-        lines.given.add(ours)  # no column is read as it
+        lines.given.add(ours)  # read no column under this name
     elif column not in header:
         there = join_names([*map(repr, header)])
         yield f"there is no column {column[:60]!r}; there are {there}"
@@ -292,7 +292,7 @@ def _take(lines: Lines, key: str, column: str) -> Iterator[str]:
 
 
 def _take_known(lines: Lines) -> dict[str, str]:
-    """Take the other columns with known names; return what is unclear, with a reason."""
+    """Assign the other columns with known names; return ambiguous names, each with a message."""
     header, used = lines.cells.header, {*lines.of.values(), *lines.scores}
     taken = lines.given.union(*(both for both in _EITHER if {*both} & lines.given))
     found: dict[str, list[str]] = {}
@@ -301,14 +301,14 @@ def _take_known(lines: Lines) -> dict[str, str]:
             continue
         ours = our_name(name)
         if plain(name) == "target" and "source" in map(plain, header):
-            ours = "reference"  # AWS's words for the two pictures
+            ours = "reference"  # the names of the two pictures at AWS
         if ours and ours not in taken:
             found.setdefault(ours, []).append(name)
         else:
             lines.skipped.append(name)
     unclear = {}
     for ours, same in found.items():
-        # Of several, the one with our own name.
+        # Prefer a column with our own name.
         same.sort(key=lambda name: plain(name) != plain(ours))
         if len(same) > 1 and plain(same[0]) != plain(ours):
             both = join_names([repr(name[:60]) for name in same])
@@ -320,18 +320,18 @@ def _take_known(lines: Lines) -> dict[str, str]:
 
 
 def _skip_doubtful(lines: Lines) -> None:
-    """Skip columns that repeat others, or that hold one value for several scores."""
+    """Skip columns that repeat others, or that have one value for several scores."""
     of = lines.of
     doubtful = ["non_mated"] if {*TRUTH} <= of.keys() else []
-    for both in (PEOPLE, PICTURES):  # one of the two, if other columns distinguish people
+    for both in (PEOPLE, PICTURES):  # a single one is not needed if others distinguish people
         half = {*both} & of.keys()
         doubtful += half if len(half) == 1 and lines.people_by else ()
     if len(lines.scores) > 1:
         doubtful += [ours for ours in of if ours in COLUMNS and COLUMNS[ours].of == "answer"]
         lines.cells.refuse(
             Problem(
-                f"the column {of[ours][:60]!r} is of one answer, and each line has several scores: "
-                f"write one line for each pair and system, as {LONG},error"
+                f"the column {of[ours][:60]!r} is for one answer, but each line has several "
+                f"scores: write one line for each pair and system, as {LONG},error"
             )
             for ours in ("acquired", "error", "answered", "system")
             if ours in of
@@ -342,7 +342,7 @@ def _skip_doubtful(lines: Lines) -> None:
 
 
 def _missing(files: Sequence[Lines]) -> dict[str, str]:
-    """Return our names of the columns that no file has, each with a sentence."""
+    """Return our names of the columns that no file has, each with a message."""
     first, held = files[0], {ours for lines in files for ours in lines.held}
     missing = {
         name: f"the column {name} is missing"
@@ -351,43 +351,43 @@ def _missing(files: Sequence[Lines]) -> dict[str, str]:
     }
     if not {*PEOPLE, *PICTURES, PERSON} & held and not first.independent_pairs:
         missing[PERSON] = (
-            "nothing says who is in the pictures: name both people (probe_subject, "
-            "reference_subject), the one person of each line (person) or both pictures (image1, "
-            f"image2), or give {argument('independent_pairs', True)} if nobody is in two pairs"
+            "no column names the people: name both people (probe_subject, reference_subject), one "
+            "person per line (person) or both pictures (image1, image2), or use "
+            f"{argument('independent_pairs', True)} if no person is in two pairs"
         )
     if not {*TRUTH} & held and not held >= {*PEOPLE}:
         missing["mated"] = (
-            "nothing says which pairs show one person: the column mated, same or label is missing"
+            "no column has the ground truth: the column mated, same or label is missing"
         )
         for name in [lines.of["decision"] for lines in files if "decision" in lines.of][-1:]:
-            missing["mated"] += f"; {name[:60]!r} is what the system answered, not the truth"
+            missing["mated"] += f"; {name[:60]!r} is the answer of the system, not the truth"
     if not {"score", "decision"} & held:
         missing["score"] = (
             "no column of scores has a known name (score, similarity, confidence, distance); if "
-            "each of several columns is a system, name each of them as score"
+            "several columns are systems, name each of them as score"
         )
     several = len(files) == 1 and len(first.system.words) > 1
     if several and "pair" not in held and not {*PICTURES} <= held:
-        missing["pair"] = "the column pair is missing: several systems have the same pairs"
+        missing["pair"] = "the column pair is missing, by which several systems are compared"
     return missing
 
 
 def _missing_to_join(files: Sequence[Lines]) -> dict[str, str]:
-    """Return ``FILE:NAME`` of each column that a file lacks for joining, with a reason."""
+    """Return ``FILE:NAME`` of each column that a file lacks for joining, with a message."""
     key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
     missing: dict[str, str] = {}
     for lines in files if len(files) > 1 else ():
         lacks = [name for name in key if name not in lines.of]
         missing |= dict.fromkeys(
             (f"{lines.name}:{name}" for name in lacks),
-            f"{lines.name} has no column {' or '.join(lacks)}; every file must name its pairs the "
-            "same way: by both pictures, a pair id or both people",
+            f"{lines.name} has no column {' or '.join(lacks)}; all files must identify pairs in "
+            "the same way: by both pictures, a pair id or both people",
         )
     return missing
 
 
 def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecognised:
-    """Return the error that shows all columns and asks for the missing ones."""
+    """Return an error that lists all columns and asks the user to name the missing ones."""
     name = files[0].cells.name if len(files) == 1 else "The comparison"
     texts = [refusal(name, missing.values(), "nothing was judged")]
     for lines in files:
@@ -404,7 +404,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
             texts.append(f"  and {len(header) - _SHOWN} more")
     if {"mated", "score", PERSON} & missing.keys():
         texts.append(f"A table looks like {WIDE} or {LONG}.")
-    # No column is left that could name people; or two are, which are rather pictures.
+    # If no column is left, none can name people. If several are left, two may be the pictures.
     skipped = sum(len(lines.skipped) for lines in files)
     names_nobody = PERSON in missing and not skipped
     asked = [*missing]
@@ -416,7 +416,7 @@ def _refusal(files: Sequence[Lines], missing: dict[str, str]) -> ColumnsNotRecog
 
 
 def components(first: Ints, second: Ints, size: int) -> Ints:
-    """Ints, (size,): the connected component of each node, by edges from `first` to `second`."""
+    """Return the component of each node, Ints, (size,), if edges join `first` and `second`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -425,12 +425,12 @@ def components(first: Ints, second: Ints, size: int) -> Ints:
 
 
 def join(files: Sequence[Lines], note: Callable[[str], object]) -> Lines:
-    """Join files by pair; a file without scores is a list of pairs."""
+    """Join files by pair. A file without scores only has the labels and people of pairs."""
     stems = [lines.name for lines in files]
     if twice := [stem for stem in stems if stems.count(stem) > 1]:
         raise InvalidRequest(
-            f"Two files or columns of scores are called {twice[0]!r}: rename one, because a system "
-            "is named by it."
+            f"Two files or columns of scores have the name {twice[0]!r}, which is also the name of "
+            "the system: rename one."
         )
     key = [*next(key for key in PAIR_KEYS if all({*key} <= lines.of.keys() for lines in files))]
     whole = pd.concat(map(_texts_of, files), ignore_index=True)
@@ -474,7 +474,7 @@ def _texts_of(lines: Lines) -> pd.DataFrame:
 
 
 def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]) -> pd.Series:
-    """Return the pair of each line; if folders of pictures differ, their files' names decide."""
+    """Return the pair of each line; if pictures are in other folders, compare only file names."""
 
     def numbered(ends: pd.DataFrame) -> pd.Series:
         # Two pictures are one pair in either order.
@@ -489,13 +489,13 @@ def _pairs_of(whole: pd.DataFrame, key: list[str], note: Callable[[str], object]
     if key == [*PICTURES] and not joins_all(numbers):
         by_file = numbered(ends.replace(r".*[/\\]", "", regex=True))
         if joins_all(by_file):
-            note("pictures were joined by the names of their files, because their folders differ")
+            note("pictures were joined by file name, because their folders differ")
             return by_file
     return numbers
 
 
 def _share_facts_of_pairs(whole: pd.DataFrame, key: list[str]) -> None:
-    """Copy label, people and groups of a pair from other files to each of its lines."""
+    """Copy the label, people and groups of a pair to all of its lines, in all files."""
     facts = [
         name for name in whole if group_of(name) or (name in COLUMNS and COLUMNS[name].of == "pair")
     ]
@@ -513,8 +513,8 @@ def _share_facts_of_pairs(whole: pd.DataFrame, key: list[str]) -> None:
         if name not in PICTURES and clash.any():
             line = whole[clash].iloc[0]
             raise InvalidRequest(
-                f"line {line['place']}: {name} of this pair is {line[name][:60]!r}, and another "
-                f"file says {shared[clash].iloc[0][:60]!r}; nothing was judged."
+                f"line {line['place']}: {name} of this pair is {line[name][:60]!r}, but "
+                f"{shared[clash].iloc[0][:60]!r} in another file; nothing was judged."
             )
         whole[name] = shared
 
@@ -532,20 +532,20 @@ def _check_shares(
             shown = [" and ".join(repr(end[:60]) for end in line) for line in ends.to_numpy()]
             raise InvalidRequest(
                 f"{name} has {count - missing:,} of {count:,} pairs of the other files: nothing "
-                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: name pairs "
-                "alike in all files."
+                f"was judged. Its first pair is {shown[0]}, and theirs is {shown[-1]}: use the "
+                "same names of pairs in all files."
             )
         if left_out := int((~known).sum()):
             note(f"{name}: {left_out:,} lines are left out, because no file labels their pairs")
         if missing:
             note(
-                f"{name}: {missing:,} of {count:,} pairs are not in its file; they count as "
-                "not asked, and in no rate"
+                f"{name}: {missing:,} of {count:,} pairs are not in its file; they are treated as "
+                "not asked and count in no rate"
             )
 
 
 def problems_of_cells(lines: Lines) -> Iterator[Problem]:
-    """Yield problems of the cells of a file, and of single lines."""
+    """Yield problems with the cells of a file, and with single lines."""
     cells = lines.cells
     yield from cells.problems
     for ours, column in [*lines.of.items(), *(("score", column) for column in lines.scores)]:
@@ -563,15 +563,15 @@ def problems_of_cells(lines: Lines) -> Iterator[Problem]:
     has_score = np.isfinite(lines.score)
     acquired = lines.meant("acquired", -1, np.int8)
     answered = has_score | (acquired == 1) | lines.words("decision").filled
-    both = "there is an error, and an answer as well: a score, a decision or acquired"
+    both = "there is both an error and an answer (a score, a decision or acquired)"
     yield Problem(both, np.flatnonzero(lines.failed & answered))
-    lost = "it is a failure to acquire, and has a score"
+    lost = "acquired is 0, but there is a score"
     yield Problem(lost, np.flatnonzero((acquired == 0) & has_score))
     yield from _problems_of_people(lines)
 
 
 def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
-    """Yield numbers that seem to mean a missing score: far from all others, below 0, or all 9s."""
+    """Yield a problem if negative numbers, or 9s such as 99, lie far from all other scores."""
     ends = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
     if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):
         return  # sorting a million scores takes longer than reading them
@@ -589,29 +589,29 @@ def _marks(column: str, numbers: NDArray[np.float64]) -> Iterator[Problem]:
     if far and len(others):
         yield Problem(
             f"{column} is {' or '.join(f'{mark:g}' for mark in far)}, and all other scores lie "
-            f"between {low:g} and {high:g}: if that means that there is no score, leave the cell "
-            f"empty or give {argument('no_scores', [int(mark) for mark in far])}; if every number "
-            "is a score, give nan instead",
+            f"between {low:g} and {high:g}: if that means a missing score, leave the cell empty or "
+            f"use {argument('no_scores', [int(mark) for mark in far])}; if every number is a "
+            "score, use nan instead",
             np.flatnonzero(np.isin(numbers, far)),
         )
 
 
 def _problems_of_people(lines: Lines) -> Iterator[Problem]:
-    """Yield problems of labels that contradict the people, and of pictures with themselves."""
+    """Yield problems: labels that contradict the people, and pictures compared with themselves."""
     for ours in {*TRUTH} & lines.of.keys():
         labels = lines.words(ours)
         if {"0", "-1"} <= {*labels.words}:
             rows = np.flatnonzero(labels.codes == labels.words.index("-1"))
-            yield Problem(f"{lines.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
+            yield Problem(f"{lines.of[ours]} is -1, but 0 on other lines: write 1 or 0", rows)
         if len(lines.people_by) == 2:
             wrong = (lines.meant(ours, -1, np.int8) >= 0) & (lines.mated != np.equal(*lines.people))
-            reason = "mated pairs make {} and {} one person"
+            reason = "mated pairs connect {} and {} as one person"
             if lines.people_by == PEOPLE:
-                reason = "its people are called {} and {}"
+                reason = "its people are named {} and {}"
             yield from problems_at(
                 np.flatnonzero(wrong),
                 lambda row, reason=reason: (
-                    f"the pair is said to be {'mated' if lines.mated[row] else 'non-mated'}, and "
+                    f"the pair is marked as {'mated' if lines.mated[row] else 'non-mated'}, but "
                     + reason.format(
                         *(repr(lines.words(side)[row][:60]) for side in lines.people_by)
                     )
@@ -622,19 +622,19 @@ def _problems_of_people(lines: Lines) -> Iterator[Problem]:
         yield from problems_at(
             np.flatnonzero((probe.codes == reference.codes) & probe.filled),
             lambda row: (
-                f"the picture {probe[row][:60]!r} is compared with itself; if these are files of "
-                "one name in two folders, write the folders too"
+                f"the picture {probe[row][:60]!r} is compared with itself; if two folders have a "
+                "file of that name, write the folders, too"
             ),
         )
 
 
 def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
-    """Yield pairs that show other people than above, or that are another pair."""
+    """Yield problems: pairs whose people differ between lines, and pairs of the same pictures."""
     place, above = lines.cells.place, lines.first[lines.pairs]
     others = (of != of[above] for of in (lines.mated, *lines.people))
     yield from problems_at(
         np.flatnonzero(functools.reduce(np.logical_or, others)),
-        lambda row: f"the pair {lines.pair_of(row)} shows other people than in {place(above[row])}",
+        lambda row: f"the pair {lines.pair_of(row)} has other people than in {place(above[row])}",
     )
     if lines.pictures:
         ends = np.sort([side.codes[lines.first].astype(np.int64) for side in lines.pictures], 0)
@@ -643,7 +643,7 @@ def problems_of_pairs(lines: Lines) -> Iterator[Problem]:
         yield from problems_at(
             lines.first[same != lines.first],
             lambda row: (
-                f"the same two pictures as in {place(same[lines.pairs[row]])}, which is one pair"
+                f"the same two pictures as in {place(same[lines.pairs[row]])}, but another pair"
             ),
         )
 
@@ -655,7 +655,7 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
     problems: list[Problem] = []
     for name in [name for name in lines.of if name in COLUMNS and COLUMNS[name].of == "system"]:
         words, column = lines.words(name), COLUMNS[name]
-        if column.is_number:  # 5 and 5.0 are one
+        if column.is_number:  # 5 and 5.0 are equal
             codes, each = pd.factorize(lines.cells.numbers(lines.of[name]))
             words = Words(codes, pa.array(each))
         first, wrong = _contradictions(system.codes, words.codes, len(facts))
@@ -666,7 +666,7 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
         problems += problems_at(
             wrong,
             lambda row, name=name, words=words, first=first: (
-                f"{name} of {system[row][:60]!r} is {words[row][:40]!r}, and "
+                f"{name} of {system[row][:60]!r} is {words[row][:40]!r}, but "
                 f"{words[above := first[system.codes[row]]][:40]!r} in {lines.cells.place(above)}"
             ),
         )
@@ -676,7 +676,7 @@ def facts_of(lines: Lines) -> tuple[list[dict[str, Any]], list[Problem]]:
 
 
 def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
-    """Return the groups of people by kind, and people with two groups of one kind."""
+    """Return the groupings of people by name, and people who are in two groups of one grouping."""
     sides = {GROUP: (0, 1), PROBE_GROUP: (0,), REFERENCE_GROUP: (1,)}
     kinds: dict[str, list[tuple[Words, Ints]]] = {}
     for column in lines.of:
@@ -689,18 +689,18 @@ def groups_of(lines: Lines) -> tuple[dict[str, Grouping], list[Problem]]:
     for kind, said in kinds.items():
         columns = in_common(*(words for words, _ in said), is_sorted=True)
         words = columns[0].words
-        # All that one line says comes before what the next one says.
+        # In the order of lines, so that the first label of a person is on the earliest line.
         labels = np.stack([each.codes for each in columns], axis=1).ravel()
         people = np.stack([people for _, people in said], axis=1).ravel()
         first, wrong = _contradictions(people, labels, 1 + max(map(np.max, lines.people)))
         of_person = np.where(first < 0, -1, labels[first])
-        # The first contradiction of each line.
+        # Report the first contradiction of each line.
         at = dict(zip((wrong // len(said))[::-1].tolist(), wrong[::-1], strict=True))
         problems += problems_at(
             sorted(at),
             lambda row, kind=kind, words=words, at=at, labels=labels, of=of_person, people=people: (
                 f"{names.get(people[at[row]], 'somebody')!r:.60} is in the group "
-                f"{words[labels[at[row]]]!r:.60} of {kind}, and above in "
+                f"{words[labels[at[row]]]!r:.60} of {kind}, but above in "
                 f"{words[of[people[at[row]]]]!r:.60}"
             ),
         )

@@ -1,4 +1,4 @@
-"""Read scores: CSV, JSON, Excel, Parquet, pandas and Arrow, from one file or several.
+"""Read scores from CSV, JSON, Excel, Parquet, pandas or Arrow, in one file or several.
 
 A long table has one line for each pair and system. A wide table has one line for each pair and
 several columns of scores, which the user names. Several files are joined by pair.
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 #: Maximum number of systems; a file with more was misread.
 MOST: Final = 100
 
-#: If this many mated pairs all score above this many others, labels may be the system's answers.
+#: If this many mated pairs score above this many others, the labels may be the system's answers.
 ENOUGH_APART: Final = 20
 
-#: If this many pairs, and half of all, have the lowest score, it may mean a missing score.
+#: If this many non-mated pairs, and half of them, have the lowest score, it may mean no score.
 _MANY_ALIKE: Final = 20
 
 
@@ -59,23 +59,23 @@ def read_scores(
     name: str | None = None,
     note: Callable[[str], object] | None = None,
 ) -> list[Answers]:
-    """Read the answers of systems to pairs.
+    """Read the answers of one or more systems.
 
     Columns are recognised by name; the reference lists the names. Numbers are read as scores only
     from columns with a known name (``score``, ``similarity``, ``distance``) or named in `columns`.
     A system's own answer (``match``, ``verified``) is its decision, never the ground truth. An
     answer without a score or a decision is a failure to acquire and counts as an error of a mated
-    pair. An answer with an ``error`` is not counted in any rate.
+    pair. A line with an ``error`` has no answer and counts in no error rate.
 
-    People are named by ``probe_subject`` and ``reference_subject``. Without both names,
-    `Answers.people_known` is False, and the file needs ``person`` (one person a line) or the
-    pictures ``image1`` and ``image2``: pictures joined by mated pairs are of one person.
+    ``probe_subject`` and ``reference_subject`` name the people. Without both columns,
+    `Answers.people_known` is False, and the file needs ``person`` (one person per line) or the
+    pictures ``image1`` and ``image2``: pictures connected by mated pairs count as one person.
 
     Args:
         source: A CSV file (commas, or semicolons or tabs with decimal commas), JSON records, an
             Excel workbook, a Parquet file, a pandas DataFrame or a pyarrow Table; or a list of
-            files, which are joined by pair. In a list, each file with one system is named by its
-            stem, and a file without scores gives labels and people.
+            files, which are joined by pair. In a list, the stem of each file is the name of its
+            system, and a file without scores has the labels and people.
         columns: Names of the source's columns, keyed by our name or a known name: ``{"mated":
             "same_guy"}``. ``{"decision": ""}`` ignores a column. Pass a list of columns for
             ``score`` if each is a system. In a list of files, the key ``"azure:score"`` applies
@@ -84,26 +84,26 @@ def read_scores(
             default.
         distance: Whether all scores are distances, regardless of column names. Scores and
             thresholds are then negative distances: -0.4 passes distances up to 0.4.
-        no_scores: Numbers that mean a missing score, such as -1. By default a number that
-            looks like a missing score is rejected; NaN declares that no number means one.
-        below: A threshold below which the system returns no score: an empty cell means a score
-            below it (Rekognition: 80), not a failure. For several systems, thresholds by name.
+        no_scores: Numbers that mean a missing score, such as -1. By default, a number that seems
+            to mean a missing score is rejected; NaN declares that all numbers are scores.
+        below: The threshold below which a system returns no score (Rekognition: 80). An empty cell
+            is then a lower score, not a failure to acquire. For several systems, by name.
         independent_pairs: Whether no person is in more than one pair, for files that name no
             people. If that is wrong, intervals are too narrow.
-        models: Models whose answers count if a system answered with several; the answers of its
-            other models count as not asked.
+        models: Models whose answers count if a system answered with several; answers of other
+            models are treated as not asked.
         name: Name of the system if no column names one; by default the stem of the file.
         note: Called with a sentence about each assumption made.
 
     Returns:
-        The answers of each system, in the order of the file; pairs in the order of their first
+        The answers of each system, in the order of the file. Pairs are in the order of their first
         lines.
 
     Raises:
-        ColumnsNotRecognised: a column is missing or ambiguous; or the scores exactly follow labels
-            that are not in `columns`.
-        InvalidRequest: a file cannot be read, files do not join, or lines are wrong; all of them
-            are listed.
+        ColumnsNotRecognised: a column is missing or ambiguous; or the scores match the labels
+            perfectly, and the column of labels is not in `columns`.
+        InvalidRequest: a file cannot be read, files cannot be joined, or lines are invalid; the
+            error lists all of them.
     """
     say = note or (lambda _text: None)
     sources = list(source) if isinstance(source, (list, tuple)) else [source]
@@ -141,10 +141,10 @@ def read_scores(
 
 
 def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[Answers]) -> None:
-    """Raise if scores exactly follow labels that neither the user nor people's names confirm.
+    """Raise if scores match labels perfectly that neither the user nor names of people confirm.
 
-    A log may call a system's own answers anything. If they were taken for labels, the system would
-    never err, and no test of its scores could reveal the mistake.
+    A log may use any column name for a system's own answers. If they were read as labels, the
+    system would have no errors, and no check of its scores could reveal the mistake.
     """
     truth = {
         ours: each.of[ours]
@@ -164,9 +164,9 @@ def _ask_whose_labels(files: Sequence[Lines], lines: Lines, answers: Sequence[An
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
             ours, column = next(iter(truth.items()))
             raise ColumnsNotRecognised(
-                f"{lines.cells.name}: {column[:60]!r} follows the answers of {each.name} exactly, "
-                f"all {len(mated):,} mated pairs above all {len(others):,} others; nothing was "
-                f"judged. Does it say who is in the pictures, and not what {each.name} answered?",
+                f"{lines.cells.name}: {column[:60]!r} matches the answers of {each.name} exactly: "
+                f"all {len(mated):,} mated pairs score above all {len(others):,} others; nothing "
+                f"was judged. Is it the ground truth, and not the answer of {each.name}?",
                 columns={ours: column},
             )
 
@@ -175,7 +175,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
     """Return the answers of each system; raise if lines contradict each other."""
     system, pairs, unit = lines.system, lines.pairs, lines.cells.unit
     if len(system.words) > MOST:
-        text = f"there are {len(system.words):,} systems, and at most {MOST} can be compared"
+        text = f"there are {len(system.words):,} systems, but at most {MOST} can be compared"
         lines.cells.refuse([Problem(text)])
     model_of, rows_of = [], []
     problems = [*problems_of_pairs(lines)]
@@ -183,10 +183,10 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
         its: Ints = np.flatnonzero(system.codes == at)
         first = first_rows(pairs, its, size=len(lines.first))
         problems += problems_at(
-            lines.first[first < 0] if lines.name else [],  # unjoined pairs were noted
+            lines.first[first < 0] if lines.name else [],  # `join` has noted missing pairs
             lambda row, name=name: (
                 f"the pair {lines.pair_of(row)} has no {unit} for {name[:60]!r}; all systems need "
-                "the same pairs (a line whose error is filled says that there was no answer)"
+                f"the same pairs (if there was no answer, add a {unit} with an error)"
             ),
         )
         model, its = _choose_model(name, its, lines.words("model"), models)
@@ -225,7 +225,7 @@ def _answers(lines: Lines, rule: ThresholdRule, models: Sequence[str]) -> list[A
 def _choose_model(
     name: str, rows: Ints, words: Words, models: Sequence[str]
 ) -> tuple[str | None, Ints]:
-    """Return the model of a system, and its rows that have this model or none."""
+    """Return the model of a system, and its rows with this model or without a model."""
     if not words.words:
         return None, rows
     texts = words.texts[rows]
@@ -234,8 +234,8 @@ def _choose_model(
     if len(counts) > 1 and len(chosen) != 1:
         shown = join_names([f"{word!r} ({count:,} lines)" for word, count in counts.items()])
         raise InvalidRequest(
-            f"{name} answered with several models: {shown}. Two models are two systems: say whose "
-            f"answers count, such as {argument('models', [counts.index[0]])}."
+            f"{name} answered with several models: {shown}. Choose the model whose answers count, "
+            f"such as {argument('models', [counts.index[0]])}."
         )
     model = next(iter(chosen or counts.index), None)
     return model, rows[(texts == "") | (texts == model)]
@@ -250,7 +250,7 @@ def _frame_of(
     is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
     acquired = lines.meant("acquired", -1, np.int8)
     acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & ~failed
-    # If a system has a price, an answer counts as charged unless its line says otherwise.
+    # If a system has a price, an answer counts as charged unless its line has another charge.
     usual = [BILLED.index(Charged.YES if "price" in each else Charged.NO) for each in facts]
     charged = np.array(usual, np.int8)[lines.system.codes]
     charged[failed] = BILLED.index(Charged.NO)
@@ -298,7 +298,7 @@ def _with_scores_below(
     if not isinstance(below, Mapping):
         if len(named) > 1:
             raise InvalidRequest(
-                f"Say whose scores are missing below {below:g}, such as "
+                f"Name the system whose scores are missing below {below:g}, such as "
                 f"{answers[0].name}={below:g}; there are {join_names([*named])}."
             )
         below = dict.fromkeys(named, below)
@@ -314,8 +314,8 @@ def _with_scores_below(
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # Fill in a score one unit of the last decimal below the vendor's threshold, so that no
-        # lower threshold is chosen.
+        # Use a score one unit of the last decimal below the vendor's threshold, so that no lower
+        # threshold is chosen.
         given = each.scores[~np.isnan(each.scores)]
         places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
         just_below = round(threshold - 10.0**-places, places)
@@ -337,24 +337,24 @@ def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
         if each.skipped:
             of = f"{each.cells.name}: " if len(files) > 1 else ""
             yield (
-                f"{of}read {quoted([*each.of.values(), *each.scores])}; not read, because their "
-                f"names are not known or not needed: {quoted(each.skipped)}"
+                f"{of}read {quoted([*each.of.values(), *each.scores])}; ignored unknown or "
+                f"unneeded columns {quoted(each.skipped)}"
             )
         if distances := [name for name in each.scores if each.distance or is_distance(name)]:
             yield (
                 f"scores of {quoted(distances)} are minus the distances: a threshold of -0.4 "
-                "passes distances of 0.4 and less"
+                "passes distances up to 0.4"
             )
     if not {*TRUTH} & lines.of.keys():
-        yield "a pair is mated where both people have one name, for no column says which pairs are"
+        yield "pairs with the same name on both sides are mated, because no column has labels"
     if lines.people_by == (PERSON,):
         column = next(each.of[PERSON] for each in files if PERSON in each.of)
         yield (
-            f"each line is of one person, {column!r}: who the others of non-mated pairs are is not "
-            "known, and intervals are too narrow if they come again"
+            f"each line names one person, {column!r}: the other people of non-mated pairs are "
+            "unknown, and intervals are too narrow if one of them is in several pairs"
         )
     if not lines.people_by:
-        yield "all pairs are treated as independent: intervals are too narrow if people come again"
+        yield "all pairs are treated as independent: intervals are too narrow if people are shared"
 
 
 def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
@@ -368,11 +368,11 @@ def _notes_of_blanks(answers: Sequence[Answers]) -> Iterator[str]:
         if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
             yield (
                 f"{system.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
-                f"{lowest[0]:g}, and a threshold just above it may be chosen"
+                f"{lowest[0]:g}, so a threshold just above it may be chosen"
             )
     if empty:
         yield (
             f"pairs without a score count as failures to acquire: {join_names(empty)}. If the "
-            f"vendor omits scores below its own threshold (Rekognition: 80), give "
+            f"vendor omits scores below its own threshold (Rekognition: 80), use "
             f"{argument('below', 80)}"
         )

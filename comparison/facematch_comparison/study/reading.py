@@ -250,7 +250,7 @@ def _groups_of(
                 above = groups.setdefault(column, {}).setdefault(person, labels[row])
                 if above != labels[row]:
                     clashes[row] = (
-                        f"{person[:60]!r} is in the group {labels[row][:60]!r} of {column}, and "
+                        f"{person[:60]!r} is in the group {labels[row][:60]!r} of {column}, but "
                         f"above in {above[:60]!r}"
                     )
     return groups, clashes

@@ -58,7 +58,7 @@ def test_a_log_with_one_user_a_line(report, scores, tmp_path):
     (tmp_path / "log.csv").write_text("\n".join(lines))
     first, second = report("log.csv", columns=["case_no"])
     assert re.search(r"country +unknown +'DE', 'FR'", first.stderr)
-    assert "each line is of one person, 'user_id'" in second.stderr
+    assert "each line names one person, 'user_id'" in second.stderr
     columns = {"pair": "case_no", "probe_group_country": "country"}
     acme, bolt = read_scores(tmp_path / "log.csv", columns=columns)
     assert (acme.name, bolt.name, acme.people_known) == ("Acme", "Bolt", False)

@@ -127,7 +127,7 @@ def test_the_answer_of_a_system_is_never_the_truth(read, name):
     log = {**PAIR, name: "{answer}", "score": "{s}"}
     asked = read.asked(log_of(log))
     assert asked.columns == {"mated": "COLUMN"}
-    assert f"{name!r} is what the system answered" in asked.what
+    assert f"{name!r} is the answer of the system" in asked.what
     for truth in TRUTHS:
         (answers,) = read(log_of({**log, truth: "{m}"}))
         assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
@@ -301,7 +301,7 @@ def test_pairs_are_independent_only_if_that_is_said(read):
     for more, column in (("session_id", "person"), ("session_id,city", "image1")):
         asked = read.asked(f"label,score,{more}\n1,5,{more}\n")
         assert asked.columns[column] == "COLUMN"
-        assert "if none names people, give `independent_pairs=True`" in asked.advice
+        assert "if no column names people, use `independent_pairs=True`" in asked.advice
     read.path.write_text("label,score\n1,5\n0,4\n")
     (answers,) = read(independent_pairs=True)
     assert (answers.people_known, len(answers.people.numbers), len(read.notes)) == (False, 3, 1)
@@ -336,7 +336,7 @@ def test_a_group_on_one_line_holds_for_the_person_on_all(read):
     assert (sex.probe.tolist(), sex.reference.tolist()) == ([0, 0, -1], [0, 0, 0])
     assert (skin.probe.tolist(), skin.reference.tolist()) == ([0, 0, -1], [0, 1, 1])
     (line,) = refusals(read, f"{HEAD},group_sex\na,1,1,A,A,1,f\na,2,0,A,B,2,m\n")
-    assert line == "  line 3: 'A' is in the group 'm' of sex, and above in 'f'"
+    assert line == "  line 3: 'A' is in the group 'm' of sex, but above in 'f'"
 
 
 # Cells
@@ -356,7 +356,7 @@ def test_every_wrong_cell_has_its_line(read):
     )
     assert sorted(found) == [
         *(("2", "score"), ("3", "decision"), ("3", "same"), ("3", "score"), ("4", "acquired")),
-        *(("4", "pair"), ("4", "pair"), ("6", "elapsed_s"), ("6", "it"), ("7", "billed")),
+        *(("4", "pair"), ("4", "pair"), ("6", "acquired"), ("6", "elapsed_s"), ("7", "billed")),
         *(("7", "currency"), ("7", "elapsed_s"), ("7", "price"), ("7", "rule"), ("7", "there")),
     ]
 
@@ -372,8 +372,8 @@ def test_lines_that_contradict_each_other(read):
     )
     assert sorted(found) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
     (line,) = refusals(read, f"{HEAD},threshold\na,1,1,A,A,1,5\na,2,0,A,B,1,6\n")
-    assert line == "  line 3: threshold of 'a' is '6.0', and '5.0' in line 2"
-    with pytest.raises(InvalidRequest, match="price or a currency"):
+    assert line == "  line 3: threshold of 'a' is '6.0', but '5.0' in line 2"
+    with pytest.raises(InvalidRequest, match="both a price and a currency"):
         read(f"{HEAD},price\na,1,1,A,A,1,3\n")
     lines = refusals(read, f"{HEAD}\nx,1,1,A,A,5\ny,1,1,A,A,5\nx,1,1,A,A,5\n")
     assert "the pair '1' of 'x' appears twice" in lines[0]

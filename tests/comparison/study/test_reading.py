@@ -58,13 +58,13 @@ def test_every_fault_of_the_pairs(read, folder):
 @pytest.mark.parametrize(
     ("text", "reported"),
     [
-        (f"{HEAD}\n\n,,,,\n", "the first line names columns, such as probe,reference,same"),
+        (f"{HEAD}\n\n,,,,\n", "the first line names the columns, such as probe,reference,same"),
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
         ("probe|reference\na|b\n", "the column probe is missing"),
         (f"{HEAD}\na1.jpg,b1.jpg,perhaps,Ada,Bob\n", "line 2: same is 'perhaps'; write 1"),
         (
             f"{HEAD},group_sex\na1.jpg,a2.jpg,1,Ada,Ada,f\na1.jpg,b1.jpg,0,Ada,Bob,m\n",
-            "line 3: 'Ada' is in the group 'm' of sex, and above in 'f'",
+            "line 3: 'Ada' is in the group 'm' of sex, but above in 'f'",
         ),
     ],
 )
