@@ -1,6 +1,6 @@
 """`MockSimulator`: a mock that replaces the vendor in the contract tests of a plug-in.
 
-`MockSessions` plays the hosted sessions. Needs pytest, like `facematch_core.testing`.
+`MockSessions` simulates hosted sessions. Requires pytest, like `facematch_core.testing`.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 __all__ = ["MockSessions", "MockSimulator"]
 
-#: The card shown to the camera, by case; p1-again in all other cases.
+#: The card in front of the camera, by case; p1-again in all other cases.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
-#: Cases about a response of the real vendor, from which the mock's header is removed.
+#: Cases that need a response like the real vendor's. The mock's header is removed.
 _REAL = frozenset({SessionCase.SANDBOX, SessionCase.UNKNOWN_ENVIRONMENT})
 
 
 class MockSessions(SessionSimulator):
-    """Plays the sessions of a `MockSimulator`.
+    """Simulates the hosted sessions of a `MockSimulator`.
 
-    `Control.sessions` plays the cases that the mock can produce. For the other cases, `changes`
+    `Control.sessions` produces the cases that the mock supports. For the other cases, `changes`
     edits the mock's response.
 
     Attributes:
         control: The control of the mock vendor.
-        id_name: The name of the session's id in a response about a session.
-        changes: Functions that edit the body of such a response in place, by case.
+        id_name: The key of the session's id in a response about a session.
+        changes: Functions that edit the body of such a response in place, keyed by case.
     """
 
     id_name: ClassVar[str]
@@ -88,7 +88,7 @@ class MockSessions(SessionSimulator):
         self._words[session_id] = place, word
 
     def alter(self, response: Response) -> Response:
-        """Return the mock's response, edited as the session's case requires."""
+        """Edit the mock's response as the session's case requires."""
         if response.status != 200 or "json" not in (response.header("content-type") or ""):
             return response
         body = response.json()
@@ -107,7 +107,7 @@ class MockSessions(SessionSimulator):
 
 _HOST = "127.0.0.1"
 
-#: Width and height of the reference. They differ from the probe's, so the face position differs.
+#: Width and height of the reference. They differ from the probe's, so that the faces' boxes differ.
 _REFERENCE = (360, 480)
 
 
@@ -117,7 +117,7 @@ def _face_of(size: tuple[int, int]) -> Box:
     return Box(left=left, top=top, right=right, bottom=bottom, of_width=width, of_height=height)
 
 
-#: Faults that are the same for every vendor: on the connection, at a gateway, or a common status.
+#: Faults common to all vendors: of the connection, from a gateway, or with a common status.
 _FAULTS = {
     Situation.LOST_ANSWER: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.TRUNCATE, executed=True),
     Situation.BROKEN_ANSWER: Fault(stage=Stage.MID_BODY, kind=Kind.TRUNCATE),
@@ -131,7 +131,7 @@ _FAULTS = {
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
-#: The ready card used as the probe, by situation; p1-again in all other situations.
+#: The ready card that is the probe, by situation; p1-again in all other situations.
 _PROBES = {
     Situation.DIFFERENT_PEOPLE: "p2",
     Situation.SPOOF: "spoof",
@@ -143,24 +143,24 @@ _PROBES = {
 class MockSimulator(VendorSimulator):
     """A mock server that replaces the vendor.
 
-    As for any client, the mock decides by test cards and keeps a ledger. `alter` adds responses
-    that the mock cannot produce. Every situation that is not in `cannot_happen` can be set.
+    The mock reads test cards and keeps a ledger, as for any client. `alter` makes responses that
+    the mock cannot produce. Every situation that is not in `cannot_happen` can be set.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.
         calls: The paths of the calls.
-        last_calls: The paths of the last request, if a call has several; empty for `calls`.
+        last_calls: The paths of a call's last request if it sends several; empty for `calls`.
         session_paths: The path prefixes of requests about hosted sessions.
         session_class: The class that plays sessions; None if the vendor has none.
-        pictures: ``probe`` and ``reference``, by the form field that contains them.
+        pictures: ``probe`` and ``reference``, by the name of the form field.
         keys: The backend's settings for authentication. The first of `secrets` is the key, and
             `client` its client id.
-        scope: The rate limit that refuses a call in THROTTLED; None if a fault refuses it.
+        scope: The rate limit that rejects a call in THROTTLED; None if a fault rejects it.
         switches: Switches of the mock.
-        faults: Faults that override the ones common to all vendors.
+        faults: Faults that override those common to all vendors.
         control: The control of the mock vendor.
         situation, score: The values of the last `set_situation`; None before the first one.
-        last: The last call received completely; None before the first one.
+        last: The last completely received call; None before the first one.
     """
 
     vendor: ClassVar[str]
@@ -184,7 +184,7 @@ class MockSimulator(VendorSimulator):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        at_once = "The vendor answers a request with its result, and has no jobs."
+        at_once = "The vendor returns the result at once: it has no jobs."
         cls.cannot_happen = {Situation.NEVER_DONE: at_once, **cls.cannot_happen}
         if "situations" not in vars(cls):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
@@ -192,7 +192,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.accounts.recognizer.facts = UprightFacts(limit=CACHED)
-        # The server calls this app, which counts each request before a fault can apply to it.
+        # The app counts each request before a fault can apply to it.
         app = self._mock.app
         self._begin, self._handle = app.begin, app.handle
         vars(app).update(begin=self.count, handle=self._serve)
@@ -213,7 +213,7 @@ class MockSimulator(VendorSimulator):
         self._server: HttpServer | None = None
         self._port = 0
 
-    # A vendor's subclass may override these.
+    # Methods that a vendor's subclass may override
 
     def begin(self, situation: Situation, score: float | None) -> None:
         """Reset the mock and prepare `situation`."""
@@ -224,22 +224,21 @@ class MockSimulator(VendorSimulator):
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)
         if self.scope is not None:
-            # The clock is stopped, so only None allows any number of calls.
+            # The clock is stopped, so no limit but None allows any number of calls.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, request: SimulatorRequest, body: Any) -> Any:
-        """Return the body to send instead of `body`, the mock's 200 response to `request`."""
+        """Return the body to send instead of `body`, the mock's 200 response to a request."""
         return body
 
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
-        """Return the values that the vendor reads from a call; by default the form's pictures."""
+        """Return the values that the vendor reads from a call. By default, the form's pictures."""
         files = request.files
         return {name: files[field] for field, name in self.pictures.items() if field in files}
 
     def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
-        """Write the score for SCORE, NULL_SCORE or IMPOSSIBLE_SCORE into a response; with
-        `fraction` from 0 to 1."""
-        # `control.set_outcome` would round it.
+        """Write the situation's score into a response: 0-1 with `fraction`, else 0-100."""
+        # `control.set_outcome` would round the score.
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
             Situation.SCORE: float(exact),
@@ -252,7 +251,7 @@ class MockSimulator(VendorSimulator):
     # Methods that the kit calls
 
     def backend(self, **settings: Any) -> Backend:
-        """Return the installed backend with `keys` and `settings`, using the mock's address."""
+        """Return the installed backend with `keys`, `settings` and the mock's address."""
         usual = {**self.keys, "base_url": self.url}
         backend: Backend = open_verifier(self.vendor, **usual | settings).backend
         return backend
@@ -267,7 +266,7 @@ class MockSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        # Keep the mock's records for the same situation, or for a good one after a lost response.
+        # Keep the mock's records if the situation is the same, or a good one after a lost response.
         is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
         recovers = is_good and self.situation is Situation.LOST_ANSWER
         is_same = situation is self.situation or recovers
@@ -275,11 +274,11 @@ class MockSimulator(VendorSimulator):
         self.situation, self.score, self._step = situation, score, step
         self._arrived = 0
         if step is not None and step > 1:
-            # `count` applies the fault when that request arrives.
+            # `count` adds the fault when that request arrives.
             self.begin(Situation.SAME_PERSON, None)
         elif not keeps_records:
             self.begin(situation, score)
-            self._strike(self.last_calls or self.calls if step is None else self.calls)
+            self._add_fault(self.last_calls or self.calls if step is None else self.calls)
         elif recovers:
             self.control.clear_faults()
         self._listen(on=situation is not Situation.UNREACHABLE)
@@ -317,22 +316,22 @@ class MockSimulator(VendorSimulator):
             if is_later_step and self.situation is not None:
                 if self.situation not in {*self._faults, Situation.DRIPPING}:
                     self.begin(self.situation, self.score)
-                self._strike(self.calls)
+                self._add_fault(self.calls)
         return self._begin(head)
 
     def answer(self, request: Request) -> Response:
-        """Record a call for `received`; return the mock's response, altered or made endless."""
+        """Record a call for `received`, and return the mock's response, altered or made endless."""
         headers = Message()
         for name, value in request.headers:
             headers[name] = value
         seen = SimulatorRequest(
             method=request.method, path=request.target, headers=headers, body=bytes(request.body)
         )
-        is_struck = is_call = request.path in self.calls
+        is_faulty = is_call = request.path in self.calls
         if is_call:
             self.last = seen
             is_last = request.path in (self.last_calls or self.calls)
-            is_struck = self._arrived == self._step if self._step else is_last
+            is_faulty = self._arrived == self._step if self._step else is_last
         response = self._handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response
@@ -341,8 +340,8 @@ class MockSimulator(VendorSimulator):
         if response.status == 200 and "json" in (response.header("content-type") or ""):
             body = json.dumps(self.alter(seen, response.json())).encode()
             response = attrs.evolve(response, body=body)
-        if is_struck and self.situation is Situation.DRIPPING:
-            # The endless response sends one byte ten times a second.
+        if is_faulty and self.situation is Situation.DRIPPING:
+            # The response never ends: it sends one byte ten times a second.
             return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
 
@@ -355,7 +354,7 @@ class MockSimulator(VendorSimulator):
 
     # Faults and the port
 
-    def _strike(self, paths: frozenset[str]) -> None:
+    def _add_fault(self, paths: frozenset[str]) -> None:
         fault = self._faults.get(self.situation or Situation.SAME_PERSON)
         if fault is not None:
             for path in sorted({*paths, *self.session_paths}):
@@ -370,7 +369,7 @@ class MockSimulator(VendorSimulator):
             self._server = HttpServer(self._mock.app, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
-        # A port that is bound but not listening refuses connections, and no other process gets it.
+        # A bound port that does not listen refuses connections and is reserved for this process.
         self._reserved = socket.socket()
         # On Windows SO_REUSEADDR would let another process take the port.
         if sys.platform != "win32":
@@ -391,7 +390,7 @@ def _draw(**changes: Any) -> Image:
 
 
 class UprightFacts(FactsCache):
-    """Applies the EXIF orientation, which the mock ignores, so that any client can pass."""
+    """Applies the EXIF orientation, which the mock ignores, so that every client passes."""
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         upright = turn_upright(data)
@@ -399,7 +398,7 @@ class UprightFacts(FactsCache):
 
 
 def turn_upright(picture: bytes) -> bytes:
-    """Return the picture turned upright by its EXIF orientation; the same bytes if upright."""
+    """Apply the EXIF orientation of a picture. Upright pictures are returned unchanged."""
     try:
         image = Image.from_bytes(picture)
         if image.orientation == 1:

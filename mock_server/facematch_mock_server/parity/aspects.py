@@ -1,6 +1,6 @@
-"""Reduce responses to aspects that may be stored, and find the differences of two sides.
+"""Reduce responses to aspects that may be stored, and compare the vendor's with the mock's.
 
-Aspects preserve structure, kinds of numbers and times, and public words. Everything else may be
+Aspects contain structure, the kinds of numbers and times, and public words. Everything else may be
 about a person or an account, and is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facematch_core.base.masking import masker, quote_text
 from facematch_core.base.nesting import load_json
 from facematch_core.http import HttpReply
 
-#: Headers that depend on the vendor, not on the call.
+#: Headers whose values depend on the vendor, not on the call.
 _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
@@ -49,14 +49,14 @@ _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|mi
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
-#: Kinds of aspects compared only if both sides have them: a missing place is a `shape` difference.
+#: Kinds of aspects compared only if both sides have them. A missing place is a `shape` difference.
 _OPTIONAL = (
     *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
     *("form", "years", "host"),
 )
 #: Kinds of aspects stored for private keys, because they reveal nothing about a person.
 _KEPT_OF_PRIVATE = ("shape", "form", "years")
-#: Aspects derived from a response: not reported together with a difference in that response.
+#: Aspects derived from a response. Not reported if the response itself differs.
 _DERIVED = ("decision", "warnings", "state", "requests")
 _LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
 
@@ -72,9 +72,9 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 def reduce_reply(
     reply: HttpReply, secrets: Iterable[Secret], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
-    """Return the texts of a response by aspect.
+    """Reduce a response to its aspects, as texts by name.
 
-    For `private` keys only type and form are stored; `words` are public; ids become digests.
+    Of `private` keys only type and form are stored. Words not in `words` are masked, ids hashed.
     """
     mask = masker((*reply.secrets, *secrets))
 
@@ -118,7 +118,7 @@ def _key_of(path: str) -> str:
 
 
 def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    """Yield aspect and text of each place in a body; all items of a list are one place."""
+    """Yield the aspects of each place in a body. All items of a list are one place."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
@@ -153,9 +153,9 @@ def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
         yield f"form {path}", (form := next(forms, "another text"))
         if form == "another text" and reply.status >= 400:
-            # An error may repeat a word from the value that was sent.
+            # An error may repeat a word of the value that was sent.
             yield f"words {path}", value
-    # A sentence under the key of an id is an error about the id that was sent.
+    # If a key of an id contains a sentence, that is an error about the id that was sent.
     is_of_call = _OF_CALL.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"
     yield from [(f"{what} {path}", value)] if what else ()
@@ -182,7 +182,7 @@ def _reduce_time(value: Any) -> str:
 
 
 def _find_life(value: Any, reply: HttpReply) -> str:
-    """Return the difference between a time and the response's `Date`, or a duration."""
+    """Return the distance of a time from the response's `Date`, or a duration, as text."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
     try:
         seconds = float(number[1]) if number else dt.datetime.fromisoformat(value).timestamp()
@@ -200,7 +200,7 @@ def _find_life(value: Any, reply: HttpReply) -> str:
 
 
 def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the aspects of a result, session, deletion or error from the backend."""
+    """Reduce a result, session, deletion or error from the backend to its aspects."""
     aspects = {
         "charged": str(outcome.billing.charged),
         "charges": outcome.billing.charges,
@@ -224,7 +224,7 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **aspects,
         "decision": str(outcome.decision),
-        # The core adds this warning for the number alone.
+        # The backend adds this warning because of the score alone.
         "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
@@ -240,14 +240,14 @@ def _describe_place(box: Any, picture: Any) -> str:
     is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
     if not (is_right and box.right > 0 and box.bottom > 0):
         return "outside"
-    # If width and height were sent as the lower right corner, the box is narrow.
+    # If the vendor sent width and height as the lower right corner, the box is narrow.
     scale = size if box.unit == "ratio" and all(size) else (1, 1)
     sides = (box.right - box.left) * scale[0], (box.bottom - box.top) * scale[1]
     return "inside" if min(sides) > 0 and max(sides) < 3 * min(sides) else "narrow"
 
 
 def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the differences, each with its aspect, both values, the calls that show it, and the
+    """Return the differences: aspect, both values, the calls that show the difference, and the
     claims that the mock cites in all of these calls."""
     rows: dict[str, dict[str, Any]] = {}
     of_run: dict[str, list[Any]] = {}
@@ -276,7 +276,7 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str
 
 
 def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield call, aspect, the mock's value, the vendor's, and the claims behind the mock's."""
+    """Yield call, aspect, the mock's value, the vendor's value, and the mock's claims."""
     for call in ours:
         is_other = False
         for role in ("login", "balance", "answer", "call"):
@@ -294,11 +294,11 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
 
 
 def _sum_up(aspect: str, *sides: Any) -> list[str]:
-    """Return one place's values over all calls, for the mock and for the vendor."""
+    """Summarize the values of one place in all calls, for the mock and for the vendor."""
     texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):
         return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
-    # A score may happen to be a whole number, and a last decimal may be zero.
+    # A score may be whole by chance, and its last decimal may be zero.
     most = [max((int(text) for text in side if text != "whole"), default=-9) for side in texts]
     if abs(most[0] - most[1]) < 2:
         most = most[:1] * 2
@@ -308,12 +308,12 @@ def _sum_up(aspect: str, *sides: Any) -> list[str]:
 def _compare_answers(
     expected: Mapping[str, Any], seen: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield aspect, the mock's value and the vendor's; only the statuses if they differ."""
+    """Yield aspect, the mock's value and the vendor's value; only the status if it differs."""
     is_same = expected.get("status") == seen.get("status")
     for aspect in sorted({*expected, *seen}) if is_same else ("status",):
         kind, _, path = aspect.partition(" ")
         pair = expected.get(aspect), seen.get(aspect)
-        # The items of an empty list are unknown.
+        # If a list is empty, nothing is known about its items.
         lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
         is_open = any(place not in side for place in lists for side in (expected, seen))
         is_unknown = "middle" in f"{pair}" if kind == "side" else None in pair
@@ -324,7 +324,7 @@ def _compare_answers(
 
 
 def describe(call: Any) -> dict[str, Any]:
-    """Return the record of a call; only the state if there is no outcome."""
+    """Return the record of a call; only its state if it has no outcome."""
     if call is None:
         return {"state": "not made, or started but not finished"}
     numbers = {"score": call["result"]["score"], "threshold": call["level"]}

@@ -1,4 +1,4 @@
-"""Tables of the calls that parity makes, and of each vendor's deviations."""
+"""Tables of the calls that `facematch parity` makes, and of each vendor's deviations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Change = Callable[[HttpRequest], HttpRequest]
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """A call that differs from the usual call in one way."""
+    """A call that differs from the ordinary call in one respect."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
@@ -39,11 +39,11 @@ class Step:
     asks: type[Request] | None = None  # for a hosted session: start, reading or deletion
     of: str = ""  # the step that started the session; empty if it is this step
     is_unknown: bool = False  # use the id of a session that never existed
-    is_list: bool = False  # list the calls that the vendor stored, instead
+    is_list: bool = False  # instead of a call, list the calls that the vendor stored
 
     @property
     def may_be_charged(self) -> bool:
-        """Whether the step can cost money, whatever the claims say; reading and deleting cannot."""
+        """Whether the step may be charged if the claims are wrong. Reads and deletions are free."""
         return self.asks in (None, StartRequest) and not self.is_list
 
 
@@ -54,10 +54,10 @@ class VendorCalls:
     keys: Mapping[str, str] = attrs.field(factory=dict)  # setting: mock attribute; empty: all `Secret`s
     settings: Mapping[str, Any] = attrs.field(factory=dict)  # additional settings for the mock
     charges: int = 1  # maximum charges of one call
-    steps: tuple[Step, ...] = ()  # added to the usual steps at the position of the wrong key
+    steps: tuple[Step, ...] = ()  # replace the usual step with a wrong key
     threshold: str = ""  # ``sent`` if the backend sends it, or its JSON field
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
-    kind: str = "gif"  # the extension of a file type that the vendor refuses
+    kind: str = "gif"  # the extension of a file type that the vendor rejects
     headers: Mapping[str, str] = attrs.field(factory=dict)  # setting by header, for the paths below
     balance: tuple[str, str] | None = None  # path, and location in the response
     kept: str | None = None  # path of the list of calls that the vendor stored
@@ -66,7 +66,7 @@ class VendorCalls:
 # fmt: on
 
 
-#: Makes a key wrong but preserves its format: hexadecimal stays hexadecimal.
+#: Makes a key wrong without changing its format: hexadecimal stays hexadecimal.
 _OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
@@ -129,16 +129,16 @@ _CALLS = (
     Step("live-at-score", "a threshold exactly at the score", beyond=0, **_LIVE),
     Step("live-above-score", "a threshold above the score", beyond=1, **_LIVE),
 )
-#: Calls about hosted sessions, which no person completes.
+#: Calls about hosted sessions. No person completes the sessions.
 _SESSIONS = (
     Step("session", "a hosted session", asks=StartRequest),
-    Step("session-again", "the same start, repeated", asks=StartRequest, of="session"),
-    Step("session-read", "how it stands", asks=ReadRequest, of="session", **_FREE),
+    Step("session-again", "the same start again", asks=StartRequest, of="session"),
+    Step("session-read", "reading the session", asks=ReadRequest, of="session", **_FREE),
     Step("session-unknown", "reading an unknown session", asks=ReadRequest, of="session", is_unknown=True, **_FREE),
     Step("session-no-key", "a hosted session without a key", asks=StartRequest, signed=_without_key, **_FREE),
 )
 _DELETIONS = (
-    Step("session-delete", "its deletion", asks=DeleteRequest, of="session", **_FREE),
+    Step("session-delete", "deleting the session", asks=DeleteRequest, of="session", **_FREE),
     Step("session-delete-again", "deleting the session of the second start", asks=DeleteRequest, of="session-again", **_FREE),
     Step("session-deleted", "reading the deleted session", asks=ReadRequest, of="session", **_FREE),
 )
@@ -147,14 +147,14 @@ _DELETIONS = (
 def steps_of(
     vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """Return the calls, and the calls that end every run, even a failed one."""
+    """Return the calls, and the calls that are made at the end of every run, even if it fails."""
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations
         and (vendor.threshold or step.beyond is None)
         and (vendor.size_limit or step.probe not in ("largest", "too-large"))
     )
-    # The second call shows whether the key is valid; the first must not depend on a login.
+    # The second call shows whether the key is valid. The first must not depend on a login.
     first, *rest = vendor.steps or (attrs.evolve(_WRONG_KEY, signed=_scramble(".+")),)
     steps = (first, _CALLS[0], *rest, *usual)
     hosted = () if sessions is None else (*_SESSIONS, *vendor.sessions)

@@ -1,4 +1,4 @@
-"""The command `facematch parity` and its output."""
+"""The command `facematch parity`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
 @click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the mock.")
 @click.option("--budget", type=click.IntRange(0), help="Maximum number of charges.")
-@file_option("--out", "Output file, by default parity-VENDOR.json.")
+@file_option("--out", "Output file. Default: parity-VENDOR.json.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
 def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
@@ -55,16 +55,16 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     \b
     facematch parity shop --same me.jpg me-again.jpg --other friend.jpg
 
-    Shows the possible cost and asks first. Requests that the vendor store nothing. If the vendor
-    has hosted sessions, one is started, read and deleted, but not completed. The record is always
-    written, unless the process is killed; it contains no picture, key, id or name. Exit code 1: a
+    Shows the maximum cost and asks before the first call. The vendor is asked to store nothing. If
+    it has hosted sessions, one is started, read and deleted, but not completed. The record is
+    written unless the process is killed; it contains no picture, key, id or name. Exit code 1: a
     difference was found; 3: some calls could not be compared.
     """
     planned: Any = Target(profile=profile, config=config).plan()
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
     if name not in vendor_names():
         raise ConfigurationError(
-            f"there is no mock to compare {name} with: pass a profile with one backend, "
+            f"there is no mock of {name}: pass a profile with one of these backends: "
             f"{', '.join(vendor_names())}."
         )
     if importlib.util.find_spec("pytest") is None:
@@ -82,7 +82,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
     with mock, closing(planned.open_backend()) as backend, ExitStack() as stack:
         listed = VENDORS.get(name, VendorCalls())
-        # This setting costs an additional image.
+        # With this setting, a call is charged for one more image.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
         vendor, values = attrs.evolve(listed, charges=most), mock.world.claims
         pictures = [image.prepared(backend.capabilities.image_limits) for image in images]
@@ -112,7 +112,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         try:
             run_steps(caller, steps, files, budget, stopping.check)
         finally:
-            # From here on everything runs to completion, even after another signal.
+            # From here on nothing is interrupted, even by another signal.
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
@@ -163,7 +163,7 @@ def _keep_record(
 
 
 def _find_public_words(name: str) -> frozenset[str]:
-    """Return the words in a mock's source, which contains no names of people."""
+    """Return the words in the source of a mock, which are public: it names no people."""
     module: Any = sys.modules[vendor_named(name).behaviour.__module__]
     file = Path(module.__file__)
     files = file.parent.glob("*.py") if module.__package__ else (file,)
@@ -173,7 +173,7 @@ def _find_public_words(name: str) -> frozenset[str]:
 def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
     for row in document["differences"]:
         kind, space, place = row["aspect"].partition(" ")
-        # The location in a response is clear without its kind.
+        # For a place in a response, the kind of the aspect is not shown.
         aspect = (place or "body") if space and kind != "header" else row["aspect"]
         sides = " -> ".join(_write(row[side]) for side in ("mock", "vendor"))
         first, *rest = row["calls"]
@@ -195,21 +195,21 @@ def _write(value: Any) -> str:
 
 
 def _show_plan(document: Any, caller: Caller, steps: Sequence[Step], values: Any) -> None:
-    """Print the calls that will be made, their host, and their maximum cost."""
+    """Print the planned calls, their host, and their maximum cost."""
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
-    say(f"beside its mock: {' '.join(document['behaviour']) or 'no switch set'}")
+    say(f"compared with its mock, switches: {' '.join(document['behaviour']) or 'none'}")
     billed = [step for step in steps if step.may_be_charged]
     rows = [
         (step.name, step.sentence, str(most * (step in billed)), str(most * (not step.is_free)))
         for step in steps
     ]
-    print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
+    print_table(("call", "request", "maximum charges", "by the claims"), rows)
     claimed = sum(not step.is_free for step in steps)
     say(f"at most {len(billed) * most} charges; by the mock's claims at most {claimed * most}.")
-    say("The pictures are sent there, with a request to store nothing; nobody is enrolled. A "
-        "session is not completed, and deleted if the vendor can. The profile's budget does not "
-        "apply: set one with --budget.")  # fmt: skip
+    say("The pictures are sent to this host with a request to store nothing; nobody is enrolled. "
+        "Sessions are not completed, and deleted if the vendor supports it. The profile's budget "
+        "does not apply: set one with --budget.")  # fmt: skip
     for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
         if key in values:
             say(f"one charge: {values[key]} USD, from the claim {document['vendor']}.{key}")
@@ -223,5 +223,5 @@ def _open_twin(caller: Caller, mock: Any) -> Any:
     keys = {name: getattr(mock, place) for name, place in places.items()}
     if Environment.SANDBOX in backend.environments and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
-    # The profile's proxy and certificates may stay: neither has an effect on this machine.
+    # The profile's proxy and certificates have no effect on this machine, so they are kept.
     return attrs.evolve(backend, **vendor.settings, **keys, base_url=mock.url)

@@ -1,4 +1,4 @@
-"""Make the calls without the verifier: to the vendor, then to the mock."""
+"""Make the calls, first to the vendor and then to the mock. Bypasses the verifier."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PUT_OFF = (429, 502, 503, 504)
 
 
 def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
-    """Return the files to send, by the names that a `Step` uses."""
+    """Return the files to send, keyed by the names used in a `Step`."""
 
     def encode(form: str) -> bytes:
         content = io.BytesIO()
@@ -70,13 +70,13 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
 
 
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
-    """Return the record of a call; `lost` is why the vendor's response was lost, or empty."""
+    """Return the record of a call. `lost` is why its response was lost; empty if it was not."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
     return {"result": free | result, "lost": lost, "seen": seen, "level": None}
 
 
 def count_charges(calls: Mapping[str, Any], most: int) -> int:
-    """Return the charges so far; a call with an unknown cost counts as `most`."""
+    """Return the charges so far. `most` is assumed for a call with an unknown cost."""
     return sum(
         min(most, (call and call["result"]["charges"]) or most)
         for call in calls.values()
@@ -85,9 +85,9 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
 
 
 class StopSignals(Stopping):
-    """Defers Ctrl-C, SIGTERM and the closing of the terminal until the current call ends.
+    """Defers Ctrl-C, SIGTERM and SIGHUP (closed terminal) until the current call ends.
 
-    That call may be charged, and any session that it starts must be deleted.
+    That call may be charged, and a session that it starts must be deleted.
     """
 
     def __enter__(self) -> Self:
@@ -98,25 +98,25 @@ class StopSignals(Stopping):
         return self
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal came."""
+        """Raise KeyboardInterrupt if a signal was received."""
         if self.signal:
             raise KeyboardInterrupt
 
     def _stop(self, number: int, *_: object) -> None:
         self.signal = number
         with contextlib.suppress(OSError):  # the terminal may be closed
-            os.write(2, b"\nstopping: what has begun is finished, and written\n")
+            os.write(2, b"\nstopping after the current call; the record will be written\n")
 
 
 class Caller:
-    """Makes calls through a backend, and records each response of the vendor.
+    """Makes calls through a backend, and records each response.
 
     Attributes:
         calls: The results of `make` by name; None for a call that was started but not finished,
-            which may be charged.
-        unread: Failed requests other than calls, with the reasons.
+            which may have been charged.
+        unread: The reasons of failed requests that are not calls, by name.
         started: The started sessions, by the name of the call that started them.
-        secrets: The secrets in the backend's settings and in the sent requests.
+        secrets: The secrets in the backend's settings and in the requests. The values are None.
     """
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
@@ -150,7 +150,7 @@ class Caller:
             outcome = getattr(self.backend, request.way.method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
-            # Once the key was accepted, its refusal is a finding and does not end the run.
+            # If the key was accepted before, its rejection is a finding and does not end the run.
             is_wrong = isinstance(error, fm.AuthenticationFailed) and not step.signed
             is_over = is_unsent or (is_wrong and not self._has_access)
             is_free = error.billing.charged is fm.Charged.NO
@@ -184,7 +184,7 @@ class Caller:
         return _make_record(lost, seen, **result) | {"level": level}
 
     def _find_kept(self) -> dict[str, Any]:
-        """Check whether the vendor lists calls that it was asked not to store."""
+        """List the calls stored at the vendor, and record whether ours are among them."""
         reply = self._ask_beside("answer", self.vendor.kept or "")
         (listed,) = self._seen
         once = [
@@ -207,7 +207,7 @@ class Caller:
         return MatchCall(probe=files[step.probe], reference=reference, threshold=threshold)
 
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
-        """Return the step's request: a start, or a request about a started session."""
+        """Return the request of a step: a start, or a request about a started session."""
         record = started or fm.SessionRecord(
             backend=self.backend.name,
             subject_ref="parity",
@@ -227,7 +227,7 @@ class Caller:
         return request
 
     def _statuses(self, *roles: str) -> list[int]:
-        roles = roles or ("login", "answer")  # for some calls the login is the only request
+        roles = roles or ("login", "answer")  # some calls send only a login
         return [each["aspects"]["status"] for each in self._seen if each["role"] in roles]
 
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
@@ -237,7 +237,7 @@ class Caller:
         return self._sign(self._step.unsigned(request), call, **how)
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
-        # A login is free, so its first byte is not reported.
+        # Only requests that may be charged have `on_sent`. A login is free.
         role = "answer" if "on_sent" in how else "login"
         change = self._step.signed
         return self._exchange(role, change(request) if change else request, **how)
@@ -251,7 +251,7 @@ class Caller:
         private = PERSONAL_KEYS | self.backend.capabilities.private_keys
         aspects = reduce_reply(reply, self.secrets, private, self._words)
         if self._step.of:
-            # The age of a session depends on how fast the vendor responds.
+            # The remaining time of a session depends on how fast the vendor responds.
             aspects = {name: value for name, value in aspects.items() if name[:5] != "life "}
         self._seen.append({"role": role, "aspects": aspects})
         return reply
@@ -263,7 +263,7 @@ class Caller:
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
-        """Return the credit at the vendor, or None if the vendor does not return it."""
+        """Return the credit at the vendor; None if it cannot be read."""
         if self.vendor.balance is None:
             return None
         path, place = self.vendor.balance
@@ -280,7 +280,7 @@ class Caller:
 
 
 def _find_ids(replies: Iterable[Any]) -> set[str]:
-    """Return the digests of the ids in these responses."""
+    """Return the digests of all ids in these responses."""
     aspects = (each for reply in replies for each in reply["aspects"].items())
     return {text for aspect, texts in aspects if aspect[:3] == "id " for text in texts}
 
@@ -294,7 +294,7 @@ def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str,
 
 
 def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
-    """Return why a call cannot be made after the others; empty if it can be made."""
+    """Return why a call cannot be made after the calls so far; empty if it can."""
     start = calls.get(step.of)
     if step.of in calls and "state" not in (start or {"result": ()})["result"]:
         return "the start returned no id" if _is_answered(start) else "no session was started"
@@ -313,7 +313,7 @@ def _is_answered(call: Any) -> bool:
 def run_steps(
     caller: Caller, steps: Iterable[Step], files: Any, budget: int, check: Callable[[], None]
 ) -> None:
-    """Make the calls that fit in the remaining budget; call `check` after each."""
+    """Make the calls that the remaining budget allows. Calls `check` after each."""
     most, is_over, calls = caller.vendor.charges, False, caller.calls
     for step in steps:
         is_over = is_over or count_charges(calls, most) + most > budget
@@ -335,7 +335,7 @@ def run_steps(
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
-    """Delete the remaining sessions; return the starts with a session that may still exist."""
+    """Delete the remaining sessions. Return the starts whose session may still exist."""
     over, lost, calls = set(), list[str](), caller.calls
     for step in steps:
         call = calls.get(step.name)
@@ -359,13 +359,13 @@ def end_sessions(caller: Caller, steps: Iterable[Step]) -> list[str]:
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> None:
-    """Repeat the calls that the vendor answered at the mock; record the claims of each."""
+    """Repeat at the mock each call that the vendor answered, and record the mock's claims."""
     results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
     need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
     # If the workflow is unknown at the vendor, it must be unknown at the mock.
     if need and first != _find_answers(calls.get("session-bad-field")) and "session" in results:
-        # No face is stored, so a workflow that compares with a stored face starts no session. From
-        # here on, all other workflows are unknown to the mock.
+        # No face is stored, so a workflow that compares with a stored face starts no session. The
+        # mock rejects all other workflows from here on.
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
         control.sessions.workflow(getattr(caller.backend, need), kind=kind)
     for step in [step for step in steps if step.name in results]:
@@ -373,9 +373,9 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             continue
         result = results[step.name]
         control.clear_outcomes()
-        # Without a set outcome, the mock reads cards and refuses files that are not pictures.
+        # If no outcome is set, the mock reads cards and rejects files that are not pictures.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
-        # If the vendor saw no face or several, use a card with the same number.
+        # If the vendor found no face or several, send a card with no face or with two.
         instead: dict[str, Any] = {}
         warnings = result.get("warnings", ())
         is_shown = step.probe == "same" or "no_face" in results.get("same", {}).get("warnings", ())
@@ -406,9 +406,9 @@ def _find_answers(call: Any) -> list[Any]:
 def choose_score(step: Step, result: Any, scored: Any) -> float:
     """Return the score to set at the mock, so that the mock decides like the vendor.
 
-    By default it is the vendor's score, or one that fits the decision if the vendor returned none.
-    A score from 0 to 1 for one person is on another scale and becomes 95. Without a threshold the
-    score gets more decimals, to show how many the mock returns; 0, 50 and 100 stay exact.
+    This is the vendor's score or, if the vendor returned none, a score that fits the decision. A
+    score up to 1 for two pictures of one person is on another scale and becomes 95. Without a
+    threshold, decimals are added to show how many the mock returns; 0, 50 and 100 stay exact.
     """
     verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
     scores = [each["score"] for each in (result, scored) if each["score"] is not None]

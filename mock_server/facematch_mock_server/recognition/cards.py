@@ -1,4 +1,4 @@
-"""Test cards: pictures that tell a mock vendor what to see in them."""
+"""Test cards: pictures that encode the results that a mock vendor returns for them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _must_be(words: str, fits: Callable[[Any], bool]) -> Callable[..., None]:
 
 
 def _in(*values: object) -> Callable[..., None]:
-    # True equals 1, and 90.0 equals 90: the type counts as well.
+    # Compare the type as well: True == 1, and 90.0 == 90.
     pairs = [(type(value), value) for value in values]
     return _must_be(
         f"one of {', '.join(map(str, values))}", lambda value: (type(value), value) in pairs
@@ -63,17 +63,17 @@ _person = _must_be(
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """The facts that a mock vendor sees in a test card, or how a call with the card fails.
+    """The facts that a test card encodes, or how a call with the card fails.
 
     At most one of `status`, `delay` and `lost` can be set. Raises ValueError for an invalid
     value.
 
     Attributes:
         person: The person's name: 1-12 ASCII letters, digits, ``-`` or ``_``; case-sensitive.
-        faces: The number of faces, 0-4. The largest face is that of `person`.
+        faces: The number of faces, 0-4. The largest face belongs to `person`.
         quality, luminance: Quality and luminance of the face, 0-100.
         liveness: The score of a liveness check, 0-100; None for no score.
-        attack: Whether a presentation attack is recognised.
+        attack: Whether a presentation attack is detected.
         age: The age in years, 0-120; None to derive it from `person`.
         gender: ``female`` or ``male``; None to derive it from `person`.
         review: Whether comparisons with the card need a manual review.
@@ -84,7 +84,7 @@ class Card:
             own header, if any.
         delay: Seconds by which the response is delayed, 0.1-600 with at most one decimal; the call
             is charged at once.
-        lost: When to reset the connection instead of responding: ``before_charge`` or
+        lost: When to reset the connection, without a response: ``before_charge`` or
             ``after_charge``.
         turned: The clockwise rotation of the card in degrees: 0, 90, 180 or 270.
     """
@@ -123,7 +123,7 @@ class Card:
 
 @attrs.frozen
 class ReadyCard:
-    """A ready card.
+    """A test card that is included in the package.
 
     Attributes:
         name: The file name without ``.png``.
@@ -149,12 +149,12 @@ READY: Mapping[str, ReadyCard] = {
     for name, says, card in (
         ("p1", "the first person", Card(person="p1")),
         ("p1-again", "another picture of the first person", Card(person="p1", quality=70)),
-        ("p2", "somebody else", Card(person="p2")),
-        ("no-face", "nobody in it", Card(person="p1", faces=0)),
-        ("two-faces", "one more face", Card(person="p1", faces=2)),
+        ("p2", "another person", Card(person="p2")),
+        ("no-face", "no face", Card(person="p1", faces=0)),
+        ("two-faces", "two faces", Card(person="p1", faces=2)),
         (
             "spoof",
-            "an attack, with a low liveness score",
+            "a presentation attack, with a low liveness score",
             Card(person="p1", attack=True, liveness=4),
         ),
     )
@@ -202,7 +202,7 @@ def _part(left: int, top: int, width: int, height: int) -> Part:
 
 
 CODE = _part(CODE_LEFT, CODE_TOP, 28 * CELL, 14 * CELL)
-#: The places of a card's faces by the number of faces, the largest first.
+#: The positions of a card's faces, largest first, by the number of faces.
 FACES: tuple[tuple[Part, ...], ...] = (
     (),
     (_part(150, 40, 180, 220),),
@@ -215,25 +215,25 @@ FACES: tuple[tuple[Part, ...], ...] = (
 )
 
 
-#: The payload sizes in bytes: of a card, and of a failing card.
+#: The size of the payload in bytes: of a normal card, and of a failing card.
 PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _GENDERS = (None, *GENDERS)
-#: The name and the width in bits of each field, highest first. All ones mean None.
+#: The name and the width in bits of each field, highest bits first. All ones mean None.
 _PARTS: tuple[tuple[str, int], ...] = (
     *(("version", 3), ("length", 4), ("person", 72), ("faces", 3), ("quality", 7)),
     *(("luminance", 7), ("liveness", 7), ("attack", 1), ("review", 1), ("age", 7)),
     *(("gender", 2), ("score", 14)),
 )
 _OPTIONAL = frozenset({"liveness", "age", "score"})
-#: A failure: two bits for its kind; then eight bits for the status minus 400 and six for the
-#: seconds of Retry-After, or fourteen for tenths of a second or the index in `LOSSES`.
+#: A failure's two highest bits are its kind. The other 14 are the status minus 400 (8 bits) and
+#: Retry-After in seconds (6 bits), the delay in tenths of a second, or the index in `LOSSES`.
 _STATUS, _DELAY, _LOST = range(3)
 _NO_WAIT = 63
 
 
 def payload_of(card: Card) -> bytes:
-    """Encode a card in `PAYLOAD_BYTES` bytes, or `FAILING_BYTES`."""
+    """Encode a card in `PAYLOAD_BYTES` bytes, or in `FAILING_BYTES` if its calls fail."""
     failure = _failure_of(card)
     person = 0
     for letter in card.person:
@@ -277,7 +277,7 @@ def _read_failure(bits: int) -> dict[str, Any]:
 
 
 def card_of(payload: bytes, turned: int) -> Card | None:
-    """Decode a card; None if the bits are not a card, or are in a newer format."""
+    """Decode a card. Returns None for invalid bits and newer formats."""
     bits, failure = int.from_bytes(payload[:PAYLOAD_BYTES], "big"), payload[PAYLOAD_BYTES:]
     parts: dict[str, Any] = {}
     for name, width in reversed(_PARTS):
@@ -303,14 +303,14 @@ def card_of(payload: bytes, turned: int) -> Card | None:
 
 
 COLUMNS, ROWS = 28, 14
-#: Grey values per cell in each direction; the middle one is used.
+#: Grey values per cell in each direction. Only the middle one is used.
 FINENESS = 3
 
 #: The number of bits of the longest payload with checksum.
 _BITS = 8 * (FAILING_BYTES + 4)
-#: The corners: top left, top right, bottom left, bottom right. A word is a row, # is dark.
+#: Top left, top right, bottom left and bottom right corner. Each word is a row; # is dark.
 _CORNERS = ("### #.# ###", "... .#. ...", "#.# .#. #.#", "### ... ###")
-#: Maximum number of wrong cells among the corners' 36: a whole corner.
+#: Maximum number of wrong cells among the 36 cells of the corners: a whole corner.
 _MAX_WRONG = 9
 #: Minimum difference between dark and light cells, in 256 grey levels.
 _MIN_CONTRAST = 32
@@ -358,7 +358,7 @@ def dark_cells(payload: bytes) -> list[bool]:
 
 
 def read_payload(greys: Sequence[int]) -> bytes | None:
-    """Read the payload of an upright code from grey values, row by row; None if there is no code.
+    """Read the payload of an upright code from grey values, row by row. None if there is no code.
 
     There are `FINENESS` x `FINENESS` values for each cell, from 0 (black) to 255.
     """
@@ -379,7 +379,7 @@ def read_payload(greys: Sequence[int]) -> bytes | None:
 
 
 def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
-    """Return the payload, of either size, that has a valid checksum, or None."""
+    """Return the payload, of either size, if its checksum is valid, else None."""
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
     for size in SIZES:
@@ -392,12 +392,12 @@ def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
 #: The supported formats.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 
-#: Minimum side in pixels: in a smaller picture, a cell would have two pixels.
+#: Minimum side in pixels. In a smaller picture, a cell would have only two pixels.
 _MIN_SIDE = 64
 #: Maximum pixels to decode, to save memory.
 _MAX_PIXELS = 40_000_000
-#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, where
-#: a cell has four pixels.
+#: Minimum size at which a JPEG is decoded (a half, a quarter or an eighth of its size): a cell then
+#: has four pixels.
 _ENOUGH = (120, 120)
 _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 
@@ -409,7 +409,7 @@ def read_card(data: bytes) -> Card | None:
     by 90 degrees, but not cropped or mirrored. The EXIF orientation is ignored. Returns None if the
     bytes are not a card or not a picture; never raises.
     """
-    from PIL import Image  # imported here: the ready cards need no Pillow
+    from PIL import Image  # imported here: ready cards do not need Pillow
 
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
@@ -441,7 +441,7 @@ OTHERS = (2.0, 20.0)
 
 
 def fraction(*words: str) -> float:
-    """Return a pseudo-random number, at least 0 and below 1, seeded by these words."""
+    """Return a pseudo-random number, at least 0 and below 1, with these words as the seed."""
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 

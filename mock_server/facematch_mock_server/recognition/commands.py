@@ -27,7 +27,7 @@ def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) 
 
 @click.group("cards", short_help="Make test cards for the mock server.")
 def command() -> None:
-    """Test cards: pictures that contain the result that the mock server returns for them.
+    """Test cards: pictures that encode the results that the mock server returns for them.
 
     \b
     facematch cards make --person p1 --out p1.png
@@ -50,8 +50,8 @@ def command() -> None:
 @click.option("--review", is_flag=True, help="Comparisons need a manual review.")
 @click.option("--score", type=float, metavar="0-100", help="Exact score of a comparison.")
 @click.option("--status", type=int, metavar="400-599", help="Status of calls with the card.")
-@click.option("--retry-after", type=int, metavar="0-60", help="Seconds; with --status.")
-@click.option("--delay", type=float, metavar="SECONDS", help="Delay calls with the card.")
+@click.option("--retry-after", type=int, metavar="0-60", help="Retry-After; requires --status.")
+@click.option("--delay", type=float, metavar="SECONDS", help="Delay of calls with the card.")
 @click.option("--lost", metavar="WHEN", type=click.Choice(LOSSES),
     help=f"Reset the connection of calls with the card: {' or '.join(LOSSES)}.")
 @click.option("--out", type=click.Path(path_type=Path), required=True,

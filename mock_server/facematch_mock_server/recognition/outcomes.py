@@ -1,4 +1,4 @@
-"""Outcomes: the facts from which responses are made, and the outcomes that a test sets."""
+"""Outcomes of calls, from which responses are made, and outcomes set by a test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facematch_core import Image, InvalidImage
 from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
-#: How sure a vendor is that a face is known from another session.
+#: The vendor's certainty that a face is known from another session.
 Likeness = Literal["certain", "possible"]
 _SURE = get_args(Likeness)
 
@@ -24,7 +24,7 @@ Fields = Callable[[], Mapping[str, str]]
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
-    """A face in a picture: edges in pixels, and the detector's confidence, 0 to 1."""
+    """A face in a picture. `box` is in pixels; `confidence` is the detector's, 0-1."""
 
     box: tuple[int, int, int, int]
     confidence: float = 0.72
@@ -75,7 +75,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @attrs.frozen(kw_only=True)
 class OutcomeField:
-    """A field of `SetOutcome`, for Python, the control API and the docs."""
+    """The definition of a field of `SetOutcome`, for Python, the control API and the docs."""
 
     name: str
     #: The type: ``words``, ``number``, ``count`` (an integer), ``flag``, ``digest`` or ``fields``.
@@ -102,7 +102,7 @@ class OutcomeField:
         return f"{values}, or null (None) for {self.null}" if self.null else values
 
     def check(self, value: Any, kind: OutcomeKind) -> None:
-        """Raise ValueError if the value is invalid, or the kind of outcome has no such field."""
+        """Raise ValueError if the value is invalid, or if outcomes of this kind lack the field."""
         if value is UNSET or (value is None and self.name != "kind"):
             return
         if self.of not in (None, kind):
@@ -128,7 +128,7 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
 
 
 def _as_digests(values: Any) -> frozenset[str]:
-    """Return lower-case SHA-256; for a picture's bytes, also the one without metadata."""
+    """Return SHA-256 in lower case. For bytes, also that of the picture without metadata."""
     digests = set()
     for value in values or ():
         if isinstance(value, bytes):
@@ -141,7 +141,7 @@ def _as_digests(values: Any) -> frozenset[str]:
 
 
 def as_field(value: Any) -> dict[str, str] | None:
-    """Validate the fields that a call must have; None for any call. Raises ValueError."""
+    """Return valid fields as a dict; None means any call. Raises ValueError for invalid fields."""
     pairs = value.items() if isinstance(value, Mapping) else ()
     if value is not None and not (
         pairs and all(name and type(name) is type(text) is str for name, text in pairs)
@@ -156,7 +156,7 @@ def as_field(value: Any) -> dict[str, str] | None:
 
 @attrs.frozen(kw_only=True, repr=False)
 class SetOutcome:
-    """An outcome that a test set. The mock decides the unset values as usual.
+    """An outcome that a test set. The mock decides all unset values as usual.
 
     Raises ValueError for an invalid value, or for values that exclude each other.
     """
@@ -207,7 +207,7 @@ class SetOutcome:
 
     @property
     def needs_a_face(self) -> bool:
-        """Return whether the outcome sets a liveness value that requires a face."""
+        """Whether the outcome sets a value that requires a face."""
         values = (self.score, *(getattr(self, name) for name in FACE_FIELDS))
         return any(value not in (None, UNSET) and value is not False for value in values)
 
@@ -224,12 +224,12 @@ FACE_FIELDS = tuple(
 
 
 class Waiting(RuleQueue[SetOutcome]):
-    """The outcomes that are still pending, in the order added."""
+    """The pending outcomes, in the order in which they were added."""
 
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
-        """Take the outcome that applies to a call, or None."""
-        # Outcomes for fields take precedence over outcomes for a picture, and those over outcomes
-        # for any call. Among equals, the oldest is taken.
+        """Use and return the outcome that applies to a call, or return None."""
+        # Outcomes for fields take precedence over outcomes for a picture, which take precedence
+        # over outcomes for any call. Among equals, the oldest is used.
         with self._lock:
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)

@@ -1,6 +1,6 @@
-"""The facts of a picture, and the recognizer, which decides the results of a mock vendor.
+"""Facts about a picture, and the recognizer, which decides the results of a mock vendor.
 
-The recognizer uses set outcomes, test cards, an engine, or the bytes.
+The recognizer uses set outcomes, test cards, an engine, or the bytes of the pictures.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     with contextlib.suppress(InvalidImage):
         image = Image.from_bytes(data)
         return image.width, image.height
-    # The core refuses some pictures, such as animations, that Pillow can decode.
+    # The core rejects some pictures that Pillow can decode, such as animations.
     from PIL import Image as Pillow
 
     try:
@@ -85,7 +85,7 @@ _SOME_SIZE = (480, 640)
 # Cached, because tests send the same few pictures repeatedly.
 @functools.lru_cache(maxsize=2000)
 def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
-    """Find the faces in a picture; with `rotate`, also try 90-degree turns."""
+    """Find the faces in a picture. With `rotate`, also try 90-degree turns."""
     card = facts.card
     if facts.size is None:
         return SeenPicture(decodes=False)
@@ -107,7 +107,7 @@ def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
 
 
 def make_likely_face(facts: Facts, number: int = 0) -> SeenFace:
-    """Make a plausible face (number 0 is the largest); the digest determines place and person."""
+    """Make a plausible face, derived from the digest. Number 0 is the largest face."""
     width, height = facts.size or _SOME_SIZE
     key = (facts.digest, str(number))
     side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
@@ -128,7 +128,7 @@ def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person
 
 
 def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
-    """Check liveness by the card; without a card, any face is live."""
+    """Check liveness. The card decides; without a card, any face is live."""
     card, by = facts.card, "bytes" if facts.card is None else "card"
     if not picture.faces:
         return LivenessOutcome(probe=picture, score=None, by=by)
@@ -152,10 +152,10 @@ def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
 def apply_to_match(
     outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
-    """Apply a set outcome to a comparison; with a score, a picture without a face gets one."""
+    """Apply a set outcome to a comparison. With a score, each picture has at least one face."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
     if outcome.score is None:
-        # The picture that the outcome is for loses its face; without one, the reference does.
+        # Without a score, the outcome's picture has no face; by default, the reference has none.
         changes["score"] = None
         side = "probe" if probe.digest in outcome.digests else "reference"
         changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
@@ -168,7 +168,7 @@ def apply_to_match(
 
 
 def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts) -> LivenessOutcome:
-    """Apply a set outcome to a liveness check; add a face if the outcome requires one."""
+    """Apply a set outcome to a liveness check. Adds a face if the outcome requires one."""
     count = len(check.probe.faces) if outcome.faces is None else outcome.faces
     if outcome.needs_a_face:
         count = max(1, count)
@@ -192,26 +192,26 @@ def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
     return attrs.evolve(picture, decodes=picture.decodes or bool(faces), faces=faces, angle=angle)
 
 
-#: The engines: the source of a score if there is no set outcome and no card.
+#: The engines, which compare pictures without a set outcome or card.
 EngineName = Literal["cards", "local"]
-#: Maximum number of cached picture facts, a few hundred bytes each.
+#: Maximum number of pictures whose facts are cached, a few hundred bytes each.
 CACHED = 2000
 
 
 class Recognizer:
-    """Decides what a mock vendor sees in pictures. Thread-safe. Tests may subclass it."""
+    """Decides the outcomes of a mock vendor's calls. Thread-safe. Tests may subclass it."""
 
-    # Sources of a score, in order: outcomes that the test set; test cards; with `engine`, the
-    # backend local (no liveness); the bytes (100 if equal, else 2-20, derived from the pair). The
-    # order is the mock's own.
+    # The first available source of a score is used: an outcome that the test set; a test card; the
+    # engine, if configured (comparisons only); the bytes (100 if equal, else 2-20, derived from the
+    # pair). The order is the mock's own choice.
 
     def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        #: The cache of picture facts.
+        #: The cache of facts about pictures.
         self.facts = FactsCache(limit=CACHED)
         self.waiting = Waiting()
-        #: The engine that compares pictures; None to use only test cards and bytes.
+        #: The engine that compares pictures; None if only test cards and bytes are used.
         self.engine = LocalEngine() if engine == "local" else None
 
     @property
@@ -220,7 +220,7 @@ class Recognizer:
         return self.engine is not None
 
     def card_of(self, digest: str) -> Card | None:
-        """Return the test card with this SHA-256; None if it is not a card, or no longer cached."""
+        """Return the test card with this SHA-256; None for other pictures and if not cached."""
         facts = self.facts.find(digest)
         return None if facts is None else facts.card
 
@@ -233,13 +233,13 @@ class Recognizer:
         digests: tuple[str | None, str | None] = (None, None),
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """Compare two pictures, with SHA-256 if known; `rotate` also tries 90-degree turns."""
+        """Compare two pictures. `digests` are their SHA-256 if known; `rotate` also tries turns."""
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None
         if self.waiting:
             outcome = self.waiting.take("match", [first.digest, second.digest], fields)
-        # With a set score or a card, no engine is needed.
+        # A set score or a card makes the engine unnecessary.
         is_open = card is other is None and (outcome is None or outcome.score is UNSET)
         if self.engine is not None and is_open and first.size and second.size:
             match = self.engine.compare(probe, reference, (first, second), rotate=rotate)
@@ -255,7 +255,7 @@ class Recognizer:
             elif card is other is None and first.digest == second.digest:
                 score = 100.0
             else:
-                # Each picture that is not a card counts as a separate person.
+                # Each picture that is not a card is treated as a separate person.
                 score = pair_score(
                     f"sha256:{first.digest}" if card is None else card.person,
                     f"sha256:{second.digest}" if other is None else other.person,
@@ -279,7 +279,7 @@ class Recognizer:
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """Find the faces in one picture without using up an outcome."""
+        """Find the faces in one picture. Does not use up an outcome."""
         facts, sight, engine = self.facts.of(picture, digest), None, self.engine
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
@@ -287,7 +287,7 @@ class Recognizer:
 
 
 class LocalEngine:
-    """Scores pairs with the backend `local`, which is opened on first use. Thread-safe."""
+    """Compares pictures with the backend `local`. Opens it on first use. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -302,7 +302,7 @@ class LocalEngine:
             return self._verifiers[rotate]
 
     def close(self) -> None:
-        """Close the backend; the next use reopens it."""
+        """Close the backend. The next use reopens it."""
         with self._lock:
             verifiers, self._verifiers = self._verifiers, {}
         for verifier in verifiers.values():
@@ -311,7 +311,7 @@ class LocalEngine:
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
-        """Compare two pictures; None if one cannot be decoded. Ages come from the facts."""
+        """Compare two pictures; None if one cannot be decoded. Ages are derived from the facts."""
         try:
             result = self.load(rotate=rotate).verify(probe, reference)
         except InvalidImage:

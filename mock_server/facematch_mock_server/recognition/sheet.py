@@ -26,15 +26,15 @@ _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
 def _draw(card: Card) -> PIL.Image.Image:
-    # Seeded by the person, so that a person looks the same on every card.
+    # Derived from the name, so that a person looks the same on every card.
     looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
     for number, part in enumerate(cards.FACES[card.faces]):
-        # The looks of each additional face come from another part of the digest.
+        # The appearance of each additional face is derived from another part of the digest.
         _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
-    # Pillow's built-in font, and whole pixels, make a card look the same everywhere.
+    # With Pillow's built-in font and whole pixels, cards look the same on every machine.
     font = ImageFont.load_default_imagefont()
     for line, (top, scale) in zip(_list_facts(card), _LINES, strict=True):
         box = font.getbbox(line)
@@ -82,15 +82,15 @@ def _draw_face(
     draw.line(place(0.5, 0.46, 0.46, 0.62), fill=_INK, width=3)
     draw.arc(place(0.28, 0.5, 0.72, 0.84), 25, 155, fill=_INK, width=4)
     if attack:
-        # A spoof is drawn as a face on a sheet of paper.
+        # Draw a spoof as a face on a sheet of paper.
         draw.rectangle(place(-0.1, -0.12, 1.1, 1.02), outline=_ALARM, width=6)
 
 
 FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
 
-#: Minimum and maximum side of a card in pixels. A smaller code would not survive encoding.
+#: Minimum and maximum side of a card in pixels. A smaller code would become unreadable.
 MIN_SIDE, MAX_SIDE = 120, 4000
-#: Encoder settings. Cards are flat drawings, so a quality of 90 is small and looks clean.
+#: Encoder settings. Cards are flat drawings, so with a quality of 90 they are small and clean.
 _OPTIONS: dict[FileKind, dict[str, Any]] = {
     "PNG": {"optimize": True},
     "JPEG": {"quality": 90},
@@ -119,9 +119,9 @@ def make_card(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     kind: FileKind = "PNG",
 ) -> bytes:
-    """Make a test card: a picture that contains what a mock vendor sees in it, or how calls fail.
+    """Make a test card: a picture that encodes a mock vendor's results, or how its calls fail.
 
-    The same arguments give the same bytes. For the other arguments see `Card`. Raises ValueError
+    The same arguments produce the same bytes. For the other arguments see `Card`. Raises ValueError
     for an invalid value.
 
     Args:
