@@ -76,7 +76,7 @@ class Claim:
         key: The name by which code looks up the claim; at most one claim per key is active.
         value: A `Reply`, or another value that code uses; None for a fact built into the code.
         origin: The source of the statement.
-        statement: One sentence.
+        statement: The claim in words.
         when: A switch, then the values that activate the claim; None if it is always active.
         name: Distinguishes claims with the same key.
         vendor: The vendor; ``mock`` for the mock's own responses.
@@ -112,12 +112,12 @@ def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
 
 
 def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
-    """Return these claims as claims about one vendor."""
+    """Return copies of these claims with `vendor` set."""
     return tuple(attrs.evolve(claim, vendor=vendor) for claim in rows)
 
 
 class MissingClaimError(Exception):
-    """Raised if none of the vendor's claims has the key that code looks up."""
+    """Raised when code looks up a key that no claim about the vendor has."""
 
 
 class _Table(dict[str, tuple[Any, str]]):

@@ -154,7 +154,7 @@ def command(
         if not is_loopback(host):
             click.echo(f"note: other machines can reach {host}; keys above are public", err=True)
         if open_console:
-            import webbrowser  # imported here: 3 ms
+            import webbrowser  # imported here, because it takes 3 ms
 
             _make_first_call(server, kinds[0].name)
             webbrowser.open(console)
@@ -196,7 +196,7 @@ def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """Yield the output for each vendor; with several vendors, each under the vendor's name."""
-    from facematch_mock_server.world.kinds import owner_of  # imported here: as in `command`
+    from facematch_mock_server.world.kinds import owner_of  # as in `command`
 
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}

@@ -72,7 +72,7 @@ def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterato
     yield server
     if not request.node.stash.get(_PASSED, False):
         return
-    from .server import MockAccount  # imported here: loading the plug-in must import only pytest
+    from .server import MockAccount  # imported here: loading the plug-in imports only pytest
 
     setting = request.config.getini("facematch_unused")
     if setting not in ("fail", "allow"):

@@ -48,8 +48,7 @@ class _Access:
     def of(self, vendor: str) -> Served:
         """Return this account at `vendor`. Raises LookupError if the server has no such vendor."""
         if vendor not in self.accounts.kinds:
-            names = ", ".join(self.accounts.kinds)
-            # Without the value, which may be a key.
+            names = ", ".join(self.accounts.kinds)  # without `vendor`, which may be a key
             raise LookupError(f"this server has no such vendor; it has {names}")
         return Served(self.accounts, self._place.current, vendor)
 
@@ -266,7 +265,7 @@ class MockServer(_Access):
 
         If the server was never started, the adapter's first request starts it.
         """
-        from .http.adapter import MockAdapter  # imported here: it needs requests
+        from .http.adapter import MockAdapter  # imported here, because it imports requests
 
         return MockAdapter(self.accounts)
 

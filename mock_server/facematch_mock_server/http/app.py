@@ -1,4 +1,4 @@
-"""The application: it handles a complete request without I/O."""
+"""The application, which handles complete requests without I/O."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MAX_CONTROL_BYTES = 1024 * 1024
 
 
 class App:
-    """Handles the requests to the accounts of one server. Thread-safe."""
+    """The handler of all requests to one server. Thread-safe."""
 
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
@@ -122,7 +122,7 @@ class App:
         """Respond with a vendor's OpenAPI document or the list of them; None for other paths."""
         if request.method != "GET" or not request.path.startswith("/openapi"):
             return None
-        from facematch_mock_server.vendors import openapi  # imported here: it calls every route
+        from facematch_mock_server.vendors import openapi  # imported here, because it is slow
 
         kinds = self.accounts.kinds.values()
         documents = {x.name: f"{openapi.FOLDER}{x.name}.json" for x in kinds if x.samples}
@@ -169,10 +169,7 @@ class App:
         self._world_of(head).log(head, note=shorten(what, 200))
 
     def vendor_of(self, head: Request) -> Any:
-        """Return the `Routed` for a request, by host, else by path, in the account of the key.
-
-        None if no vendor matches.
-        """
+        """Return a request's vendor in its key's account, by host or else by path, or None."""
         if head.vendor is not None or head.is_control:
             return head.vendor
         # The paths are the same in every account.

@@ -429,7 +429,7 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
-    # Servers may disagree about a request with two lengths, so close (RFC 9112, 6.1).
+    # Servers may disagree about a request with two lengths, so disconnect (RFC 9112, 6.1).
     is_twofold = coding is not None and "content-length" in values
     options = values.get("connection", "").replace("\n", ",")
     closes = is_old or is_twofold or _CLOSE.search(options) is not None

@@ -136,7 +136,7 @@ SENTENCES = {
 
 
 def make_answer(status: int, sentence: str | None = None) -> Response:
-    """Return a response of the server itself; 400 for a status that is not in `SENTENCES`."""
+    """Return one of the server's own responses; 400 for a status that is not in `SENTENCES`."""
     status = status if status in SENTENCES else 400
     return Response(
         status=status,

@@ -28,7 +28,7 @@ THREAD = "facematch-mock"
 
 
 class HttpServer:
-    """Serves one app over HTTP/1.1 on its own event loop."""
+    """An HTTP/1.1 server for one app, with its own event loop."""
 
     # A forked child does not serve: requests to the port go to the parent. The server itself
     # accepts connections, because `loop.create_server` of Python 3.11 leaves half-open

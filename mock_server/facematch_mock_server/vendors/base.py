@@ -111,7 +111,7 @@ def bearer_token(head: Request) -> str | None:
 
 @attrs.define(kw_only=True, eq=False)
 class Call:
-    """A request while the mock handles it.
+    """The state of one request while it is handled.
 
     Attributes:
         world, request: The vendor's world, and the request.

@@ -45,7 +45,7 @@ class _Exchange:
 
 
 class Sampler:
-    """Calls a vendor's mock in a separate world, and records the exchanges.
+    """A client that calls a vendor's mock in a separate world and records the exchanges.
 
     Attributes:
         headers: Credentials, sent to the routes that need them; a sample may add headers.
@@ -195,7 +195,7 @@ def _describe_answers(status: int, answers: list[Response], claims: Any) -> dict
         bodies = [answer.json() for answer in answers] if "json" in kind else None
         schema = infer(bodies) if bodies else {"type": "string"} if "text" in kind else {}
         if status >= 400 and any(row.value.body is None for row in rows):
-            # Such a body depends on the request: its names are the missing fields.
+            # The names in such a body are the request's missing fields.
             schema.pop("required", None)
         described["content"] = {kind: {"schema": schema}}
     return described

@@ -63,7 +63,7 @@ class Console:
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
         self._guard = ControlApi(accounts)
-        #: If False, a drawing of the test card, or the digest, replaces a picture.
+        #: If False, each picture is replaced by a drawing of its test card or digest.
         self._shows_pictures = show_pictures
 
     def handle(self, request: Request) -> Response | None:
@@ -110,7 +110,7 @@ class Console:
         return _reply_json(about)
 
     def _get_events(self, request: Request, _: str) -> Response:
-        """Stream calls as server-sent events: those after the page's last call, then new ones."""
+        """Stream the calls after the page's last one, and then new calls, as server-sent events."""
         # An event's id is the journal's run and the event's last call number. `cleared` has the
         # newest number so far: only later calls are new.
         run, _, number = (request.header("last-event-id") or "").partition(":")
@@ -317,14 +317,14 @@ def _find_score(answer: Any) -> Any:
 def _find_reason(answer: Any) -> str | None:
     reason = _find_nearest(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
-        # An object with the errors by field.
+        # The object may contain errors by field.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
         reason = answer if isinstance(answer, str) else None
     return None if reason is None else presentable((("reason", reason),))["reason"]
 
 
 def _mask(name: str, value: Any) -> Any:
-    """Shorten texts in JSON like the journal; long texts without spaces are pictures."""
+    """Shorten texts in JSON like the journal; treat long texts without spaces as pictures."""
     if isinstance(value, dict):
         return {str(key)[:80]: _mask(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -68,7 +68,7 @@ class AzureCall(base.NumberedCall):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        # The specification: "the unique requestId that is returned by the service to the client".
+        # The specification describes this header as "the unique requestId".
         self.headers = (("apim-request-id", self.request_id),)
 
 
@@ -96,7 +96,7 @@ def detect(call: AzureCall) -> Response:
     rows, account, kept = [], call.world.account, call.world.records
     facts = call.world.recognizer.facts.of(picture.content, picture.digest)
     now = call.now.timestamp()
-    # The specification allows 100 faces.
+    # The maximum in the specification.
     for number, face in enumerate(seen.faces[:100]):
         place = sessions.rectangle(face.box)
         row: dict[str, Any] = {}
@@ -104,7 +104,7 @@ def detect(call: AzureCall) -> Response:
             row["faceId"] = face_id = account.ids.uuid()
             expires = now + query["faceIdTimeToLive"]
             kept.put(face_id, DetectedFace(facts, number, model, expires))
-            # "The 'recognitionModel' associated with this faceId."
+            # The specification ties this field to a face id.
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
         row["faceRectangle"] = place

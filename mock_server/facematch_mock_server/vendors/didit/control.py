@@ -55,10 +55,8 @@ class Sessions(Played[DiditRecords]):
         since: int = 0,
         limit: int | None = None,
     ) -> Selection[Session]:
-        """Return the sessions in order, filtered by status, service and `vendor_data`.
-
-        Raises ValueError for an unknown status. For `since` and `limit` see `Control.journal`.
-        """
+        """Return the sessions in order, filtered by status, service and `vendor_data`. Raises
+        ValueError for an unknown status. For `since` and `limit` see `Control.journal`."""
         if status is not None:
             _check_word("status", status, STATUSES)
         filters: Any = {"status": status, "service": service, "vendor_data": vendor_data}
@@ -83,7 +81,7 @@ class Sessions(Played[DiditRecords]):
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
         check_text("comment", comment)
-        # The vendor stores the name of the console's user.
+        # Didit stores the name of the console's user.
         review = Review(
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
@@ -206,7 +204,7 @@ class Webhooks(Extension[DiditRecords]):
         _require(self._outbox.destinations.remove(destination), "destination")
 
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
-        """Return a destination's validated settings. Raises ValueError for an invalid value."""
+        """Validate a destination's settings, and return those that are set. Raises ValueError."""
         names, hosts = webhooks.EVENTS, self._control.account.shared.deliver_to
         if url is not None and not (isinstance(url, str) and may_send(url, hosts)):
             raise ValueError(
@@ -299,7 +297,7 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
-        """Resend a delivery like the console: a new timestamp, signed with the current secret.
+        """Resend a delivery, as Didit's console does, with a new timestamp and the current secret.
         Raises LookupError if the delivery is unknown or its destination was removed."""
         world, outbox = self._control.world, self._outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
@@ -325,7 +323,7 @@ class Webhooks(Extension[DiditRecords]):
 
     @Serve("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
-        """Send a test event like the console: marked as a test, with a made-up decision. Raises
+        """Send a test event with a made-up decision, as Didit's console does. Raises
         LookupError if there is no destination with that id."""
         world = self._control.world
         place = _require(self._outbox.destinations.find(destination), "destination")

@@ -31,7 +31,7 @@ class Feature:
     name: str
     block: str
     node: str
-    #: The status after a resubmission request; documents have no such status (Didit OpenAPI).
+    #: The status after a resubmission request; another for ID verification (Didit OpenAPI).
     again: str = "Resub Requested"
 
 

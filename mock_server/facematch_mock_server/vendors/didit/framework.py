@@ -1,6 +1,6 @@
 """The checks before Didit's endpoints: rate limit, session, key, method, body and fields.
 
-Didit's errors are those of Django REST framework. Each field reader takes the claims to cite
+Didit returns the errors of Django REST framework. Each field reader takes the claims to cite
 and the value, and returns the parsed value or raises `Invalid` with the framework's message. Forms
 and JSON bodies use the same readers.
 """
@@ -418,7 +418,7 @@ def _find_session(call: DiditCall) -> None:
     if call.endpoint.has_session:
         session = call.world.sessions.find(call.words[0])
         call.session = session and current(call.world, session)
-        # The vendor looks up the session before it checks who owns it.
+        # Didit looks up the session before it checks the owner.
         if call.session is None and world_of(call.world, call.words[0]) is None:
             call.refuse("session.unknown")
 

@@ -188,7 +188,7 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
 
 
 def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
-    """Return the block of a response to a comparison; `values` are the form's values."""
+    """Return the result of a comparison for the response; `values` are the form's values."""
     is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
     score: float | None
@@ -216,7 +216,7 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
 
 
 def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
-    """Return the block of a response to a liveness check; `values` are the form's values."""
+    """Return the result of a liveness check for the response; `values` are the form's values."""
     score: float | None = None
     # Additional data for the risks of a face that is known from another session. Only tests set
     # these risks.
@@ -263,7 +263,7 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
 
 
 def sandbox_match(claims: Citations) -> Block:
-    """Return the block for a sandbox key, or for the console's test webhook."""
+    """Return the result for a sandbox key, or for the test webhook of Didit's console."""
     return _fill_sandbox(claims, "match", ("user_image", "ref_image"))
 
 
@@ -329,7 +329,7 @@ class PictureEndpoint(Endpoint):
     service: str
     #: The form's picture fields, by the names under which the pictures are saved; the probe is last.
     pictures: Mapping[str, str]
-    #: Functions that build the block from an outcome, and for a sandbox key.
+    #: Functions that return the block: for an outcome, and for a sandbox key.
     judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
     sandbox: Callable[[Citations], Block]
     #: The form's fields, in the order in which errors are reported.

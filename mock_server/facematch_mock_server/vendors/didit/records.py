@@ -1,4 +1,4 @@
-"""The state that only Didit has, such as workflows, and the statuses of its sessions."""
+"""Didit's workflows, blocked users and session statuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUSES = (
     *("Not Started", "In Progress", "Awaiting User", IN_REVIEW, APPROVED, DECLINED),
     *("Resubmitted", "Expired", "Kyc Expired", "Abandoned"),
 )
-#: The maximum number of reviews stored per session; no source documents one.
+#: The maximum number of reviews stored per session; our choice.
 KEPT_REVIEWS = 100
 
 #: The maximum number of stored workflows, and of blocked users.

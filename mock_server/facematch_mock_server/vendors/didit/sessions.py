@@ -159,7 +159,7 @@ def _read_day(text: str) -> dt.date:
 
 _pick = {name: name for name in _SERVICES.split()}.__getitem__
 #: Filters in the order in which errors are reported: parser, error message, predicate. A list of
-#: words (case-sensitive) matches any of them; days are UTC.
+#: words (case-sensitive) matches sessions with any of them; days are UTC.
 _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bool]]] = {
     "status": (lambda text: text.split(","), "", lambda words, x: x.status in words),
     "vendor_data": (_refuse_null, NULL_CHARACTERS, lambda text, x: x.vendor_data == text),
@@ -236,7 +236,7 @@ def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
     """Return a session's results with the features to resubmit; None if there are none."""
     places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
     results = results_of(session)
-    # Without nodes, a resubmission of every feature that is not approved is requested.
+    # Without nodes, request every feature that is not approved.
     meant = [
         x
         for x in features_of(session)
@@ -249,11 +249,11 @@ def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
     return {**session.result, **(again if session.hosted else again[meant[0].name])}
 
 
-# DELETE /v3/session/{id}/delete/: the session can no longer be read; nothing is refunded.
+# DELETE /v3/session/{id}/delete/. The session can no longer be read, and nothing is refunded.
 
 _RETENTION = (
     Field("retain_face_embeddings", framework.boolean),
-    # Days, from the page about deletion; see `claims`.
+    # The range is from the page about deletion (`claims.DELETION`).
     Field("face_retention_days", partial(framework.whole_number, lowest=1, highest=3650)),
 )
 

@@ -125,7 +125,7 @@ def _shorten(content: bytes) -> str:
     """Encode a picture in base64, as a smaller JPEG if it is too long or in another format."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
     if len(content) > _MOST_BYTES or not is_usual:
-        import PIL.Image  # imported here: few pictures need it
+        import PIL.Image  # imported here, because few pictures need it
 
         with PIL.Image.open(io.BytesIO(content)) as picture:
             small, buffer = picture.convert("RGB"), io.BytesIO()

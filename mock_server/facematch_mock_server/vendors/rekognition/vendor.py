@@ -282,7 +282,7 @@ def _read_picture(
     upload = call.upload(name, name, content)
     if not content:
         call.refuse("parameters.wrong")
-    # The limit in the API model.
+    # The maximum in the API model.
     if len(content) > 5_242_880:
         call.refuse("image.size")
     try:
