@@ -53,7 +53,7 @@ MIDDLE = 61.23
 DEADLINE_S = 0.25
 #: Deadline of any other call, in seconds.
 ENDS_S = 15.0
-#: Start time of a new clock: a date in the past, so that a test notices today's date.
+#: Start time of a new clock: a date in the past, so that tests detect a use of today's date.
 START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
@@ -129,13 +129,13 @@ def judge_parts(subject: Any, *parts: Callable[[Any], None]) -> None:
 
 
 def same(what: str, actual: object, *due: object) -> None:
-    """Assert that a value is the expected value, or one of several."""
+    """Assert that a value equals the expected value, or one of several."""
     assert actual in due, f"{what} is {actual}, not {' or '.join(map(str, due))}"
 
 
 @attrs.frozen
 class Outcome:
-    """The outcome of a call: result or error, events, and requests and charges at the vendor."""
+    """The outcome of a call: result or error, events, and the vendor's requests and charges."""
 
     result: Any
     error: fm.FaceMatchError | None
@@ -187,7 +187,7 @@ class Bench:
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: Descriptions of the plug-in's own exceptions, by the core's shorter description.
         self.faults: dict[str, str] = {}
-        #: The last call. A failure reason begins with it.
+        #: Description of the last call, with which a failure reason begins.
         self.at = ""
         self._requests: dict[Operation, list[HttpRequest]] = {}
         self._stack = contextlib.ExitStack()
@@ -207,7 +207,7 @@ class Bench:
 
     @property
     def sends_itself(self) -> bool:
-        """Whether the plug-in sends requests or signs in with its own HTTP code."""
+        """Whether the plug-in sends requests or logs in with its own HTTP code."""
         cls = type(self.backend)
         own = ("ask", "match", "check_liveness", "make_client", "sign", "should_relogin")
         is_http = issubclass(cls, HttpBackend)
@@ -239,17 +239,17 @@ class Bench:
         return reason if len(reason) <= 600 else f"{reason[:600]}..."
 
     def applies_if(self, condition: object, otherwise: str) -> None:
-        """Skip a rule that does not apply to the backend or its vendor."""
+        """Skip the rule as not applicable to the backend or its vendor, unless `condition`."""
         if not condition:
             pytest.skip(f"{DOES_NOT_APPLY}{self.backend.name} {otherwise}.")
 
     def tested_if(self, condition: object, otherwise: str) -> None:
-        """Skip a rule that a more capable simulator could test."""
+        """Skip the rule as not testable with this simulator, unless `condition`."""
         if not condition:
             pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
 
     def sound_if(self, condition: object, otherwise: str) -> None:
-        """Raise `SimulatorMistake` if the simulator contradicts itself."""
+        """Raise `SimulatorMistake` for a contradictory simulator, unless `condition`."""
         if not condition:
             raise SimulatorMistake(otherwise)
 
@@ -266,7 +266,7 @@ class Bench:
     def operations(self) -> list[Operation]:
         """The declared operations; skips the rule if the backend only has hosted sessions."""
         is_plain = self.can.operations or self.backend.session_capabilities is None
-        self.applies_if(is_plain, "only has hosted sessions, and takes no pictures")
+        self.applies_if(is_plain, "only has hosted sessions, and accepts no pictures")
         return [operation for operation in GOOD if operation in self.can.operations]
 
     def scale(self, operation: Operation) -> str | None:
@@ -300,7 +300,7 @@ class Bench:
         same("`charged` in the error for a 200 response", charged, fm.Charged.YES, *may_be_free)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
-        """Yield each declared option of a call for an operation, one at a time."""
+        """Yield each option that the backend declares for a call, one at a time."""
         can, simulator = self.can, self.simulator
         if fm.Retention.KEEP in can.retention:
             yield {"retention": fm.Retention.KEEP}
@@ -403,7 +403,7 @@ class Bench:
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
-        """Return a call as the verifier passes it; a `threshold` of None is the default."""
+        """Return a call as the verifier passes it; by default with the default threshold."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
@@ -471,7 +471,7 @@ class Bench:
             yield steps
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
-        """Return the request of a good call at this step; a charged stand-in for a library's."""
+        """Return the request of a passing call at a step; a charged placeholder if not observed."""
         if operation not in self._requests:
             with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])
@@ -487,9 +487,9 @@ def application_call(verifier: Any, operation: Operation, pair: Pair, **options:
 
 
 def rule(*causes: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a test as a rule: its failure is one sentence that names the cause first.
+    """Decorate a test as a rule: a failure is one sentence that names the cause first.
 
-    The rule depends on the rules in `causes` (numbers) and is skipped if one of them has failed.
+    The rule depends on the rules in `causes` (numbers), and is skipped if one of them has failed.
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:

@@ -26,17 +26,17 @@ _PERCENT = re.compile(rb"%([0-9a-fA-F]{2})")
 
 
 def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
-    """Return the names of the encodings in which `secret` is in any of `texts`; () if in none.
+    """Return the names of the encodings in which `texts` contain `secret`; () if there are none.
 
     Finds the plain text, also as escaped by `repr`, `ascii`, JSON or a URL (bytes, bytes decoded
     as text, and up to four levels of escapes), hexadecimal, and base64 in both alphabets at any
     offset in a longer text.
 
     Raises:
-        ValueError: the secret has fewer than 6 bytes, which may be found by chance.
+        ValueError: the secret has fewer than 6 bytes, and could occur by chance.
     """
     raw = secret.encode() if isinstance(secret, str) else secret
-    if len(raw) < 6:  # shorter ones occur by chance, especially in base64
+    if len(raw) < 6:  # short texts occur by chance, especially in base64
         raise ValueError(f"A secret of {len(raw)} bytes is too short: use 6 or more.")
     return find_forms(raw, [layer for text in texts for layer in layers(text)])
 
@@ -54,7 +54,7 @@ def layers(text: bytes | str) -> Iterator[bytes]:
         layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         layer = str(text).encode(errors="surrogatepass")
-    for _ in range(5):  # `repr` of `repr` of JSON is three levels, and the text may be one
+    for _ in range(5):  # `repr` of `repr` of JSON has three levels, and the text may add one
         yield layer
         yield _PERCENT.sub(lambda escape: bytes.fromhex(escape[1].decode()), layer)
         inner = _ESCAPED.sub(functools.partial(_unescape, encoding="utf-8"), layer)
@@ -92,12 +92,12 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
     data = image.data
     step = max(1, len(data) // 6)
     pieces = (data[at : at + 12] for at in range(step, len(data) - 12, step))
-    # A run of one byte is padding or a plain area, and occurs everywhere.
+    # A piece with few distinct bytes is padding or a plain area, and occurs everywhere.
     return tuple(piece for piece in pieces if len(set(piece)) > 6)
 
 
 def told_by(error: BaseException) -> str:
-    """Return all an error tracker could collect from `error`: texts, attributes, frames, locals.
+    """Return what an error tracker could collect from `error`: texts, attributes, frames, locals.
 
     Includes causes and contexts, also suppressed ones, and the members of exception groups.
     """
@@ -130,7 +130,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def show(value: Any, how: Callable[[Any], str] = repr) -> str:
-    """Return a value's `repr`, or the class of its error (an object may be half-initialised)."""
+    """Return a value's `repr`; if it raises (for a half-initialised object), the error's class."""
     try:
         return how(value)
     except Exception as error:  # noqa: BLE001 - whatever a `repr` raises

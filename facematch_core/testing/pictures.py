@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 #: File formats that Pillow writes without an extra.
 WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
-#: The core rejects pictures above the first two, whatever the vendor accepts. Some file formats
-#: cannot store a side longer than the third.
+#: The core rejects pictures with more bytes or pixels, whatever the vendor accepts. Some file
+#: formats cannot store a longer side.
 _MOST_BYTES, _MOST_PIXELS, _LONGEST = 32 * 1024 * 1024, 64_000_000, 16_000
-#: Public domain and CC0; the `README.md` in their folder names the sources.
+#: Bundled photographs (public domain or CC0); the `README.md` in their folder lists the sources.
 PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-cat")
 
 
@@ -124,8 +124,8 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
 
 
 def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
-    """Return incompressible noise with a file slightly larger than this."""
-    # PNG takes three bytes per pixel; for other formats, the first picture shows the size.
+    """Return incompressible noise with a file slightly larger than `size_bytes`."""
+    # PNG needs three bytes per pixel; for other formats, the first picture shows the size.
     side = max(side, math.isqrt(size_bytes // 3) + 1)
     while (picture := noise(0, (side, side), kind)).size_bytes <= size_bytes:
         side = math.isqrt(side * side * size_bytes // picture.size_bytes) + 1 + side // 100
@@ -133,7 +133,7 @@ def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
 
 
 def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
-    """Return the largest square of noise with a file smaller than this, or None."""
+    """Return the largest square of noise with a file smaller than `size_bytes`, or None."""
     sides = range(max(least_px, math.isqrt(size_bytes // 3)), least_px - 1, -1)
     pictures = (noise(0, (side, side), kind) for side in sides)
     return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)

@@ -32,7 +32,7 @@ from .pictures import noise, pictures_beyond
 
 
 class Situation(enum.StrEnum):
-    """A response of a vendor (or a local engine) to a call.
+    """A way in which a vendor (or a local engine) responds to a call.
 
     A rule about a situation that the simulator cannot produce is skipped; see also `required`.
     """
@@ -47,8 +47,8 @@ class Situation(enum.StrEnum):
     #: The probe shows a photograph, a screen or a mask. A comparison may have any result; a vendor
     #: that only compares reports the spoof there, with a score that would match.
     SPOOF = "spoof"
-    #: The exact score that is passed to `set_situation`. The vendor's own rule decides, at the
-    #: threshold in the request; a vendor without one responds as in SAME_PERSON or LIVE.
+    #: The exact score that is passed to `set_situation`. The vendor's own rule decides, with the
+    #: threshold in the request; a vendor without a rule responds as in SAME_PERSON or LIVE.
     SCORE = "score"
     #: No face is found in at least one picture.
     NO_FACE = "no_face"
@@ -72,7 +72,7 @@ class Situation(enum.StrEnum):
     UNREACHABLE = "unreachable"
     #: The request is processed and charged, and the response never arrives.
     LOST_ANSWER = "lost_answer"
-    #: The request is processed and charged, and the response breaks off.
+    #: The request is processed and charged, and the response is cut off.
     BROKEN_ANSWER = "broken_answer"
     #: A gateway in front of the vendor responds instead (502 with an HTML page).
     GATEWAY_ERROR = "gateway_error"
@@ -106,7 +106,7 @@ FAILURES = (
 )
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING)
-#: Situations that affect one request of a call; others affect all, unless a step is given.
+#: Situations that affect one request of a call. Others affect every request unless a step is given.
 AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
@@ -124,7 +124,7 @@ def good_among(situations: Container[Situation]) -> Situation:
 
 
 class SessionCase(enum.StrEnum):
-    """A session as the vendor reports it. A case changes PASSED only in what it describes."""
+    """A session as the vendor reports it. Each case differs from PASSED only as described."""
 
     #: The right, live person completed the session, and the vendor approved it.
     PASSED = "passed"
@@ -146,17 +146,17 @@ class SessionCase(enum.StrEnum):
     FOREIGN = "foreign"
     #: The session was created a day before its record.
     OLDER = "older"
-    #: The response says that it is from the vendor's sandbox.
+    #: The response states that it is from the vendor's sandbox.
     SANDBOX = "sandbox"
     #: The response names an environment that the vendor does not document.
     UNKNOWN_ENVIRONMENT = "unknown_environment"
-    #: The vendor no longer has the session, and says so in its own format.
+    #: The vendor no longer has the session, and reports this in its own format.
     VANISHED = "vanished"
 
 
 @attrs.frozen
 class SessionWord:
-    """The meaning of a documented value of the vendor, in a response as in PASSED.
+    """A documented value in a vendor's response, which is otherwise as in PASSED; and its meaning.
 
     Write it from the vendor's documentation, not from the code that parses the value.
 
@@ -166,7 +166,7 @@ class SessionWord:
         means: The meaning for the session, the match, the liveness, or the compared picture; for
             the response to a deletion, its `state` and `face_kept`.
         source: The page that documents it, and the date on which it was read.
-        is_yes: Whether the value verifies a person who passed; usually true of one value per place.
+        is_yes: Whether a session with this value is verified; usually true for one value per place.
     """
 
     place: tuple[str | int, ...]
@@ -180,7 +180,7 @@ class SessionSimulator(abc.ABC):
     """Simulates the hosted sessions of a `VendorSimulator`, as its attribute `sessions`.
 
     A rejection or a fault of `VendorSimulator.set_situation` applies to each request about a
-    session, and `requests_seen` counts them. A session that was created before or during a
+    session, and `requests_seen` counts these. A session that was created before or during a
     LOST_ANSWER still exists when SAME_PERSON or LIVE is set afterwards.
 
     Attributes:
@@ -188,8 +188,8 @@ class SessionSimulator(abc.ABC):
             LOW_SCORE is played only if the verdict depends on the caller's threshold.
         words: Every documented value for a session, for a face in it, and for a deletion. The kit
             also plays an unknown value at each place.
-        cannot_happen: Cases that this vendor cannot show, each with the reason. Rules about a case
-            that is in neither are skipped as not tested.
+        cannot_happen: Cases that cannot occur with this vendor, each with the reason. Rules about
+            a case that is neither here nor in `cases` are skipped as not tested.
         clock: The vendor's clock, advanced by its `sleep`; None for the clock of the kit.
         compared_with: The kinds of picture to compare with, None for none; the last is the default.
         hands_over: Parts of `WayIn` that a start returns: ``link``, ``token``, ``page``.
@@ -222,7 +222,7 @@ class SessionSimulator(abc.ABC):
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
-        """Return the lifetime of link or token in seconds, as the start set it; None if unset."""
+        """Return the lifetime of the link or token in seconds, as requested; None if not set."""
         return None
 
     def options(self, declared: type) -> Any:
@@ -235,29 +235,29 @@ class SessionSimulator(abc.ABC):
 
 
 class VendorSimulator(abc.ABC):
-    """Stands in for the vendor of one backend, with no network except loopback.
+    """Simulates the vendor of one backend, without any network except loopback.
 
-    A context manager. Calls may come from several threads at once: its counters need a lock.
+    A context manager. Several threads may call it at once, so its counters need a lock.
 
     Attributes:
         situations: Situations it can produce.
         cannot_happen: Situations that cannot occur with this vendor, each with the reason ("Acme
             documents no search"): rules about them do not apply. Rules about a situation that is
-            in neither are skipped as not tested. UNKNOWN_STATUS and UNKNOWN_WARNING need no entry
-            if no result has any, nor does NO_CREDIT if nothing is billed.
+            neither here nor in `situations` are skipped as not tested. Not needed: UNKNOWN_STATUS
+            or UNKNOWN_WARNING if results have no status or no warning; NO_CREDIT without billing.
         steps: Number of requests of one call, or the number for each operation.
-        price_unknown: Situations whose results report UNKNOWN: the vendor documents no charge.
-        secrets: Texts that must never appear outside the request: keys, tokens; at least 6 bytes.
+        price_unknown: Situations whose results are billed UNKNOWN (the charge is undocumented).
+        secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
         limits: Documented limits of the vendor for pictures; None for the limits of the backend.
         reference_limits: Limits for a reference, if different.
         looks_at_pictures: Whether it rejects the pictures that its vendor rejects, as a mock does.
-            The kit compares the backend's limits with them, so `limits` may be None.
+            The kit then tests the backend's limits against it, so `limits` may be None.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for no text.
         faces: Boxes of faces in SAME_PERSON and LIVE, by picture (``probe``, ``reference``):
             preferably in two different places, so that swapped boxes are detected.
-        keeps_records: Whether `Backend.reconcile` can find, after `set_situation`, calls accepted
-            before: a call with a lost response, and a job, which ends as the new situation says.
+        keeps_records: Whether `Backend.reconcile` can find earlier calls after `set_situation`: a
+            call with a lost response, and a job, which ends as in the new situation.
         sessions: The simulator of its hosted sessions; None if the vendor has none.
         problem: An error in its own code, for the message of the rule that failed because of it.
     """
@@ -282,7 +282,7 @@ class VendorSimulator(abc.ABC):
     def requests_seen(self) -> int:
         """Number of requests for a comparison or a liveness check since the start.
 
-        Rejected requests count, signing in does not. For an engine: the number of calls begun.
+        Includes rejected requests, but not logins. For an engine: the number of calls begun.
         """
 
     @property
@@ -303,9 +303,9 @@ class VendorSimulator(abc.ABC):
 
         Args:
             situation: One of `situations`.
-            score: The vendor's score, 0-100, for SCORE; None otherwise.
+            score: The vendor's score, 0-100, for SCORE; else None.
             step: The number of the request in a call, from 1, that fails; the others succeed as in
-                SAME_PERSON or LIVE. None for the last request. Only given for `steps` above 1.
+                SAME_PERSON or LIVE. None for the last request. Only given if `steps` is above 1.
         """
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
@@ -338,8 +338,8 @@ class VendorSimulator(abc.ABC):
         Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``, ``metadata``;
         ``options``, in any form that differs between `options` and each of `other_options`;
         ``kept_s``, the seconds that the vendor keeps a face or a template; ``probe`` and
-        ``reference``, the bytes of the files. Omit what the simulator cannot observe. The kit tests
-        here that a backend sends the values that it declares to send.
+        ``reference``, the bytes of the files. Omit values that the simulator cannot observe. From
+        these, the kit tests that a backend sends the values that it declares to send.
         """
         return {}
 
@@ -363,7 +363,7 @@ def check_declared(simulator: VendorSimulator) -> str:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Return whether a value has the annotated type; any collection will do, but not a string."""
+    """Return whether a value has the annotated type (a collection may be any iterable but text)."""
     origin, inner = get_origin(kind), [each for each in get_args(kind) if each is not ...]
     if origin is ClassVar or is_union(kind):
         return any(_fits(value, each) for each in inner)
@@ -494,11 +494,11 @@ class HttpSimulator(VendorSimulator):
         """
 
     def counts(self, request: SimulatorRequest) -> bool:
-        """Return whether a request is for a comparison or a check; False for a DELETE, for signing
-        in, and for a request with an expired token.
+        """Return whether a request is for a comparison or a check; False for a DELETE, for a login,
+        and for a request with an expired token.
 
         Requests that do not count get no faults, except UNREACHABLE. Polls by a vendor's own
-        library must not count either, because no rule can tell them from a retry.
+        library must not count either, because no rule can distinguish them from a retry.
         """
         return request.method != "DELETE"
 

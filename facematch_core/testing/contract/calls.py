@@ -26,7 +26,7 @@ from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
 
 #: Both ends of the scale, a score that looks like a fraction, scores that rounding would change,
-#: and whole percentages that `fraction * 100` misses.
+#: and whole percentages that `fraction * 100` does not reproduce exactly.
 SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, 61.23, 88.5, 99.99999, 100.0)
 #: Responses without a usable score, each with the thresholds to send.
 UNSCORED = {Situation.NULL_SCORE: (None, 40.0), Situation.IMPOSSIBLE_SCORE: (10.0,)}
@@ -55,7 +55,7 @@ class CallRules(Rules):
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A good call passes because of the vendor's response to it; the result names the vendor.
+        """A call passes only by the vendor's response to this call; the result names the vendor.
 
         Every other rule depends on this one. A cached response would let the next visitor in, and
         an auditor must see which vendor decided on which request.
@@ -108,11 +108,11 @@ class CallRules(Rules):
     @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
         """Decision and score are the vendor's own, on the declared scale and with the declared
-        threshold rule. A missing, impossible or non-numeric score counts as no score and never
+        threshold rule. A missing, impossible or non-numeric score is treated as no score and never
         passes. Without a face there is no verdict.
 
         A score of 0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the
-        response was misread. A 0 for a missing score means "two people", which no vendor said.
+        response was misread. A 0 for a missing score means "two people", which is not the verdict.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
@@ -131,7 +131,7 @@ class CallRules(Rules):
                 elif situation is GOOD[operation]:
                     same("the declared scale, for a pass without a score,", scale, None)
         match, spoof = fm.Operation.MATCH, Situation.SPOOF
-        # A vendor with a liveness check may not report a spoof in a comparison.
+        # A vendor with a liveness check need not report a spoof in a comparison.
         if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
             return
         bench.need(spoof)
@@ -153,7 +153,7 @@ class CallRules(Rules):
             assert close, f"the vendor returned {value} of 100, but the score is {score.value}"
 
     def _r02_unscored(self, bench: Bench, case: Situation) -> None:
-        """Assert that a result has no score and no verdict from one, or an error its charge."""
+        """Assert that there is no score and no verdict from one; an error must have the charge."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
             bench.ask(operation, GOOD[operation])  # its score may be cached
@@ -164,7 +164,7 @@ class CallRules(Rules):
                     continue
                 same("the score", outcome.answer.score, None)
                 wrong = [FAIL[operation]] * is_null
-                # Without a scale, no threshold applies: only the vendor's verdict counts.
+                # Without a scale, no threshold applies: the vendor's verdict decides.
                 if threshold is not None and (bench.scale(operation) or not is_null):
                     wrong.append(PASS[operation])
                 said = f"{outcome.summary} without a score, at threshold {threshold}"
@@ -201,7 +201,7 @@ class CallRules(Rules):
                 same("the threshold in the result", named, due)
                 sent.append((due.value, bench.simulator.received.get("threshold")))
             for limit, arrived in sent if any(number is not None for _, number in sent) else ():
-                # If it is omitted, the vendor's default decides, but the result names ours.
+                # If it is not sent, the vendor's default decides, but the result names ours.
                 is_sent = arrived is not None and math.isclose(limit, arrived)
                 assert is_sent, f"the threshold is {limit}, but the vendor received {arrived}"
 
@@ -209,7 +209,7 @@ class CallRules(Rules):
         nobody, code = Situation.NO_FACE, fm.WarningCode
         for operation in bench.operations_for(nobody):
             pair = bench.simulator.pictures_for(nobody)
-            # For an engine, the swapped pair has no face in the other picture.
+            # For an engine, the swapped pair lacks the face in the other picture.
             orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
             for images, value in itertools.product(orders, (None, 0.0)):
                 result = bench.ask(operation, nobody, images=images, threshold=value).answer
@@ -272,8 +272,8 @@ class CallRules(Rules):
 
     @rule("R51")
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
-        """An unknown value is kept and never passes: an unknown verdict becomes a review, and an
-        unknown serious warning stays serious.
+        """An unknown value is preserved and never passes: an unknown verdict becomes a review, and
+        an unknown serious warning stays serious.
 
         Vendors add values without notice. A new value that means "on hold" must not open a door.
         """
@@ -296,7 +296,7 @@ class CallRules(Rules):
             kept = [warning for warning in warnings if warning.tag == tag]
             assert kept, f"the warning {tag} is missing: {warnings}"
             for warning in kept:
-                # A vendor that only sends codes has no text to keep.
+                # A vendor that only sends codes has no text to preserve.
                 same(f"the text of {tag}", warning.text, text or warning.text)
                 same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
                 assert warning.severity.is_grave, f"{tag} is serious, not {warning.severity}"
@@ -327,7 +327,7 @@ def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Ima
 def forms(secrets: Iterable[str]) -> list[tuple[str, bytes, bool]]:
     """Return response bodies of every form, each with its name and whether it is JSON.
 
-    Most contain `secrets` and a key-like string. No vendor documents their error codes.
+    Most contain `secrets`, a key-like string, and error codes that no vendor documents.
     """
     sentence = f"It is so, said {' and '.join(secrets)} to {CANARY}."
     spoken = {
@@ -375,7 +375,7 @@ def replace(document: Any, place: Place, value: Any) -> Any:
 
 
 def number_in(value: Any) -> float | None:
-    """Return a number or numeric string as a float; None for anything else, also booleans."""
+    """Return a number or numeric string as a float; None for anything else, even a boolean."""
     try:
         return None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -387,9 +387,9 @@ class AnswerRules(Rules):
 
     @rule("R51")
     def test_r38_every_answer_is_read_or_refused(self, bench: Bench) -> None:
-        """Every possible response is parsed or rejected, and never read as more than it says.
+        """Every possible response is parsed or rejected, and never interpreted beyond its content.
 
-        If a gateway's page is read as the vendor's "not charged", the call is paid for twice.
+        If a gateway's page is treated as the vendor's "not charged", the call is paid for twice.
         Vendors add, drop and rename fields without notice: a missing one must not become a verdict.
         """
         is_http = isinstance(bench.backend, HttpBackend)
@@ -458,7 +458,7 @@ class Recording:
         return self.read(how, written.encode())
 
     def read(self, how: str, body: bytes, **other: Any) -> Reading:
-        """Return the outcome of the call with this response to the request at its step."""
+        """Return the outcome of the call with this response at `step`."""
         bench, replies, step = self.bench, self.replies, self.step
         backend: Any = bench.backend
         at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
@@ -481,7 +481,7 @@ class Recording:
         return None if more is further else answer, None
 
     def _judged(self, error: Any) -> fm.VendorError:
-        """Assert that charge, wait and `retryable` of an error are consistent; return the error."""
+        """Assert that an error's charge, wait and `retryable` are consistent; return the error."""
         assert isinstance(error, fm.VendorError), "the error does not state the charge"
         charged, wait_s = error.billing.charged, getattr(error, "retry_after_s", None)
         is_lost = isinstance(error, fm.OutcomeUnknown)
@@ -495,7 +495,7 @@ class Recording:
         return error
 
     def other_answers(self, face_statuses: Container[int]) -> None:
-        """Read every status with every form of body."""
+        """Judge the outcomes for responses with every status and every form of body."""
         priced, waits = self.costs(before=False), itertools.cycle(WAITS)
         secrets = [text for _, text in self.bench.secrets()]
         is_last = self.step == len(self.requests) > 1
@@ -526,7 +526,7 @@ class Recording:
                 assert is_read, f"it becomes the result {result.decision}, not an error{hint}"
 
     def other_values(self, bad: Recording) -> None:
-        """Change one value of the good response at a time; try every change of a verdict."""
+        """Change one value of the good response at a time, and try all changes of its verdict."""
         document, bench, operation = self.reply.at(), self.bench, self.call.operation
         is_document = isinstance(document, (dict, list))
         bench.tested_if(is_document, "returns neither a JSON object nor a list")

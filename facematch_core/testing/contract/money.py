@@ -1,4 +1,4 @@
-"""R16, R32, R49: charges, errors, lost calls, and data kept by the vendor."""
+"""R16, R32, R49: charges, errors, lost calls, and clean-ups."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class MoneyRules(Rules):
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     @rule("R51")
     def test_r16_results_tell_what_they_cost(self, bench: Bench, situation: Situation) -> None:
-        """`billing` says what the vendor charged, and on what basis. Each failure becomes its own
-        error, which says whether it is retryable. Only free polls are repeated.
+        """`billing` states what the vendor charged, and why. Each kind of failure raises its own
+        error, which states whether it is retryable. Only free polls are repeated.
 
         A budget that counts too little is noticed only on the invoice. Code that retries on
         "retryable" must not pay twice, and must not give up when throttled.
@@ -237,7 +237,7 @@ class MoneyRules(Rules):
 
 
 def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcome: Outcome) -> None:
-    """Assert that a failure became its own error with the vendor's charge, or a result."""
+    """Assert that a failure raised its own error with the vendor's charge, or was retried."""
     has_waited, request = bool(bench.waits), bench.request_at(operation, step)
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
@@ -282,7 +282,7 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
 
 
 def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> None:
-    """Assert that the vendor counted the reported charges (at least, if it is unknown)."""
+    """Assert that the vendor counted the reported charges (or more, if the charge is unknown)."""
     charges, counted = billing.charges or 0, outcome.charges
     right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
     if billing.charged is Charged.UNKNOWN:

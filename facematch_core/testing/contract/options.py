@@ -1,7 +1,7 @@
 """R21, R24, R25: options and pictures arrive or are rejected; keys and faces do not leak.
 
 R19, R28, R30, R31: guarantees that the core gives to an `HttpBackend`, tested for engines, vendors'
-libraries, and plug-ins that send requests or sign in with their own code.
+libraries, and plug-ins that send requests or log in with their own code.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class OptionRules(Rules):
         wishes += [("metadata", METADATA)] * can.sends_metadata
         for operation, (option, value) in itertools.product(bench.operations, wishes):
             heard = _hear(bench, operation, option, value)
-            # A vendor without a choice need not receive it.
+            # A retention without an alternative need not be sent.
             if heard is not UNTOLD or option != "retention" or len(can.retention) > 1:
                 same(f"{option} in the simulator's `received`", heard, value)
 
@@ -218,10 +218,10 @@ class OptionRules(Rules):
                 assert not leaked, "; ".join(sorted(leaked))
 
     def _r21_seen(self, bench: Bench, situation: Situation, **how: Any) -> Iterator[Any]:
-        """Make a call, with and without the verifier; yield each text of it with its place."""
+        """Make a call with and without the verifier; yield the name and text of each output."""
         ways = [bench.ask, bench.ask_directly]
         if situation is Situation.SLOW:
-            # Only once, because it is slow; by the verifier if the backend keeps no deadline.
+            # Only once, because it is slow; with the verifier if the backend keeps no deadline.
             ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
         recorder = warnings.catch_warnings(record=True, action="always")
         with leaks.capture_log() as log, recorder as warned:
@@ -264,7 +264,7 @@ class OwnSenderRules(Rules):
     def test_r19_deadline_holds(self, bench: Bench) -> None:
         """`deadline_s` ends a call that would never end, and the next call is not affected.
 
-        A door that hangs for minutes is broken; reading the last visitor's response is worse.
+        A call must not hang for minutes. Returning the previous visitor's response would be worse.
         """
         bench.applies_if(bench.sends_itself, CORE)
         can, cannot = bench.simulator.situations, bench.simulator.cannot_happen
@@ -337,7 +337,7 @@ class OwnSenderRules(Rules):
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
         """`close` is idempotent and closes no other backend; a new backend works with its own key.
 
-        A service may close a backend in several places. Hidden shared state would break others.
+        A service may close a backend in several places. Hidden shared state would break the others.
         """
         bench.applies_if(bench.sends_itself, CORE)
         environment = dict(os.environ)
@@ -372,7 +372,7 @@ class OwnSenderRules(Rules):
         """An unknown setting is rejected without showing its value, `diagnose` sends nothing and
         shows no key, and no call writes a file.
 
-        A misspelt `threshold` that is ignored changes who gets in. A file outlives the program.
+        An ignored misspelt `threshold` changes who passes. A file remains after the program ends.
         """
         bench.applies_if(bench.sends_itself, CORE)
         odd = "kit0odd5d41402abc4b2a76"

@@ -114,7 +114,7 @@ class Desk:
         return self.counted.error or self.counted.result
 
     def cases(self, *cases: Case) -> Iterator[Case]:
-        """Yield the cases that can be played, then skip the rule if other cases apply."""
+        """Yield the playable cases, then skip the rule if an applicable case is missing."""
         player, can = self.player, self.can
         met = [case for case in cases if CHECKS.get(case) in {None, *can.checks}]
         if not can.needs_liveness_threshold:
@@ -191,12 +191,12 @@ class Desk:
         assert not is_open, "a session that nobody opened in time does not expire"
 
     def failed_starts(self) -> None:
-        """A rejected start is free. A start with a lost or odd response is sent once."""
+        """A rejected start is free. A start with a lost or unusable response is sent once."""
         how, lost, can = self.player.compared_with[-1], self.plan(), self.can
         self.open(how, searches=False)
         self.tried(self.start)
         usual, refusals = self.counted.requests, (Situation.NO_CREDIT, Situation.BAD_KEY)
-        # The vendor still has the last session, whose response was lost.
+        # In the last situation the vendor creates the session, and only its response is lost.
         losses = (Situation.GATEWAY_ERROR, Situation.UNREADABLE_200, Situation.LOST_ANSWER)
         for situation in self.bench.known(*refusals, *losses):
             self.bench.simulator.set_situation(situation)
@@ -286,7 +286,7 @@ class Desk:
             if kind not in (State, fm.Decision, fm.LivenessDecision):
                 continue
             unknown = State.UNKNOWN if kind is State else kind.REVIEW
-            # If all values mean the same, an unknown value may mean it, too.
+            # If all values have the same meaning, an unknown value may have it, too.
             means = {row.means for row in at}
             also = [*means] if len(means) == 1 and not any(row.is_yes for row in at) else []
             word = self.bench.simulator.unknown_status
@@ -342,7 +342,7 @@ class Desk:
         if deletion.state is done:
             expect("a deleted session", rest, State.GONE)
         expect("the deletion of a missing session", again, Deletion)
-        # A session that a read still reports, as gone, may be deleted again.
+        # A session that a read still reports (as gone) may be deleted again.
         is_done = again.state is done and not isinstance(rest, fm.SessionResult)
         assert not is_done, "the deletion of a missing session is reported as done"
         for row in self.player.words:
@@ -382,15 +382,15 @@ class SessionRules(Rules):
     def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
         """A passed session lets its person in, and the read is free.
 
-        Until then, the session stays open until it expires, the person can return to it, and the
-        vendor has the URL to which it sends the person afterwards.
+        Before that, the session stays open until it expires, the person can return to it, and the
+        vendor has the URL to which it redirects the person afterwards.
         """
         judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
-        """A start with a lost response is unknown, and not retried automatically. A rejected start
-        is free. A reference that the vendor would reject is not sent.
+        """A start with a lost response has an unknown outcome, and is not retried automatically. A
+        rejected start is free. A reference that the vendor would reject is not sent.
 
         If the vendor finds a session by its record, only the same start returns the same session.
         """
@@ -444,7 +444,7 @@ class SessionRules(Rules):
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
         """Only a passed item about a face, in a session that the vendor approved, is a yes. Each
-        documented value means what its page says. A score equal to the threshold follows its rule.
+        value has its documented meaning. A score equal to the threshold is decided by the rule.
 
         "Approved" may refer to a document; an unknown value may be a new one for fraud.
         """
@@ -498,10 +498,10 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
-        """A session that the vendor no longer has, or was asked to delete, is not found or gone. A
-        fault or a rejection says nothing about it.
+        """A session that the vendor no longer has, or was asked to delete, is reported as not found
+        or gone. After a fault or a rejection, it is not.
 
-        If "gone" is read as an outage, it is polled forever. The caller is liable for kept faces.
+        If "gone" is treated as an outage, it is polled forever. The caller is liable for kept data.
         """
         judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
@@ -533,7 +533,7 @@ def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResul
 
 
 def words(outcome: Any) -> str:
-    """Describe an outcome in a few words, with no vendor data except the value."""
+    """Describe an outcome in a few words."""
     if isinstance(outcome, fm.SessionResult):
         items = [f"{item.decision}" for item in items_of(outcome)]
         return f"{outcome.state} with {' and '.join(items) or 'no item about a face'}"
@@ -548,7 +548,7 @@ def is_a(outcome: Any, kind: Any) -> bool:
     said = [getattr(outcome, name, None) for name in ("state", "compared_with")]
     if isinstance(outcome, fm.SessionResult):
         said += [outcome.match.decision, outcome.liveness.decision]
-    # A redacted session may be shown as gone. Use `is`: two enums may compare equal as strings.
+    # A redacted session may raise `SessionNotFound`. Use `is`: members of two enums may be equal.
     said += [State.GONE] * isinstance(outcome, fm.SessionNotFound)
     return any(word is kind for word in said)
 
