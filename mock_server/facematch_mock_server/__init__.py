@@ -1,4 +1,4 @@
-"""A server that behaves like the vendors: their responses, thresholds, errors, sandboxes and bills.
+"""A mock server that imitates the vendors: responses, thresholds, errors, sandboxes and billing.
 
 from facematch_mock_server import MockServer
 

@@ -102,7 +102,7 @@ class Claim:
         return {"id": self.id, "statement": self.statement, **source}
 
 
-#: A row of a `table`.
+#: An alias for the rows of a `table`.
 row = Claim
 
 
@@ -165,7 +165,7 @@ class Citations:
 
     def __init__(self, by_key: dict[str, tuple[Any, str]]) -> None:
         self._table = by_key
-        #: The cited claims: their values and ids; a claim may be cited repeatedly.
+        #: The values and ids of the cited claims; a claim may be cited repeatedly.
         self._cited: list[tuple[Any, str]] = []
 
     def __getitem__(self, key: str) -> Any:

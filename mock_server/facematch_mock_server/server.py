@@ -265,7 +265,7 @@ class MockServer(_Access):
 
         If the server was never started, the adapter's first request starts it.
         """
-        from .http.adapter import MockAdapter  # imported here, because it imports requests
+        from .http.adapter import MockAdapter  # imported here, because few programs need it
 
         return MockAdapter(self.accounts)
 

@@ -25,7 +25,7 @@ _KINDS: Mapping[type, str] = {
     int: "a number",
     float: "a number",
 }
-#: Maximum characters of a shown value; the rest is cut off.
+#: Maximum length of a shown value, in characters.
 SHORT = 80
 #: Matches the names of secrets.
 SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
@@ -38,7 +38,7 @@ def shorten(text: str, length: int = SHORT) -> str:
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return fields with shortened values: secrets masked, URLs without user and query."""
+    """Shorten the values of fields, mask secrets, and remove the user and query of URLs."""
     return {shorten(name): _show_value(name, value) for name, value in fields}
 
 
@@ -48,7 +48,7 @@ def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Return shortened values for the names in `shown`, and type and length for the others."""
+    """Return fields with short values if in `shown`, else with the type and length of the value."""
     return {
         shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
         for name, value in fields
@@ -56,7 +56,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
-    """Format an object as short JSON: secrets masked, nested values shown as type and length."""
+    """Format an object as short JSON, with secrets masked and nested values described."""
     shown = {}
     for name, value in values.items():
         text = _hide_secrets(value) if isinstance(value, str) else value
@@ -67,7 +67,7 @@ def shorten_json(values: Mapping[str, Any]) -> str:
 
 
 def show_rule(rule: Any) -> str:
-    """Return the `repr` of a rule: only set values, secrets masked, long values cut off."""
+    """Return the `repr` of a rule, with only the values that were set, masked and shortened."""
     shown = []
     for field in attrs.fields(type(rule)):
         value = getattr(rule, field.name)

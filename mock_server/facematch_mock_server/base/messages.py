@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 Headers = tuple[tuple[str, str], ...]
-#: A valid header name and value; anything else would break the framing.
+#: Match a valid header name and value; anything else would break the framing.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
@@ -23,10 +23,10 @@ PERSON = f"{CONTROL}/person/"
 
 #: The request header with the token of the control API.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
-#: A request header that asks for the response's claims; a response header lists them.
+#: The request header that requests the claims, and the response header that lists them.
 CLAIMS_HEADER = "X-Facematch-Claims"
 
-#: The token of a hosted session's page in a URL.
+#: Matches the token of a hosted session's page in a URL.
 _PAGE_TOKEN = re.compile(r"(/session/)[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])")
 
 
@@ -63,9 +63,9 @@ class Request:
     #: The result of `Routed.find`, once called.
     routed: Any = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
-    #: True for a path of the control API.
+    #: Whether the path belongs to the control API.
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
-    #: Whether the request is for the control API or the console, so not for a vendor.
+    #: Whether the request is for the control API or the console, not for a vendor.
     is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
     #: Returns the first header with that name (in lower case), or None.
     header: Callable[[str], str | None] = attrs.field(init=False, eq=False, repr=False)
@@ -118,7 +118,7 @@ class Response:
         return json.loads(self.body)
 
 
-#: A name, an IPv4 address, or an IPv6 address in brackets; optionally with a port.
+#: Matches a name, an IPv4 address, or an IPv6 address in brackets, with or without a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 

@@ -1,4 +1,4 @@
-"""Ordered records by key, selections of records, queues of rules, and the value `UNSET`."""
+"""Collections of records, selections from them, queues of rules, and the value `UNSET`."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class App:
 
     @property
     def world(self) -> World:
-        """The first account's world at the first vendor."""
+        """The first account's state at the first vendor."""
         return next(iter(self.account.worlds.values()))
 
     def at_connection(self) -> Fault | None:
@@ -87,7 +87,7 @@ class App:
         return None
 
     def handle(self, request: Request) -> Response:
-        """Return the complete response to a completely received request."""
+        """Return the complete response to a complete request."""
         # DNS rebinding: a page can point its own host name to the loopback and send requests to it.
         # A server that other machines can reach may have any name.
         host = host_in(request.header("host") or "127.0.0.1")

@@ -33,11 +33,11 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
-#: The start of a request line. Any other bytes, such as TLS, are refused at once.
+#: Matches the start of a request line. Any other bytes, such as TLS, are refused at once.
 _BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
-#: A request target in absolute form.
+#: Matches a request target in absolute form.
 _WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
-#: The option "close" of a Connection header (RFC 9112).
+#: Matches the option "close" of a Connection header (RFC 9112).
 _CLOSE = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
 
@@ -334,7 +334,7 @@ class Connection(asyncio.BufferedProtocol):
         head = body = b""
         if response is not None:
             if response.more is not None and fault is None:
-                # An event stream, until the client disconnects.
+                # Send an event stream until the client disconnects.
                 head = exchange.encode_head(response, method=method, close=True)
                 self._transport.write(head + response.body)
                 while True:

@@ -497,7 +497,7 @@ class Routed:
         return None if route is None else route.operation
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
-        """Return the vendor's own error for that status; None if unknown."""
+        """Return the vendor's own error for a status; None if unknown."""
         call = self.new_call(request, *self.find(request))
         own = None if call.route is None else call.route.own.get(status)
         try:

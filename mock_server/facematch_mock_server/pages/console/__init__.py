@@ -1,4 +1,4 @@
-"""The console: a page at ``/`` that shows what a running mock does.
+"""The console: a page at ``/`` that shows the calls, sessions and webhooks of a running mock.
 
 The page contains no data: it reads the control API and the paths below, with the same access rules.
 """
@@ -111,8 +111,8 @@ class Console:
 
     def _get_events(self, request: Request, _: str) -> Response:
         """Stream the calls after the page's last one, and then new calls, as server-sent events."""
-        # An event's id is the journal's run and the event's last call number. `cleared` has the
-        # newest number so far: only later calls are new.
+        # An event's id is the journal's run and the event's last call number. `cleared` contains
+        # the newest number so far, because the page announces only later calls.
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _read_number(number) if number else 0
         place, quiet = self._guard.account(request).place, 0
@@ -145,7 +145,7 @@ class Console:
         return _reply_json(show_call(entries[0], self._accounts.recognizer))
 
     def _get_state(self, request: Request, path: str) -> Response:
-        """Return the data of a view, limited to the newest rows that match a search."""
+        """Return the data of a view: the newest rows that match the search."""
         control, view = self._control(request, path)
         clock = control.account.clock
         state: dict[str, Any] = {"now": clock.now(), "stands": not clock.running}
@@ -258,7 +258,7 @@ def make_row(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
 
 
 def show_call(entry: Entry, recognizer: Recognizer) -> dict[str, Any]:
-    """Return a call with its response's headers and body, secrets masked."""
+    """Return a call with its response's headers and body, with secrets masked."""
     response, answer, whole = entry.answer, _read_answer(entry), entry.to_dict()
     headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _mask("", answer)

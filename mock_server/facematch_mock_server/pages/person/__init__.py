@@ -35,7 +35,7 @@ _ASKS = {
     "biometric": ("Show your face", {"card": "face"}),
     "kyc": ("Show your face and your document", {"card": "face", "document": "document"}),
 }
-#: A URL to which a browser may be redirected; the group is the part that the page shows.
+#: Matches a URL to which the page may redirect; the group is the part that the page shows.
 _ADDRESS = re.compile(
     r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
     r"[^\x00-\x20\x7f]*"

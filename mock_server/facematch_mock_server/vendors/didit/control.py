@@ -124,7 +124,7 @@ class Sessions(Played[DiditRecords]):
 
     @Serve("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
-        """Block a user, who can then start no sessions."""
+        """Block a user, who then cannot start sessions."""
         check_text("vendor_data", vendor_data)
         self._records.blocked.put(vendor_data, vendor_data)
 
