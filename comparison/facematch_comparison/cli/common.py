@@ -97,7 +97,9 @@ _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as s
 
 #: Option of `compare run`: the database to write.
 store = text_option("--store", "FILE", _DATABASE, default=STORE)
-seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
+seed = click.option(
+    "--seed", type=int, default=0, metavar="N", help="Seed of the draw or of --split."
+)
 split = flag(
     "--split",
     "Choose thresholds on half of the people and judge them on the others: safer if few "
@@ -109,7 +111,7 @@ source = join_options(
     text_option("--store", "FILE", _DATABASE, show_default=STORE),
     file_option(
         "--scores",
-        "Read a file of scores instead (.csv, .json, .xlsx or .parquet). Repeat for several "
+        "Read a file of scores instead (.csv, .json, .jsonl, .xlsx, .parquet). Repeat for several "
         "vendors: files are joined by pair, and each system is named after its file.",
         multiple=True,
     ),
@@ -213,8 +215,16 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
 
     paths: tuple[Path, ...] = options["scores"]
     reading = {name: options[name] for name in (*_OF_SCORES, "models")}
+    notes: list[str] = []
+
+    def keep(text: str) -> None:
+        note(text)
+        for path in paths:
+            text = text.replace(str(path), path.name)
+        notes.append(text)
+
     try:
-        answers = read_scores(list(paths) if len(paths) > 1 else paths[0], note=note, **reading)
+        answers = read_scores(list(paths) if len(paths) > 1 else paths[0], note=keep, **reading)
     except ColumnsNotRecognised as error:
         context = click.get_current_context()
         words = [*context.command_path.split(), *context.meta[_WORDS]]
@@ -226,13 +236,13 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     digest = hashlib.sha256()
     for path in paths:
         digest.update(path.read_bytes())
-    evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest())
+    evidence = _evidence(" + ".join(path.name for path in paths), digest.hexdigest(), notes)
     # Several files are systems; one of them may only name the mated pairs.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
 
 
-def _evidence(file: str, sha256: str) -> Evidence:
+def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
     """Return the evidence: the file, and the given options that affect a number."""
     from facematch_comparison.values.model import Evidence
 
@@ -247,7 +257,7 @@ def _evidence(file: str, sha256: str) -> Evidence:
             if option.name in ("scores", "pairs"):
                 words = tuple(Path(word).name for word in words)
             options[option.opts[0]] = (file,) if option.name == "store" else words
-    return Evidence(file=file, sha256=sha256, options=options)
+    return Evidence(file=file, sha256=sha256, options=options, notes=tuple(notes))
 
 
 def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[RunDatabase]:

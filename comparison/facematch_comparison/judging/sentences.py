@@ -218,7 +218,7 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, object]:
         and f"{_NAMES} has no answer to {missing:,} of {counted(calls, 'pair', 'pairs')}. "
         "Unanswered pairs count in no rate.",
         "unknown_origin": system.environment is None
-        and f"The file does not say where the scores of {_NAMES} come from.",
+        and f"No column says whether a vendor, a sandbox or a mock gave the scores of {_NAMES}.",
     }
 
 
@@ -259,8 +259,9 @@ def _of_study(evaluation: Evaluation, trials: int | None) -> dict[str, object]:
         f"easier or harder to recognise; it takes {FEW_PEOPLE} to show how much.",
         "people_unknown": not study.people_known
         and "The file does not name all people. People of two pairs count as different unless "
-        "mated pairs connect their pictures, so intervals may be too narrow. The columns "
-        "probe_subject and reference_subject name people.",
+        "mated pairs connect their pictures, so intervals may be too narrow and differences "
+        "called significant by mistake. If columns name people, pass them as probe_subject and "
+        "reference_subject.",
         "no_groups": not study.groups
         and "The data name no groups, so differences between groups are unknown.",
         "one_system": len(evaluation.systems) == 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -248,9 +248,11 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
     _take_named(files, columns)
     unclear: dict[str, str] = {}
     for lines in files:
-        unclear |= _take_known(lines)
+        own = f"{lines.name}:" if len(files) > 1 else ""
+        unclear |= {own + ours: text for ours, text in _take_known(lines).items()}
         _skip_doubtful(lines)
-    if missing := unclear or _missing(files) or _missing_to_join(files):
+    missing = _missing(files, unclear) or _missing_to_join(files, unclear)
+    if missing := unclear | missing:
         raise _refusal(files, missing)
 
 
@@ -312,7 +314,7 @@ def _take_known(lines: Lines) -> dict[str, str]:
         same.sort(key=lambda name: plain(name) != plain(ours))
         if len(same) > 1 and plain(same[0]) != plain(ours):
             both = join_names([repr(name[:60]) for name in same])
-            unclear[ours] = f"the columns {both} may each be {ours}: choose one"
+            unclear[ours] = f"the columns {both} of {lines.name} may each be {ours}: choose one"
         else:
             lines.put(ours, same[0])
             lines.skipped += same[1:]
@@ -341,9 +343,10 @@ def _skip_doubtful(lines: Lines) -> None:
     lines.skipped += map(of.pop, doubtful)
 
 
-def _missing(files: Sequence[Lines]) -> dict[str, str]:
+def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
     """Return our names of the columns that no file has, each with a message."""
     first, held = files[0], {ours for lines in files for ours in lines.held}
+    held |= {name.rpartition(":")[2] for name in unclear}
     missing = {
         name: f"the column {name} is missing"
         for both in (PEOPLE, PICTURES, ("transaction", "attempt"))
@@ -372,12 +375,13 @@ def _missing(files: Sequence[Lines]) -> dict[str, str]:
     return missing
 
 
-def _missing_to_join(files: Sequence[Lines]) -> dict[str, str]:
+def _missing_to_join(files: Sequence[Lines], unclear: Collection[str]) -> dict[str, str]:
     """Return ``FILE:NAME`` of each column that a file lacks for joining, with a message."""
     key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
     missing: dict[str, str] = {}
     for lines in files if len(files) > 1 else ():
         lacks = [name for name in key if name not in lines.of]
+        lacks = [name for name in lacks if f"{lines.name}:{name}" not in unclear]
         missing |= dict.fromkeys(
             (f"{lines.name}:{name}" for name in lacks),
             f"{lines.name} has no column {' or '.join(lacks)}; all files must identify pairs in "

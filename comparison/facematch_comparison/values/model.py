@@ -101,11 +101,13 @@ class Evidence:
         sha256: SHA-256 of the score file, in hex; for a run database, its `digest_answers`.
         options: The command-line options that affect the results: the arguments of each option
             (``--fmr``), empty for a flag. File names are without their folders.
+        notes: The notes on the score files, for example which columns were skipped.
     """
 
     file: str
     sha256: str
     options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

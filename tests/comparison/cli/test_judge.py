@@ -5,6 +5,7 @@ import hashlib
 import json
 
 import attrs
+import pandas as pd
 import pytest
 from kit.comparison.studies import write_study
 from kit.comparison.tables import as_decisions, as_real, crowd, in_transactions
@@ -53,6 +54,12 @@ def test_page_document_and_stdout_say_the_same(run, screens, tmp_path):
     # The name of a system is somebody else's text.
     export([crowd("a\x1b[31mb", people=30)], tmp_path / "odd.csv")
     assert "\x1b" not in run("compare", "report", "--scores", "odd.csv", "--fmr", "0.01").output
+    # The page contains the notes on the scores, without folders.
+    pd.read_csv("s.csv").assign(mood=1).to_csv("moods.csv", index=False)
+    run("compare", "report", "--scores", tmp_path / "moods.csv", "--out", "moods.html")
+    page = (tmp_path / "moods.html").read_text()
+    assert "&#39;mood&#39;" in page
+    assert str(tmp_path) not in page
     error = json.loads(run("compare", "report", "--scores", "nothing.csv", "--json").stdout)
     assert error["error"]["class"] == "InvalidRequest"
 

@@ -111,6 +111,12 @@ def test_a_column_that_one_file_lacks_to_join_is_named_for_it(pairs, exports):
     with pytest.raises(ColumnsNotRecognised) as caught:
         read_scores(exports)
     assert caught.value.columns == {"labels:reference": "COLUMN"}
+    # An ambiguous column of another file is asked for in the same error.
+    pd.read_csv(exports[1]).assign(Confidence=99).to_csv(exports[1], index=False)
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read_scores(exports)
+    assert caught.value.columns == {"aws:score": "COLUMN", "labels:reference": "COLUMN"}
+    pd.read_csv(exports[1]).drop(columns="Confidence").to_csv(exports[1], index=False)
     answers = read_scores(exports, columns={"labels:reference": "card"})
     assert answers[1].scores.tolist() == pairs["azure"].tolist()
 
