@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -251,8 +251,7 @@ def recognise(files: Sequence[Lines], columns: Mapping[str, str | Sequence[str]]
         own = f"{lines.name}:" if len(files) > 1 else ""
         unclear |= {own + ours: text for ours, text in _take_known(lines).items()}
         _skip_doubtful(lines)
-    missing = _missing(files, unclear) or _missing_to_join(files, unclear)
-    if missing := unclear | missing:
+    if missing := unclear | (_missing(files, unclear) or _missing_to_join(files, unclear)):
         raise _refusal(files, missing)
 
 
@@ -375,13 +374,12 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
     return missing
 
 
-def _missing_to_join(files: Sequence[Lines], unclear: Collection[str]) -> dict[str, str]:
+def _missing_to_join(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
     """Return ``FILE:NAME`` of each column that a file lacks for joining, with a message."""
     key = min(PAIR_KEYS, key=lambda key: sum(not {*key} <= lines.of.keys() for lines in files))
     missing: dict[str, str] = {}
     for lines in files if len(files) > 1 else ():
-        lacks = [name for name in key if name not in lines.of]
-        lacks = [name for name in lacks if f"{lines.name}:{name}" not in unclear]
+        lacks = [name for name in key if not {name, f"{lines.name}:{name}"} & {*lines.of, *unclear}]
         missing |= dict.fromkeys(
             (f"{lines.name}:{name}" for name in lacks),
             f"{lines.name} has no column {' or '.join(lacks)}; all files must identify pairs in "
