@@ -87,7 +87,7 @@ class Service:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The protocol of one connection."""
+    """The asyncio protocol of one connection."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""HTTP without sockets: plan the response to a request, and encode it."""
+"""The part of the HTTP server without sockets: plan and encode responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mock's vendors: subpackages of this one, and entry points of other distributions."""
+"""The mock's vendors: this package's subpackages, and entry points of other distributions."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ def _route(
 
 
 class Azure(base.Routed):
-    """Azure AI Face in one world. Thread-safe."""
+    """The mock of Azure AI Face in one world. Thread-safe."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"

@@ -183,7 +183,7 @@ def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
 
 
 class Compreface(base.Routed):
-    """CompreFace in one world. Thread-safe."""
+    """The mock of CompreFace in one world. Thread-safe."""
 
     begins = PATH
     nowhere = "path.method"

@@ -350,7 +350,7 @@ ROUTES = (
 
 
 class Deepvue(base.Routed):
-    """Deepvue in one world. Thread-safe."""
+    """The mock of Deepvue in one world. Thread-safe."""
 
     begins = "/v1/"
     also = ("/v1/", "/v2/")

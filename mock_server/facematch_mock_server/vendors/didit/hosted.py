@@ -220,7 +220,7 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
     return call.answer("start.answer", body)
 
 
-# The sandbox: a start request selects the scenario, or a later request with the session's token
+# Sandbox scenarios, selected by a start request or a later request with the session's token
 
 
 def _arm(call: DiditCall) -> Response:

@@ -49,7 +49,7 @@ def _show_balance(call: DiditCall) -> Response:
 
 
 class Didit(base.Routed):
-    """Didit in one world. Thread-safe."""
+    """The mock of Didit in one world. Thread-safe."""
 
     begins = "/v3/"
     also = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA, HEALTHCHECK)

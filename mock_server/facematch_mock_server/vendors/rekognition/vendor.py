@@ -329,7 +329,7 @@ _SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "Session
 
 
 class Rekognition(base.Routed):
-    """Rekognition in one world: one path for all operations. Thread-safe."""
+    """The mock of Rekognition in one world; all operations have one path. Thread-safe."""
 
     call = RekognitionCall
     nowhere = "operation.unknown"
