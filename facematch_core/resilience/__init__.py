@@ -1,4 +1,4 @@
-"""Policies for a verifier's calls: budgets, circuit breakers, rate limiters and retries."""
+"""Budgets, circuit breakers, rate limiters and retries for a verifier's calls."""
 
 from facematch_core.base.deadline import RateWindow
 from facematch_core.store import Period

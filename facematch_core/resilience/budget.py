@@ -1,4 +1,4 @@
-"""`Budget`: a limit on the cost of calls, checked before anything is sent."""
+"""`Budget`: a spending limit that is checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from facematch_core.store.records import EXACT, expire_reservations
 
 from .policy import Attempt, Leave, Outcome, Policy
 
-#: The highest cap and price: sums of them are exact in every database.
+#: The highest cap and price. Their sums are exact in every supported database.
 MOST = 10**12
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Budget(Policy):
-    """Refuses calls that could exceed a spending limit. Safe across threads and processes.
+    """Refuses calls that would exceed a spending limit. Safe across threads and processes.
 
-    The price of each try is reserved before the try is sent. When the try ends, a charged amount is
-    spent, a free one is released, and an amount with an unknown charge stays reserved until it is
-    reconciled. If a try reports no end within 15 minutes (for example, because its process was
-    killed), its charge becomes unknown, too. Free operations are not counted.
+    The price of each try is reserved before the try is sent. At the end of the try, the amount is
+    spent if the try was charged, and released if it was free. If the charge is unknown, the amount
+    stays reserved until the call is reconciled. A try that does not end within 15 minutes (because
+    its process was killed, for example) also has an unknown charge. Free operations do not count.
 
-    Each environment has its own sum, so calls to a mock or a sandbox do not use up a production
-    budget. The backend's `environment` setting decides; without one, calls count as production.
+    Each environment has its own sum, so that calls to a mock or a sandbox do not use up the
+    production budget. Calls of a backend without an `environment` setting count as production.
 
     Args:
         cap: The spending limit, 0 to 10**12: a whole number of calls or, with `currency`, an amount
             (a Decimal or a whole number, at most six decimal places).
         currency: Three capital letters; None to count calls.
         per: The period after which the budget is reset.
-        name: The budget's owner, such as a vendor or a profile. Budgets with the same name, unit
-            and period in one store are the same budget.
-        price: The price of one call per operation, in `currency`. Vendors do not return the price
-            of a call, so the budget counts these amounts.
-        store: The store of the sums; None for this process's memory.
-        clock: The clock, for tests.
+        name: The name, such as a vendor or a profile. Budgets with the same name, unit and period
+            in one store are the same budget.
+        price: The price of one call by operation, in `currency`. The budget counts these amounts,
+            because vendors do not return the price of a call.
+        store: The store with the sums; None for this process's memory.
+        clock: A clock, for tests.
 
     Attributes:
-        name, store: The arguments of the same name.
+        name, store: The arguments of the same names.
 
     Raises:
         ConfigurationError: an argument is invalid, or `currency` has no `price`.
@@ -98,7 +98,7 @@ class Budget(Policy):
         self._clock = clock or SystemClock()
 
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
-        """Return the price of one call and its currency; None if calls are counted."""
+        """Return the price of a call and its currency; None if calls are counted or it has none."""
         if self._currency is None or operation not in self._price:
             return None
         return self._price[operation], self._currency
@@ -123,7 +123,7 @@ class Budget(Policy):
         try:
             full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
         except BaseException as error:
-            # For example, Ctrl-C before or after the reservation: nothing was sent.
+            # A Ctrl-C, for example, may come before or after the reservation. Nothing was sent.
             if not isinstance(error, errors.FaceMatchError):
                 with contextlib.suppress(errors.FaceMatchError):
                     self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
@@ -133,7 +133,7 @@ class Budget(Policy):
         return lambda outcome: self._finalize(reservation, outcome, attempt.deadline)
 
     def check(self, attempts: Sequence[Attempt]) -> None:
-        """Raise if the calls together would exceed the budget (errors: see `enter`)."""
+        """Raise if the calls together would exceed the budget. For errors, see `enter`."""
         totals: dict[BudgetKey, Decimal] = {}
         for attempt in attempts:
             if attempt.paid:
@@ -148,7 +148,7 @@ class Budget(Policy):
                 raise self._describe_excess(state, amount, send_by)
 
     def close(self) -> None:
-        """Close the store's connections. Other users of the store reconnect automatically."""
+        """Close the store's connections. Other users of the store reconnect when needed."""
         self.store.close()
 
     def __repr__(self) -> str:
@@ -186,7 +186,7 @@ class Budget(Policy):
         try:
             write(deadline=deadline)
         except BaseException as error:
-            # For example, Ctrl-C. Without a second write, which is safe, the outcome may be lost.
+            # After a Ctrl-C, for example, the outcome may not be written. Writing twice is safe.
             if not isinstance(error, errors.FaceMatchError):
                 with contextlib.suppress(errors.FaceMatchError):
                     write(deadline=Deadline.after(0.0))
@@ -196,8 +196,8 @@ class Budget(Policy):
         self, state: BudgetState, amount: Decimal, send_by: Deadline
     ) -> errors.BudgetExceeded:
         key, ends_at = state.key, state.key.ends_at
-        # Expiring reservations is slow and frees nothing; it only makes the message clearer. So
-        # only a call that exceeds the budget pays for it.
+        # Expiring reservations is slow and frees nothing, but makes the message clearer. So do it
+        # only when a call is refused.
         if state.reserved:
             with contextlib.suppress(errors.StoreUnavailable):
                 expire_reservations(self.store, self._clock.now(), key, deadline=send_by)
@@ -237,7 +237,7 @@ def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
             'not exact. Write Decimal("0.05").'
         )
     amount = Decimal(value)
-    # NaN fails this comparison, too.
+    # This also rejects NaN.
     if not (amount.is_finite() and 0 <= amount <= MOST):
         raise errors.ConfigurationError(f"The {what} of a budget must be between 0 and {MOST}.")
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):

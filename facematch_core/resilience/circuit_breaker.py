@@ -1,4 +1,4 @@
-"""`CircuitBreaker`: stop calling a vendor that is down, and probe the vendor regularly."""
+"""`CircuitBreaker`: stop calls to a vendor that is down, and probe the vendor regularly."""
 
 from __future__ import annotations
 
@@ -14,55 +14,56 @@ from . import policy
 
 _REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
 
-#: Errors of an outage. `UnexpectedResponse` counts: a maintenance page may have status 200.
+#: Errors that indicate an outage. A maintenance page with status 200 is an `UnexpectedResponse`.
 _OUTAGE = (errors.VendorUnavailable, errors.OutcomeUnknown, errors.UnexpectedResponse)
 
-#: Errors that say nothing about an outage: a gateway may throttle while the vendor is down.
+#: Errors that indicate nothing. For example, a gateway may throttle while the vendor is down.
 _UNCLEAR = (errors.RateLimited, errors.EnvironmentMismatch, errors.BreakerOpen)
 
 
 class BreakerState(enum.StrEnum):
     """The state of a circuit breaker."""
 
-    #: All calls pass.
+    #: All calls are allowed.
     CLOSED = "closed"
-    #: No call passes until `open_s` has elapsed.
+    #: No call is allowed until `open_s` has elapsed.
     OPEN = "open"
-    #: Only the next call passes, as the probe. Other calls are refused until the probe ends.
+    #: Only the next call is allowed, as the probe. Others are refused until the probe ends.
     HALF_OPEN = "half_open"
 
 
 def is_outage(error: errors.FaceMatchError | None) -> bool | None:
-    """Return whether an error indicates an outage; None if the error says nothing about that."""
+    """Return whether an error indicates an outage; None if it indicates nothing."""
     if error is None:
         return False
     if not isinstance(error, errors.VendorError) or isinstance(error, _UNCLEAR):
         return None
     if isinstance(error, errors.VendorUnavailable) and not error.retryable and error.status_code:
-        return None  # for example, the vendor lost the state of an earlier request
+        return None  # for example, the vendor has lost the state of an earlier request
     return isinstance(error, _OUTAGE)
 
 
 @attrs.define(kw_only=True, eq=False)
 class CircuitBreaker(policy.Policy):
-    """Refuses calls to a vendor that is down; one call per `open_s` passes as a probe.
+    """Refuses calls to a vendor that is down, except for one probe per `open_s`.
 
     The breaker opens after `failures` consecutive failed calls. While it is open, calls raise
-    `BreakerOpen` before anything is sent. After `open_s` one call passes as the probe. A response
-    closes the breaker; a failure keeps it open for another `open_s`. If the probe says nothing
-    about the vendor (Ctrl-C, throttled, refused by a later policy), the next call is the probe.
+    `BreakerOpen` before anything is sent. After `open_s`, one call is allowed as a probe. If the
+    vendor responds, the breaker closes. If the probe fails, the breaker stays open for another
+    `open_s`. If the probe is inconclusive (Ctrl-C, throttled, refused by a later policy), the next
+    call is the probe.
 
-    A failure is an error that an outage causes: no connection, a 5xx, a lost or unreadable
-    response, no response before the deadline. A rejected request, a bad key and a negative decision
-    count as responses. Throttled calls and calls that were not sent do not count.
+    A call fails if its error indicates an outage: no connection, a 5xx, a lost or unreadable
+    response, or no response before the deadline. A rejected request, a wrong key or a mismatch
+    is a response, not a failure. Throttled calls and calls that were not sent are ignored.
 
-    Place the breaker after a `RateLimiter`: calls that waited there are then checked right before
-    they are sent. Safe across threads. The child of a fork starts with a copy.
+    Put the breaker after a `RateLimiter`, so that a call is checked after its wait, right before it
+    is sent. Thread-safe. A forked child starts with a copy of the state.
 
     Args:
         failures: Consecutive failed calls that open the breaker, 1 or more.
-        open_s: Seconds between opening and a probe, and between two probes, above 0.
-        clock: The clock, for tests; otherwise the verifier's.
+        open_s: Seconds from opening to a probe, and between two probes, above 0.
+        clock: A clock, for tests.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -78,9 +79,9 @@ class CircuitBreaker(policy.Policy):
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
     #: Number of failed calls since the last response.
     _failed: int = attrs.field(init=False, default=0, repr=False)
-    #: Start of the next probe, on the monotonic clock; None while closed.
+    #: Time of the next probe, on the monotonic clock; None while closed.
     _probe_at: float | None = attrs.field(init=False, default=None, repr=False)
-    #: The probe under way. If it never ends (a killed thread), another call probes at `_probe_at`.
+    #: The running probe. If it never ends, another call is the probe at `_probe_at`.
     _probe: object | None = attrs.field(init=False, default=None, repr=False)
     #: The error of the last failed call, for the message of `BreakerOpen`.
     _reason: str = attrs.field(init=False, default="", repr=False)
@@ -95,12 +96,12 @@ class CircuitBreaker(policy.Policy):
             return BreakerState.HALF_OPEN if is_due or self._probe else BreakerState.OPEN
 
     def reset(self) -> None:
-        """Close the breaker, for example when an operator knows that the vendor is up again."""
+        """Close the breaker, for example if an operator knows that the vendor is up again."""
         with policy.lock:
             self._failed, self._probe_at, self._probe = 0, None, None
 
     def enter(self, attempt: policy.Attempt) -> policy.Leave:
-        """Let a call through unless the breaker is open.
+        """Allow a call unless the breaker is open.
 
         Raises:
             BreakerOpen: the vendor is down; `retry_after_s` is the time until the next probe.
@@ -115,7 +116,7 @@ class CircuitBreaker(policy.Policy):
         return leave
 
     def admit(self, call: object, name: str) -> None:
-        """Let a call to `name` through, as the probe if one is due; else raise `BreakerOpen`."""
+        """Allow a call to `name`, as the probe if one is due; else raise `BreakerOpen`."""
         with policy.lock:
             now = self.clock.monotonic()
             if self._probe_at is None:
@@ -134,14 +135,14 @@ class CircuitBreaker(policy.Policy):
     def learn(
         self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
     ) -> None:
-        """Record the end of a call; `failed` is None if the end says nothing about the vendor."""
+        """Record the end of a call; `failed` is None if it indicates nothing about the vendor."""
         before = self.state
         with policy.lock:
             now, is_probe = self.clock.monotonic(), call is self._probe
             if is_probe:
                 self._probe = None
             elif self._probe_at is not None:
-                return  # the call started before the breaker opened
+                return  # this call started before the breaker opened
             if failed is None:
                 self._probe_at = now if is_probe else None
             elif failed:

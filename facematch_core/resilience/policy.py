@@ -1,4 +1,4 @@
-"""The `Policy` interface, and running one try of a call through all policies."""
+"""The `Policy` interface, and `enter_all`, which applies all policies to one try of a call."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from facematch_core.models import Billing, CallRecord, Charged, Environment
 
 log = logging.getLogger("facematch")
 
-#: Lock for the state of every circuit breaker and rate limiter of the process.
+#: One lock for the state of all circuit breakers and rate limiters in this process.
 lock = fork_safe_lock()
 
 
 class Sending(enum.IntEnum):
-    """Whether a try has sent its first byte, or still may."""
+    """Whether a try has sent its first byte."""
 
     UNSENT = 0
-    #: The try will never send: its time to send is over.
+    #: Nothing was sent, and the try may no longer send.
     STOPPED = 1
     #: The backend is running and does not report when it sends.
     PERHAPS = 2
     SENT = 3
 
 
-# Compared by identity: `Policy.sent` and `Policy.enter` get the same object for a try.
+# Compared by identity: all methods of a `Policy` get the same object for a try.
 @attrs.define(kw_only=True, eq=False)
 class Attempt:
     """A try of a call. Policies must not change it.
 
     Attributes:
-        call: The call; its id is the same in every try.
-        number: 1 for the first try.
+        call: The call record; its id is the same in every try.
+        number: Number of the try, from 1.
         paid: Whether the backend declares that the operation costs money.
         environment: The backend's configured environment; None if unknown.
-        deadline: The caller's deadline; its `send_by` is the deadline for the first byte.
+        deadline: The call's deadline. Its `send_by` is the deadline for the first byte.
     """
 
     call: CallRecord
@@ -68,17 +68,17 @@ class Attempt:
     sending: Sending = attrs.field(default=Sending.UNSENT, init=False)
     was_asked: bool = attrs.field(default=False, init=False)
     vendor_id: str | None = attrs.field(default=None, init=False)
-    #: The bill, once it is certain. A later Ctrl-C does not change the bill.
+    #: The charge, once it is certain. A later Ctrl-C does not change it.
     billing: Billing | None = attrs.field(default=None, init=False)
-    # Read in the calling thread: a plug-in may report the first byte from another thread.
+    # Read now, in the calling thread: a plug-in may report the first byte from another thread.
     _cancellation: Cancellation = attrs.field(factory=CANCELLATION.get, init=False, repr=False)
-    # `begin_sending` and `stop` race: different threads call them.
+    # Different threads may call `begin_sending` and `stop` at the same time.
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
-    #: Id of the process that makes the try: after a fork, the child inherits its parent's tries.
+    #: Id of the process that makes the try, because a forked child inherits its parent's tries.
     process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def sleep(self, seconds: float, clock: Clock | None = None) -> None:
-        """Sleep on `clock` (None: the verifier's); wake up early if the call is cancelled."""
+        """Sleep on `clock` (None for the deadline's); wake up early if the call is cancelled."""
         self._cancellation.sleep(seconds, clock or self.deadline.clock)
 
     def begin_sending(self, sending: Sending = Sending.SENT) -> None:
@@ -94,21 +94,21 @@ class Attempt:
         self.on_sending(self, before)
 
     def stop(self) -> bool:
-        """Forbid sending from now on; return whether nothing was sent before."""
+        """Forbid sending; return whether nothing has been sent."""
         with self._lock:
             if self.sending is Sending.UNSENT:
                 self.sending = Sending.STOPPED
             return self.sending is Sending.STOPPED
 
     def accept(self, vendor_id: str | None, billing: Billing) -> None:
-        """Record the vendor's id and the bill of an accepted request; more requests follow."""
+        """Record the vendor's id and charge for an accepted request; more requests follow."""
         self.vendor_id = vendor_id
-        # If the first request was free, the next request may still cost.
+        # If this request was free, a later request of the call may still be charged.
         if not (self.paid and billing.charged is Charged.NO):
             self.billing = billing
 
     def billing_after(self, error: BaseException) -> Billing:
-        """Return the bill of a try that ended with `error`."""
+        """Return the charge for a try that ended with `error`."""
         if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
             return error.billing
         if self.billing is not None:
@@ -120,15 +120,15 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """The outcome of a try.
+    """The outcome of a try, as policies get it.
 
     Attributes:
-        charged: Whether the try was charged; also UNKNOWN if interrupted after the first byte.
+        charged: Whether the try was charged. UNKNOWN if it was interrupted after the first byte.
         sent: Whether anything may have been sent.
         environment: The environment that answered; None if unknown.
-        error: The error; None for a result, and for a foreign exception such as Ctrl-C.
-        answered: Whether there is a result.
-        was_asked: Whether the backend was called: False after a refusal or a timeout.
+        error: The error; None for a result, and for another exception such as Ctrl-C.
+        answered: Whether the try has a result.
+        was_asked: Whether the backend was called. False if a policy refused the try, for example.
     """
 
     charged: Charged
@@ -149,34 +149,34 @@ class Outcome:
         )
 
 
-#: Function that a policy returns from `enter`; called once, when the try has ended.
+#: The function that `Policy.enter` returns. It is called once, when the try has ended.
 Leave: TypeAlias = Callable[[Outcome], None]
 
 
 class Policy(abc.ABC):
-    """Refuses, delays or counts calls. Safe across threads.
+    """The interface of an object that refuses, delays or counts calls. Must be thread-safe.
 
-    All methods get the same `Attempt` object for one try.
+    All methods get the same `Attempt` object for a try.
     """
 
     @abc.abstractmethod
     def enter(self, attempt: Attempt) -> Leave:
-        """Let a try through, possibly after a wait, or refuse the try.
+        """Allow a try, possibly after a wait, or refuse it by raising an error.
 
         Raises:
             FaceMatchError: the try is refused; nothing was sent, and nothing stays reserved.
         """
 
     def sent(self, attempt: Attempt) -> None:  # noqa: B027 - optional
-        """Record that the first byte of a try may be sent now. Must not wait or raise.
+        """Record that a try is about to send its first byte. Must not wait or raise.
 
-        May be called more than once per try. Never called for a try that is not sent.
+        May be called more than once per try, but not for a try that sends nothing.
         """
 
     def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - optional
-        """Raise if `enter` would refuse any of these calls, made one after the other.
+        """Raise if `enter` would refuse one of these calls, if they were made in this order.
 
-        Reserves nothing. `enter` may still refuse, because other threads make calls meanwhile.
+        Reserves nothing. `enter` may still refuse, because other threads may make calls meanwhile.
 
         Raises:
             FaceMatchError: one of the calls would be refused.
@@ -187,9 +187,9 @@ class Policy(abc.ABC):
 
 
 def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome], list[Exception]]:
-    """Enter the policies in order; if one refuses, leave the earlier ones.
+    """Enter the policies in order. If a policy refuses, leave those that were entered before.
 
-    Returns a function that leaves all policies in reverse order and returns their exceptions.
+    Return a function that leaves all policies in reverse order and returns their exceptions.
     """
     entered: list[Leave] = []
     try:
@@ -210,7 +210,7 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
         except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
             log.error("A policy failed to record an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
             failures.append(error.with_traceback(None))
-        except BaseException as error:  # noqa: BLE001 - Ctrl-C: the other policies are left first
+        except BaseException as error:  # noqa: BLE001 - on Ctrl-C, first leave the other policies
             interruption = interruption or error
     if interruption is not None:
         raise interruption
@@ -220,7 +220,7 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
 def must_be(
     what: str, is_right: Callable[[Any], bool]
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
-    """Return a validator whose error says that the setting must be `what`."""
+    """Return an attrs validator with the error text "... must be `what`"."""
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not is_right(value):

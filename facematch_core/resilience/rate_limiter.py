@@ -1,4 +1,4 @@
-"""`RateLimiter`: keep calls within a vendor's published rate limit."""
+"""`RateLimiter`: keep calls within a vendor's rate limit."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from facematch_core.models import Billing, Charged
 
 from . import policy
 
-#: Seconds added to a window, because the vendor's clock differs from ours.
+#: Seconds added to each window, because the vendor's clock differs from ours.
 MARGIN_S = 0.05
-#: The shortest sleep in seconds; rounding would turn a shorter one into 0.
+#: The shortest sleep in seconds. Rounding could turn a shorter sleep into 0.
 SHORTEST_S = 0.001
-#: The longest sleep in seconds before the queue is checked again: calls may have left the queue.
+#: The longest sleep in seconds. Then the queue is checked again, as other calls may have left it.
 LONGEST_SLEEP_S = 1.0
-#: The longest pause in seconds after one throttled call, unless the window is longer.
+#: The longest pause in seconds after a throttled call, unless the window is longer.
 LONGEST_HOLD_S = 900.0
 
 
 @attrs.define(eq=False)
 class RateLimiter(policy.Policy):
-    """Delays calls until the vendor's rate window has room, first come, first served.
+    """Delays calls, in order of arrival, so that they stay within a vendor's rate limit.
 
-    A call takes a slot when it arrives. The slot is free again one window after the call's first
-    byte was sent. The vendor counts the call slightly later, so it occasionally throttles a call. A
-    throttled call is free, delays other calls by its `retry_after_s`, and is retried by a `Retry`.
-    A failed call counts; a call that was not sent does not.
+    A call occupies a slot from its arrival until one window after its first byte was sent. A failed
+    call occupies its slot, too, but a call that was not sent releases it. Because the vendor
+    receives calls slightly later, it may still throttle one occasionally. A throttled call is free,
+    delays other calls by its `retry_after_s`, and can be retried by a `Retry`.
 
-    If a call would wait longer than `max_wait_s` or past its deadline, it raises `RateLimited`
-    immediately. The error's `retry_after_s` is the estimated wait.
+    If a call would have to wait longer than `max_wait_s` or past its deadline, `RateLimited` is
+    raised immediately. The error's `retry_after_s` is the estimated wait.
 
-    Use one limiter per window: a vendor with two rates needs two. Open one verifier per process and
-    share it between threads. Processes count separately: give each of four workers a quarter.
+    Use one limiter per window: a vendor with two rate limits needs two. Open one verifier per
+    process and share it between threads. Limiters of several processes do not share a count, so
+    give each of four workers a quarter of the rate.
 
     Args:
-        window: The rate. A backend's published rates are its ``capabilities.rate_windows``.
-        max_wait_s: The longest wait of one call, in seconds, 0 or more.
-        clock: The clock, for tests; otherwise the verifier's.
+        window: The rate limit. A backend's published limits are in ``capabilities.rate_windows``.
+        max_wait_s: The longest wait of a call, in seconds, 0 or more.
+        clock: A clock, for tests.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -61,18 +62,18 @@ class RateLimiter(policy.Policy):
         kw_only=True,
     )
     clock: Clock = attrs.field(factory=SystemClock, kw_only=True, repr=False)
-    #: Calls that wait or passed but have not been sent yet, in order of arrival.
+    #: Calls that have not been sent yet (waiting or admitted), in order of arrival.
     _queue: list[policy.Attempt] = attrs.field(init=False, factory=list, repr=False)
-    #: Send times of the latest calls, at most one window's limit.
+    #: Send times of the latest calls, as many as one window allows.
     _sent_at: collections.deque[float] = attrs.field(init=False, repr=False)
-    #: End of the pause that the vendor asked for, on the monotonic clock.
+    #: End of the pause that the vendor requested, on the monotonic clock.
     _held_until: float = attrs.field(init=False, default=-math.inf, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._sent_at = collections.deque(maxlen=self.window.limit)
 
     def enter(self, attempt: policy.Attempt) -> policy.Leave:
-        """Wait until the window has room for a call.
+        """Wait until the rate limit allows the call.
 
         Raises:
             RateLimited: the wait would be too long; nothing was sent.
@@ -107,11 +108,11 @@ class RateLimiter(policy.Policy):
                 self._sent_at.append(self.clock.monotonic())
 
     def _wait_s(self, attempt: policy.Attempt, arrived_at: float) -> float:
-        """Return the seconds until the window may have room; raise `RateLimited` if too many."""
+        """Return the seconds until the call may be sent; raise `RateLimited` if too long."""
         limit, length_s = self.window.limit, self.window.seconds + MARGIN_S
         with policy.lock:
             now = self.clock.monotonic()
-            # Calls inherited from the parent of a fork may have been sent, so they count as sent.
+            # A forked child inherits its parent's queue. Treat those calls as sent.
             for call in [call for call in self._queue if call.process != os.getpid()]:
                 self._queue.remove(call)
                 self._sent_at.append(now)
@@ -121,7 +122,7 @@ class RateLimiter(policy.Policy):
             first = self._sent_at[-full] + length_s if is_full else now
             opens_at = max(self._held_until, max(first, now) + turns * length_s)
         wait_s = max(0.0, opens_at - now)
-        # Compare durations: the deadline may use another clock.
+        # Compare durations, because the deadline may be on another clock.
         is_late = wait_s >= attempt.deadline.send_by.left_s()
         if wait_s and (is_late or opens_at - arrived_at > self.max_wait_s):
             bound = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"

@@ -1,4 +1,4 @@
-"""`Retry`: retry a call that was certainly not charged."""
+"""`Retry`: retry calls that were certainly not charged."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .policy import Attempt, must_be, positive_seconds
 class Retry:
     """Retries calls that were certainly not charged, if another try may succeed.
 
-    Retries a call that was not sent, a throttled call (429), a temporary error that the vendor
-    documents as free, and a call that timed out waiting for a budget's store. Never retries a call
-    that may have been charged, nor any other refusal of a policy.
+    Retried are calls that were not sent, throttled calls (429), temporary errors that the vendor
+    documents as free, and timeouts of a budget store. A call that may have been charged is never
+    retried. If a policy refuses a call for any other reason, the call is not retried either.
 
     Args:
-        times: The most retries of one call, 1-10.
-        first_s: Seconds before the second try, above 0. Doubles with each further try up to
-            `longest_s`, with a random jitter that shortens the wait by up to half. If the vendor
-            asks for a longer wait, that wait is used.
-        longest_s: The longest wait in seconds, above 0. If the vendor asks for a longer wait, or
+        times: Maximum number of retries of one call, 1-10.
+        first_s: Seconds before the second try, above 0. The wait doubles with each further try, up
+            to `longest_s`, and a random jitter shortens it by up to half. If the vendor requests a
+            longer wait, that wait is used.
+        longest_s: The longest wait in seconds, above 0. If the vendor requests a longer wait, or
             the deadline comes first, the error is raised immediately.
 
     Raises:
@@ -40,11 +40,11 @@ class Retry:
     )
     first_s: float = attrs.field(default=1.0, validator=positive_seconds)
     longest_s: float = attrs.field(default=60.0, validator=positive_seconds)
-    #: The system's random generator: a fork copies no state of it.
+    #: The operating system's random generator, which has no state that a fork could copy.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
 
     def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
-        """Return the seconds until the next try; None if the call is not retried."""
+        """Return the seconds until the next try; None if the call must not be retried."""
         if isinstance(error, errors.VendorError):
             is_known = not isinstance(error, errors.OutcomeUnknown)
             may_repeat = error.retryable and is_known and error.billing.charged is Charged.NO
@@ -54,7 +54,7 @@ class Retry:
             return None
         wait_s: float = min(self.first_s * 2 ** (attempt.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
-        # Ignore the `retry_after_s` of a circuit breaker: the vendor did not ask for it.
+        # Ignore a circuit breaker's `retry_after_s`, because the vendor did not request it.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
         is_late = wait_s > self.longest_s or wait_s >= attempt.deadline.send_by.left_s()

@@ -1,4 +1,4 @@
-"""Stores for budgets: reservations of calls, and sums of spent amounts."""
+"""Budget stores, which hold reservations and the sums of each budget."""
 
 from .memory import MemoryStore
 from .records import (

@@ -1,4 +1,4 @@
-"""Tables, rows and steps of a SQL store. Each step is one transaction.
+"""The tables of `SqlStore`, and its steps, each of which runs in one transaction.
 
 This module imports SQLAlchemy, so it is imported only when a store is opened.
 """
@@ -20,7 +20,7 @@ from facematch_core.models import CallRecord, Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
-#: Schema version. A store with another version cannot be opened.
+#: The schema version. Stores with another version cannot be opened.
 VERSION: Final = 2
 
 METADATA: Final = sa.MetaData()
@@ -29,7 +29,7 @@ STORE: Final = sa.Table(
     "facematch_store", METADATA, sa.Column("version", sa.Integer, primary_key=True)
 )
 
-#: One row per sum. Amounts are whole numbers: calls, or millionths of the currency.
+#: One row per `BudgetKey`. Amounts are whole numbers: calls, or millionths of the currency.
 BUDGETS: Final = sa.Table(
     "facematch_budgets",
     METADATA,
@@ -45,7 +45,7 @@ BUDGETS: Final = sa.Table(
     sa.Column("unknown", sa.BigInteger, nullable=False),
 )
 
-#: One row per try and budget.
+#: One row per reservation.
 ATTEMPTS: Final = sa.Table(
     "facematch_attempts",
     METADATA,
@@ -68,12 +68,12 @@ ATTEMPTS: Final = sa.Table(
     sa.Index("facematch_attempts_open", "state", "started_at"),
 )
 
-#: Key of the PostgreSQL advisory lock for creating the tables: "facm" in ASCII.
+#: The key of the PostgreSQL advisory lock for creating the tables ("facm" in ASCII).
 _CREATION_LOCK: Final = 0x6661636D
 
 
 class Damaged(ValueError):
-    """A row has a value that facematch never writes."""
+    """A row contains a value that facematch never writes."""
 
 
 def name_of(key: BudgetKey) -> str:
@@ -150,9 +150,9 @@ def _write_row(reservation: Reservation) -> dict[str, Any]:
 
 
 def make_tables(connection: sa.Connection) -> int:
-    """Create missing tables; return the schema version."""
+    """Create missing tables and return the schema version."""
     if connection.dialect.name == "postgresql":
-        # The lock lets only one of several starting processes create the tables.
+        # If several processes start at once, only the one with the lock creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
     STORE.create(connection, checkfirst=True)
     version: int | None = connection.execute(STORE.select()).scalars().first()
@@ -167,7 +167,7 @@ def reserve(
 ) -> BudgetState | None:
     key = reservation.key
     if not _set_aside(connection, reservation, cap):
-        # The budget is full or has no row yet. Another process may insert the row concurrently.
+        # The budget is exceeded or has no row yet. Another process may insert the row concurrently.
         row = {
             "budget": name_of(key),
             "name": key.name,
@@ -181,13 +181,13 @@ def reserve(
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
     if not _insert_if_new(connection, ATTEMPTS, _write_row(reservation)):
-        # The error rolls back the reserved amount.
+        # This error rolls back the transaction, including the amount added above.
         raise ConfigurationError(records.describe_second_reservation(reservation))
     return None
 
 
 def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
-    """Reserve the amount in one conditional UPDATE; return whether it fits the cap."""
+    """Add the amount to `reserved` in one conditional UPDATE; return whether it fits the cap."""
     key, sums = reservation.key, BUDGETS.c
     amount, cap_units = _to_units(reservation.amount, key.currency), _to_units(cap, key.currency)
     statement = (
@@ -198,20 +198,20 @@ def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal
         .returning(*BUDGETS.c)
     )
     changed = connection.execute(statement).mappings().one_or_none()
-    # A damaged sum could pass the condition; reading the row raises `Damaged` then.
+    # A damaged sum could pass the condition, so read the row, which then raises `Damaged`.
     return changed is not None and _read_budget(changed) is not None
 
 
 def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Insert a row after waiting for other transactions on it; return False if it exists."""
+    """Insert a row unless it exists; return whether it was inserted. Waits for locks on the row."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(table).values(row).on_conflict_do_nothing()
     return bool(connection.execute(statement.returning(*table.primary_key)).all())
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
-    """Release the reservation of a call that is not made, even if it is committed later."""
-    # If the reservation is committed later, the final row inserted here makes it fail.
+    """Release the reservation of a call that is not made, even if `reserve` commits later."""
+    # If `reserve` has not committed yet, it fails because of the final row that is inserted here.
     at = reservation.call.started_at
     row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
     _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)
@@ -279,10 +279,10 @@ def open_reservations(
 
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
-    """Return the charge of each call; `Charged.UNKNOWN` while one of its tries is open."""
+    """Return whether each call was charged; `Charged.UNKNOWN` while one of its tries is open."""
     tries: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
-    # All databases allow 500 parameters per statement.
+    # Every supported database allows 500 parameters per statement.
     for start in range(0, len(call_ids), 500):
         is_chosen = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
         for call_id, state, billed in connection.execute(sa.select(*columns).where(is_chosen)):

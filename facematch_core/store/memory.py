@@ -1,4 +1,4 @@
-"""`MemoryStore`: budgets in memory, lost when the process ends."""
+"""`MemoryStore`: a budget store in memory, which is lost when the process ends."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from facematch_core.models import Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State
 
-#: Lock for all memory stores of the process: each step holds it for microseconds only.
+#: One lock for all memory stores of the process, because it is held for microseconds only.
 _lock = fork_safe_lock()
 
 _Identity: TypeAlias = tuple[str, int, BudgetKey]
 
 
 class MemoryStore(CallStore):
-    """Keeps budgets in this process's memory. Calls with a known charge are kept as sums only.
+    """A budget store in memory. Calls with a known charge are stored only as sums.
 
-    Safe across threads. The child of a fork gets a copy; calls that the parent's other threads had
-    reserved stay reserved in the copy.
+    Thread-safe. A forked child gets a copy, in which the parent's calls in flight stay reserved.
     """
 
     def __init__(self) -> None:
         self._sums: dict[BudgetKey, BudgetState] = {}
-        #: Open reservations by state, because an outage may leave thousands unknown.
+        #: Open reservations, grouped by state because an outage may leave thousands unknown.
         self._open: dict[State, dict[_Identity, Reservation]]
         self._open = {State.RESERVED: {}, State.UNKNOWN: {}}
 
@@ -109,7 +108,7 @@ class MemoryStore(CallStore):
         return tuple(sorted(entries, key=lambda entry: entry.order))
 
     def close(self) -> None:
-        """Do nothing: a memory store has no connections."""
+        """Do nothing, because a memory store has no connections."""
 
 
 def _identity(reservation: Reservation) -> _Identity:

@@ -1,4 +1,4 @@
-"""Records of a store: reservations of calls, and sums of budgets."""
+"""The store interface `CallStore`, and its records: reservations and the sums of budgets."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import attrs
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.models import CallRecord, Charged, Environment
 
-#: Decimal context for exact sums: the program's own context may round.
+#: Decimal context for exact sums, because the program's own context may round.
 EXACT: Final = Context(prec=60)
 
-#: Seconds until an open reservation expires and becomes unknown: no call takes longer.
+#: Seconds until an open reservation expires and becomes unknown. No call takes this long.
 LEASE_S: Final = 900.0
 
 
 class Period(enum.StrEnum):
     """The period after which a budget is reset."""
 
-    #: The UTC day on which a call started.
+    #: The budget is reset at midnight UTC. A call belongs to the day on which it started.
     DAY = "day"
     #: The budget is never reset.
     TOTAL = "total"
@@ -31,28 +31,28 @@ class Period(enum.StrEnum):
 class State(enum.StrEnum):
     """The state of a reservation."""
 
-    #: The call is about to be sent, or under way.
+    #: The call has not ended yet.
     RESERVED = "reserved"
-    #: The call has ended, and the charge is known.
+    #: The call has ended, and its charge is known.
     FINAL = "settled"
-    #: The call has ended, and the charge is unknown.
+    #: The call has ended or expired, and its charge is unknown.
     UNKNOWN = "unknown"
 
 
-#: The sum that the amount of a finished call is added to. A free call is added to none.
+#: The sum that a finished call's amount is added to. The amount of a free call is not added.
 SUM_BY_CHARGE: Final = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
 @attrs.frozen(kw_only=True)
 class BudgetKey:
-    """The key of the sum that a call counts towards.
+    """The key of a budget's sums for one environment and one period.
 
     Attributes:
-        name: The budget's owner, such as a vendor or a profile.
-        currency: Three letters; None if calls are counted.
-        environment: The backend's environment: a mock's calls never count with a vendor's.
-        period: The period after which the sum is reset.
-        window: The day (``2026-11-20``); empty for `TOTAL`.
+        name: The budget's name.
+        currency: Three capital letters; None if calls are counted.
+        environment: The backend's environment, so that calls to a mock are counted separately.
+        period: The period after which the budget is reset.
+        window: The day, such as ``2026-11-20``; empty for `TOTAL`.
     """
 
     name: str
@@ -63,19 +63,19 @@ class BudgetKey:
 
     @property
     def unit(self) -> str:
-        """``calls``, or the currency."""
+        """The unit of the amounts: ``calls``, or the currency."""
         return self.currency or "calls"
 
     @property
     def ends_at(self) -> datetime | None:
-        """The start of the next window, UTC; None for `TOTAL`."""
+        """Start of the next day, UTC; None for `TOTAL`."""
         if self.period is not Period.DAY:
             return None
         return datetime.combine(date.fromisoformat(self.window), time(), UTC) + timedelta(days=1)
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The sort key of sums."""
+        """The sort key."""
         return (self.name, self.unit, self.environment, self.period, self.window)
 
 
@@ -84,11 +84,11 @@ class BudgetState:
     """The sums of a budget, in calls or in its currency.
 
     Attributes:
-        key: The budget.
+        key: The key of the budget.
         cap: The spending limit, as of the last reservation.
         spent: The amount of charged calls.
-        reserved: The amount of calls under way, including calls of a process killed recently.
-        unknown: The amount of calls whose charge is unknown.
+        reserved: The amount of calls in flight, including the calls of a recently killed process.
+        unknown: The amount of calls with an unknown charge.
     """
 
     key: BudgetKey
@@ -110,18 +110,18 @@ class BudgetState:
 
 @attrs.frozen(kw_only=True)
 class Reservation:
-    """The amount that one budget reserves for a try. Contains no picture and no API key.
+    """The amount reserved in one budget for one try of a call. Contains no picture and no API key.
 
     Attributes:
-        call: The call, without `caller_ref`.
-        number: 1 for the first try.
-        key: The sum that the try counts towards.
-        amount: 1 call, or the price of the call.
-        state: Whether the call is under way, and whether its charge is known.
-        charged: The charge; None while the call is under way.
-        error: Class name of the call's error; None for a result, and while under way.
-        ended_at: The end of the call, UTC; None while the call is under way.
-        answered_from: The environment that answered; None if unknown.
+        call: The call record, without `caller_ref`.
+        number: Number of the try, from 1.
+        key: The key of the budget.
+        amount: The reserved amount: 1 call, or the price of the call.
+        state: The state of the reservation.
+        charged: Whether the try was charged; None before it ends.
+        error: Class name of the try's error; None for a result, and before it ends.
+        ended_at: End of the try, UTC; None before it ends.
+        answered_from: The environment that answered, or None.
     """
 
     call: CallRecord
@@ -136,33 +136,33 @@ class Reservation:
 
     @property
     def order(self) -> tuple[datetime, str, int, tuple[str, ...]]:
-        """The sort key of reservations: the oldest call first."""
+        """The sort key: the oldest call first."""
         return (self.call.started_at, self.call.id, self.number, self.key.order)
 
 
 class CallStore(Protocol):
-    """Keeps reservations and sums. Safe across threads and after a fork.
+    """The interface of a budget store. Thread-safe, and safe to use after a fork.
 
     If the store is busy or unavailable, every method waits until `deadline` or the store's own
-    timeout, whichever is first.
+    timeout, whichever comes first. Every method may raise these errors:
 
     Raises:
-        StoreUnavailable: by every method: the store was busy or unavailable for all that time.
-        ConfigurationError: by every method: the store cannot be read or written.
+        StoreUnavailable: the store was busy or unavailable until the deadline or timeout.
+        ConfigurationError: the store cannot be read or written.
     """
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        """Reserve the amount unless the sum of spent, reserved and unknown would exceed `cap`.
+        """Reserve the amount, unless the sum of spent, reserved and unknown would exceed `cap`.
 
         The check and the reservation are atomic across threads, processes and machines.
 
         Returns:
-            None if the amount is reserved; else the state of the full budget.
+            None if the amount was reserved; else the state of the exceeded budget.
 
         Raises:
-            ConfigurationError: this try is already reserved in the same sum.
+            ConfigurationError: this try already has a reservation with the same key.
         """
 
     def finalize(
@@ -175,18 +175,18 @@ class CallStore(Protocol):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        """Record the charge of a finished try: YES is spent, NO released; UNKNOWN stays reserved.
+        """Record the charge of a finished try: its amount is spent (YES), released (NO) or unknown.
 
         Returns:
-            False if nothing changed: the try was already final, or already UNKNOWN.
+            Whether anything changed. False if the try was already final or already UNKNOWN.
 
         Raises:
-            StoreUnavailable: nothing was written. The store keeps the charge in memory and writes
-                it with the next step or `close`.
+            StoreUnavailable: nothing was written yet. The store holds the charge in memory and
+                writes it with the next step or `close`.
         """
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
-        """Return a budget's sums; None if nothing was ever reserved in the budget."""
+        """Return a budget's sums; None if nothing was ever reserved in it."""
 
     def budgets(self) -> tuple[BudgetState, ...]:
         """Return the sums of all budgets, sorted by name."""
@@ -201,7 +201,7 @@ class CallStore(Protocol):
         """Return the open reservations with `key` and `state` (None: any), oldest first."""
 
     def close(self) -> None:
-        """Close the connections. The next step reconnects."""
+        """Close the connections. The next method call reconnects."""
 
 
 def expire_reservations(
@@ -211,10 +211,10 @@ def expire_reservations(
     *,
     deadline: Deadline = NO_DEADLINE,
 ) -> int:
-    """Mark expired reservations as unknown, because the calls may have been sent.
+    """Mark expired reservations as unknown, because their calls may have been sent.
 
-    The amounts stay reserved, and a late response still finalizes the reservation. `key` selects a
-    sum; None selects all. Returns the number of changed reservations.
+    The amounts still count against the budget, and a late response can still finalize them. `key`
+    selects a budget; None selects all budgets. Return the number of changed reservations.
     """
     count = 0
     for reservation in store.open_reservations(key, State.RESERVED, deadline=deadline):

@@ -1,4 +1,4 @@
-"""`SqlStore`: budgets in SQLite or PostgreSQL, shared by processes and machines."""
+"""`SqlStore`: a budget store in SQLite or PostgreSQL, shared by processes and machines."""
 
 from __future__ import annotations
 
@@ -35,57 +35,57 @@ T = TypeVar("T")
 
 log = logging.getLogger("facematch")
 
-#: Timeout in seconds of a step while the database is busy or unavailable.
+#: Maximum seconds that a step waits while the database is busy or unavailable.
 PATIENCE_S = 30.0
-#: Read timeouts of a step in seconds: the usual one, and one while an earlier step hangs.
+#: Read timeouts of a step in seconds: normally, and while an earlier step hangs.
 SILENCE_S, AGAIN_S = 5.0, 1.0
-#: The shortest timeout of a PostgreSQL step in seconds: one try even after the deadline.
+#: Minimum timeout of a PostgreSQL step in seconds, so that it is tried even after the deadline.
 MOMENT_S = 0.2
 #: Lock timeout in seconds. A PostgreSQL step may wait for two locks.
 LOCK_S = 0.4
-#: The most concurrent threads per PostgreSQL server: the size of SQLAlchemy's pool.
+#: Maximum number of threads per PostgreSQL server: the size of SQLAlchemy's connection pool.
 CONNECTIONS = 15
 
-#: The effect of a failed step on the call, for messages.
+#: What a failed step means for the call, for error messages.
 _NOTHING_SENT = "Nothing was sent."
 _WRITTEN_LATER = "The charge of the call is kept in memory and written with the next step."
 
 
 class SqlStore(CallStore):
-    """Keeps budgets in SQLite or PostgreSQL; creates missing tables.
+    """A budget store in SQLite or PostgreSQL. Creates missing tables.
 
-    Safe across threads, processes and, with PostgreSQL, machines; usable in the child of a fork. A
-    committed step survives ``kill -9``. A power failure may lose the last writes to a SQLite file,
-    so that a budget counts less than was spent; PostgreSQL follows its own settings.
+    Safe to share between threads, processes and, with PostgreSQL, machines; usable after a fork.
+    Committed writes survive ``kill -9``. A power failure may lose the last writes to a SQLite file,
+    so that a budget shows less than was spent. For PostgreSQL, this depends on the server settings.
 
-    If the database is busy or unavailable, a step waits until the deadline of the call, at most
-    30 s. If a PostgreSQL server stops responding while connecting or in a step, the step times out
-    after 5 s; while that step's thread still hangs, further steps time out after one second. A
-    charge that could not be written is kept in memory and written with the next step. The child of
-    a fork leaves such charges to its parent.
+    If the database is busy or unavailable, every method waits until the call's deadline, at most
+    30 s. If a PostgreSQL server stops responding, the method times out after 5 s. While the thread
+    of that request still hangs, further methods time out after one second. A charge that could not
+    be written is held in memory and written with the next step. After a fork, only the parent
+    writes its pending charges.
 
-    Only the owner can read a new SQLite file. Pictures, keys and the caller's own data are never
-    written.
+    A new SQLite file is readable only by its owner. Pictures, keys and the caller's own data are
+    never written.
 
-    The table ``facematch_store`` has the schema version, ``facematch_budgets`` one row per sum, and
-    ``facematch_attempts`` one row per try and sum. Amounts are whole numbers: calls, or millionths
-    of the currency. Times are ISO 8601 text in UTC.
+    The table ``facematch_store`` contains the schema version, ``facematch_budgets`` one row per
+    budget, and ``facematch_attempts`` one row per try and budget. Amounts are whole numbers: calls,
+    or millionths of the currency. Times are ISO 8601 text in UTC.
 
     Args:
         where: A SQLAlchemy URL (``sqlite:////var/lib/shop/calls.sqlite3``,
-            ``postgresql+psycopg://user@host/name``), or an engine. `close` leaves a passed engine
-            open. An engine's settings (a file's journal, connection timeouts) are not changed.
+            ``postgresql+psycopg://user@host/name``) or an engine. A passed engine is not closed,
+            and its settings (journal mode, connection timeouts) are not changed.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; the database is neither SQLite nor
-            PostgreSQL, cannot be used, or has another schema version.
-        StoreUnavailable: the database is busy or does not respond. A refused connection is a
-            `ConfigurationError` while opening, and a `StoreUnavailable` later.
+            PostgreSQL, cannot be used, or has a different schema version.
+        StoreUnavailable: the database is busy or does not respond. A refused connection raises
+            `ConfigurationError` when the store is opened, and `StoreUnavailable` later.
     """
 
     def __init__(self, where: str | Engine) -> None:
         self._database = Database(where)
-        from . import _steps  # after Database, which explains a missing SQLAlchemy
+        from . import _steps  # after Database(), which raises a clear error without SQLAlchemy
 
         self._steps = _steps
         version = self._database.run(_steps.make_tables)
@@ -105,7 +105,7 @@ class SqlStore(CallStore):
             cap,
             deadline=deadline,
             effect=_NOTHING_SENT,
-            # The row may still be committed, although the call is not made.
+            # A step that timed out may still commit, although the call will not be made.
             undo=lambda connection: self._steps.release(connection, reservation),
         )
 
@@ -119,7 +119,7 @@ class SqlStore(CallStore):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        step = lambda connection: self._steps.finalize(  # noqa: E731 - kept for later if it fails
+        step = lambda connection: self._steps.finalize(  # noqa: E731 - stored if it fails
             connection, reservation, charged, at=at, error=error, answered_from=answered_from
         )
         try:
@@ -144,19 +144,19 @@ class SqlStore(CallStore):
         return self._database.run(self._steps.open_reservations, key, state, deadline=deadline)
 
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
-        """Return the charge of each call in `call_ids` that has a reservation in this store.
+        """Return whether each call was charged, for the `call_ids` that this store contains.
 
-        A call is charged if one of its tries is, and UNKNOWN while one of its tries is open.
+        A call is UNKNOWN while one of its tries is open; else it is charged if any try was.
         """
         return self._database.run(self._steps.charges, call_ids)
 
     def close(self) -> None:
-        """Write the charges that are still in memory and close connections. Reusable afterwards."""
+        """Write pending charges and close the connections. The store can be used again."""
         self._database.close()
 
 
 class Database:
-    """Runs steps as SQLite or PostgreSQL transactions; `label` is its name in messages."""
+    """Runs steps as SQLite or PostgreSQL transactions. `label` is its name in error messages."""
 
     def __init__(self, where: str | Engine, *, label: str = "store of calls") -> None:
         self._label = label
@@ -172,11 +172,11 @@ class Database:
             raise ConfigurationError(
                 f"SqlStore supports SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Late steps: charges that may not have been written. The next step writes them first.
+        #: Late steps, whose charges may not have been written. The next step runs them first.
         self.late: list[Callable[[Connection], object]] = []
         self._was_reached = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        #: PostgreSQL steps that are still running after their callers timed out.
+        #: PostgreSQL steps that are still running although their callers timed out.
         self.stuck: set[Future[Any]] = set()
         with _registry_lock:
             if self.is_sqlite:
@@ -197,13 +197,13 @@ class Database:
     ) -> T:
         """Run the late steps and `step` in one transaction; retry while the database is locked.
 
-        If `step` fails but may have been committed, `undo` becomes a late step.
+        If `step` fails but may have been committed, `undo` is added to the late steps.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         from ._steps import Damaged
 
-        # A duration, because the deadline may use another clock.
+        # Use a duration, because the deadline may be on another clock.
         patience_s = min(PATIENCE_S, deadline.left_s())
         if not self.is_sqlite:
             patience_s = max(MOMENT_S, patience_s)
@@ -212,11 +212,11 @@ class Database:
         try:
             result = run(lambda connection: step(connection, *args), progress)
             progress.may_be_written = False
-            return result  # noqa: TRY300 - an interruption here counts for the step
+            return result  # noqa: TRY300 - a Ctrl-C here is handled like one in the step
         except FaceMatchError:
             raise
         except Exception as error:
-            # SQLAlchemy may wrap a Ctrl-C in its own error, or fail an assertion because of it.
+            # On a Ctrl-C, SQLAlchemy may wrap it in its own error or fail an assertion.
             failure = find_callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
                 if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
@@ -229,19 +229,19 @@ class Database:
                 else:
                     failure = ConfigurationError(f"The {self._label} {_describe_failure(error)}.")
                     if self._is_ours:
-                        # If opening failed, the caller has no store to close.
+                        # If this fails in the constructor, the caller has no store to close.
                         self.engine.dispose()
         finally:
-            # Order matters: a running thread sets `may_be_written`, then reads `is_abandoned`.
+            # The order matters: a running thread sets `may_be_written`, then reads `is_abandoned`.
             progress.is_abandoned = True
             if undo is not None and progress.may_be_written:
                 self.late.append(undo)
-        # Raised outside the except block, because the exception there names an address and values.
+        # Outside the except block, because SQLAlchemy's error contains the address and values.
         raise failure
 
     def _run_in_caller(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
         """Run a SQLite step in this thread once it holds the lock."""
-        # A finalizer that runs in the middle of another step would deadlock with its own thread.
+        # A finalizer may run in the middle of this thread's own step, and would wait for itself.
         if self.turn._is_owned():  # noqa: SLF001 - threading.Condition uses it, too
             raise _StoreAway("this thread is in the middle of another step")
         try:
@@ -249,15 +249,15 @@ class Database:
                 raise _StoreAway("other threads use it")
             return self._write(step, progress)
         finally:
-            # No context manager: a Ctrl-C while entering it would leave the lock held.
+            # Not a context manager, because a Ctrl-C while entering it would leave the lock held.
             try:  # noqa: SIM105
                 self.turn.release()
             except RuntimeError:
-                pass  # the lock was not acquired: timeout or interruption
+                pass  # the lock was not acquired, because of a timeout or a Ctrl-C
 
     def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
         """Run a PostgreSQL step in a thread until the deadline or the read timeout."""
-        # A thread whose caller timed out may or may not commit; `undo` handles both cases.
+        # If the caller times out, the thread may or may not commit. `undo` handles both cases.
         limit, future = progress.limit, None
         while future is None:
             turn = limit.within(LOCK_S)
@@ -281,7 +281,7 @@ class Database:
             if not future.done():
                 self.stuck.add(future)
                 future.add_done_callback(self.stuck.discard)
-            del future  # otherwise the future and the error's traceback keep each other alive
+            del future  # break the reference cycle between the future and its error's traceback
 
     def _write(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
         """Run the late steps and `step` in one transaction; retry while the database is locked."""
@@ -293,7 +293,7 @@ class Database:
 
         def work(connection: Connection) -> T:
             for write_late in late:
-                # Skip a damaged row; its amount stays reserved.
+                # Skip a damaged row. Its amount stays reserved.
                 with contextlib.suppress(Damaged):
                     write_late(connection)
                 progress.note_answer()
@@ -316,7 +316,7 @@ class Database:
         return result
 
     def _transact(self, work: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Try once with a short lock timeout: a Ctrl-C cannot interrupt SQLite's wait."""
+        """Try once, with a short lock timeout because Ctrl-C cannot interrupt SQLite's wait."""
         from sqlalchemy.exc import OperationalError
 
         lock_s = min(LOCK_S, progress.limit.left_s())
@@ -341,12 +341,12 @@ class Database:
                     return result
                 finally:
                     if progress.is_abandoned:
-                        # If the pool was closed meanwhile, it does not close this connection.
+                        # If the pool was closed in the meantime, it no longer closes connections.
                         connection.invalidate()
         except (FaceMatchError, OperationalError):
             raise
         except BaseException:
-            # An interruption may leave the connection and SQLAlchemy's pool in any state.
+            # A Ctrl-C may leave the connection and SQLAlchemy's pool in any state.
             if proxy is not None and proxy.is_valid:
                 proxy.invalidate()
             if self.is_sqlite:
@@ -369,7 +369,7 @@ class Database:
 
 
 class _StoreAway(Exception):
-    """The store is busy or unavailable; the message is the reason."""
+    """The store is busy or unavailable. The message is the reason."""
 
 
 @attrs.define(eq=False)
@@ -380,9 +380,9 @@ class _StepProgress:
     limit: Deadline
     #: Time of the server's last response, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
-    #: Whether the caller no longer waits: an open transaction must not be committed.
+    #: Whether the caller has stopped waiting, so that the transaction must not be committed.
     is_abandoned: bool = False
-    #: Whether the commit has started and the caller does not know its outcome.
+    #: Whether a commit has started and its outcome is unknown.
     may_be_written: bool = False
 
     def note_answer(self) -> None:
@@ -392,14 +392,14 @@ class _StepProgress:
 def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="AUTOCOMMIT")
     cursor = connection.connection.cursor()
-    # Fetch all rows: an unfinished statement blocks commits of other connections.
+    # Fetch all rows, because an unfinished statement blocks commits of other connections.
     ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
     try:
         cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
-        # IMMEDIATE takes the write lock now. A deferred transaction may fail at its first write.
+        # IMMEDIATE acquires the write lock now. A deferred transaction may fail at its first write.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
-        # After a Ctrl-C, SQLAlchemy has already closed the connection.
+        # After a Ctrl-C, SQLAlchemy may have closed the connection already.
         with contextlib.suppress(sqlite3.Error):
             cursor.execute(f"PRAGMA busy_timeout = {owners_ms}")
             cursor.close()
@@ -407,7 +407,7 @@ def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
 
 def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="READ COMMITTED")
-    # At least 1 ms, because 0 means no timeout. The second setting releases a hung client's locks.
+    # At least 1 ms, because 0 disables the timeout. The second setting frees a hung client's locks.
     connection.exec_driver_sql(
         f"SELECT set_config('lock_timeout', '{max(1, lock_s * 1000):.0f}', true), "
         f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
@@ -415,8 +415,8 @@ def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
 
 
 def _roll_back(connection: Any, _record: object) -> None:
-    # After a Ctrl-C, SQLAlchemy closes the connection. Without a rollback the open transaction
-    # would lock the file as long as the traceback exists.
+    # After a Ctrl-C, SQLAlchemy closes the connection. Without a rollback, the open transaction
+    # would lock the file until the traceback is freed.
     with contextlib.suppress(sqlite3.Error):
         connection.rollback()
 
@@ -436,7 +436,7 @@ def _create_engine(address: str) -> Engine:
     else:
         libpq = {
             "connect_timeout": int(SILENCE_S),
-            # If the machine is dead, these make a waiting thread fail after half a minute.
+            # If the server's machine is down, these make a waiting thread fail after 30 seconds.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 4,
@@ -447,9 +447,9 @@ def _create_engine(address: str) -> Engine:
             "psycopg2": libpq,
             "psycopg": {
                 **libpq,
-                # Otherwise psycopg returns text of a SQL_ASCII database as bytes.
+                # Without it, psycopg returns the text of a SQL_ASCII database as bytes.
                 "client_encoding": "utf8",
-                # A pooler may switch connections between transactions and lose prepared statements.
+                # A pooler may change connections between transactions, and lose the statements.
                 "prepare_threshold": None,
             },
         }.get(engine.driver, {})
@@ -464,7 +464,7 @@ def _create_engine(address: str) -> Engine:
             event.listen(engine, "connect", _set_up_sqlite)
             _follow_file(engine, path)
             return engine
-        # Each connection would open its own database.
+        # Each connection would open a separate database.
         reason = "in memory, or named by a URI"
     raise ConfigurationError(
         f"Invalid store address ({reason}): use sqlite:///FILE or "
@@ -473,7 +473,7 @@ def _create_engine(address: str) -> Engine:
 
 
 def _make_private(file: str) -> None:
-    """Create a file that only its owner can read; SQLite's journal files inherit the mode."""
+    """Create a file that only its owner can read. SQLite's journal files inherit its mode."""
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -484,7 +484,7 @@ def _make_private(file: str) -> None:
 
 
 def _follow_file(engine: Engine, file: str) -> None:
-    """Drop connections whose file was removed or replaced: other processes use the new file."""
+    """Drop connections to a removed or replaced file, because other processes use the new file."""
     from sqlalchemy import event
     from sqlalchemy.exc import DisconnectionError
 
@@ -503,30 +503,30 @@ def _follow_file(engine: Engine, file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # Ignore errors: another process may hold the lock, and a damaged file fails in the first step.
+    # Ignore errors: another process may hold the lock, and the first step reports a damaged file.
     with contextlib.suppress(sqlite3.Error):
-        # Writes survive the end of the process. A power failure may lose the last writes.
+        # Commits survive the end of the process. A power failure may lose the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
-        # With WAL, readers do not block the writer. The setting is stored in the file.
+        # With WAL, readers do not block the writer. The file stores this setting.
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-#: SQLSTATEs and SQLite error names of a lock.
+#: SQLSTATEs and SQLite error names of a locked database.
 _LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
 #: SQLSTATEs of temporary errors: a lock, a restart, no free connection, a serialization failure, an
-#: idle transaction, a lost connection, or a pooler that has mixed up prepared statements.
+#: idle-transaction timeout, a lost connection, or prepared statements lost by a pooler.
 _PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...|42P05|26000")
 
 
 def _read_state(error: Exception) -> str:
-    """Return the SQLSTATE or SQLite error name; empty if the database did not answer."""
+    """Return the SQLSTATE or SQLite error name; empty if the database did not respond."""
     cause = getattr(error, "orig", None)
     names = ("sqlstate", "pgcode", "sqlite_errorname")
     return next((state for name in names if (state := getattr(cause, name, None))), "")
 
 
 def _is_passing(error: Exception, *, was_reached: bool) -> bool:
-    """Return whether a retry of the same step may succeed."""
+    """Return whether the error is temporary, so that the same step may succeed later."""
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -534,7 +534,7 @@ def _is_passing(error: Exception, *, was_reached: bool) -> bool:
     is_gone = getattr(error, "connection_invalidated", False)
     if state or isinstance(cause, sqlite3.Error):
         return is_gone or _PASSING.fullmatch(state) is not None
-    # A refused connection has no SQLSTATE. If the server accepted one before, it may do so again.
+    # A refused connection has no SQLSTATE. It is temporary if the server accepted one before.
     is_away = was_reached and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
     return is_gone or is_away or is_silent or isinstance(error, (_StoreAway, PoolTimeout))
@@ -543,13 +543,13 @@ def _is_passing(error: Exception, *, was_reached: bool) -> bool:
 def _describe_cause(error: Exception) -> str:
     """Describe an error without addresses, statements or values."""
     cause = getattr(error, "orig", None) or error
-    # SQLite's own messages name only tables and columns; the sqlite3 module's may quote values.
+    # SQLite's messages name only tables and columns. The sqlite3 module's may quote values.
     if isinstance(cause, _StoreAway) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
 
 
-#: Advice by prefix of SQLite's error name.
+#: Advice by prefix of the SQLite error name.
 _ADVICE = {
     "SQLITE_FULL": "free some disk space",
     "SQLITE_CANTOPEN": "make its folder writable, because SQLite writes files beside it",
@@ -558,7 +558,7 @@ _ADVICE = {
 
 
 def _describe_failure(error: Exception) -> str:
-    """Describe a permanent failure, with advice."""
+    """Describe a permanent error, with advice."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
         return (
@@ -573,18 +573,18 @@ def _describe_failure(error: Exception) -> str:
     return f"failed ({_describe_cause(error)}): {advice}"
 
 
-# A fork copies connections, and two processes must not share one. SQLite files must be closed
-# before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next step opens them again. The
-# child leaves its parent's PostgreSQL connections alone and opens its own.
+# A fork copies connections, and two processes must not share a connection. SQLite files must be
+# closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next step opens them
+# again. The child does not touch its parent's PostgreSQL connections and opens its own.
 
-#: One lock per SQLite file, which allows one writer at a time: waiting for a lock is fairer than
-#: SQLite's polling. A fork acquires all these locks; no other code holds two.
+#: One lock per SQLite file. SQLite allows one writer at a time, and waiting for this lock is fairer
+#: than SQLite's polling. Only a fork acquires more than one of these locks.
 _file_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 _registry_lock = threading.RLock()
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
-#: Locks held during a fork.
+#: The locks held during a fork.
 _locks_of_fork: list[Any] = []
-#: The parent's pools, kept alive in the child: closing a pool would end the parent's connections.
+#: The parent's pools, kept alive in the child, where freeing them would end their connections.
 _pools_of_parent: list[object] = []
 
 
