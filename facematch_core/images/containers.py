@@ -1,7 +1,7 @@
-"""Parse JPEG, PNG and WebP without decoding: size, orientation, and the file without metadata.
+"""Parse JPEG, PNG and WebP files, and remove their metadata, without decoding the pixels.
 
-`read_jpeg`, `read_png` and `read_webp` return a `Header`, whose `kept` is the file without
-metadata. Pillow re-encodes a file that cannot be cleaned this way (see `imaging`).
+`read_jpeg`, `read_png` and `read_webp` return a `Header` with size, orientation and, in `kept`, the
+file without metadata. A file that cannot be cleaned this way is re-encoded (see `imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
 RFC 6386 §9.1 (WebP); Exif 2.32.
@@ -19,12 +19,12 @@ import attrs
 
 from facematch_core.errors import InvalidImage
 
-#: Bytes from the file, or new bytes.
+#: A part of a file, or new bytes.
 Piece: TypeAlias = bytes | memoryview
 
 
 class ImageFormat(enum.StrEnum):
-    """The format of a picture. The bytes decide, never the file name."""
+    """The format of a picture, detected from its bytes."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -44,34 +44,34 @@ class ImageFormat(enum.StrEnum):
 
     @property
     def label(self) -> str:
-        """The name in a sentence, for example ``JPEG``."""
+        """The name for use in a sentence, for example ``JPEG``."""
         return "WebP" if self is ImageFormat.WEBP else self.value.upper()
 
     @property
     def noun(self) -> str:
-        """`label` with its article, for example ``a JPEG``."""
+        """The `label` with its article, for example ``a JPEG``."""
         return f"an {self.label}" if self is ImageFormat.AVIF else f"a {self.label}"
 
 
 @attrs.frozen
 class Header:
-    """A picture's header, read without decoding. Width and height are as stored."""
+    """A picture's header. Width and height are as stored, before the orientation is applied."""
 
     format: ImageFormat
     width: int
     height: int
     #: EXIF orientation; 1 is upright.
     orientation: int = 1
-    #: The file without metadata, in pieces; the file itself if there is none. Empty if only Pillow
-    #: can write it.
+    #: The file without metadata, in pieces; the file itself if it has no metadata. Empty if the
+    #: file must be rewritten by Pillow.
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
-    #: Whether `kept` can be sent unchanged; a PNG also needs `is_only_pixels`.
+    #: Whether `kept` can be sent unchanged (for a PNG, only if `is_only_pixels` also returns True).
     is_sent: bool = attrs.field(default=False, eq=False)
     #: Whether re-encoding changes no pixel.
     is_lossless: bool = False
 
 
-#: More segments or chunks than any real file has. Millions of empty chunks would take seconds.
+#: Maximum number of segments or chunks. Millions of empty chunks would take seconds.
 _MOST_PARTS = 100_000
 _TOO_MANY = f"it has more than {_MOST_PARTS} parts"
 
@@ -81,7 +81,7 @@ class CutOff(Exception):
 
 
 class Damaged(Exception):
-    """The file violates its format; the text says how, in a few words."""
+    """The file violates its format. The message describes the violation in a few words."""
 
 
 def refuse(why: str) -> NoReturn:
@@ -96,15 +96,15 @@ def refuse_several(form: ImageFormat) -> NoReturn:
 
 
 class _Kept:
-    """The parts of a file to keep, starting with the first `end` bytes."""
+    """Collects the parts of a file to keep, starting with the first `end` bytes."""
 
     def __init__(self, data: bytes, end: int) -> None:
         self._data = data
-        #: New segments, and start and end of each kept part; adjacent parts are merged.
+        #: New segments, or [start, end] of kept parts of the file; adjacent parts are merged.
         self._parts: list[bytes | list[int]] = [[0, end]]
 
     def keep(self, start: int, end: int, segment: bytes | None = None) -> None:
-        """Keep these bytes of the file, or replace them by a segment."""
+        """Keep the bytes from `start` to `end`, or replace them with `segment`."""
         last = self._parts[-1]
         if segment is not None and self._data[start:end] != segment:
             self._parts.append(segment)
@@ -114,7 +114,7 @@ class _Kept:
             self._parts.append([start, end])
 
     def pieces(self) -> tuple[Piece, ...]:
-        """Return all parts; only the file itself if nothing is removed."""
+        """Return the kept parts; the file itself if nothing was removed."""
         if self._parts == [[0, len(self._data)]]:
             return (self._data,)
         view = memoryview(self._data)
@@ -122,36 +122,36 @@ class _Kept:
 
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-#: Huffman-coded frames, which all decoders read: baseline, extended and progressive.
+#: Huffman-coded frames (baseline, extended and progressive), which every decoder supports.
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-#: Kept unchanged: the frame, the scans, their tables (DHT, DQT, DRI), and the end.
+#: Segments that are kept unchanged: frame, scans, their tables (DHT, DQT, DRI), and the end.
 _KEPT = _FRAMES | {_SOS, 0xC4, 0xDB, 0xDD, _EOI}
-#: Markers without a length: TEM and, between scans, the restart markers.
+#: Markers without a length: TEM and the restart markers.
 _BARE = frozenset({0x01, *range(0xD0, 0xD8)})
-#: The smallest EXIF segment: one directory with only the orientation.
+#: A minimal EXIF segment, which contains only the orientation.
 _EXIF = (
     b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\1"  # big endian; a directory at 8, one entry
     b"\1\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0"
 )
-#: A progressive file has about ten scans. Each scan makes a decoder process all pixels again.
+#: Maximum number of scans. A progressive file has about ten, and each one takes a decoder's time.
 _MOST_SCANS = 100
 _NO_MARKER = (b"", b"\0", b"\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-#: The end of a scan: 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart.
+#: The marker after a scan. Inside a scan, 0xFF 0x00 is a data byte and 0xFF 0xD0-0xD7 a restart.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
 def read_jpeg(data: bytes) -> Header:
-    """Keep the frame, its tables and scans, the colour profile, and the JFIF and Adobe segments.
+    """Return a JPEG's header; `kept` has frame, tables, scans, profile, JFIF and Adobe segments.
 
-    EXIF is reduced to the orientation, and removed if the picture is upright.
+    EXIF data is reduced to the orientation, and removed if the picture is upright.
     """
     kept, size, orientation, scans = _Kept(data, 2), None, None, 0
     has_jfif = False
     for marker, start, block, end in _segments(data):
         if marker in _ALL_FRAMES:
-            # A second frame could differ in size from the checked frame.
+            # A second frame could have a different size than the checked frame.
             if size:
                 raise Damaged("it has two frame headers")
             size = _frame_size(data, marker, block, end)
@@ -165,7 +165,7 @@ def read_jpeg(data: bytes) -> Header:
             if orientation != 1:
                 kept.keep(start, end, _EXIF % orientation)
         elif not (has_jfif and marker == 0xE0) and (mark := _read_mark(data, marker, block, end)):
-            has_jfif = has_jfif or marker == 0xE0  # a second one could hold anything
+            has_jfif = has_jfif or marker == 0xE0  # a second one could contain anything
             kept.keep(start, end, mark)
     if size is None or not scans:
         raise Damaged("there is no picture in it")
@@ -182,7 +182,7 @@ def _frame_size(data: bytes, marker: int, block: int, end: int) -> tuple[int, in
 
 
 def _read_mark(data: bytes, marker: int, block: int, end: int) -> bytes | None:
-    """Return the cleaned JFIF or Adobe segment; None for other segments."""
+    """Return a JFIF or Adobe segment without extra data; None for another segment."""
     mark, length = data[block : block + 12], end - block
     if marker == 0xE0 and length >= 14 and mark.startswith(b"JFIF\0"):
         return b"\xff\xe0\0\x10" + mark + b"\0\0"  # a thumbnail of 0 x 0 pixels
@@ -192,12 +192,12 @@ def _read_mark(data: bytes, marker: int, block: int, end: int) -> bytes | None:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield marker, start, content start and end of each segment; a scan includes its pixels."""
+    """Yield each segment's marker, start, content start and end. A scan includes its pixels."""
     at = 2
     for _ in range(_MOST_PARTS):
         start = at
         if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in _NO_MARKER:
-            # Skip fill bytes and stray bytes.
+            # Skip padding and stray bytes.
             start = _search(_MARKER, data, at)
         marker, block = data[start + 1], start + 4
         if marker == _EOI:
@@ -229,7 +229,7 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Chunks for colours, and chunks for pixels.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
-#: Bytes per pixel, keyed by the header's bytes after the size: no palette, not interlaced.
+#: Bytes per pixel, by the header's bytes after the size. Has no palettes and no interlacing.
 _PIXEL_BYTES = {
     bytes([depth, colour, 0, 0, 0]): count * depth // 8
     for colour, count in {0: 1, 2: 3, 4: 2, 6: 4}.items()
@@ -267,7 +267,7 @@ def read_png(data: bytes) -> Header:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of each chunk."""
+    """Yield the name, start and end of each chunk."""
     end = len(_PNG_MAGIC)
     for _ in range(_MOST_PARTS):
         start, end = end, end + 12 + _unsigned(png, end, 4)
@@ -280,7 +280,7 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def is_only_pixels(png: bytes) -> bool:
-    """Return whether the pixel data has exactly the declared size, with nothing after it."""
+    """Return whether the pixel data has exactly the declared size, without hidden data after it."""
     width, height = _unsigned(png, 16, 4), _unsigned(png, 20, 4)
     missing = height * (1 + width * _PIXEL_BYTES[png[24:29]])
     inflater = zlib.decompressobj()
@@ -304,11 +304,11 @@ _WITH_PROFILE = b"\x20\0\0\0"
 
 
 def read_webp(data: bytes) -> Header:
-    """Keep the coded pixels of a lossy file and its colour profile."""
+    """Return the header of a WebP. `kept` has the coded pixels and profile of a lossy file."""
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff
-    # Of several chunks with the same name, the first counts.
+    # If several chunks have the same name, use the first.
     chunks = dict[bytes, bytes]()
     for _ in range(_MOST_PARTS):
         if at >= last:
@@ -326,7 +326,7 @@ def read_webp(data: bytes) -> Header:
     if (lossy is None) is (lossless is None):
         raise Damaged("there is no picture in it")
     if extended is not None:
-        # A decoder allocates the canvas, and rejects a frame of another size.
+        # A decoder allocates the canvas, and rejects a frame with a different size.
         width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
     elif lossy is not None:
         width, height = (_unsigned(lossy, place, 2, "little") & 0x3FFF for place in (6, 8))
@@ -347,7 +347,7 @@ def read_webp(data: bytes) -> Header:
 
 
 def _lossy_webp(chunks: dict[bytes, bytes], extended: bytes | None) -> bytes:
-    """Return a file with only the coded pixels and their colour profile."""
+    """Return a lossy WebP file with only the coded pixels and their colour profile."""
     names: tuple[bytes, ...] = (b"ICCP", b"VP8 ")
     kept = [(name, chunks[name]) for name in names if name in chunks]
     if extended is not None and len(kept) > 1:
@@ -367,7 +367,7 @@ def _unsigned(data: Piece, at: int, size: int, order: Literal["big", "little"] =
 
 
 def orientation_of(exif: bytes) -> int:
-    """Return the orientation in an EXIF block; 1 if there is none or it is unreadable."""
+    """Return the orientation from an EXIF block; 1 if it is missing or unreadable."""
     order: Literal["big", "little"] = "little" if exif[:2] == b"II" else "big"
     if exif[:4] not in (b"II*\0", b"MM\0*"):
         return 1

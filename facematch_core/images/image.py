@@ -1,4 +1,4 @@
-"""`Image`: a picture from the caller, prepared for a vendor, with a `repr` without content."""
+"""`Image`: a picture from the caller, which can be prepared for a vendor."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ _ANY_VENDOR = ImageLimits()
 
 @final
 class Image:
-    """A still picture, as bytes that `repr` never shows.
+    """A still picture, as the bytes of its file.
 
-    Create it with `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`. They check the
-    file without decoding it: a single, complete picture of a known format, with at most
-    `MAX_PIXELS` pixels in at most `MAX_FILE_BYTES` bytes. (Formats other than JPEG, PNG and WebP
-    are checked for completeness by `prepared`.) The content decides the format, not the file name.
+    Create it with `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`. Without decoding,
+    they check that the file is a single, complete picture of a known format, with at most
+    `MAX_PIXELS` pixels and `MAX_FILE_BYTES` bytes. (Formats other than JPEG, PNG and WebP are
+    checked for completeness by `prepared`.) The format is detected from the bytes, not the name.
 
-    An `Image` is immutable and hashable, and equals another `Image` with the same original and sent
-    bytes. It cannot be pickled, so that no face reaches a queue or a cache by accident. Its `repr`
-    shows format, size and the first digits of the digest.
+    An `Image` is immutable and hashable. Two images are equal if their original and sent bytes are
+    equal. An `Image` cannot be pickled, so that no face reaches a queue or a cache by accident. Its
+    `repr` shows the format, the size and the first digits of the digest, but no bytes.
     """
 
     __slots__ = ("_data", "_digest", "_header", "_is_clean", "_sent_digest", "_source")
 
     _data: bytes
     _header: Header
-    # The original of a prepared picture, until its digest is known.
+    # The original of a prepared picture, until its digest has been computed.
     _source: Image | None
     _digest: str | None
     _sent_digest: str | None
-    # Whether the file is known to have no metadata.
+    # Whether we know that the file has no metadata.
     _is_clean: bool
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -62,7 +62,7 @@ class Image:
     def _make(cls, data: bytes, header: Header | None = None, source: Image | None = None) -> Image:
         header = header or _imaging.read(data)
         image = object.__new__(cls)
-        # Bypasses our own __setattr__, which raises.
+        # Bypass our own __setattr__, which raises.
         values = (data, None, header, source is not None, None, source)
         for name, value in zip(cls.__slots__, values, strict=True):
             object.__setattr__(image, name, value)
@@ -70,24 +70,22 @@ class Image:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Image:
-        """Read a picture from a file.
-
-        URLs are refused, because nothing is fetched. So are pipes and devices.
+        """Read a picture from a file path. URLs, pipes and devices are rejected.
 
         Raises:
-            InvalidImage: no such file, a directory, no permission, or no usable picture. The
-                message contains the path as given.
+            InvalidImage: the file does not exist, is a directory, cannot be read, or is not a
+                usable picture. The message contains the path as given.
         """
         if not isinstance(path, (str, os.PathLike)):
             refuse(f"must be named by a str or os.PathLike, not {type(path).__name__}")
         name = os.fsdecode(path)
         if _URL.match(name):
-            # The message must not contain the URL, which may have a signature or a key.
+            # The message must not contain the URL, which may include a signature or a key.
             refuse("is a URL, which facematch does not fetch; download it and pass its path")
         if _BASE64.match(name) and not os.path.lexists(name):
-            # The message must not contain the text: it is the picture.
+            # The message must not contain the text, which is the picture itself.
             refuse("looks like base64, not a path; write it to a file, or use Image.from_base64")
-        # Imported late: this needs `pathlib`, which would add 4 ms to every import.
+        # Imported here, because it needs `pathlib`, which would add 4 ms to every import.
         from facematch_core.base.files import NotRegular, open_regular
 
         try:
@@ -102,17 +100,17 @@ class Image:
         except FileNotFoundError:
             why = "does not exist; check the name and the current directory"
         except (OSError, ValueError) as error:
-            # The operating system's text: a directory, no permission, a name too long.
+            # The operating system's reason: a directory, no permission, a name that is too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
             why = f"cannot be read ({reason}); check the name and its permissions"
         raise InvalidImage(f"The picture {name!r} {why}.")
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:
-        """Create an `Image` from the bytes of its file.
+        """Create an `Image` from the bytes of a file.
 
         Raises:
-            InvalidImage: no usable picture.
+            InvalidImage: the bytes are not a usable picture.
         """
         if isinstance(data, str):
             refuse(_PLAIN_TEXT)
@@ -126,14 +124,15 @@ class Image:
     def from_base64(cls, text: str | bytes) -> Image:
         """Create an `Image` from base64 text or a data URI (``data:image/jpeg;base64,...``).
 
-        Takes the standard alphabet with padding; ignores white space and the media type.
+        The text must use the standard alphabet, with padding. White space and the media type are
+        ignored.
 
         Raises:
-            InvalidImage: not valid base64, or not a usable picture.
+            InvalidImage: the text is not valid base64, or not a usable picture.
         """
         if not isinstance(text, (str, bytes)):
             refuse(f"must be given as base64 text, not {type(text).__name__}")
-        # A non-ASCII character becomes "?", which is not base64 either.
+        # A non-ASCII character becomes "?", which is not valid base64 either.
         raw = text.encode("ascii", "replace") if isinstance(text, str) else text
         has_spaces = b" " in raw.strip()
         raw = raw.translate(None, b" \t\r\n\f\v")
@@ -162,10 +161,10 @@ class Image:
     def from_file(cls, file: IO[bytes]) -> Image:
         """Read a picture from a binary file object, from its current position to its end.
 
-        The file need not be seekable and is not closed. Reads at most `MAX_FILE_BYTES` + 1 bytes.
+        The file need not be seekable, and is not closed. Reads up to `MAX_FILE_BYTES` + 1 bytes.
 
         Raises:
-            InvalidImage: the file cannot be read, is in text mode, or has no usable picture.
+            InvalidImage: the file cannot be read, is in text mode, or is not a usable picture.
         """
         data = bytearray()
         while len(data) <= MAX_FILE_BYTES:
@@ -189,7 +188,7 @@ class Image:
             data += piece
         try:
             position = 0 if data else int(file.tell())
-        except Exception:  # noqa: BLE001 - a pipe, or no file at all
+        except Exception:  # noqa: BLE001 - a pipe, or not a file
             position = 0
         if position:
             refuse("is empty: its file object is at its end; call seek(0) first")
@@ -197,10 +196,10 @@ class Image:
 
     @classmethod
     def from_pil(cls, picture: PIL.Image.Image) -> Image:
-        """Create an `Image` from a Pillow image, encoded as lossless PNG.
+        """Create an `Image` from a Pillow image by encoding it as lossless PNG.
 
-        Applies the EXIF orientation, drops metadata, and keeps the colour profile. Modes that PNG
-        does not support (CMYK, for example) become RGB.
+        Applies the EXIF orientation, removes metadata, and keeps the colour profile. Modes that PNG
+        does not support (CMYK, for example) are converted to RGB.
 
         Raises:
             InvalidImage: the argument is not a Pillow image, or cannot be encoded.
@@ -211,21 +210,21 @@ class Image:
     def of(cls, value: object) -> Image:
         """Create an `Image` from any supported type.
 
-        Takes an `Image`, bytes, an `os.PathLike`, an open binary file or a Pillow image. A `str` is
-        refused, because the text of a web form must not become a file name.
+        Accepts an `Image`, bytes, an `os.PathLike`, an open binary file or a Pillow image. Rejects
+        a `str`, so that text from a web form is never used as a file name.
 
         Raises:
-            InvalidImage: an unsupported type, or no usable picture.
+            InvalidImage: the type is not supported, or the value is not a usable picture.
         """
         if isinstance(value, Image):
             return value
         if isinstance(value, (bytes, bytearray, memoryview, str)):
-            return cls.from_bytes(cast(bytes, value))  # refuses a str
+            return cls.from_bytes(cast(bytes, value))  # rejects a str
         if isinstance(value, os.PathLike):
             return cls.read(value)
         if hasattr(value, "read"):
             return cls.from_file(cast("IO[bytes]", value))
-        # A caller with a Pillow image has imported Pillow.
+        # If the value is a Pillow image, Pillow has already been imported.
         if (pillow := sys.modules.get("PIL.Image")) and isinstance(value, pillow.Image):
             return cls.from_pil(value)
         advice = "pass an Image, bytes, a pathlib.Path, an open binary file or a Pillow image"
@@ -268,17 +267,17 @@ class Image:
 
     @property
     def orientation(self) -> int:
-        """The EXIF orientation, 1 to 8; 1 means upright, and is the value of every HEIC."""
+        """The EXIF orientation, 1 to 8. 1 means upright. Always 1 for HEIC."""
         return self._header.orientation
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height in pixels once `orientation` is applied."""
+        """Width and height in pixels after `orientation` is applied."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
     @property
     def size_bytes(self) -> int:
-        """The length of `data`."""
+        """The size of `data` in bytes."""
         return len(self._data)
 
     @property
@@ -292,15 +291,15 @@ class Image:
 
     @property
     def sent_digest(self) -> str:
-        """SHA-256 of `data`; equals `digest` if nothing was changed."""
+        """SHA-256 of `data`. Equals `digest` unless `prepared` changed the file."""
         digest = self._sent_digest or hashlib.sha256(self._data).hexdigest()
         object.__setattr__(self, "_sent_digest", digest)
         return digest
 
     def to_pil(self) -> PIL.Image.Image:
-        """Decode with Pillow: mode RGB, upright, transparency on a white background.
+        """Decode the picture with Pillow: in mode RGB, upright, on white if it is transparent.
 
-        Colours are not converted; an RGB profile stays in ``info["icc_profile"]``.
+        Colours are not converted. An RGB colour profile is stored in ``info["icc_profile"]``.
 
         Raises:
             InvalidImage: the picture cannot be decoded.
@@ -308,30 +307,30 @@ class Image:
         return _imaging.decode(self._data, self._header)
 
     def prepared(self, limits: ImageLimits = _ANY_VENDOR, *, fit: bool = True) -> Image:
-        """Prepare the picture for a vendor.
+        """Return the picture without metadata and within a vendor's limits.
 
-        Removes metadata: EXIF with GPS position and maker notes, XMP, IPTC, comments, texts,
+        Removes EXIF data (with GPS position and maker notes), XMP, IPTC, comments, texts,
         thumbnails, and data after the end of the picture. Keeps the colour profile. A JPEG keeps
-        its coded pixels and its orientation, an opaque and upright lossy WebP its coded pixels. A
-        PNG or lossless WebP keeps its pixels, and becomes upright if it must be rewritten (16-bit
-        colours then become 8-bit). Other files are re-encoded. Data hidden on purpose in the coded
-        pixels, the tables or the colour profile is not found.
+        its coded pixels and its orientation. A lossy WebP keeps its coded pixels if it is opaque
+        and upright. A PNG or lossless WebP keeps its pixels; if it must be rewritten, it becomes
+        upright and 8-bit. Other files are re-encoded. Data that somebody hid in the coded pixels,
+        the tables or the colour profile is not found.
 
-        Deterministic: the same picture and limits return the same bytes. Not cached.
+        The same picture and limits always return the same bytes. The result is not cached.
 
         Args:
             limits: The vendor's limits.
-            fit: Re-encode a picture that the vendor would reject: wrong format, too many bytes or
-                pixels (upright, as JPEG if the vendor takes JPEG; first at quality 95 and less,
-                then at a smaller size). False to raise instead.
+            fit: Whether to re-encode a picture whose format, bytes or pixels the vendor would
+                reject (as an upright JPEG if possible; at a lower quality first, then at a smaller
+                size). If False, raise instead.
 
         Returns:
             A picture within the limits, with the same `digest`; `self` if nothing had to change.
             It references the original until its `digest` is first read.
 
         Raises:
-            InvalidImage: too few pixels or bytes, the picture cannot be decoded or brought within
-                the limits, or it needs re-encoding with `fit=False`.
+            InvalidImage: the picture has too few pixels or bytes, cannot be decoded, cannot be
+                brought within the limits, or needs re-encoding although `fit` is False.
         """
         header = self._header
         if min(header.width, header.height) < limits.min_side_px:
@@ -341,12 +340,12 @@ class Image:
             )
         data: bytes | None = self._data
         if not self._is_clean and header.format in limits.formats:
-            # First, because removing metadata may be enough to fit the limit.
+            # Before the size is checked: without metadata, the file may be small enough.
             data = _imaging.remove_metadata(self._data, header)
-            # Remembered: cleaning takes milliseconds, and a picture may go to several vendors.
+            # Cached, because cleaning takes milliseconds and a picture may go to several vendors.
             object.__setattr__(self, "_is_clean", data is self._data)
         obstacle, formats = self._obstacle(limits, len(data or self._data)), limits.formats
-        # Removing metadata changes nothing else in a JPEG.
+        # Removing metadata from a JPEG does not change its header.
         kept = header if header.format is ImageFormat.JPEG else None
         if obstacle is None and data is None:
             obstacle = "has metadata that can only be removed by re-encoding"
@@ -411,13 +410,13 @@ class Image:
         )
 
 
-#: The message must not contain the text: it may be the picture in base64, or contain a key.
+#: The message does not contain the text, which may be a picture in base64 or contain a key.
 _PLAIN_TEXT = (
     "cannot be a str; write "
     'Image.read("selfie.jpg") for a file or Image.from_base64(field) for a field of a form'
 )
-#: A single slash, too: pathlib collapses two slashes into one.
+#: Also matches a single slash, because pathlib collapses two slashes into one.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
-#: The first characters of a JPEG, PNG or WebP in base64; or any long text in the base64 alphabet.
+#: The first characters of a JPEG, PNG or WebP in base64, or a long text in the base64 alphabet.
 _BASE64 = re.compile(r"(?i:data:)|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)

@@ -1,6 +1,6 @@
-"""Detect the format of a picture, and decode and encode it with Pillow.
+"""Detect the format of pictures, and decode and encode them with Pillow.
 
-`read` identifies a file without decoding it. `fit` brings a picture within a vendor's limits.
+`read` detects the format without decoding. `fit` brings a picture within a vendor's limits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .containers import Damaged, Header, ImageFormat, refuse
 if TYPE_CHECKING:
     import PIL.Image
 
-#: The largest file to read, in bytes (32 MiB). A phone's photo has 2 to 12 MB.
+#: Maximum size of a file in bytes (32 MiB). Photos from phones have 2 to 12 MB.
 MAX_FILE_BYTES = 32 * 1024 * 1024
 
 #: Maximum number of pixels of a picture, checked before decoding.
@@ -38,7 +38,7 @@ _READERS = {
 
 
 def read(data: bytes) -> Header:
-    """Return the header of a picture; raise `InvalidImage` if the picture cannot be used."""
+    """Return a picture's header; raise `InvalidImage` if the picture cannot be used."""
     check_size(len(data))
     form = _recognise(data)
     if form is None:
@@ -83,17 +83,17 @@ def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
 
 @attrs.frozen(kw_only=True)
 class ImageLimits:
-    """A vendor's limits for pictures, in the vendor's own documented numbers.
+    """A vendor's documented limits for pictures.
 
     Attributes:
-        formats: Accepted formats. The default is formats that nearly every vendor takes.
-        max_bytes: Largest file size, at least 1; None if there is no known limit.
-        max_bytes_from: The source of `max_bytes`, for the error text, if it is not the vendor
-            (``max_file_bytes, an assumption``); else None.
-        max_pixels: Maximum width times height, at least 1; None if there is no known limit.
-        max_side_px: Maximum of the longer side in pixels, at least 1; None if none is known.
-        min_bytes: Smallest file size, at least 1. A smaller file is refused.
-        min_side_px: Minimum of the shorter side in pixels, at least 1; pictures are never enlarged.
+        formats: Accepted formats. The default formats are accepted by nearly every vendor.
+        max_bytes: Maximum file size, at least 1; None if no limit is known.
+        max_bytes_from: The source of `max_bytes`, for error messages, if the vendor does not
+            document it (``max_file_bytes, an assumption``); else None.
+        max_pixels: Maximum width times height, at least 1; None if no limit is known.
+        max_side_px: Maximum length of the longer side, at least 1; None if no limit is known.
+        min_bytes: Minimum file size, at least 1.
+        min_side_px: Minimum length of the shorter side, at least 1. Pictures are never enlarged.
 
     Raises:
         InvalidRequest: a value has the wrong type or range, or no picture can meet the limits.
@@ -124,7 +124,7 @@ class ImageLimits:
                 raise InvalidRequest(f"{name} is {many}, less than the least size, {few}.")
 
 
-#: Sizes of a BMP's second header, to tell a BMP from a text that starts with "BM".
+#: Sizes of a BMP's second header, to distinguish a BMP from a text that starts with "BM".
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
@@ -156,7 +156,7 @@ def _recognise(data: bytes) -> ImageFormat | None:
     return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
 
 
-#: First bytes of files passed by mistake, in lower case, after white space.
+#: The first bytes of files that are often passed by mistake, in lower case, after white space.
 _MISTAKEN = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
@@ -175,13 +175,13 @@ _MISTAKEN = (
 
 
 def _describe_unknown(data: bytes) -> str:
-    """Return an error text that guesses the type of `data`; it follows "The picture"."""
+    """Guess the type of `data`; return the rest of an error text that starts "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
             return f"looks like {what}; {advice}"
-    # An SVG often starts with an XML declaration; a PDF's signature may follow other bytes.
+    # An SVG often starts with an XML declaration, and other bytes may precede a PDF's signature.
     if b"<svg" in text:
         return "looks like an SVG drawing; export it as PNG"
     if b"%PDF-" in head:
@@ -198,34 +198,34 @@ def _describe_unknown(data: bytes) -> str:
 _TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
 _EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
 _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
-#: More pages than the thumbnails that cameras add.
+#: Maximum number of pages to look at. Cameras add fewer thumbnails.
 _MOST_PAGES = 32
 
-#: Formats to encode to, best for photos first.
+#: Formats for encoding, the best for photos first.
 _TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
-#: Maximum side in pixels, set by the format (WebP) or its encoder (libjpeg).
+#: Maximum side in pixels, from the format (WebP) or its encoder (libjpeg).
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
-#: Qualities to try before shrinking the picture. Faces stay recognisable at 75; below that,
-#: fewer pixels do less harm than stronger compression.
+#: Qualities to try before the picture is shrunk. Faces stay recognisable at 75. Below that, fewer
+#: pixels do less harm than stronger compression.
 _QUALITIES = (95, 85, 75)
 #: Modes that PNG supports.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
-#: Pillow's loggers that log the content of files.
+#: Loggers of Pillow that log the content of files.
 _LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")
 
 
 @contextlib.contextmanager
 def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
-    """Turn Pillow's errors into `InvalidImage`, and keep a picture's content out of the logs."""
+    """Convert Pillow's errors to `InvalidImage`, and keep a picture's content out of the logs."""
     try:
         with muted(*_LOGGERS):
             yield
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
-        # Without Pillow's message, which may quote bytes of the picture.
+        # Not with Pillow's message, which may quote bytes of the picture.
         refuse(
             why
             or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or "
@@ -246,7 +246,7 @@ def _open_picture(data: bytes, form: ImageFormat) -> Any:
 
         if not PIL.features.check("avif"):
             refuse("is an AVIF, which the installed Pillow cannot read; install 11.3 or later")
-    # Not `PIL.Image.open`, which checks the size against a process-wide limit.
+    # Not `PIL.Image.open`, which checks the size against a global limit.
     name = "WebP" if form is ImageFormat.WEBP else form.value.title()
     plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
     return getattr(plugin, f"{name}ImageFile")(io.BytesIO(data))
@@ -275,7 +275,7 @@ def _read_by_pillow(data: bytes, form: ImageFormat) -> Header:
 
 
 def _has_several_pages(tiff: Any) -> bool:
-    """Return whether there is a second page, not counting the thumbnails that cameras add."""
+    """Return whether a TIFF has a second page, not counting thumbnails that cameras add."""
     with contextlib.suppress(EOFError):
         for page in range(1, _MOST_PAGES):
             tiff.seek(page)
@@ -286,10 +286,10 @@ def _has_several_pages(tiff: Any) -> bool:
 
 
 def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
-    """Return a picture in mode RGB, upright; its `info` holds at most an ``icc_profile`` for RGB.
+    """Decode a picture, upright and in mode RGB. Its `info` has at most an RGB ``icc_profile``.
 
-    A JPEG with more than `most_pixels` is decoded at 1/2, 1/4 or 1/8 of its sides, but never below
-    `most_pixels`: that takes a tenth of the time.
+    A JPEG with more than `most_pixels` is decoded at 1/2, 1/4 or 1/8 of its size, but not below
+    `most_pixels`. This takes a tenth of the time.
     """
     with _pillow(header.format):
         picture = _load_pixels(data, header, most_pixels)
@@ -301,7 +301,7 @@ def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.I
 
 
 def remove_metadata(data: bytes, header: Header) -> bytes | None:
-    """Return the file without metadata; None if that is impossible without loss."""
+    """Return the file without metadata; None if metadata cannot be removed without loss."""
     plain, is_png = b"".join(header.kept), header.format is ImageFormat.PNG
     if header.is_sent and (not is_png or _containers.is_only_pixels(plain)):
         return plain
@@ -309,14 +309,14 @@ def remove_metadata(data: bytes, header: Header) -> bytes | None:
         return None
     with _pillow(header.format):
         new = _encode_lossless(_load_pixels(data, header), header.format)
-    # Another program may have compressed the file better than Pillow does.
+    # The file may grow, because another program may have compressed it better than Pillow does.
     return new if len(new) <= MAX_FILE_BYTES else None
 
 
 def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.Image.Image:
-    # Decode without metadata, which could make Pillow fail.
+    # Decode the file without metadata, because metadata could make Pillow fail.
     picture = _open_picture(b"".join(header.kept) or data, header.format)
-    # Check the size against the header's before allocating pixels. A decoder that applies the
+    # Compare the size with the header before pixels are allocated. A decoder that applies the
     # orientation may swap the sides.
     if header.format not in _TURNED_BY_DECODER and picture.size != (header.width, header.height):
         raise ValueError
@@ -337,7 +337,7 @@ def _encode_lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
     plain = picture.copy()
     colours = ("transparency", "icc_profile")
     plain.info = {key: picture.info[key] for key in colours if picture.info.get(key) is not None}
-    # `exact` keeps the colours of fully transparent pixels.
+    # `exact` preserves the colours of fully transparent pixels.
     options = {"lossless": True, "exact": True} if form is ImageFormat.WEBP else {}
     return _encode(plain, form, **options)
 
@@ -351,24 +351,24 @@ def encode_png(picture: object) -> bytes:
     check_pixels(*picture.size)
     why = f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first"
     with _pillow(ImageFormat.PNG, why):
-        # Load before reading EXIF: some decoders apply the orientation on load.
+        # Load before reading EXIF, because some decoders apply the orientation on load.
         picture.load()
         plain = picture
         if picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
-            plain.info = {}  # belongs to the other mode
+            plain.info = {}  # profile and transparency belong to the original mode
         upright = _turn_upright(plain, picture.getexif().get(_EXIF_ORIENTATION, 1))
         return _encode_lossless(upright, ImageFormat.PNG)
 
 
-#: Decode larger photos at a reduced size if they must be re-encoded.
+#: Photos with more pixels are decoded at a reduced size if they must be re-encoded.
 _ENOUGH_PIXELS = 12_000_000
 
 
 def fit(
     data: bytes, header: Header, formats: Collection[ImageFormat], limits: ImageLimits
 ) -> bytes:
-    """Re-encode a picture, upright and within limits: reduce quality first, then size."""
+    """Re-encode a picture, upright and within limits: reduce the quality first, then the size."""
     from PIL.Image import Resampling
 
     target = next((form for form in _TARGETS if form in formats), None)
@@ -377,14 +377,14 @@ def fit(
     max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
     max_pixels = limits.max_pixels or MAX_PIXELS
     picture = decode(data, header, min(_ENOUGH_PIXELS, max_pixels))
-    # Drop large colour profiles, which are for printers, to leave the bytes for the face.
+    # Drop a large colour profile (for a printer, usually) to leave more bytes for the face.
     info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
     options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
     longest = max(picture.size)
     side = min(limits.max_side_px or longest, _MAX_SIDES.get(target, longest))
     factor = min(1.0, side / longest, math.sqrt(max_pixels / math.prod(picture.size)))
     size = _scale(picture.size, factor)
-    # The longer side can be too long only if the shorter side is one pixel already.
+    # After scaling, the longer side can be too long only if the shorter side is one pixel.
     most = max(1, max_pixels // min(size))
     size = min(size[0], most), min(size[1], most)
     while min(size) >= limits.min_side_px:
@@ -396,7 +396,7 @@ def fit(
             data = _encode(smaller, target, **option)
             if len(data) <= max_bytes:
                 return data
-        # Bytes grow slightly slower than pixels, so aim below the limit, in large steps.
+        # Bytes shrink slightly slower than pixels, so aim below the limit and take large steps.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
         if _scale(size, factor) == size:
             break
@@ -409,14 +409,14 @@ def fit(
 
 
 def list_formats(formats: Collection[ImageFormat]) -> str:
-    """Return formats for a sentence, in the order of `ImageFormat`."""
+    """Return the names of formats for a sentence, in the order of `ImageFormat`."""
     return ", ".join(form.label for form in ImageFormat if form in formats)
 
 
 def _encode(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:
     if form is ImageFormat.TIFF:
         options["compression"] = "tiff_adobe_deflate"
-    # Passed as options: whether Pillow reads `info` depends on format and version.
+    # Pass `info` as options, because Pillow reads it only for some formats and versions.
     options |= {str(key): value for key, value in picture.info.items()}
     file = io.BytesIO()
     picture.save(file, format=form.value.upper(), **options)
@@ -427,7 +427,7 @@ def _scale(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
-#: Values of `PIL.Image.Transpose` that turn a picture upright, by EXIF orientation.
+#: The `PIL.Image.Transpose` values that turn a picture upright, by EXIF orientation.
 _TRANSPOSE = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
@@ -444,7 +444,7 @@ def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     if picture.mode == "F":
         refuse("has floating-point pixels of unknown range; scale them and convert it to RGB")
     if picture.mode == "I" or picture.mode.startswith("I;16"):
-        # `convert` alone would clip all values above 255.
+        # Scale first, because `convert` would clip all values above 255.
         grey = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
         return grey.convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
