@@ -1,4 +1,4 @@
-"""Open a verifier or sessions by the name of a backend or of a profile."""
+"""Open verifiers and sessions by the name of a backend or of a profile."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: Name of the configuration file.
 FILE_NAME: Final = "facematch.toml"
 
-#: Environment variable with the path of the configuration file; overrides the user's own file.
+#: Environment variable with the path of the configuration file to read instead of the user's own.
 VARIABLE: Final = "FACEMATCH_CONFIG"
 
 _THRESHOLDS: Final = (
@@ -70,19 +70,19 @@ def open_verifier(
 ) -> Verifier:
     """Open a verifier by the name of a backend or of a profile.
 
-    A backend's name opens a `FaceVerifier`. So does a profile, unless it has `members`: then it
-    opens a `Failover`. Annotate with `Verifier` to accept both.
+    A profile with `members` opens a `Failover`. Any other profile, or a backend's name, opens a
+    `FaceVerifier`. Use `Verifier` as the type annotation to accept both.
 
     Args:
         backend: A name from `available_backends`, such as ``local``.
         profile: A profile of the configuration file, instead of `backend`.
-        config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own.
+        config: The configuration file; None for ``$FACEMATCH_CONFIG`` or the user's own file.
         **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
-            a setting of the backend that overrides the profile and the environment. A failover
-            passes the arguments to its members; it takes no thresholds, policies or settings.
+            a setting of the backend and overrides the profile and the environment. A failover
+            passes the arguments to its members, and accepts no thresholds, policies or settings.
 
     Raises:
-        BackendUnavailable: the plug-in is missing or cannot be used.
+        BackendUnavailable: the plug-in is not installed or cannot be used.
         ConfigurationError: a file, a profile, a setting or an argument is wrong.
     """
     arguments = _take_arguments(keywords)
@@ -92,8 +92,8 @@ def open_verifier(
 def open_async_verifier(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncFaceVerifier:
-    """Open an `AsyncFaceVerifier` for ``async with``; for other arguments, see `open_verifier`."""
-    # Imported late: a synchronous program does not need anyio.
+    """Open an `AsyncFaceVerifier`. For other arguments, see `open_verifier`."""
+    # Imported here, because a synchronous program does not need anyio.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
@@ -108,22 +108,22 @@ def open_sessions(
     compared_with: ComparedWith | str = ComparedWith.GIVEN,
     **keywords: Any,
 ) -> Sessions:
-    """Open hosted sessions by the name of a backend or of a profile (not of a failover).
+    """Open hosted sessions by the name of a backend or of a profile of one backend.
 
     Args:
         backend, profile, config: See `open_verifier`.
         expects: The checks that a session must report and pass: `Operation.MATCH`,
             `Operation.LIVENESS`, or both.
-        compared_with: For a match, the picture to compare the face with: ``given``, the reference
-            passed to `start`; ``document``, the photo of the person's document (check the name on
-            it: the document may be anybody's); ``stored``, a face stored at the vendor.
+        compared_with: The picture to compare the face with, for a match: ``given``, the reference
+            passed to `start`; ``document``, the photo in the person's document (check the name,
+            because it may be somebody else's document); ``stored``, a face stored at the vendor.
         **keywords: See `open_verifier`, but `require_environment` defaults to PRODUCTION.
 
     Raises:
         BackendUnavailable, ConfigurationError: see `open_verifier` and `Sessions`.
-        Unsupported: the backend has no sessions.
+        Unsupported: the backend does not support sessions.
     """
-    # Imported late: most programs use no sessions.
+    # Imported here, because most programs use no sessions.
     from facematch_core.sessions.sessions import Sessions
 
     arguments = _take_arguments(keywords)
@@ -146,7 +146,7 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open `AsyncSessions` for ``async with``; for other arguments, see `open_sessions`."""
+    """Open `AsyncSessions`. For other arguments, see `open_sessions`."""
     from facematch_core.sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
@@ -159,7 +159,7 @@ def plan(
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan | FailoverPlan:
-    """Return the plan for these arguments of `open_verifier`, without opening anything."""
+    """Return the plan for the arguments of `open_verifier`, without opening anything."""
     if backend is not None:
         if profile is not None:
             raise ConfigurationError("Name a backend or a profile, not both.")
@@ -182,13 +182,13 @@ def plan(
 
 
 def _take_arguments(keywords: dict[str, Any]) -> dict[str, Any]:
-    """Pop the verifier's arguments from `keywords`; the backend's settings remain."""
+    """Pop and return the verifier's arguments from `keywords`, which keeps the settings."""
     return {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """A verifier to open: backend, settings with their origins, and optional profile."""
+    """The backend, settings and optional profile of a verifier that is not open yet."""
 
     backend: type[Backend]
     settings: tuple[Setting, ...]
@@ -198,15 +198,15 @@ class Plan:
     def of(
         cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
     ) -> Plan:
-        """Return the plan for a backend and an optional profile; errors: see `open_verifier`."""
+        """Create a plan for a backend and an optional profile. For errors, see `open_verifier`."""
         imported = backend_class(backend)
         resolved = resolve_settings(imported, settings or {}, profile)
         return cls(backend=imported, settings=resolved, profile=profile)
 
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
-        """Open a verifier; `arguments` override the profile's.
+        """Open a verifier. Its `arguments` override the profile's.
 
-        With `opens_stores=False` the address of a budget store is checked, but not opened.
+        With `opens_stores=False`, the budget store's address is checked, but the store not opened.
         """
         profile = self.profile
         with contextlib.ExitStack() as stack:
@@ -220,7 +220,7 @@ class Plan:
         return verifier
 
     def open_backend(self) -> Backend:
-        """Open only the backend; raise `ConfigurationError` if its settings are wrong."""
+        """Open the backend only; raise `ConfigurationError` if its settings are wrong."""
         values = {
             setting.name: setting.value for setting in self.settings if setting.origin != "default"
         }
@@ -230,7 +230,7 @@ class Plan:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug gets a named error
             failure = type(error).__name__
-        # Outside the except block: the exception may hold a key.
+        # Outside the except block, because the exception may contain a key.
         raise BackendUnavailable(
             f"The backend {self.backend.name} failed with {failure} when it was opened: check its "
             "settings with `facematch doctor`, or report this to its author."
@@ -239,13 +239,13 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class FailoverPlan:
-    """A failover to open: its profile, and the plans of its members in order."""
+    """The profile and the ordered members' plans of a failover that is not open yet."""
 
     profile: Profile
     members: Mapping[str, Plan]
 
     def open(self, **arguments: Any) -> Failover:
-        """Open a failover. `deadline_s` is its own; other arguments go to every member."""
+        """Open a failover with `deadline_s`; pass other arguments to every member."""
         for name in (*_THRESHOLDS, "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
@@ -265,7 +265,7 @@ class FailoverPlan:
         return failover
 
 
-#: Types of a profile's keys, except `settings`, `members` and the policy tables.
+#: Types of a profile's keys. The policy tables, `settings` and `members` are not included.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
     **dict.fromkeys(_THRESHOLDS, float),
@@ -274,7 +274,7 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "require_environment": Environment,
 }
 
-#: Policy tables of a profile, with the types of their keys.
+#: Types of the keys in a profile's policy tables.
 POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "budget": {
         "cap": int | Decimal,
@@ -282,7 +282,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "name": str,
         "per": resilience.Period,
         "price": dict[Operation, Decimal],
-        "store": Any,  # read when the profile is opened: its variable may be unset
+        "store": Any,  # read when the profile is opened, because its variable may be unset
     },
     "rate_limit": {"per_second": int, "per_minute": int, "per_day": int, "max_wait_s": float},
     "circuit_breaker": {"failures": int, "open_s": float},
@@ -297,7 +297,7 @@ _TYPES: Final = {
 
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
-#: The address of a SQLite file. In-memory databases are refused by the store itself.
+#: The address of a SQLite file. The store itself rejects in-memory databases.
 _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
 
 
@@ -310,7 +310,7 @@ class Config:
     profiles: Mapping[str, Profile]
 
     def profile(self, name: str) -> Profile:
-        """Return a profile by name; raise `ConfigurationError` if the file has no such profile."""
+        """Return a profile by name; raise `ConfigurationError` if it does not exist."""
         if name not in self.profiles:
             raise ConfigurationError(
                 f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
@@ -319,7 +319,7 @@ class Config:
         return self.profiles[name]
 
     def singles(self, name: str) -> tuple[Profile, ...]:
-        """Return a profile of one backend, or the profiles of a failover's members in order."""
+        """Return the profiles of a failover's members in order, or the named profile itself."""
         profile = self.profile(name)
         if not profile.members:
             return (profile,)
@@ -335,7 +335,7 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """Return the plan of a profile, by default `default_profile`; errors: `open_verifier`."""
+        """Return the plan of a profile (None: of `default_profile`); errors: `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(
@@ -354,7 +354,7 @@ class Config:
 
 
 def user_file() -> Path:
-    """Return the path of the user's own configuration file, which may not exist."""
+    """Return the path of the user's own configuration file, whether or not it exists."""
     return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
 
 
@@ -364,13 +364,13 @@ def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
         path = os.environ.get(VARIABLE) or None
     if path is not None:
         return Path(path)
-    # Never a file in the current folder, which an attacker may control.
+    # Never read a file in the current folder, which an attacker may control.
     file = user_file()
     return file if file.is_file() else None
 
 
 def unread_file(read: Path | None = None) -> str:
-    """Return a hint if the current folder has a file that is not loaded; else ""."""
+    """Return a hint if the current folder has a configuration file that is not loaded; else ""."""
     here = Path(FILE_NAME)
     if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
         return ""
@@ -381,13 +381,13 @@ def unread_file(read: Path | None = None) -> str:
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Config | None:
-    """Find and read the configuration file; None if there is none."""
+    """Find and read the configuration file; return None if there is none."""
     file = find_config(path)
     return None if file is None else read_config(file)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a configuration file; raise `ConfigurationError` for unknown keys and wrong types."""
+    """Read a configuration file; raise `ConfigurationError` for an unknown key or a wrong type."""
     path = Path(path)
     document = read_toml(path, "configuration file")
     types = {"default_profile": str, "profiles": dict[str, Any]}
@@ -438,7 +438,7 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
     )
 
 
-#: Open stores by address, and the in-memory store that budgets without a store share.
+#: Open stores by address, and the shared in-memory store for budgets without a store.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 _MEMORY: Final = MemoryStore()
 
@@ -446,9 +446,9 @@ _MEMORY: Final = MemoryStore()
 def _create_policies(
     profile: Profile, backend: Backend, given: Mapping[str, Any], *, opens_stores: bool
 ) -> dict[str, Any]:
-    """Return a profile's policies and retry as arguments of `FaceVerifier`."""
+    """Create a profile's policies and retry; return them as arguments of `FaceVerifier`."""
     tables, clock = profile.policies, given.get("clock") or SystemClock()
-    if "policies" in given:  # overrides the profile's policies
+    if "policies" in given:  # the argument overrides the profile's policies
         tables = {name: tables[name] for name in tables if name == "retry"}
     policies: list[resilience.Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
@@ -487,19 +487,19 @@ def _create_rate_limiters(
 
 
 def _open_store(setting: Any, folder: Path, *, opens_stores: bool) -> CallStore:
-    """Open a budget store; a SQLite path is relative to the configuration file's folder."""
+    """Open a budget store. A SQLite path is relative to the configuration file's folder."""
     if setting is None:
         return _MEMORY
     address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
     address = address.reveal() if isinstance(address, Secret) else address
     if (match := _SQLITE.fullmatch(address)) is not None:
-        # Absolute, because the program may change its working directory.
+        # Made absolute, because the program may change its working directory.
         file = resolve_path(match["file"], "store", folder).absolute()
         if not file.parent.is_dir():
             raise ConfigurationError("store: the folder of the file does not exist: create it.")
         address = f"{match['kind']}{file}{match['more']}"
     if not opens_stores:
-        Database(address).close()  # checks the address
+        Database(address).close()  # check the address
         return _MEMORY
     store = _STORES[address] = _STORES.get(address) or SqlStore(address)
     return store

@@ -1,7 +1,7 @@
-"""Plug-ins: found by entry points, imported on first use.
+"""Find plug-ins by entry point, and import them on first use.
 
-The names of our own distribution are reserved: another package that claims such a name must not
-receive keys and faces. A name claimed by two other packages is refused.
+The names of our own distribution are reserved, so that no other package can use them to receive
+keys and faces. A name that two other packages claim is rejected.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ import attrs
 if TYPE_CHECKING:
     from facematch_core.backend import Backend
 
-#: The distribution of this package.
+#: The distribution that contains this package.
 CORE_DISTRIBUTION: Final = "facematch-core"
 
 #: The entry-point groups of backends and of commands.
 BACKENDS: Final = "facematch.backends"
 COMMANDS: Final = "facematch.commands"
 
-#: The entry-point group of aliases of backends, used in error messages only.
+#: The entry-point group of backend aliases, which are used only in error messages.
 ALIASES: Final = "facematch.aliases"
-#: Libraries that compare faces on the local machine.
+#: Libraries that compare faces on the local machine, for error messages.
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
-#: Lowest similarity, 0-1, of a typo; less similar names may be another company's.
+#: Minimum similarity, 0-1, of a typo. A less similar name may be another company's.
 SLIP: Final = 0.75
 
 
 @attrs.frozen(kw_only=True)
 class BackendInfo:
-    """A backend of an installed distribution.
+    """An installed backend.
 
     Attributes:
         name: The name for `open_verifier`.
-        target: ``module:Class``, from the entry point.
-        distribution, version: The distribution with the backend.
-        problem: Why the backend cannot be opened, according to its metadata; None if it can.
+        target: The entry point's value, ``module:Class``.
+        distribution, version: The distribution that contains the backend.
+        problem: The reason why the backend's name cannot be used, or None.
     """
 
     name: str
@@ -51,7 +51,7 @@ class BackendInfo:
 
 
 def available_backends() -> tuple[BackendInfo, ...]:
-    """Return the installed backends, sorted by name. Reads metadata only; imports no plug-in."""
+    """Return the installed backends, sorted by name. Reads only metadata; imports no plug-in."""
     return tuple(
         BackendInfo(
             name=name,
@@ -66,8 +66,8 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
 
 def backend_class(name: str) -> type[Backend]:
-    """Import and return the class of a backend; raise `BackendUnavailable` if it is unusable."""
-    # Imported late: lists and shell completion do not need these.
+    """Import a backend and return its class; raise `BackendUnavailable` if it is unusable."""
+    # Imported here, because listing and shell completion do not need them.
     from facematch_core.backend import API_VERSION, Backend
     from facematch_core.errors import BackendUnavailable
 
@@ -120,7 +120,7 @@ def _hint(name: str) -> str:
 
 @functools.cache
 def verifier_arguments() -> frozenset[str]:
-    """Return the arguments of `FaceVerifier`; other keywords of `open_verifier` are settings."""
+    """Return the names of `FaceVerifier`'s arguments; `open_verifier` takes others as settings."""
     import inspect
 
     from facematch_core.verifier.verifier import FaceVerifier
@@ -129,21 +129,21 @@ def verifier_arguments() -> frozenset[str]:
 
 
 def installed(group: str) -> dict[str, list[EntryPoint]]:
-    """Return the entry points of a group by name, in alphabetical order."""
+    """Return a group's entry points by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}
     for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
         points_by_name.setdefault(point.name, []).append(point)
     return points_by_name
 
 
-# A service may open a verifier for every call, and each scan opens a file per distribution.
+# Cached, because a scan opens a file per distribution, and a service may open many verifiers.
 @functools.lru_cache(maxsize=16)
 def _remembered(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
     return installed(group)
 
 
 def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
-    """Return why an entry point must not be used; None if it may."""
+    """Return why an entry point cannot be used, or None."""
     claims = {distribution(claim) for claim in points}
     stranger = distribution(point)
     if not point.name.isascii():
@@ -163,11 +163,11 @@ def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
 
 
 def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
-    """Import a plug-in by name; return it and its entry point, or None if unknown."""
+    """Import a plug-in by name; return it with its entry point, or None if it is not installed."""
     from facematch_core.errors import BackendUnavailable
 
     points = _remembered(group, tuple(sys.path)).get(name)
-    if points is None:  # perhaps installed in the meantime
+    if points is None:  # it may have been installed in the meantime
         _remembered.cache_clear()
         points = _remembered(group, tuple(sys.path)).get(name)
     if points is None:
@@ -179,7 +179,7 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     from stevedore import ExtensionManager
 
     class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
-        # stevedore's own list comes from a disk cache that may be minutes old.
+        # stevedore's own list is cached on disk and may be minutes old.
         def list_entry_points(self) -> list[EntryPoint]:
             return [point]
 
@@ -198,13 +198,13 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
 
 
 def distribution(point: EntryPoint) -> str:
-    """Return the name of the distribution that declares an entry point."""
-    # An interrupted installation may leave metadata without a name.
+    """Return the name of an entry point's distribution."""
+    # Metadata may have no name after an interrupted installation.
     name = (point.dist and _read_name(point.dist)) or "an unnamed distribution"
     return name.lower().replace("_", "-")
 
 
-# Cached: reading the name parses the whole metadata file.
+# Cached, because reading the name parses the whole metadata file.
 @functools.lru_cache(maxsize=256)
 def _read_name(distribution: metadata.Distribution) -> str | None:
     return distribution.name

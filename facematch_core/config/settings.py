@@ -1,6 +1,6 @@
-"""Settings of a backend, from arguments, a file or the environment, with strict types.
+"""Read and convert a backend's settings from arguments, a file and the environment.
 
-No error message contains a value, which may be a key.
+Error messages contain no values, because a value may be a key.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from facematch_core.errors import ConfigurationError
 
 from .plugins import verifier_arguments
 
-#: Turns a raw value and a candidate type into a value for the converter.
+#: A function that prepares a raw value for conversion to a candidate type.
 _Reader = Callable[[Any, Any], Any]
 
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """A setting of a backend; `origin`: ``default``, ``argument``, ``$NAME`` or a file."""
+    """A backend's setting. Its `origin` is ``default``, ``argument``, ``$NAME`` or a file."""
 
     name: str
     value: Any
@@ -36,17 +36,17 @@ class Setting:
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """A profile in the file: either one backend, or a failover of the profiles in `members`."""
+    """A profile of a configuration file: one backend, or a failover with `members`."""
 
     name: str
-    #: File and profile, as shown in messages, and the file's folder.
+    #: File and profile, for messages; and the file's folder.
     where: str
     folder: Path
     backend: str = ""
     members: tuple[str, ...] = ()
     #: Arguments of `FaceVerifier`, or the deadline of a failover.
     verifier: Mapping[str, Any]
-    #: Settings of the backend as TOML values, not yet checked.
+    #: The backend's settings as unchecked TOML values.
     settings: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
 
@@ -54,7 +54,7 @@ class Profile:
 def resolve_settings(
     cls: type[Backend], arguments: Mapping[str, Any], profile: Profile | None
 ) -> tuple[Setting, ...]:
-    """Return each setting from the arguments, else the profile, else the environment."""
+    """Return each setting, from the arguments, else the profile, else the environment."""
     declared = declared_settings(cls)
     in_file, prefix = (profile.settings, f"{profile.where}: ") if profile else ({}, "")
     _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
@@ -65,7 +65,7 @@ def resolve_settings(
         if name == "environment":
             variable = variable or environment_variable(cls.name)
         if name in arguments:
-            # The backend checks its own arguments.
+            # Not converted, because the backend checks its own arguments.
             value, origin = arguments[name], "argument"
             if isinstance(value, str) and Secret in kinds.choices_of(annotation):
                 value = Secret(value)
@@ -87,12 +87,12 @@ def resolve_settings(
 
 
 def environment_variable(backend: str) -> str:
-    """Return the variable that declares a backend's environment, such as DIDIT_ENVIRONMENT."""
+    """Return the name of the variable with a backend's environment, such as DIDIT_ENVIRONMENT."""
     return re.sub(r"[^A-Z0-9]", "_", backend.upper()) + "_ENVIRONMENT"
 
 
 def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
-    """Return the type and default (or `attrs.NOTHING`) of each setting, by name."""
+    """Return the type and the default (or `attrs.NOTHING`) of each setting, by name."""
     if not attrs.has(cls):
         return {}
     hints = kinds.type_hints(cls)
@@ -116,7 +116,7 @@ def _check_names(
 
 
 def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """Return a table of a TOML file with typed values; paths are relative to `folder`."""
+    """Convert a TOML table to the given types. Paths are relative to `folder`."""
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
     for key in table.keys() - types.keys():
@@ -128,7 +128,7 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
 
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
-    """Resolve a path from a configuration file against the file's folder; expand ``~``."""
+    """Return a path relative to `folder`, with ``~`` expanded."""
     if "\0" in path:
         raise ConfigurationError(f"{key} has a NUL character, which no path has.")
     try:
@@ -138,7 +138,7 @@ def resolve_path(path: str, key: str, folder: Path) -> Path:
 
 
 def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
-    """Convert a value to the declared type; `ConfigurationError` names the key, not the value."""
+    """Convert a value to the declared type. The `ConfigurationError` contains only the key."""
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
     for choice in kinds.choices_of(annotation):
         try:
@@ -150,12 +150,12 @@ def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
             break
         except Exception:  # noqa: BLE001, S112 - cattrs raises what a hook raises
             continue
-    # Outside the except block: the exception may hold a key.
+    # Outside the except block, because the exception may contain a key.
     raise ConfigurationError(reason)
 
 
 def _file_reader(folder: Path) -> _Reader:
-    """Return a reader of a file's values: paths, lists, and references to secrets."""
+    """Return a function that reads paths, lists and references to secrets in a file."""
 
     def read(value: Any, kind: Any) -> Any:
         if typing.get_origin(kind) is tuple:
@@ -179,7 +179,7 @@ def _file_reader(folder: Path) -> _Reader:
 
 
 def _convert_text(text: str, annotation: Any, key: str) -> Any:
-    """Convert an environment variable to a setting; `key` becomes the origin of a Secret."""
+    """Convert an environment variable to a setting. For a Secret, `key` is the origin."""
 
     def read(text: str, kind: Any) -> Any:
         if kind is bool:

@@ -1,1 +1,1 @@
-"""Reading pictures, fitting them to a vendor's limits, and removing their metadata."""
+"""Read pictures, fit them to a vendor's limits, and remove their metadata."""
