@@ -142,7 +142,7 @@ class SessionBackend(http.ApiKeyBackend):
         delete: dict[str, Any] = {"method": "DELETE", "headers": self.key_headers(request)}
         # The reference documents 200; Microsoft's client accepts only 204.
         yield http.HttpRequest(url=self._url_of(request.record), expects={200, 204}, **delete)
-        # "Successfully deleted session and all correlated data."
+        # Microsoft's reference: "Successfully deleted session and all correlated data."
         return Deletion(state=DeletionState.DONE, face_kept=False)
 
     def _url_of(self, record: fm.SessionRecord) -> str:

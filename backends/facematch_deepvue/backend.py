@@ -69,7 +69,7 @@ def _as_choice(value: str | None) -> Any:
 class DeepvueBackend(HttpBackend):
     """Compares faces and checks liveness with Deepvue. Each call is charged separately.
 
-    Deepvue returns a verdict by its own threshold, which is not published. Your threshold (default:
+    Deepvue returns a verdict at its own threshold, which is not published. Your threshold (default:
     None) can only tighten this verdict. The scale and meaning of the number are not documented
     either: see `confidence_scale` and `confidence_meaning`. The result marks every assumption.
     Deepvue does not document whether it stores pictures.

@@ -96,7 +96,7 @@ class LocalBackend(EngineBackend):
         self._cache = FaceCache(self.cached_pictures)
 
     def load(self) -> None:
-        """Load the models now, not at the first picture. This takes about half a second.
+        """Load the models now instead of on first use. Takes about half a second.
 
         Raises:
             ConfigurationError: a model file is missing or damaged, or OpenCV is older than 4.11.

@@ -42,7 +42,7 @@ class Engine:
         self._last_models = _Models()
 
     def load(self) -> None:
-        """Load the models now, not at the first picture. This takes about half a second."""
+        """Load the models now instead of on first use. Takes about half a second."""
         self._load()
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ GUARDS = (
 
 
 class ControlApi:
-    """Serves the control API of one server. A path ``/__mock__/deepvue/`` selects the vendor."""
+    """The control API of one server. A path such as ``/__mock__/deepvue/`` selects the vendor."""
 
     # Any page in a browser can reach a loopback port. A change must therefore be sent as
     # ``application/json``, which needs a CORS permission that the API never grants.
@@ -38,7 +38,7 @@ class ControlApi:
         self._accounts = accounts
 
     def known_paths(self) -> tuple[str, ...]:
-        """Return the paths of the API; empty if the API is switched off."""
+        """Return the paths of the API; none if the API is switched off."""
         kind = next(iter(self._accounts.kinds.values()))
         return tuple(PREFIX + at for _, at in operations_of(kind)) if self._accounts.control else ()
 
@@ -89,7 +89,7 @@ class ControlApi:
         return Control(self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
-        """Return the account that a request names, or the first. Raises LookupError if unknown."""
+        """Return a request's account, by default the first. Raises LookupError if unknown."""
         header = request.header(ACCOUNT_HEADER.lower())
         name = dict(request.query).get("key", MAIN if header is None else header)
         return self._accounts.get(name)

@@ -53,10 +53,10 @@ class NewAccount:
 
 
 class Control:
-    """Control of one account at one vendor, also served over HTTP. Thread-safe.
+    """Controls one account at one vendor. Also served over HTTP. Thread-safe.
 
     Faults, time, latency, journal and `reset` apply to the account at all vendors, everything else
-    to this vendor. No method affects another account. If the account is closed, raises LookupError.
+    to this vendor. Other accounts are unaffected. If the account is closed, raises LookupError.
 
     `extensions` lists the attributes that only this vendor has, such as `sessions` and `webhooks`
     for Didit, or `tokens` for Deepvue. Attributes of other vendors raise AttributeError.
@@ -152,7 +152,7 @@ class Control:
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
-        """Set the outcome of the next calls. The mock chooses values that are omitted, as usual.
+        """Set the outcome of the next calls. The mock decides omitted values as usual.
 
         The arguments are the fields of `SetOutcome`. `picture` replaces `digest`: the outcome
         applies to calls with this picture, unchanged or stripped of metadata as facematch sends it.
@@ -318,7 +318,7 @@ class Control:
         """Advance the clock by 0 or more `seconds`. Raises ValueError for a negative number."""
         account = self.account
         now = account.clock.advance(seconds)
-        # Look at the sessions, so that those that have just expired send their webhooks.
+        # Expire sessions whose time is over, so that their webhooks are sent.
         for world in account.worlds.values():
             open_sessions(world)
         return now
@@ -429,7 +429,7 @@ class Control:
         """Reset the account: drop sessions, charges, faults, outcomes and journal; restart numbers.
 
         The account gets a new state at every vendor. Requests in progress finish in the old state.
-        Latency is reset, the clock is not. `switches` replaces this vendor's; None keeps them.
+        Latency is reset; the clock is not. `switches` replaces this vendor's; None keeps them.
         Returns `behaviours`. For invalid switches, raises ValueError and changes nothing.
         """
         world = self.world
@@ -462,8 +462,7 @@ class Control:
             since: Only requests with a number higher than this.
             path: Only calls whose path begins with this.
             status: Only calls with this response status.
-            person: Only calls with a test card of this person. The mock remembers the last 2,000
-                pictures.
+            person: Only calls with a test card of this person, among the last 2,000 pictures.
             fields: Only calls whose entry has these fields, such as ``vendor_data``.
             limit: Return at most this many of the newest requests; None for all. The result's
                 `left_out` is the number of older matches.

@@ -33,14 +33,14 @@ _WORDS: Mapping[Any, str] = {
 
 
 class Typed(str):
-    """A value from a query, in which numbers and fields are texts."""
+    """A value from a query, in which numbers and objects are strings."""
 
     __slots__ = ()
 
 
 @functools.cache
 def kinds_of(hint: Any) -> frozenset[Any]:
-    """Return the types in an annotation; a `Literal` counts as `str`."""
+    """Return the types in an annotation. A `Literal` is `str`."""
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
         return frozenset().union(*map(kinds_of, typing.get_args(hint)))
@@ -116,7 +116,7 @@ def read_record(record: type, sent: Mapping[str, Any]) -> Any:
 
 
 def hints_of(record: type) -> dict[str, Any]:
-    """Return an attrs class's annotations. Floats may be sent as text, which the class checks."""
+    """Return an attrs class's annotations: float, or Any if the class itself checks the value."""
     fields = attrs.fields(record)
     return {field.name: float if field.type in (float, "float") else Any for field in fields}
 
@@ -198,7 +198,7 @@ class Operation:
 def list_operations(
     owners: Mapping[Any, type], vendor: VendorKind
 ) -> dict[tuple[str, str], Operation]:
-    """Return the operations of these classes by method and path; the name None is `Control`."""
+    """Return the operations of these classes by method and path. The name None is `Control`."""
     return {
         (row.method, row.path): _make_operation(row, run, of, vendor)
         for of, owner in owners.items()

@@ -62,7 +62,7 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.switches = kind.name, claims.switches
         self.clock, self.pictures = account.clock, shared.pictures
-        # Worlds share the engine and the facts about pictures, but not the requested outcomes.
+        # Worlds share the engine and the facts about pictures, but not the set outcomes.
         self.recognizer = copy.copy(shared.recognizer)
         self.recognizer.waiting = Waiting()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
@@ -70,7 +70,7 @@ class World:
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
-        #: The vendor's additional state, and the object that handles its requests.
+        #: The additional state at this vendor, and the object that handles the vendor's requests.
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)
         #: The outbox of webhooks; None if the vendor has none.
@@ -83,7 +83,7 @@ class World:
         self.keys.put(text, key)
 
     def log(self, head: Request, *, at: Any = None, **fields: Any) -> Entry | None:
-        """Record a request in the journal; `at` defaults to now. `fields` are those of `Entry`."""
+        """Record a request in the journal. `at` defaults to now; `fields` are fields of `Entry`."""
         path = head.path
         if path.startswith(PERSON):
             # The path of a person's page contains the session's secret token.
@@ -132,7 +132,7 @@ class Account:
 
 
 def read_latency(operation: str, seconds: Any, kinds: Iterable[VendorKind]) -> float:
-    """Parse the latency of an operation, in seconds; a string is allowed.
+    """Parse the latency of an operation in seconds, as a number or a string.
 
     Raises ValueError if no vendor has the operation, or if the number is not from 0 to 3600.
     """
@@ -153,7 +153,7 @@ class Accounts:
     main: Account
     #: Scheme and host, while the server runs.
     address: str | None = None
-    #: Whether the server listens beyond the loopback.
+    #: Whether other machines can reach the server.
     is_open = False
     is_stopped = False
 
@@ -283,7 +283,7 @@ class Accounts:
         old.deliver(is_running=False)
 
     def _unclaim(self, account: Account) -> None:
-        """Remove an account's keys from the index, except those that another account now has."""
+        """Remove an account's keys from the index, except those that now belong to another."""
         keys = self._keys.items()
         self._keys = {text: owner for text, owner in keys if owner is not account}
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: The clock's latest time. It leaves room for dates after it, such as the expiry of a token.
+#: The clock's latest time. Later dates must be possible, such as the expiry of a token.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 #: Masks for the random bits of a UUID and for its version bits (RFC 9562, 5.4).
@@ -27,7 +27,7 @@ class VirtualClock:
 
     Args:
         start: The initial time, up to the year 8999; None for the machine's current time.
-        running: Whether it follows real time, as `facematch mock` does. Also an attribute.
+        running: Whether the clock follows real time, as in `facematch mock`. Also an attribute.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -91,10 +91,10 @@ class VirtualClock:
 
 
 class Ids:
-    """A source of version-4 UUIDs; the same seed gives the same sequence."""
+    """A source of version-4 UUIDs. The same seed produces the same sequence."""
 
     def __init__(self, seed: int | None = None) -> None:
-        #: A signing key. With a seed, it is derived from the seed and no harder to guess.
+        #: A signing key. With a seed, it is derived from the seed and as easy to guess.
         self.secret, self.is_seeded = secrets.token_bytes(32), seed is not None
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
@@ -102,6 +102,6 @@ class Ids:
 
     def uuid(self) -> str:
         """Return the next id."""
-        # `uuid.UUID` takes six times as long. No lock is needed: one call to `Random` is atomic.
+        # `uuid.UUID` takes six times as long. A call to `Random` is atomic, so no lock is needed.
         digits = b"%032x" % (self._random.getrandbits(128) & _FREE_BITS | _VERSION_4)
         return b"-".join(struct.unpack("8s4s4s4s12s", digits)).decode()

@@ -141,7 +141,7 @@ class Fault:
         seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged; None
             means no. With a status of 400-499, true charges for a response that the vendor
-            documents as free. The other stages leave no choice. With a DELAY for a card or person,
+            documents as free. At the other stages it is fixed. With a DELAY for a card or person,
             the call is always carried out at once, and only its response is delayed.
     """
 
@@ -188,7 +188,7 @@ class Fault:
 
     def _check_aim(self) -> None:
         names = ("method", "path", "call", "card", "person", "field")
-        # At connect the request's head has not been read, at mid_upload the body has not.
+        # At connect, the request's head has not been read; at mid_upload, its body.
         unknown, later = {
             Stage.CONNECT: (names, Stage.MID_UPLOAD),
             Stage.MID_UPLOAD: (names[3:], Stage.AFTER_UPLOAD),
@@ -249,7 +249,7 @@ class Fault:
         )
 
     def is_of(self, card: Card) -> bool:
-        """Return whether the fault names this card, or the person on it."""
+        """Return whether the fault names this card, or the person on the card."""
         if self.card is not None:
             return READY[self.card].card == card
         return self.person == card.person
@@ -288,27 +288,27 @@ def failure_of(card: Card) -> Fault:
 
 
 class Faults(RuleQueue[Fault]):
-    """The pending faults of one account, in the order added."""
+    """The pending faults of one account, in the order in which they were added."""
 
     def at_connection(self) -> Fault | None:
-        """Take the fault for a new connection, or None."""
+        """Use up and return the fault for a new connection, or return None."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Take the fault for a request; None if the first match is at a stage other than `only`."""
+        """Use up a request's fault and return it; None if its stage is not `only` (if given)."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,
         )
 
     def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
-        """Take the fault for a call whose pictures show these cards, or None."""
+        """Use up and return the fault for a call with pictures of these cards, or return None."""
         return self._take(
             lambda rule: rule.is_pictured and fits(rule) and any(map(rule.is_of, cards))
         )
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return the first matching rule; None if its stage is not `only`."""
+        """Use up and return the first matching rule; None if its stage is not `only` (if given)."""
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):

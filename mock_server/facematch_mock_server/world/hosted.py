@@ -1,6 +1,6 @@
-"""Hosted sessions of any vendor: finding them, and acting as the person.
+"""Hosted sessions of all vendors: find a session, and act as the person.
 
-The vendor's `Rules` decide how a session ends; everything else is the same for all vendors.
+A vendor's `Rules` decide how a session ends. Everything else is common to all vendors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ACTS = ("begin", "card", "fail_attempt", "abandon", "expire")
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """A picture of the person, checked.
+    """A check of the person with a picture.
 
     Attributes:
         face, reference: SHA-256 of the compared pictures. The reference is the document, if one is
@@ -90,7 +90,7 @@ def is_open(world: World, session: Session) -> bool:
 
 
 def current(world: World, session: Session) -> Session:
-    """Return a session, expired first if its time is over."""
+    """Return a session, after expiring it if its time is over."""
     if not is_open(world, session) or world.clock.now() < hosted_of(session).expires_at:
         return session
     over = attrs.evolve(session, status=world.behaviour.hosted.after["expire"])
@@ -123,7 +123,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """Make a token of 12 URL-safe characters. A seed makes it reproducible on the loopback only."""
+    """Make a token of 12 URL-safe characters. With a seed and on the loopback, reproducible."""
     token, ids = secrets.token_bytes(9), world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]
@@ -163,7 +163,7 @@ def _charge(world: World, session: Session, when: str) -> None:
 
 
 def page_path(world: World, session: Session) -> str:
-    """Return the path of a session's page, made of account, language (if requested) and token."""
+    """Return the path of a session's page: account, language (if requested) and token."""
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
@@ -216,7 +216,7 @@ def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> S
 
 
 def fail(world: World, session: Session) -> Session:
-    """Return the updated session after a failed attempt; the last attempt ends the session."""
+    """Return the updated session after a failed attempt. The last attempt ends the session."""
     rules, claims, count = world.behaviour.hosted, world.claims, "session.attempts"
     is_last = count not in claims or hosted_of(session).attempts >= claims[count]
     failed: Session = rules.fail(world, session, is_last)

@@ -1,4 +1,4 @@
-"""An account's journal of requests. It stores no pictures or secrets, only names and digests."""
+"""The journal of an account's requests. It stores neither pictures nor secrets."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Entry:
         return self._fields
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the entry as in the control API."""
+        """Return the entry in the control API's JSON format."""
         names = ("number", "method", "path", "status", "vendor", "key", "note")
         return {
             **{name: getattr(self, name) for name in names},

@@ -25,7 +25,7 @@ R = TypeVar("R")
 class Serve:
     """Marks a method of `Control`, or of an extension, to be served by the control API.
 
-    The method's annotations define how values are parsed; its first docstring sentence is the help.
+    Values are parsed by the method's annotations. The help is the docstring's first sentence.
 
     Attributes:
         method, path: The HTTP method, and the path below the prefix; ``{}`` at the end of the path
@@ -56,7 +56,7 @@ class Extension(Generic[R]):
 
     @property
     def _records(self) -> R:
-        # Looked up each time, because a reset gives the account new records.
+        # Looked up each time, because a reset replaces the account's records.
         records: R = self._control.world.records
         return records
 
@@ -71,15 +71,15 @@ class VendorKind:
     Attributes:
         name, title: The name of the vendor's folder or entry point, and its display name.
         switches: The values that each switch allows; the first value is the default.
-        settings: The numeric settings: the key of each one's claim, and the type of number.
-        rate_limits: The key of the claim with the limit, by scope.
+        settings: The numeric settings, each with the key of its claim and its type of number.
+        rate_limits: The keys of the claims with the limits, by scope.
         operations: The names of the vendor's calls for latency and faults, such as ``match``.
-        hosts: The vendor's own hosts in lower case; ``*.`` at the beginning stands for one label.
-        first_keys: The keys that are valid from the start, by text.
+        hosts: The vendor's own hosts in lower case. A leading ``*.`` matches one label.
+        first_keys: The keys that are valid from the start, by their text.
         records, behaviour, outbox: Factories of a world's additional state, of the object that
             handles its requests, and of its outbox for webhooks (None if the vendor has none).
         key_of: Returns the key or client id in a request, which identifies the account.
-        new_text: Makes a key or client id for a new account, from a first one and random letters.
+        new_text: Makes a new account's key or client id from a first one and random letters.
         extensions: The classes of the `Control` attributes that only this vendor has, by name.
         greeting: The lines that the command line prints about the vendor: the keys, then commands
             to paste, with ``{url}``. If empty, it prints the keys in `first_keys`.
@@ -113,7 +113,7 @@ class VendorKind:
         return keys
 
     def has_host(self, host: str | None) -> bool:
-        """Return whether a host, with or without a port, is one of the vendor's own."""
+        """Return whether a host, with or without a port, is one of the vendor's hosts."""
         name = (host or "").partition(":")[0].lower()
         return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
@@ -178,7 +178,7 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
 def choose_each(
     kinds: Sequence[VendorKind], switches: Mapping[str, Any] | None
 ) -> dict[str, Behaviours]:
-    """Return the claims by vendor; a bare switch applies to the first vendor that has it."""
+    """Return the claims by vendor. A bare switch applies to the first vendor that has it."""
     each: dict[str, dict[str, Any]] = {kind.name: {} for kind in kinds}
     for word, value in (switches or {}).items():
         owner, given = word, value
@@ -194,7 +194,7 @@ def choose_each(
 
 
 def owner_of(kinds: Sequence[VendorKind], word: str) -> tuple[str, str]:
-    """Split a switch into vendor and bare name; the vendor defaults to the first that has it."""
+    """Split a switch into vendor and bare name. By default, the first vendor that has it."""
     name, dot, switch = word.partition(".")
     if dot:
         return name, switch

@@ -1,4 +1,4 @@
-"""State that every vendor has: credit, keys, rate limits, sessions, pictures."""
+"""The state that a world has at every vendor: credit, keys, rate limits, sessions, pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import attrs
 
 from facematch_mock_server.base.state import Collection
 
-#: The maximum number of stored entries.
+#: The maximum number of stored charges.
 MAX_CHARGES = 10_000
 
 
@@ -80,7 +80,7 @@ class Ledger:
     def charge(
         self, price: Decimal, *, at: dt.datetime, what: str, request_id: str | None = None
     ) -> Charge | None:
-        """Deduct `price` and return the charge; return None if the credit is insufficient."""
+        """Deduct `price` and return the charge, or return None if the credit is insufficient."""
         with self._lock:
             if self._balance < price:
                 return None
@@ -90,7 +90,7 @@ class Ledger:
             )
 
     def refund(self, charge: Charge) -> None:
-        """Undo the charge for a call that got no response; later charges stay."""
+        """Undo the charge for a call that got no response, without changing later charges."""
         with self._lock:
             if self.charges.remove(str(charge.number)) is not None:
                 self._balance += charge.amount
@@ -187,7 +187,7 @@ class Rates:
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
         self._limits = dict(limits)
-        #: The times of each client's requests, by scope and client, in the order last seen.
+        #: The times of requests by scope and client, the least recently seen client first.
         self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     @property
@@ -355,7 +355,7 @@ class Pictures:
         self.kept_bytes = 0
 
     def keep(self, contents: Mapping[str, bytes]) -> None:
-        """Store these pictures as the newest."""
+        """Store pictures, or mark stored ones as the newest."""
         with self._lock:
             for digest, content in contents.items():
                 if digest not in self._pictures:
@@ -390,7 +390,7 @@ class Pictures:
     def digest(
         self, body: bytes | bytearray, start: int = 0, end: int | None = None
     ) -> tuple[str, bytes]:
-        """Store the picture between two offsets of `body`; return its SHA-256 and content."""
+        """Store the picture between two offsets of `body`, and return its SHA-256 and content."""
         end = len(body) if end is None else end
         kept = self.find_at(body, start, end - start)
         if kept is None:

@@ -301,7 +301,7 @@ class Outbox:
             return len(self._under_way) + len(due)
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until no delivery is due or in progress; return False if one is after the wait."""
+        """Wait until no delivery is due or in progress; return whether there is none."""
         # The clock is not read under the lock: `advance` calls `_begin` under the clock's lock.
         at = self._world.clock.now()
         with self._changed:
@@ -309,12 +309,12 @@ class Outbox:
             return not self.count_due(at)
 
     def _first(self) -> WebhookDelivery | None:
-        """Return the delivery due first, among those to destinations with none in progress."""
+        """Return the first due delivery whose destination has no delivery in progress."""
         free = (each for each in self._waiting.values() if each.destination not in self._under_way)
         return min(free, key=_due_of, default=None)
 
     def _begin(self, now: dt.datetime | None = None) -> None:
-        """Send the due deliveries. The clock passes `now`, because its lock is held meanwhile."""
+        """Send the due deliveries. The clock passes `now`, because it calls under its own lock."""
         now = now or self._world.clock.now()
         with self._changed:
             if self._timer is not None:
@@ -326,7 +326,7 @@ class Outbox:
                 threading.Thread(None, self.attempt, THREAD, work, daemon=True).start()
             following = self._first()
             if self._world.clock.running and following is not None:
-                # Wait a millisecond longer, so as not to wake before the delivery is due.
+                # Wait a millisecond longer, so that the timer does not fire before the due time.
                 seconds = (_due_of(following) - now).total_seconds() + 0.001
                 self._timer = threading.Timer(min(seconds, 60.0), self._begin)
                 self._timer.name, self._timer.daemon = THREAD, True
@@ -358,7 +358,7 @@ def _judge(
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
-    """Return whether webhooks may be sent to a URL: on this machine or an allowed host."""
+    """Return whether webhooks may be sent to a URL: only to this machine or an allowed host."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and parts.port != 0
@@ -370,7 +370,7 @@ def may_send(url: str, hosts: Container[str]) -> bool:
 
 
 def post(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
-    """Send a payload with no proxy, following no redirect, and return the result.
+    """Send a payload and return the result. Uses no proxy and follows no redirects.
 
     `timeout_s` is the deadline of the whole delivery, even if the receiver responds byte by byte.
     """
