@@ -131,17 +131,17 @@ def _make_mock_fixture(vendor: str) -> Any:
 
         server = _load_server()(vendor=vendor)
         adapter, has_host = server.adapter(), server.world.kind.has_host
-        get_another = requests.Session.get_adapter
+        get_real = requests.Session.get_adapter
 
         def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
             parts = urlsplit(url)
-            is_its_own = parts.scheme == "https" and has_host(parts.hostname)
+            is_vendor_url = parts.scheme == "https" and has_host(parts.hostname)
             return (
-                adapter if is_its_own and parts.port in (None, 443) else get_another(session, url)
+                adapter if is_vendor_url and parts.port in (None, 443) else get_real(session, url)
             )
 
         monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
-        _shut_off(monkeypatch, server)
+        _block_hosts(monkeypatch, server)
         _declare_mock(monkeypatch, vendor)
         try:
             with _check_unused(request, server):
@@ -165,7 +165,7 @@ def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
     monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
 
 
-def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
+def _block_hosts(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     """Block DNS lookups of the vendor's real hosts in this process, and proxies to them."""
     import os
     import socket

@@ -48,7 +48,7 @@ def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Return fields with short values if in `shown`, else with the type and length of the value."""
+    """Describe fields: those in `shown` by a short value, others by type and length."""
     return {
         shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
         for name, value in fields

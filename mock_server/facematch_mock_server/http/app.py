@@ -88,7 +88,7 @@ class App:
 
     def handle(self, request: Request) -> Response:
         """Return the complete response to a complete request."""
-        # DNS rebinding: a page can point its own host name to the loopback and send requests to it.
+        # DNS rebinding: a site can point its own host name to the loopback and send requests to it.
         # A server that other machines can reach may have any name.
         host = host_in(request.header("host") or "127.0.0.1")
         if host is None or not (host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)):
@@ -97,7 +97,7 @@ class App:
                 claims = self.world.claims.citations()
                 return self._mark(claims.sealed(claims.answer("host")))
         if request.is_for_mock:
-            response = self._answer_itself(request)
+            response = self._answer_own_path(request)
             if response is not None:
                 return response
         start, vendor = time.perf_counter(), self.vendor_of(request)
@@ -133,7 +133,7 @@ class App:
                 return reply_json(200, openapi.make_document(self.accounts.kinds[name]))
         return None
 
-    def _answer_itself(self, request: Request) -> Response | None:
+    def _answer_own_path(self, request: Request) -> Response | None:
         """Handle the person's page, the console and the control API; None for other paths."""
         if request.path.startswith(PERSON) and self.person is not None:
             return self._mark(self.person.handle(request))

@@ -107,7 +107,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._service.stopped:
             self.abort()
         else:
-            self._go_on()
+            self._resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._service.connections.discard(self)
@@ -122,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._buffer += self._service.scratch[:nbytes]
         if self._waits_for is _WaitFor.MORE:
-            self._go_on()
+            self._resume()
         elif len(self._buffer) > _AHEAD_BYTES:
             self._transport.pause_reading()
 
@@ -146,9 +146,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _wake(self, waiting: _WaitFor) -> None:
         if self._waits_for is waiting:
-            self._go_on()
+            self._resume()
 
-    def _go_on(self, *, expired: bool = False) -> None:
+    def _resume(self, *, expired: bool = False) -> None:
         self._waits_for = None
         try:
             self._waits_for = self._work.throw(_Expired()) if expired else next(self._work)
@@ -163,21 +163,21 @@ class Connection(asyncio.BufferedProtocol):
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
 
-    def _look_at_time(self) -> None:
+    def _check_deadline(self) -> None:
         self._timer = None
         if self._loop.time() >= self._deadline:
-            self._go_on(expired=True)
+            self._resume(expired=True)
         elif self._deadline < math.inf:
-            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+            self._timer = self._loop.call_at(self._deadline, self._check_deadline)
 
     def _serve(self, handler: Handler) -> Work[None]:
         try:
             fault = exchange.at_connection(handler, self._peer)
-            goes_on = fault is None or (yield from self._send(b"", b"", fault))
-            while goes_on:
-                goes_on = (yield from self._await_request()) and (
+            stays_open = fault is None or (yield from self._send(b"", b"", fault))
+            while stays_open:
+                stays_open = (yield from self._await_request()) and (
                     yield from self._exchange(handler)
                 )
         except _BrokenRequest as broken:

@@ -225,7 +225,7 @@ class Call:
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """Compare two pictures."""
-        self._meet_faults(probe, reference)
+        self._apply_picture_faults(probe, reference)
         digests = probe.digest, reference.digest
         self.outcome = outcome = self.world.recognizer.match(
             probe.content, reference.content, rotate=rotate, digests=digests, fields=self.fields
@@ -234,7 +234,7 @@ class Call:
 
     def check_liveness(self, picture: Upload, *, rotate: bool = False) -> LivenessOutcome:
         """Check one picture for liveness."""
-        self._meet_faults(picture)
+        self._apply_picture_faults(picture)
         self.outcome = outcome = self.world.recognizer.liveness(
             picture.content, rotate=rotate, digest=picture.digest, fields=self.fields
         )
@@ -242,7 +242,7 @@ class Call:
 
     def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
         """Find the faces in one picture."""
-        self._meet_faults(picture)
+        self._apply_picture_faults(picture)
         return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
 
     def fields(self) -> dict[str, str]:
@@ -273,7 +273,7 @@ class Call:
         self.fault = fault
         self.request = attrs.evolve(self.request, fault=fault)
 
-    def _meet_faults(self, *pictures: Upload) -> None:
+    def _apply_picture_faults(self, *pictures: Upload) -> None:
         """Apply the faults for these pictures, and the failures that their test cards request."""
         if self.request.fault is not None:
             return

@@ -90,7 +90,7 @@ class Console:
         # The page needs no token, because it asks for the token.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
-        if refusal is None and has_data and _is_of_another_page(request):
+        if refusal is None and has_data and _is_from_another_page(request):
             refusal = reply_words(403, "The console accepts requests from its own page only.")
         answer = refusal or reply(work)
         kept = [(name, text) for name, text in answer.headers if name not in dict(HEADERS)]
@@ -203,7 +203,7 @@ _OF_DELIVERY = attrgetter(*("event", "state", "session_id", "status", "url", "se
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
-def _is_of_another_page(request: Request) -> bool:
+def _is_from_another_page(request: Request) -> bool:
     origin, site = request.header("origin"), request.header("sec-fetch-site")
     is_other = origin is not None and origin.partition("://")[2] != request.header("host")
     return is_other or site in ("cross-site", "same-site")

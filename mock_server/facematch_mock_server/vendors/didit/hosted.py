@@ -113,7 +113,7 @@ def _start(call: DiditCall) -> Response:
     workflow, portrait = _read_start(call)
     values = call.values
     callback = values.get("callback") or workflow.callback
-    same = [each for each in base.open_sessions(world) if _is_again(call, workflow, each)]
+    same = [each for each in base.open_sessions(world) if _is_reusable(call, workflow, each)]
     unfinished = same[-1] if same else None
     if unfinished is not None:
         claims.cite("start.reused")
@@ -174,7 +174,7 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     return workflow, portrait if workflow.kind == "biometric" else None
 
 
-def _is_again(call: DiditCall, workflow: Workflow, session: Session) -> bool:
+def _is_reusable(call: DiditCall, workflow: Workflow, session: Session) -> bool:
     """Return whether a session matches the call in user, kind of key and workflow version."""
     hosted, user = hosted_of(session), call.values.get("vendor_data")
     is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)

@@ -211,7 +211,7 @@ def _update(call: DiditCall) -> Response:
     if status == session.status:
         call.refuse("update.same")
     if status == _RESUBMITTED:
-        again = _ask_again(session, values.get("nodes_to_resubmit") or ())
+        again = _request_resubmission(session, values.get("nodes_to_resubmit") or ())
         if again is None:
             call.refuse("update.nothing")
         result = again
@@ -232,7 +232,7 @@ def _update(call: DiditCall) -> Response:
     return call.answer("update.answer", session_id=session.id)
 
 
-def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
+def _request_resubmission(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
     """Return a session's results with the features to resubmit; None if there are none."""
     places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
     results = results_of(session)

@@ -116,12 +116,12 @@ def _show_pictures(world: World, session: Session) -> dict[str, Any]:
     content = world.pictures.find(session.pictures["reference_image"])
     if content is None:
         return {}
-    picture = {**(session.metadata or {})["box"], "Bytes": _shorten(content)}
+    picture = {**(session.metadata or {})["box"], "Bytes": _encode_picture(content)}
     number = (session.metadata or {})["audit_images"]
     return {"ReferenceImage": picture, "AuditImages": [picture] * number}
 
 
-def _shorten(content: bytes) -> str:
+def _encode_picture(content: bytes) -> str:
     """Encode a picture in base64, as a smaller JPEG if it is too long or in another format."""
     is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
     if len(content) > _MOST_BYTES or not is_usual:
