@@ -81,7 +81,7 @@ class Capabilities:
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
             is none (then a call without a threshold leaves the verdict to the vendor).
-        score_scale, liveness_scale: Names of the scales of the scores; None without scores.
+        score_scale, liveness_scale: Names of the score scales; None without scores.
         image_limits: The vendor's limits for pictures.
         reference_limits: The limits for references; None if they are the same.
         billed_operations: The operations that cost money.
@@ -126,8 +126,8 @@ class Backend(abc.ABC):
         capabilities: The features of the backend.
         session_capabilities: The features of its hosted sessions; None if it has none. Sessions use
             these settings, if declared, each a tuple of exact host names: `return_hosts`, to which
-            the person may be redirected; `handoff_hosts`, to which a link may lead besides the
-            vendor's own hosts; `media_hosts`, from which portraits may be fetched.
+            the person may be redirected; `handoff_hosts`, allowed in links besides the vendor's
+            own hosts; `media_hosts`, from which portraits may be fetched.
         environment_variables: Environment variables by setting, mainly for keys.
         allowed_hosts: Hosts allowed in `base_url` without ``allow_base_url``, in lower case;
             ``*`` matches exactly one label: ``vision.*.acme.example``. Empty if the backend
@@ -387,7 +387,7 @@ class RemoteBackend(Backend):
     """A backend that sends requests to a URL.
 
     Args:
-        base_url: The vendor's base URL; a backend sets its own default. If empty, `vendor_url`.
+        base_url: The vendor's base URL; each backend has its default. If empty, `vendor_url`.
         allow_base_url: Whether a host outside `allowed_hosts` may receive the key and faces.
         allow_insecure: Whether the key and faces may be sent to another machine without TLS.
     """

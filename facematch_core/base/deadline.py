@@ -161,7 +161,7 @@ class Cancellation:
     """A flag shared by a caller and the thread that makes its call."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
-        self.deadline = deadline  # started before the thread
+        self.deadline = deadline  # begins before the thread starts
         #: Whether `cancel` was called.
         self.is_cancelled = False
         self._end = threading.Event()

@@ -37,12 +37,12 @@ class TextTable:
     problems: dict[str, list[int]]
     #: Notes about the encoding, to print after the file's name.
     notes: list[str]
-    #: Lines of rows with fewer cells than the header.
+    #: Line numbers of rows with fewer cells than the header.
     short: list[int] = attrs.field(factory=list)
 
 
 def read_table(data: bytes) -> TextTable:
-    """Parse a CSV file. The message of an `InvalidRequest` belongs after the file's name."""
+    """Parse a CSV file; put the file's name before the message of an `InvalidRequest`."""
     text, notes = decode(data)
     separator, _ = read_header(text.lstrip("\r\n"))
     table = TextTable([], [], [], separator, {}, notes)

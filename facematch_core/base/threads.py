@@ -1,6 +1,6 @@
 """Run uninterruptible work in threads: an engine, a vendor's library, a DNS lookup.
 
-The caller abandons the work at its deadline. `fork_safe_lock` returns a lock that survives forks.
+The caller abandons the work at its deadline. `fork_safe_lock` returns a lock that forks do not break.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class HelperThreads:
             # Copied, so that callers do not share a traceback.
             raise error if key is None else copy.copy(error)
         finally:
-            del future, error  # a frame that references its own error is a reference cycle
+            del future, error  # avoid a reference cycle between this frame and the error
 
 
 def fulfil(

@@ -151,7 +151,7 @@ class HttpBackend(RemoteBackend):
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
     def parse_non_200(self, call: Any, reply: HttpReply) -> models.Result | None:
-        """Return the result in an error reply (see `error`); None if it has none.
+        """Return the result in an error reply (see `error`), or None.
 
         The default returns the result of an `InconclusiveRow` in `error_codes`. Called only for a
         `Call` and a JSON body. The `billing` of the result covers only this request.
@@ -207,7 +207,7 @@ class HttpBackend(RemoteBackend):
         `HttpRequest.masked` if a header has it after a prefix such as ``Bearer``.
 
         Raises:
-            VendorError: the login failed. Bill it NO, because `request` was not sent.
+            VendorError: the login failed; its `billing` is NO, because `request` was not sent.
         """
         return request
 
@@ -257,7 +257,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """The environments of sessions; without a known one, all that the vendor's host serves."""
+        """The environments of sessions; if none is known, all that the vendor's host has."""
         return self.environments or frozenset(self._real_environments if self._is_vendors else ())
 
     @property
@@ -283,7 +283,7 @@ class HttpBackend(RemoteBackend):
     ) -> EnvironmentMismatch | None:
         """Return the error if the backend is set to MOCK, but the reply is not a mock's; else None.
 
-        Without a reply, check the URL instead. Call it so before sending with `client` outside of a
+        Without a reply, check the URL instead. Do this before sending with `client` outside of a
         call, for example before a login at a `url` that is not at `address`.
         """
         if self.environment is not models.Environment.MOCK:

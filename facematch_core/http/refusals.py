@@ -182,7 +182,7 @@ def vendor_error(
 
     Args:
         reply: A response without a result.
-        table: The rows of the vendor.
+        table: The `error_table` of the backend.
         backend: Name of the backend.
         now: The current time, timezone-aware, for `VendorError.retry_after_s`.
         row: A row that takes precedence over status and shape.

@@ -1,7 +1,7 @@
 """`HttpCall`: a backend's call over HTTP, from its first request to its end.
 
 `run` drives the generator from a backend's `steps`. It sends each yielded request and sends the
-reply back to the generator. For a request with ``on_refusal="raise"`` it throws the error instead.
+reply back to the generator. With ``on_refusal="raise"``, it throws errors into the generator.
 The call ends when the steps return or raise, or at an unexpected reply: `_End` then carries the
 result or error, and the bill, up to `run`. `_finish` sets ids and bill and masks secrets.
 `_clean_up` removes the call's data at the vendor.
@@ -40,7 +40,7 @@ _REMOVAL_S = 2.0
 
 
 class _End(Exception):
-    """Ends a call with its result or error (None before an `EnvironmentMismatch`), and its bill."""
+    """Ends a call; holds its result or error (None if the reply is not a mock's) and its bill."""
 
 
 @attrs.define
@@ -53,7 +53,7 @@ class Ledger:
     paid_charges: int = 0
     #: Charges of the last request, if its reply is expected.
     price: int = 0
-    #: Whether the last request is free, or the steps have waited since.
+    #: Whether the last request is free, or the steps have waited since then.
     is_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:
@@ -62,15 +62,15 @@ class Ledger:
         self.price, self.is_free = price, is_free
 
     def settle(self, *, is_free: bool) -> None:
-        """Count the requests so far as paid, whatever follows."""
+        """Count all requests so far as paid."""
         self.add_request(0, is_free=is_free)
 
     def bill(self, last: models.Billing, *, is_success: bool = False) -> models.Billing:
         """Return the bill of the call, given the bill of its last request.
 
-        A charged success costs the full price.
+        A charged success costs at least the declared price.
         """
-        # An unknown number of charges is at least one.
+        # An unknown number of charges is counted as one.
         charges = last.charges or int(last.charged is models.Charged.YES)
         if is_success and 0 < charges < self.price:
             last, charges = attrs.evolve(last, charges=self.price), self.price
@@ -150,7 +150,7 @@ class HttpCall:
         return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(self, steps: _Steps, kind: type, answer: _Answer) -> HttpRequest | Wait:
-        """Resume the steps; return their next step."""
+        """Resume the steps; return the next request or wait."""
         ledger = self.ledger
         resume: Any = steps.throw if isinstance(answer, errors.VendorError) else steps.send
         try:
@@ -163,7 +163,7 @@ class HttpCall:
             if error is self.refusal:
                 raise self._end_with(self.refusal) from None
             if not isinstance(error, errors.VendorError):
-                # The error must say that the call is paid for.
+                # The error must state that the call is paid for.
                 problem = _report(error)
                 if self.reply and (body := self.reply.body.strip()) in (b"", b"null"):
                     problem = f"its body is {body.decode() or 'empty'}; {problem}"
@@ -317,7 +317,7 @@ class HttpCall:
             return ""
         if vendor_id is None:
             return None
-        # Reject ids with line breaks, and whole pages.
+        # Reject unprintable and overlong ids.
         is_text = isinstance(vendor_id, str)
         if not (is_text and vendor_id.isprintable() and 0 < len(vendor_id) <= 200):
             return ""
@@ -395,7 +395,7 @@ class HttpCall:
             isinstance(self.call, LookUp) or not isinstance(refusal, errors.DeadlineExceeded)
         )
         if self.ledger.is_free and is_lost:
-            # A free request has no unknown outcome: it may be retried.
+            # A free request can always be retried, so its error is not `OutcomeUnknown`.
             refusal = errors.VendorUnavailable(refusal.message, status_code=refusal.status_code)
         self.refusal = refusal = refusal.with_traceback(None)
         if request.on_refusal == "raise" and not is_over:
@@ -501,7 +501,7 @@ class HttpCall:
         if isinstance(error, CallCancelled):
             self._remove(error.billing)
         elif not isinstance(error, Exception) and self.cleanups:
-            # Ctrl-C: the program may end at any moment.
+            # After Ctrl-C, the program may end before any clean-up.
             name, call_id = self.backend.name, self.call.call_id
             _log.warning("%s still has data of call %s, which was interrupted", name, call_id)
 

@@ -52,8 +52,8 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import UnreadableBody, explain
 
-#: Seconds to keep an idle connection open; the maximum if the server sends ``Keep-Alive``. Servers
-#: close after 2 s or more. A request that races the close is lost, and its charge is unknown.
+#: Seconds to keep an idle connection: the default, and the maximum if the server sends
+#: ``Keep-Alive``. Servers close after 2 s or more; a request that races this has an unknown charge.
 KEEP_IDLE_S, MOST_IDLE_S = 1.5, 30.0
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
@@ -425,11 +425,11 @@ class Route:
 class Connection(HTTPConnection):
     """A connection that applies deadlines, and reports the first byte of a request."""
 
-    #: When it expires while idle, on the client's clock; and the id of its process.
+    #: The time at which it expires if idle, on the client's clock; and the id of its process.
     kept_until, process = 0.0, 0
 
     def __del__(self) -> None:
-        # A garbage-collected client drops its connections.
+        # A garbage-collected client does not close its connections.
         with contextlib.suppress(Exception):
             self.close()
 
@@ -465,7 +465,7 @@ class Connection(HTTPConnection):
                     sock = failed.enter_context(socket.socket(family, kind, protocol))
                     for option in self.socket_options or ():
                         sock.setsockopt(*option)
-                    # For each address: a name may have many, but there is a single deadline.
+                    # Called for each address, because all addresses share one deadline.
                     wait_s(sock)
                     sock.connect(address)
                     # For the TLS handshake.

@@ -223,7 +223,7 @@ class Bench:
 
     def reason(self, error: BaseException) -> str:
         """Return the reason of a failure in one line, cause first, without secrets."""
-        problem, self.simulator.problem = self.simulator.problem, None  # it is reported once
+        problem, self.simulator.problem = self.simulator.problem, None  # report it only once
         text, reason = str(error), tell_fault(problem or error)
         if problem is None and not reason.startswith(SIMULATOR_FAILED):
             if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
@@ -249,7 +249,7 @@ class Bench:
             pytest.skip(f"{NOT_TESTED}{type(self.simulator).__name__} {otherwise}.")
 
     def sound_if(self, condition: object, otherwise: str) -> None:
-        """Raise `SimulatorMistake` for a contradictory simulator, unless `condition`."""
+        """Raise `SimulatorMistake` with the text `otherwise`, unless `condition`."""
         if not condition:
             raise SimulatorMistake(otherwise)
 
@@ -323,7 +323,7 @@ class Bench:
             return reason or f"{name} declares no billed operation."
         if reason or situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
             return reason
-        # The warning of a rejection (no face, for example) has the rejection's code as its tag.
+        # If a rejection (no face, for example) becomes a result, the warning's tag is its code.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
         results = [result for case in cases if (result := self.ask(*case).result) is not None]
         what, seen = "`vendor_status`", {result.vendor_status for result in results}
@@ -403,7 +403,7 @@ class Bench:
         self.at = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
 
     def call(self, operation: Operation, situation: Situation, **fields: Any) -> Call:
-        """Return a call as the verifier passes it; by default with the default threshold."""
+        """Return a call as the verifier passes it; without a `threshold`, use the default."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, fields.pop("threshold", None))
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
@@ -471,7 +471,7 @@ class Bench:
             yield steps
 
     def request_at(self, operation: Operation, step: int | None) -> HttpRequest:
-        """Return the request of a passing call at a step; a charged placeholder if not observed."""
+        """Return the request at a step of a passing call, or a placeholder if none was observed."""
         if operation not in self._requests:
             with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])

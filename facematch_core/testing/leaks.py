@@ -50,7 +50,7 @@ def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
 def layers(text: bytes | str) -> Iterator[bytes]:
     """Yield a text as bytes, and unescaped up to four times."""
     try:
-        # Surrogates stand for undecodable bytes, as in file names and arguments.
+        # Surrogates represent undecodable bytes, as in file names and arguments.
         layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
         layer = str(text).encode(errors="surrogatepass")
@@ -181,7 +181,7 @@ def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
     is_named = isinstance(path, (str, bytes, os.PathLike)) and path != os.devnull
     for frame, _ in traceback.walk_stack(None) if is_named else ():
         if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
-            return  # Python writes bytecode files.
+            return  # Python itself writes bytecode files.
         if (author := author_of(frame)) is not None:
             if issubclass(type(author), Backend):
                 _watches[-1].append(f"{os.fsdecode(path)} ({frame.f_code.co_qualname})")

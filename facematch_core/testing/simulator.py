@@ -78,7 +78,7 @@ class Situation(enum.StrEnum):
     GATEWAY_ERROR = "gateway_error"
     #: The vendor reports an internal error, in its own format.
     OUTAGE = "outage"
-    #: Success and a charge, in an undocumented format.
+    #: A charged 200 response in an undocumented format.
     UNREADABLE_200 = "unreadable_200"
     #: No byte of a response arrives before the next `set_situation`.
     SLOW = "slow"
@@ -156,7 +156,7 @@ class SessionCase(enum.StrEnum):
 
 @attrs.frozen
 class SessionWord:
-    """A documented value in a vendor's response, which is otherwise as in PASSED; and its meaning.
+    """A documented value, its place in a response that is otherwise as in PASSED, and its meaning.
 
     Write it from the vendor's documentation, not from the code that parses the value.
 
@@ -191,7 +191,7 @@ class SessionSimulator(abc.ABC):
         cannot_happen: Cases that cannot occur with this vendor, each with the reason. Rules about
             a case that is neither here nor in `cases` are skipped as not tested.
         clock: The vendor's clock, advanced by its `sleep`; None for the clock of the kit.
-        compared_with: The kinds of picture to compare with, None for none; the last is the default.
+        compared_with: The pictures to compare with, or None for no match; the last is the default.
         hands_over: Parts of `WayIn` that a start returns: ``link``, ``token``, ``page``.
         reference_limits: The vendor's limits for references; None for the limits of the backend.
         looks_at_references: Whether it rejects the references that its vendor rejects.
@@ -243,8 +243,8 @@ class VendorSimulator(abc.ABC):
         situations: Situations it can produce.
         cannot_happen: Situations that cannot occur with this vendor, each with the reason ("Acme
             documents no search"): rules about them do not apply. Rules about a situation that is
-            neither here nor in `situations` are skipped as not tested. Not needed: UNKNOWN_STATUS
-            or UNKNOWN_WARNING if results have no status or no warning; NO_CREDIT without billing.
+            neither here nor in `situations` are skipped as not tested. Omit UNKNOWN_STATUS and
+            UNKNOWN_WARNING if no result has a status or a warning, NO_CREDIT if nothing is billed.
         steps: Number of requests of one call, or the number for each operation.
         price_unknown: Situations whose results are billed UNKNOWN (the charge is undocumented).
         secrets: Keys and tokens, each at least 6 bytes, that must not appear outside the request.
@@ -351,7 +351,7 @@ class VendorSimulator(abc.ABC):
 
 
 def check_declared(simulator: VendorSimulator) -> str:
-    """Return a message about the first attribute of a wrong type; "" if there is none."""
+    """Return a message about the first attribute with a wrong type; "" if there is none."""
     authors = {VendorSimulator: simulator, SessionSimulator: simulator.sessions}
     for base, author in authors.items():
         for name, kind in type_hints(base).items() if author is not None else ():
@@ -433,7 +433,7 @@ class SimulatorReply:
         body: A value to send as JSON, or bytes to send unchanged.
         status: 100-599.
         headers: Additional headers.
-        charged: Number of charges, or True for one; None for one if the status is 200.
+        charged: Number of charges, or True for one. None means one charge for a 200, else none.
     """
 
     body: Any

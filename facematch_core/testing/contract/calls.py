@@ -112,7 +112,7 @@ class CallRules(Rules):
         passes. Without a face there is no verdict.
 
         A score of 0.87 of 100, read as a fraction, becomes a match. 250 of 100 means that the
-        response was misread. A 0 for a missing score means "two people", which is not the verdict.
+        response was misread. If a missing score becomes 0, one person looks like two people.
         """
         unscored = [functools.partial(self._r02_unscored, case=case) for case in UNSCORED]
         numbers = self._r02_vendors_number, self._r02_edge, self._r02_named_threshold
@@ -153,7 +153,7 @@ class CallRules(Rules):
             assert close, f"the vendor returned {value} of 100, but the score is {score.value}"
 
     def _r02_unscored(self, bench: Bench, case: Situation) -> None:
-        """Assert that there is no score and no verdict from one; an error must have the charge."""
+        """Assert that no score is invented, in a result or its verdict; check the bill of an error."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
             bench.ask(operation, GOOD[operation])  # its score may be cached

@@ -97,7 +97,7 @@ class OptionRules(Rules):
         for what, picture in pictures.pictures_within(limits).items():
             where = f"a picture of {picture.size_bytes} bytes ({what}), within the declared limits"
             assert is_taken(what, picture), f"the vendor rejects {where}"
-        # A megabyte may be 1,000,000 or 1,048,576 bytes. A user's own limit is not the vendor's.
+        # A megabyte may be 1,000,000 or 1,048,576 bytes. A user's own limit may be lower.
         most = None if limits.max_bytes_from else limits.max_bytes
         wider = attrs.evolve(limits, max_bytes=most and int(most * 1.06))
         for what, picture in pictures.pictures_beyond(wider).items():
@@ -123,7 +123,7 @@ class OptionRules(Rules):
         wishes += [("metadata", METADATA)] * can.sends_metadata
         for operation, (option, value) in itertools.product(bench.operations, wishes):
             heard = _hear(bench, operation, option, value)
-            # A retention without an alternative need not be sent.
+            # If there is only one retention, it need not be sent.
             if heard is not UNTOLD or option != "retention" or len(can.retention) > 1:
                 same(f"{option} in the simulator's `received`", heard, value)
 
@@ -372,7 +372,7 @@ class OwnSenderRules(Rules):
         """An unknown setting is rejected without showing its value, `diagnose` sends nothing and
         shows no key, and no call writes a file.
 
-        An ignored misspelt `threshold` changes who passes. A file remains after the program ends.
+        If a misspelt `threshold` were ignored, the wrong person could pass. A file could leak.
         """
         bench.applies_if(bench.sends_itself, CORE)
         odd = "kit0odd5d41402abc4b2a76"

@@ -128,7 +128,7 @@ class Desk:
             pytest.skip(benches.DOES_NOT_APPLY + " ".join(reasons))
 
     def play(self, *cases: Case) -> None:
-        """Read a session in each case; assert the expected outcome, which is never a yes."""
+        """Read a session in each case; assert the expected outcome, which never verifies."""
         for case in self.cases(*cases):
             session = self.start()
             if case is Case.VANISHED:
@@ -444,9 +444,9 @@ class SessionRules(Rules):
     @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
         """Only a passed item about a face, in a session that the vendor approved, is a yes. Each
-        value has its documented meaning. A score equal to the threshold is decided by the rule.
+        value has its documented meaning. A score equal to the threshold follows the declared rule.
 
-        "Approved" may refer to a document; an unknown value may be a new one for fraud.
+        "Approved" may refer to a document, and an unknown value may mean fraud.
         """
         parts = Desk.scores, Desk.documented_words
         judge_parts(Desk(bench), lambda desk: desk.play(*VERDICTS), *parts)
@@ -465,7 +465,7 @@ class SessionRules(Rules):
         """A webhook is verified before it is parsed, only names a session, and changes nothing. A
         webhook that was signed hours ago is rejected.
 
-        Anybody can send a webhook: parsing it before checking its signature opens a door.
+        Anybody can send a webhook, so its content is untrusted until its signature is verified.
         """
         desk = Desk(bench)
         bench.applies_if(desk.has_webhooks, "sends no webhooks about sessions")
@@ -499,9 +499,9 @@ class SessionRules(Rules):
     @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
         """A session that the vendor no longer has, or was asked to delete, is reported as not found
-        or gone. After a fault or a rejection, it is not.
+        or gone, but a fault or a rejection is not.
 
-        If "gone" is treated as an outage, it is polled forever. The caller is liable for kept data.
+        If "gone" looks like an outage, callers poll forever. They are liable for undeleted faces.
         """
         judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
 
