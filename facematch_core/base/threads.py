@@ -1,6 +1,6 @@
 """Run uninterruptible work in threads: an engine, a vendor's library, a DNS lookup.
 
-The caller abandons the work at its deadline. `fork_safe_lock` returns a lock that forks do not break.
+The caller abandons the work at its deadline. `fork_safe_lock` returns a lock that survives a fork.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ class CallRules(Rules):
             assert close, f"the vendor returned {value} of 100, but the score is {score.value}"
 
     def _r02_unscored(self, bench: Bench, case: Situation) -> None:
-        """Assert that no score is invented, in a result or its verdict; check the bill of an error."""
+        """Assert that a result has no score and no verdict based on one; check an error's bill."""
         is_null = case is Situation.NULL_SCORE
         for operation in bench.operations_for(case):
             bench.ask(operation, GOOD[operation])  # its score may be cached
