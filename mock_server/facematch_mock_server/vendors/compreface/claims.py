@@ -50,7 +50,7 @@ CLAIMS = table(
     fact("face.limit", SOURCE, "limit is the maximum number of faces per picture, the largest first; 0, the default, means no limit. With limit=1 a second face in the source image goes unnoticed."),
     row("limit.negative", _error(400, 26, "Limit should be equal or greater than 0; "), SOURCE, "A limit below 0 is refused with 400 and code 26."),
     fact("query.wrong", SPRING, "A limit that is not an integer, a det_prob_threshold that is not a number, a status that is not one of Spring's booleans, and malformed JSON are refused with 400 and an empty body."),
-    fact("det.threshold", CORE, "Only faces with a detection probability above det_prob_threshold are found. The core refuses a threshold below 0 or above 1, which clients see as no face."),
+    fact("det.threshold", CORE, "Only faces with a detection probability above det_prob_threshold are found. The core refuses a threshold below 0 or above 1, for which clients get the error for no face."),
     row("verify.answer", Reply(200), DOCS, "result has one entry: source_image_face with its box in pixels, and face_matches with a box and a similarity (0 to 1, five decimals) for each face in the target image, in the order of detection."),
     fact("verify.status", SOURCE, "With status=true each face also has an execution_time, and plugins_versions lists the detector and each plug-in that ran: always the calculator, never landmarks."),
     fact("verify.plugins", PLUGINS, "face_plugins is a comma-separated list of plug-ins: age, gender, landmarks, mask, pose, calculator. Each adds its result to each face (calculator: the embedding); unknown plug-ins are ignored."),

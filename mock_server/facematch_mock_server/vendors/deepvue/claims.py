@@ -46,7 +46,7 @@ CLAIMS = table(
     "deepvue",
     row("auth.missing", Reply(401, {"detail": "Not authenticated"}), STATUS_ORDER, "A call without a token is refused with 401. The order of the checks (missing token, token, key, rate limit, body, wallet) is our choice."),
     row("auth.token", Reply(403, {"detail": "Not a valid token"}), STATUS_ORDER, "A wrong, expired or revoked token is refused with 403."),
-    row("auth.key", Reply(401, {"detail": "Could not validate credentials"}), OURS, "A call without the client secret in x-api-key, or with the secret of another client than the token's, is refused with 401; the message is documented."),
+    row("auth.key", Reply(401, {"detail": "Could not validate credentials"}), OURS, "A call without the client secret in x-api-key, or with the secret of a client other than the token's, is refused with 401; the message is documented."),
     row("auth.inactive", Reply(400, {"detail": "Inactive client_id"}), ERRORS, "A deactivated client is refused with 400, and so is a client past its last day."),
     row("auth.not_allowed", Reply(403, {"detail": "Forbidden"}), ERRORS, "A known client without permission for the call is refused with 403; the message is ours."),
     row("auth.wallet", Reply(401, {"detail": "Incorrect client_id or client_secret"}), WALLET_PAGE, "The wallet requires x-api-key and client-id but no token; a wrong pair is refused with 401, with a message of ours."),
@@ -69,8 +69,8 @@ CLAIMS = table(
     fact("rate.retry_after", RATE_LIMITS, "A 429 does not contain the time to retry: no header is documented."),
 
     row("body.refused", Reply(422), FRAMEWORK, "All invalid parameters are reported together, with 422."),
-    fact("body.validation", OURS, "The list in a 422 has the format of FastAPI with pydantic 1; no page shows one. A malformed form has no fields, so every field is reported as missing."),
-    row("body.format", "File type is not supported", OURS, "A file of any other type, judged by its extension (case-insensitive) or by its first bytes, is refused with 422; the message is not documented."),
+    fact("body.validation", OURS, "The list in a 422 has the format of FastAPI with pydantic 1; Deepvue's is not documented. A malformed form has no fields, so every field is reported as missing."),
+    row("body.format", "File type is not supported", OURS, "A file of an unsupported type, judged by its extension (case-insensitive) or by its first bytes, is refused with 422; the message is not documented."),
     row("body.no_base64", "Invalid image", OURS, "image is base64, bare or as a data URI; any other text is refused with 422. Neither the format nor the message is documented."),
 
     fact("answer.code", RESPONSE_FORMAT, "code is the status of the response."),
@@ -86,7 +86,7 @@ CLAIMS = table(
     fact("liveness.score", LIVENESS_PAGE, "score is null, as in the sample."),
 
     row("wallet.answer", Reply(200), WALLET_PAGE, "The balance returns 200 without an envelope."),
-    row("credit.start", Decimal(100), OURS, "A world starts with USD 100."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100."),
     row("credit.price.match", Decimal("0.03"), OURS, "A comparison that returns 200 costs USD 0.03, for any verdict; no price is documented."),
     row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check that returns 200 costs USD 0.03, for any verdict; no price is documented."),
     row("credit.refused", Reply(402, {"detail": "Payment Required"}), OURS, "A call that costs more than the balance is refused with 402."),

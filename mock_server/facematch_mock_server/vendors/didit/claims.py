@@ -118,7 +118,7 @@ CLAIMS = table(
     fact("warning.words", OURS, "Some descriptions of warnings are ours, because Didit's are not documented."),
     fact("entity.keys", OPENAPI, "A face has box, confidence, age, gender and race; race is always null."),
     fact("entity.largest_first", OURS, "The largest face is reported first; the order of faces is not documented."),
-    fact("score.type", OPENAPI, "Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the score of a match that is not saved has all of them."),
+    fact("score.type", OPENAPI, "Scores and thresholds are fractional numbers from 0 to 100. A score has two decimals; the score of a match that is not saved is not rounded."),
     fact("score.compared", OURS, "A score is rounded before it is compared, so that status and score agree."),
 
     row("match.answer", Reply(200), MATCH_REFERENCE, "A completed comparison returns 200."),
@@ -141,7 +141,7 @@ CLAIMS = table(
     fact("liveness.quality_risks", OPENAPI, "Quality and luminance are reported but cause warnings only in workflow sessions."),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved response. Its numbers are ours, and so is the echo of vendor_data and metadata."),
 
-    row("credit.start", Decimal(100), OURS, "A world starts with USD 100; a call is refused if it costs more than the remaining credit."),
+    row("credit.start", Decimal(100), OURS, "The credit starts at USD 100; a call is refused if it costs more than the remaining credit."),
     row("credit.price.match", Decimal("0.05"), OVERVIEW, "A comparison costs USD 0.05, as in the overview; a setting changes it."),
     row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check costs USD 0.03; a setting changes it."),
     row("credit.refused", Reply(403, {"error": "You don't have enough credits to perform this request. Please top up at https://business.didit.me"}), OPENAPI, "Insufficient credit returns 403 with error instead of detail, which distinguishes it from a bad key."),
@@ -149,7 +149,7 @@ CLAIMS = table(
     row("start.answer", Reply(201), OPENAPI, "A start returns 201 with the session's token and the URL of its page, also for an unfinished session that is returned again. The URL points to the mock, and contains the account, language and token."),
     row("start.workflow", Reply(400, {"workflow_id": "Invalid workflow_id."}), OPENAPI, "An unknown workflow returns 400, with a string instead of an array."),
     fact("start.any_workflow", OURS, "Until a test publishes a workflow, every UUID is a valid workflow: biometric, version 1."),
-    row("start.blocked", Reply(400, {"vendor_data": "This user or business has been blocked and cannot create new verification sessions."}), OPENAPI, "A blocked user cannot start a session: 400."),
+    row("start.blocked", Reply(400, {"vendor_data": "This user or business has been blocked and cannot create new verification sessions."}), OPENAPI, "A start for a blocked user is refused with 400."),
     fact("start.reused", OPENAPI, "An unfinished session with the same vendor_data and the newest version of the workflow is returned again, with callback and metadata from the new request. That omitting one of these clears it, and that language and portrait are unchanged, is our choice."),
     row("start.bad_callback", "Enter a valid URL.", OURS, "A callback without a scheme, or with one that a browser executes (javascript, data, blob, file, vbscript), returns 400; the schemes that Didit accepts are not documented."),
     row("start.bad_portrait", "Upload a valid image: JPEG, PNG, WebP or TIFF in base64.", OURS, "The message for a portrait that is not base64, or has an unsupported format, is ours; only the message for its size is documented."),
@@ -197,7 +197,7 @@ CLAIMS = table(
     fact("page.size", OPENAPI, "A page has 50 rows; limit and offset select pages."),
 
     row("delete.answer", Reply(200), DELETION, "Since August 2026 a deletion returns 200 with a body."),
-    fact("delete.faces", OURS, "The face of a liveness check is deleted; other sessions have none. Retaining a face requires a vendor user: a hosted session with vendor_data has the id of a template, which nothing uses. The mock has no businesses with verifications of their own."),
+    fact("delete.faces", OURS, "The face of a liveness check is deleted; other sessions have none. A face can be retained only for a hosted session with vendor_data; the response then contains the id of a template, which nothing uses. The mock has no businesses with child verifications."),
 
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update returns 200 with the id of the session."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in any other state is refused before the body is read."),
