@@ -159,7 +159,7 @@ class AzureBackend(SessionBackend):
         return _build_result(faces, reply, call.threshold)
 
     def error_code(self, reply: http.HttpReply) -> object:
-        """Return Microsoft's inner or outer error code; ``403 quota`` if the quota is used up."""
+        """Return Microsoft's error code, the inner one if any; ``403 quota`` if out of quota."""
         code = reply.at("error", "innererror", "code") or reply.at("error", "code")
         has_quota = not str(reply.at("error", "message")).startswith(_NO_QUOTA)
         return code if has_quota else "403 quota"

@@ -157,7 +157,7 @@ class SessionBackend(http.ApiKeyBackend):
     ) -> tuple[backend.SessionReading, str | None]:
         """Parse a session. Return the reading and, if the person is live, the id of the picture.
 
-        The attempt with the highest id decides. The session's own status counts only before the
+        The attempt with the highest id decides. The session's own status is used only before the
         first attempt, because Microsoft's example combines NotStarted with a result.
         """
         results, word = answer["results"], _text(answer["status"])

@@ -56,14 +56,14 @@ _SEVERAL = attrs.evolve(
 class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
-    CompreFace returns a similarity but no verdict. The default threshold is 50: CompreFace's
-    documentation says that most pairs of one person are above 0.5 and most pairs of two people
-    below, and recommends a higher threshold if security matters. Each model of the server has its
+    CompreFace returns a similarity but no verdict. The default threshold is 50. According to
+    CompreFace's documentation, most pairs of one person are above 0.5 and most pairs of two people
+    below; a higher threshold is recommended if security matters. Each model of the server has its
     own scale. Calls are free, so a call whose response was lost is retryable.
 
     Args:
         api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.
-        base_url: The server's address. Any host but this machine requires `allow_base_url`.
+        base_url: The server's address. Any machine but this one requires `allow_base_url`.
         model: The server's calculator, such as ``facenet.Calculator``. The score scale is named
             after it. Responses from another model raise `UnexpectedResponse`. None for any model.
         det_prob_threshold: The face detector's minimum confidence, 0-1; None for the server's.

@@ -71,8 +71,8 @@ class DeepvueBackend(HttpBackend):
 
     Deepvue returns a verdict at its own threshold, which is not published. Your threshold (default:
     None) can only tighten this verdict. The scale and meaning of the number are not documented
-    either: see `confidence_scale` and `confidence_meaning`. The result marks every assumption.
-    Deepvue does not document whether it stores pictures.
+    either: see `confidence_scale` and `confidence_meaning`. Every assumption is marked in
+    the result. Deepvue does not document whether it stores pictures.
 
     A call logs in if there is no valid token. All threads share the token, which is stored in
     memory only and valid for at most a day. If Deepvue rejects the token (401, 403), the call logs
@@ -83,7 +83,7 @@ class DeepvueBackend(HttpBackend):
         client_secret: The client secret. Default: ``DEEPVUE_CLIENT_SECRET``.
         base_url: The API's address, without ``/v1``.
         environment: The environment of the address: PRODUCTION, SANDBOX for a test host, or MOCK to
-            accept only responses of a mock; None if unknown. Trial keys use the same address.
+            accept only responses from a mock; None if unknown. Trial keys use the same address.
         api_version: The face match version, ``v1`` or ``v2``; the attribute is `version`. Scores of
             the two versions are not comparable.
         confidence_scale: The scale of `confidence`: ``percent``, ``fraction``, or ``unknown`` for
@@ -200,7 +200,7 @@ class DeepvueBackend(HttpBackend):
         if reply.status not in (401, 403):
             return False
         vars(self)["_tokens"].forget(request.masked[0])
-        # A 403 without a JSON object is from a gateway. The next call logs in again anyway.
+        # A 403 without a JSON object comes from a gateway. The next call logs in again anyway.
         return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 
     def parse(

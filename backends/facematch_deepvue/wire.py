@@ -182,10 +182,10 @@ def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> Li
 
 def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the body of a success and its `data`; else raise `NoVerdict`."""
-    # No page shows a failure with 200, but clients of other Deepvue products have received some.
+    # Deepvue documents no failure with 200, but clients of its other products have received some.
     answer = reply.json()
     data = answer.get("data")
-    # The page's own sample has a null `code`. /response-format has no `sub_code`.
+    # Deepvue's own sample has a null `code`. /response-format has no `sub_code`.
     if answer.get("code") not in (None, 200):
         problem = "a code other than 200"
     elif answer.get("sub_code", "SUCCESS") != "SUCCESS":
@@ -236,7 +236,7 @@ def _read_number(data: Mapping[str, Any], name: str) -> tuple[float | None, list
 def _read_score(
     value: float | None, scale: Scale, name: str, raw_name: str, source: ScaleSource
 ) -> Score | None:
-    """Return the score; None if the scale is unknown. `ValueError` if outside the scale."""
+    """Return the score; None if the scale is unknown. Raises `ValueError` if out of range."""
     if value is None or scale is Scale.UNKNOWN:
         return None
     if scale is Scale.FRACTION:
@@ -308,7 +308,7 @@ def _common_fields(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> d
     """Return the fields that both kinds of result share."""
     return {
         "backend": NAME,
-        # Without the caller's threshold, Deepvue's own decides, which is unknown.
+        # If the caller set none, Deepvue's own threshold decides, which is unknown.
         "threshold": call.threshold
         or Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR),
         "vendor_status": answer.get("sub_code"),
@@ -442,7 +442,7 @@ def read_access_token(reply: HttpReply) -> str:
 def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
     """Return the seconds from `now` until a token expires, 0 to `LONGEST_S`."""
     # Deepvue docs, /reference/auth/authorization and /authentication: 24 hours from issue, and an
-    # ISO 8601 time. Other clients have received the other formats; the earliest valid one counts.
+    # ISO 8601 time. Other clients have received the other formats. The earliest valid one is used.
     expiry = answer.get("expiry")
     lives = [_read_seconds(value) for value in (expiry, answer.get("expires_in"))]
     readable = [life for life in (*lives, _read_iso_time(expiry, now)) if life is not None]

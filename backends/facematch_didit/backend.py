@@ -106,19 +106,19 @@ class DiditBackend(ApiKeyBackend):
         base_url: Didit's address.
         allow_base_url: Whether a host other than Didit's and this machine may receive the key and
             the pictures.
-        allow_insecure: Whether to allow connections without TLS beyond this machine.
+        allow_insecure: Whether to allow connections without TLS to other machines.
         environment: The environment of the key, PRODUCTION or SANDBOX; None if unknown. Didit's
             responses do not name the environment, so results then have none. A sandbox key approves
-            every valid call; nothing is charged or kept. With MOCK only a mock may answer; Didit's
-            host is not called. A response with another environment raises `EnvironmentMismatch`.
+            every valid call; nothing is charged or stored. MOCK accepts only a mock's responses and
+            never calls Didit. A response with another environment raises `EnvironmentMismatch`.
         connect_timeout_s: Connect timeout in seconds, above 0.
         read_timeout_s: Read timeout in seconds, above 0. A call that times out may have been
             charged, so a long timeout saves money.
         workflow_id: For sessions: the UUID of a published workflow. Default: ``DIDIT_WORKFLOW_ID``.
         workflow_takes_reference: Whether the workflow compares the face with the `reference` passed
             to the start (kind: Biometric Authentication with a face match). Other workflows ignore
-            a reference, so passing one without this setting raises `Unsupported`. With a reference,
-            a pass that was compared with a document needs a review by a person.
+            a reference, so passing one without this setting raises `Unsupported`. If it was
+            compared with a document instead, a pass needs a review by a person.
         liveness_method: The workflow's liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``;
             None for any. A pass with another method needs a review by a person.
         webhook_secrets: The ``secret_shared_key`` of the webhook destination; several during a

@@ -1,6 +1,6 @@
 """Hosted sessions at Didit: start, read, delete, and parse webhooks.
 
-Steps yield requests and receive responses. Sources: Didit OpenAPI, 2026-07-18; docs.didit.me,
+The steps are generators that yield requests. Sources: Didit OpenAPI, 2026-07-18; docs.didit.me,
 /integration/webhooks and /sessions-api/delete-session, November 2026. All read on 2026-11-23.
 """
 

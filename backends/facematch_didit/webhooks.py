@@ -31,7 +31,7 @@ from .words import (
     text_or_none,
 )
 
-#: The largest body to parse before its signature is verified (ours: deliveries have a few KB).
+#: The largest body to parse before its signature is verified (ours: deliveries are a few KB).
 MAX_BYTES = 262_144
 
 
@@ -77,13 +77,13 @@ def verify_webhook(
 ) -> WebhookEvent:
     """Verify a delivery's signature and age; return its event.
 
-    Accepts ``X-Signature``, over the bytes, or ``X-Signature-V2``, which stays valid if a proxy
-    reformats the JSON. Ignores ``X-Signature-Simple``, because it does not cover the decision. The
+    Accepts ``X-Signature``, which signs the bytes, or ``X-Signature-V2``, which stays valid if a
+    proxy reformats the JSON. Ignores ``X-Signature-Simple``, which does not cover the decision. The
     age is computed from the body's timestamp, because no signature covers ``X-Timestamp``.
 
     Args:
         body: The body as received, before decoding.
-        headers: The request's headers; names in any case.
+        headers: The request's headers, with names in upper or lower case.
         secrets: The destination's ``secret_shared_key``; several during a rotation.
         now: The current time with time zone; None for the system clock.
         tolerance_s: The largest difference between the timestamp and `now`, 0-86400 seconds. Didit

@@ -210,7 +210,7 @@ def read_result(
     return kind.result(
         **read_verdict(kind, block, faces),
         threshold=_threshold_of(call),
-        # The session of a call that was not kept cannot be read: Didit returns 404.
+        # The session of a call that was not stored cannot be read: Didit returns 404.
         ids=Ids(call=call.call_id, vendor=request_id, session=request_id if is_kept else None),
         created_at=time_or_none(answer.get("created_at"), "created_at"),
         billing=Billing(
@@ -253,8 +253,8 @@ def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
 
 # --- verdict ---
 
-# Didit's status decides. The score is never compared with the threshold here, because Didit does
-# not document whether it rounds first. Warnings can only turn a pass into REVIEW or INCONCLUSIVE.
+# Didit's status decides. The score is not compared with the threshold here, because Didit does not
+# document whether it rounds the score. Warnings can only turn a pass into REVIEW or INCONCLUSIVE.
 
 
 def read_verdict(
@@ -270,7 +270,7 @@ def read_verdict(
     warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
     codes = {warning.code for warning in warnings}
     value, score = number_or_none(block["score"], "score"), None
-    # Without a face, Didit's score is null for a kept call and 0 for other calls.
+    # Without a face, Didit's score is null for a stored call and 0 for other calls.
     if value is not None and WarningCode.NO_FACE not in codes:
         score = Score(value, kind.scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
     is_grave = any(warning.severity.is_grave for warning in warnings)

@@ -1,6 +1,6 @@
 """Backend `local`: face comparison on this machine, without an account or a network.
 
-For trials, tests and small workloads. It is not certified and has no liveness check.
+Suitable for trials, tests and small workloads. It is not certified and has no liveness check.
 """
 
 from .backend import LocalBackend

@@ -58,7 +58,7 @@ class PictureFaces:
 
 
 class _Memory:
-    """The cache of one process. A forked child creates its own: the old lock may stay held."""
+    """The cache of one process. A forked child creates its own, because the lock may be held."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()

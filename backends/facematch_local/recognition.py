@@ -1,4 +1,4 @@
-"""Decode a picture, find its faces, align and embed the largest. Importing this loads OpenCV.
+"""Decode a picture, find its faces, and embed the largest. Importing this module loads OpenCV.
 
 YuNet finds the faces with five landmarks each. The largest face is cut out as a chip: 112 x 112
 pixels, upright, eyes at fixed positions. SFace embeds the chip as 128 numbers of length 1.

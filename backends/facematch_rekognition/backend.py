@@ -94,7 +94,7 @@ _KEYS = (
 #: #1780, aws/aws-sdk-go #2194; read 2026-11-26).
 _CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
 _CLOCK = ("RequestExpired", "InvalidSignatureException clock")
-#: Errors of an account that is not activated for Rekognition, or no longer.
+#: Errors of an account without an active subscription to Rekognition.
 _ACCOUNT = ("OptInRequired", "SubscriptionRequiredException")
 _QUOTAS = (
     *("ThrottlingException", "ProvisionedThroughputExceededException"),
@@ -122,7 +122,7 @@ _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     )
     for code in codes
 }
-# AWS returns this code for any invalid parameter. Ours can only be a picture without a face.
+# AWS returns this code for any invalid parameter. Here it can only mean a picture without a face.
 _ERRORS["InvalidParameterException"] = InconclusiveRow(NO_FACE, Charged.UNKNOWN, _UNSAID)
 
 
@@ -144,7 +144,7 @@ class RekognitionBackend(HttpBackend):
     80 by default, as in AWS's own filter. AWS recommends human review for decisions about people.
 
     The reference is AWS's source image; its largest face is compared. The probe is the target
-    image; each of its faces gets a similarity, and more than one face gives a warning.
+    image; each of its faces gets a similarity, and more than one face adds a warning.
 
     AWS bills a call as one image, or as two with `reference_quality`. If a picture has no face,
     CompareFaces returns an invalid-parameter error, and the result is `INCONCLUSIVE` with

@@ -143,15 +143,15 @@ _PROBES = {
 class MockSimulator(VendorSimulator):
     """A mock server that replaces the vendor.
 
-    The mock reads test cards and keeps a ledger, as for any client. `alter` makes responses that
-    the mock cannot produce. Every situation that is not in `cannot_happen` can be set.
+    The mock reads test cards and keeps a ledger, as it does for any client. `alter` edits
+    responses into ones that it cannot produce. Every situation not in `cannot_happen` can be set.
 
     Attributes:
         vendor: The name of the backend and of the mock's vendor.
         calls: The paths of the calls.
         last_calls: The paths of a call's last request if it sends several; empty for `calls`.
         session_paths: The path prefixes of requests about hosted sessions.
-        session_class: The class that plays sessions; None if the vendor has none.
+        session_class: The class that simulates sessions; None if the vendor has none.
         pictures: ``probe`` and ``reference``, by the name of the form field.
         keys: The backend's settings for authentication. The first of `secrets` is the key, and
             `client` its client id.
@@ -224,7 +224,7 @@ class MockSimulator(VendorSimulator):
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)
         if self.scope is not None:
-            # The clock is stopped, so no limit but None allows any number of calls.
+            # The clock is stopped, so no window ends: only None allows any number of calls.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, request: SimulatorRequest, body: Any) -> Any:

@@ -20,7 +20,7 @@ PREFIX = f"{CONTROL}/"
 #: The path of the ready test cards below the prefix, as in ``cards/p1.png``.
 CARDS = f"{PREFIX}cards/"
 
-#: Headers that forbid browsers to guess the type, to cache, and to share with other origins.
+#: Headers against type sniffing, caching, and use by other origins.
 GUARDS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
@@ -130,7 +130,7 @@ MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
 def reply(work: Callable[[], Response]) -> Response:
-    """Return the response that `work` returns; if it raises, a 404, 504 or 400 with the message."""
+    """Return the result of `work`, or a 404, 504 or 400 with the message of its error."""
     try:
         return work()
     except MISTAKES as error:

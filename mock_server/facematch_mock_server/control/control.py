@@ -118,7 +118,7 @@ class Control:
     def new_account(self, name: str | None = None) -> NewAccount:
         """Open an account that is isolated from the others.
 
-        If `name` is None, a name is generated. Raises ValueError for an invalid or taken name.
+        If `name` is None, a name is generated. Raises ValueError if it is invalid or in use.
         """
         account = self._accounts.open(name)
         keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
@@ -158,8 +158,8 @@ class Control:
         applies to calls with this picture, unchanged or stripped of metadata as facematch sends it.
 
         Raises:
-            ValueError: a value has the wrong type or range, values exclude each other, the call has
-                no such field, or a review needs a switch that is not set.
+            ValueError: a value has the wrong type or range, values contradict each other, the call
+                has no such field, or a review needs a switch that is not set.
         """
         facts = {name: value for name, value in locals().items() if name in OUTCOME_FIELDS}
         if digest is not None and picture is not None:
@@ -338,7 +338,7 @@ class Control:
     def charges(
         self, *, what: str | None = None, since: int = 0, limit: int | None = None
     ) -> Selection[Charge]:
-        """Return the charges, oldest first. `what` is the service; for the rest see `journal`."""
+        """Return the charges, oldest first. `what` is the service; see `journal` for the rest."""
         return select(self.world.ledger.charges.all(), since=since, limit=limit, what=what)
 
     @Serve("GET", "ledger")
@@ -426,7 +426,7 @@ class Control:
 
     @Serve("POST", "reset")
     def reset(self, *, switches: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Reset the account: drop sessions, charges, faults, outcomes and journal; restart numbers.
+        """Reset the account: drop sessions, charges, faults, outcomes, journal and numbering.
 
         The account gets a new state at every vendor. Requests in progress finish in the old state.
         Latency is reset; the clock is not. `switches` replaces this vendor's; None keeps them.
@@ -439,7 +439,7 @@ class Control:
 
     @Serve("GET", "claims", gives="claims")
     def claims(self) -> tuple[Claim, ...]:
-        """Return the claims that the vendor's switches make active."""
+        """Return the claims that apply with the vendor's current switches."""
         return self.world.claims.claims
 
     # The journal
@@ -491,7 +491,7 @@ class Control:
         self.account.journal.clear()
 
 
-# `help` shows the descriptions of the arguments from the table of outcome fields.
+# Add the descriptions of the arguments, from the table of outcome fields, for `help`.
 _LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
 Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
 

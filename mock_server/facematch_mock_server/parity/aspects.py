@@ -118,7 +118,7 @@ def _key_of(path: str) -> str:
 
 
 def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
-    """Yield the aspects of each place in a body. All items of a list are one place."""
+    """Yield the aspects of each place in a body. The items of a list share one place."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":

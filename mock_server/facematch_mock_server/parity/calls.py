@@ -71,7 +71,7 @@ _OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
-    """Return a change that falsifies `part` of the secrets with these names."""
+    """Return a change that makes `part` of the secrets with these names wrong."""
 
     def change(values: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(values)

@@ -156,9 +156,9 @@ def as_field(value: Any) -> dict[str, str] | None:
 
 @attrs.frozen(kw_only=True, repr=False)
 class SetOutcome:
-    """An outcome that a test set. The mock decides all unset values as usual.
+    """An outcome that a test set. The mock decides all unset values itself.
 
-    Raises ValueError for an invalid value, or for values that exclude each other.
+    Raises ValueError for invalid or contradictory values.
     """
 
     # fmt: off

@@ -178,7 +178,7 @@ class Accounts:
             raise ValueError("a vendor is given twice")
         self.control, self.control_token = control, control_token
         self.recognizer, self.has_workers = recognizer or Recognizer(), has_workers
-        #: Hosts beyond the loopback that may receive webhooks.
+        #: Hosts other than this machine that may receive webhooks.
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         #: The latency of new accounts: seconds by operation.
         self.latency = {
@@ -233,7 +233,7 @@ class Accounts:
         return self.find(header) if header else None
 
     def open(self, name: str | None = None) -> Account:
-        """Open an account. Raises ValueError for an invalid or taken name."""
+        """Open an account. Raises ValueError if the name is invalid or in use."""
         with self._lock:
             if name is None:
                 # The same seed gives the same name, and therefore the same ids in the account.
