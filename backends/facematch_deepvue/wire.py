@@ -112,7 +112,7 @@ LIVENESS_SCALE = "deepvue/liveness-check"
 
 # Deepvue documents neither prices nor which responses are charged.
 _PAID = Billing(
-    Charged.YES, "Deepvue does not document its charges; a 200 response counts as charged"
+    Charged.YES, "Deepvue does not document its charges; a 200 response is treated as charged"
 )
 FREE = Billing(Charged.NO, "a request for a token or the balance; Deepvue documents no price")
 
@@ -206,9 +206,9 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     message = f"{NAME} answered 200 with {problem}: no verdict. The call is treated as charged."
     if texts := ", ".join(f"{name} {code}" for name, code in shown.items() if code):
-        message += f" It says {texts}."
+        message += f" Response: {texts}."
     if words := http.excerpt(_with_words(reply, read_words(reply)[0])):
-        message += f' It says: "{words}".'
+        message += f' Message: "{words}".'
     ids = Ids(vendor=_read_transaction_id(reply))
     error = NoVerdict(message, backend=NAME, billing=_PAID, ids=ids)
     error.sub_code, error.error_code = shown.get("sub_code"), shown.get("error_code")
@@ -269,7 +269,7 @@ _NO_THRESHOLD = ResultWarning(
 _NO_SIMILARITY = ResultWarning(
     code=WarningCode.SCORE_NOT_SIMILARITY,
     text="The confidence may be about the mismatch, so it is not used as a score: set "
-    "confidence_meaning if Deepvue told you the meaning.",
+    "confidence_meaning if you know the meaning.",
 )
 _ASSUMED = ResultWarning(
     code=WarningCode.SCALE_ASSUMED,

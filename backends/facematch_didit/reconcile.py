@@ -42,7 +42,7 @@ DEADLINE_S = 300.0
 def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> Reconciliation:
     """Search for `call`; see `DiditBackend.reconcile`."""
     if backend.environment is Environment.SANDBOX:
-        return _cannot_know(call, "Didit does not keep calls with a sandbox key.")
+        return _cannot_know(call, "Didit does not store calls with a sandbox key.")
     if not deadline.is_limited:
         deadline = Deadline.after(DEADLINE_S, backend.client.clock)
     started = call.started_at.astimezone(UTC)
@@ -139,7 +139,7 @@ class _Search:
             reason=(
                 f"No Didit record of {days} (UTC) has the id of this call. Minutes after the call, "
                 "that most likely means that the call was not executed, unless the record was "
-                "deleted or this machine's clock had the wrong day."
+                "deleted or this machine's clock was on the wrong day."
             ),
         )
 

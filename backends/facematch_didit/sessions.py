@@ -78,8 +78,8 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
     scenario, unreal = options and options.sandbox_scenario, {Environment.SANDBOX, Environment.MOCK}
     if scenario and not (backend.environments and backend.environments <= unreal):
         raise errors.Unsupported(
-            "sandbox_scenario sets the outcome of a session, so it requires that the setting "
-            "environment is sandbox or mock.",
+            "sandbox_scenario simulates the outcome of a session: it requires the setting "
+            "environment to be sandbox or mock.",
             backend=words.NAME,
             what="sandbox_scenario",
         )

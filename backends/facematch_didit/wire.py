@@ -3,7 +3,7 @@
 The parser accepts the responses of three editions of Didit's documentation, which differ in number
 types, keys per warning (four or six), repeated request values and time zones (``Z``, ``+00:00``).
 Sources: Didit face-match and passive-liveness skill pages, early 2026; Didit API reference, Face
-Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20. No function does I/O.
+Match, June 2026; Didit OpenAPI, 2026-07-18. All were read on 2026-11-20. All functions are pure.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Kind:
     Attributes:
         block: The key of the verdict in the response.
         reasons: Warnings that mean a negative verdict on the face. A decline without any of them
-            is not about the face.
+            has another cause.
         certain: The subset of `reasons` that is conclusive even without a score or a face.
     """
 

@@ -50,8 +50,8 @@ FREE_IN_SANDBOX = (
     "`environment` is SANDBOX"
 )
 
-#: Our codes by Didit's code: Didit API reference, Face Match, June 2026; Didit OpenAPI, 2026-07-18;
-#: the last three (quality and light): Didit passive-liveness skill page, early 2026.
+#: Warning codes, keyed by Didit's (Didit API reference, Face Match, June 2026; Didit OpenAPI,
+#: 2026-07-18; for the last three, Didit passive-liveness skill page, early 2026).
 WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     {
         "LOW_FACE_MATCH_SIMILARITY": WarningCode.LOW_SIMILARITY,

@@ -264,7 +264,7 @@ class RekognitionBackend(HttpBackend):
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The region, because sessions exist only in their region."""
+        """The region: a session exists only in the region in which it was started."""
         return {"region": self._aws.region}
 
     def start_steps(self, request: StartRequest) -> SessionSteps:

@@ -152,7 +152,7 @@ class Control:
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
-        """Set the outcome of the next calls. The mock decides omitted values as usual.
+        """Set the outcome of the next calls. The mock decides the omitted values.
 
         The arguments are the fields of `SetOutcome`. `picture` replaces `digest`: the outcome
         applies to calls with this picture, unchanged or stripped of metadata as facematch sends it.

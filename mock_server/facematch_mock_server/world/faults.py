@@ -140,8 +140,8 @@ class Fault:
             does not claim that the vendor would send it.
         seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged; None
-            means no. With a status of 400-499, true charges for a response that the vendor
-            documents as free. At the other stages it is fixed. With a DELAY for a card or person,
+            means no. With a status of 400-499, True charges the call although the vendor documents
+            no charge. At the other stages this is fixed. With a DELAY for a card or person,
             the call is always carried out at once, and only its response is delayed.
     """
 

@@ -163,7 +163,7 @@ class Keys(Collection[Key]):
             self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
-        """Return the keys of a client id that are not revoked, as pairs of text and key."""
+        """Return a client id's keys that are not revoked, as pairs of text and key."""
         keys = self.items()
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
