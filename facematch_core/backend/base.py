@@ -65,7 +65,7 @@ def describe_fault(error: BaseException) -> str:
 API_VERSION = 1
 
 #: The key under which a backend stores our call id in the vendor's records, next to the caller's
-#: `metadata`, so that `reconcile` can find a kept call. Reserved: callers may not use it.
+#: `metadata`, so that `reconcile` can find the call. Reserved: callers may not use it.
 CALL_ID_KEY = "facematch_attempt_id"
 
 
@@ -243,10 +243,10 @@ class Backend(abc.ABC):
     def reconcile(
         self, call: models.CallRecord, *, deadline: Deadline = NO_DEADLINE
     ) -> models.Reconciliation:
-        """Look for a kept call in the vendor's records. Free of charge.
+        """Look for a call in the vendor's records. Free of charge.
 
         The default returns `CANNOT_KNOW` without a request. A backend that overrides this method
-        must either store `Call.call_id` in the vendor's record of each kept call, under
+        must either store `Call.call_id` in the vendor's record of each call with KEEP, under
         `CALL_ID_KEY`, and compare it, or look up `CallRecord.vendor_id`.
 
         Args:
@@ -263,7 +263,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Return whether the vendor can look up `call` later; by default, whether it is kept.
+        """Return whether the vendor can look up `call` later; by default, whether it has KEEP.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """

@@ -81,7 +81,7 @@ class Call(Request):
         probe: The live or candidate face, already prepared for this backend.
         threshold: The score at which a pass begins, with the backend's rule. None if the caller set
             none and the backend has no default: then only the vendor's own verdict decides.
-        retention: The data that the vendor may keep; KEEP only if the backend supports it.
+        retention: The data that the vendor may store; KEEP only if the backend supports it.
         caller_ref: The caller's own reference; send it if the vendor accepts one.
         metadata: The caller's own JSON object; send it if the vendor accepts one.
     """
@@ -142,7 +142,7 @@ class ReadRequest(Request):
     Attributes:
         record: The session's record; it may lack `session_id` if the vendor finds it by record.
         with_portrait: Whether to return a picture of the person.
-        with_way_in: Whether to return the person's way in.
+        with_way_in: Whether to return the `WayIn` of the session.
     """
 
     record: SessionRecord

@@ -167,7 +167,7 @@ class SessionRecord(Document):
         environment: The configured environment of the backend, or None.
         subject_ref: The caller's own id for the person to verify.
         purpose: The purpose, for example ``payout``.
-        about: The object of the purpose, for example ``payout 8841``, or None.
+        about: A detail of the purpose, for example ``payout 8841``, or None.
         expects: The checks that must be reported and passed.
         compared_with: The picture that the face must be compared with (GIVEN: the reference passed
             to `start`); None if no match is expected.
@@ -288,7 +288,7 @@ class SessionReading(SessionAnswer):
         session_id: The vendor's id.
         state: The state of the session.
         vendor_status: The vendor's own status, unchanged, or None.
-        way_in: The person's way in; None if the response has none.
+        way_in: How the person enters the session; None if the response does not contain it.
         approved: Whether the vendor approved the whole session, or None. If False, no pass counts.
         checks: All items of the last attempt that affect the verdict; empty if none are reported.
         compared_with: The picture that the face was compared with.
@@ -365,7 +365,7 @@ class SessionResult(models.NoTruth, Document):
     Attributes:
         record: The record with the vendor's `session_id`. Persist it again.
         state: The state of the session.
-        way_in: The person's way in, or None if the session has ended. Not in `to_dict` and repr.
+        way_in: How the person enters the session; None after its end. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; if none, INCONCLUSIVE with ``not_reported``.
         compared_with: The picture that the face was compared with; None without a match.
         portrait: A picture of the live face, if requested. Not in `to_dict` and repr.

@@ -83,7 +83,7 @@ def read_header(text: str) -> tuple[str, list[str]]:
 
 
 def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each non-empty row after the number of its last line. Errors: see `read_table`."""
+    """Yield the last line number and the cells of each non-empty row. Errors: see `read_table`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in reader:

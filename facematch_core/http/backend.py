@@ -192,7 +192,7 @@ class HttpBackend(RemoteBackend):
     def error_code(self, reply: HttpReply) -> object:
         """Return the vendor's own code in an error reply (see `error`), for `error_codes`.
 
-        Called only for a JSON body. A number is looked up as text. None by default.
+        Called only for a JSON body. A numeric code is looked up as text. None by default.
         """
         return None
 

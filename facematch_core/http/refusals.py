@@ -1,4 +1,4 @@
-"""Errors for calls without a result, with the vendor's charge.
+"""Errors for calls without a result, and whether the vendor charged for them.
 
 For an error response, a backend declares rows with the vendor's documented errors (`error_table`,
 `error_codes`); `default_row` covers all other responses. `vendor_error` creates the error of a row,

@@ -224,7 +224,7 @@ class HttpClient:
                 decode_content=False,
             )
         except (BrokenPipeError, ConnectionResetError):
-            # A server may respond before it has read the whole upload; the response says why.
+            # A server may respond before it has read the whole upload; the response explains why.
             if not exchange.is_sent or connection.sock is None:
                 raise
         response = exchange.response = connection.getresponse()
@@ -275,7 +275,7 @@ class HttpClient:
     def close(self) -> None:
         """Close the idle connections. May be called more than once.
 
-        A running call continues to its end; its connections are not kept.
+        A running call continues to its end; its connections are not reused.
         """
         self._is_closed = True
         for route in [*self._routes.values()]:
@@ -541,7 +541,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        # `makefile` takes no class. Not done in `begin`, which is not called for CONNECT responses.
+        # `makefile` accepts no class, and `begin` is not called for the response to a CONNECT.
         self._reads: Any = self.fp.raw
         self._reads.__class__ = _SocketReader
 

@@ -279,7 +279,7 @@ class Bench:
         return scaled
 
     def secrets(self) -> list[tuple[str, str]]:
-        """Return name and text of every `Secret` among the backend's attributes."""
+        """Return the name and text of every `Secret` among the backend's attributes."""
         cls, names = type(self.backend), {*getattr(self.backend, "__dict__", ())}
         # The fields of an attrs class with slots are not in `__dict__`.
         names |= {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()

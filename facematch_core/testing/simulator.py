@@ -218,7 +218,7 @@ class SessionSimulator(abc.ABC):
         """Put a session into PASSED, except for `word` at `place`."""
 
     def kept(self, session_id: str) -> int | None:
-        """Return the number of pictures and templates kept after the verdict; None if unknown."""
+        """Return the number of pictures and templates stored after the verdict; None if unknown."""
         return None
 
     def lasts_s(self, session_id: str) -> float | None:
@@ -337,7 +337,7 @@ class VendorSimulator(abc.ABC):
 
         Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``, ``metadata``;
         ``options``, in any form that differs between `options` and each of `other_options`;
-        ``kept_s``, the seconds that the vendor keeps a face or a template; ``probe`` and
+        ``kept_s``, the seconds for which the vendor stores a face or a template; ``probe`` and
         ``reference``, the bytes of the files. Omit values that the simulator cannot observe. From
         these, the kit tests that a backend sends the values that it declares to send.
         """
@@ -497,8 +497,8 @@ class HttpSimulator(VendorSimulator):
         """Return whether a request is for a comparison or a check; False for a DELETE, for a login,
         and for a request with an expired token.
 
-        Requests that do not count get no faults, except UNREACHABLE. Polls by a vendor's own
-        library must not count either, because no rule can distinguish them from a retry.
+        No fault but UNREACHABLE affects other requests. Return False for polls by a vendor's own
+        library, too, because no rule can distinguish them from a retry.
         """
         return request.method != "DELETE"
 

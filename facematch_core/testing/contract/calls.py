@@ -311,7 +311,7 @@ def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Ima
     width, height = image.upright_size
 
     def edges(box: models.Box) -> tuple[float, ...]:
-        """Return left, top, right and bottom as fractions of the picture's sides."""
+        """Return the left, top, right and bottom as fractions of the picture's sides."""
         wide, high = box.of_width or width, box.of_height or height
         wide, high = (1, 1) if box.unit == "ratio" else (wide, high)
         return box.left / wide, box.top / high, box.right / wide, box.bottom / high
@@ -464,7 +464,7 @@ class Recording:
         at = f"request {step} of {len(replies)} " if len(replies) > 1 else ""
         bench.at = f"{self.call.operation}, {at}answered {how}"
         until = [*replies[: step - 1], attrs.evolve(self.reply, body=body, **other)]
-        # A call may poll: further polls get the good response.
+        # A call may poll: further polls receive the good response.
         further = [*replies[step:], *[replies[-1]] * 20]
         for more in ([], further):
             with contextlib.suppress(ValueError):  # the call needs more replies

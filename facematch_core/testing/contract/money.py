@@ -156,7 +156,7 @@ class MoneyRules(Rules):
                 assert ends, f"{where}: an unknown `vendor_id` gives {says.reason}"
 
     def _r32_kept_and_lost(self, bench: Bench, operation: Operation) -> Iterator[tuple[Any, ...]]:
-        """Yield kept and lost calls in the vendor's records: kind, record, situation, result.
+        """Yield the kind, record, situation and result of stored and lost calls.
 
         `reconcile` returns NOT_YET for a job that is not finished.
         """
@@ -214,7 +214,7 @@ class MoneyRules(Rules):
             ends = BAD[operation], Situation.NO_FACE, Situation.UNREADABLE_200
             for end in bench.known(*ends) if removed else ():
                 sent, is_sought = self._r49_cleanups(bench, operation, end)
-                # A call that `reconcile` can still find keeps its records.
+                # The records of a call that `reconcile` can still find are not deleted.
                 assert sent or is_sought, "nothing is removed: yield clean-ups as soon as possible"
         bench.applies_if(removes, "removes nothing at its vendor")
 
@@ -237,7 +237,7 @@ class MoneyRules(Rules):
 
 
 def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcome: Outcome) -> None:
-    """Assert that a failure raised its own error with the vendor's charge, or was retried."""
+    """Assert that a failure raised its own error with the right bill, or that a retry passed."""
     has_waited, request = bool(bench.waits), bench.request_at(operation, step)
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
@@ -292,7 +292,7 @@ def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> No
 
 
 def record_of(bench: Bench, operation: Operation, result: Result) -> fm.CallRecord:
-    """Return a record that lets `reconcile` find the call of `result`, if it was kept."""
+    """Return a record with which `reconcile` finds the call of `result`, if it was stored."""
     ids, at = result.ids, result.created_at or bench.clock.now()
     known: Any = {"caller_ref": ids.caller, "vendor_id": ids.vendor, "threshold": result.threshold}
     about: Any = {"operation": operation, "backend": bench.backend.name, "started_at": at}

@@ -108,10 +108,10 @@ class OptionRules(Rules):
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
         """Declared options arrive at the vendor. Pictures arrive as prepared, and probe and
-        reference are not swapped. Nothing is kept unless the caller asks for it.
+        reference are not swapped. Nothing is stored unless the caller asks for it.
 
         The vendor checks liveness in the probe, not in the passport, and finds no face in a picture
-        turned on its side. Keeping a face requires a legal basis.
+        turned on its side. Storing a face requires a legal basis.
         """
         options = self._r25_options, self._r25_own_options
         judge_parts(bench, *options, self._r25_pictures, self._r25_kept)
@@ -163,7 +163,7 @@ class OptionRules(Rules):
                     bench.sound_if(type(data) is bytes, "`received` must have pictures as bytes")
                     is_it = hashlib.sha256(data).hexdigest() == prepared[place].sent_digest
                     assert is_it, f"the {place} that arrived is not the prepared picture"
-            # An engine may get the prepared picture and still read it in a wrong orientation.
+            # An engine may receive the prepared picture and still read it in a wrong orientation.
             for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
                 decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
                 same("the decision for pictures with EXIF rotation", decision, PASS[operation])
@@ -221,7 +221,7 @@ class OptionRules(Rules):
         """Make a call with and without the verifier; yield the name and text of each output."""
         ways = [bench.ask, bench.ask_directly]
         if situation is Situation.SLOW:
-            # Only once, because it is slow; with the verifier if the backend keeps no deadline.
+            # Only once, because it is slow; with the verifier if the backend ignores deadlines.
             ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
         recorder = warnings.catch_warnings(record=True, action="always")
         with leaks.capture_log() as log, recorder as warned:

@@ -56,7 +56,7 @@ REQUIRED = {Case.SANDBOX: fm.Environment.PRODUCTION, Case.UNKNOWN_ENVIRONMENT: N
 
 
 class Desk:
-    """The sessions of a backend, and their simulator."""
+    """Makes calls about sessions with a backend and its simulator."""
 
     def __init__(self, bench: Bench) -> None:
         can: Any = bench.backend.session_capabilities
@@ -352,7 +352,7 @@ class Desk:
                 same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
     def troubled(self) -> None:
-        """Read and delete during faults and rejections, which say nothing about the session."""
+        """Read and delete during faults and rejections, which prove nothing about the session."""
         record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
         refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
         asks: list[Any] = [("a read", self.read, (*faults, Situation.UNREADABLE_200))]
@@ -398,10 +398,10 @@ class SessionRules(Rules):
 
     @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
-        """Link and token are only in `way_in`. A record, result, `raw`, event or log contains no
-        personal data, and the vendor keeps none unless asked to.
+        """Only `way_in` contains the link and token. A record, result, `raw`, event or log contains
+        no personal data, and the vendor stores none unless asked to.
 
-        Link and token are keys: anyone who finds them in a log can open the session.
+        The link and token are keys: anyone who finds them in a log can open the session.
         """
         person = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-9e02c41d"}
         desk = Desk(bench)
