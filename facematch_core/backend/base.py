@@ -263,7 +263,7 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Return whether the vendor can look up `call` later; by default, whether it has KEEP.
+        """Return whether the vendor can look up `call` later; by default, whether it is to be kept.
 
         An asynchronous vendor may find a job by `vendor_id`, whatever the retention.
         """
@@ -352,7 +352,7 @@ MULTIPLE_FACES = models.ResultWarning(
     code=models.WarningCode.MULTIPLE_FACES, text="a picture shows more than one face"
 )
 SCORE_UNAVAILABLE = models.ResultWarning(
-    code=models.WarningCode.SCORE_UNAVAILABLE, text="the answer has no score"
+    code=models.WarningCode.SCORE_UNAVAILABLE, text="the response has no score"
 )
 
 

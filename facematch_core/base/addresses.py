@@ -67,7 +67,7 @@ def check_base_url(
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
     if not url.strip():
-        raise ConfigurationError("base_url is missing: set it to the address of your server.")
+        raise ConfigurationError("base_url is missing: set it to the URL of your server.")
     _check_patterns(allowed_hosts)
     for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
         if sign in url:

@@ -52,7 +52,7 @@ def read_table(data: bytes) -> TextTable:
             continue
         width = len(table.header)
         if len(cells) > width:
-            problem = f"{len(cells)} cells under {width} columns"
+            problem = f"{len(cells)} cells for {width} columns"
             table.problems.setdefault(problem, []).append(len(table.rows))
         elif len(cells) < width:
             table.short.append(line)

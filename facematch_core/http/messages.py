@@ -99,8 +99,8 @@ class HttpRequest:
         object.__setattr__(self, "expects", frozenset(self.expects))
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
-                "The URL of a request must have the form https://host/path?query or http://..., "
-                "with a path before any query, no user and no fragment. Put keys into headers."
+                "The URL of a request must have the form https://host/path?query (or http://...), "
+                "without a user or a fragment. Put keys into headers."
             )
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:
@@ -173,8 +173,8 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str], bytes | None]:
         text = headers[name] = value.reveal() if isinstance(value, Secret) else value
         if not _HEADER_VALUE.fullmatch(text):
             raise errors.ConfigurationError(
-                f"The value of the header {name} cannot be sent: remove spaces at its ends, line "
-                "breaks, and characters outside Latin-1 (often after a pasted key)."
+                f"The value of the header {name} cannot be sent: it begins or ends with a "
+                "space, or contains a line break or a character outside Latin-1. Check the key."
             )
     media_type, body = _encode_body(request)
     if media_type and "content-type" not in map(str.lower, headers):

@@ -128,13 +128,13 @@ def _unknown(ground: str, text: str) -> ErrorRow:
 #: Statuses of a gateway that timed out.
 _GIVEN_UP = (408, 460, 499)
 _MAY = "the call may have been executed and charged"
-_REDIRECT = "redirects are never followed; correct the address (base_url)"
-_MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect; not executed here", _REDIRECT)
+_REDIRECT = "redirects are not followed; correct base_url"
+_MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect, thus not executed", _REDIRECT)
 _BY_STATUS = {
     **dict.fromkeys((301, 307, 308), _MOVED),
     **dict.fromkeys(
         (411, 414, 417, 421, 426, 428, 431),
-        _unread(errors.RequestRejected, "the request was rejected unread"),
+        _unread(errors.RequestRejected, "the request was rejected before processing"),
     ),
     **dict.fromkeys(
         _GIVEN_UP,
@@ -142,9 +142,9 @@ _BY_STATUS = {
     ),
     401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
     402: _unread(errors.InsufficientCredit, "the account has no credit"),
-    403: _unread(errors.PermissionDenied, "the key may not do this"),
+    403: _unread(errors.PermissionDenied, "the key does not have this permission"),
     404: _unread(errors.RequestRejected, "the URL does not exist; check base_url"),
-    405: _unread(errors.RequestRejected, "the address does not accept this method; check base_url"),
+    405: _unread(errors.RequestRejected, "the URL does not accept this method; check base_url"),
     407: _unread(errors.RequestRejected, "a proxy requires a login; put it into HTTPS_PROXY"),
     413: _unread(errors.RequestRejected, "the pictures are too large"),
     415: _unread(errors.RequestRejected, "the format of the request is not supported"),
@@ -352,7 +352,7 @@ def _certificate_words(link: ssl.SSLCertVerificationError) -> str:
             "; if a proxy of your company inspects TLS, set ca_bundle or REQUESTS_CA_BUNDLE to the "
             "file with the company's certificates"
         )
-    return f"its certificate fails ({link.verify_message}){advice}"
+    return f"its certificate is invalid ({link.verify_message}){advice}"
 
 
 def _tls_words(link: ssl.SSLError) -> str:
@@ -384,7 +384,7 @@ _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (ssl.SSLError, _tls_words),
     (socket.gaierror, "its host name was not found"),
     (NameResolutionError, "its host name could not be looked up in time"),
-    ((TimeoutError, requests.Timeout), "it took too long"),
+    ((TimeoutError, requests.Timeout), "it timed out"),
     (http.client.RemoteDisconnected, "it closed the connection without a response"),
     (OSError, _system_words),
     (http.client.IncompleteRead, "its response was cut off"),

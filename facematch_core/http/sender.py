@@ -122,7 +122,7 @@ class HttpCall:
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
     def run(self, steps: _Steps, kind: type) -> Any:
-        """Return the result or the error; raise an interruption, or an error before any request."""
+        """Return the result or error; raise only interruptions, and errors before any request."""
         call, answer = self.call, cast(_Answer, None)
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:

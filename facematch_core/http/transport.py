@@ -239,7 +239,7 @@ class HttpClient:
         elif not proxies:
             proxies = requests.utils.get_environ_proxies(url)
         if name := requests.utils.select_proxy(url, proxies):
-            with_login = _parse_proxy(name, "The proxy that the environment names")
+            with_login = _parse_proxy(name, "The proxy in the environment")
             proxy_headers = HTTPAdapter().proxy_headers(with_login.url)
             proxy = with_login._replace(auth=None)
         if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
@@ -458,7 +458,7 @@ class Connection(HTTPConnection):
             addresses = _look_up(self._dns_host.strip("[]"), self.port, wait_s())
         except OSError as error:
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
-        problem = OSError("The name has no address.")
+        problem = OSError("The host has no address.")
         for family, kind, protocol, _, address in addresses:
             try:
                 with contextlib.ExitStack() as failed:
@@ -589,7 +589,7 @@ def _parse(url: str, params: tuple[tuple[str, str], ...]) -> tuple[str, Url]:
     try:
         prepared.prepare_url(url, params)
     except (requests.exceptions.InvalidURL, UnicodeError):
-        raise errors.ConfigurationError("The address of the request is not valid.") from None
+        raise errors.ConfigurationError("The URL of the request is invalid.") from None
     return str(prepared.url), parse_url(str(prepared.url))
 
 

@@ -260,7 +260,7 @@ class CallRules(Rules):
             assert reports, f"{name} returns face boxes, but does not declare `reports_faces`"
             seen = True
             if situation is Situation.TWO_FACES:
-                assert len(boxes[0]) >= 2 > len(boxes[1]), f"two faces and one: boxes {boxes}"
+                assert len(boxes[0]) >= 2 > len(boxes[1]), f"not two boxes and one, but {boxes}"
                 continue
             for place, reported in zip(PICTURES, boxes, strict=True):
                 if image := getattr(call, place, None):
@@ -275,7 +275,7 @@ class CallRules(Rules):
         """An unknown value is preserved and never passes: an unknown verdict becomes a review, and
         an unknown serious warning stays serious.
 
-        Vendors add values without notice. A new value that means "on hold" must not open a door.
+        Vendors add values without notice. A new value that means "on hold" must not pass.
         """
         judge_parts(bench, self._r13_unknown_status, self._r13_unknown_warning)
 

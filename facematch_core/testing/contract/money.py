@@ -123,7 +123,9 @@ class MoneyRules(Rules):
             for each in self._r32_kept_and_lost(bench, operation):
                 self._r32_search(bench, *each)
                 is_searched = True
-        bench.tested_if(is_searched, f"cannot lose a `reconcilable` call of {backend.name}")
+        bench.tested_if(
+            is_searched, f"cannot simulate a lost, `reconcilable` call of {backend.name}"
+        )
 
     def _r32_search(self, bench: Bench, how: str, record: Any, situation: Any, answer: Any) -> None:
         """Assert that a call which ends in `situation` is found by its own ids only."""
@@ -274,7 +276,7 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     assert 0 <= wait_s < math.inf, f"`retry_after_s` is {wait_s}"
     call = bench.call(operation, GOOD[operation], vendor_id=error.ids.vendor)
     can_be = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
-    assert can_be, "`reconcilable` is True, but the vendor kept nothing"
+    assert can_be, "`reconcilable` is True, but the vendor stored nothing"
     if case is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
         again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
         assert not again, f"{gave}: the job was accepted, so it must be an OutcomeUnknown"

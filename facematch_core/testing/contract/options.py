@@ -221,7 +221,7 @@ class OptionRules(Rules):
         """Make a call with and without the verifier; yield the name and text of each output."""
         ways = [bench.ask, bench.ask_directly]
         if situation is Situation.SLOW:
-            # Only once, because it is slow; with the verifier if the backend ignores deadlines.
+            # Once, because it is slow. The verifier ends the call if the backend does not.
             ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
         recorder = warnings.catch_warnings(record=True, action="always")
         with leaks.capture_log() as log, recorder as warned:

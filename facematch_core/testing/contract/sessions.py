@@ -224,7 +224,7 @@ class Desk:
         """Compare the declared limits of references with those that the vendor accepts."""
         limits, player = self.can.reference_limits, self.player
         is_given = fm.ComparedWith.GIVEN in player.compared_with
-        self.bench.applies_if(is_given, "takes no reference for a start")
+        self.bench.applies_if(is_given, "accepts no reference at a start")
         self.open(fm.ComparedWith.GIVEN)
         for what, picture in pictures_beyond(player.reference_limits or limits).items():
             try:

@@ -285,7 +285,7 @@ def test_what_is_missing_is_asked_for(read, head, missing):
         (f"{HEAD},score\na,1,1,A,A,1,2", "the column 'score' occurs twice"),
         (f"# by hand\n\n{HEAD}\na,1,1,A,A,BAD\n", "line 4: score is 'BAD'"),
         (f'{HEAD}\n"a",1,1,A,A,5\n\t,{" " * 9},,,,\n"a",2,1,A,A,BAD\n', "line 4: score is 'BAD'"),
-        (f"Our test,,,,,\n{HEAD}\n{ROWS}a,3,1,A,A,5,7\n", "line 5: 7 cells under 6 columns"),
+        (f"Our test,,,,,\n{HEAD}\n{ROWS}a,3,1,A,A,5,7\n", "line 5: 7 cells for 6 columns"),
     ],
 )
 def test_what_is_wrong_with_a_file_has_its_line(read, text, reported):

@@ -46,7 +46,7 @@ def test_calls_that_say_nothing_are_not_counted_and_no_probe(breaker, clock, end
 
 
 def test_open_breaker_refuses_with_the_time_and_the_last_error(breaker, clock):
-    reason = "its certificate fails: set ca_bundle"
+    reason = "its certificate is invalid: set ca_bundle"
     call(breaker, *[failed(VendorUnavailable(reason), sent=False)] * 3)
     clock.advance(4.0)
     with pytest.raises(BreakerOpen, match="nothing was sent") as caught:
