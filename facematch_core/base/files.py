@@ -118,7 +118,7 @@ def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
     with open_regular(path) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise OSError(errno.EFBIG, f"it is larger than {max_bytes} bytes", os.fspath(path))
+        raise OSError(errno.EFBIG, f"it is over {max_bytes} bytes", os.fspath(path))
     return content
 
 

@@ -50,7 +50,7 @@ class Secret:
         """Read an environment variable; raise `ConfigurationError` if it is unset or empty."""
         value = os.environ.get(variable, "")
         if not value:
-            raise ConfigurationError(f"The environment variable {variable} is unset or empty.")
+            raise ConfigurationError(f"The environment variable {variable} is not set or is empty.")
         return cls(value, origin=f"${variable}")
 
     @classmethod

@@ -123,9 +123,7 @@ class MoneyRules(Rules):
             for each in self._r32_kept_and_lost(bench, operation):
                 self._r32_search(bench, *each)
                 is_searched = True
-        bench.tested_if(
-            is_searched, f"cannot simulate a lost, `reconcilable` call of {backend.name}"
-        )
+        bench.tested_if(is_searched, f"simulates no lost `reconcilable` call of {backend.name}")
 
     def _r32_search(self, bench: Bench, how: str, record: Any, situation: Any, answer: Any) -> None:
         """Assert that a call which ends in `situation` is found by its own ids only."""
