@@ -88,7 +88,7 @@ class AzureBackend(SessionBackend):
     `LIFE_S` seconds, the shortest time that can be requested.
 
     Args:
-        api_key: Either of the resource's two keys. Default: ``FACE_APIKEY``.
+        api_key: One of the resource's two keys. Default: ``FACE_APIKEY``.
         base_url: The resource's endpoint as shown in the Azure portal,
             ``https://NAME.cognitiveservices.azure.com``, or the regional endpoint,
             ``https://REGION.api.cognitive.microsoft.com``. Default: ``FACE_ENDPOINT``.

@@ -66,7 +66,7 @@ class ComprefaceBackend(ApiKeyBackend):
         base_url: The server's address. Any machine but this one requires `allow_base_url`.
         model: The server's calculator, such as ``facenet.Calculator``. The score scale is named
             after it. Responses from another model raise `UnexpectedResponse`. None for any model.
-        det_prob_threshold: The face detector's minimum confidence, 0-1; None for the server's.
+        det_prob_threshold: The face detector's minimum confidence, 0-1. Default: the server's.
         plugins: The face plug-ins to run, separated by commas. ``landmarks`` and ``pose`` set the
             attributes of the same name on `Face`. ``mask`` sets `quality` to CompreFace's label
             and its probability, 0-1. ``calculator`` adds the embedding, which is biometric data,

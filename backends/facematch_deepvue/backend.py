@@ -233,7 +233,7 @@ class DeepvueBackend(HttpBackend):
         """Return the balance of the prepaid wallet. Deepvue documents no price for this request.
 
         Args:
-            deadline_s: Deadline in seconds, above 0; None for the timeouts alone.
+            deadline_s: Deadline in seconds, above 0; None to use only the timeouts.
 
         Raises:
             EnvironmentMismatch: `environment` is MOCK, but the address is Deepvue's own or the

@@ -36,8 +36,8 @@ from .words import NAME, read_object
 class DiditAccount:
     """Reads the credit and the stored calls of a Didit account, and deletes sessions.
 
-    All requests are free and are never retried automatically. Thread-safe; a context manager. To
-    sign up, log in or buy credit, use Didit's console.
+    All requests are free and are never retried automatically. Thread-safe. Can be used as a
+    context manager. To sign up, log in or buy credit, use Didit's console.
 
     Every method raises errors of `facematch_core.errors`: `AuthenticationFailed` (401, 403),
     `RequestRejected` with Didit's message (`SessionNotFound` for a session's 404), `RateLimited`
@@ -100,7 +100,7 @@ class DiditAccount:
         Args:
             session_id: The `ids.session` of the result of a call with `Retention.KEEP`.
             call: The record of the call that created the session, from the event STARTED or an
-                error; None for Didit's verdict.
+                error; None to return Didit's verdicts.
 
         Raises:
             SessionNotFound: the session is unknown, deleted or out of the key's scope. Didit does

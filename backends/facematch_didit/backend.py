@@ -114,15 +114,15 @@ class DiditBackend(ApiKeyBackend):
         connect_timeout_s: Connect timeout in seconds, above 0.
         read_timeout_s: Read timeout in seconds, above 0. A call that times out may have been
             charged, so a long timeout saves money.
-        workflow_id: For sessions: the UUID of a published workflow. Default: ``DIDIT_WORKFLOW_ID``.
+        workflow_id: The UUID of the workflow for sessions. Default: ``DIDIT_WORKFLOW_ID``.
         workflow_takes_reference: Whether the workflow compares the face with the `reference` passed
             to the start (kind: Biometric Authentication with a face match). Other workflows ignore
             a reference, so passing one without this setting raises `Unsupported`. If it was
             compared with a document instead, a pass needs a review by a person.
         liveness_method: The workflow's liveness method: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``;
             None for any. A pass with another method needs a review by a person.
-        webhook_secrets: The ``secret_shared_key`` of the webhook destination; several during a
-            rotation. Default: one from ``DIDIT_WEBHOOK_SECRET``.
+        webhook_secrets: The ``secret_shared_key`` of the webhook destination, or several during a
+            rotation. Default: ``DIDIT_WEBHOOK_SECRET``, which contains one.
         media_hosts: Exact names of hosts from which portraits may be fetched; empty for none.
         handoff_hosts: Exact names of further hosts that a session link may point to, such as your
             own domain at Didit.

@@ -52,7 +52,7 @@ class WebhookEvent:
         call_id: Our call id, if a call with `Retention.KEEP` created the session; else None.
         raw: The decoded body, with whole floats as integers. Not in `repr`, because it contains
             URLs of the pictures.
-        is_test: Whether this is a test delivery from the console, with an invented decision.
+        is_test: Whether this is a test delivery from the console, with a sample decision.
     """
 
     type: str
@@ -84,7 +84,7 @@ def verify_webhook(
     Args:
         body: The body as received, before decoding.
         headers: The request's headers, with names in upper or lower case.
-        secrets: The destination's ``secret_shared_key``; several during a rotation.
+        secrets: The destination's ``secret_shared_key``, or several during a rotation.
         now: The current time with time zone; None for the system clock.
         tolerance_s: The largest difference between the timestamp and `now`, 0-86400 seconds. Didit
             documents 300. Didit's second retry comes about five minutes after the first attempt.

@@ -132,7 +132,7 @@ class LocalBackend(EngineBackend):
             max_workers: Number of threads, at least 1; None for the number of cores.
 
         Returns:
-            float64, (M, N), scores 0-100 rounded to two decimals; NaN if a picture has no face.
+            Scores 0-100, float64, shape (M, N), with two decimals; NaN if a picture has no face.
 
         Raises:
             InvalidImage: a picture cannot be used.
@@ -155,7 +155,7 @@ class LocalBackend(EngineBackend):
             max_workers: Number of threads, at least 1; None for the number of cores.
 
         Returns:
-            float64, (N, 128), rows of length 1; NaN for a picture without a face.
+            float64, shape (N, 128), rows of length 1; NaN for a picture without a face.
 
         Raises:
             InvalidImage: a picture cannot be used.

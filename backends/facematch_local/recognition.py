@@ -166,7 +166,7 @@ class Parts:
             return np.empty((0, 15), np.float32) if faces is None else faces.copy()
 
     def _detect(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """Return the faces, largest first, and the picture's scale relative to the detector's."""
+        """Return the faces, largest first, and the number of picture pixels per detector pixel."""
         for side in LOOKS:
             small = _shrink(pixels, side)
             faces = self.find(small, LEAST_CONFIDENCE)
@@ -180,7 +180,7 @@ class Parts:
     def _landmarks(
         self, pixels: NDArray[np.uint8], face: NDArray[np.float32], scale: float
     ) -> NDArray[np.float64]:
-        """Return the landmarks of a face, (5, 2), in pixels of this picture.
+        """Return the landmarks of a face, shape (5, 2), in pixels of this picture.
 
         The detector underestimates the roll of a face, above all of a small one. So the detection
         is repeated until the face is large and upright in the detector's input.
@@ -239,7 +239,7 @@ class Parts:
         return faces if chip is None else attrs.evolve(faces, embedding=self.embed(chip))
 
     def embed(self, chip: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the embedding, (128,), of a chip, (112, 112, 3), BGR."""
+        """Return the embedding, shape (128,), of a BGR chip, shape (112, 112, 3)."""
         blob = chip[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32)
         with self._network_lock:
             self._network.setInput(blob, "data")
@@ -275,9 +275,9 @@ def _roll(points: NDArray[np.float64]) -> float:
 
 
 def fit(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation, scale and shift, (2, 3), that best map `points` to `places`.
+    """Return the matrix, shape (2, 3), that best maps `points` to `places`.
 
-    Least squares without reflection (Umeyama 1991).
+    The map rotates, scales and shifts, but does not reflect (least squares, Umeyama 1991).
     """
     (x, y), (u, v) = (points - points.mean(0)).T, (places - places.mean(0)).T
     a, b = np.array([x @ u + y @ v, x @ v - y @ u]) / (x @ x + y @ y)

@@ -39,7 +39,7 @@ def scores_from_embeddings(
         probes, references: Embeddings from `LocalBackend.embeddings`, one per row.
 
     Returns:
-        float64, (M, N), scores 0-100 rounded to two decimals; NaN where a row is NaN.
+        Scores 0-100, float64, shape (M, N), with two decimals; NaN where a row is NaN.
     """
     import numpy as np
 

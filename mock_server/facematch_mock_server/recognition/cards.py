@@ -396,8 +396,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 _MIN_SIDE = 64
 #: Maximum pixels to decode, to save memory.
 _MAX_PIXELS = 40_000_000
-#: Minimum size at which a JPEG is decoded (a half, a quarter or an eighth of its size): a cell then
-#: has four pixels.
+#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size: a cell
+#: needs four pixels.
 _ENOUGH = (120, 120)
 _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 

@@ -58,9 +58,9 @@ class Stage(_Word):
     MID_UPLOAD = "mid_upload"
     #: After the whole request; the call is carried out only if `Fault.executed` is true.
     AFTER_UPLOAD = "after_upload"
-    #: The call is carried out; the response breaks off within the head.
+    #: The call is carried out; the response is cut off within the head.
     MID_HEADERS = "mid_headers"
-    #: The call is carried out; the response breaks off within the body.
+    #: The call is carried out; the response is cut off within the body.
     MID_BODY = "mid_body"
     #: Another complete response replaces the vendor's. `Fault.executed` as for AFTER_UPLOAD.
     ANSWER = "answer"
@@ -141,7 +141,7 @@ class Fault:
         seconds: The delay for DELAY (in total) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call is carried out and charged; None
             means no. With a status of 400-499, True charges the call although the vendor documents
-            no charge. At the other stages this is fixed. With a DELAY for a card or person,
+            no charge. At the other stages the value is fixed. With a DELAY for a card or person,
             the call is always carried out at once, and only its response is delayed.
     """
 

@@ -309,7 +309,7 @@ class Played(Extension[R]):
 
         Raises:
             LookupError: there is no hosted session with that id.
-            ValueError: the card is unknown, the session has no document step, or it has ended.
+            ValueError: the card is unknown, or the session has ended or has no document step.
         """
         return act(self._control.world, session_id, "card", card=card, document=document)
 

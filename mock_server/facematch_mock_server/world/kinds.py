@@ -32,7 +32,7 @@ class Serve:
             is the first argument.
         gives: The key of the result in the response; None if the result itself is the response.
         count: Whether to return the length of the result instead of the result.
-        named: The HTTP names of arguments whose HTTP name differs.
+        named: The HTTP names of arguments, if different from the Python names.
         more: A function of the vendor that returns the annotations of ``**`` arguments by name.
     """
 

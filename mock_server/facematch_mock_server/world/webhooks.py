@@ -81,7 +81,7 @@ class Attempt:
     Attributes:
         at: The time, UTC, by the world's clock.
         status: The status of the response; None if there was none.
-        problem: The reason for no response, in a word or two; None if there was a response.
+        problem: A short reason why there was no response; None if there was one.
         elapsed_ms: The real time until the response, in milliseconds.
         fault: The fault that a test set, or None.
         claims: The ids of the claims behind the outcome.
