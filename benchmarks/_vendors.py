@@ -27,6 +27,7 @@ class Vendors:
         goats, wolves: The share that depends on the person of a mated, each of a non-mated pair.
         heavy: Whether the people's part in non-mated pairs has Student's t distribution with three
             degrees of freedom instead of a normal distribution.
+        one_heavy: Whether that holds for the last system only. Set `common` to 0, too.
         decimals: Decimal places of scores; None for unrounded scores.
         busy: Whether a few people are in most of the pairs (Pareto, 1.5).
     """
@@ -40,6 +41,7 @@ class Vendors:
     goats: float = 0.1
     wolves: float = 0.05
     heavy: bool = False
+    one_heavy: bool = False
     decimals: int | None = None
     busy: bool = False
 
@@ -90,20 +92,21 @@ class Vendors:
         def brought(size: int, *, heavy: bool = False) -> Any:
             return chance.standard_t(3, size) / np.sqrt(3) if heavy else chance.normal(size=size)
 
-        def parts() -> tuple[Any, Any, Any]:
-            return brought(len(probe)), brought(people), brought(people, heavy=self.heavy)
+        def parts(*, heavy: bool) -> tuple[Any, Any, Any]:
+            return brought(len(probe)), brought(people), brought(people, heavy=heavy)
 
-        shared, tables = parts(), []
+        shared, tables = parts(heavy=self.heavy), []
         for number, frr in enumerate(self.frr):
+            own = attrs.evolve(self, heavy=self.heavy and (number > 0 or not self.one_heavy))
             part = self.common if len(self.frr) > 1 else 0.0
             pair, goat, wolf = (
                 np.sqrt(part) * of_all + np.sqrt(1 - part) * of_system
-                for of_all, of_system in zip(shared, parts(), strict=True)
+                for of_all, of_system in zip(shared, parts(heavy=own.heavy), strict=True)
             )
             of_mated = np.sqrt(1 - self.goats) * pair + np.sqrt(self.goats) * goat[probe]
             of_others = np.sqrt(1 - 2 * self.wolves) * pair
             of_others += np.sqrt(self.wolves) * (wolf[probe] + wolf[reference])
-            scores = np.where(mated, self.distance(frr) + of_mated, of_others)
+            scores = np.where(mated, own.distance(frr) + of_mated, of_others)
             tables.append(
                 Answers.of(
                     name="ab"[number],

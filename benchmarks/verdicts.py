@@ -191,7 +191,10 @@ WOLVES = [
     like("part 0.15", heavy=True, wolves=0.15),
     like("part 0.15", heavy=True, wolves=0.15, people=100),
     like("part 0.15, 20 false matches", 1e-3, 20_000, heavy=True, wolves=0.15, people=100),
-]
+    *(like(f"part {part}, 20 false matches, one vendor", 1e-3, 20_000, wolves=part, people=people,
+           heavy=True, one_heavy=True, common=0.0)
+      for part, people in ((0.05, 100), (0.15, 100), (0.15, 400))),
+]  # fmt: skip
 
 HEADLINE = [
     Row(
