@@ -15,7 +15,7 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
     """
     if threading.current_thread() is not threading.main_thread():
         return None
-    # Functions and methods have code; SIG_DFL and SIG_IGN have none.
+    # Functions and methods have `__code__`; SIG_DFL and SIG_IGN do not.
     handlers = (signal.getsignal(number) for number in signal.valid_signals())
     codes = {code for handler in handlers if (code := getattr(handler, "__code__", None))}
     for link in links_of(error):

@@ -18,7 +18,7 @@ def lazy_names(
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        # Cached in the package, which also hides a module of the same name.
+        # Caching it in the package also hides a submodule of the same name.
         space[name] = getattr(import_module(f"{package}.{homes[name]}"), name)
         return space[name]
 

@@ -245,7 +245,7 @@ _SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
 )
 
 
-def _is_heard(record: logging.LogRecord) -> bool:
+def _is_logged(record: logging.LogRecord) -> bool:
     return not record.name.startswith(_SILENT.get())  # False for an empty tuple
 
 
@@ -260,8 +260,8 @@ def muted(*prefixes: str) -> Iterator[None]:
     manager = logging.getLogger().manager
     for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
         logger = logging.getLogger(name)
-        if _is_heard not in logger.filters:
-            logger.addFilter(_is_heard)
+        if _is_logged not in logger.filters:
+            logger.addFilter(_is_logged)
     token = _SILENT.set(prefixes)
     try:
         yield

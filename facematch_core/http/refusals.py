@@ -116,17 +116,17 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     return row or _BY_CLASS.get(status // 100, _BY_CLASS[5])
 
 
-def _unread(error: type[errors.VendorError], text: str) -> ErrorRow:
+def _unprocessed(error: type[errors.VendorError], text: str) -> ErrorRow:
     """Return the row for a status that is sent before processing."""
     return ErrorRow(error, Charged.NO, "a 4xx response; charges for it are not documented", text)
 
 
-def _unknown(ground: str, text: str) -> ErrorRow:
+def _unknown_outcome(ground: str, text: str) -> ErrorRow:
     return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
 #: Statuses of a gateway that timed out.
-_GIVEN_UP = (408, 460, 499)
+_TIMEOUTS = (408, 460, 499)
 _MAY = "the call may have been executed and charged"
 _REDIRECT = "redirects are not followed; correct base_url"
 _MOVED = ErrorRow(errors.RequestRejected, Charged.NO, "a redirect, thus not executed", _REDIRECT)
@@ -134,38 +134,38 @@ _BY_STATUS = {
     **dict.fromkeys((301, 307, 308), _MOVED),
     **dict.fromkeys(
         (411, 414, 417, 421, 426, 428, 431),
-        _unread(errors.RequestRejected, "the request was rejected before processing"),
+        _unprocessed(errors.RequestRejected, "the request was rejected before processing"),
     ),
     **dict.fromkeys(
-        _GIVEN_UP,
-        _unknown("the server or a gateway timed out", f"the server timed out; {_MAY}"),
+        _TIMEOUTS,
+        _unknown_outcome("the server or a gateway timed out", f"the server timed out; {_MAY}"),
     ),
-    401: _unread(errors.AuthenticationFailed, "the key or token is not accepted"),
-    402: _unread(errors.InsufficientCredit, "the account has no credit"),
-    403: _unread(errors.PermissionDenied, "the key does not have this permission"),
-    404: _unread(errors.RequestRejected, "the URL does not exist; check base_url"),
-    405: _unread(errors.RequestRejected, "the URL does not accept this method; check base_url"),
-    407: _unread(errors.RequestRejected, "a proxy requires a login; put it into HTTPS_PROXY"),
-    413: _unread(errors.RequestRejected, "the pictures are too large"),
-    415: _unread(errors.RequestRejected, "the format of the request is not supported"),
-    429: _unread(errors.RateLimited, "too many calls; wait before the next"),
+    401: _unprocessed(errors.AuthenticationFailed, "the key or token is not accepted"),
+    402: _unprocessed(errors.InsufficientCredit, "the account has no credit"),
+    403: _unprocessed(errors.PermissionDenied, "the key does not have this permission"),
+    404: _unprocessed(errors.RequestRejected, "the URL does not exist; check base_url"),
+    405: _unprocessed(errors.RequestRejected, "the URL rejects this method; check base_url"),
+    407: _unprocessed(errors.RequestRejected, "a proxy requires a login; put it into HTTPS_PROXY"),
+    413: _unprocessed(errors.RequestRejected, "the pictures are too large"),
+    415: _unprocessed(errors.RequestRejected, "the format of the request is not supported"),
+    429: _unprocessed(errors.RateLimited, "too many calls; wait before the next"),
 }
-_VENDORS_4XX = _unread(errors.RequestRejected, "the request was rejected")
+_VENDORS_4XX = _unprocessed(errors.RequestRejected, "the request was rejected")
 #: By the first digit of the status.
 _BY_CLASS = {
-    1: _unknown("no final response", f"no final response came; {_MAY}"),
+    1: _unknown_outcome("no final response", f"no final response came; {_MAY}"),
     2: ErrorRow(
         errors.UnexpectedResponse,
         Charged.YES,
         "a 2xx response counts as charged",
         "a response that this backend cannot read; please report it",
     ),
-    3: _unknown("a redirect after the call", _REDIRECT),
-    4: _unknown(
+    3: _unknown_outcome("a redirect after the call", _REDIRECT),
+    4: _unknown_outcome(
         "a 4xx response that is not in the vendor's own format",
         f"this is not the vendor's own format, so {_MAY}",
     ),
-    5: _unknown("a 5xx response", _MAY),
+    5: _unknown_outcome("a 5xx response", _MAY),
 }
 
 
@@ -192,7 +192,7 @@ def vendor_error(
     row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
     if reply.is_free and issubclass(row.error, errors.OutcomeUnknown):
         text = "an unusable response to a free request"
-        may_help = reply.status >= 500 or reply.status in _GIVEN_UP
+        may_help = reply.status >= 500 or reply.status in _TIMEOUTS
         row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
     if shape is BodyShape.HTML:
@@ -307,7 +307,7 @@ def explain(error: BaseException, exchange: Exchange) -> errors.VendorError | No
         # An invalid certificate and a proxy's 4xx are permanent. An expired deadline is no sign of
         # a fault at the vendor, so no circuit breaker may count it.
         is_final = is_expired or any(
-            isinstance(link, ssl.SSLCertVerificationError) or _refusal_of_proxy(link)[:1] == "4"
+            isinstance(link, ssl.SSLCertVerificationError) or _proxy_status(link)[:1] == "4"
             for link in links
         )
         return errors.VendorUnavailable(
@@ -364,14 +364,14 @@ def _tls_words(link: ssl.SSLError) -> str:
     return f"TLS failed ({reason}){advice}"
 
 
-def _refusal_of_proxy(link: BaseException) -> str:
+def _proxy_status(link: BaseException) -> str:
     """Return a proxy's status for a refused tunnel, from the message of `http.client`; else ""."""
     refused = re.match("Tunnel connection failed: ([0-9]{3})", str(link))
     return refused[1] if refused else ""
 
 
 def _system_words(link: OSError) -> str:
-    if status := _refusal_of_proxy(link):
+    if status := _proxy_status(link):
         login = "; put the login into HTTPS_PROXY: http://user:password@host:port"
         return f"the proxy answers {status}{login if status == '407' else ''}"
     return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""

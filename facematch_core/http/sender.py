@@ -140,7 +140,7 @@ class HttpCall:
         except _End as end:
             outcome, billing = end.args
         except BaseException as error:
-            self._leave(error)
+            self._clean_up_interrupted(error)
             raise
         finally:
             # Release any lock that the steps hold: an error may keep this frame alive.
@@ -276,11 +276,11 @@ class HttpCall:
     def _read(self, reply: HttpReply, request: HttpRequest) -> _Answer:
         """Return an expected reply, or an error that the steps handle; else end the call."""
         call, ledger = self.call, self.ledger
-        vendor_id = self._note(reply)
+        vendor_id = self._store_facts(reply)
         is_expected, result = reply.status in request.expects, None
         if not is_expected or self.backend.codes_in_200:
             try:
-                result = self._judge(reply, is_expected)
+                result = self._parse_error_reply(reply, is_expected)
             except errors.VendorError as error:
                 return self._pass_to_steps(error, request)
         if problem := self._find_wrong_call(reply, vendor_id):
@@ -300,7 +300,7 @@ class HttpCall:
             ledger.settle(is_free=ledger.is_free)  # accepted, even if the steps cannot read it
         return reply
 
-    def _note(self, reply: HttpReply) -> str | None:
+    def _store_facts(self, reply: HttpReply) -> str | None:
         """Store the facts in a reply; return the vendor's id of the call, or None.
 
         Return an empty string for an invalid id.
@@ -362,7 +362,7 @@ class HttpCall:
             url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
         )
 
-    def _judge(self, reply: HttpReply, is_expected: bool) -> models.Result | None:
+    def _parse_error_reply(self, reply: HttpReply, is_expected: bool) -> models.Result | None:
         """Return the result in an error reply, or raise its error; None for an expected reply."""
         backend, call = self.backend, self.call
         row, self.is_documented = None, (reply.status, reply.shape) in backend.error_table
@@ -496,7 +496,7 @@ class HttpCall:
             return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
         return outcome
 
-    def _leave(self, error: BaseException) -> None:
+    def _clean_up_interrupted(self, error: BaseException) -> None:
         """Clean up after a cancelled call; log that an interrupted call left data."""
         if isinstance(error, CallCancelled):
             self._remove(error.billing)

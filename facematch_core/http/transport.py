@@ -115,7 +115,7 @@ class HttpClient:
     def configure(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
         """Set the trusted certificates and the proxy; None leaves the current value."""
         if ca_bundle is not None:
-            self._context = _trusting(os.fspath(ca_bundle), "ca_bundle")
+            self._context = _tls_context(os.fspath(ca_bundle), "ca_bundle")
         if proxy is not None:
             if _parse_proxy(proxy, "proxy").auth:
                 raise errors.ConfigurationError(
@@ -179,7 +179,7 @@ class HttpClient:
                 is_free=not request.charges,
             )
         except BaseException as error:  # noqa: BLE001 - raised again below
-            failure = _give_up(error, exchange)
+            failure = _close_failed(error, exchange)
         finally:
             CURRENT.reset(token)
         # The error keeps this frame alive, and with it the picture.
@@ -203,7 +203,7 @@ class HttpClient:
         # Compare modules, not functions: this module may be imported while a patch is active.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
         if is_patched or type(adapter) is not HTTPAdapter:
-            return _ask_double(adapter, url, headers, body, exchange)
+            return _send_to_double(adapter, url, headers, body, exchange)
         origin = f"{parts.scheme}://{parts.netloc}"
         route = self._routes.get(origin)
         if route is None:
@@ -245,7 +245,7 @@ class HttpClient:
         if self._context is None and "https" in (parts.scheme, proxy and proxy.scheme):
             variable = next(filter(os.environ.get, CA_VARIABLES), "certifi")
             bundle = os.environ.get(variable, requests.utils.DEFAULT_CA_BUNDLE_PATH)
-            self._context = _trusting(bundle, variable)
+            self._context = _tls_context(bundle, variable)
         host = str(parts.host)
         return Route(str(parts.scheme), host, parts.port, proxy, proxy_headers, self._context)
 
@@ -353,7 +353,7 @@ class Exchange:
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
-def _give_up(error: BaseException, exchange: Exchange) -> BaseException:
+def _close_failed(error: BaseException, exchange: Exchange) -> BaseException:
     """Close the resources of a failed exchange; return the exception to raise."""
     for resource in (exchange.response, exchange.connection):
         with contextlib.suppress(Exception):
@@ -600,7 +600,7 @@ def host_of(url: str) -> str:
     return ""
 
 
-def _ask_double(
+def _send_to_double(
     adapter: BaseAdapter, url: str, headers: Any, body: bytes | None, exchange: Exchange
 ) -> _Answer:
     """Return the response of a test double, without deadlines or a report of the first byte."""
@@ -630,7 +630,7 @@ def _ask_double(
     return response.status_code, response.headers, pieces
 
 
-def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
+def _tls_context(ca_bundle: str, name: str) -> ssl.SSLContext:
     """Return a TLS context that trusts a file or folder; `name` is the setting, for errors."""
     is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - a str, as in requests
     # A pipe could block forever.

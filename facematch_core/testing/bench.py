@@ -323,7 +323,7 @@ class Bench:
             return reason or f"{name} declares no billed operation."
         if reason or situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
             return reason
-        # If a rejection (no face, for example) becomes a result, the warning's tag is its code.
+        # A rejection that becomes a result (no face) has a warning tagged with the error code.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
         results = [result for case in cases if (result := self.ask(*case).result) is not None]
         what, seen = "`vendor_status`", {result.vendor_status for result in results}

@@ -90,8 +90,8 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     # Uncompressed, so that the file has the intended size.
     plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
     if (limits.max_bytes or _MOST_BYTES) < _MOST_BYTES // 2:
-        beyond["bytes"] = _heavier(limits.max_bytes or 0, side, plain)
-    if light := _lighter(limits.min_bytes, least, plain):
+        beyond["bytes"] = _larger_file(limits.max_bytes or 0, side, plain)
+    if light := _smaller_file(limits.min_bytes, least, plain):
         beyond["few bytes"] = light
     if (limits.max_pixels or _MOST_PIXELS) < _MOST_PIXELS // 2:
         longer = max(side, math.isqrt(limits.max_pixels or 0) + 1)
@@ -113,17 +113,17 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
     plain = ImageFormat.PNG if ImageFormat.PNG in kinds else kinds[0]
     light = _fill(side, side, plain)
     is_light = light.size_bytes < limits.min_bytes
-    within["few bytes"] = _heavier(limits.min_bytes, 1, plain) if is_light else light
+    within["few bytes"] = _larger_file(limits.min_bytes, 1, plain) if is_light else light
     # Without a limit, the vendor accepts whatever the core sends.
     most = min(limits.max_bytes or _MOST_BYTES, _MOST_BYTES // 2)
-    if picture := _lighter(most + 1, limits.min_side_px, plain):
+    if picture := _smaller_file(most + 1, limits.min_side_px, plain):
         within["bytes"] = picture
     if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
         within["long side"] = noise(0, (limits.max_side_px, side), plain)
     return within
 
 
-def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
+def _larger_file(size_bytes: int, side: int, kind: ImageFormat) -> Image:
     """Return incompressible noise with a file slightly larger than `size_bytes`."""
     # PNG needs three bytes per pixel; for other formats, the first picture shows the size.
     side = max(side, math.isqrt(size_bytes // 3) + 1)
@@ -132,7 +132,7 @@ def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
     return picture
 
 
-def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
+def _smaller_file(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
     """Return the largest square of noise with a file smaller than `size_bytes`, or None."""
     sides = range(max(least_px, math.isqrt(size_bytes // 3)), least_px - 1, -1)
     pictures = (noise(0, (side, side), kind) for side in sides)

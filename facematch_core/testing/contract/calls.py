@@ -266,7 +266,7 @@ class CallRules(Rules):
                 if image := getattr(call, place, None):
                     meant = shown.get(place, ())
                     at = f"the faces of the {place} are at {meant}"
-                    assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
+                    assert _boxes_match(reported, meant, image), f"{at}, not {reported}"
         bench.applies_if(reports, "does not report face boxes")
         assert seen, "`reports_faces` is declared, but no result has a face box"
 
@@ -306,7 +306,7 @@ def _faces(result: Result) -> list[tuple[models.Face, ...]]:
     return [tuple(getattr(result, f"{place}_faces", None) or ()) for place in PICTURES]
 
 
-def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
+def _boxes_match(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
     """Return whether boxes match `where`, with edges within a quarter of a face width."""
     width, height = image.upright_size
 

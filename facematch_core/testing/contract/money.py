@@ -46,7 +46,7 @@ EXPECTED = {
 }
 #: The errors of situations that only a deadline ends.
 _LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
-_OVER = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE: _LOST}
+_STALLED = {Situation.SLOW: _LATE, Situation.DRIPPING: _LATE, Situation.NEVER_DONE: _LOST}
 
 
 class MoneyRules(Rules):
@@ -72,7 +72,7 @@ class MoneyRules(Rules):
         if situation is Situation.NULL_SCORE and outcome.result is None:
             return  # R02 tests this error and its charge
         billing = outcome.answer.billing
-        agrees_with_books(billing, outcome)
+        check_bill(billing, outcome)
         may_be = _YES if situation is good else (*_YES, *_NO)
         if situation in bench.simulator.price_unknown:
             may_be = _UNKNOWN
@@ -88,7 +88,7 @@ class MoneyRules(Rules):
         assert counts or not bench.sends_itself, f"{sent}: does it retry, or cache a response?"
         for wish in bench.wishes(operation) if situation is good else ():
             outcome = bench.ask(operation, good, **wish)
-            agrees_with_books(outcome.answer.billing, outcome, f"with {wish} ")
+            check_bill(outcome.answer.billing, outcome, f"with {wish} ")
 
     def _r16_failure(self, bench: Bench, operation: Operation, situation: Situation) -> None:
         for step in bench.each_step(operation, situation):
@@ -112,7 +112,7 @@ class MoneyRules(Rules):
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
         """`reconcile` finds a lost call by its ids, and never another call.
 
-        A call that is not found is paid for again; the newest record may be another visitor's.
+        A call that is not found is paid for again. A record of another visitor is a wrong verdict.
         """
         backend, simulator = bench.backend, bench.simulator
         searches = type(backend).reconcile is not Backend.reconcile
@@ -242,11 +242,11 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     gave, error = f"it gave {outcome.summary}", outcome.error
     polled, free = request.on_refusal == "raise", not request.charges
     if outcome.result is not None and polled and case in EXPECTED:
-        agrees_with_books(outcome.result.billing, outcome)
+        check_bill(outcome.result.billing, outcome)
         assert outcome.result.decision is PASS[operation], f"{gave} after a retry"
         return
     # The allowed errors and bills depend on the cost of this request and of earlier ones.
-    expected, billed = (EXPECTED | _OVER)[case], operation in bench.can.billed_operations
+    expected, billed = (EXPECTED | _STALLED)[case], operation in bench.can.billed_operations
     classes, bills = expected.errors, {*expected.charged}
     if polled and case in EXPECTED:
         classes = (errors.VendorError,)
@@ -266,7 +266,7 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
     same("the charge in the error", charged, *sorted(bills))
     is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
     assert is_named, f"{gave} with an unknown charge: it must be an OutcomeUnknown"
-    agrees_with_books(error.billing, outcome)
+    check_bill(error.billing, outcome)
     retryable = expected.retryable if classes == expected.errors else None
     right = (retryable if charged is Charged.NO else False) in (None, error.retryable)
     assert right, f"`retryable` is {error.retryable}, but `charged` is {charged}"
@@ -281,7 +281,7 @@ def judge(bench: Bench, operation: Operation, case: Situation, step: Any, outcom
         assert error.ids.vendor, "the error has no `ids.vendor` to find the job by"
 
 
-def agrees_with_books(billing: Billing, outcome: Outcome, where: str = "") -> None:
+def check_bill(billing: Billing, outcome: Outcome, where: str = "") -> None:
     """Assert that the vendor counted the reported charges (or more, if the charge is unknown)."""
     charges, counted = billing.charges or 0, outcome.charges
     right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)

@@ -41,7 +41,7 @@ PLACES = {fm.Operation.MATCH: PICTURES, fm.Operation.LIVENESS: PICTURES[:1]}
 #: A caller's reference (longer than an id) and metadata (with values of several types).
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
-UNTOLD = "nothing"
+NOT_RECEIVED = "nothing"
 #: Responses that different code of a plug-in parses, all failures, and a missing response.
 LEAKING = (
     *(Situation.SAME_PERSON, Situation.LIVE, Situation.NO_FACE, Situation.UNKNOWN_STATUS),
@@ -122,9 +122,9 @@ class OptionRules(Rules):
         wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
         wishes += [("metadata", METADATA)] * can.sends_metadata
         for operation, (option, value) in itertools.product(bench.operations, wishes):
-            heard = _hear(bench, operation, option, value)
+            heard = _option(bench, operation, option, value)
             # If there is only one retention, it need not be sent.
-            if heard is not UNTOLD or option != "retention" or len(can.retention) > 1:
+            if heard is not NOT_RECEIVED or option != "retention" or len(can.retention) > 1:
                 same(f"{option} in the simulator's `received`", heard, value)
 
     def _r25_own_options(self, bench: Bench) -> None:
@@ -134,8 +134,8 @@ class OptionRules(Rules):
         first, *others = simulator.options(declared), *simulator.other_options(declared)
         is_heard = False
         for operation, options in itertools.product(bench.operations, others):
-            usual, heard = (_hear(bench, operation, "options", each) for each in (first, options))
-            is_heard |= usual is not UNTOLD or heard is not UNTOLD
+            usual, heard = (_option(bench, operation, "options", each) for each in (first, options))
+            is_heard |= usual is not NOT_RECEIVED or heard is not NOT_RECEIVED
             where = f"with {options} the vendor received {heard!r}"
             assert heard != usual or not is_heard, f"{where}, and the same with {first}"
         unsaid = f"needs `other_options`, and `options` in `received`, for {declared.__name__}"
@@ -242,11 +242,11 @@ class OptionRules(Rules):
                 yield "the result", f"{result!r} {result} {document}"
 
 
-def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
+def _option(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
     """Return the value of an option that the vendor receives."""
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"with {option}={value!r} it raised {outcome.error!r}"
-    return bench.simulator.received.get(option, UNTOLD)
+    return bench.simulator.received.get(option, NOT_RECEIVED)
 
 
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
@@ -315,7 +315,7 @@ class OwnSenderRules(Rules):
         pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
         make = functools.partial(benches.application_call, verifier, operation)
         calls = [make(pair, **wish) for wish, pair in itertools.product(wishes, pairs)] * 2
-        alone = [_gist(call()) for call in calls]
+        alone = [_verdict(call()) for call in calls]
         requests, charges = simulator.requests_seen, simulator.charges
         start = threading.Barrier(len(calls))
 
@@ -326,7 +326,7 @@ class OwnSenderRules(Rules):
         with ThreadPoolExecutor(len(calls)) as pool:
             together = [*pool.map(ask_often, calls)]
         for by_itself, results in zip(alone, together, strict=True):
-            beside_others = {by_itself, *map(_gist, results)}
+            beside_others = {by_itself, *map(_verdict, results)}
             same("the results alone and beside other threads", beside_others, {by_itself})
         due = requests + len(calls) * 4 * bench.steps(operation)
         same("the vendor's count of requests in threads", simulator.requests_seen, due)
@@ -396,5 +396,5 @@ class OwnSenderRules(Rules):
         assert not files, f"a call writes a file: {files[0]}"
 
 
-def _gist(result: Result) -> tuple[str, float | None]:
+def _verdict(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value

@@ -68,7 +68,7 @@ class Desk:
         self.has_webhooks = type(bench.backend).receive_session is not Backend.receive_session
         self.events: list[fm.CallEvent] = []
         self.open(player.compared_with[-1])
-        self.be_well()
+        self.end_faults()
 
     def open(self, compared_with: fm.ComparedWith | None, *, searches: bool = True) -> None:
         """Open the sessions that compare a face with this kind of picture; None for no match.
@@ -85,7 +85,7 @@ class Desk:
         asks: Any = (self.sessions.read, self.sessions.delete, self.sessions.receive)
         self.read, self.delete, self.receive = (functools.partial(self.tried, ask) for ask in asks)
 
-    def be_well(self) -> None:
+    def end_faults(self) -> None:
         self.bench.simulator.set_situation(good_among(self.bench.simulator.situations))
 
     def plan(self, **how: Any) -> SessionRecord:
@@ -140,7 +140,7 @@ class Desk:
             if not isinstance(result, fm.SessionResult):
                 continue
             items, where = items_of(result), f"{case.name} is {words(result)}"
-            assert not lets_in(result), f"{where}, which is a yes"
+            assert not verifies(result), f"{where}, which is a yes"
             assert not items or case is not Case.NO_FACE_ITEM, f"{where}, but no face was checked"
             if case is Case.UNFINISHED:
                 decisions = {item.decision for item in items}
@@ -150,9 +150,9 @@ class Desk:
                 assert low.liveness.is_live, f"{case.name} at {LOW_FROM:g} is {words(low)}"
             elif case is Case.TRY_AGAIN:
                 again = self.look(session, Case.PASSED)
-                assert lets_in(again), f"a session passed at the second attempt is {words(again)}"
+                assert verifies(again), f"a session passed at the second attempt is {words(again)}"
 
-    def ways_in(self) -> None:
+    def starts(self) -> None:
         for compared_with in self.player.compared_with:
             self.open(compared_with)
             session = self.start()
@@ -170,7 +170,7 @@ class Desk:
             if before.way_in:
                 same("the page of a read", dict(before.way_in.page), dict(session.way_in.page))
             result = self.look(session, Case.PASSED)
-            assert lets_in(result), f"a passed session is {words(result)}"
+            assert verifies(result), f"a passed session is {words(result)}"
 
     def wishes(self) -> None:
         # Arguments of a start by capability, each with a pattern that the request must match.
@@ -201,7 +201,7 @@ class Desk:
         for situation in self.bench.known(*refusals, *losses):
             self.bench.simulator.set_situation(situation)
             error = self.tried(self.start, lost if situation is losses[-1] else self.plan())
-            self.be_well()
+            self.end_faults()
             is_refused, where = situation in refusals, f"a start in {situation.name}"
             expect(where, error, *(EXPECTED[situation].errors if is_refused else [fm.VendorError]))
             charged, sent = error.billing.charged, self.counted.requests
@@ -251,7 +251,7 @@ class Desk:
             result = self.look(self.start(self.plan(liveness_threshold=edge)), Case.PASSED)
             due = fm.Threshold(edge, rule_).passes(score.value)
             at = f"the score {score.value:g} of a session at the threshold {edge:g}"
-            assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
+            assert verifies(result) is due, f"{at} is a {'no' if due else 'yes'}"
 
     def documented_words(self) -> None:
         """Play each documented value, and an unknown and a missing value at each place."""
@@ -260,17 +260,17 @@ class Desk:
         passed = self.passed().vendor_status
         rows = [row for row in words if not isinstance(row.means, Deletion)]
         for row, meanings in (*((row, [row.means]) for row in rows), *self._new_words(rows)):
-            result, where = self._say(row)
+            result, where = self._outcome_of(row)
             if isinstance(result, fm.UnexpectedResponse) and (row.word, row.source) == (
                 None,
                 "undocumented",
             ):
                 continue
             expect(where, result, *meanings)
-            assert lets_in(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
+            assert verifies(result) is row.is_yes, f"{where} is a {'no' if row.is_yes else 'yes'}"
             same(f"`vendor_status` with {where}", result.vendor_status, passed, row.word)
 
-    def _say(self, row: SessionWord) -> tuple[Any, str]:
+    def _outcome_of(self, row: SessionWord) -> tuple[Any, str]:
         """Return the outcome of a value, in a read or a deletion, and a description of it."""
         record = self.start().record
         self.player.say(str(record.session_id), row.place, row.word)
@@ -311,7 +311,7 @@ class Desk:
             expect("the deletion of another person's session", outcome, fm.SessionMismatch)
         for name, value in second.facts.items():
             shown = list[object]()
-            with self.bench.overhear(_put_for(value, shown)):
+            with self.bench.overhear(_replacing(value, shown)):
                 outcome = self.read(second)
             if shown:
                 expect(f"a response with another {name}", outcome, fm.SessionMismatch)
@@ -347,11 +347,11 @@ class Desk:
         assert not is_done, "the deletion of a missing session is reported as done"
         for row in self.player.words:
             if isinstance(means := row.means, Deletion):
-                said, where = self._say(row)
+                said, where = self._outcome_of(row)
                 expect(f"a deletion with {where}", said, means.state)
                 same(f"`face_kept` with {where}", said.face_kept, means.face_kept)
 
-    def troubled(self) -> None:
+    def during_faults(self) -> None:
         """Read and delete during faults and rejections, which prove nothing about the session."""
         record, faults = self.start().record, (Situation.OUTAGE, Situation.GATEWAY_ERROR)
         refused = b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>"
@@ -364,7 +364,7 @@ class Desk:
             for situation in self.bench.known(*troubles):
                 self.bench.simulator.set_situation(situation)
                 outcomes[situation.name] = ask(record)
-            self.be_well()
+            self.end_faults()
             for status, body in product((400, 401, 403, 429, 500, 503), refused):
                 with self.bench.overhear(status=status, body=body) as steps:
                     outcome = ask(record)
@@ -385,7 +385,7 @@ class SessionRules(Rules):
         Before that, the session stays open until it expires, the person can return to it, and the
         vendor has the URL to which it redirects the person afterwards.
         """
-        judge_parts(Desk(bench), Desk.ways_in, Desk.wishes)
+        judge_parts(Desk(bench), Desk.starts, Desk.wishes)
 
     @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
@@ -503,7 +503,7 @@ class SessionRules(Rules):
 
         If "gone" looks like an outage, callers poll forever. They are liable for undeleted faces.
         """
-        judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.troubled)
+        judge_parts(Desk(bench), Desk.vanished, Desk.deleted, Desk.during_faults)
 
     @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
@@ -523,7 +523,7 @@ def id_of(session: fm.SessionResult) -> str:
     return str(session.record.session_id)
 
 
-def lets_in(result: fm.SessionResult) -> bool:
+def verifies(result: fm.SessionResult) -> bool:
     return result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600)
 
 
@@ -572,7 +572,7 @@ def _text_of(request: HttpRequest) -> str:
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
 
-def _put_for(fact: str, shown: list[object]) -> Any:
+def _replacing(fact: str, shown: list[object]) -> Any:
     """Return a hook that replaces a fact in each response and records its places in `shown`."""
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
