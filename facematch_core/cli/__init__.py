@@ -1,4 +1,4 @@
-"""The command `facematch`: click commands, one module each, imported on use."""
+"""The `facematch` command. Each subcommand is a click command in a module of its own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, and exit with a documented code (`facematch -h` lists them)."""
+    """Run the command and exit with a documented code (see `facematch -h`)."""
     from .app import facematch
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # Print an escape for a character that the terminal cannot show, instead of failing.
+            # Escape characters that the terminal does not support, instead of failing.
             stream.reconfigure(errors="backslashreplace")
     facematch(prog_name="facematch")

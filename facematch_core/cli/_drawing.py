@@ -1,4 +1,4 @@
-"""Draw photos for the demo's report: cropped to the compared face, or whole with boxes."""
+"""Draw the photos of the demo's report: cropped to a single face, or whole with boxes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageOps
 
 from facematch_core.models import Box, Face
 
-#: Colours of the compared face's box, of other boxes (thinner, too), and of the edge around all
-#: boxes, which is visible on bright and dark backgrounds.
+#: Colours of the largest face's box, of other boxes, and of the edge around all boxes, which makes
+#: them visible on bright and dark backgrounds.
 HIGHLIGHT, OTHER, EDGE = "#ffd400", "#ffffff", "#1b1b1b"
 
 #: Left, top, right and bottom in pixels.
@@ -19,12 +19,12 @@ Place = tuple[int, int, int, int]
 def portrait(
     picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
 ) -> Image.Image:
-    """Draw a single face with a margin; for several faces the whole picture with boxes."""
+    """Crop the picture to a single face with a margin, or draw a box around each of several."""
     boxes, picture = [face.box for face in faces or () if face.box], picture.convert("RGB")
     placed = places(boxes, picture.size)
     if len(placed) == 1:
         ((left, top, right, bottom),) = placed
-        # Margin for hair and shoulders: a detector's box ends at the brows.
+        # Add a margin for hair and shoulders, because a detector's box ends at the eyebrows.
         middle, above = (left + right) / 2, top - 0.5 * (bottom - top)
         high = min(1.85 * (bottom - top), picture.height, picture.width * size[1] / size[0])
         wide = high * size[0] / size[1]
@@ -46,7 +46,7 @@ def portrait(
 
 
 def places(boxes: Sequence[Box], size: tuple[int, int]) -> list[Place]:
-    """Return the boxes in pixels of a picture drawn at this size, the largest last."""
+    """Convert boxes to pixels of a picture with this size, sorted so that the largest is last."""
     placed = []
     for box in boxes:
         across = size[0] / (box.of_width or size[0])

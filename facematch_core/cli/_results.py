@@ -1,4 +1,4 @@
-"""Print a result: a line with the verdict, then warnings, ids and cost."""
+"""Print a result: a line with the verdict, then the warnings, ids and cost."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     score, scale = "no score", ""
     if result.score is not None:
         score, scale = f"score {format_number(result.score.value)}", f"{result.score.scale}, "
-    # The joint verdict has printed this already.
+    # The line with the joint verdict already says "as far as this engine can tell".
     says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
     say(
         f"  {score} ({scale}{limits(result)}){says}",
@@ -71,7 +71,7 @@ def _say_facts(facts: Mapping[str, str | float | None]) -> None:
 
 
 class Verdict(NamedTuple):
-    """The words and the exit code of a decision."""
+    """The text and the exit code of a decision."""
 
     word: str
     says: str
@@ -102,7 +102,7 @@ _AUTHORS = {
     ThresholdSource.VENDOR: ", the vendor's",
 }
 
-#: Advice in words.
+#: The text of each advice.
 _ADVICE: dict[Advice, str] = {
     Advice.RETAKE_PHOTO: "take the photograph again",
     Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
@@ -129,7 +129,7 @@ def limits(result: Result) -> str:
 
 
 def warning_words(warning: ResultWarning) -> str:
-    """Return a warning's text (the vendor's, else ours) with its advice."""
+    """Return a warning's text (or its tag or code) with its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
     tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
     advised = f" Advice: {_ADVICE[warning.advice]}." if warning.advice else ""
@@ -137,7 +137,7 @@ def warning_words(warning: ResultWarning) -> str:
 
 
 def cost_words(result: MatchResult | LivenessResult) -> str:
-    """Return a line with backend, charge and elapsed time."""
+    """Return a line with the backend, the charge and the elapsed time."""
     ground = f" ({result.billing.ground})" if result.billing.ground else ""
     parts = [_CHARGED[result.billing.charged] + ground, f"{result.elapsed_s:.2f} s"]
     if result.environment in (Environment.MOCK, Environment.SANDBOX):

@@ -1,4 +1,4 @@
-"""The command `facematch`: imports commands on use, and exits with documented codes."""
+"""The `facematch` command group: imports commands on use, and exits with documented codes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from facematch_core.errors import ConfigurationError
 
 from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
 
-#: Help line of each command. The command is `command` in the module of that name.
+#: Help line of each command. The module of the same name defines it as `command`.
 COMMANDS: dict[str, str] = {
-    "verify": "Compare two photographs, or many pairs of them.",
+    "verify": "Compare two photographs, or many pairs of photographs.",
     "liveness": "Check one photograph for a live face.",
-    "budget": "Show what is spent, reserved and unknown; resolve unknown calls.",
-    "doctor": "Show backends and settings, where they come from, and what is missing.",
+    "budget": "Show budgets and resolve calls with an unknown charge.",
+    "doctor": "Show installed backends, settings and their sources, and problems.",
     "demo": "Compare sample photographs on this machine.",
-    "new-backend": "Write a small, complete plug-in repository that passes its own tests.",
+    "new-backend": "Create a small plug-in repository that passes its own tests.",
 }
 
-#: Help line of each command that this distribution adds with an entry point.
+#: Help lines of the commands that our own distribution adds with entry points.
 BUNDLED: dict[str, str] = {
     "cards": "Make test cards for the mock server.",
     "compare": "Compare vendors on your photographs: draw, run, report, gate.",
@@ -37,7 +37,7 @@ BUNDLED: dict[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group that lists its commands from a table, and imports a command on use."""
+    """A click group that lists its commands from a table, and imports a command on use."""
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -76,10 +76,10 @@ class LazyGroup(click.Group):
 
 
 class App(LazyGroup):
-    """The top-level group: adds the commands of plug-ins, and exits with documented codes."""
+    """The top-level group: adds plug-ins' commands, and exits with documented codes."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command of ours, which no plug-in can replace, or a plug-in's."""
+        """Return one of our commands, which no plug-in can replace, or a plug-in's command."""
         ours = super().get_command(ctx, cmd_name)
         entry = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
         if entry is None:
@@ -93,7 +93,7 @@ class App(LazyGroup):
         return loaded
 
     def help_lines(self) -> dict[str, str]:
-        """Return our commands, then the plug-ins' commands with their distribution."""
+        """Return help lines of our commands, then of plug-ins' commands with their distribution."""
         ours, theirs = dict(self.table), dict[str, str]()
         for name, points in plugins.installed(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]
@@ -115,7 +115,7 @@ class App(LazyGroup):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run, and exit with a documented code, or with the number that the command returns."""
+        """Run a command and exit with a documented code or the number that the command returns."""
         words = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
@@ -124,7 +124,7 @@ class App(LazyGroup):
 
         if not standalone_mode:
             return run()
-        # Search the raw arguments, because parsing the options may fail.
+        # Search the raw arguments, because parsing them may fail.
         sys.exit(_run_to_end(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
 
 
@@ -139,12 +139,12 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
             print_json({"error": error_document(KeyboardInterrupt())})
         say("stopped", err=True)
         return Exit.STOPPED
-    # SystemExit, too: sys.exit(0) in a plug-in must not look like a match.
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - people get a sentence, not a traceback
+    # Also SystemExit, because sys.exit(0) in a plug-in must not look like a match.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - show an error text, not a traceback
         # Windows reports a closed pipe as an invalid argument.
         is_windows_pipe = sys.platform == "win32" and type(error) is OSError and error.errno == 22
         if is_windows_pipe or isinstance(error, BrokenPipeError):
-            # As with `| head`. Otherwise Python would fail when it flushes stdout at exit.
+            # For example, in `| head`. Without dup2, Python would fail to flush stdout at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.PIPE
         if debug and not isinstance(error, click.ClickException):
@@ -156,16 +156,16 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
 
 
 def _report(error: BaseException, *, as_json: bool) -> None:
-    """Print an error: a sentence on stderr and, with --json, JSON on stdout."""
+    """Print an error: its text on stderr and, with --json, JSON on stdout."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)  # the whole help
+        click.echo(error.format_message(), err=True)  # the complete help
         return
     if as_json:
         print_json({"error": error_document(error)})
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
     for line in f"error: {error_sentence(error)}".split("\n"):
-        # Do not wrap a command to paste: a shell would run only the first line.
+        # Do not wrap a command, because a shell would run only the first pasted line.
         show = click.echo if line.startswith("  facematch ") else say
         show(line, err=True)
 
@@ -183,19 +183,19 @@ def _report(error: BaseException, *, as_json: bool) -> None:
     "--debug",
     is_flag=True,
     expose_value=False,
-    help="Show the traceback of an error. Goes before the command.",
+    help="Show the traceback of an error. Must precede the command.",
 )
 @click.pass_context
 def facematch(ctx: click.Context) -> int | None:
-    """Compare two faces with any vendor, and get the same kind of result from all.
+    """Compare two faces with any vendor, and get the same kind of result from each.
 
     \b
-    facematch demo                       try it: no account, nothing leaves this machine
-    facematch verify selfie.jpg id.jpg   is it the same person?
-    facematch COMMAND -h                 the options of a command
+    facematch demo                       try it out: no account needed, sends nothing
+    facematch verify selfie.jpg id.jpg   check whether two photographs show the same person
+    facematch COMMAND -h                 show the options of a command
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-        # Not 0: a script that lost its arguments must not read this as a match.
+        # Not 0, so that a script that passes no arguments by mistake does not see a match.
         return Exit.USAGE
     return None

@@ -1,4 +1,4 @@
-"""`facematch budget`: show what is spent, reserved and unknown; resolve unknown calls."""
+"""`facematch budget`: show budgets, and resolve calls with an unknown charge."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier.verifier import Verifier
 
-    #: Reserved and unknown calls, each with its store.
+    #: Open reservations, each with its store.
     Charges: TypeAlias = list[tuple[CallStore, Reservation]]
 
 _SUMS = ("cap", "spent", "reserved", "unknown", "free")
@@ -37,8 +37,8 @@ _place = join_options(
     click.option(
         "--store",
         metavar="URL",
-        help="Store of the calls: an SQLite file, sqlite:///FILE, or postgresql+psycopg://... "
-        "By default the store of the profile.",
+        help="Budget store: a SQLite file, sqlite:///FILE, or postgresql+psycopg://... "
+        "Default: the profile's store.",
     ),
     profile_option,
     config_option,
@@ -50,10 +50,10 @@ _place = join_options(
 @json_option
 @click.pass_context
 def command(context: click.Context, /, as_json: bool, **place: Any) -> int | None:
-    """Show what is spent, reserved, unknown and free in each budget. Nothing is sent.
+    """Show the spent, reserved, unknown and free amounts of each budget. Sends nothing.
 
-    A call is unknown if its response was lost, or if it did not finish within 15 minutes: it may
-    have been charged. Its amount stays reserved until `reconcile` or `resolve` settles it.
+    A call is unknown if it may have been charged, because its response was lost or it did not end
+    within 15 minutes. Its amount stays reserved until you `reconcile` or `resolve` the call.
     """
     context.obj = place
     if context.invoked_subcommand is not None:
@@ -61,7 +61,7 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
     with _open_stores(place) as (stores, charges, now, _):
         states = [state for store in stores for state in store.budgets()]
     calls = [_call(charge) for _, charge in charges]
-    # Show a past day only if it has open calls.
+    # Show a past day only if it still has open calls.
     sums = [
         _sum(state)
         for state in states
@@ -91,15 +91,15 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
     return Exit.OK
 
 
-@command.command("reconcile", short_help="Look up unknown calls in the vendor's records.")
+@command.command("reconcile", short_help="Search the vendor's records for unknown calls.")
 @_place
 @json_option
 @click.pass_context
 def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
-    """Look up each unknown call in its vendor's records, and resolve the calls that are found.
+    """Search the vendors' records for each unknown call, and resolve the calls that are found.
 
-    Only calls that the vendor was asked to keep can be found. Free of charge. Exits with 3 if a
-    call stays unknown.
+    Only calls that the vendor was asked to store can be found. Free of charge. The exit code is 3
+    if a call is still unknown.
     """
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
         found = [*look_up(charges, verifier, now)]
@@ -122,9 +122,9 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
 
 @command.command("resolve", short_help="Record whether an unknown call was charged.")
 @click.argument("call_id", metavar="CALL")
-@click.option("--charged", is_flag=True, help="The vendor's invoice has it.")
-@click.option("--not-charged", "free", is_flag=True, help="The vendor's invoice does not have it.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--charged", is_flag=True, help="The call is on the vendor's invoice.")
+@click.option("--not-charged", "free", is_flag=True, help="The call is not on the invoice.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_place
 @click.pass_context
 def resolve(
@@ -132,7 +132,7 @@ def resolve(
 ) -> int:
     """Record whether an unknown call was charged, according to the vendor's invoice or support.
 
-    This is final, so it asks for confirmation.
+    This cannot be undone, so the command asks for confirmation.
     """
     from facematch_core.store import State
 
@@ -157,7 +157,7 @@ def resolve(
 
 
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
-    """Return a subcommand's options, with defaults from the group's options."""
+    """Return a subcommand's options; those that are not set come from the group."""
     return {name: context.obj[name] if value is None else value for name, value in place.items()}
 
 
@@ -167,7 +167,7 @@ def _open_stores(
 ) -> Iterator[tuple[list[CallStore], Charges, dt.datetime, Any]]:
     """Open the store from --store, or the stores of a profile's budgets.
 
-    Yields the stores, the open calls, the time, and the verifier (None if no vendor is called).
+    Yields the stores, the open reservations, the current time, and the verifier or None.
     """
     now, target, address = dt.datetime.now(dt.UTC), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
@@ -188,7 +188,7 @@ def _open_stores(
 
 
 def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
-    """Return the reserved and unknown calls; a reservation expires to unknown after 15 minutes."""
+    """Return the open reservations, after marking those older than 15 minutes as unknown."""
     from facematch_core.store import expire_reservations
 
     charges: Charges = []
@@ -199,7 +199,7 @@ def open_charges(stores: Iterable[CallStore], now: dt.datetime) -> Charges:
 
 
 def _store_at(address: str) -> CallStore:
-    """Open an existing store by its SQLAlchemy URL or the path of an SQLite file."""
+    """Open an existing store by its SQLAlchemy URL or the path of a SQLite file."""
     from facematch_core.store import SqlStore
 
     kind, _, file = address.partition(":///") if "://" in address else ("sqlite", "", address)
@@ -210,7 +210,7 @@ def _store_at(address: str) -> CallStore:
 
 
 def _stores_of(verifier: Any) -> list[CallStore]:
-    """Return the budget stores of a verifier or of a failover's members."""
+    """Return the budget stores of a verifier, or of a failover's members."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
@@ -222,15 +222,15 @@ def _stores_of(verifier: Any) -> list[CallStore]:
 def look_up(
     charges: Charges, verifier: Verifier, now: dt.datetime
 ) -> Iterator[tuple[Reservation, str, str, Exit]]:
-    """Look up unknown calls in their vendors' records, and finalize the calls that are found.
+    """Search the vendors' records for unknown calls, and finalize the calls that are found.
 
     Yields the call, the outcome ("resolved", "error", "skipped" or one of `Reconciled`), the
-    reason, and the exit code. Skips the other calls after an error of `FATAL`.
+    reason, and the exit code. After a `FATAL` error, the remaining calls are skipped.
     """
     from facematch_core.store import State
 
     backends = [member.backend for member in members_of(verifier)]
-    # The store counts calls to an unknown environment as production.
+    # The store treats calls to an unknown environment as production calls.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
     obstacle = ""
     for store, charge in charges:
@@ -259,7 +259,7 @@ def look_up(
 
 
 def _writer(key: BudgetKey) -> Callable[[Any], Any]:
-    """Return the formatter of a budget's amounts: text for money, whole numbers for calls."""
+    """Return a function that formats a budget's amounts: as text for money, as int for calls."""
     from facematch_core.resilience.budget import format_amount
 
     return int if key.currency is None else format_amount

@@ -1,6 +1,6 @@
-"""`facematch demo`: compare sample photographs locally, and show right and wrong results.
+"""`facematch demo`: compare sample photographs on this machine, and show right and wrong results.
 
-The report is a single page with embedded pictures, without scripts or requests.
+The report is one HTML page with embedded pictures. It has no scripts and loads nothing.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from facematch_core.images.image import Image
     from facematch_core.models import MatchResult
 
-#: Photographs shipped with the package: public domain and CC0.
+#: The photographs in this package, which are public domain or CC0.
 PACKAGED = Path(__file__).parent / "photographs"
 
 MANIFEST = "pairs.csv"
 
-#: Commands to try next, with their purpose.
+#: Commands to try next, with descriptions.
 NEXT = {
     "verify selfie.jpg id.jpg": "your own selfie.jpg and id.jpg",
     "verify selfie.jpg id.jpg --json": "the same for a program",
@@ -48,8 +48,8 @@ _SIDES = ("probe", "reference")
 
 KNOWN_LIMIT = "WRONG (known limit)"
 
-#: By `expected` in pairs.csv: the truth, the truth in words, and the right decision. A limit is a
-#: pair of different people that the engine is known to match.
+#: The truth, the truth in words, and the right decision, by the column `expected` of pairs.csv. A
+#: "limit" is a pair of different people that the engine is known to match.
 EXPECTED = {
     "same": ("same", "the same person", "match"),
     "different": ("different", "different people", "no_match"),
@@ -61,15 +61,15 @@ EXPECTED = {
 @click.command("demo")
 @file_option(
     "--photographs",
-    "A folder with pairs.csv (probe,reference,expected,note).",
+    "Folder with a pairs.csv (probe,reference,expected,note).",
     show_default="ours",
     metavar="DIR",
 )
-@file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
+@file_option("--out", "Write an HTML page that shows the pairs.", metavar="REPORT.html")
 def command(photographs: Path | None, out: Path | None) -> int:
-    """Compare sample photographs on this machine: no account needed, nothing leaves it.
+    """Compare sample photographs on this machine. Needs no account and sends nothing.
 
-    Shows right and wrong answers alike. The exit code is 3 if an answer is not the expected one.
+    Shows right and wrong results. The exit code is 3 if a result differs from pairs.csv.
     """
     if out is not None:
         form_of("--out", out, ".html", ".htm")
@@ -122,7 +122,7 @@ class Case(NamedTuple):
 
     @property
     def as_expected(self) -> bool:
-        """Whether the result is as pairs.csv expects; for a limit, the wrong decision."""
+        """Whether pairs.csv expects this result. For a limit, it expects the wrong decision."""
         return self.remark == KNOWN_LIMIT if self.row["expected"] == "limit" else self.right
 
     @property
@@ -132,7 +132,7 @@ class Case(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The decision, as printed."""
+        """The decision as a word to print."""
         from ._results import VERDICTS
 
         return VERDICTS[self.result.decision.value].word
@@ -157,7 +157,7 @@ def _compare(folder: Path) -> list[Case]:
         names = {row.cells[side] for row in rows for side in _SIDES}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
         cases = []
-        # Run the first pair twice, because the first comparison loads the models.
+        # Compare the first pair twice, because the first comparison loads the models.
         for row in [rows[0], *rows]:
             pair = tuple(pictures[row.cells[side]] for side in _SIDES)
             started = time.perf_counter()
@@ -166,7 +166,7 @@ def _compare(folder: Path) -> list[Case]:
     return cases[1:]
 
 
-#: Sign and CSS class of each decision; neither green nor red, which mean right and wrong.
+#: Sign and CSS class of each decision. Green and red are reserved for right and wrong.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
 
@@ -193,7 +193,7 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
 
 
 def _tile(case: Case) -> str:
-    """Return a tile of the grid as HTML: both faces, the verdict, and whether it is right."""
+    """Return the HTML of a tile: both faces, the verdict, and whether it is right."""
     from ._drawing import portrait
 
     portraits = ""
@@ -219,7 +219,7 @@ def _tile(case: Case) -> str:
 
 
 def _verdict(case: Case) -> str:
-    """Return the verdict as HTML: a score bar with the threshold, the decision, and the score."""
+    """Return the HTML of a verdict: a score bar with the threshold, the decision and the score."""
     sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
     score, threshold, bar = case.result.score, case.result.threshold, ""
     if score is not None:

@@ -1,6 +1,6 @@
-"""`facematch doctor`: show installed backends, settings with their origin, and problems.
+"""`facematch doctor`: show installed backends, settings with their origins, and problems.
 
-Imports and opens plug-ins, but creates no file, calls no server, and shows no secret.
+Imports and opens plug-ins, but creates no files, calls no servers, and shows no secrets.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HIDDEN = "(hidden)"
 
-#: User name and password in a URL; a proxy's URL often has no scheme.
+#: User name and password in a URL, which may have no scheme (a proxy's URL often has none).
 _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@", re.DOTALL)
 
 
@@ -37,10 +37,10 @@ _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@",
 @target_options
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Show the installed backends, the chosen backend, and where each setting comes from.
+    """Show the installed backends, the chosen backend, and the source of each setting.
 
-    Shows no keys, sends nothing, creates no file. Exits with 4 if the chosen backend cannot be
-    used.
+    Shows no keys, sends nothing, and creates no files. The exit code is 4 if the chosen backend
+    cannot be used.
     """
     target = Target.of(options)
     report = {
@@ -59,14 +59,14 @@ def command(as_json: bool, **options: Any) -> int:
 
 
 def _examine(target: Target) -> dict[str, Any]:
-    """Return the chosen backend and its settings as JSON; a failover has members instead."""
+    """Return the chosen backend and its settings, or the members of a failover, as JSON."""
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
     report["members"], secrets = [], list[str]()
     try:
         name = report["profile"] = target.profile_name()
         singles = target.file.singles(name) if target.file and name else ()
-        if singles and singles[0].name != name:  # a failover: the profiles of its members
+        if singles and singles[0].name != name:  # `name` is a failover
             for single in singles:
                 member = _examine(Target(profile=single.name, config=target.config))
                 report["members"].append(member)
@@ -77,13 +77,13 @@ def _examine(target: Target) -> dict[str, Any]:
         else:
             _examine_one(target, singles[0] if singles else None, report, secrets)
         report["usable"] = report["problem"] is None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the doctor must survive a broken plug-in
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - report a broken plug-in
         report["problem"] = _hide(_problem(error), secrets)
     return report
 
 
 def _problem(error: BaseException) -> str:
-    """Return why a backend cannot be opened."""
+    """Return the reason why a backend cannot be opened."""
     if isinstance(error, FaceMatchError):
         return error.message
     return f"It fails with {type(error).__name__}: report this to its author."
@@ -92,12 +92,12 @@ def _problem(error: BaseException) -> str:
 def _examine_one(
     target: Target, profile: Profile | None, report: dict[str, Any], secrets: list[str]
 ) -> None:
-    """Fill in the report of one backend as far as possible; raise if it cannot be opened."""
+    """Fill in as much of one backend's report as possible; raise if it cannot be opened."""
     from facematch_core.config.plugins import backend_class
 
     fallback = None if target.config else FALLBACK
     report["backend"] = backend = profile.backend if profile else target.backend or fallback
-    # If the backend cannot be opened, show at least which of its variables are set.
+    # In case the backend cannot be opened, show at least which of its variables are set.
     variables = backend_class(backend).environment_variables if backend else {}
     report["settings"] = [
         _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
@@ -123,7 +123,7 @@ def _setting(name: str, value: str, origin: str) -> dict[str, str]:
 
 
 def inspect_backends() -> list[dict[str, Any]]:
-    """Return the installed backends as JSON; a broken backend has a problem and no abilities."""
+    """Return the installed backends as JSON. A broken backend has a `problem` and no abilities."""
     from facematch_core.backend import Backend
     from facematch_core.config.opening import Plan
     from facematch_core.config.plugins import available_backends, backend_class
@@ -135,7 +135,7 @@ def inspect_backends() -> list[dict[str, Any]]:
             if problem is None:
                 abilities = _abilities(backend_class(info.name))
                 Plan.of(info.name).open_backend().close()
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plug-in must not hide the others
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - show the other plug-ins, too
             problem = _problem(error)
         about = {"name": info.name, "distribution": info.distribution, "version": info.version}
         documents.append({**about, "usable": problem is None, "problem": problem, **abilities})
@@ -158,7 +158,7 @@ def _abilities(cls: Any) -> dict[str, Any]:
 
 
 def show_value(value: object) -> str:
-    """Return a setting as text; for a secret only its origin."""
+    """Return a setting as text; for a secret, only its origin."""
     if isinstance(value, Secret):
         return f"set (from {value.origin})"
     if value is None or isinstance(value, tuple):
@@ -175,12 +175,12 @@ def show_value(value: object) -> str:
 
 
 def _show_policy(table: Mapping[str, Any]) -> str:
-    """Return a policy's table of a profile on one line."""
+    """Return a profile's policy table on one line."""
     return ", ".join(f"{key} {show_value(each)}" for key, each in table.items()) or "with defaults"
 
 
 def _hide(value: Any, secrets: Iterable[str]) -> Any:
-    """Return `value` as JSON with each secret replaced, in case a plug-in leaks one."""
+    """Return `value` as JSON without the secrets, in case a plug-in leaks one."""
     if isinstance(value, Mapping):
         return {_hide(str(key), secrets): _hide(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):

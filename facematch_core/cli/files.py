@@ -1,4 +1,4 @@
-"""Files named by users: written atomically, never overwritten by accident; and CSV files."""
+"""Write files atomically, without overwriting by accident, and read CSV files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .text import clean, say
 
 
 def form_of(option: str, path: Path, *forms: str) -> str:
-    """Return the file's suffix if it is in `forms`; the first of `forms` if there is no suffix."""
+    """Return the file's suffix, which must be in `forms`; without a suffix, the first form."""
     suffix = path.suffix.lower()
     if suffix in ("", *forms):
         return suffix or forms[0]
@@ -28,7 +28,7 @@ def form_of(option: str, path: Path, *forms: str) -> str:
 
 
 def check_target(option: str, path: Path, *, force: bool) -> None:
-    """Raise if a file cannot be written, or exists without `force`. Creates nothing."""
+    """Raise if a file cannot be written, or exists and `force` is False. Creates nothing."""
     try:
         if path.is_dir():
             example = path / "name-of-a-file"
@@ -55,13 +55,13 @@ def write_error(option: str, path: Path, error: OSError) -> click.UsageError:
 
 
 def make_folder(path: Path) -> None:
-    """Create the folder of a file; an `OSError` names the file."""
+    """Create the folder of a file. An `OSError` names the file."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write a file atomically (see `write_file`), and create missing folders."""
+    """Create missing folders and write a file atomically (see `write_file`)."""
     make_folder(path)
     write_file(path, content, private=private)
 
@@ -71,23 +71,23 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def csv_cell(value: object) -> str:
-    """Return a CSV cell that no spreadsheet runs as a formula."""
+    """Return the text of a CSV cell that spreadsheets do not run as a formula."""
     return tables.escaped(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
-#: Largest CSV file to read, in bytes: about 300,000 lines.
+#: Maximum size of a CSV file in bytes (about 300,000 lines).
 MAX_TABLE_BYTES: Final = 1 << 25
 
 
 class Row(NamedTuple):
-    """A line of a CSV file: the line number from 1, and the stripped cells by column."""
+    """A line of a CSV file: its number, from 1, and its stripped cells by column."""
 
     line: int
     cells: dict[str, str]
 
 
 def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header; `InvalidRequest` lists every problem with its line."""
+    """Read a CSV file with a header. `InvalidRequest` lists every problem with its line."""
     try:
         table = tables.read_table(read_regular(path, MAX_TABLE_BYTES))
     except InvalidRequest as error:
@@ -119,5 +119,5 @@ def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ())
 
 
 def refuse_file(path: Path, problems: Iterable[str]) -> None:
-    """Raise `InvalidRequest` with every problem of a file, if there are any."""
+    """Raise `InvalidRequest` with all problems of a file, if there are any."""
     tables.refuse(clean(str(path)), problems)

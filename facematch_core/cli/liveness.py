@@ -1,4 +1,4 @@
-"""`facematch liveness`: is this a live face?"""
+"""`facematch liveness`: check a picture for a live face."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def command(image: str, **options: Any) -> int:
     \b
     facematch liveness selfie.jpg --profile mine --threshold 80
 
-    Not every backend can do this: `facematch doctor` lists what each can do.
+    Not every backend supports this; `facematch doctor` lists those that do.
     """
     return ask("check_liveness", [image], options)

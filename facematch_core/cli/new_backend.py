@@ -1,4 +1,4 @@
-"""`facematch new-backend`: write a starter plug-in repository."""
+"""`facematch new-backend`: create a plug-in repository to start from."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .files import check_target
 from .options import file_option
 from .text import say
 
-#: Prefix of the package's and the distribution's name.
+#: Prefix of the names of the package and the distribution.
 PREFIX = "facematch"
-#: A longer name would make lines of the templates too long.
+#: Maximum length of a name. A longer name would make lines in the templates too long.
 LONGEST = 24
-#: Templates end in ``.txt``, because an installer would compile ``.py`` files.
+#: The templates' folder. Their names end in ``.txt``, because installers compile ``.py`` files.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
-#: Files of a repository.
+#: The files of a repository.
 FILES = (
     *(".github/workflows/test.yml", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md"),
     *("pyproject.toml", "src/$package/__init__.py", "src/$package/_backend.py"),
@@ -39,21 +39,21 @@ FILES = (
 @click.argument("name")
 @file_option(
     "--into",
-    "The folder to write it into.",
+    "Parent folder of the repository.",
     show_default="the current one",
     metavar="DIR",
     default=Path(),
 )
 def command(name: str, into: Path) -> None:
-    """Write a small, complete plug-in repository, facematch-NAME, that passes its own tests.
+    """Create the repository facematch-NAME: a small, complete plug-in that passes its tests.
 
-    NAME is the name that opens your backend: small letters, digits and hyphens.
+    NAME is the name that opens your backend: lower-case letters, digits and hyphens.
 
     \b
     facematch new-backend my-vendor
     facematch new-backend my-vendor --into ~/src
 
-    For vendors with an HTTP API. The vendor in it is invented: README.md lists what to change, in
+    The plug-in is for a fictitious vendor with an HTTP API. README.md lists the changes to make, in
     order. An existing folder is never overwritten.
     """
     _check(name)
@@ -78,16 +78,16 @@ def command(name: str, into: Path) -> None:
         "change, in order."
     )
     click.echo("\nNext:")
-    # If the shell does not find `facematch`, it would find another Python, too.
+    # If the shell does not find `facematch`, its `python` is another Python.
     python = "python" if shutil.which("facematch") else sys.executable
-    # Without a slash pip would take it for the name of a distribution.
+    # Without a slash, pip would treat the path as the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
     click.echo(f"  {typed([python, '-m', 'pip', 'install', '-e', f'{place}[dev]'])}")
     click.echo(f"  {typed([python, '-m', 'pytest', str(folder)])}")
 
 
 def files_for(name: str) -> dict[str, str]:
-    """Return the text of each file, by its path in the repository, with slashes."""
+    """Return the text of each file, by its path in the repository (with slashes)."""
     module, hyphened = name.replace("-", "_"), name.replace("_", "-")
     parts = module.title().split("_")
     words = {
@@ -97,7 +97,7 @@ def files_for(name: str) -> dict[str, str]:
         "title": " ".join(parts),
         "package": f"{PREFIX}_{module}",
         "distribution": f"{PREFIX}-{hyphened}",
-        # Reserved for examples: never resolves (RFC 2606).
+        # A domain that is reserved for examples and never resolves (RFC 2606).
         "host": f"api.{hyphened}.example",
         # Tested with this version only.
         "core": f"facematch-core>={'.'.join(__version__.split('.')[:2])}",
@@ -111,14 +111,14 @@ def files_for(name: str) -> dict[str, str]:
 
 
 def _check(typed: str) -> None:
-    """Raise if the name is not valid for a backend, or already taken."""
+    """Raise if the name is invalid for a backend, or already used by one."""
     from facematch_core.config.plugins import available_backends
 
     name = typed.replace("-", "_")
     if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", typed) or len(typed) > LONGEST:
         raise click.UsageError(
-            f"NAME must be small letters, digits and hyphens, a letter first, at most {LONGEST} "
-            f"characters, not {typed[:60]!r}."
+            "NAME must be lower-case letters, digits and hyphens, a letter first, at most "
+            f"{LONGEST} characters, not {typed[:60]!r}."
         )
     if name.startswith(f"{PREFIX}_"):
         raise click.UsageError(f"NAME must not start with {PREFIX}-: pass only the vendor's name.")

@@ -1,4 +1,4 @@
-"""Options shared by the commands, and opening a verifier from them.
+"""Options that several commands share, and `Target`, which opens a verifier from them.
 
 Imports vendors' packages and the configuration on use, so that `--help` is fast.
 """
@@ -34,7 +34,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
-    """Return an option for a file or folder; `to` is the argument's name if it differs."""
+    """Return a click option for a file or folder; `to` is the argument's name if it differs."""
     names = (name,) if to is None else (name, to)
     return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
@@ -42,7 +42,7 @@ def file_option(
 def parse_pairs(
     _context: click.Context, option: click.Parameter, words: Iterable[str]
 ) -> dict[str, str]:
-    """Parse a repeatable ``name=value`` option."""
+    """Parse the values of a repeatable ``name=value`` option."""
     values: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
@@ -60,7 +60,7 @@ def parse_workers(context: click.Context, option: click.Parameter, typed: Any) -
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join several options into one decorator; `--help` shows them in this order."""
+    """Combine several options into one decorator. `--help` shows them in this order."""
 
     def decorate(command: Command) -> Command:
         for decorator in reversed(decorators):
@@ -73,43 +73,43 @@ def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command
 profile_option = click.option(
     "--profile",
     metavar="NAME",
-    help="Profile of the configuration file; its default profile if left out.",
+    help="Profile of the configuration file. Default: the file's default profile.",
 )
 config_option = click.option(
     "--config",
     metavar="FILE",
     type=click.Path(),
-    help="Configuration file; $FACEMATCH_CONFIG or your own if left out.",
+    help="Configuration file. Default: $FACEMATCH_CONFIG, or else your own file.",
 )
 
 backend_option = click.option(
     "--backend",
     metavar="NAME",
-    help="Backend to use, instead of a profile; `local` if there is neither.",
+    help="Backend to use instead of a profile. Default without a profile: `local`.",
 )
-#: The arguments of `Target`.
+#: The options that `Target.of` reads.
 target_options = join_options(backend_option, profile_option, config_option)
 
-#: The options of every call.
+#: The options of commands that make calls.
 call_options = join_options(
     target_options,
     click.option(
         "--threshold",
         type=float,
         metavar="0-100",
-        help="Score at which a pass begins, on the scale of this backend.",
+        help="Score at which a pass begins, on the backend's scale.",
     ),
-    click.option("--keep", is_flag=True, help="Ask the vendor to keep a record of the call."),
+    click.option("--keep", is_flag=True, help="Ask the vendor to store a record of the call."),
     json_option,
 )
 
-#: The default backend: it needs no account, and nothing leaves the machine.
+#: The default backend, which needs no account and sends nothing.
 FALLBACK = "local"
 
 
 @attrs.frozen(slots=False)
 class Target:
-    """The backend or profile to use; else the file's default profile, else `FALLBACK`."""
+    """The backend or profile to use. Default: the file's default profile, else `FALLBACK`."""
 
     backend: str | None = None
     profile: str | None = None
@@ -117,7 +117,7 @@ class Target:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Return the target from the options; `click.UsageError` if they contradict each other."""
+        """Create a target from options; raise `click.UsageError` if they contradict each other."""
         target = cls(options.get("backend"), options["profile"], options["config"])
         if target.backend is not None and target.profile is not None:
             raise click.UsageError("Name a backend or a profile, not both.")
@@ -129,7 +129,7 @@ class Target:
 
     @functools.cached_property
     def file(self) -> Config | None:
-        """The configuration file; None if there is none or a backend is named."""
+        """The configuration file; None if there is none, or if a backend is named."""
         from facematch_core.config.opening import load
 
         return None if self.backend is not None else load(self.config)
@@ -141,7 +141,7 @@ class Target:
         return self.file.default_profile
 
     def plan(self) -> Plan | FailoverPlan:
-        """Return the plan of the verifier, without opening it."""
+        """Return the verifier's plan, without opening anything."""
         from facematch_core.config import opening
 
         profile = self.profile_name()
@@ -151,7 +151,7 @@ class Target:
         return opening.plan(profile=profile) if self.file is None else self.file.plan(profile)
 
     def announce_plan(self) -> Plan | FailoverPlan:
-        """Return the plan, and print a note about each host that is not the vendor's own."""
+        """Return the plan, and print a note for each host that is not the vendor's own."""
         plan = self.plan()
         if self.backend is None and self.profile is None:
             self.tell_of_unread()
@@ -161,7 +161,7 @@ class Target:
         return plan
 
     def tell_of_unread(self) -> None:
-        """Print a note if the current folder has a configuration file that is not loaded."""
+        """Print a note if the current folder contains a configuration file that is not loaded."""
         from facematch_core.config.opening import unread_file
 
         note = "" if self.config else unread_file(self.file.path if self.file else None)
@@ -170,7 +170,7 @@ class Target:
 
     @contextlib.contextmanager
     def open(self, *operations: Operation, **arguments: Any) -> Iterator[Verifier]:
-        """Open a verifier with these `arguments` of `FaceVerifier`, and close it at the end.
+        """Context manager: a verifier opened with these `arguments` of `FaceVerifier`.
 
         Raises:
             Unsupported: no backend supports one of `operations`.
@@ -192,7 +192,7 @@ def single_plans(plan: Plan | FailoverPlan) -> tuple[Plan, ...]:
 
 
 def foreign_hosts(plan: Plan) -> Iterator[str]:
-    """Yield a note for each host that receives faces and keys, but is not the vendor's own."""
+    """Yield a note for each host that receives faces and keys but is not the vendor's own."""
     from urllib.parse import urlsplit
 
     for setting in plan.settings:

@@ -1,4 +1,4 @@
-"""Output of the commands: exit codes, error texts, tables, progress bars, signals.
+"""Exit codes, error texts, tables, progress bars and signal handling for the commands.
 
 Imports rich on use, so that `--help` is fast.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """The exit codes, with the `meaning` shown by `facematch -h` and the reference."""
+    """The exit codes. The `meaning` is shown by `facematch -h`."""
 
     meaning: str
 
@@ -41,11 +41,11 @@ class Exit(enum.IntEnum):
         member._value_, member.meaning = code, meaning
         return member
 
-    OK = 0, "match, live, verified; or everything you asked for is done"
-    NO = 1, "no match, or not live; or a gate fails"
-    USAGE = 2, "wrong usage, or a given file cannot be used"
-    LOOK = 3, "review, inconclusive, undecided, or a rule or gate is left open: look at it"
-    CONFIGURATION = 4, "wrong configuration, a missing package, or a write failed (disk full)"
+    OK = 0, "match, live or verified; or the command succeeded"
+    NO = 1, "no match or not live; or a gate failed"
+    USAGE = 2, "wrong usage, or an input file cannot be used"
+    LOOK = 3, "review or inconclusive; or a gate or another question is undecided"
+    CONFIGURATION = 4, "wrong configuration, a missing package, or a failed write (disk full)"
     VENDOR = 5, "the vendor or network failed, the budget is spent, or its store is unavailable"
     UNKNOWN = 6, "outcome unknown: the call may have been charged"
     BUG = 70, "a bug in facematch or in a plug-in"
@@ -53,30 +53,30 @@ class Exit(enum.IntEnum):
     PIPE = 141, "the program that read the output closed it"
 
 
-#: Exit code of each error; the first matching row counts.
+#: Exit codes of errors. The first matching row is used.
 ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.InvalidImage, errors.InvalidRequest, errors.Unsupported), Exit.USAGE),
     ((errors.WebhookRefused, click.ClickException), Exit.USAGE),
     ((errors.ConfigurationError, errors.EnvironmentMismatch), Exit.CONFIGURATION),
     ((errors.OutcomeUnknown,), Exit.UNKNOWN),
     ((errors.VendorError, errors.BudgetExceeded, errors.StoreUnavailable), Exit.VENDOR),
-    # After OutcomeUnknown: DeadlineExceeded is both, and TimeoutError is an OSError.
+    # Must follow OutcomeUnknown: DeadlineExceeded is also a TimeoutError and so an OSError.
     ((OSError,), Exit.CONFIGURATION),
     ((KeyboardInterrupt,), Exit.STOPPED),
 )
 
 
 def code_of(error: BaseException) -> Exit:
-    """Return the exit code of an error; 70 for an unknown error."""
+    """Return the exit code of an error; 70 for an unexpected error."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
-        return Exit.CONFIGURATION  # needs another backend, not another option
+        return Exit.CONFIGURATION  # the user needs another backend, not another option
     return next((code for kind, code in ERRORS if isinstance(error, kind)), Exit.BUG)
 
 
 def error_sentence(error: BaseException) -> str:
-    """Return the error text with its cost: one line, or the list of a file's problems."""
+    """Return the error text with its cost, on one line unless it lists the problems of a file."""
     if isinstance(error, FaceMatchError):
-        # A newline in a vendor's text could forge a line of ours, so only our own lists keep them.
+        # Keep newlines only in our own lists: in a vendor's text, they could imitate our output.
         is_ours = isinstance(error, InvalidRequest)
         lines = error.message.split("\n") if is_ours else [error.message]
         return " ".join(["\n".join(map(clean, lines)), *map(clean, _describe_cost(error))])
@@ -112,7 +112,7 @@ def _describe_cost(error: FaceMatchError) -> Iterator[str]:
 
 
 def charge_of(error: BaseException) -> Charged:
-    """Return whether the failed call was charged; NO if it never reached a vendor."""
+    """Return whether the failed call was charged; NO if no vendor was called."""
     return error.billing.charged if isinstance(error, errors.VendorError) else Charged.NO
 
 
@@ -137,14 +137,14 @@ _SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
 
 
 def clean(text: str) -> str:
-    """Return `text` on one line without control characters, which vendors' texts may contain."""
+    """Return `text` on one line, without control characters (vendors' texts may contain them)."""
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.translate(_SPACES)
     )
 
 
 def format_number(value: float) -> str:
-    """Format a score or threshold with enough digits that 49.999 is not shown as 50."""
+    """Format a score or threshold with all its digits, so that 49.999 is not shown as 50."""
     return f"{value:.10g}"
 
 
@@ -160,7 +160,7 @@ def _terminal_width(*, err: bool) -> int | None:
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print a cleaned line, wrapped on a terminal, after a bold, coloured `word`."""
+    """Print a bold, coloured `word` and a text, cleaned and, on a terminal, wrapped."""
     line = clean(word + text)
     if width := _terminal_width(err=err):
         line = textwrap.fill(
@@ -186,7 +186,7 @@ def print_table(
     prose: Collection[str] = (),
     err: bool = False,
 ) -> None:
-    """Print a table; on a terminal only the columns named in `prose` wrap."""
+    """Print a table. Only the columns named in `prose` are wrapped."""
     from rich.console import Console
     from rich.table import Table
 
@@ -198,7 +198,7 @@ def print_table(
     for line in lines:
         table.add_row(*line)
     screen = Console(file=io.StringIO(), width=10_000, markup=False, highlight=False)
-    # If the table is too wide, let the terminal wrap lines rather than rich wrap cells.
+    # If the table is too wide, the terminal wraps its lines. Do not let rich wrap its cells.
     screen.width = max(_terminal_width(err=err) or 10_000, screen.measure(table).minimum)
     with screen.capture() as drawn:
         screen.print(table)
@@ -208,7 +208,7 @@ def print_table(
 
 @contextlib.contextmanager
 def progress_bar(verb: str) -> Iterator[Progress]:
-    """Show a progress bar on stderr, as ``3/9 compared``, if stderr is a terminal."""
+    """Show a progress bar (``3/9 compared``) on stderr if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -219,7 +219,7 @@ def progress_bar(verb: str) -> Iterator[Progress]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask for confirmation unless `yes`; raise `click.Abort` if the answer is no."""
+    """Ask for confirmation, unless `yes` is True; raise `click.Abort` if the answer is no."""
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
@@ -238,18 +238,18 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopping:
-    """Context manager: the first SIGINT or SIGTERM ends the batch, not the process.
+    """A context manager in which the first SIGINT or SIGTERM ends the batch, not the process.
 
-    Running calls may be paid for, so the batch waits for them and writes their results. The
-    second signal ends the process at once, like ``kill -9``.
+    Running calls may be charged, so the batch waits for them and writes their results. A second
+    signal ends the process immediately, like ``kill -9``.
     """
 
     def __init__(self) -> None:
-        self.signal = 0  # number of the received signal
+        self.signal = 0  # number of the received signal, or 0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # Python runs signal handlers in the main thread only.
+        # Only the main thread can set signal handlers.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._stop)
@@ -261,7 +261,7 @@ class Stopping:
         self._before.clear()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        # os.write, because the interrupted code may be writing to the stream.
+        # os.write, because the interrupted code may be in the middle of a write to stderr.
         if self.signal:
             os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + _AT_ONCE)
             os._exit(128 + number)

@@ -49,36 +49,36 @@ WORKERS = 4
 @click.command("verify")
 @click.argument("probe", required=False)
 @click.argument("reference", required=False)
-@click.option("--live", is_flag=True, help="First check PROBE for a live face: one more call.")
+@click.option("--live", is_flag=True, help="First check PROBE for a live face, in another call.")
 @click.option(
     "--liveness-threshold",
     type=float,
     metavar="0-100",
-    help="With --live: lowest score of a live face.",
+    help="With --live: score at which a live face begins.",
 )
 @options.call_options
 @options.file_option(
     "--pairs",
-    "Compare every pair in this file; its columns are probe,reference[,key].",
+    "Compare every pair in a CSV file with the columns probe,reference[,key].",
     metavar="CSV",
 )
-@options.file_option("--out", "With --pairs: write the results to this file, .jsonl or .csv.")
-@click.option("--force", is_flag=True, help="With --pairs: overwrite the file of --out.")
+@options.file_option("--out", "With --pairs: file for the results, .jsonl or .csv.")
+@click.option("--force", is_flag=True, help="With --pairs: overwrite an existing --out file.")
 @click.option(
     "--workers",
     callback=options.parse_workers,
     metavar="1-256",
     show_default=str(WORKERS),
-    help="With --pairs: number of calls at a time.",
+    help="With --pairs: maximum number of concurrent calls.",
 )
 def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
-    """Compare PROBE (the selfie) with REFERENCE (the document): is it the same person?
+    """Check whether PROBE (the selfie) and REFERENCE (the document) show the same person.
 
     \b
     facematch verify selfie.jpg id.jpg --threshold 50
     facematch verify --pairs pairs.csv --out results.jsonl
 
-    A mismatch is not an error: it exits with 1. `facematch -h` lists the exit codes.
+    A mismatch is not an error, and exits with 1. `facematch -h` lists all exit codes.
     """
     if arguments["pairs"] is not None:
         for name, value in {
@@ -105,7 +105,7 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
     """Make one call and print its result.
 
     Raises:
-        OutcomeUnknown: Ctrl-C ended the call after its request had begun to leave.
+        OutcomeUnknown: Ctrl-C ended the call after it began to send.
     """
     from facematch_core.images.image import Image
 
@@ -137,25 +137,25 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
 
 
 def _call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of a call; the verifier checks the thresholds."""
+    """Return the keyword arguments of a call. The verifier checks the thresholds."""
     names = ("threshold", "liveness_threshold")
     thresholds = {name: arguments[name] for name in names if arguments.get(name) is not None}
     return {**thresholds, "retention": Retention.KEEP if arguments["keep"] else Retention.MINIMAL}
 
 
-#: Columns of a .csv file of results.
+#: Columns of a .csv file with results.
 _COLUMNS = (
     *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
     *("charged", "warnings", "error", "message"),
 )
 
 
-#: A line of the file of pairs: its number, key, probe and reference.
+#: A line of the --pairs file: its number, key, probe and reference.
 Pair: TypeAlias = dict[str, Any]
 
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
-    """Compare every pair in a file; return the highest exit code of the pairs' errors."""
+    """Compare every pair of a file; return the highest exit code of the pairs' errors, or 0."""
     from facematch_core.verifier.policy import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
@@ -167,7 +167,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     summary = Summary()
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(arguments)
-        # Raise any error that every comparison would raise, before --out is created.
+        # Before --out is created, raise any error that every comparison would raise.
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
@@ -199,7 +199,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
 
 
 def _read_pairs(path: Path) -> list[Pair]:
-    """Read a file of pairs. `InvalidRequest` lists every problem, missing pictures included."""
+    """Read a --pairs file. `InvalidRequest` lists all problems, including missing pictures."""
     sides = ("probe", "reference")
     pairs, problems = [], []
     for row in read_csv(path, needed=sides, optional=("key",)):
@@ -215,20 +215,20 @@ def _read_pairs(path: Path) -> list[Pair]:
 def _write_outcomes(
     outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str, summary: Summary
 ) -> None:
-    """Write and count each outcome; if the file cannot be written, print the rest on stderr."""
+    """Write and count each outcome. If the file cannot be written, print the rest on stderr."""
 
     def line(outcome: PairOutcome) -> str:
         return _line(pairs[outcome.index], outcome, form)
 
     if form == ".csv":
         file.write(_csv_line(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
-        file.flush()  # detect a full disk before paying for the first call
+        file.flush()  # detect a full disk before the first call is charged
     with progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
             try:
                 file.write(line(outcome))
-                # Flush each line, so that a killed process loses no paid result.
+                # Flush each line, so that no paid result is lost if the process is killed.
                 file.flush()
             except OSError:
                 outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
@@ -245,7 +245,7 @@ def _write_outcomes(
 
 
 def _line(pair: Pair, outcome: PairOutcome, form: str) -> str:
-    """Return the line of an outcome, as JSON Lines or CSV."""
+    """Format an outcome as a line of JSON Lines or CSV."""
     result, error = outcome.result, outcome.error
     if form == ".jsonl":
         answers = {
@@ -278,7 +278,7 @@ def _csv_line(cells: Mapping[str, object]) -> str:
 
 @attrs.define
 class Summary:
-    """Counts over the outcomes of a batch."""
+    """Counts of the decisions, errors and charges in a batch."""
 
     decisions: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
@@ -301,7 +301,7 @@ class Summary:
 
     @property
     def fatal(self) -> FaceMatchError | None:
-        """The error that every further pair would raise, or None."""
+        """The first error that every further pair would raise, or None."""
         return next((error for _, error in self.first.values() if isinstance(error, FATAL)), None)
 
     def to_dict(self, pairs: int, number: int) -> dict[str, Any]:
