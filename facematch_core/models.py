@@ -314,8 +314,8 @@ class Score:
     def __sub__(self, other: object) -> float:
         if not isinstance(other, Score):
             raise TypeError(
-                f"A Score does not compare with a {type(other).__name__}: use its value, as in "
-                "`result.score.value > 80`, or ask `result.is_match`."
+                f"A Score cannot be compared with a {type(other).__name__}: use its value, as in "
+                "`result.score.value > 80`, or use `result.is_match`."
             )
         if self.scale != other.scale:
             raise TypeError(
@@ -447,7 +447,7 @@ class Billing:
     def __attrs_post_init__(self) -> None:
         is_known = self.charges is not None and self.charged is not Charged.UNKNOWN
         if is_known and (self.charged is Charged.YES) is not bool(self.charges):
-            raise ValueError(f"{self.charges} charges do not go with charged={self.charged}.")
+            raise ValueError(f"{self.charges} charges contradict charged={self.charged}.")
 
 
 @attrs.frozen(kw_only=True)
@@ -686,7 +686,7 @@ class LiveMatchResult(NoTruth, Document):
 
     def __str__(self) -> str:
         """Return one line: the decision and both results."""
-        match = "not asked" if self.match is None else str(self.match)
+        match = "not compared" if self.match is None else str(self.match)
         return _one_line(f"{self.decision}: liveness {self.liveness}; match {match}")
 
 
@@ -698,7 +698,7 @@ def ends_early(liveness: LivenessResult) -> bool:
 def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecision:
     # StrEnum members of different enums can be equal, so check the types.
     if type(liveness) is not LivenessResult or not (match is None or type(match) is MatchResult):
-        raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
+        raise ValueError("A LiveMatchResult consists of a LivenessResult and a MatchResult.")
     if match is None and not ends_early(liveness):
         raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE are possible.")
     words = {answer.decision.value for answer in (liveness, match) if answer is not None}
@@ -776,4 +776,4 @@ class Reconciliation(NoTruth):
 
     def __attrs_post_init__(self) -> None:
         if (self.outcome is Reconciled.FOUND) is (self.result is None):
-            raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
+            raise ValueError(f"{self.outcome} contradicts the result {type(self.result).__name__}.")

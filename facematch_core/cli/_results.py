@@ -58,7 +58,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
         for skipped in result.route.skipped:
             say(f"  {skipped.backend}: {skipped.message}")
     ids = result.ids
-    _say_facts({"request": ids.vendor, "kept by the vendor as session": ids.session})
+    _say_facts({"request": ids.vendor, "stored by the vendor as session": ids.session})
     say(f"  {cost_words(result)}")
 
 

@@ -113,7 +113,7 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
         for call, outcome, reason, _ in found:
             say(f"{call.call.id}: {outcome}. {reason}")
         if unresolved := sum(code is not Exit.OK for *_, code in found):
-            say(f"{quantity(unresolved, 'call')} left: compare with the vendor's invoice, then")
+            say(f"{quantity(unresolved, 'call')} unresolved: check the vendor's invoice, then run")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
         elif not found:
             say("no call is unknown")
@@ -145,11 +145,11 @@ def resolve(
         if not unknown:
             raise InvalidRequest(
                 f"The call may be running: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
-                "UTC, and counts as unknown 15 minutes later."
+                "UTC, and becomes unknown 15 minutes later."
                 if of_call
                 else f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
             )
-        confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
+        confirm(f"Record call {call_id} as {word}? This cannot be undone.", yes=yes)
         for store, charge in unknown:
             store.finalize(charge, outcome, at=now)
     say(f"{call_id}: {word}")

@@ -94,7 +94,7 @@ def command(photographs: Path | None, out: Path | None) -> int:
         alike = "close relatives, and strangers who look alike"
         say(f"Known limits: {limits}. The engine can match {alike}.")
     if surprises := sum(not case.as_expected for case in cases):
-        say(f"{surprises} did not come out as {MANIFEST} expects.")
+        say(f"Unexpected results: {surprises}. They differ from {MANIFEST}.")
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])

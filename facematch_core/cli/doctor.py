@@ -86,7 +86,7 @@ def _problem(error: BaseException) -> str:
     """Return the reason why a backend cannot be opened."""
     if isinstance(error, FaceMatchError):
         return error.message
-    return f"It fails with {type(error).__name__}: report this to its author."
+    return f"The plug-in failed with {type(error).__name__}: report this to its author."
 
 
 def _examine_one(

@@ -74,8 +74,8 @@ def command(name: str, into: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     say(
-        f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
-        "change, in order."
+        f"Wrote {len(files)} files to {folder}. Its vendor is fictitious: README.md lists the "
+        "changes to make."
     )
     click.echo("\nNext:")
     # If the shell does not find `facematch`, its `python` is another Python.

@@ -103,8 +103,8 @@ def _describe_cost(error: FaceMatchError) -> Iterator[str]:
         }[error.billing.charged]
     if error.liveness is not None:
         yield (
-            f"The liveness check before returned {error.liveness.decision.value}, charged: "
-            f"{error.liveness.billing.charged.value}."
+            f"The preceding liveness check returned {error.liveness.decision.value} (charged: "
+            f"{error.liveness.billing.charged.value})."
         )
     if error.route is not None and error.route.skipped:
         members = ", ".join(f"{member.backend} ({member.reason})" for member in error.route.skipped)
@@ -231,7 +231,7 @@ def confirm(question: str, *, yes: bool) -> None:
         raise click.Abort
 
 
-_WAITING = b"\nstopping: waiting for running calls (again: stop at once)\n"
+_WAITING = b"\nstopping: waiting for running calls (a second signal stops immediately)\n"
 _AT_ONCE = b"\nstopped: running calls may be charged, and their results are lost\n"
 #: A progress bar hides the cursor of a terminal.
 _SHOW_CURSOR = b"\x1b[?25h"

@@ -78,7 +78,7 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     facematch verify selfie.jpg id.jpg --threshold 50
     facematch verify --pairs pairs.csv --out results.jsonl
 
-    A mismatch is not an error, and exits with 1. `facematch -h` lists all exit codes.
+    A mismatch is not an error; its exit code is 1. `facematch -h` lists all exit codes.
     """
     if arguments["pairs"] is not None:
         for name, value in {
@@ -232,13 +232,13 @@ def _write_outcomes(
                 file.flush()
             except OSError:
                 outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
-                say("The results cannot be written. Lines missing in the file:", err=True)
+                say("The results cannot be written. Lines missing from the file:", err=True)
                 missing = Summary()
                 for each in itertools.chain([outcome], outcomes):
                     missing.add(0, each)
                     click.echo(clean(line(each).rstrip()), err=True)
                 yes, unknown = (missing.charged[word] for word in (Charged.YES, Charged.UNKNOWN))
-                say(f"of these calls charged {yes}, perhaps charged {unknown}", err=True)
+                say(f"of these calls: {yes} charged, {unknown} perhaps charged", err=True)
                 raise
             progress.advance(task)
             summary.add(pairs[outcome.index]["line"], outcome)

@@ -171,7 +171,7 @@ def plan(
         return Plan.of(backend, settings)
     file = load(config)
     if file is None:
-        problem = 'Name a backend, as in open_verifier("local"), or write a configuration file'
+        problem = 'Name a backend, as in open_verifier("local"), or create a configuration file'
         if profile is not None:
             problem = f"Profile {str(profile)[:60]!r} not found: there is no configuration file"
         raise ConfigurationError(

@@ -130,11 +130,11 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
 def resolve_path(path: str, key: str, folder: Path) -> Path:
     """Return a path relative to `folder`, with ``~`` expanded."""
     if "\0" in path:
-        raise ConfigurationError(f"{key} has a NUL character, which no path has.")
+        raise ConfigurationError(f"{key} contains a NUL character.")
     try:
         return folder / Path(path).expanduser()
     except RuntimeError:
-        raise ConfigurationError(f"{key} has the home folder of an unknown user.") from None
+        raise ConfigurationError(f"{key} refers to the home folder of an unknown user.") from None
 
 
 def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
@@ -166,7 +166,7 @@ def _file_reader(folder: Path) -> _Reader:
             return value
         if isinstance(value, str):
             raise ConfigurationError(
-                'a secret must not be in the file: write { env = "NAME" } or { file = "path" }.'
+                'a secret must not be in the file: use { env = "NAME" } or { file = "path" }.'
             )
         ((source, name),) = value.items()
         if source == "env":

@@ -128,7 +128,7 @@ class RateLimiter(policy.Policy):
             bound = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"
             raise RateLimited(
                 f"{attempt.call.backend}: the rate limit ({limit} in {self.window.seconds:g} s) or "
-                f"the vendor's retry-after allows no call for {wait_s:.3g} s. That is longer than "
+                f"the vendor's retry-after requires a wait of {wait_s:.3g} s. That is longer than "
                 f"{bound}: nothing was sent.",
                 retry_after_s=wait_s,
                 billing=Billing(Charged.NO, "refused by a rate limiter; nothing was sent"),

@@ -76,8 +76,8 @@ class Sessions:
     ) -> None:
         if not isinstance(verifier, FaceVerifier):
             raise errors.ConfigurationError(
-                f"Sessions need a FaceVerifier, not a {type(verifier).__name__}: open them for one "
-                "of its members."
+                f"Sessions needs a FaceVerifier, not a {type(verifier).__name__}. For a Failover, "
+                "open the sessions of a member."
             )
         self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
         if (can := self._backend.session_capabilities) is None:
@@ -110,18 +110,16 @@ class Sessions:
         possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
         if not checks or not checks <= {*USUAL_CHECKS} or picture is ComparedWith.UNKNOWN:
             problem = (
-                'expects must list "match", "liveness" or both, and compared_with be "given", '
+                'expects must list "match", "liveness" or both, and compared_with must be "given", '
                 '"document" or "stored"'
             )
         elif missing := checks - can.checks:
             problem = (
-                f"Sessions of {name} report no {min(missing)}: open them with "
+                f"Sessions of {name} do not report {min(missing)}: open them with "
                 f"expects={[str(check) for check in sorted(can.checks)]}"
             )
         elif Operation.MATCH in checks and picture not in can.compares_with:
-            problem = (
-                f"Sessions of {name} compare with no {picture} picture: open them with {possible}"
-            )
+            problem = f"Sessions of {name} do not compare with a {picture} picture: use {possible}"
         else:
             compared = picture if Operation.MATCH in checks else None
             return {"expects": (*sorted(checks),), "compared_with": compared}
@@ -481,7 +479,7 @@ class Sessions:
                     "it was planned with."
                 )
         if (record.compared_with is ComparedWith.GIVEN) is not (reference is not None):
-            must = "takes no reference" if reference is not None else "needs the reference"
+            must = "takes no reference" if reference is not None else "requires a reference"
             raise errors.InvalidRequest(f"compared_with is {record.compared_with}: start {must}.")
         for name, value, is_taken in (
             ("return_url", return_url, self._can.takes_return_url),

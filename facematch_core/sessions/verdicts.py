@@ -146,7 +146,7 @@ def judge(
         doubts.append(_warning("not_approved", "The vendor has not approved the session."))
     liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
     if record.compared_with not in (None, reading.compared_with):
-        text = f"The vendor does not show a comparison with a {record.compared_with} picture."
+        text = f"The vendor reported no comparison with a {record.compared_with} picture."
         doubts.append(_warning("compared_with_another_picture", text))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
     result = types.SessionResult(
@@ -275,7 +275,7 @@ def _liveness_of(match: MatchResult) -> LivenessResult:
 
 def _not_reported(kind: Any, backend: str) -> Any:
     information = models.Severity.INFORMATION
-    warning = _warning(types.NOT_REPORTED, "The session has no such item.", information)
+    warning = _warning(types.NOT_REPORTED, "The vendor did not report this check.", information)
     word = models.Decision if kind is MatchResult else models.LivenessDecision
     return kind(
         decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=FREE_BILLING

@@ -353,7 +353,7 @@ def _run(calls: list[_Call[Any]]) -> None:
 
 def out_of_time(deadline: Deadline) -> VendorUnavailable:
     return VendorUnavailable(
-        f"The deadline of {deadline.limit_s:g} s ran out while the call waited for a thread. "
+        f"The deadline of {deadline.limit_s:g} s expired while the call waited for a thread. "
         "Nothing was sent.",
         retryable=False,
     )

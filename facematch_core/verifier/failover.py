@@ -243,8 +243,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             return {}
         if not isinstance(thresholds, Mapping):
             raise InvalidRequest(
-                f"A failover takes no single {option}, because the scales of its members cannot be "
-                "compared: set it in each member's profile, or give one number per member: "
+                f"A failover takes no single {option}, because its members have different scales: "
+                "set it in each member's profile, or pass one number per member: "
                 f"{option}={{{', '.join(f'{name!r}: …' for name in self._members)}}}."
             )
         for name in thresholds:
@@ -274,7 +274,7 @@ class _RouteLog:
         if not isinstance(error, _UNABLE) and not (is_unpaid and isinstance(error, _NEXT_MEMBER)):
             if isinstance(error, _ABOUT_KEY):
                 log.warning(
-                    "The member %s refused its key (%s). No other member was asked.", member, reason
+                    "The key of member %s was rejected (%s). No other was tried.", member, reason
                 )
             error.route = Route(skipped=self.skipped)
             raise error

@@ -222,7 +222,7 @@ class Pipeline:
             )
         retention = Retention(options.retention)
         if retention not in can.retention:
-            raise self.unsupported("retention", f"cannot ask for retention {retention}")
+            raise self.unsupported("retention", f"does not support the retention {retention}")
         self.check_own_options(options.options, can.options)
         if options.caller_ref is not None:
             check_text("caller_ref", options.caller_ref)
@@ -247,7 +247,7 @@ class Pipeline:
     def check_own_options(self, options: Any, kind: type | None) -> None:
         """Raise `Unsupported` unless `options` is None or of the backend's own class."""
         if options is not None and not isinstance(options, kind or ()):
-            problem = "has no options of its own"
+            problem = "takes no options of its own"
             if kind is not None:
                 problem = f"takes options of type {kind.__name__}, not {type(options).__name__}"
             raise self.unsupported("options", problem)
@@ -389,7 +389,7 @@ class Pipeline:
             if deadline.is_over:
                 time_limit = f"The deadline of {deadline.limit_s:g} s"
             raise VendorUnavailable(
-                f"{time_limit} ran out before anything was sent.", retryable=False
+                f"{time_limit} expired before anything was sent.", retryable=False
             )
         call = attrs.evolve(call, on_sent=attempt.begin_sending, on_accepted=attempt.accept)
         ask = functools.partial(getattr(backend, call.way.method), call)
@@ -418,23 +418,23 @@ class Pipeline:
             if future.done() and not is_unsent:
                 return future.result()
         except NoThread as error:
-            is_unsent, problem = True, f"was not asked: {error}"
+            is_unsent, problem = True, f"was not called: {error}"
         else:
             done = "answered" if call.is_billed is False else "sent anything"
-            problem = f"had not {done} when its time, {send_by.limit_s:.3g} s, ran out"
+            problem = f"had not {done} when its time limit of {send_by.limit_s:.3g} s expired"
         finally:
             # Send nothing more, even after a Ctrl-C.
             attempt.stop()
             del future  # break the reference cycle between this frame and the future's error
         if is_unsent:
-            nothing = "It charges nothing" if call.is_billed is False else "Nothing was sent"
+            nothing = "Nothing is charged" if call.is_billed is False else "Nothing was sent"
             raise VendorUnavailable(
                 f"The backend {name} {problem}. {nothing}.",
                 billing=Billing(Charged.NO, "nothing was sent within the deadline"),
                 retryable=isinstance(call, LookUp),  # the next lookup has its own deadline
             )
         raise errors.DeadlineExceeded(
-            f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "
+            f"The backend {name} was called, and the deadline of {deadline.limit_s:g} s expired "
             "before it answered. The call may have been executed and charged.",
             billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
         )
@@ -476,9 +476,7 @@ def check_text(name: str, text: Any) -> None:
             return
     except UnicodeEncodeError:
         pass
-    raise errors.InvalidRequest(
-        f"{name} must be text that is not empty and can be written as UTF-8."
-    )
+    raise errors.InvalidRequest(f"{name} must be a non-empty string that can be encoded as UTF-8.")
 
 
 def _copy_metadata(metadata: Any) -> dict[str, Any]:
@@ -492,12 +490,12 @@ def _copy_metadata(metadata: Any) -> dict[str, Any]:
     # JSON converts the keys 1, None and True to strings, and results omit deeply nested values.
     if copy is None or copy != metadata or plain_json(copy) != copy:
         raise errors.InvalidRequest(
-            "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "
-            "no bytes, no NaN, no objects."
+            "metadata must be a dictionary of JSON values with string keys and at most 64 levels: "
+            "no bytes, no NaN, no other objects."
         )
     if CALL_ID_KEY in copy:
         raise errors.InvalidRequest(
-            f"metadata must not contain {CALL_ID_KEY}, where a kept call stores our call id: "
+            f"metadata must not contain the key {CALL_ID_KEY}, which is reserved for our call id: "
             "rename the entry."
         )
     return dict(copy)

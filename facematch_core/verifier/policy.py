@@ -102,7 +102,7 @@ class ResultPolicy:
         elif required is not None and required not in possible:
             what = f"is set to {environment}"
             if environment is None:
-                what = "does not say which environment it asks (set its environment)"
+                what = "has no declared environment (set its environment)"
             problem, advice = f"{what}, but {required} is required", ""
         else:
             return

@@ -450,29 +450,28 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._check_open()
         if not isinstance(call, (CallRecord, VendorError)):
             raise InvalidRequest(
-                "reconcile takes a CallRecord or the error that carries it, not "
-                f"{type(call).__name__}."
+                f"reconcile takes a CallRecord or an error with one, not {type(call).__name__}."
             )
         record = call if isinstance(call, CallRecord) else call.call
         if record is None:
             raise InvalidRequest(
-                f"This {type(call).__name__} carries no call: only errors from a verifier do, and "
-                "only if the call may have been charged."
+                f"This {type(call).__name__} has no call record: only errors from a verifier have "
+                "one, and only if the call may have been charged."
             )
         backend, deadline = self._backend, self._deadline(deadline_s)
         if record.backend != backend.name:
             raise InvalidRequest(
-                f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
-                f"{backend.name}: use one that calls the same vendor."
+                f"The call was made by the backend {record.backend!r:.60}, but this verifier uses "
+                f"{backend.name}: use a verifier with the call's backend."
             )
         if record.operation is Operation.SESSION or not backend.reconcilable(record):
-            reason = "The vendor was asked to keep nothing of this call"
+            reason = "The vendor was not asked to store this call"
             if record.operation is Operation.SESSION:
                 reason = "This is the start of a session, which only Sessions.read can look up"
             return Reconciliation(
                 outcome=Reconciled.CANNOT_KNOW,
                 call=record,
-                reason=f"{reason}, so its records cannot say what happened.",
+                reason=f"{reason}, so the records cannot show what happened.",
             )
         self._pipeline.result_policy.check_environment()
         reconciliation = self._pipeline.reconcile(record, deadline)
@@ -483,8 +482,8 @@ class FaceVerifier(Verifier[float | Threshold]):
             and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
         ):
             raise errors.BackendUnavailable(
-                f"The backend {backend.name} answered with a Reconciliation that does not fit the "
-                "call: report this to its author."
+                f"The backend {backend.name} returned a Reconciliation of another call: report "
+                "this to its author."
             )
         if result is None:
             return attrs.evolve(reconciliation, call=record)

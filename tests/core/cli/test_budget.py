@@ -175,7 +175,7 @@ def test_nothing_is_resolved_without_a_yes(run, unknown, store, request):
     assert run("budget", "resolve", lost.id, "--charged", input="n\n").exit_code == 130
     assert sums(store) == (0, 0, 1)
     answer = run("budget", "resolve", lost.id, "--charged", input="y\n")
-    assert f"Count call {lost.id} as charged, for good?" in answer.stderr
+    assert f"Record call {lost.id} as charged? This cannot be undone." in answer.stderr
     assert sums(store) == (1, 0, 0)
 
 

@@ -69,7 +69,7 @@ def test_an_answer_that_was_not_expected_is_said(run, folder_of, expected, code,
     answer = run("demo", "--photographs", folder_of(expected), "--out", "r.html")
     assert answer.exit_code == code
     assert ("WRONG (unexpected)" in answer.stdout) is wrong
-    assert ("1 did not come out as pairs.csv expects" in answer.stdout) is (code == 3)
+    assert ("Unexpected results: 1. They differ from pairs.csv." in answer.stdout) is (code == 3)
     assert "\n1 pair of " in answer.stdout
     text = Path("r.html").read_text()
     assert "<b>two" not in text

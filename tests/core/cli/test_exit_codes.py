@@ -77,7 +77,7 @@ def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
     assert document["error"]["liveness"]["decision"] == "live"
     assert document["error"]["liveness"]["billing"]["charged"] == Charged.YES
     answer = run("verify", *photos, "--live")
-    assert "The liveness check before returned live, charged: yes." in answer.stderr
+    assert "The preceding liveness check returned live (charged: yes)." in answer.stderr
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])

@@ -166,7 +166,7 @@ def test_what_a_full_disk_does_not_hold_is_shown(form, run, pairs, scripted, mon
     answer = batch(run, "--workers", 2, out=f"out.{form}")
     assert answer.exit_code == 4
     first, *unwritten, charges, last = answer.stderr.splitlines()
-    assert first == "The results cannot be written. Lines missing in the file:"
+    assert first == "The results cannot be written. Lines missing from the file:"
     if form == "csv":
         rows = [*csv.reader(unwritten)]
         bills = [row[8] for row in rows]
@@ -176,7 +176,7 @@ def test_what_a_full_disk_does_not_hold_is_shown(form, run, pairs, scripted, mon
     # Two calls a worker are read ahead, and no further one begins.
     assert len(rows) == len(scripted.calls) <= 4
     assert bills.count("unknown") == 1
-    assert charges == f"of these calls charged {bills.count('yes')}, perhaps charged 1"
+    assert charges == f"of these calls: {bills.count('yes')} charged, 1 perhaps charged"
     assert last == f"error: No space left on device: out.{form}."
 
 
