@@ -248,7 +248,7 @@ def _read_checks(
     return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
 
 
-#: Response fields that `raw` keeps. Tokens, digests, hashes and face positions are dropped.
+#: Response fields that `raw` contains. Tokens, digests, hashes and face positions are dropped.
 _SHOWN = frozenset({
     *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
     *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),

@@ -77,7 +77,7 @@ class ComprefaceBackend(ApiKeyBackend):
     """
 
     name = "compreface"
-    # Other codes are mapped by their HTTP status. The server returns 400 for its own faults, too.
+    # Other codes are mapped by their HTTP status. The server also returns 400 for internal errors.
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         **dict.fromkeys(("10", "20", "26 key"), _KEY),
         "28": InconclusiveRow(_NO_FACE, Charged.NO, _FREE),

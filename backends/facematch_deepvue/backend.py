@@ -269,7 +269,7 @@ class DeepvueBackend(HttpBackend):
             return Token(secret, clock.monotonic() + wire.read_life_s(reply.json(), clock.now()))
 
         # Form-urlencoded as on the older page (Deepvue docs, /api-reference/api_keys/
-        # authentication); the newer page says multipart.
+        # authentication); the newer page documents multipart.
         request = HttpRequest(
             url=f"{self.address}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},

@@ -2,7 +2,7 @@
 
 All requests are free. Sources: Didit OpenAPI, 2026-07-18; for pagination by ``page``, Didit's
 skills, early 2026; both read on 2026-11-20. Didit does not document the decision of a stored call,
-so it is parsed like that of a session, in which a check that never ran is null.
+so it is parsed like a session's decision. A check that never ran is null there.
 """
 
 from __future__ import annotations

@@ -58,9 +58,9 @@ _FEEDBACK = {
     "LOW_LIGHTING_DETECTED": WarningCode.TOO_DARK,
     "HIGH_LIGHTING_DETECTED": WarningCode.TOO_BRIGHT,
 }
-#: Response fields that `raw` keeps: no pictures, and no S3 location of a picture.
+#: Response fields that `raw` contains: no pictures, and no S3 location of a picture.
 _SHOWN = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
-#: Fields that `raw` keeps inside the fields above.
+#: Fields that `raw` contains inside the fields above.
 _SHOWN_INSIDE = ("Type", "Version", "Code", "Message", "SDKType")
 _NO_PORTRAIT = ResultWarning(
     code=WarningCode.OTHER,

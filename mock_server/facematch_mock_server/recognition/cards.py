@@ -394,7 +394,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 
 #: Minimum side in pixels. In a smaller picture, a cell would have only two pixels.
 _MIN_SIDE = 64
-#: Maximum pixels to decode, to save memory.
+#: Maximum number of pixels to decode, to save memory.
 _MAX_PIXELS = 40_000_000
 #: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size: a cell
 #: needs four pixels.

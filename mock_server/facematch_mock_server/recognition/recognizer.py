@@ -29,7 +29,7 @@ from .outcomes import (
     Waiting,
 )
 
-#: Maximum pixels of a picture to decode with Pillow.
+#: Maximum number of pixels of a picture that Pillow may decode.
 _MAX_PIXELS = 40_000_000
 
 

@@ -119,8 +119,8 @@ class Fault:
 
     Faults are queued in the order in which they are added, and a call gets the first one that
     matches: with ``add_faults(first, second)`` and ``times=1`` each, two calls fail and the third
-    succeeds. A fault with a card or person applies once the mock looks at the pictures; a call
-    refused before that does not use it up. Raises ValueError for invalid or contradictory values.
+    succeeds. A fault with a card or person applies when the mock reads the pictures; a call
+    rejected before that does not use it up. Raises ValueError for invalid or contradictory values.
 
     Attributes:
         stage, kind: The moment and the effect of the fault.
@@ -131,7 +131,7 @@ class Fault:
         call: Only requests to this operation: ``match``, ``liveness``, or Azure's ``detect``.
         card, person: Only calls with this ready test card (``no-face``), or with any test card of
             this person (``p1``).
-        field: Only calls that sent all these texts, by name, in the query, the form or the top
+        field: Only calls with all these texts, by field name, in the query, the form or the top
             level of the JSON: ``{"vendor_data": "case-7"}``.
         status: The response's status for HTML, WRONG_JSON, JSON and STATUS, 200-599.
         headers: Headers to set or replace in the response: ``{"Retry-After": "1"}``; None removes
@@ -295,7 +295,7 @@ class Faults(RuleQueue[Fault]):
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def for_request(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return a request's fault; None if `only` is given and not its stage."""
+        """Use up and return a request's fault. With `only`, None if it has another stage."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only,
@@ -308,7 +308,7 @@ class Faults(RuleQueue[Fault]):
         )
 
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
-        """Use up and return the first matching rule; None if `only` is given and not its stage."""
+        """Use up and return the first matching rule. With `only`, None if it has another stage."""
         with self._lock:
             for index, rule in enumerate(self._rules):
                 if fits(rule):

@@ -112,7 +112,7 @@ def open_sessions(world: World) -> tuple[Session, ...]:
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
-    """Return the hosted session with this page token, and its world. It may be finished."""
+    """Return the hosted session with this page token, and its world. It may have ended."""
     shown = token.encode(errors="surrogateescape")
     for world in account.worlds.values():
         for session in world.sessions.all():
@@ -123,7 +123,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """Make a token of 12 URL-safe characters. With a seed and on the loopback, reproducible."""
+    """Make a token of 12 URL-safe characters. Reproducible with a seed on the loopback."""
     token, ids = secrets.token_bytes(9), world.account.ids
     if ids.is_seeded and not world.account.shared.is_open:
         token = hashlib.sha256(f"token {ids.uuid()}".encode()).digest()[:9]

@@ -174,7 +174,7 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """The limit that a client exceeded. From `reset` (Unix time), another request is allowed."""
+    """The limit that a client exceeded. Another request is allowed from `reset` (Unix time)."""
 
     limit: int
     reset: int
@@ -297,7 +297,7 @@ class Session:
     """A saved call, or a hosted session.
 
     Attributes:
-        id: The request id of its response.
+        id: The request id in the response.
         number: The session's number in the world, counted from 1.
         internal_id: A second id, shown in lists.
         service: The vendor's name of the service; None for a hosted session.

@@ -154,7 +154,7 @@ class WebhookLetter(WebhookDelivery):
 
 @attrs.frozen(kw_only=True)
 class SignedPayload:
-    """A delivery's body, and its headers in order, except those of the connection."""
+    """A delivery's body, and its headers in order, except connection headers."""
 
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
@@ -207,7 +207,7 @@ class Outbox:
         self._begin()
 
     def enqueue(self, delivery: WebhookDelivery) -> None:
-        """Queue a delivery, new or sent before, to be sent once it is due."""
+        """Queue a new or previously sent delivery. It is sent when it is due."""
         with self._changed:
             sent_before = self.deliveries.find(delivery.id)
             if sent_before is None:
@@ -314,7 +314,7 @@ class Outbox:
         return min(free, key=_due_of, default=None)
 
     def _begin(self, now: dt.datetime | None = None) -> None:
-        """Send the due deliveries. The clock passes `now`, because it calls under its own lock."""
+        """Send the due deliveries. The clock passes `now`, because it calls while locked."""
         now = now or self._world.clock.now()
         with self._changed:
             if self._timer is not None:
