@@ -1,4 +1,4 @@
-"""The statistics of a comparison: pure functions on arrays, each with its definition and source."""
+"""The statistics of a comparison: pure functions on arrays, with their definitions and sources."""
 
 from .compare import Paired, compare_systems, holm
 from .groups import cells_of, group_differences

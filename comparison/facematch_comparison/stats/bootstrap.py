@@ -1,15 +1,15 @@
 """Bootstrap over people: resample people with replacement.
 
 The weight of a mated pair is the number of times its person was drawn. The weight of a non-mated
-pair is the product of the numbers for its two people (A. B. Owen, "The pigeonhole bootstrap",
-Annals of Applied Statistics 1, 2007). All systems share one draw, so that common variation cancels
-out of their differences.
+pair is the product of these numbers for its two people (A. B. Owen, "The pigeonhole bootstrap",
+Annals of Applied Statistics 1, 2007). All systems share the same draws, so that variation that they
+have in common cancels out of their differences.
 
 Products of draws overestimate the variance (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
-arbitrary order", Annals of Applied Statistics 6, 2012): three times if every person is in one pair
-only. So a weight w becomes 1 + s (w - 1), scaled to the estimated variance of the rate (J. N. K.
-Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American
-Statistical Association 83, 1988). `docs/maintain/simulations.md` has the effect on verdicts.
+arbitrary order", Annals of Applied Statistics 6, 2012), by a factor of three if every person is in
+one pair only. So a weight w is replaced by 1 + s (w - 1), where s corrects the variance of the rate
+(J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the
+American Statistical Association 83, 1988). See `docs/maintain/simulations.md` for the effect.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from facematch_core.models import ThresholdRule
 
 from .rates import Bools, Clusters, Floats, Ints, Rates, Side, adjusted, allowed_errors, interval
 
-#: Number of scores to keep beyond those that may pass: this many times its square root, plus a few.
+#: Scores to keep beyond those that may pass, as a multiple of the square root of their number.
 SPARE: Final = 12
 
-#: Confidence of the Student's t that allows for the estimated variance in the scale of weights. At
-#: 95 % fewer true differences would be found, and no fewer false ones.
+#: Confidence level of Student's t in the scale of weights, for a variance that is only estimated.
+#: At 95 %, fewer true differences would be found, but no fewer false ones.
 SCALE_CONFIDENCE: Final = 0.80
 
-#: With more people, draw one by one only people whose own scores can move a threshold or lie
-#: between two of them; draw the others by their sums.
+#: With more people, draw individually only those whose scores can move a threshold or lie between
+#: two thresholds; draw the others in groups of people with equal totals.
 MANY_PEOPLE: Final = 20_000
 
 
@@ -44,13 +44,13 @@ class TooFewScores(Exception):
 
 
 class _Drawn:
-    """Counts of a resample: people of single scores, and sums of each other person."""
+    """Pairs to count in a resample: the people of some pairs, and the total of all others."""
 
     persons: Ints
     person_totals: Floats
 
     def draw_from(self, urn: Urn) -> None:
-        """Use the counts of people in this urn."""
+        """Replace people by their rows in an urn."""
         self.persons = urn.row_of_person[self.persons]
         self.person_totals = self.person_totals[urn.person_of_row]
 
@@ -75,7 +75,7 @@ class RedrawnThreshold(_Drawn):
         rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
         self.persons = persons[np.stack([end[rows] for end in sample.ends])]
-        #: In every resample, the highest score that may not pass lies between these.
+        #: In every resample, the highest score that may not pass is between these two.
         self.lowest = -np.inf if self.is_whole else float(self._scores[-1])
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
@@ -94,7 +94,7 @@ class RedrawnThreshold(_Drawn):
             # First-order approximation: scores that are not inspected have weights near 1.
             total = self._count + self._scale * (brought - 2 * self._count)
             total = np.maximum(total, passed[:, -1])
-        # Half a pair more, so that weights of 1 give the chosen threshold.
+        # Add half a pair, so that weights of 1 give the chosen threshold.
         allowed = (self._allowed + 0.5) / self._count * total
         refused = (passed <= allowed[:, None]).sum(axis=1)
         is_inside = refused < self._length
@@ -104,7 +104,7 @@ class RedrawnThreshold(_Drawn):
 
 
 class FixedThreshold(_Drawn):
-    """A threshold that was not chosen on these pairs: the same in each resample."""
+    """A threshold that was not chosen on these pairs, and is the same in each resample."""
 
     def __init__(self, table: Answers, threshold: float, numbers: Ints) -> None:
         if table.rule is not ThresholdRule.ABOVE:
@@ -121,7 +121,7 @@ Threshold: TypeAlias = RedrawnThreshold | FixedThreshold
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs that a system rejects at a redrawn threshold, in each of K `sets`."""
+    """The mated pairs that a system rejects at a redrawn threshold, in K `sets` of pairs."""
 
     def __init__(self, table: Answers, sets: Bools, numbers: Ints, threshold: Threshold) -> None:
         rows = np.flatnonzero(sets.any(axis=0))
@@ -135,10 +135,10 @@ class RedrawnErrors(_Drawn):
         self._in_sets = self._in_sets[:, between].astype(np.float64)
 
     def count(self, draw_counts: Floats, refused_scores: Floats) -> Floats:
-        """Return errors, float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
+        """Return error counts, float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
-        # Sum the rejections of all resamples person by person.
+        # Sum the pairs that every resample rejects by person.
         always = self.person_totals + _at_people(
             self.persons[:fewest], self._in_sets[:, :fewest], len(self.person_totals)
         )
@@ -156,7 +156,7 @@ def _at_people(persons: Ints, in_sets: NDArray[Any], numbers: int) -> Floats:
 
 
 class Urn:
-    """People to draw: a row for each single person, or for equivalent people of a stratum."""
+    """The people to draw: a row for each single person, or for equivalent people of a stratum."""
 
     def __init__(
         self, strata: Sequence[Ints], is_single: Bools, person_totals: Sequence[Floats] = ()
@@ -167,7 +167,7 @@ class Urn:
         for stratum in strata:
             single, pooled = stratum[is_single[stratum]], stratum[~is_single[stratum]]
             kind = np.zeros(len(pooled), np.int64)
-            # Several thresholds are chosen on the same pairs.
+            # Columns may be equal, because several thresholds are chosen on the same pairs.
             columns = {column.tobytes(): column for column in person_totals} if len(pooled) else {}
             for values in columns.values():
                 rank = _ranks(values[pooled])
@@ -181,7 +181,7 @@ class Urn:
         self.person_of_row = np.concatenate(row_people)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[Floats]:
-        """Yield the counts of each row, float64, (B, R), in blocks that fit into memory."""
+        """Yield how often each row is drawn, float64, (B, R), in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
         streams = [np.random.default_rng(seed + index) for index in range(len(self._sizes))]
@@ -206,16 +206,16 @@ class Urn:
 
 def _ranks(values: NDArray[Any]) -> Ints:
     """Return the rank of each value among the distinct values."""
-    import pandas as pd  # not above: few test sets have so many people
+    import pandas as pd  # late: only large test sets need it
 
     ranks: Ints = pd.factorize(values, sort=True)[0]
     return ranks
 
 
 class Resampling(NamedTuple):
-    """The FRR of one of several systems on some mated pairs, in each resample.
+    """A series of resampled FRRs: of the system at index `place`, on the mated pairs in `rows`.
 
-    `fmr` is the FMR for which the threshold is chosen anew each time; None for a fixed threshold.
+    `fmr` is the FMR for which each resample chooses a new threshold; None for a fixed threshold.
     `resamples` is the number of resamples.
     """
 
@@ -226,8 +226,8 @@ class Resampling(NamedTuple):
 
 
 def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) -> list[Floats]:
-    """Return float64, (B,), for each series; NaN if no pair of it was drawn. Draws are shared."""
-    margin = SPARE  # more of the highest non-mated pairs are kept if they do not suffice
+    """Return each series, float64, (B,), from shared draws; NaN if none of its pairs was drawn."""
+    margin = SPARE  # increased if too few of the highest non-mated pairs were kept
     while series:
         try:
             return _redraw(sides, series, margin=margin, seed=seed)
@@ -239,13 +239,13 @@ def redraw(sides: Sequence[Side], series: Sequence[Resampling], *, seed: int) ->
 def _redraw(
     sides: Sequence[Side], series: Sequence[Resampling], *, margin: int, seed: int
 ) -> list[Floats]:
-    # The systems answered the same pairs.
+    # All systems have the same pairs.
     judged, chosen_on = (table.people.numbers for table in (sides[0].table, sides[0].chosen_on))
     numbers = judged if chosen_on is judged else np.union1d(judged, chosen_on)
-    # People who are judged, and people on whom only thresholds were chosen.
+    # Separate people who are judged from people on whom only thresholds were chosen.
     is_judged = np.isin(numbers, judged)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
-    # Usually all systems answered all pairs, so each set of pairs and its errors are counted once.
+    # Usually all systems answered all pairs: count each distinct set of pairs only once.
     keys = [((each.place, each.fmr), each.rows.tobytes()) for each in series]
     sets = {rows: each.rows for (_, rows), each in zip(keys, series, strict=True)}
     sets_at: dict[tuple[int, float | None], list[bytes]] = {}
@@ -276,7 +276,7 @@ def _redraw(
     for part in parts:
         part.draw_from(urn)
     place_of = {rows: place for place, rows in enumerate(sets)}
-    # A single product, because with many people each pass over all draws is expensive.
+    # Use a single product, because with many people each pass over all draws is expensive.
     of_thresholds = (threshold.person_totals for threshold in thresholds.values())
     brings = np.column_stack([pairs[urn.person_of_row], *of_thresholds])
     shares: dict[Any, list[Floats]] = {at: [] for at in sets_at}
@@ -305,14 +305,14 @@ def percentile_interval(values: Floats, confidence: float) -> Interval:
 
 def bootstrap_p_value(values: Floats) -> float:
     """Return the two-sided p-value: twice the share of differences on the rarer side of 0."""
-    # Add a resample on each side, so that the p-value is never 0.
+    # Add one to both counts, so that the p-value is never 0.
     beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(values) + 1))
 
 
 def scale_of(scores: Floats, allowed: int, clusters: Clusters) -> float:
-    """Return the factor (s above) by which weights are rescaled, if `allowed` scores may pass."""
-    # Add one pair more than may pass, because without errors the variance is 0.
+    """Return the factor s of the weights, as defined above, if `allowed` scores may pass."""
+    # Count one more error than may pass, because without errors the variance is 0.
     cut = len(scores) - allowed - 1
     errors = scores >= np.partition(scores, cut)[cut]
     count = int(np.count_nonzero(errors))

@@ -1,8 +1,8 @@
 """Compare systems on the same pairs: the difference of their FRR, its interval and p-value.
 
 Systems are compared at the required FMR, each at its own threshold. A threshold is an estimate
-from a few false matches, and one of two equal systems gets the lower threshold by chance. So a
-bootstrap resamples people and chooses new thresholds; it gives the interval and the p-value of the
+from a few false matches, so one of two equal systems gets the lower threshold by chance. Therefore
+a bootstrap resamples people and chooses new thresholds for the interval and the p-value of the
 difference. The exact test and interval at fixed thresholds are reported, too. Systems are not
 compared below `ENOUGH_FALSE_MATCHES` expected false matches: a bootstrap repeats only the few
 observed scores, and would report chance as a difference.
@@ -25,7 +25,7 @@ from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redra
 from .rates import Bools, Floats, Ints, Side
 from .threshold import why_not_comparable
 
-#: Numbers of resamples: for a verdict, and for an interval at an FMR.
+#: Number of resamples for a verdict, and for an interval at an FMR.
 _USUAL, _AT_FMR = 2_000, 500
 
 
@@ -37,21 +37,21 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], list[dict[tuple[str, float], Interval]]]:
-    """Compare each side with each other side: the difference of their FRR, and its verdict.
+    """Compare the FRR of every two systems.
 
-    A difference is real if its p-value, after Holm's correction for all comparisons, is below
-    1 - `confidence`. No other rule decides significance: headline, sentences and tables repeat this
-    verdict.
+    A difference is real (significant) if its p-value, after Holm's correction for all comparisons,
+    is below 1 - `confidence`. Headline, sentences and tables repeat this verdict; no other rule
+    decides significance.
 
     Also return, for each side and each of its `fmrs` at which systems can be compared, the
-    intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. People are drawn
-    `resamples` times: by default 2,000, or as often as Holm's correction needs to find a difference
-    real.
+    intervals of ``frr`` and ``fnmr`` at that FMR with redrawn thresholds. `resamples` is the number
+    of resamples: by default 2,000, or more if no difference could be significant after Holm's
+    correction.
     """
     check_alike([side.table for side in sides])
     matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:
-        # The lowest p-value is 2 / (resamples + 1): a quarter of what the correction requires.
+        # The lowest possible p-value, 2 / (resamples + 1), is a quarter of the corrected level.
         resamples = max(_USUAL, int(np.ceil(8 * len(matchups) / (1 - confidence))))
     mated = sides[0].table.mated
     differences, compared, series = [], {}, []
@@ -115,7 +115,7 @@ def _why_not_compared(two: Sequence[Side], rows: Bools, required_fmr: float) -> 
     """Return why two systems cannot be compared on these mated pairs, or ""."""
     names = " and ".join(side.table.name for side in two)
     missing = [side.table.name for side in two if side.threshold is None]
-    # A system that gives decisions only has no scores to count.
+    # A system that returns only decisions has no scores to count.
     counts = [n for side in two if not side.is_fixed and (n := side.chosen_on.scored_others)]
     if counts and (reason := why_not_comparable(required_fmr, min(counts))):
         return f"{names} are not compared: {reason}"
@@ -130,14 +130,14 @@ def _compare(
 ) -> dict[str, Any]:
     """Return the difference of two systems on `rows`, uncorrected, as fields of `Difference`.
 
-    `resampled` holds the differences of the FRR in each resample of the people.
+    `resampled` is the difference of the two FRRs in each resample.
     """
     resampled = resampled[~np.isnan(resampled)]
     wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in two)
     paired = Paired(wrong_first, wrong_second, two[0].table.probe_subjects[rows])
     exact, p_exact = paired.interval(confidence), paired.mcnemar()
     # Resamples repeat only the few observed errors: 0 against 4 never changes sign. The exact
-    # interval and test allow for that, so the more conservative of the two counts.
+    # interval and test allow for that, so use the more conservative of the two.
     ends = percentile_interval(resampled, confidence).widened(exact)
     return {
         "errors_first": int(np.count_nonzero(wrong_first)),
@@ -154,7 +154,7 @@ def _compare(
 class Paired:
     """Errors of two systems on the same pairs at fixed thresholds: boolean arrays, (T,).
 
-    Differences are summed per person of `subjects`. One pair is added in each direction, so that
+    Differences are summed by person in `subjects`. One pair is added in each direction, so that
     the interval does not vanish if the systems hardly disagree (A. Agresti and Y. Min, "Simple
     improved confidence intervals for comparing matched proportions", Statistics in Medicine 24,
     2005).
@@ -169,7 +169,7 @@ class Paired:
         people, count = len(self._at_persons), len(subjects) + 2
         self._middle = middle = (self.only_first - self.only_second) / count
         rest = self._at_persons - middle * np.bincount(persons)
-        # The two added pairs: one new person each, one with +1 and one with -1.
+        # Each of the two added pairs has a new person; their differences are +1 and -1.
         sum_of_squares = float((rest**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
         self._standard_error = float(np.sqrt(sum_of_squares * (people + 2) / (people + 1))) / count
         self._freedom = people + 1

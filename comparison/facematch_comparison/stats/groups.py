@@ -2,14 +2,14 @@
 
 ISO/IEC 19795-10:2024, "Biometric performance testing and reporting: Quantifying biometric system
 performance variation across demographic groups". FMR counts non-mated pairs *within* a group,
-because people resemble others of their group. A group without an error has a rate with an upper
+because people of one group resemble each other. The rate of a group without errors has an upper
 bound.
 
-- Ratio of a group's rate to that of all pairs within groups: ``q / (p q + 1 - p)``, where p is the
-  group's share of the pairs and q the ratio of its rate to that of the others. They share no
-  people, so q has the interval of A. Donner and G. Y. Zou ("Closed-form confidence intervals for
-  functions of the normal mean and standard deviation", Statistical Methods in Medical Research 21,
-  2012), with Bonferroni's correction for all groups.
+- Ratio of a group's rate to the rate of all pairs within groups: ``q / (p q + 1 - p)``, where p is
+  the group's share of the pairs, and q the ratio of its rate to the rate of the other groups. They
+  share no people with it, so q has the interval of A. Donner and G. Y. Zou ("Closed-form confidence
+  intervals for functions of the normal mean and standard deviation", Statistical Methods in Medical
+  Research 21, 2012), with Bonferroni's correction for all groups.
 - Test of homogeneity: Pearson's chi-square on effective sample sizes (J. N. K. Rao and A. J. Scott,
   "The analysis of categorical data from complex sample surveys", Journal of the American
   Statistical Association 76, 1981), simulated if few errors are expected, with Holm's correction
@@ -43,10 +43,10 @@ from .rates import Floats, Rates, Sample, bounds
 if TYPE_CHECKING:
     from facematch_comparison.scores.answers import Answers
 
-#: Minimum number of people in a group; fewer do not represent it.
+#: Minimum number of people in a group; fewer people do not represent it.
 FEW_PEOPLE: Final = 10
 
-#: If a group has fewer expected errors, the chi-square is simulated this many times.
+#: If a group has fewer expected errors, the chi-square is simulated `SIMULATED` times.
 FEW_EXPECTED: Final = 10
 SIMULATED: Final = 20_000
 
@@ -75,7 +75,7 @@ def cells_of(
                 for part in (rows[within == place], rows[(within >= 0) & (within != place)])
             )
             of_group[name] = own, others
-    # Each rate with pairs needs enough people.
+    # Each of the two rates needs enough people, unless it has no pairs.
     people = [
         min((own.subjects or 0 for own, _ in (each["fmr"], each["frr"]) if own.trials), default=0)
         for each in measured
@@ -97,10 +97,10 @@ def cells_of(
 def group_differences(
     systems: Sequence[Sequence[GroupCell]], confidence: float = 0.95
 ) -> list[tuple[GroupDifference, ...]]:
-    """Return the differences between groups of each system, by column and rate.
+    """Return the differences between groups for each system, by column and rate.
 
-    There is one for each rate with an error and with at least two large enough groups. The p-values
-    are corrected for all of them. If a difference may be due to chance, its `at_least` is 1.
+    There is a difference for each rate with errors and at least two large enough groups. p-values
+    are corrected for all differences. If a difference may be due to chance, its `at_least` is 1.
     """
     questions: list[tuple[int, str, str, dict[str, Rate]]] = []
     for place, cells in enumerate(systems):
@@ -119,9 +119,9 @@ def group_differences(
 def _difference(
     column: str, name: str, rates: dict[str, Rate], p_value: float | None, confidence: float
 ) -> GroupDifference:
-    """Return the difference between the worst and the best group, with its corrected p-value."""
+    """Return the difference between the worst and the best group; `p_value` is corrected."""
     worst = max(rates, key=lambda group: _value(rates[group]))
-    # Another group than the worst, even if all rates are equal.
+    # The best group is not the worst one, even if all rates are equal.
     best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
     high, low = rates[worst], rates[best]
     # Correct for the selection of these two among all ordered pairs of groups.
@@ -162,7 +162,7 @@ def _difference(
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
-    """Return the p-value of equal true rates; None if no pair is an error, or every pair is."""
+    """Return the p-value of a test for equal rates; None if no pair or every pair is an error."""
     seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
     if len(seen) < 2:
         return None
@@ -212,7 +212,7 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) ->
 
 
 def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the interval, 0 to infinity, for the ratio of two rates without common people."""
+    """Return the interval, 0 to infinity, for the ratio of two rates that share no people."""
     (low, high), (least, most) = (bounds(rate, (1 + confidence) / 2) for rate in (top, bottom))
     lower = _lower_ratio(_value(top), low, _value(bottom), most)
     inverse = _lower_ratio(_value(bottom), least, _value(top), high)

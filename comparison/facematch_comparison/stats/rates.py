@@ -1,19 +1,19 @@
 """Error rates of one system at any threshold, and their intervals.
 
-The rates are those of ISO/IEC 19795-1:2021: FMR and FNMR count comparisons that were made; FAR and
-FRR count all answered pairs, and reject a pair with a picture without a face. Intervals are exact
-for independent pairs, and clustered by person for others.
+Rates are defined as in ISO/IEC 19795-1:2021. FMR and FNMR count acquired pairs. FAR and FRR count
+all answered pairs, and treat a failure to acquire as a rejection. Intervals are exact for
+independent pairs, and clustered by person for others.
 
 *Independent pairs*: C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits
 illustrated in the case of the binomial", Biometrika 26 (1934).
 
 *Pairs that share people*: the variance of the rate is estimated from the sums of errors at each
 person (P. M. Aronow, C. Samii and V. A. Assenova, "Cluster-robust variance estimation for dyadic
-data", Political Analysis 23, 2015). Its ratio to the variance of independent pairs gives the
+data", Political Analysis 23, 2015). The ratio to the variance of independent pairs gives the
 effective sample size for a Clopper-Pearson interval, with Student's t in place of the normal
 distribution because the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence
 intervals for proportions with small expected number of positive counts estimated from survey data",
-Survey Methodology 24, 1998). `docs/maintain/simulations.md` has the coverage of these intervals.
+Survey Methodology 24, 1998). See `docs/maintain/simulations.md` for the coverage of the intervals.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from facematch_comparison.values.model import Interval, Method, Rate
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
-#: With fewer errors (or fewer pairs without one) or fewer people, the correlation of pairs that
-#: share a person cannot be estimated. The assumed correlation decreases up to `MANY_ERRORS`, so
-#: that one more error never narrows an interval.
+#: With fewer errors, fewer pairs without an error or fewer people, the correlation of pairs that
+#: share a person cannot be estimated, and is assumed. The assumed correlation decreases to 0 at
+#: `MANY_ERRORS`, so that one more error never narrows an interval.
 ENOUGH_ERRORS: Final = 5
 MANY_ERRORS: Final = 10
 ENOUGH_PEOPLE: Final = 50
 
-#: The assumed correlation of two pairs that share a person. Our choice, not measured.
+#: The assumed correlation of two pairs that share a person: a choice, not a measurement.
 ASSUMED_MATED: Final = 0.05
 ASSUMED_NON_MATED: Final = 0.005
 
@@ -65,33 +65,33 @@ def fewest(suffices: Callable[[int], bool]) -> int:
 
 
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
-    """Return the one-sided upper bound, 0-1, of the true rate."""
+    """Return the exact one-sided upper bound, 0-1, of the true rate."""
     return _ends(errors, trials, 2 * confidence - 1)[1]
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
-    """Return the number of independent trials with which `errors` errors show a rate below `rate`.
+    """Return how many independent trials show a rate below `rate` if `errors` of them are errors.
 
     Without an error at 95 %, one-sided: 299 for 1 %, 2,995 for 0.1 %, 29,956 for 0.01 %.
     """
     if not 0 < rate < 1:
-        raise InvalidRequest(f"A rate to be shown must be between 0 and 1 (got {rate}).")
+        raise InvalidRequest(f"The rate to show must be between 0 and 1 (got {rate}).")
     if not 0 < confidence < 1:
         raise InvalidRequest(f"A confidence must be between 0 and 1 (got {confidence}).")
     if errors == 0:
         return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
-    # The bound falls with every further trial.
+    # The bound decreases with every further trial.
     extra = fewest(lambda extra: exact_upper(errors, errors + extra, confidence) <= rate)
     return errors + extra
 
 
 class Clusters:
-    """The people in pairs, counted once for all thresholds.
+    """The people in a set of pairs, counted once for all thresholds.
 
     Args:
         first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
         second: int64, (T,): the other person; None for mated pairs.
-        numbers: Number of people, also without a pair; None for the minimum.
+        numbers: Number of people, including people without a pair; None for the minimum.
         couples: The result of `couples_of`; None to compute it.
     """
 
@@ -111,13 +111,13 @@ class Clusters:
         self.people = int(np.count_nonzero(self.pairs_of_person))
 
     def take(self, rows: Ints) -> Clusters:
-        """Return these pairs in another order, or some of them."""
+        """Return the pairs at `rows`, in that order."""
         couples = None if self.is_mated else self._couples[rows]
         first, *second = (end[rows] for end in self.ends)
         return Clusters(first, second[0] if second else None, self.numbers, couples)
 
     def at_people(self, rows: Rows) -> Ints:
-        """Return the number of these pairs that each person is in: int64, (numbers,)."""
+        """Return the number of pairs at `rows` with each person: int64, (numbers,)."""
         pairs = np.bincount(self.ends[0][rows], minlength=self.numbers)
         for end in self.ends[1:]:
             pairs += np.bincount(end[rows], minlength=self.numbers)
@@ -125,7 +125,7 @@ class Clusters:
 
     @cached_property
     def share(self) -> float:
-        """Return the mean number of pairs with which a pair shares a person, itself included."""
+        """Mean number of pairs that share a person with a pair, including the pair itself."""
         squares = float((self.pairs_of_person**2).sum())
         return squares / self.trials - (len(self.ends) - 1)
 
@@ -136,11 +136,11 @@ class Clusters:
         return squares
 
     def squares_at_couples(self, errors: Rows, count: int) -> float:
-        """Sum the values of every two people of a non-mated pair, in any order."""
+        """Return the sum of squared deviations over couples: the two people of a non-mated pair."""
         rate = count / self.trials
         pairs = self._pairs_of_couple
         error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
-        # Pairs with the number 0 share no person.
+        # Couple 0 stands for all couples with one pair only.
         single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
@@ -156,7 +156,7 @@ class Clusters:
 
 
 def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
-    """Return a number for every two people who share several pairs, else 0: int64, (T,)."""
+    """Return the couple of each pair, a number from 1; 0 for couples with one pair: int64, (T,)."""
     couples = np.minimum(first, second) * numbers + np.maximum(first, second)
     rising = np.sort(couples)
     repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
@@ -170,9 +170,9 @@ def couples_of(first: Ints, second: Ints, numbers: int) -> Ints:
 def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Interval:
     """Return the interval for a rate of errors (bool, (T,)) among pairs that may share people.
 
-    `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a person
-    was estimated; `CONSERVATIVE` if there are too few errors or people to estimate it, and it is
-    assumed: 0.05 for mated pairs, 0.005 for non-mated pairs.
+    `EXACT` if no person is in two pairs; `CLUSTERED` if the correlation of pairs that share a
+    person was estimated; `CONSERVATIVE` if it was assumed because of too few errors or people: 0.05
+    for mated pairs, 0.005 for non-mated pairs.
     """
     count = int(np.count_nonzero(errors))
     rarer = np.flatnonzero(errors if 2 * count <= len(errors) else ~errors)
@@ -180,7 +180,7 @@ def interval(errors: Bools, clusters: Clusters, confidence: float = 0.95) -> Int
 
 
 def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
-    """Return the interval for a number of errors; `rarer`: their rows, or the others if fewer."""
+    """Return the interval for `errors` errors; `rarer` are their rows, or the others if fewer."""
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _ends(errors / clusters.trials * trials, trials, confidence)
@@ -211,13 +211,13 @@ def bounds(
 
 
 def allowed_errors(rate: float, trials: int) -> int:
-    """Return the most errors among `trials` with a rate of at most `rate`: 2 for 0.001 of 2,995."""
+    """Return the maximum number of errors in `trials` at `rate`: 2 for 0.001 of 2,995."""
     # 0.29 * 100 is 28.999999999999996.
     return min(trials, math.floor(rate * trials * (1 + 1e-12)))
 
 
 def trials_allowing(errors: int, rate: float) -> int:
-    """Return the fewest trials that allow `errors` at `rate`: 3,000 for 3 at 0.001."""
+    """Return the minimum number of trials that allow `errors` at `rate`: 3,000 for 3 at 0.001."""
     return math.ceil(errors / rate * (1 - 1e-12))
 
 
@@ -229,8 +229,8 @@ def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
     independent and no two scores are equal, the true FMR there follows a beta distribution with
     parameters k + 1 and n - k. Its upper quantile *is* Clopper and Pearson's upper bound for k
     errors in n, and their lower bound lies below its lower quantile. With ties the true FMR can
-    only be lower, and fewer than k may pass: so the upper bound is that of k, the lower bound that
-    of the errors. For pairs that share people, n is the effective sample size.
+    only be lower, and fewer than k pairs may pass. So the upper bound is computed from k, and the
+    lower bound from the errors. For pairs that share people, n is the effective sample size.
     """
     ends = rate.interval
     if ends is None or ends.effective is None:
@@ -248,7 +248,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
     effect, freedom = _effect(rarer_count, rarer, clusters)
     if rarer_count < ENOUGH_ERRORS:
-        # The assumed correlation has no variance; else one error would be worse than two.
+        # An assumed correlation has no variance; otherwise one error would be worse than two.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
@@ -259,19 +259,19 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
 
 
 def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
-    """Return the design effect (variance over that of independent pairs) and its freedom."""
+    """Return the design effect (variance relative to independent pairs) and its freedom."""
     people = clusters.people
     freedom = float(max(people - 1, 1))
     if not rarer_count:
         return 1.0, freedom
     squares = clusters.squares_at_people(rarer, rarer_count)
     sum_of_squares = float(squares.sum())
-    # If a few people cause most of it, the estimate is less certain (F. E. Satterthwaite, 1946).
-    # If errors are spread evenly over all people, the sum is 0, and there is no ratio.
+    # If a few people cause most of the variance, its estimate is less certain (F. E. Satterthwaite,
+    # 1946). If errors are spread evenly over all people, the sum is 0, and there is no ratio.
     if sum_of_squares > _ROUNDING:
         freedom = min(freedom, max(sum_of_squares**2 / float((squares**2).sum()), 2.0))
     if not clusters.is_mated:
-        # Pairs of the same two people were counted once at each of them.
+        # Pairs of the same two people were counted twice, once at each person.
         sum_of_squares -= clusters.squares_at_couples(rarer, rarer_count)
     correction = people / max(people - 1, 1)
     independent = rarer_count * (1 - rarer_count / clusters.trials)
@@ -279,7 +279,7 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
 
 
 def adjusted(effective: float, freedom: float | None, confidence: float) -> float:
-    """Return the number of independent pairs, fewer if the variance is only estimated."""
+    """Return the effective sample size, reduced if the variance is only estimated."""
     if freedom is None:
         return effective
     tail = (1 - confidence) / 2
@@ -287,7 +287,7 @@ def adjusted(effective: float, freedom: float | None, confidence: float) -> floa
 
 
 def _ends(errors: float, trials: float, confidence: float) -> tuple[float, float]:
-    """Return the Clopper-Pearson bounds, also for fractional numbers."""
+    """Return the Clopper-Pearson bounds; numbers may be fractional."""
     tail = (1 - confidence) / 2
     good = max(trials - errors, 0.0)
     low = float(betaincinv(errors, good + 1, tail)) if errors > 0 else 0.0
@@ -332,8 +332,8 @@ def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
     return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
-#: Whether a rate is of mated pairs, and whether only acquired pairs count. FAR, FRR and FTA count
-#: every answered pair.
+#: Whether a rate counts mated or non-mated pairs, and whether only acquired pairs count. FAR, FRR
+#: and FTA count all answered pairs.
 _KINDS: Final = {
     "fmr": (False, True),
     "fnmr": (True, True),
@@ -355,12 +355,12 @@ class Rates:
         self.confidence = confidence
 
     def at(self, name: str, threshold: float | None) -> Rate:
-        """Return a rate by its name in `_KINDS`; without a threshold, of the system's decisions."""
+        """Return a rate by its name in `_KINDS`; without a threshold, by the system's decisions."""
         sample = self.sample(name, at_threshold=threshold is not None)
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 
     def errors(self, name: str, threshold: float | None) -> Bools:
-        """Return which pairs of the table are errors, if they count for a rate: bool, (N,)."""
+        """Return whether each pair is an error, if it counts in a rate: bool, (N,)."""
         if name == "fta":
             return ~self.table.acquired
         return self.table.passed(threshold) ^ _KINDS[name][0]
@@ -371,7 +371,7 @@ class Rates:
         scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
         order = np.argsort(scores)
         clusters, trials = sample.take(order), sample.trials
-        # The rule decides for scores equal to the threshold.
+        # The rule decides whether a score equal to the threshold passes.
         side: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
         rates = []
         for refused_count in map(int, np.searchsorted(scores[order], thresholds, side)):
@@ -383,13 +383,13 @@ class Rates:
         return rates
 
     def sample(self, name: str, *, at_threshold: bool) -> Sample:
-        """Return the pairs that count for a rate."""
+        """Return the pairs that count in a rate."""
         table = self.table
         is_mated, only_acquired = _KINDS[name]
         counted = table.answered
         if only_acquired:
             counted = table.scored if at_threshold else table.acquired
-        # Cache by number of pairs: without missing ones these are the same pairs.
+        # Cache by number of pairs, because samples of equal size are the same pairs.
         return table.once(_sample, is_mated, int(np.count_nonzero(counted)))
 
 

@@ -1,8 +1,8 @@
-"""Choose the threshold for a required FMR; draw the DET curve of all thresholds.
+"""Choose the threshold for a required FMR; compute the DET curve of all thresholds.
 
-Of n non-mated scores, the threshold lies just above the (k+1)-th highest, where k is the maximum
+The threshold lies just above the (k+1)-th highest of the non-mated scores, where k is the maximum
 number that may pass. The FMR there has an exact bound although the threshold was chosen on the same
-pairs (see `at_chosen_threshold`), so no pairs need to be set aside.
+pairs (see `at_chosen_threshold`), so no pairs need to be reserved.
 
 DET curve (detection error trade-off): A. Martin et al., "The DET curve in assessment of detection
 task performance", Eurospeech 1997; ISO/IEC 19795-1:2021.
@@ -26,7 +26,7 @@ from .rates import Floats, Ints, Rates, allowed_errors, trials_allowing
 #: The FMRs that all reports show. The default is the strictest of them that the data support.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
 
-#: Minimum number of expected false matches for a threshold at which to compare systems.
+#: Minimum number of expected false matches at a threshold by which systems are compared.
 ENOUGH_FALSE_MATCHES: Final = 5
 
 #: Maximum decimal places of a threshold that a vendor can be expected to accept.
@@ -34,7 +34,7 @@ _DECIMALS: Final = 6
 
 
 class ThresholdChoice(NamedTuple):
-    """A threshold for a required FMR, on the scale of the scores, or the reason for none.
+    """A threshold for a required FMR, on the scale of the scores, or why there is none.
 
     `pairs_needed` is the number of non-mated pairs needed if there are too few, else None.
     """
@@ -47,11 +47,11 @@ class ThresholdChoice(NamedTuple):
 def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> ThresholdChoice:
     """Return the lowest threshold with an FMR of at most `max_fmr`; requires scores and a rule.
 
-    There is none if fewer than `least` false matches are expected: 1 or `ENOUGH_FALSE_MATCHES`.
+    There is none if fewer than `least` (1 or `ENOUGH_FALSE_MATCHES`) false matches are expected.
 
-    The lowest threshold rejects the fewest genuine people. With ABOVE it is an observed score, with
-    AT_LEAST one step higher in the last decimal place of the scores, so that a vendor that rounds
-    accepts it. Mated pairs only affect the decimal places, and whether anybody passes.
+    The lowest threshold rejects the fewest mated pairs. With ABOVE it is an observed score. With
+    AT_LEAST it is one step higher in the last decimal place of the scores, in case the vendor
+    rounds thresholds. Mated pairs only affect the decimal places, and whether any pair passes.
     """
     _, non_mated = scores_by_kind(table)
     reason = (why_unseen if least == 1 else why_not_comparable)(max_fmr, len(non_mated))
@@ -69,7 +69,7 @@ def threshold_for_fmr(table: Answers, max_fmr: float, *, least: int = 1) -> Thre
 def why_unseen(fmr: float, trials: int) -> str | None:
     """Return why this number of non-mated pairs is too low for an FMR; None if a pair may pass.
 
-    If none may pass, the threshold is the highest score, which does not depend on the rate.
+    If no pair may pass, the threshold depends only on the highest score, not on the FMR.
     """
     if allowed_errors(fmr, trials):
         return None
@@ -110,14 +110,14 @@ def strictest_fmr(trials: int) -> float | None:
 def concentration(
     table: Answers, threshold: float | None, *, max_fmr: float | None = None
 ) -> Concentration | None:
-    """Return how much a threshold, or its FMR, depends on few people; None without such pairs.
+    """Return how much a threshold, or its FMR, depends on a few people; None without such pairs.
 
-    A few people who look like many ("wolves" and "lambs") can force a threshold up, or cause most
-    of the false matches. Then intervals hold less often: people outside the test set may be worse.
+    A few people who look like many others ("wolves" and "lambs") can raise a threshold, or cause
+    most false matches. Intervals then hold less often: people outside the test set may be worse.
 
-    If the threshold was chosen for a `max_fmr` on this table, the counted pairs are those that set
-    it: the highest non-mated pair that may not pass, and all with the same or a higher score.
-    Otherwise they are the false matches.
+    If the threshold was chosen for a `max_fmr` on this table, the counted pairs determine it: the
+    highest non-mated pair that may not pass, and all non-mated pairs with an equal or higher score.
+    Otherwise, they are the false matches.
     """
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated
@@ -186,22 +186,22 @@ def _lowest(table: Answers, allowed: int) -> float | None:
 
 
 def _decimals(table: Answers) -> int | None:
-    """Return the number of decimal places of scores; None if there are too many."""
+    """Return the number of decimal places of the scores; None if there are too many."""
     for places in range(_DECIMALS + 1):
         if all(np.array_equal(scores, scores.round(places)) for scores in scores_by_kind(table)):
             return places
     return None
 
 
-#: Number of points of a curve: more than a screen can resolve, few enough for a page.
+#: Maximum number of points of a curve: more than a screen can resolve, few enough for a page.
 POINTS: Final = 120
 
 
 class DetCurve(NamedTuple):
-    """A DET curve by its vertices, thresholds rising.
+    """The vertices of a DET curve, in ascending order of thresholds, and the equal error rate.
 
-    A vertex has the lowest FMR for its FNMR. At the first vertex every scored mated pair passes, at
-    the last none: with AT_LEAST its threshold is infinite. The equal error rate is interpolated
+    A vertex has the lowest FMR for its FNMR. At the first vertex, every scored mated pair passes.
+    At the last vertex, none does; with AT_LEAST its threshold is infinite. `eer` is interpolated
     linearly where FMR equals FNMR.
     """
 
@@ -214,7 +214,7 @@ class DetCurve(NamedTuple):
 def det_curve(mated: Floats, non_mated: Floats, rule: ThresholdRule) -> DetCurve:
     """Return the DET curve of sorted scores, at least one of each kind, for a threshold rule.
 
-    Equal scores become one vertex.
+    Equal mated scores become one vertex.
     """
     # The first index of each distinct mated score is the number of mated scores below it.
     refused_counts = np.flatnonzero(np.concatenate([[True], mated[1:] != mated[:-1]]))
@@ -237,7 +237,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     if not len(mated) or not len(non_mated):
         return None
     curve = det_curve(mated, non_mated, rates.table.rule)
-    # The last vertex is at a threshold that cannot be set.
+    # Leave out the last vertex, whose threshold may be infinite.
     rows = _pick_vertices(curve.fmr[:-1], curve.fnmr[:-1])
     thresholds = sorted({*map(float, curve.thresholds[rows]), *map(float, include)})
     found = {}
@@ -253,13 +253,13 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
 def _equal_error_rate(
     scores: Floats, refused_counts: Ints, passed_counts: Ints, non_mated_scores: Floats
 ) -> float:
-    """Return where the line through all points of the DET curve has FMR = FNMR."""
+    """Return the rate at which FMR = FNMR on straight lines between the points of the DET curve."""
     mated, non_mated = int(refused_counts[-1]), len(non_mated_scores)
-    # The last vertex with an FMR of at least its FNMR, in integers, so that equality is exact.
+    # Find the last vertex with FMR >= FNMR; compare integers, so that equality is exact.
     vertex = np.flatnonzero(passed_counts[:-1] * mated >= refused_counts[:-1] * non_mated)[-1]
     fnmr, fmr = refused_counts[vertex] / mated, passed_counts[vertex] / non_mated
-    # The threshold then rises over this mated score and the non-mated ones equal to it, then over
-    # the non-mated ones up to the next mated score.
+    # The threshold then rises above this mated score and equal non-mated scores, then above the
+    # non-mated scores up to the next mated score.
     next_fnmr = refused_counts[vertex + 1] / mated
     below = int(np.searchsorted(non_mated_scores, scores[vertex], side="right"))
     next_fmr = (non_mated - below) / non_mated
@@ -272,10 +272,10 @@ def _equal_error_rate(
 def _thresholds(
     scores: Floats, non_mated_scores: Floats, below: Ints, rule: ThresholdRule
 ) -> Floats:
-    """Return the highest threshold that each of `scores` passes, and one that none passes."""
+    """Return the highest threshold that each score passes, and one that no score passes."""
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
-    # The highest observed score below it; any threshold in between is equivalent.
+    # Use the highest observed score below it; any threshold in between is equivalent.
     others = np.concatenate([[-np.inf], non_mated_scores])
     others_below = others[np.append(below, len(non_mated_scores))]
     highest: Floats = np.maximum(np.concatenate([[-np.inf], scores]), others_below)
