@@ -19,7 +19,7 @@ COMMANDS: Final = {
     "run": "Run every pair on every system, once; stop and resume at any time.",
     "report": "Evaluate the answers: verdict, HTML, JSON, list of errors.",
     "gate": "Check systems against requirements: PASS, FAIL or INCONCLUSIVE.",
-    "unresolved": "List or resolve calls possibly charged without an answer.",
+    "unresolved": "List or resolve calls that may have been charged without an answer.",
 }
 
 #: Modules of the extra `compare` that the commands need.
@@ -30,7 +30,7 @@ class CompareGroup(LazyGroup):
     """A group that reports missing packages, and names options in errors, not Python arguments."""
 
     def load(self, name: str) -> click.Command:
-        # The command has the same name there.
+        # The function in the module has the name of the command.
         module = "run" if name in ("draw", "run", "unresolved") else "judge"
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command

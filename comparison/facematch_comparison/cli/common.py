@@ -1,6 +1,6 @@
 """Shared options, sources of answers and run database of the `facematch compare` commands.
 
-numpy, SQLAlchemy and the comparison are imported when a command runs.
+numpy, SQLAlchemy and the comparison are imported only when a command runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STORE: Final = "study.sqlite3"
 
 
 class _Share(click.FloatRange):
-    """A rate from 0 to 1, also as 1/N. The error for a percentage shows the rate to write."""
+    """A rate from 0 to 1, or 1/N. A percentage is rejected with the rate to write instead."""
 
     name = "rate"
 
@@ -66,7 +66,7 @@ def _columns(
 def _below(
     _context: click.Context, _option: click.Parameter, words: Iterable[str]
 ) -> dict[str, float] | float | None:
-    """Parse ``80``, or ``aws=80`` any number of times."""
+    """Parse ``80``, or one or more of ``aws=80``."""
     values: dict[str, float] = {}
     for word in words:
         name, _, text = word.rpartition("=")
@@ -102,8 +102,8 @@ seed = click.option(
 )
 split = flag(
     "--split",
-    "Choose thresholds on half of the people and judge them on the others: safer if few "
-    "people cause most false matches. Takes twice the pairs.",
+    "Choose thresholds on half of the people and judge them on the others: safer if a few "
+    "people cause most false matches. Needs twice as many pairs.",
 )
 
 #: Options that select the answers to read: the arguments of `answers_from`.
@@ -117,8 +117,8 @@ source = join_options(
     ),
     repeated(
         *("--column", "columns", "WHAT=COLUMN"),
-        "With --scores: what a column holds, such as mated=same_guy or group_country=country; "
-        "score=COLUMN for each system of a wide file; azure:score=COLUMN for one file alone.",
+        "With --scores: the meaning of a column, such as mated=same_guy or group_country=country; "
+        "score=COLUMN for each system of a wide file; azure:score=COLUMN only for azure.csv.",
         callback=_columns,
     ),
     click.option(
@@ -130,7 +130,7 @@ source = join_options(
     flag("--distance", "With --scores: lower means more alike; the score is minus the distance."),
     repeated(
         *("--no-score", "no_scores", "NUMBER"),
-        "With --scores: number that stands for a missing score; nan if no number does.",
+        "With --scores: number that means a missing score; nan if no number does.",
         type=float,
     ),
     repeated(
@@ -139,7 +139,7 @@ source = join_options(
         "(Rekognition: 80).",
         callback=_below,
     ),
-    flag("--independent-pairs", "With --scores without names: no person is in two pairs."),
+    flag("--independent-pairs", "With --scores without people: no person is in two pairs."),
     repeated(
         *("--model", "models", "NAME"),
         "Model whose answers count, if a system answered with several models.",
@@ -158,12 +158,12 @@ _SECTIONS: Final = {
     ),
 }
 
-#: Key in the context of the raw command-line arguments.
+#: Key of the raw command-line arguments in the context.
 _WORDS: Final = f"{__name__}.words"
 
 
 class SourceCommand(click.Command):
-    """A command with the options of `source` and its help in sections."""
+    """A command with the options of `source`, and help in sections."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
@@ -210,7 +210,7 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
     from facematch_comparison.scores.columns import ColumnsNotRecognised
     from facematch_comparison.scores.reading import read_scores
 
-    # The system's allocator saves about a fifth of the time of reading a large file.
+    # With the system's allocator, reading a large file takes about a fifth less time.
     pa.set_memory_pool(pa.system_memory_pool())
 
     paths: tuple[Path, ...] = options["scores"]
@@ -235,13 +235,13 @@ def _from_scores(options: Mapping[str, Any]) -> tuple[list[Answers], dict[str, A
         raise InvalidRequest(f"{error.what}\n{advice}") from None
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
     evidence = _evidence(" + ".join(path.name for path in paths), digest, notes)
-    # Several files are systems; one of them may only name the mated pairs.
+    # Each of several files is a system, but one of them may have only the labels.
     name = " + ".join(each.name for each in answers) if len(paths) > 1 else paths[0].stem
     return answers, {"name": name, "digest": None, "evidence": evidence}
 
 
 def _evidence(file: str, sha256: str, notes: Iterable[str] = ()) -> Evidence:
-    """Return the evidence: the file, and the given options that affect a number."""
+    """Return the evidence: the file, and the given options that affect the results."""
     from facematch_comparison.values.model import Evidence
 
     context = click.get_current_context()
@@ -262,7 +262,7 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
     """Open the run database in a file or at sqlite:///FILE; create it only if `is_new`."""
     url = address if "://" in address else f"sqlite:///{address}"
     file = url.removeprefix("sqlite:///").partition("?")[0]
-    # A mistyped name would create a new, empty database.
+    # Otherwise a mistyped name would create a new, empty database.
     if not is_new and url.startswith("sqlite:///") and not Path(file).is_file():
         raise click.UsageError(
             f"Run database {file[:200]!r} not found. `facematch compare run` creates one; "

@@ -42,7 +42,7 @@ def plan(*, as_json: bool, **options: Any) -> int:
     facematch compare plan --fmr 1e-4 --frr 0.01
 
     The numbers assume independent pairs. Pairs that share a person carry less information; the
-    report says how much less.
+    report shows how much less.
     """
     from facematch_comparison.judging.gate import plan_study
 
@@ -65,14 +65,14 @@ def plan(*, as_json: bool, **options: Any) -> int:
     print_table(header, rows)
     say()
     say(
-        "The first row allows no error at all. Even a vendor eight times better than your limits "
+        "The first row allows no errors at all. Even a vendor eight times better than your limits "
         "fails it about half the time; choose a lower row. Each row has enough non-mated pairs to "
-        "place a threshold. Use pairs of as many people as you can."
+        "choose a threshold. Use pairs of as many people as you can."
     )
     if study_plan.split:
         say(
-            "Thresholds are chosen on half of the people and judged on the other half: half of the "
-            "pairs of `compare draw --split` are judged, and fewer of any others."
+            "Thresholds are chosen on half of the people and judged on the other half. Half of the "
+            "pairs from `compare draw --split` are judged, but fewer pairs from other sources."
         )
     return Exit.OK
 
@@ -129,7 +129,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
 
     Prints the verdict in one sentence, one table, and the caveats. The page makes no requests and
     contains no pictures. The files of --wrong and --answers contain names of people and of pictures
-    if the scores or --pairs do. --scores can read the file of --answers. Existing files are
+    if the scores or --pairs do. --scores can read a file written by --answers. Existing files are
     overwritten.
     """
     wrong, written = options["wrong"], options["answers"]
@@ -176,7 +176,7 @@ def _write_wrong(
 
     from facematch_comparison.report.writing import WRONG_COLUMNS, wrong_pairs
 
-    # Without a chosen threshold, a system is judged by its own decisions.
+    # A system without a chosen threshold is judged by its own decisions.
     frames = [
         wrong_pairs(each, at.threshold if (at := system.at_required) else None, study)
         for each, system in zip(answers, evaluation.systems, strict=True)
@@ -285,9 +285,9 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     facematch compare gate --scores scores.csv --requirements our-door.toml
 
     PASS (exit code 0): at one threshold, the upper bounds of FMR and FRR are within the limits, and
-    the upper bounds of every group within the limits by group. FAIL (1): a lower bound exceeds a
-    limit, and no other threshold would pass. INCONCLUSIVE (3): there are too few data; `compare
-    plan` says how many pairs you need. Failures to acquire count as errors.
+    so are the upper bounds of every group. FAIL (1): a lower bound exceeds a limit, and no other
+    threshold would pass. INCONCLUSIVE (3): there are too few data; `compare plan` computes how many
+    pairs you need. Failures to acquire count as errors.
     """
     from facematch_comparison.judging.requirements import read_requirements
 
@@ -307,7 +307,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         for judged in verdict.systems:
             say(f"{judged.outcome.upper()}  {judged.sentence}")
             if judged.plan is not None:
-                say("to see how many pairs it takes:", err=True)
+                say("to see how many pairs are needed:", err=True)
                 click.echo(f"  {judged.plan}", err=True)
         if len(verdict.systems) > 1:
             more = ": all must pass; use --system to judge one alone"

@@ -70,8 +70,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
       --within sex
 
     No pair is drawn twice, and every person is drawn before anyone is drawn again. The same seed
-    draws the same pairs. People of one group look more alike than random people: --within draws
-    these harder pairs.
+    draws the same pairs. People of one group look more alike than random people; --within draws
+    such harder pairs.
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within requires --groups.")
@@ -128,8 +128,8 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
     Answers are saved in the run database as they arrive. Stop or kill the command at any time: the
     same command resumes, and no call is paid for twice. Only one process at a time can write to a
-    run database; others can read it meanwhile. The command asks before it spends money. The exit
-    code is 0 if every pair is done; see `facematch -h`.
+    run database; others can read it. The command asks before it spends money. The exit code is 0 if
+    every pair is done; see `facematch -h`.
     """
     openers = _openers_of(options)
     from rich.progress import TextColumn
@@ -166,7 +166,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             _show_summary(summary, systems, store)
         if stopping.signal:
             return 128 + stopping.signal
-    # The highest exit code of errors, failed pairs and unresolved calls.
+    # Return the highest exit code of errors, failed pairs and unresolved calls.
     codes = [text.code_of(system.error) for system in summary.systems if system.error is not None]
     codes += [text.Exit.VENDOR] * any(system["failed"] for system in systems)
     codes += [text.Exit.UNKNOWN] * any(system["unresolved"] for system in systems)
@@ -277,7 +277,7 @@ def _show_summary(summary: RunSummary, rows: Sequence[Mapping[str, Any]], store:
     "--resolve", "CALL", "Record whether a call was charged, with --charged or --not-charged."
 )
 @common.flag("--charged", "The call is on the vendor's invoice; it is never retried.")
-@common.flag("--not-charged", "The call is not on it; the next run retries it.")
+@common.flag("--not-charged", "The call is not on the invoice; the next run retries it.")
 @common.text_option(
     "--config", "FILE", "The configuration file of the systems' profiles, for --resolve."
 )
@@ -287,12 +287,12 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
     """List calls that were charged, or may have been, without an answer.
 
     facematch never retries them automatically. The next `compare run` searches the vendor's records
-    for them. --resolve records permanently whether the vendor's invoice or support says that a call
-    was charged. Budgets are updated.
+    for them. With --resolve you record, permanently, whether a call was charged according to the
+    vendor's invoice or support. Budgets are updated.
     """
     call_id, is_charged = options["resolve"], options["charged"]
     if is_charged + options["not_charged"] != (call_id is not None):
-        raise click.UsageError("--resolve CALL goes with one of --charged and --not-charged.")
+        raise click.UsageError("Use --resolve CALL with either --charged or --not-charged.")
     from facematch_comparison.run.system import resolve_by_budgets
 
     with common.database_at(store) as database:
@@ -319,13 +319,13 @@ def unresolved(*, store: str, as_json: bool, **options: Any) -> int:
             return text.Exit.OK
         is_open = [row["call"] == call_id and row["state"] == "unresolved" for row in rows]
         if not any(is_open):
-            hint = "`facematch compare unresolved` lists those that are."
+            hint = "`facematch compare unresolved` lists the unresolved calls."
             raise InvalidRequest(f"No call {call_id[:60]!r} is unresolved here: {hint}")
         charge, words = charges[is_open.index(True)], "charged" if is_charged else "not charged"
         question = f"Resolve call {call_id} of {charge.name} as {words}, for good?"
         text.confirm(question, yes=options["yes"])
         billed = Charged.YES if is_charged else Charged.NO
-        # Budgets first: if the process ends before the next line, the call stays listed.
+        # Update budgets first: if the process ends before the next line, the call stays listed.
         _finalize(database, options["config"], charge.name, [call_id], billed)
         database.resolve(charge.system, call_id, billed)
     if as_json:
@@ -355,7 +355,7 @@ def _finalize(
             verifier: Any = stack.enter_context(target.announce_plan().open())
             stores = stores_of(verifier.policies)
         except FaceMatchError:
-            why = f"{name} cannot be opened here, so a budget of its own was not updated"
+            why = f"{name} cannot be opened here, so its own budget, if any, was not updated"
             text.say(f"warning: {why}: see `facematch budget`", err=True)
         if (here := database.calls()) is not None:
             stores.append(stack.enter_context(contextlib.closing(here)))
@@ -363,7 +363,7 @@ def _finalize(
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
-    """Return a call without an answer, as JSON."""
+    """Return the JSON form of a call without an answer."""
     call = charge.call
     return {
         "system": charge.name,
@@ -387,7 +387,7 @@ def _show_charges(rows: Sequence[Mapping[str, Any]], store: str) -> None:
             *(row["call"], row["system"], str(row["pair"]), row["state"]),
             row["since"][:19].replace("T", " "),
             row["vendor_id"] or ("kept" if row["kept"] else "not kept"),
-            row["error"] or "its process ended",
+            row["error"] or "the process ended",
         )
         for row in rows
     ]

@@ -1,16 +1,16 @@
 """`RunDatabase`: an SQLite file with a test set, its systems, and a row for each pair and system.
 
-A transition is one conditional UPDATE in one transaction: the row must be in a "From" state and
-must not belong to another call. It is committed *before* the call proceeds. A killed process
-therefore leaves pairs BEGUN (not charged) or ASKED (possibly charged). A kill never makes a system
-charge a pair twice.
+A transition is a conditional UPDATE in its own transaction: the row must be in a "From" state and
+must not belong to another call. It is committed *before* the call proceeds. So a killed process
+leaves pairs in the state BEGUN (not charged) or ASKED (possibly charged), and no pair is charged
+twice because of a kill.
 
 | Transition | From | To | Made by |
 |---|---|---|---|
 | `enter_system` | none; FAILED | FREE | the start of a run |
 | `begin` | FREE | BEGUN | the pair's thread: the call has an id, no budget is reserved yet |
 | `ask` | BEGUN | ASKED | the same thread, before it sends the first byte |
-| `repeat` | ASKED | BEGUN | the same thread: an attempt failed without a charge, a retry follows |
+| `repeat` | ASKED | BEGUN | the same thread, after an attempt without a charge, before its retry |
 | `end` | FREE, BEGUN, ASKED | depends on the charge | the same thread |
 | `take_back` | BEGUN; ASKED | FREE; UNRESOLVED, or FREE if not billed | the next run |
 | `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person who knows the charge |
@@ -63,7 +63,7 @@ Outcomes: TypeAlias = Sequence[tuple[int, PairOutcome]]
 #: Schema version; a file of another version is rejected unchanged.
 VERSION: Final = 5
 
-#: One row: the schema version, and the process that locked the file, even if it was killed.
+#: One row: the schema version, and the process that locked the file; it remains after a kill.
 _STORE: Final = """CREATE TABLE IF NOT EXISTS facematch_comparison_store
     (version INTEGER PRIMARY KEY, holder TEXT)"""
 
@@ -81,7 +81,7 @@ _TABLES: Final = (
     environment TEXT, model TEXT, error TEXT, PRIMARY KEY (system, pair))""",
 )
 
-#: The values of a FREE pair.
+#: Column values of a FREE pair.
 _EMPTY: Final[Mapping[str, Any]] = {
     **attrs.asdict(PairOutcome(state=PairState.FREE, billed=None)),
     "started_at": None,
@@ -93,11 +93,11 @@ _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticE
 
 
 class RunDatabase:
-    """An SQLite file with the state of every pair of one test set in every system.
+    """An SQLite file with the state of every pair of a test set for every system.
 
     The file may also contain a call store. One process at a time may write (`lock`), while other
-    processes read. Thread-safe. A committed transition survives ``kill -9``; a power cut may lose
-    the last ones. The file contains no pictures and no names of files or people.
+    processes read. Thread-safe. A committed transition survives ``kill -9``, but a power failure
+    may lose recent ones. The file contains no pictures and no names of files or people.
 
     Args:
         where: ``sqlite:///FILE``; the first read or write creates the file.
@@ -111,7 +111,7 @@ class RunDatabase:
     def __init__(self, where: str, *, clock: Clock | None = None) -> None:
         name = where.removeprefix("sqlite:///").partition("?")[0]
         if name in (where, ""):
-            # Quote only the scheme: a URL may hold a password.
+            # Quote only the scheme, because a URL may contain a password.
             raise ConfigurationError(
                 "A run database must be a local SQLite file, such as "
                 f"sqlite:///study.sqlite3 (got {where.partition(':')[0][:60]!r})."
@@ -138,7 +138,7 @@ class RunDatabase:
                 self._has_tables = True
             return self._database.run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
-            # Store errors are ValueErrors, too.
+            # These errors are also ValueErrors.
             raise
         except StoreUnavailable as error:
             problem = error.message
@@ -147,7 +147,7 @@ class RunDatabase:
                 "The run database is damaged and cannot be read "
                 f"({type(error).__name__}). Restore a backup, or use a new file."
             )
-        # Outside the except block: the exception may name a value.
+        # Raise outside the except block, because the exception may contain a value.
         raise ConfigurationError(problem)
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class RunDatabase:
             raise ConfigurationError(
                 f"The run database {self._file} is in use by {row['holder'] or 'another process'}. "
                 "Only one process at a time can run or resolve; nothing was sent. Wait for that "
-                "process, or stop it: the next run asks the pairs that are left."
+                "process, or stop it: the next run continues with the remaining pairs."
             )
         self._lock = lock
         since = f"{self._clock.now():%Y-%m-%d %H:%M:%S} UTC"
@@ -177,7 +177,7 @@ class RunDatabase:
         """Unlock the file. May be called more than once."""
         lock, self._lock = self._lock, None
         if lock is not None:
-            # The note only says who holds the lock.
+            # The name of the holder is only for messages.
             with contextlib.suppress(ConfigurationError):
                 self._note_holder(None)
             lock.close()
@@ -197,7 +197,7 @@ class RunDatabase:
         """Insert the test set unless it is stored; return the stored one, which keeps its name.
 
         Raises:
-            InvalidRequest: the file holds another test set.
+            InvalidRequest: the file contains another test set.
         """
 
         def step(db: Connection) -> StoredStudy:
@@ -207,8 +207,8 @@ class RunDatabase:
                 db.exec_driver_sql("INSERT INTO facematch_study VALUES (?, ?, ?)", row)
             elif stored.digest != study.digest:
                 raise InvalidRequest(
-                    f"The run database {self._file} holds the test set {stored.name[:60]!r}, with "
-                    "other pictures, pairs or groups, so nothing was sent: name another file with "
+                    f"The run database {self._file} has the test set {stored.name[:60]!r}, whose "
+                    "pictures, pairs or groups differ. Nothing was sent: pass another file with "
                     "--store."
                 )
             return stored or study
@@ -219,7 +219,7 @@ class RunDatabase:
         """Return the test set; raise `InvalidRequest` if there is none yet."""
         study = self.transact(_select_study)
         if study is None:
-            raise InvalidRequest(f"The run database {self._file} holds no test set yet.")
+            raise InvalidRequest(f"The run database {self._file} has no test set yet.")
         return study
 
     def systems(self) -> tuple[StoredSystem, ...]:
@@ -258,13 +258,13 @@ class RunDatabase:
         return [row["pair"] for row in self.transact(_select, query, (system,))]
 
     def begin(self, system: int, pair: int, call: CallRecord) -> None:
-        """FREE to BEGUN: store the call before a budget reserves its price."""
+        """FREE to BEGUN: store the call, before a budget reserves its price."""
         values = {"state": PairState.BEGUN, "call_id": call.id, "call": json.dumps(call.to_dict())}
         values["started_at"] = self._now()
         self.transact(_change_call, system, pair, call.id, (PairState.FREE,), values)
 
     def ask(self, system: int, pair: int, call_id: str) -> None:
-        """BEGUN to ASKED: the first byte is about to be sent."""
+        """BEGUN to ASKED: the call is about to send its first byte."""
         values = {"state": PairState.ASKED, "started_at": self._now()}
         self.transact(_change_call, system, pair, call_id, (PairState.BEGUN,), values)
 
@@ -279,8 +279,8 @@ class RunDatabase:
     def end(self, system: int, outcomes: Outcomes) -> tuple[Outcomes, UnexpectedResponse | None]:
         """Store the outcomes of a batch in one transaction; safe to repeat.
 
-        Returns the stored outcomes, and an error if an answer differs in kind from the first one.
-        Only the charge of such an answer is stored.
+        Returns the stored outcomes, and an error if an answer is on another scale or from another
+        environment than the first one. Only the charge of such an answer is stored.
         """
 
         def step(db: Connection) -> tuple[Outcomes, UnexpectedResponse | None]:
@@ -313,8 +313,8 @@ class RunDatabase:
     ) -> None:
         """Recover from a dead process: BEGUN pairs become FREE, ASKED pairs become UNRESOLVED.
 
-        ASKED pairs of a system that is not billed become FREE. `finalize` writes the charges of
-        these calls to budgets before the rows change.
+        ASKED pairs of a system that is not billed also become FREE. `finalize` writes the charges
+        of these calls to budgets before the rows change.
         """
         lost: Mapping[str, Any] = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
         lost = lost if system.is_billed else _EMPTY
@@ -341,7 +341,7 @@ class RunDatabase:
         return self.transact(step)
 
     def resolve(self, system: int, call_id: str, billed: Charged) -> bool:
-        """UNRESOLVED to NO_RESPONSE if charged, else to FREE; return False from any other state."""
+        """UNRESOLVED to NO_RESPONSE if charged, else FREE; return False in any other state."""
         charged = {"state": PairState.NO_RESPONSE, "billed": Charged.YES}
         values = _EMPTY if billed is Charged.NO else charged
         where = "call_id = :of_call AND state = 'unresolved'"
@@ -350,8 +350,8 @@ class RunDatabase:
     def answer_late(self, charge: UnresolvedCharge, answer: PairOutcome | None) -> bool:
         """Store an answer from the vendor's records; return whether it was stored.
 
-        If there is none, or it differs in kind from the first answer, only the time of the search
-        is stored.
+        If `answer` is None, or is on another scale or from another environment than the first
+        answer, only the time of the search is stored.
         """
 
         def step(db: Connection) -> bool:
@@ -385,7 +385,7 @@ class RunDatabase:
             for row in map(dict, _select(db, query, (system,))):
                 count = row.pop("count")
                 outcome = PairOutcome(**row)
-                # As in `take_back`: without a bill the next run asks about the pair again.
+                # As in `take_back`: if calls are not billed, the next run sends the pair again.
                 is_free = outcome.state is PairState.ASKED and not is_billed
                 states[PairState.BEGUN if is_free else outcome.state] += count
                 billed[outcome.billed] += count
@@ -470,7 +470,7 @@ def _write_system(db: Connection, system: StoredSystem) -> None:
 
 
 def _row_of(outcome: PairOutcome) -> Mapping[str, Any]:
-    """Return the values that an outcome writes; the call stays unless the outcome has one."""
+    """Return the column values of an outcome; keep the stored call unless the outcome has one."""
     if outcome.state is PairState.FREE:
         return _EMPTY
     row = attrs.asdict(outcome, recurse=False)
@@ -507,7 +507,7 @@ def _change_call(  # noqa: PLR0917 - which row, and how
 
 
 def _take_lock(file: str) -> sqlite3.Connection | None:
-    """Take an SQLite lock on an empty file until the process ends; return None if it is taken."""
+    """Lock an empty file with SQLite until the process ends; return None if it is locked."""
     try:
         with contextlib.suppress(FileExistsError):
             # Mode 0600: another user who can open the lock file could lock its owner out.

@@ -1,6 +1,6 @@
 """The records of a run: the test set, systems, and the state and outcome of each pair.
 
-They hold no pictures and no names of files or people.
+They contain no pictures and no names of files or people.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from facematch_comparison.study.reading import Study
 
-#: Age of a call after which a record missing at the vendor will not appear any more.
+#: Age of a call after which its record will not appear at the vendor if it is still missing.
 SURELY_LATE: Final = timedelta(minutes=15)
 
 
@@ -71,7 +71,7 @@ _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """The outcome of one pair. Values from a damaged file raise `ValueError`."""
+    """The state, charge and answer of one pair. Invalid values (a damaged file): `ValueError`."""
 
     state: PairState = attrs.field(converter=PairState)
     billed: Charged | None = attrs.field(converter=optional(Charged))
@@ -106,9 +106,9 @@ class PairOutcome:
     ) -> PairOutcome:
         """Build the outcome of an error. A pair that was not charged may be retried.
 
-        A rejected picture is a failure to acquire, whether the vendor or facematch rejects it. A
-        vendor that never `has_answered` may reject the request for another reason: the pair stays
-        FREE. Unless `is_billed`, no call is charged, even if it was lost after its first byte.
+        A rejected picture is a failure to acquire, whether the vendor or facematch rejects it. If
+        the vendor has never answered, it may reject the request for another reason, so the pair
+        stays FREE. If the system is not billed, no call is charged, not even a lost one.
         """
         billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
         billed = billed if is_billed else Charged.NO
@@ -126,12 +126,12 @@ class PairOutcome:
             billed=billed,
             environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
             error=type(error).__name__,
-            # By now the record holds the vendor's id, if the vendor returned one.
+            # By now the record has the vendor's id, if the vendor returned one.
             call=error.call if isinstance(error, VendorError) else None,
         )
 
     def charge(self) -> PairOutcome:
-        """Return the charge without the answer, for an answer that differs from the first one."""
+        """Return only the charge, for an answer that is not comparable with the first one."""
         return PairOutcome(
             state=_BY_CHARGE.get(self.billed, PairState.FREE),
             billed=self.billed,
@@ -141,10 +141,10 @@ class PairOutcome:
         )
 
 
-#: Errors that concern the whole run; the pair stays FREE.
+#: Errors that are not specific to a pair; the pair stays FREE.
 _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
-#: HTTP statuses with which a vendor rejects the content of a request: the pictures.
+#: HTTP statuses of a vendor that rejects the pictures in a request.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
 
 
@@ -178,8 +178,8 @@ class UnresolvedCharge:
     def is_due(self, now: datetime) -> bool:
         """Return whether to search for the call: once, and once more after `SURELY_LATE`.
 
-        The search for a call that was never made reads a whole day of records. A call with a
-        vendor's id is always due, because its lookup takes one small request.
+        The search for a call that was never sent reads a whole day of records. A call with the
+        vendor's id is always due, because its lookup is one small request.
         """
         if self.looked_at is None or self.call.vendor_id is not None:
             return True
@@ -188,12 +188,12 @@ class UnresolvedCharge:
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """The progress of one system.
+    """The progress of one system, over all runs.
 
     Attributes:
         states: Number of pairs in each state that occurs.
         not_acquired: Number of answered pairs without two comparable faces (failure to acquire).
-        charged, maybe_charged: Number of pairs that were charged, and that may have been.
+        charged, maybe_charged: Number of pairs that were charged, and that may have been charged.
         models: Number of answers by model; more than one entry if the vendor changed its model.
     """
 
@@ -209,12 +209,12 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Number of pairs of the next run: not sent yet, or failed without a charge."""
+        """Number of pairs for the next run: not sent yet, or failed without a charge."""
         states = (PairState.FREE, PairState.BEGUN, PairState.FAILED)
         return sum(self.states.get(state, 0) for state in states)
 
 
-#: Settings that affect answers. Prices and retention may change between runs.
+#: Settings that affect answers and must not change between runs.
 _FIXED: Final = ("backend", "environment", "threshold", "rule", "review_threshold")
 
 
@@ -236,11 +236,11 @@ class Price:
     @currency.validator
     def _check_currency(self, _attribute: object, word: str) -> None:
         if not re.fullmatch("[A-Z]{3}", word):
-            raise InvalidRequest(f"A currency is three capitals, such as USD (got {word[:40]!r}).")
+            raise InvalidRequest(f"A currency must be a code such as USD (got {word[:40]!r}).")
 
     @classmethod
     def of_text(cls, text: str) -> Price:
-        """Read a stored price, such as ``0.05 USD``; a damaged one is a `ValueError`."""
+        """Read a stored price, such as ``0.05 USD``; raise `ValueError` if it is damaged."""
         try:
             amount, currency = text.split()
             return cls(amount=amount, currency=currency)
@@ -253,7 +253,7 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class StoredStudy:
-    """The test set in the run database: the people in each pair by number, no pictures or names."""
+    """The test set in the run database: people by number, without pictures or names."""
 
     digest: str
     name: str
@@ -298,8 +298,8 @@ class StoredStudy:
     def turns(self) -> NDArray[np.int64]:
         """Return the position of each pair in a random order, seeded with the digest.
 
-        Every start of the run gets the same order. Mated and non-mated pairs alternate in
-        proportion, so an interrupted run has asked a random sample, however the file is sorted.
+        Every run has the same order. Mated and non-mated pairs alternate in proportion, so an
+        interrupted run has answers to a random sample of pairs, however the file is sorted.
         """
         chance = np.random.default_rng(list(self.digest.encode()))
         mated = np.array(self.content["mated"], np.bool_)
@@ -314,7 +314,7 @@ class StoredStudy:
 
 @attrs.frozen(kw_only=True)
 class StoredSystem:
-    """A system in the run database: its settings, and the scale and origin of its first answer."""
+    """A system in the run database, with the scale and environment of its first answer."""
 
     number: int = 0
     name: str
@@ -338,14 +338,14 @@ class StoredSystem:
                     f"earlier runs and is now {now}, so its answers would not be "
                     "comparable. Restore it, or use a profile with another name. Nothing was sent."
                 )
-        # What once was billed may be on the bill, and the vendor still has the calls it kept.
+        # Earlier calls may be on the invoice, and the vendor still has the records that it kept.
         settings = {**self.settings, "billed": self.is_billed or system.is_billed}
         if system.settings["kept"] and not settings["kept"]:
             settings |= {name: system.settings[name] for name in ("kept", "privacy")}
         return attrs.evolve(self, settings=settings, price=system.price or self.price)
 
     def compare(self, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
-        """Return the system, with the scale and origin of its first answer, and a difference."""
+        """Return the system with its first scale and environment, and how the outcome differs."""
         if outcome.decision is None:
             return self, None
         scale, where = self.scale or outcome.scale, self.answered_from or outcome.environment

@@ -76,8 +76,8 @@ class StudyRun:
     Args:
         systems: Opener of each system, by name.
         database: The run database, locked until `close`, which does not close it.
-        keep: Names of systems whose vendor is asked to keep a record of each call, so that a lost
-            answer can be found again.
+        keep: Names of systems whose vendor is asked to keep a record of each call, so that lost
+            answers can be found again.
         prices: Price of a call by system; defaults to the price in the system's budget.
         clock: Fake clock, for tests.
 
@@ -86,8 +86,8 @@ class StudyRun:
         systems: The opened systems, in the order given.
 
     Raises:
-        InvalidRequest: a picture cannot be read; the database holds another test set; a system ran
-            with other settings before or is a failover; `keep` or `prices` names an unknown system.
+        InvalidRequest: a picture cannot be read; the database has another test set; a system is a
+            failover, or ran with other settings before; `keep` or `prices` has an unknown system.
         FaceMatchError: a system cannot be opened, or cannot compare two faces.
         ConfigurationError: the run database failed, is damaged, or is locked by another process.
     """
@@ -110,7 +110,7 @@ class StudyRun:
                 there = ", ".join(systems)
                 raise InvalidRequest(f"Unknown system {key[:60]!r}; this run has: {there}.")
         with contextlib.ExitStack() as undo:
-            # Write nothing unless all systems can be asked.
+            # Write nothing unless all systems can be called.
             digests = digests_of(study)
             entering = StoredStudy.of_study(study, study.digest(digests))
             shared: dict[str, Any] = {"study": study, "digests": digests, "database": database}
@@ -142,13 +142,13 @@ class StudyRun:
 
         Pairs run in random order, so an interrupted run has the answers to a random sample. A fatal
         error stops only its own system. A pair whose call may have been charged is never retried
-        automatically: it is searched for in the vendor's records, or stays unresolved.
+        automatically: facematch searches the vendor's records for it, or it stays unresolved.
 
         Args:
             workers: Concurrent calls per system, 1-256.
             progress: Called with the system's name and the state of each finished pair, from any
                 thread; must not raise.
-            stop: Returns whether to start no more calls; calls in flight are finished.
+            stop: Returns True to start no more calls. Calls in flight are finished.
 
         Raises:
             InvalidRequest: `workers` is out of range.
@@ -215,8 +215,8 @@ def run_study(
 ) -> RunSummary:
     """Run every pair of a test set on every system once; resume an earlier run.
 
-    For arguments and errors see `StudyRun` and `StudyRun.run`. An error that stops only one system
-    is in the summary. An example of an opener: ``partial(open_verifier, profile="didit")``.
+    For arguments and errors see `StudyRun` and `StudyRun.run`. The summary has the error of each
+    system that was stopped. An example of an opener: ``partial(open_verifier, profile="didit")``.
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress)
@@ -227,7 +227,7 @@ def read_answers(database: RunDatabase, *, models: Sequence[str] = ()) -> list[A
 
     Args:
         models: Models whose answers count if a vendor changed its model during the run. Pairs
-            answered by another model count as not asked.
+            answered by another model are treated as not asked.
 
     Raises:
         InvalidRequest: there is no test set yet; or a system answered with several models, and

@@ -53,8 +53,8 @@ from .records import PairOutcome, PairState, Price, Progress, StoredSystem
 #: Called from any thread with the system's name and the state of a finished pair.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
 
-#: Consecutive calls without an answer after which a system is stopped: it is down, or each call may
-#: cost money.
+#: Number of consecutive calls without an answer after which a system is stopped: it is probably
+#: down, and each call may cost money.
 MOST_FAILURES: Final = 20
 
 #: Delays between attempts to store an outcome, in seconds. The outcome may have been paid for.
@@ -70,7 +70,7 @@ _BATCH: Final = 64
 class HeldBack(BaseException):
     """Raised to stop a call before its first byte, because its transition could not be stored.
 
-    Not an `Exception`: the verifier only logs an `Exception` raised by a hook.
+    It is not an `Exception`, because the verifier only logs an `Exception` from a hook.
     """
 
     def __init__(self, call_id: str, error: FaceMatchError) -> None:
@@ -85,11 +85,11 @@ class RunSystem:
         kept: Whether to ask the vendor to keep a record of each call.
         price: Price of a call; defaults to the price that the system's budget reserves.
         digests: SHA-256 of each picture when the run began.
-        undo: Closes the verifier, even if it is refused here.
+        undo: Stack that closes the verifier, even if it is rejected here.
 
     Attributes:
         stored: The system in the run database.
-        progress: States of the system's pairs, over all runs; a run asks `Progress.left` pairs.
+        progress: States of the system's pairs, over all runs; a run sends `Progress.left` pairs.
         asked: Number of pairs finished in this run.
         error: The error that stopped the system early, or None.
         last_failure: The error of the last pair that failed without a charge, or None.
@@ -115,7 +115,7 @@ class RunSystem:
         self.retention = retention = Retention.KEEP if kept else Retention.MINIMAL
         self._database, self._clock, self._reference = database, clock, reference
         self._lock = threading.Lock()
-        # By thread: the `pair` being asked, and its `call_id`.
+        # The `pair` that the current thread sends, and its `call_id`.
         self._current = threading.local()
         on_event = self._record
         self.verifier = verifier = opener(on_event=on_event)
@@ -145,7 +145,7 @@ class RunSystem:
                     what=what,
                 )
         self.stores = stores_of(verifier.policies)
-        #: Whether the backend declares comparisons as billed, in whatever environment.
+        #: Whether the backend declares comparisons as billed, in any environment.
         self.is_billed = Operation.MATCH in can.billed_operations
         # The first call of a local engine loads its models, so its duration is not recorded.
         self._is_warm = backend.environment is not Environment.LOCAL
@@ -171,7 +171,7 @@ class RunSystem:
         elif Retention.KEEP in backend.capabilities.retention:
             privacy += "was asked to keep nothing."
         else:
-            privacy += "cannot be asked to keep nothing, and what it keeps is not known."
+            privacy += "cannot be asked to keep nothing, and it is not known what it keeps."
         return {
             "backend": backend.name,
             "environment": (backend.environment or Environment.PRODUCTION).value,
@@ -184,7 +184,7 @@ class RunSystem:
         }
 
     def count_pairs(self) -> None:
-        """Update `progress`."""
+        """Update `progress` from the run database."""
         self.progress = self._database.progress(self.stored.number)
 
     # --- Through a run ---------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class RunSystem:
         Args:
             turns: Position of each pair in the order of the run.
             workers: Concurrent calls.
-            stop: Returns whether to start no more calls.
+            stop: Returns True to start no more calls.
             on_end: Called for each finished pair.
         """
         self._stop, self._on_end = stop, on_end
@@ -226,7 +226,7 @@ class RunSystem:
                 continue
             call = attrs.evolve(charge.call, caller_ref=self._reference(charge.pair))
             try:
-                # For a call that was never sent, this reads a whole day of records.
+                # If the call was never sent, this reads a whole day of records.
                 result = self.verifier.reconcile(call).result
             except FATAL:
                 return
@@ -238,8 +238,8 @@ class RunSystem:
             answer, billed = PairOutcome.of_result(result, elapsed_s=None), result.billing.charged
             if billed is not Charged.UNKNOWN:
                 finalize_budgets(self.stores, [call.id], billed, now)
-            # An answer on another scale or from another environment cannot be mixed with the
-            # others: keep only its charge.
+            # Store only the charge of an answer on another scale or from another environment: it is
+            # not comparable with the others.
             if not database.answer_late(charge, answer) and billed is not Charged.UNKNOWN:
                 database.resolve(charge.system, call.id, billed)
 
@@ -249,7 +249,7 @@ class RunSystem:
         return self.error is not None or self._stop()
 
     def _end_with(self, error: FaceMatchError) -> None:
-        """Start no more calls; only the first error is reported."""
+        """Start no more calls, because of an error. Only the first error is reported."""
         with self._lock:
             self.error = self.error or _drop_frames(error)
 
@@ -270,7 +270,7 @@ class RunSystem:
             list(pool.map(ask_in_turn, range(threads)))
 
     def finish(self, outcomes: Outcomes) -> None:
-        """Store outcomes; append pairs that are FREE again to the queue."""
+        """Store outcomes; return pairs that are FREE again to the queue."""
         for wait_s in (*_AGAIN_S, None):
             try:
                 kept, difference = self._database.end(self.stored.number, outcomes)
@@ -317,7 +317,7 @@ class RunSystem:
             # If a budget cannot be written, the pair keeps its state: the next run writes both.
             free = PairOutcome(state=PairState.FREE, billed=Charged.NO, call_id=held.call_id)
             with contextlib.suppress(FaceMatchError):
-                # The policies count the call as possibly sent, but nothing was sent.
+                # The policies recorded the call as possibly sent, but nothing was sent.
                 finalize_budgets(self.stores, [held.call_id], Charged.NO, self._clock.now())
                 self._database.end(self.stored.number, [(pair, free)])
             return None
@@ -342,7 +342,7 @@ class RunSystem:
                 database.repeat(number, pair, call_id)
         except FaceMatchError as error:
             raise HeldBack(call_id, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
+        except Exception as error:  # noqa: BLE001 - after any error, nothing was written
             why = f"The run database failed with {type(error).__name__}: nothing was sent."
             raise HeldBack(call_id, ConfigurationError(why)) from None
 
@@ -359,7 +359,7 @@ class RunSystem:
         raise ConfigurationError(f"The picture {path} {why}: it was not sent.")
 
     def _count_failure(self, error: FaceMatchError) -> PairOutcome:
-        """Return the outcome of an error; stop the system if it would end every pair."""
+        """Return the outcome of an error; stop the system if other pairs would fail, too."""
         outcome = PairOutcome.of_error(error, has_answered=self._answered, is_billed=self.is_billed)
         if outcome.state is PairState.ANSWERED:
             return outcome
@@ -389,7 +389,7 @@ class RunSystem:
 
 
 def _drop_frames(error: FaceMatchError) -> FaceMatchError:
-    """Drop the traceback of an error, whose frames hold pictures."""
+    """Remove the traceback of an error, because its frames refer to pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
@@ -409,7 +409,7 @@ def stores_of(policies: Iterable[object]) -> list[CallStore]:
 def finalize_budgets(
     stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
 ) -> None:
-    """Write the charge of calls to the stores that still hold open reservations for them."""
+    """Write the charge of calls to the stores that have open reservations for them."""
     calls = set(call_ids)
     for store in stores if calls else ():
         for entry in store.open_reservations():
@@ -420,7 +420,7 @@ def finalize_budgets(
 def resolve_by_budgets(
     database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
 ) -> None:
-    """Resolve pairs whose charge is known to every budget with the call."""
+    """Resolve pairs whose charge is recorded in every budget that has the call."""
     lost = database.unresolved(system)
     call_ids = [each.call.id for each in lost if each.state is PairState.UNRESOLVED]
     if not call_ids:
@@ -441,7 +441,7 @@ def resolve_by_budgets(
 
 
 def _makes_embeddings(system: RunSystem) -> bool:
-    """Return whether the system is a local engine that returns embeddings, free and unlimited."""
+    """Return whether the system is a local engine with embeddings, without bills or policies."""
     backend = system.backend
     return (
         backend.environment is Environment.LOCAL
@@ -451,7 +451,7 @@ def _makes_embeddings(system: RunSystem) -> bool:
 
 
 def _ask_locally(system: RunSystem, threads: int) -> None:
-    """Answer as `RunSystem.ask` does; the engine embeds each picture once."""
+    """Answer pairs as `RunSystem.ask` does, but let the engine embed each picture only once."""
     digests, engine = system.digests, cast(Any, system.backend)
     threshold, review = system.verifier.thresholds(Operation.MATCH)
     # The first outcome with a score, from `verify`. The other pairs copy its scale and model.

@@ -366,7 +366,7 @@ def _missing(files: Sequence[Lines], unclear: Iterable[str]) -> dict[str, str]:
     if not {"score", "decision"} & held:
         missing["score"] = (
             "no column of scores has a known name (score, similarity, confidence, distance); if "
-            "several columns are systems, name each of them as score"
+            "there is a column for each system, name each of them as score"
         )
     several = len(files) == 1 and len(first.system.words) > 1
     if several and "pair" not in held and not {*PICTURES} <= held:

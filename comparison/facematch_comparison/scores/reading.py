@@ -337,8 +337,8 @@ def _notes_of_columns(files: Sequence[Lines], lines: Lines) -> Iterator[str]:
         if each.skipped:
             of = f"{each.cells.name}: " if len(files) > 1 else ""
             yield (
-                f"{of}read {quoted([*each.of.values(), *each.scores])}; ignored unknown or "
-                f"unneeded columns {quoted(each.skipped)}"
+                f"{of}read {quoted([*each.of.values(), *each.scores])}; columns that are "
+                f"unknown or not needed were skipped: {quoted(each.skipped)}"
             )
         if distances := [name for name in each.scores if each.distance or is_distance(name)]:
             yield (

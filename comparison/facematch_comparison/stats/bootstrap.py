@@ -135,7 +135,7 @@ class RedrawnErrors(_Drawn):
         self._in_sets = self._in_sets[:, between].astype(np.float64)
 
     def count(self, draw_counts: Floats, refused_scores: Floats) -> Floats:
-        """Return error counts, float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
+        """Count errors: float64, (B, K), for draws (B, P) and highest refused scores (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
         # Sum the pairs that every resample rejects by person.

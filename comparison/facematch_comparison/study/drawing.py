@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     Bools: TypeAlias = NDArray[np.bool_]
     Ints: TypeAlias = NDArray[np.int64]
 
-#: Attempts per person and round to find a non-mated pair that was not drawn yet.
+#: Attempts, per person and round, to find a non-mated pair that was not drawn yet.
 _TRIES: Final = 20
 
-#: Fraction of all people by which the calibration set may be smaller so that no pair is dropped.
+#: How much smaller the calibration set may be to avoid dropping pairs: a fraction of all people.
 SLACK: Final = 0.1
 
-#: Files of each person.
+#: Files by person.
 _Pictures: TypeAlias = Mapping[str, Sequence[Path]]
 
 
@@ -51,11 +51,11 @@ def draw_pairs(
 ) -> Study:
     """Draw random pairs without repetition.
 
-    Every person is drawn once before anyone is drawn again, as far as the photographs allow: many
-    people carry more information than many pairs.
+    As far as the photographs allow, every person is drawn once before anyone is drawn again: more
+    people carry more information than more pairs of the same people.
 
     Args:
-        pictures: Files of each person, by any name and in any order.
+        pictures: Files by person, in any order.
         mated: Number of mated pairs; None for all possible pairs.
         non_mated: Number of non-mated pairs; None for as many as mated pairs.
         within: Column of `groups`. Non-mated pairs are drawn only within its groups, where people
@@ -86,7 +86,7 @@ def draw_pairs(
     whom = " of one half of the people" if split else ""
 
     def share(count: int | None, half: int) -> int | None:
-        """Return the part of a number of pairs that a half gets."""
+        """Return the number of pairs to draw from a half."""
         return None if count is None else (count + len(halves) - 1 - half) // len(halves)
 
     same, different = [], []
@@ -97,7 +97,7 @@ def draw_pairs(
         same.append(pairs)
         different.append(_non_mated(people, of_group, number, chance, whom))
     if not any(same) and not any(different):
-        raise InvalidRequest("No pairs requested: ask for at least one.")
+        raise InvalidRequest("No pairs requested: request at least one.")
     # Take pairs from each half in turn.
     in_turn = (pair for lists in (same, different) for two in zip_longest(*lists) for pair in two)
     drawn = Study(name=name, pairs=tuple(pair for pair in in_turn if pair is not None))
@@ -114,12 +114,12 @@ def split_by_subject(
     """Split pairs by person into a calibration and an evaluation set; drop pairs that span both.
 
     People connected by pairs, directly or through others, stay together if that gives about the
-    requested share. Then no pair is dropped, as with pairs that `draw_pairs` drew with ``split``.
-    Otherwise people are split one by one, which drops half of the non-mated pairs.
+    requested share. Then no pair is dropped; pairs drawn with ``split`` always allow this.
+    Otherwise people are split individually, which drops half of the non-mated pairs.
 
     Args:
         first, second: int64, (N,): the people of each pair.
-        seed: The same seed and people give the same split, whatever the order of the pairs.
+        seed: The same seed and people give the same split, in any order of the pairs.
         share: Fraction of the people in the calibration set, above 0 and below 1. The set may
             fall short by one person, or by a tenth of all people.
 
@@ -146,7 +146,7 @@ def _halves(pictures: _Pictures, of_group: Mapping[str, str], chance: Random) ->
     chance.shuffle(people)
     people.sort(key=lambda person: (of_group.get(person, ""), len(pictures[person])))
     halves: tuple[dict[str, Sequence[Path]], ...] = ({}, {})
-    # Deal one left, two right, two left: otherwise one half would always get more.
+    # Deal left, right, right, left: otherwise one half would always get more.
     for place, person in enumerate(people):
         halves[(place + place // 2) % 2][person] = pictures[person]
     return [{person: half[person] for person in sorted(half)} for half in halves]
@@ -165,8 +165,8 @@ def _mated(pictures: _Pictures, number: int | None, chance: Random, whom: str) -
         drawn += [_pair(person, *waiting[person].pop()) for person in people]
     if number is None and not drawn:
         raise InvalidRequest(
-            f"No person{whom} has two photographs, so there is no mated pair. To compare different "
-            f"people only, ask for 0 mated pairs ({argument('mated', 0)})."
+            f"No person{whom} has two photographs, so there is no mated pair. To compare only "
+            f"different people, request 0 mated pairs ({argument('mated', 0)})."
         )
     _check_possible("mated", number or 0, whom, len(drawn))
     return drawn[:number]
@@ -175,7 +175,7 @@ def _mated(pictures: _Pictures, number: int | None, chance: Random, whom: str) -
 def _check_possible(kind: str, number: int, whom: str, possible: int) -> None:
     if number > possible:
         wanted = counted(number, f"{kind} pair{whom} is", f"{kind} pairs{whom} are")
-        raise InvalidRequest(f"{wanted} wanted, and the photographs make {possible}.")
+        raise InvalidRequest(f"{wanted} requested, but the photographs make {possible}.")
 
 
 def _non_mated(
@@ -200,7 +200,7 @@ def _non_mated(
             for b in pictures[other]
         ]
         return [_pair(*four) for four in chance.sample(every, number)]
-    # Rejection sampling, person by person: at most half of all pairs are wanted.
+    # Rejection sampling by person is fast, because at most half of all pairs are requested.
     drawn: dict[frozenset[Path], StudyPair] = {}
     everybody = [person for group in members.values() if len(group) > 1 for person in group]
     while len(drawn) < number:
@@ -221,14 +221,14 @@ def _pair(person: str, probe: Path, reference: Path, other: str | None = None) -
 
 
 def _together(people: Ints, first: Ints, second: Ints, seed: int, number: int) -> Ints | None:
-    """Return people for calibration so that no pair is dropped; None if they are too few."""
+    """Return the people of a calibration set that drops no pair; None if it would be too small."""
     size = len(people)
     component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)
     sizes = np.bincount(component_of)
     if len(sizes) < 2:
         return None
     mixed = np.random.default_rng(seed).permutation(len(sizes))
-    # Try random order, then largest first, which fits if a large component did not.
+    # Try a random order, then the largest first, in case a large component did not fit.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
         chosen, chosen_people = [], 0
         for component in order.tolist():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Required columns of a file of pairs.
 NEEDED: Final = ("probe", "reference", "same", "probe_subject", "reference_subject")
 
-#: Column of a file of groups with the person's name.
+#: Column with the name of the person in a file of groups.
 PERSON: Final = "person"
 
 _SO: Final = "nothing was sent"
@@ -73,7 +73,7 @@ class Study:
 
     @cached_property
     def _people(self) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
-        """int64, (N, 2): index of both people of each pair; and everybody's name."""
+        """The indexes of both people of each pair, int64, (N, 2), and the names of all people."""
         both = [(pair.probe_subject, pair.reference_subject) for pair in self.pairs]
         numbers, names = pd.factorize(np.array(both, object).ravel())
         return numbers.reshape(-1, 2), names
@@ -85,7 +85,7 @@ class Study:
 
     @property
     def subject_numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Indexes into `subjects` of probes and of references: int64, (N,) each."""
+        """Index in `subjects` of the person in each probe and each reference: int64, (N,) each."""
         numbers = self._people[0]
         return numbers[:, 0], numbers[:, 1]
 
@@ -114,7 +114,7 @@ class Study:
     def digest(self, of_picture: Mapping[Path, str]) -> str:
         """Return the SHA-256, in hex, of the pictures, the people in each pair, and the groups.
 
-        Names of files and people do not count, so a study has one digest on every machine.
+        Names of files and people are left out, so a study has the same digest on every machine.
 
         Args:
             of_picture: SHA-256, in hex, of the bytes of each picture.
@@ -156,11 +156,11 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     pictures = {name: files for name, files in pictures.items() if files}
     if len(pictures) < 2:
         raise InvalidRequest(
-            f"{folder} holds photographs of {counted(len(pictures), 'person', 'people')}: make one "
-            "folder for each person, named as you like, and put their photographs into it."
+            f"{folder} has photographs of {counted(len(pictures), 'person', 'people')}: make one "
+            "folder for each person, with any name, and put the person's photographs into it."
         )
     stems = [{file.stem for file in files} for files in pictures.values()]
-    # The same file names in every folder, more files than folders: kinds of pictures.
+    # Folders with the same file names, and more files than folders, are kinds of pictures.
     alike = len(stems[0]) > len(stems) and all(each == stems[0] for each in stems)
     # Names such as `id_001` and `id_002` may be people.
     words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
@@ -237,7 +237,7 @@ def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> 
 def _groups_of(
     pairs: Mapping[int, StudyPair], cells: Cells
 ) -> tuple[dict[str, dict[str, str]], dict[int, str]]:
-    """Return people's groups by column, and a message by row if a person has two groups in one."""
+    """Return people's groups by column, and a message by row for people in two groups of one."""
     groups: dict[str, dict[str, str]] = {}
     clashes = {}
     for name in cells.header:
@@ -257,7 +257,7 @@ def _groups_of(
 
 
 def _messages(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mapping[int, str]]:
-    """Return a message by row, for each kind of problem."""
+    """Return messages by row, for each kind of problem."""
     label: dict[int, str] = {}
     itself, people, again, file = ({**label} for _ in range(4))
     seen: dict[frozenset[str], int] = {}
@@ -279,8 +279,8 @@ def _messages(pairs: Mapping[int, StudyPair], cells: Cells) -> Sequence[Mapping[
                 file[row] = f"there is no file {path[:200]!r}"
             other, above = shows.setdefault(path, (subject, row))
             if other != subject:
-                there = f"in {cells.place(above)} it shows {other[:60]!r}"
-                people[row] = f"{Path(path).name[:100]!r} shows {subject[:60]!r}, and {there}"
+                there = f"{other[:60]!r} in {cells.place(above)}"
+                people[row] = f"{Path(path).name[:100]!r} shows {subject[:60]!r}, but {there}"
     return label, itself, people, again, file
 
 
@@ -295,8 +295,8 @@ def write_pairs_csv(path: Path, study: Study) -> None:
         row = [files[pair.probe], files[pair.reference], str(int(pair.mated)), *people, *labels]
         if lost := [cell for cell in row if cell != cell.strip().encode(errors="ignore").decode()]:
             raise InvalidRequest(
-                f"The name {lost[0][:100]!r} begins or ends with a space or is not UTF-8, which is "
-                "lost in a file of pairs: rename it."
+                f"The name {lost[0][:100]!r} begins or ends with a space or is not UTF-8, so it "
+                "cannot be written to a file of pairs: rename it."
             )
         # The prefix `./` keeps a spreadsheet from reading a file name as a formula.
         row[:2] = [f"./{file}" if escaped(file) != file else file for file in row[:2]]
@@ -308,7 +308,7 @@ def write_pairs_csv(path: Path, study: Study) -> None:
 
 
 def _relative(picture: Path, folder: Path) -> str:
-    # Resolve the folder of a symbolic link, but not the link.
+    # Resolve symbolic links in the folder, but do not resolve the picture itself.
     place = Path(os.path.realpath(picture.parent)) / picture.name
     try:
         return Path(os.path.relpath(place, folder)).as_posix()
@@ -327,7 +327,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
     problems = [*cells.problems, _empty(cells, PERSON)]
-    problems += persons.problems(PERSON, people.__contains__, "no such person")
+    problems += persons.problems(PERSON, people.__contains__, "there is no such person")
     first: dict[str, int] = {}
     again = [
         row
@@ -335,7 +335,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
         if first.setdefault(person, row) != row and person in people
     ]
     problems += problems_at(
-        again, lambda row: f"{persons[row][:60]!r} as in line {cells.places[first[persons[row]]]}"
+        again, lambda row: f"{persons[row][:60]!r} repeats line {cells.places[first[persons[row]]]}"
     )
     cells.refuse(problems, so=so)
     return {

@@ -44,7 +44,7 @@ def with_another_picture(study):
     ids=["name", "pairs", "groups", "picture"],
 )
 def test_a_database_holds_one_test_set(database, study, tmp_path, change, is_other):
-    with pytest.raises(InvalidRequest, match="holds no test set yet"):
+    with pytest.raises(InvalidRequest, match="has no test set yet"):
         database.study()
     run_once(database, study, opener())
     changed, system = change(study), opener()
@@ -54,8 +54,8 @@ def test_a_database_holds_one_test_set(database, study, tmp_path, change, is_oth
     assert database.study().name == "people"
     if is_other:
         assert str(caught.value) == (
-            f"The run database {tmp_path}/study.sqlite3 holds the test set 'people', with other "
-            "pictures, pairs or groups, so nothing was sent: name another file with --store."
+            f"The run database {tmp_path}/study.sqlite3 has the test set 'people', whose "
+            "pictures, pairs or groups differ. Nothing was sent: pass another file with --store."
         )
 
 

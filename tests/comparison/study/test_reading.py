@@ -47,10 +47,10 @@ def test_every_fault_of_the_pairs(read, folder):
         "line 2: the pair is marked as mated, but its people are named 'Ada' and 'Bob'",
         "line 3: the pair is marked as non-mated, but its people are named 'Ada' and 'Ada'",
         "line 4: a picture is compared with itself",
-        "line 4: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
-        "line 5: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
+        "line 4: 'b1.jpg' shows 'Bob', but 'Ada' in line 3",
+        "line 5: 'b1.jpg' shows 'Bob', but 'Ada' in line 3",
         "line 5: the same two pictures as in line 3",
-        "line 6: 'a2.jpg' shows 'Cyd', and in line 2 it shows 'Bob'",
+        "line 6: 'a2.jpg' shows 'Cyd', but 'Bob' in line 2",
         f"line 7: there is no file '{folder / 'none.jpg'}'",
     ]
 
@@ -194,8 +194,8 @@ def test_empty_cells_and_missing_people_say_nothing_of_groups(groups):
     [
         ("", "such as person,sex"),
         ("who,sex\nAda,f\n", "the column person is missing"),
-        ("person,sex\nDan,m\n", "line 2: person is 'Dan'; no such person"),
-        ("person,sex\nAda,f\nBob,m\nAda,m\n", "line 4: 'Ada' as in line 2"),
+        ("person,sex\nDan,m\n", "line 2: person is 'Dan'; there is no such person"),
+        ("person,sex\nAda,f\nBob,m\nAda,m\n", "line 4: 'Ada' repeats line 2"),
     ],
 )
 def test_what_is_no_file_of_groups_is_refused(groups, text, words):
